@@ -1,0 +1,104 @@
+"""Certificates and challenges: what is public of a key, and how possession of its private half is proved.
+
+Parsing and verifying are pure computations by `cryptography`; there is no I/O here.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from states.errors import InvalidInput
+
+CHALLENGE_PREFIX = "keyturn-challenge-v1:"
+"""Stands before every signed challenge. A real-time import trigger begins with ``action=``, so a signature over a
+challenge can never be passed off as one."""
+
+_NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """32 random bytes that NetSuite is asked to sign, as 43 characters of base64url."""
+
+    nonce: str
+
+    def __post_init__(self) -> None:
+        if not _NONCE.fullmatch(self.nonce):
+            raise InvalidInput("A challenge is 32 bytes, written as 43 characters of base64url.")
+
+    @classmethod
+    def of(cls, random_bytes: bytes) -> "Challenge":
+        """Make a challenge of 32 random bytes."""
+        return cls(base64.urlsafe_b64encode(random_bytes).decode().rstrip("="))
+
+    @property
+    def text(self) -> bytes:
+        """The very bytes that are signed."""
+        return (CHALLENGE_PREFIX + self.nonce).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """An X.509 certificate: public, and all that OpenAir ever sees of a candidate."""
+
+    pem: str = field(repr=False)
+    fingerprint: str
+    """SHA-256 of the DER encoding, 64 lower-case hex digits."""
+    not_before: datetime
+    not_after: datetime
+    """Both UTC. The certificate is valid from the first to the second, inclusive."""
+
+    @classmethod
+    def parse(cls, pem: str) -> "Certificate":
+        """Read one PEM certificate; anything that follows it (another certificate, a key) is dropped.
+
+        Raises InvalidInput when there is none.
+        """
+        parsed = _load(pem)
+        return cls(
+            pem=parsed.public_bytes(Encoding.PEM).decode(),
+            fingerprint=parsed.fingerprint(hashes.SHA256()).hex(),
+            not_before=parsed.not_valid_before_utc,
+            not_after=parsed.not_valid_after_utc,
+        )
+
+    def is_valid_at(self, moment: datetime) -> bool:
+        """Whether ``moment`` (aware, UTC) lies within the validity period."""
+        return self.not_before <= moment <= self.not_after
+
+    def verifies(self, signature: str, message: bytes) -> bool:
+        """Whether ``signature`` (standard Base64) over ``message`` was made with this certificate's private key.
+
+        SHA-256 with PKCS#1 v1.5 for RSA keys, with ECDSA (DER) for EC keys: what `N/crypto/certificate` is assumed to
+        make (assumption: Oracle's pages name the hash, not the padding). Malformed Base64 does not verify.
+        """
+        key = _load(self.pem).public_key()
+        try:
+            raw = base64.b64decode(signature, validate=True)
+            if isinstance(key, rsa.RSAPublicKey):
+                key.verify(raw, message, padding.PKCS1v15(), hashes.SHA256())
+            elif isinstance(key, ec.EllipticCurvePublicKey):
+                key.verify(raw, message, ec.ECDSA(hashes.SHA256()))
+            else:
+                return False
+        except (InvalidSignature, binascii.Error, ValueError):
+            return False
+        return True
+
+
+@lru_cache(maxsize=64)
+def _load(pem: str) -> x509.Certificate:
+    """Parse once: a rotation verifies several signatures with the same certificate."""
+    try:
+        return x509.load_pem_x509_certificate(pem.encode())
+    except ValueError as error:
+        raise InvalidInput("This is not a PEM certificate.") from error

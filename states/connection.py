@@ -1,0 +1,190 @@
+"""A connection: one NetSuite account paired with one OpenAir company."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+from states.certificate import Certificate
+from states.errors import InvalidInput
+
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)?")
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+_VERSION: Final = re.compile(r"\d+(\.\d+)*")
+
+REAL_TIME_BUNDLE: Final = "369630"
+"""Real-time Add-on. From 3.0 on it uses the certificate record; it needs CONNECTOR_BUNDLE from 4.0 on.
+https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/online-help/article_162852081557.html"""
+CONNECTOR_BUNDLE: Final = "369637"
+
+VALID_DAYS: Final = range(15, 3651)
+"""A shorter life would be due for rotation from its first day on."""
+
+
+class Algorithm(StrEnum):
+    """What a candidate's key may be. RSA-3072 is an assumption: Oracle does not publish its own choice."""
+
+    RSA_2048 = "rsa-2048"
+    RSA_3072 = "rsa-3072"
+    RSA_4096 = "rsa-4096"
+    EC_P256 = "ec-p256"
+    EC_P384 = "ec-p384"
+
+
+class OpenAirKind(StrEnum):
+    """How the certificate reaches OpenAir."""
+
+    XML = "xml"
+    """The XML API's Preference object, saved and read back by Keyturn."""
+    EXPORT = "export"
+    """An administrator saves the exported certificate and confirms it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How this connection's certificates are made and kept."""
+
+    algorithm: Algorithm = Algorithm.RSA_3072
+    days: int = 365
+    """How long a new certificate is valid, in days. An assumption: Oracle's own choice is not published."""
+    keep_key: bool = True
+    """Whether the current certificate's private key stays sealed in the vault, so that it can be restored."""
+
+    def __post_init__(self) -> None:
+        if self.days not in VALID_DAYS:
+            raise InvalidInput(
+                f"A certificate must be valid for {VALID_DAYS.start} to {VALID_DAYS.stop - 1} days, not {self.days}."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The boxes of OpenAir's NetSuite Connector administration form that matter here."""
+
+    single_sign_on: bool = False
+    real_time_integration: bool = True
+    oauth2: bool = True
+
+    @property
+    def shows_certificate(self) -> bool:
+        """Whether the Tips entry and the health-check line show: (single sign-on or real-time) and OAuth 2.0.
+
+        https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (certificate rotation, the note).
+        """
+        return (self.single_sign_on or self.real_time_integration) and self.oauth2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetSuiteSettings:
+    """Where NetSuite is and as whom Keyturn signs in. The private key of the sign-in is in the vault."""
+
+    account: str
+    client_id: str
+    certificate_id: str
+    """The id NetSuite gave the sign-in's own certificate (`kid` of the assertion)."""
+    restlet_url: str = ""
+    """Base of the RESTlet domain; empty means the account's own."""
+    token_url: str = ""
+    """Base of the SuiteTalk domain, where tokens are issued; empty means the account's own."""
+    assertion_algorithm: str = "PS256"
+    script: str = "customscript_keyturn_restlet"
+    deployment: str = "customdeploy_keyturn_restlet"
+
+    def __post_init__(self) -> None:
+        if not _ACCOUNT.fullmatch(self.account):
+            raise InvalidInput(f"{self.account!r} is not a NetSuite account id, such as 1234567 or 1234567_SB1.")
+        if self.assertion_algorithm not in ("PS256", "PS384", "PS512", "ES256", "ES384", "ES512"):
+            raise InvalidInput(f"NetSuite does not accept assertions signed with {self.assertion_algorithm!r}.")
+        host = self.account.lower().replace("_", "-")
+        object.__setattr__(self, "restlet_url", self.restlet_url or f"https://{host}.restlets.api.netsuite.com")
+        object.__setattr__(self, "token_url", self.token_url or f"https://{host}.suitetalk.api.netsuite.com")
+        check_url(self.restlet_url)
+        check_url(self.token_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAirSettings:
+    """Where OpenAir is and how Keyturn signs in: by OAuth where there is a client id, else by password."""
+
+    kind: OpenAirKind = OpenAirKind.XML
+    url: str = ""
+    company: str = ""
+    user: str = ""
+    client_id: str = ""
+    namespace: str = "default"
+    preference: str = "oa_realtime_certificate"
+    """The Preference that carries the certificate. An assumption: OpenAir documents no place of its own for it."""
+
+    def __post_init__(self) -> None:
+        if self.kind is OpenAirKind.XML:
+            check_url(self.url)
+            if not (self.client_id or (self.company and self.user)):
+                raise InvalidInput("OpenAir needs an OAuth client id, or a company and a user.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One NetSuite account paired with one OpenAir company, with its options and policy."""
+
+    name: str
+    """The connection's id: lower-case letters, digits, dots, dashes and underscores."""
+    netsuite: NetSuiteSettings
+    openair: OpenAirSettings
+    options: Options = field(default_factory=Options)
+    policy: Policy = field(default_factory=Policy)
+    bundles: Mapping[str, str] = field(default_factory=dict)
+    """Bundle id to version, as an administrator reads it in NetSuite: SuiteScript cannot tell the version."""
+    version: int = 0
+    current: Certificate | None = None
+    """The certificate that the last completed rotation put in place, or None before the first."""
+    due_at: datetime | None = None
+    """When the next automatic rotation begins (UTC): drawn once for each certificate. None means never by itself."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise InvalidInput(
+                f"{self.name!r} is not a connection name: use lower-case letters, digits, dots, dashes, underscores."
+            )
+        for bundle, version in self.bundles.items():
+            if not _VERSION.fullmatch(version):
+                raise InvalidInput(f"{version!r} is not a version of bundle {bundle}, such as 4.02.")
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether certificates are rotated unasked: the boxes are ticked and the upgraded feature is set up.
+
+        Bundle 369630 from 3.0 on with bundle 369637 from 4.0 on, per Oracle's help (see REAL_TIME_BUNDLE).
+        """
+        return (
+            self.options.shows_certificate
+            and self._has(REAL_TIME_BUNDLE, (3, 0))
+            and self._has(CONNECTOR_BUNDLE, (4, 0))
+        )
+
+    def _has(self, bundle: str, minimum: tuple[int, ...]) -> bool:
+        version = self.bundles.get(bundle, "0")
+        return tuple(int(part) for part in version.split(".")) >= minimum
+
+
+def check_url(url: str) -> None:
+    """Accept an https URL, or http to a loopback address; raise InvalidInput for anything else."""
+    parts = urlsplit(url)
+    if not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise InvalidInput(f"{url!r} is not a base URL such as https://example.app.openair.com.")
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
+        return
+    raise InvalidInput(f"{url!r} is not https. Plain http is accepted for loopback addresses only.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` names this very machine: localhost, 127.0.0.0/8 or ::1."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,184 @@
+"""What to tell an administrator: the vendor's sentence, and what is wrong.
+
+The two sentences are those of OpenAir's own health check, and they show under the same conditions.
+https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (real-time certificate rotation)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from states import window
+from states.certificate import Certificate
+from states.connection import Connection
+from states.errors import CertificateRecordMissing, Drift, KeyturnError
+from states.ports import Record
+from states.rotation import Rotation
+from states.state import State
+from states.window import Need
+
+NO_VALID_CERTIFICATE: Final = "No valid certificate available for real-time import"
+VALID_UNTIL: Final = "Current real-time import certificate is valid until {expiry}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was found on both sides at ``now`` (UTC)."""
+
+    connection: Connection
+    now: datetime
+    netsuite: Record | KeyturnError | None
+    """The record; None where there is none; the error where NetSuite could not be asked."""
+    openair: Certificate | KeyturnError | None
+    """OpenAir's certificate; None where it has none; the error where OpenAir could not be asked."""
+    agree: bool | None
+    """Whether NetSuite's signature verified with OpenAir's certificate; None where that could not be tried."""
+    rotation: Rotation | None
+    """The connection's open rotation, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, and what to do about it."""
+
+    code: str
+    message: str
+    next_action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The health check's result."""
+
+    shows: bool
+    """Whether OpenAir's form would show the line at all."""
+    sentence: str
+    valid_until: datetime | None
+    """UTC; None where there is no valid certificate."""
+    problems: tuple[Problem, ...]
+
+
+def check(facts: Facts) -> Health:
+    """Judge ``facts``: expired, absent, placeholder or disagreeing certificates count as no valid one (assumption)."""
+    problems = tuple(problem for look in _LOOKS if (problem := look(facts)))
+    certificate = _certificate(facts)
+    works = (
+        certificate is not None
+        and certificate.is_valid_at(facts.now)
+        and facts.agree is not False
+        and facts.netsuite is not None
+        and not (isinstance(facts.netsuite, Record) and facts.netsuite.is_placeholder)
+    )
+    until = certificate.not_after if certificate and works else None
+    return Health(
+        shows=facts.connection.options.shows_certificate,
+        sentence=VALID_UNTIL.format(expiry=f"{until:%Y-%m-%d}") if until else NO_VALID_CERTIFICATE,
+        valid_until=until,
+        problems=problems,
+    )
+
+
+def _certificate(facts: Facts) -> Certificate | None:
+    """OpenAir's certificate, or where OpenAir could not be asked, the one Keyturn last put there."""
+    return facts.connection.current if isinstance(facts.openair, KeyturnError) else facts.openair
+
+
+def _netsuite_unreachable(facts: Facts) -> Problem | None:
+    return _unreachable("NetSuite", facts.netsuite)
+
+
+def _openair_unreachable(facts: Facts) -> Problem | None:
+    return _unreachable("OpenAir", facts.openair)
+
+
+def _unreachable(system: str, answer: object) -> Problem | None:
+    if not isinstance(answer, KeyturnError):
+        return None
+    return Problem(answer.code, f"{system} could not be asked: {answer.message}", answer.next_action)
+
+
+def _record_missing(facts: Facts) -> Problem | None:
+    if facts.netsuite is not None:
+        return None
+    error = CertificateRecordMissing()
+    return Problem(error.code, error.message, error.next_action)
+
+
+def _placeholder(facts: Facts) -> Problem | None:
+    if not isinstance(facts.netsuite, Record) or not facts.netsuite.is_placeholder:
+        return None
+    return Problem(
+        "PLACEHOLDER",
+        f"NetSuite holds the placeholder {facts.netsuite.file_name}, which is not valid.",
+        f"Run `keyturn rotate {facts.connection.name}` for the initial set-up.",
+    )
+
+
+def _openair_empty(facts: Facts) -> Problem | None:
+    if facts.openair is not None:
+        return None
+    return Problem(
+        "OPENAIR_EMPTY",
+        "OpenAir holds no certificate for real-time import.",
+        f"Run `keyturn rotate {facts.connection.name}`.",
+    )
+
+
+def _drift(facts: Facts) -> Problem | None:
+    if facts.agree is not False:
+        return None
+    return Problem(
+        Drift.code,
+        "NetSuite signs with another key than that of the certificate in OpenAir: imports are refused.",
+        f"Run `keyturn rotate {facts.connection.name}` to bring both sides together.",
+    )
+
+
+def _due(facts: Facts) -> Problem | None:
+    certificate = _certificate(facts)
+    need = window.need(certificate, facts.connection.due_at, facts.now)
+    if certificate is None or need in (Need.NOT_DUE, Need.DUE):
+        return None
+    tense = "expired on" if need is Need.EXPIRED else "expires on"
+    return Problem(
+        need.name,
+        f"The certificate {tense} {certificate.not_after:%Y-%m-%d}.",
+        f"Run `keyturn rotate {facts.connection.name}`.",
+    )
+
+
+def _parked(facts: Facts) -> Problem | None:
+    rotation = facts.rotation
+    if rotation is None or rotation.failure is None:
+        return None
+    return Problem(
+        "PARKED",
+        f"Rotation {rotation.id} is parked: {rotation.failure.message}",
+        rotation.failure.next_action,
+    )
+
+
+def _outage(facts: Facts) -> Problem | None:
+    rotation = facts.rotation
+    skew = rotation.skew(facts.now) if rotation and rotation.position is State.UPLOADED_TO_NETSUITE else None
+    if rotation is None or skew is None:
+        return None
+    return Problem(
+        "SKEW",
+        f"NetSuite has the new key, OpenAir not yet: for {skew.total_seconds():.0f} s imports may be refused.",
+        f"Watch it with `keyturn rotation watch {rotation.id}`.",
+    )
+
+
+_LOOKS: Final[tuple[Callable[[Facts], Problem | None], ...]] = (
+    _netsuite_unreachable,
+    _openair_unreachable,
+    _record_missing,
+    _placeholder,
+    _openair_empty,
+    _drift,
+    _due,
+    _parked,
+    _outage,
+)

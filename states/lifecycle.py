@@ -1,0 +1,125 @@
+"""The table, run by `transitions` (imported nowhere else): the only place where a rotation's state changes.
+
+One machine serves every rotation. It is shared and unqueued and keeps no models: rotations are frozen, so each move is
+fired on a small throw-away subject. A guard that fails raises, because `transitions` would only return False.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from transitions import Machine, MachineError
+
+from states import table
+from states.errors import IllegalMove, KeyturnError
+from states.rotation import Failure, Rotation
+from states.state import State
+from states.table import Edge
+
+
+class _Subject:
+    """What the machine moves: the state by its wire name, beside the rotation that the guards look at."""
+
+    __slots__ = ("rotation", "state")
+
+    def __init__(self, rotation: Rotation) -> None:
+        self.rotation = rotation
+        self.state = rotation.state.value
+
+
+def advance(rotation: Rotation, edge: Edge, now: datetime) -> Rotation:
+    """Make the move of a step that was done. Raises IllegalMove without the proof that the step brings."""
+    target = _fire(rotation, edge.trigger)
+    return replace(
+        rotation,
+        state=target,
+        tries=0,
+        doubt_since=None,
+        may_create_record=False,
+        may_overwrite=False,
+        waiting_for="",
+        updated_at=now,
+        available_at=now,
+        closed_at=now if target is State.COMPLETED else None,
+    )
+
+
+def fail(rotation: Rotation, error: KeyturnError, now: datetime) -> Rotation:
+    """Park the rotation with the reason and the next safe action."""
+    target = _fire(rotation, table.FAIL)
+    failure = Failure.of(error, failed_from=rotation.state, at=now)
+    return replace(rotation, state=target, failure=failure, waiting_for="", updated_at=now, available_at=now)
+
+
+def resume(
+    rotation: Rotation, now: datetime, *, may_create_record: bool = False, may_overwrite: bool = False
+) -> Rotation:
+    """Take a parked rotation back to the state it failed from: same id, attempt + 1.
+
+    Whatever was in doubt stays in doubt. Raises IllegalMove for a rotation that is not parked.
+    """
+    target = _fire(rotation, table.RESUME)
+    return replace(
+        rotation,
+        state=target,
+        failure=None,
+        attempt=rotation.attempt + 1,
+        tries=0,
+        may_create_record=may_create_record,
+        may_overwrite=may_overwrite,
+        updated_at=now,
+        available_at=now,
+    )
+
+
+def _fire(rotation: Rotation, trigger: str) -> State:
+    subject = _Subject(rotation)
+    try:
+        moved = _MACHINE.events[trigger].trigger(subject)
+    except (MachineError, KeyError) as error:
+        raise IllegalMove(f"A rotation that is {rotation.state} does not allow {trigger!r}.") from error
+    if not moved:
+        raise IllegalMove(f"The rotation is {rotation.state}, but has nothing to {trigger}.")
+    return State(subject.state)
+
+
+def _has_proof(edge: Edge, event: Any) -> bool:
+    """Guard of the forward moves: the proof is there and names the candidate's fingerprint."""
+    rotation: Rotation = event.model.rotation
+    proof = getattr(rotation, edge.brings)
+    if proof is None or rotation.candidate is None or proof.fingerprint != rotation.candidate.fingerprint:
+        raise IllegalMove(f"{edge.trigger} brought no proof ({edge.brings}) for this rotation's candidate.")
+    return True
+
+
+def _is_open(_edge: Edge, event: Any) -> bool:
+    """Guard of failing: a closed rotation is not parked again."""
+    rotation: Rotation = event.model.rotation
+    return rotation.is_open
+
+
+def _failed_here(edge: Edge, event: Any) -> bool:
+    """Guard of resuming: of the four ways back, only the one to where it failed is open."""
+    rotation: Rotation = event.model.rotation
+    return rotation.is_open and rotation.position is edge.target
+
+
+_GUARDS: Final = {table.FAIL: _is_open, table.RESUME: _failed_here}
+
+
+def _build() -> Machine:
+    machine = Machine(
+        model=None,
+        states=[state.value for state in State],
+        initial=State.REQUESTED.value,
+        auto_transitions=False,
+        send_event=True,
+    )
+    for edge in table.EDGES:
+        guard = _GUARDS.get(edge.trigger, _has_proof)
+        machine.add_transition(edge.trigger, edge.source.value, edge.target.value, conditions=[partial(guard, edge)])
+    return machine
+
+
+_MACHINE: Final = _build()

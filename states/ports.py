@@ -1,0 +1,139 @@
+"""What a rotation needs of the outside world. The docstrings are the contracts; tests/contract holds every
+implementation to them.
+
+Every remote call may raise TryLater (nothing was changed), SignInRefused, NotPermitted, WrongBaseUrl or another
+Refused. A call that writes may also raise Unknown: it was sent, and its answer was lost.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from states.certificate import Certificate, Challenge
+from states.connection import Policy
+from states.rotation import Candidate, Confirmation, PrivateKey
+
+PLACEHOLDER_FILE = "openair-certificate.pem"
+"""The file that bundle 369630 3.0 to 4.01 ships in the record; not a valid certificate.
+https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (certificate generation troubleshooting)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What NetSuite tells of the certificate record. It names no fingerprint: only a signature proves a key."""
+
+    name: str
+    file_name: str
+    valid_from: datetime | None
+    valid_to: datetime | None
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether this is the certificate that the bundle ships, which signs nothing OpenAir would trust."""
+        return self.file_name == PLACEHOLDER_FILE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """NetSuite's answer to `report`."""
+
+    record: Record | None
+    """None where the record does not exist."""
+    server_time: datetime
+    bundles: dict[str, str | None]
+    """Installed bundles by id; None where the version cannot be read."""
+
+
+class NetSuite(Protocol):
+    """The certificate record in one NetSuite account, through the RESTlet in suitescript/."""
+
+    def report(self) -> Report:
+        """Tell what the record looks like. Changes nothing."""
+        ...
+
+    def sign(self, challenge: Challenge) -> str:
+        """Sign ``challenge.text`` with the record's key; return standard Base64. Changes nothing.
+
+        Raises CertificateRecordMissing, CannotSign.
+        """
+        ...
+
+    def install(
+        self,
+        certificate: Certificate,
+        key: PrivateKey,
+        challenge: Challenge,
+        *,
+        deadline: datetime,
+        create: bool,
+    ) -> str:
+        """Put ``certificate`` and ``key`` into the record, then sign ``challenge.text`` with it; return Base64.
+
+        Safe to repeat with the same certificate. NetSuite refuses the request after ``deadline`` (UTC, by its own
+        clock), so a request that is delayed on its way cannot undo a later one. ``create`` allows making a missing
+        record. Raises CertificateRecordMissing, CannotSign, Unknown.
+        """
+        ...
+
+
+class OpenAir(Protocol):
+    """The certificate with which one OpenAir company checks real-time imports. A private key has no way in."""
+
+    def read(self) -> Certificate | None:
+        """The certificate that OpenAir holds, or None. Changes nothing; proves that sign-in works."""
+        ...
+
+    def save(self, confirmation: Confirmation) -> None:
+        """Save ``confirmation.certificate``. Safe to repeat.
+
+        Only a Confirmation is accepted, and only NetSuite's verified signature makes one.
+        Raises Unknown; AwaitingPerson where a person must save it.
+        """
+        ...
+
+
+class Keys(Protocol):
+    """Makes candidates, and opens the seal of their private keys."""
+
+    def generate(self, rotation_id: str, connection: str, policy: Policy, now: datetime) -> Candidate:
+        """Make a key pair and a self-signed certificate valid for ``policy.days`` from ``now``; seal the key."""
+        ...
+
+    def open(self, rotation_id: str, candidate: Candidate) -> PrivateKey:
+        """The candidate's private key. Raises SealBroken, VaultLocked, KeyMismatch."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, passed in so that tests need not wait."""
+
+    def now(self) -> datetime:
+        """The present moment, UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Random(Protocol):
+    """Randomness, passed in so that tests can repeat."""
+
+    def bytes(self, count: int) -> bytes:
+        """``count`` bytes that nobody can foresee."""
+        ...
+
+    def fraction(self) -> float:
+        """A number from 0 (inclusive) to 1 (exclusive)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside world of one connection, as the steps see it."""
+
+    netsuite: NetSuite
+    openair: OpenAir
+    keys: Keys
+    clock: Clock
+    random: Random

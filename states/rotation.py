@@ -1,0 +1,161 @@
+"""A rotation and the proofs it gathers. All frozen: a move makes a new rotation."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from states.certificate import Certificate, Challenge
+from states.connection import Policy
+from states.errors import KeyturnError, NotConfirmed
+from states.state import State
+
+
+class PrivateKey:
+    """A private key in the clear (PKCS#8 PEM), for as short as possible. Shows nothing of itself."""
+
+    __slots__ = ("_pem",)
+
+    def __init__(self, pem: bytes) -> None:
+        self._pem = pem
+
+    def reveal(self) -> bytes:
+        """The PEM. Only the NetSuite adapter and the vault have a use for it."""
+        return self._pem
+
+    def __repr__(self) -> str:
+        return "PrivateKey(…)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("A private key is never pickled.")
+
+
+class Cause(StrEnum):
+    """Why a rotation was begun."""
+
+    MANUAL = "manual"
+    SCHEDULED = "scheduled"
+    INITIAL = "initial"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The certificate a rotation made, and its private key as the vault sealed it."""
+
+    certificate: Certificate
+    sealed_key: bytes = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """The certificate's fingerprint."""
+        return self.certificate.fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """NetSuite's signature over our challenge, verified. It is the only thing that opens the way to OpenAir.
+
+    Constructing one verifies it: a Confirmation that exists is true. Raises NotConfirmed otherwise.
+    """
+
+    rotation_id: str
+    certificate: Certificate
+    challenge: Challenge
+    signature: str
+    asked_at: datetime
+    """When NetSuite was asked (UTC). From then on it may have signed with the new key."""
+
+    def __post_init__(self) -> None:
+        if not self.certificate.verifies(self.signature, self.challenge.text):
+            raise NotConfirmed
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the certificate that was proved."""
+        return self.certificate.fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a certificate was seen where it belongs: which, and when (UTC)."""
+
+    fingerprint: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a rotation is parked, and what a person should do."""
+
+    failed_from: State
+    code: str
+    message: str
+    next_action: str
+    at: datetime
+
+    @classmethod
+    def of(cls, error: KeyturnError, failed_from: State, at: datetime) -> "Failure":
+        """Make the record of ``error``."""
+        return cls(
+            failed_from=failed_from, code=error.code, message=error.message, next_action=error.next_action, at=at
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """One attempt to give a connection a new certificate. Its id is the idempotency key."""
+
+    id: str
+    connection: str
+    cause: Cause
+    actor: str
+    """Who asked: a person, a schedule."""
+    reason: str = ""
+    policy: Policy = field(default_factory=Policy)
+    state: State = State.REQUESTED
+    version: int = 0
+    """Counts the writes of this rotation: each write names the version it read."""
+    attempt: int = 1
+    """Counts the resumes by a person, from 1."""
+    tries: int = 0
+    """Counts the put-offs of the step in hand; 0 after every move."""
+    created_at: datetime
+    updated_at: datetime
+    available_at: datetime
+    """No worker takes the rotation up before this moment (UTC)."""
+
+    previous: Certificate | None = None
+    """The certificate that NetSuite is expected to hold when this rotation begins, or None at initial set-up."""
+    candidate: Candidate | None = None
+    confirmation: Confirmation | None = None
+    saved: Receipt | None = None
+    verified: Receipt | None = None
+
+    skew_from: datetime | None = None
+    """The earliest moment at which NetSuite may have held the new key (UTC): skew is never understated."""
+    doubt_since: datetime | None = None
+    """Since when a write may have been sent whose answer nobody has seen (UTC); None when there is none."""
+    may_create_record: bool = False
+    may_overwrite: bool = False
+    """What a person allowed on resuming: create the missing record; replace a foreign certificate."""
+
+    waiting_for: str = ""
+    """What is being waited for (the last reason the step was put off), or empty."""
+    failure: Failure | None = None
+    closed_at: datetime | None = None
+    """When the rotation ended for good (UTC): no open rotation is left behind then."""
+
+    @property
+    def position(self) -> State:
+        """How far the rotation got: its state, or the state it failed from."""
+        return self.failure.failed_from if self.failure else self.state
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still holds its connection: under way or parked."""
+        return self.closed_at is None
+
+    def skew(self, now: datetime) -> timedelta | None:
+        """How long OpenAir lagged behind NetSuite, up to ``now`` where it still does; None before the upload."""
+        if self.skew_from is None:
+            return None
+        return (self.saved.at if self.saved else now) - self.skew_from

@@ -1,0 +1,212 @@
+"""The four steps of a rotation, in order: one function for each edge of the table, on ports only.
+
+A step takes the rotation and the outside world and returns the rotation with one more proof. It never changes the
+state, which is the lifecycle's to do. Every step is safe to repeat: it looks at what is true before it acts.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from states.certificate import Challenge
+from states.errors import (
+    CannotSign,
+    CertificateRecordMissing,
+    Drift,
+    ForeignRotation,
+    IllegalMove,
+    NotConfirmed,
+    NotSavedYet,
+    Unknown,
+)
+from states.ports import Ports
+from states.rotation import Candidate, Confirmation, Receipt, Rotation
+
+Step = Callable[[Rotation, Ports], Rotation]
+
+FRESH: Final = timedelta(seconds=5)
+"""How old a confirmation may be when OpenAir is saved to; an older one is proved again."""
+READ_BACK_DELAY: Final = 2.0
+"""Seconds between two looks at what is true, after a write whose answer was lost."""
+INSTALL_WITHIN: Final = timedelta(seconds=120)
+"""How late NetSuite may still begin an install; after that it refuses. Allows for clocks that disagree by a minute."""
+
+
+def generate_key(rotation: Rotation, ports: Ports) -> Rotation:
+    """Make the candidate. It commits together with the move, so a second run finds it and makes no other."""
+    candidate = rotation.candidate or ports.keys.generate(
+        rotation.id, rotation.connection, rotation.policy, ports.clock.now()
+    )
+    return replace(rotation, candidate=candidate)
+
+
+def upload_to_netsuite(rotation: Rotation, ports: Ports) -> Rotation:
+    """Install the candidate in NetSuite, unless NetSuite proves that it is there already.
+
+    Raises ForeignRotation when NetSuite signs with a key that is neither the candidate's nor the expected one,
+    CertificateRecordMissing when there is no record and none may be created, Unknown when the answer was lost and
+    two looks did not find the candidate.
+    """
+    confirmation = _ensure_installed(rotation, ports)
+    # A candidate that was found there may have come from the write in doubt, so the skew begins with that one.
+    return replace(rotation, confirmation=confirmation, skew_from=rotation.doubt_since or confirmation.asked_at)
+
+
+def save_to_openair(rotation: Rotation, ports: Ports) -> Rotation:
+    """Save the confirmed certificate in OpenAir, and read it back.
+
+    Raises IllegalMove without a confirmation for this very rotation and certificate, ForeignRotation when NetSuite no
+    longer signs with it, AwaitingPerson where a person must save it, NotSavedYet or Unknown when two looks at OpenAir
+    did not find it.
+    """
+    confirmation = _confirmation_of(rotation)
+    if rotation.doubt_since and _openair_holds_candidate(rotation, ports):
+        return _saved(rotation, ports)
+    if ports.clock.now() - confirmation.asked_at > FRESH:
+        confirmation = _prove_again(rotation, ports)
+    lost: Unknown | None = None
+    try:
+        ports.openair.save(confirmation)
+    except Unknown as error:
+        lost = error
+    if not _openair_holds_candidate(rotation, ports):
+        raise lost or NotSavedYet
+    return _saved(rotation, ports)
+
+
+def verify(rotation: Rotation, ports: Ports) -> Rotation:
+    """See that both sides agree: NetSuite signs a fresh challenge, and OpenAir holds the certificate it verifies with.
+
+    Raises ForeignRotation when NetSuite signs with another key, Drift when OpenAir holds another certificate.
+    """
+    proved = _prove_again(rotation, ports)
+    held = ports.openair.read()
+    if held is None or held.fingerprint != proved.fingerprint:
+        raise Drift
+    return replace(rotation, verified=Receipt(held.fingerprint, ports.clock.now()))
+
+
+# --- NetSuite ---------------------------------------------------------------------------------------------------------
+
+
+def _ensure_installed(rotation: Rotation, ports: Ports) -> Confirmation:
+    """Have NetSuite prove that it holds the candidate, installing it where it does not."""
+    in_doubt = rotation.doubt_since is not None
+    return _find_candidate(rotation, ports, looks=2 if in_doubt else 1) or _install(rotation, ports)
+
+
+def _find_candidate(rotation: Rotation, ports: Ports, looks: int) -> Confirmation | None:
+    """Ask NetSuite to sign; return the proof that it holds the candidate, or None where it holds what it should.
+
+    Several looks have a delay between them: a write that was sent earlier may land late.
+    """
+    for look in range(looks):
+        if look:
+            ports.clock.sleep(READ_BACK_DELAY)
+        challenge, asked_at = _challenge(ports)
+        try:
+            signature = ports.netsuite.sign(challenge)
+        except CertificateRecordMissing:
+            if not rotation.may_create_record:
+                raise
+            continue
+        except CannotSign:
+            continue  # a record that cannot sign is nobody's: installing mends it
+        try:
+            return _confirmation(rotation, challenge, signature, asked_at)
+        except NotConfirmed:
+            _refuse_foreign(rotation, ports, challenge, signature)
+    return None
+
+
+def _refuse_foreign(rotation: Rotation, ports: Ports, challenge: Challenge, signature: str) -> None:
+    """Raise ForeignRotation unless the signature is by the certificate this rotation was asked to replace."""
+    if rotation.previous is None or rotation.may_overwrite or rotation.previous.verifies(signature, challenge.text):
+        return
+    record = ports.netsuite.report().record
+    if record is None or not record.is_placeholder:
+        raise ForeignRotation
+
+
+def _install(rotation: Rotation, ports: Ports) -> Confirmation:
+    candidate = _candidate_of(rotation)
+    ports.openair.read()  # the second leg must be ready before the first is taken
+    key = ports.keys.open(rotation.id, candidate)
+    challenge, asked_at = _challenge(ports)
+    try:
+        signature = ports.netsuite.install(
+            candidate.certificate,
+            key,
+            challenge,
+            deadline=asked_at + INSTALL_WITHIN,
+            create=rotation.may_create_record,
+        )
+        return _confirmation(rotation, challenge, signature, asked_at)
+    except (Unknown, NotConfirmed) as error:
+        found = _find_candidate(rotation, ports, looks=2)
+        if found is None:
+            raise Unknown("NetSuite was sent the certificate, but does not sign with it so far.") from error
+        # Its skew began when the install was sent, not when the candidate was found.
+        return replace(found, asked_at=asked_at)
+
+
+def _prove_again(rotation: Rotation, ports: Ports) -> Confirmation:
+    """Have NetSuite prove that it still holds the candidate; put it back where a person allowed that."""
+    if rotation.may_overwrite or rotation.may_create_record:
+        return _ensure_installed(rotation, ports)
+    challenge, asked_at = _challenge(ports)
+    signature = ports.netsuite.sign(challenge)
+    try:
+        return _confirmation(rotation, challenge, signature, asked_at)
+    except NotConfirmed as error:
+        raise ForeignRotation from error
+
+
+def _challenge(ports: Ports) -> tuple[Challenge, datetime]:
+    return Challenge.of(ports.random.bytes(32)), ports.clock.now()
+
+
+def _confirmation(rotation: Rotation, challenge: Challenge, signature: str, asked_at: datetime) -> Confirmation:
+    return Confirmation(
+        rotation_id=rotation.id,
+        certificate=_candidate_of(rotation).certificate,
+        challenge=challenge,
+        signature=signature,
+        asked_at=asked_at,
+    )
+
+
+# --- OpenAir ----------------------------------------------------------------------------------------------------------
+
+
+def _openair_holds_candidate(rotation: Rotation, ports: Ports) -> bool:
+    """Whether OpenAir holds the candidate, at the first look or at a second one after a delay."""
+    fingerprint = _candidate_of(rotation).fingerprint
+    for look in range(2):
+        if look:
+            ports.clock.sleep(READ_BACK_DELAY)
+        held = ports.openair.read()
+        if held is not None and held.fingerprint == fingerprint:
+            return True
+    return False
+
+
+def _saved(rotation: Rotation, ports: Ports) -> Rotation:
+    return replace(rotation, saved=Receipt(_candidate_of(rotation).fingerprint, ports.clock.now()))
+
+
+# --- what the rotation must have by now -------------------------------------------------------------------------------
+
+
+def _candidate_of(rotation: Rotation) -> Candidate:
+    if rotation.candidate is None:
+        raise IllegalMove("The rotation has no candidate yet.")
+    return rotation.candidate
+
+
+def _confirmation_of(rotation: Rotation) -> Confirmation:
+    proof = rotation.confirmation
+    if proof is None or proof.rotation_id != rotation.id or proof.fingerprint != _candidate_of(rotation).fingerprint:
+        raise IllegalMove("NetSuite has not confirmed this rotation's certificate; OpenAir is not written.")
+    return proof

@@ -1,0 +1,47 @@
+"""When a certificate is due for rotation."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from states.certificate import Certificate
+
+EARLIEST: Final = timedelta(days=14)
+LATEST: Final = timedelta(days=7)
+"""Automatic rotation begins one to two weeks before expiry.
+https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (real-time certificate rotation)"""
+
+
+class Need(StrEnum):
+    """How much a connection needs a new certificate."""
+
+    NOT_DUE = "not due"
+    DUE = "due"
+    OVERDUE = "overdue"
+    """Less than seven days are left: the automatic rotation should long be over."""
+    EXPIRED = "expired"
+    """An outage: OpenAir refuses real-time imports."""
+    MISSING = "missing"
+    """There is no certificate, or only the placeholder: the initial set-up is due now."""
+
+
+def draw_due_at(certificate: Certificate, fraction: float) -> datetime:
+    """The moment of the next automatic rotation (UTC): between 14 and 7 days before expiry.
+
+    ``fraction`` (0 inclusive to 1 exclusive) is drawn once for each connection and certificate, and the result stored:
+    drawing again at every look would pull the moment towards the beginning of the window.
+    """
+    return certificate.not_after - EARLIEST + fraction * (EARLIEST - LATEST)
+
+
+def need(certificate: Certificate | None, due_at: datetime | None, now: datetime) -> Need:
+    """Judge ``certificate`` at ``now``; ``due_at`` is the drawn moment, or None to judge by the window's beginning."""
+    if certificate is None:
+        return Need.MISSING
+    if now > certificate.not_after:
+        return Need.EXPIRED
+    if now > certificate.not_after - LATEST:
+        return Need.OVERDUE
+    if now >= (due_at or certificate.not_after - EARLIEST):
+        return Need.DUE
+    return Need.NOT_DUE
