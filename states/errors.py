@@ -176,6 +176,13 @@ class GaveUp(Refused):
     next_action = "Run `keyturn doctor` to see whether both systems answer, then `keyturn rotation resume ID`."
 
 
+class InternalError(Refused):
+    """Keyturn itself failed; the log has the details."""
+
+    code = "INTERNAL_ERROR"
+    next_action = "Report the log's traceback; `keyturn rotation resume ID` is safe and reads back what is true first."
+
+
 # --- somebody else holds the rotation ---------------------------------------------------------------------------------
 
 

@@ -1,0 +1,118 @@
+"""The composition root: the only place that builds stores, vaults and adapters, each when it is first needed."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from orchestrator import log
+from orchestrator.adapters.keys import VaultKeys
+from orchestrator.adapters.netsuite import NetSuiteAdapter
+from orchestrator.adapters.openair_export import OpenAirExport
+from orchestrator.adapters.openair_xml import OpenAirXml
+from orchestrator.adapters.system import SystemClock, SystemRandom
+from orchestrator.dispatch.embedded import Embedded
+from orchestrator.engine import Engine, Listener
+from orchestrator.heart import Heart
+from orchestrator.operations.checks import Checks
+from orchestrator.operations.connections import Connections
+from orchestrator.operations.doctor import Doctor
+from orchestrator.operations.rotations import Rotations
+from orchestrator.operations.upkeep import Upkeep
+from orchestrator.schedule import Schedule
+from orchestrator.secrets import Secrets
+from orchestrator.settings import Settings, load
+from persistence.store import Store
+from persistence.vault import Vault
+from states.connection import Connection, OpenAirKind
+from states.ports import OpenAir, Ports
+from states.rotation import Rotation
+
+
+def start(config: Path | None = None, *, level: str | None = None) -> "App":
+    """Read the settings and set up logging. ``level`` overrides the settings' own. Raises InvalidSettings."""
+    settings = load(config)
+    log.set_up(level or settings.log.level, settings.log.format)
+    return App(settings)
+
+
+class App:
+    """Everything that one process needs, built from its settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.random = SystemRandom()
+        self.worker_name = f"{socket.gethostname()}:{os.getpid()}"
+
+    # --- what is remembered
+
+    @cached_property
+    def store(self) -> Store:
+        """The store; opened when it is first asked."""
+        return Store(self.settings.store_url)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The vault; its key-encryption key is read when it is first needed."""
+
+    # --- the verbs
+
+    @cached_property
+    def connections(self) -> Connections:
+        """The verbs on connections."""
+        return Connections(self.store, self.vault, self.clock)
+
+    @cached_property
+    def rotations(self) -> Rotations:
+        """The verbs on rotations."""
+        return Rotations(self.store, self.clock, self.random)
+
+    @cached_property
+    def checks(self) -> Checks:
+        """The questions."""
+        return Checks(self.store, self.connect)
+
+    @cached_property
+    def doctor(self) -> Doctor:
+        """The doctor."""
+        return Doctor(self.store, self.vault, self.connect, self.clock)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """Who is due."""
+        return Schedule(self.store, self.rotations, self.clock)
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """Setting up, checking the journal, changing the key-encryption key."""
+
+    # --- what carries rotations along
+
+    @contextmanager
+    def engine(
+        self, *, stopping: Callable[[], bool] = lambda: False, listener: Listener = lambda _rotation: None
+    ) -> Iterator[Engine]:
+        """An engine whose claims are kept alive while the block runs."""
+        with Heart(self.store, lease=self.settings.worker.lease) as heart:
+            yield Engine(self.store, self.connect, heart, self.clock, stopping=stopping, listener=listener)
+
+    @contextmanager
+    def worker(
+        self, stop: threading.Event, *, listener: Listener = lambda _rotation: None
+    ) -> Iterator[Embedded]:
+        """A worker that ends once ``stop`` is set and each step in hand is done."""
+        with self.engine(stopping=stop.is_set, listener=listener) as engine:
+            yield Embedded(
+                self.store,
+                engine,
+                self.clock,
+                name=self.worker_name,
+                lease=self.settings.worker.lease,
+                poll=self.settings.worker.poll,
+                start_due=lambda: self.schedule.start_due(actor=self.worker_name),
+                stop=stop,
+            )

@@ -1,0 +1,1 @@
+"""Gets claimed rotations to workers. Liveness only: whatever a dispatcher does, the store keeps the rules."""

@@ -1,0 +1,89 @@
+"""Worker threads in one process: nothing else to install.
+
+Each thread claims the most urgent rotation (UploadedToNetSuite first) and carries it along. Several such processes may
+share a database; the store's leases keep them off each other's rotations.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from orchestrator.engine import Engine
+from persistence.store import Store
+from states.errors import Stale
+from states.ports import Clock
+
+_log = logging.getLogger("keyturn.worker")
+
+SCHEDULE_EVERY: Final = 60.0
+"""Seconds between two passes over the schedule."""
+
+
+class Embedded:
+    """A worker: ``threads`` threads that carry rotations along, and one that starts those that are due."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        clock: Clock,
+        *,
+        name: str,
+        lease: float,
+        poll: float,
+        start_due: Callable[[], object],
+        stop: threading.Event,
+    ) -> None:
+        """``lease`` and ``poll`` are in seconds; ``stop`` ends the worker once each step in hand is done."""
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._name = name
+        self._lease = lease
+        self._poll = poll
+        self._start_due = start_due
+        self._stop = stop
+
+    def run(self, threads: int) -> None:
+        """Work until ``stop`` is set."""
+        workers = [
+            threading.Thread(target=self._carry, name=f"keyturn-worker-{number}", args=(f"{self._name}/{number}",))
+            for number in range(1, threads + 1)
+        ]
+        for worker in workers:
+            worker.start()
+        while not self._stop.is_set():
+            self._safely(self._start_due)
+            self._stop.wait(SCHEDULE_EVERY)
+        for worker in workers:
+            worker.join()
+
+    def drain(self) -> None:
+        """Carry everything that is claimable now, in this thread, and return."""
+        while not self._stop.is_set() and self._one(f"{self._name}/1"):
+            pass
+
+    def _carry(self, worker: str) -> None:
+        while not self._stop.is_set():
+            if not self._safely(lambda: self._one(worker)):
+                self._stop.wait(self._poll)
+
+    def _one(self, worker: str) -> bool:
+        """Claim and carry one rotation; tell whether there was one."""
+        claim = self._store.claim(worker, lease=self._lease, now=self._clock.now())
+        if claim is None:
+            return False
+        try:
+            self._engine.run(claim)
+        except Stale:
+            _log.warning("rotation was taken over", extra={"rotation": claim.rotation.id})
+        return True
+
+    def _safely(self, work: Callable[[], object]) -> bool:
+        """Do ``work``; a database that is away must not end the worker."""
+        try:
+            return bool(work())
+        except Exception:  # noqa: BLE001 - whatever it was, the next rotation may fare better
+            _log.exception("worker will try again", extra={"worker": self._name})
+            return False

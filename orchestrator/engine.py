@@ -1,0 +1,177 @@
+"""Carries a claimed rotation along: step → move → advance, until there is no next edge.
+
+The engine decides nothing about what a step does (states/steps.py), which moves are legal (states/lifecycle.py) or what
+is stored (persistence/store.py); it sorts what came of a step by what to do next.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from orchestrator.heart import Heart
+from orchestrator.patience import RETRIED, Effort, retry_after
+from persistence.store import Claim, Store
+from states import lifecycle, window
+from states.connection import Connection
+from states.errors import AwaitingPerson, GaveUp, InternalError, KeyturnError, Stale
+from states.ports import Clock, Ports
+from states.rotation import Rotation
+from states.state import State
+from states.table import FAIL, NEXT, Edge
+
+_log = logging.getLogger("keyturn.engine")
+
+WAIT_FOR_PERSON = timedelta(hours=1)
+"""How often a rotation that waits for a person is looked at again; the person's confirmation wakes it at once."""
+
+Connect = Callable[[Connection], Ports]
+Listener = Callable[[Rotation], None]
+
+
+class Engine:
+    """Runs rotations, one at a time for each caller; safe to share between threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        connect: Connect,
+        heart: Heart,
+        clock: Clock,
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        listener: Listener = lambda _rotation: None,
+    ) -> None:
+        """``connect`` builds a connection's ports; ``stopping`` is asked between steps; ``listener`` hears moves."""
+        self._store = store
+        self._connect = connect
+        self._heart = heart
+        self._clock = clock
+        self._stopping = stopping
+        self._listener = listener
+
+    def run(self, claim: Claim) -> Rotation:
+        """Carry the rotation to its end, or until it is put off, parked, or this process is asked to stop.
+
+        Returns the rotation as it was left. Raises Stale when another worker took it over.
+        """
+        with self._heart.beating(claim):
+            try:
+                ports = self._connect(self._store.connection(claim.rotation.connection))
+            except KeyturnError as error:
+                claim = self._park(claim, claim.rotation, error)
+                self._listener(claim.rotation)
+                return claim.rotation
+            while edge := NEXT.get(claim.rotation.state):
+                if self._stopping():
+                    self._store.release(claim)
+                    break
+                claim, goes_on = self._take(claim, edge, ports)
+                self._listener(claim.rotation)
+                if not goes_on:
+                    break
+        return claim.rotation
+
+    def _take(self, claim: Claim, edge: Edge, ports: Ports) -> tuple[Claim, bool]:
+        """Do one step and store what came of it; tell whether the rotation goes on at once."""
+        assert edge.step
+        effort = Effort(edge.step, claim.rotation, ports, check=lambda: self._heart.check(claim))
+        began = self._clock.now()
+        try:
+            done = effort.run()
+        except Stale:
+            raise
+        except AwaitingPerson as error:
+            return self._wait_for_person(claim, effort, error), False
+        except RETRIED as error:
+            return self._put_off(claim, effort, error), False
+        except KeyturnError as error:
+            return self._park(claim, effort.rotation, error), False
+        except Exception as error:  # noqa: BLE001 - parked with its type, never swallowed
+            # A bug or a broken machine. What the step had sent by then is not known.
+            _log.exception("step broke", extra=_about(claim.rotation))
+            doubtful = replace(effort.rotation, doubt_since=effort.rotation.doubt_since or began)
+            return self._park(claim, doubtful, _internal(error)), False
+        return self._advance(claim, done, edge, ports, began), True
+
+    def _advance(self, claim: Claim, done: Rotation, edge: Edge, ports: Ports, began: datetime) -> Claim:
+        now = self._clock.now()
+        after = lifecycle.advance(done, edge, now)
+        completed = after.state is State.COMPLETED
+        due_at = None
+        if completed and after.candidate:
+            due_at = window.draw_due_at(after.candidate.certificate, ports.random.fraction())
+        detail = {**_evidence(after, edge), "seconds": round((now - began).total_seconds(), 3)}
+        advanced = self._store.advance(
+            claim,
+            after,
+            event=edge.trigger,
+            detail=detail,
+            lease=0 if completed else self._heart.lease,
+            due_at=due_at,
+        )
+        _log.info("rotation moved", extra=_about(advanced.rotation))
+        return advanced
+
+    def _put_off(self, claim: Claim, effort: Effort, error: KeyturnError) -> Claim:
+        """Try again later, or park the rotation when its patience has run out."""
+        wait = effort.patience.put_off(claim.rotation.tries)
+        if wait is None:
+            gave_up = GaveUp(
+                f"Gave up after {claim.rotation.tries + 1} rounds of tries. The last error: {error.message}"
+            )
+            return self._park(claim, effort.rotation, gave_up)
+        now = self._clock.now()
+        wait = max(wait, timedelta(seconds=retry_after(error) or 0))
+        level = logging.ERROR if effort.patience.urgent else logging.WARNING
+        _log.log(level, "rotation put off", extra={**_about(claim.rotation), "code": error.code, "until": now + wait})
+        after = replace(effort.rotation, tries=claim.rotation.tries + 1, available_at=now + wait)
+        return self._store_note(claim, after, error)
+
+    def _wait_for_person(self, claim: Claim, effort: Effort, error: AwaitingPerson) -> Claim:
+        _log.warning("rotation waits for a person", extra={**_about(claim.rotation), "code": error.code})
+        after = replace(effort.rotation, available_at=self._clock.now() + WAIT_FOR_PERSON)
+        return self._store_note(claim, after, error)
+
+    def _store_note(self, claim: Claim, after: Rotation, error: KeyturnError) -> Claim:
+        waiting = f"{error.message} {error.next_action}" if isinstance(error, AwaitingPerson) else error.message
+        return self._store.advance(
+            claim,
+            replace(after, waiting_for=waiting, updated_at=self._clock.now()),
+            event="put_off",
+            detail={"code": error.code, "message": error.message, "until": after.available_at.isoformat()},
+        )
+
+    def _park(self, claim: Claim, rotation: Rotation, error: KeyturnError) -> Claim:
+        """Give up for now, loudly: a state with a code, a reason and the next safe action."""
+        after = lifecycle.fail(rotation, error, self._clock.now())
+        parked = self._store.advance(
+            claim, after, event=FAIL, detail={"code": error.code, "message": error.message, "next": error.next_action}
+        )
+        _log.error("rotation parked", extra={**_about(parked.rotation), "code": error.code, "reason": error.message})
+        return parked
+
+
+def _internal(error: Exception) -> InternalError:
+    """The exception's type alone: its text may hold what must not be told."""
+    return InternalError(f"Keyturn itself failed ({type(error).__name__}); the log has the details.")
+
+
+def _about(rotation: Rotation) -> dict[str, object]:
+    return {"rotation": rotation.id, "connection": rotation.connection, "state": rotation.state.value}
+
+
+def _evidence(rotation: Rotation, edge: Edge) -> Mapping[str, object]:
+    """What the journal keeps of the proof that a step brought: enough to check it again, nothing secret."""
+    proof = getattr(rotation, edge.brings)
+    evidence: dict[str, object] = {"fingerprint": proof.fingerprint}
+    if rotation.state is State.KEY_GENERATED and rotation.candidate:
+        evidence["not_after"] = rotation.candidate.certificate.not_after.isoformat()
+    if rotation.state is State.UPLOADED_TO_NETSUITE and rotation.confirmation:
+        confirmation = rotation.confirmation
+        evidence |= {
+            "challenge": confirmation.challenge.nonce,
+            "signature": confirmation.signature,
+            "asked_at": confirmation.asked_at.isoformat(),
+        }
+    return evidence

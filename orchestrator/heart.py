@@ -1,0 +1,78 @@
+"""Keeps the leases of this process's claims alive while their steps run.
+
+A lease is short, so that a worker that dies in the middle of a rotation is followed by another within seconds; a step
+may take longer than that, so the lease is renewed beside it. Losing it is no danger, only waste: the store refuses
+whatever a worker writes with an old fencing token.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from persistence.store import Claim, Store
+from states.errors import Stale
+
+_log = logging.getLogger("keyturn.heart")
+
+
+class Heart:
+    """One thread that renews every claim in hand. Use it as a context manager."""
+
+    def __init__(self, store: Store, *, lease: float) -> None:
+        """``lease`` is in seconds; each claim is renewed three times in that time."""
+        self.lease = lease
+        self._store = store
+        self._claims: dict[str, Claim] = {}
+        self._lost: set[str] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="keyturn-heart", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @contextmanager
+    def beating(self, claim: Claim) -> Iterator[None]:
+        """Keep ``claim`` alive for as long as the block runs."""
+        with self._lock:
+            self._lost.discard(claim.rotation.id)
+            self._claims[claim.rotation.id] = claim
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._claims.pop(claim.rotation.id, None)
+
+    def check(self, claim: Claim) -> None:
+        """Raise Stale when the lease of ``claim`` is known to be lost: do nothing more in its name."""
+        with self._lock:
+            if claim.rotation.id in self._lost:
+                raise Stale
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self.lease / 3):
+            with self._lock:
+                claims = list(self._claims.values())
+            for claim in claims:
+                self._renew(claim)
+
+    def _renew(self, claim: Claim) -> None:
+        try:
+            self._store.renew(claim, lease=self.lease)
+        except Stale:
+            with self._lock:
+                if self._claims.get(claim.rotation.id) is not claim:
+                    return  # it was given back while this thread was on its way
+                self._lost.add(claim.rotation.id)
+                del self._claims[claim.rotation.id]
+            _log.warning("lease lost", extra={"rotation": claim.rotation.id})
+        except Exception:  # noqa: BLE001 - the beat must go on
+            # The database may be away for a moment; the lease tells for how long that is harmless.
+            _log.exception("lease not renewed", extra={"rotation": claim.rotation.id})

@@ -1,0 +1,46 @@
+"""The verbs on connections."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from orchestrator.secrets import SecretName, Secrets
+from persistence.store import Store
+from persistence.vault import Vault
+from states.connection import Connection
+from states.ports import Clock
+
+
+class Connections:
+    """What administrators do with connections."""
+
+    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+
+    def add(self, connection: Connection, secrets: Mapping[SecretName, str]) -> Connection:
+        """Store a new connection with its secrets, sealed, in one transaction.
+
+        It has no certificate yet, so its initial set-up is due at once where rotation is automatic. Raises
+        AlreadyExists, VaultLocked.
+        """
+        keeper = Secrets(self._store, self._vault, connection.name)
+        sealed = {name.value: keeper.seal(name.value, value) for name, value in secrets.items()}
+        return self._store.add_connection(replace(connection, due_at=self._clock.now()), sealed)
+
+    def edit(self, connection: Connection, secrets: Mapping[SecretName, str]) -> Connection:
+        """Store a changed connection and whatever secrets are given anew, in one transaction.
+
+        Raises NotFound, Stale when it was changed elsewhere meanwhile.
+        """
+        keeper = Secrets(self._store, self._vault, connection.name)
+        sealed = {name.value: keeper.seal(name.value, value) for name, value in secrets.items()}
+        return self._store.save_connection(connection, sealed)
+
+    def show(self, name: str) -> Connection:
+        """The connection of this name. Raises NotFound."""
+        return self._store.connection(name)
+
+    def all(self) -> list[Connection]:
+        """Every connection, by name."""
+        return self._store.connections()

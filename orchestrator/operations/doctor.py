@@ -1,0 +1,117 @@
+"""The doctor: everything a rotation stands on, looked at one by one, each finding with its fix."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from orchestrator.engine import Connect
+from persistence.store import Store
+from persistence.vault import Vault
+from states.certificate import Challenge
+from states.connection import Connection
+from states.errors import CannotSign, KeyturnError
+from states.ports import Clock, Ports
+
+CLOCK_TOLERANCE: Final = timedelta(seconds=60)
+"""How far two clocks may disagree before the doctor complains. An assertion or an install would still be accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    subject: str
+    """What was looked at; for a connection's, its name stands before it."""
+    ok: bool
+    message: str
+    fix: str = ""
+
+
+class Doctor:
+    """Looks at the store, the vault, the clocks, both sign-ins and the permissions. Changes nothing."""
+
+    def __init__(self, store: Store, vault: Vault, connect: Connect, clock: Clock) -> None:
+        self._store = store
+        self._vault = vault
+        self._connect = connect
+        self._clock = clock
+
+    def examine(self, connection: str | None = None) -> Iterator[Finding]:
+        """Every finding, as it comes; of one connection, or of all. Raises NotFound for an unknown one."""
+        database = _look("database", self._database)
+        yield database
+        if not database.ok:
+            return
+        yield _look("vault", self._open_vault)
+        for each in [self._store.connection(connection)] if connection else self._store.connections():
+            yield from self._connection(each)
+
+    def _database(self) -> str:
+        self._store.check()
+        return f"reachable and up to date; its clock says {self._store.now():%Y-%m-%d %H:%M:%S} UTC"
+
+    def _open_vault(self) -> str:
+        self._vault.check()
+        return "opens with the key-encryption key"
+
+    def _connection(self, connection: Connection) -> Iterator[Finding]:
+        name = connection.name
+        try:
+            ports = self._connect(connection)
+        except KeyturnError as error:
+            yield Finding(f"{name}: sign-in", False, error.message, error.next_action)
+            return
+        yield _look(f"{name}: NetSuite sign-in and RESTlet", lambda: self._netsuite(ports))
+        yield _look(f"{name}: NetSuite signing", lambda: _signing(ports))
+        yield _look(f"{name}: OpenAir sign-in", lambda: _openair(ports))
+        yield _automatic(connection)
+
+    def _netsuite(self, ports: Ports) -> str:
+        report = ports.netsuite.report()
+        off = abs(report.server_time - self._clock.now())
+        if off > CLOCK_TOLERANCE:
+            raise KeyturnError(
+                f"NetSuite's clock and this machine's disagree by {off.total_seconds():.0f} s.",
+                next_action="Synchronise this machine's clock (NTP): sign-in assertions carry the time.",
+            )
+        record = report.record
+        if record is None:
+            return "answers; there is no certificate record yet"
+        return f"answers; the record holds {record.file_name}" + (" (the placeholder)" if record.is_placeholder else "")
+
+
+def _signing(ports: Ports) -> str:
+    try:
+        ports.netsuite.sign(Challenge.of(ports.random.bytes(32)))
+    except CannotSign as error:
+        return f"permitted, but the record cannot sign so far: {error.message}"
+    return "permitted; NetSuite signs a challenge"
+
+
+def _openair(ports: Ports) -> str:
+    held = ports.openair.read()
+    if held is None:
+        return "answers; OpenAir holds no certificate yet"
+    return f"answers; OpenAir holds {held.fingerprint[:16]}…, valid until {held.not_after:%Y-%m-%d}"
+
+
+def _automatic(connection: Connection) -> Finding:
+    subject = f"{connection.name}: automatic rotation"
+    if connection.is_automatic:
+        when = f"{connection.due_at:%Y-%m-%d %H:%M} UTC" if connection.due_at else "never"
+        return Finding(subject, True, f"on; the next begins {when}")
+    return Finding(
+        subject,
+        True,
+        "off: rotations are begun by hand only",
+        "Automatic rotation needs the boxes of the NetSuite Connector form, bundle 369630 from 3.0 on "
+        f"and bundle 369637 from 4.0 on: `keyturn connection edit {connection.name}`.",
+    )
+
+
+def _look(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, True, look())
+    except KeyturnError as error:
+        return Finding(subject, False, error.message, error.next_action)

@@ -1,0 +1,158 @@
+"""The verbs on rotations."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from orchestrator.ids import new_id
+from persistence.journal import Entry
+from persistence.store import Claim, Store
+from states import advice, lifecycle
+from states.advice import Advice, Verb
+from states.connection import Connection
+from states.errors import IllegalMove, InvalidInput
+from states.ports import Clock, Random
+from states.rotation import Cause, Rotation
+from states.state import State
+from states.table import RESUME
+
+POLL: Final = 0.1
+"""Seconds between two looks at a rotation that is watched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What happened to a rotation, and what a person can do about it."""
+
+    rotation: Rotation
+    journal: list[Entry]
+    advice: Advice
+    verbs: list[tuple[Verb, str]]
+    """Every verb, with the reason why it is not possible now, or an empty string."""
+
+
+class Rotations:
+    """What people and schedules do with rotations."""
+
+    def __init__(self, store: Store, clock: Clock, random: Random) -> None:
+        self._store = store
+        self._clock = clock
+        self._random = random
+
+    def request(self, connection: str, *, actor: str, reason: str = "", scheduled: bool = False) -> Rotation:
+        """Ask for a new certificate; a worker takes it from there.
+
+        Raises NotFound, and RotationOpen while the connection has one under way or parked.
+        """
+        rotation = self._new(self._store.connection(connection), actor, reason, scheduled=scheduled)
+        self._store.add(rotation, detail=_asked(rotation))
+        return rotation
+
+    def request_for(self, worker: str, connection: str, *, actor: str, reason: str = "", lease: float) -> Claim:
+        """Ask for a new certificate and claim the rotation for ``worker`` in the same transaction.
+
+        ``lease`` is in seconds. Raises as ``request``.
+        """
+        rotation = self._new(self._store.connection(connection), actor, reason, scheduled=False)
+        claim = self._store.add(rotation, detail=_asked(rotation), claim_for=worker, lease=lease)
+        assert claim
+        return claim
+
+    def _new(self, connection: Connection, actor: str, reason: str, *, scheduled: bool) -> Rotation:
+        now = self._clock.now()
+        by_whom = Cause.SCHEDULED if scheduled else Cause.MANUAL
+        return Rotation(
+            id=new_id(now, self._random),
+            connection=connection.name,
+            cause=by_whom if connection.current else Cause.INITIAL,
+            actor=actor,
+            reason=reason,
+            policy=connection.policy,
+            previous=connection.current,
+            created_at=now,
+            updated_at=now,
+            available_at=now,
+        )
+
+    def resume(
+        self, rotation_id: str, *, actor: str, reason: str = "", create_record: bool = False, overwrite: bool = False
+    ) -> Rotation:
+        """Take a parked rotation back to the state it failed from: same id, attempt + 1.
+
+        ``create_record`` allows making the missing certificate record, ``overwrite`` replacing a foreign certificate;
+        each holds for the step in hand only. Raises NotFound, IllegalMove for one that is not parked, Stale.
+        """
+        before = self._store.rotation(rotation_id)
+        if refused := advice.why_not("resume", before):
+            raise IllegalMove(f"Rotation {before.id} cannot be resumed: {refused}")
+        after = lifecycle.resume(before, self._clock.now(), may_create_record=create_record, may_overwrite=overwrite)
+        detail = {"reason": reason, "create_record": create_record, "overwrite": overwrite}
+        return self._store.write(before, after, event=RESUME, actor=actor, detail=detail)
+
+    def confirm(self, rotation_id: str, fingerprint: str, *, actor: str) -> Rotation:
+        """Note that a person saved the exported certificate in OpenAir, and wake the rotation.
+
+        ``fingerprint`` is the SHA-256 that the person sees there (colons and case do not matter). Raises InvalidInput
+        when it is not the candidate's, IllegalMove when nothing waits for a person.
+        """
+        before = self._store.rotation(rotation_id)
+        if refused := advice.why_not("confirm", before):
+            raise IllegalMove(f"Rotation {before.id} cannot be confirmed: {refused}")
+        assert before.candidate
+        seen = fingerprint.replace(":", "").strip().lower()
+        if seen != before.candidate.fingerprint:
+            raise InvalidInput(
+                f"OpenAir holds {seen or 'nothing'}, but this rotation made {before.candidate.fingerprint}.",
+                next_action="Save the exported file in OpenAir, then confirm with the fingerprint that OpenAir shows.",
+            )
+        now = self._clock.now()
+        self._store.confirm_export(before.connection, seen, by=actor, at=now)
+        after = replace(before, available_at=now, updated_at=now, waiting_for="")
+        return self._store.write(before, after, event="confirmed_by_person", actor=actor, detail={"fingerprint": seen})
+
+    def show(self, rotation_id: str) -> Rotation:
+        """The rotation with this id, or with an id that begins so. Raises NotFound."""
+        return self._store.rotation(rotation_id)
+
+    def recent(self, *, connection: str | None = None, states: Collection[State] = (), limit: int = 50) -> list[Rotation]:
+        """The newest rotations first."""
+        return self._store.rotations(connection=connection, states=states, limit=limit)
+
+    def journal(self, rotation_id: str) -> list[Entry]:
+        """Everything that happened to the rotation, in order."""
+        return self._store.journal(self._store.rotation(rotation_id).id)
+
+    def explain(self, rotation_id: str) -> Explanation:
+        """What happened, what is possible now, and the one next safe action."""
+        rotation = self._store.rotation(rotation_id)
+        return Explanation(
+            rotation=rotation,
+            journal=self._store.journal(rotation.id),
+            advice=advice.advise(rotation),
+            verbs=[(verb, verb.why_not(rotation)) for verb in advice.VERBS],
+        )
+
+    def watch(self, rotation_id: str) -> Iterator[Rotation]:
+        """The rotation now, and again after each change, until it is closed or parked."""
+        seen = -1
+        while True:
+            rotation = self._store.rotation(rotation_id)
+            if rotation.version != seen:
+                seen = rotation.version
+                yield rotation
+            if not rotation.is_open or rotation.state is State.FAILED:
+                return
+            self._clock.sleep(POLL)
+
+    def now(self) -> datetime:
+        """The present moment (UTC), by which skews are told."""
+        return self._clock.now()
+
+
+def _asked(rotation: Rotation) -> dict[str, object]:
+    return {
+        "cause": rotation.cause.value,
+        "reason": rotation.reason,
+        "previous": rotation.previous.fingerprint if rotation.previous else None,
+    }

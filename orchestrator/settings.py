@@ -1,0 +1,197 @@
+"""Settings: from a TOML file, overridden by environment variables; every value has a default that works.
+
+KEYTURN_CONFIG         the settings file; else /etc/keyturn/keyturn.toml for root and services, or the user's own
+KEYTURN_DATA           the data folder; else /var/lib/keyturn, or the user's own
+KEYTURN_STORE__URL     one value of one table; likewise for all the others
+CONFIGURATION_DIRECTORY, STATE_DIRECTORY   where systemd tells a service to look
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from states.errors import InvalidSettings
+
+FILE_NAME: Final = "keyturn.toml"
+_PREFIX: Final = "KEYTURN_"
+_PLACES: Final = frozenset({"KEYTURN_CONFIG", "KEYTURN_DATA", "KEYTURN_KEK"})
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class StoreSettings(_Table):
+    """Where rotations are remembered."""
+
+    url: str = ""
+    """An SQLAlchemy URL; empty means SQLite in the data folder."""
+
+
+class VaultSettings(_Table):
+    """Where the key-encryption key comes from."""
+
+    source: Literal["file", "environment", "credential", "keyring"] = "file"
+    """A file; the variable KEYTURN_KEK; the systemd credential keyturn-kek; the desktop's keyring."""
+    file: Path | None = None
+    """The key file; by default `kek` beside the settings file, so that a backup of the data holds no key to it."""
+
+
+class WorkerSettings(_Table):
+    """How the worker works."""
+
+    threads: int = Field(default=2, ge=1, le=64)
+    lease: float = Field(default=15.0, ge=1, le=600)
+    """Seconds after which a silent worker is taken for dead."""
+    poll: float = Field(default=1.0, ge=0.05, le=60)
+    """Seconds between two looks for work."""
+
+
+class HttpSettings(_Table):
+    """How the other systems are called."""
+
+    timeout: float = Field(default=20.0, gt=0, le=300)
+    """Seconds for a whole call, from connecting to the reply's last byte."""
+    ca_bundle: Path | None = None
+    """A file of certification authorities instead of the usual ones."""
+
+
+class LogSettings(_Table):
+    """What is logged; always to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "text"] = "auto"
+    """auto: text on a terminal, JSON elsewhere."""
+
+
+class ExportSettings(_Table):
+    """Where certificates are handed over to a person."""
+
+    folder: Path | None = None
+    """By default `export` in the data folder."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    store: StoreSettings = StoreSettings()
+    vault: VaultSettings = VaultSettings()
+    worker: WorkerSettings = WorkerSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    export: ExportSettings = ExportSettings()
+
+    config_file: Path = Path()
+    data: Path = Path()
+    """Set by load(): where the settings were read from, and where data live."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment variables come before the file, whose values load() passes in."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL, filled in."""
+        return self.store.url or f"sqlite:///{self.data / 'keyturn.db'}"
+
+    @property
+    def kek_file(self) -> Path:
+        """The key-encryption key's file."""
+        return self.vault.file or self.config_file.parent / "kek"
+
+    @property
+    def export_folder(self) -> Path:
+        """Where certificates are exported to."""
+        return self.export.folder or self.data / "export"
+
+
+def load(config: Path | None = None) -> Settings:
+    """Read the settings. Raises InvalidSettings naming the file and value, or the variable, that is wrong.
+
+    ``config`` must exist when given; a default file that is missing means defaults.
+    """
+    env = os.environ
+    named = config or (Path(env["KEYTURN_CONFIG"]) if env.get("KEYTURN_CONFIG") else None)
+    file = named or _config_folder(env) / FILE_NAME
+    if named and not named.is_file():
+        raise InvalidSettings(f"There is no settings file {named}.")
+    _check_variables(env)
+    values = _read(file)
+    values |= {"config_file": file, "data": _data_folder(env)}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise InvalidSettings(f"{file}, or an environment variable: {_first(error)}") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{file} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise InvalidSettings(f"{file} cannot be read: {error.strerror}.") from error
+    for reserved in ("config_file", "data"):
+        if reserved in values:
+            raise InvalidSettings(f"{file}: {reserved}: there is no such setting")
+    return values
+
+
+def _check_variables(env: Mapping[str, str]) -> None:
+    """pydantic-settings passes over variables it does not know; a misspelt one must not be passed over."""
+    tables = {name: field.annotation for name, field in Settings.model_fields.items()}
+    for variable in env:
+        if not variable.startswith(_PREFIX) or variable in _PLACES:
+            continue
+        table, _, value = variable.removeprefix(_PREFIX).lower().partition("__")
+        model = tables.get(table)
+        if not (isinstance(model, type) and issubclass(model, _Table) and value in model.model_fields):
+            raise InvalidSettings(f"There is no setting for the environment variable {variable}.")
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+def _is_service(env: Mapping[str, str]) -> bool:
+    return "INVOCATION_ID" in env or os.geteuid() == 0
+
+
+def _config_folder(env: Mapping[str, str]) -> Path:
+    if told := env.get("CONFIGURATION_DIRECTORY"):
+        return Path(told.partition(":")[0])
+    return Path("/etc/keyturn") if _is_service(env) else Path(platformdirs.user_config_dir("keyturn"))
+
+
+def _data_folder(env: Mapping[str, str]) -> Path:
+    if told := env.get("KEYTURN_DATA"):
+        return Path(told)
+    if told := env.get("STATE_DIRECTORY"):
+        return Path(told.partition(":")[0])
+    return Path("/var/lib/keyturn") if _is_service(env) else Path(platformdirs.user_data_dir("keyturn"))

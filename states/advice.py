@@ -1,0 +1,74 @@
+"""What a person may do with a rotation now, and what they should: derived from its state alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from states.rotation import Rotation
+from states.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Something a person may do with a rotation."""
+
+    name: str
+    command: str
+    """The command line; ``{id}`` stands for the rotation."""
+    why_not: Callable[[Rotation], str]
+    """Why it is not possible now, as a sentence, or empty when it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The next safe action."""
+
+    sentence: str
+    command: str
+    """Empty when there is nothing to do."""
+
+
+def _watch(rotation: Rotation) -> str:
+    return "" if rotation.is_open else "The rotation has ended."
+
+
+def _resume(rotation: Rotation) -> str:
+    if not rotation.is_open:
+        return "The rotation has ended."
+    return "" if rotation.state is State.FAILED else f"The rotation is {rotation.state}, not Failed."
+
+
+def _confirm(rotation: Rotation) -> str:
+    if rotation.state is not State.UPLOADED_TO_NETSUITE:
+        return f"The rotation is {rotation.state}, not {State.UPLOADED_TO_NETSUITE}."
+    return "" if rotation.waiting_for else "Nothing waits for a person."
+
+
+VERBS: Final = (
+    Verb("watch", "keyturn rotation watch {id}", _watch),
+    Verb("resume", "keyturn rotation resume {id}", _resume),
+    Verb("confirm", "keyturn rotation confirm {id} --fingerprint SHA256", _confirm),
+)
+"""Every verb on a rotation, with its precondition."""
+
+
+def why_not(verb: str, rotation: Rotation) -> str:
+    """Why ``verb`` is not possible now, or empty when it is."""
+    return next(each.why_not(rotation) for each in VERBS if each.name == verb)
+
+
+def advise(rotation: Rotation) -> Advice:
+    """The one next safe action."""
+    if rotation.state is State.COMPLETED:
+        return Advice("Nothing to do: both sides hold the new certificate.", "")
+    if not rotation.is_open:
+        return Advice("Nothing to do: the rotation was closed.", "")
+    if rotation.failure:
+        return Advice(rotation.failure.next_action.replace(" ID", f" {rotation.id}"), _command("resume", rotation))
+    if rotation.waiting_for and rotation.state is State.UPLOADED_TO_NETSUITE:
+        return Advice(rotation.waiting_for, _command("watch", rotation))
+    return Advice("Nothing to do: a worker carries it on. Start one if none is running.", "keyturn worker")
+
+
+def _command(name: str, rotation: Rotation) -> str:
+    return next(verb.command for verb in VERBS if verb.name == name).format(id=rotation.id)

@@ -1,0 +1,35 @@
+const crypto = require('crypto');
+
+const CHALLENGE = 'q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA';
+const FOLDER = 'Keyturn private files of user 42';
+
+/** A new RSA key pair, and a PEM as Keyturn uploads it. The certificate block is filler: nothing here reads it. */
+function keyPair() {
+  const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const filler = publicKey.export({ type: 'spki', format: 'pem' }).replace(/PUBLIC KEY/g, 'CERTIFICATE');
+  return { publicKey, pem: filler + privateKey.export({ type: 'pkcs8', format: 'pem' }) };
+}
+
+/** The record as the add-on bundle ships it: its certificate is not valid. */
+function placeholder() {
+  return {
+    id: 'custcertificate_oa_realtime',
+    name: 'OpenAir real-time',
+    file: { name: 'openair-certificate.pem', contents: '' },
+    validFrom: null,
+    validTo: null,
+  };
+}
+
+function installRequest(changes = {}) {
+  return {
+    action: 'install',
+    challenge: CHALLENGE,
+    pem: changes.pem || keyPair().pem,
+    deadline: '2026-11-23T20:15:00Z',
+    create: false,
+    ...changes,
+  };
+}
+
+module.exports = { CHALLENGE, FOLDER, keyPair, placeholder, installRequest };

@@ -1,0 +1,29 @@
+const Ajv2020 = require('ajv/dist/2020');
+const addFormats = require('ajv-formats');
+const { post } = require('SuiteScripts/Keyturn/keyturn_restlet');
+const schema = require('../../schema/restlet.schema.json');
+
+const ajv = addFormats(new Ajv2020({ strict: true, allErrors: true })).addSchema(schema);
+
+/** Why `value` does not fit the schema's definition `name`: an empty list where it does. */
+function misfits(name, value) {
+  const fits = ajv.getSchema(`${schema.$id}#/$defs/${name}`);
+  return fits(value) ? [] : fits.errors;
+}
+
+/** The RESTlet's reply to `body`, as it comes off the wire, once it has been found to fit the schema. */
+function call(body) {
+  const reply = JSON.parse(JSON.stringify(post(body)));
+  const name = reply.outcome === 'done' ? `${reply.action}Reply` : 'refusal';
+  expect(misfits(name, reply)).toEqual([]);
+  expect(misfits('reply', reply)).toEqual([]);
+  return reply;
+}
+
+/** As `call`, for a request that must itself fit the schema. */
+function callValid(body) {
+  expect(misfits(`${body.action}Request`, body)).toEqual([]);
+  return call(body);
+}
+
+module.exports = { call, callValid, misfits, post };

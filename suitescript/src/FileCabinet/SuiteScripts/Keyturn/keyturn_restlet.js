@@ -1,0 +1,348 @@
+/**
+ * Keyturn's one door into NetSuite: reports on the certificate record that signs real-time record imports, signs
+ * challenges with it, and replaces its certificate in place. Requests and replies: schema/restlet.schema.json.
+ *
+ * The order of `install` is the point of this file: nothing is saved after the caller's deadline; the private key lies
+ * in a private folder only while NetSuite reads it; and the signature is made when the file is gone, so it also proves
+ * that the record does not need the file. One file on purpose: what is reviewed is what is uploaded, by hand or by SDF.
+ *
+ * @NApiVersion 2.1
+ * @NScriptType Restlet
+ * @NModuleScope SameAccount
+ */
+define([
+  'N/certificateControl',
+  'N/crypto/certificate',
+  'N/file',
+  'N/record',
+  'N/runtime',
+  'N/search',
+  'N/suiteAppInfo',
+], function (certificateControl, certificate, file, record, runtime, search, suiteAppInfo) {
+  const SCRIPT_ID = 'custcertificate_oa_realtime';
+  const NOT_FOUND = `Certificate "${SCRIPT_ID}" not found`;
+
+  // What the vendor's manual repair enters; NetSuite puts "custcertificate" before the ID.
+  const NEW_RECORD = { name: 'OpenAir real-time', scriptId: '_oa_realtime' };
+
+  // The same key signs the import triggers. A prefix that no trigger begins with keeps a signed challenge from ever
+  // being a signed trigger.
+  const CHALLENGE_PREFIX = 'keyturn-challenge-v1:';
+
+  const BUNDLE_IDS = ['369630', '369637'];
+
+  // Concurrency violations: https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/bridgehead_1525252812.html
+  const THROTTLES = new Set(['SSS_REQUEST_LIMIT_EXCEEDED', 'WS_CONCUR_SESSION_DISALLWD', 'WS_REQUEST_BLOCKED']);
+  const PERMISSION_ERRORS = new Set(['INSUFFICIENT_PERMISSION', 'ACCESS_TO_CERTIFICATE_RESTRICTED']);
+
+  // A RESTlet may run 300 seconds (.../section_161591009480.html), so no call needs a file twice that old.
+  const LEFTOVER_AGE_MS = 600 * 1000;
+  const KEY_FILE_NAME = /^keyturn-(\d{13})-[\w-]{8}\.pem$/;
+
+  /** What the caller is told of: one of the schema's codes, and a sentence with nothing private in it. */
+  class Refusal {
+    constructor(code, message) {
+      this.code = code;
+      this.message = message;
+    }
+  }
+
+  // ---- Requests ----------------------------------------------------------------------------------------------------
+
+  const ACTIONS = new Map([
+    ['report', { fields: [], run: report }],
+    ['sign', { fields: ['challenge'], run: sign }],
+    ['install', { fields: ['challenge', 'pem', 'deadline', 'create'], run: install }],
+  ]);
+
+  const FIELDS = {
+    challenge: { accepts: isChallenge, rule: 'must be 32 bytes as 43 characters of base64url' },
+    pem: { accepts: isPem, rule: 'must be one PEM certificate followed by its unencrypted PKCS#8 private key' },
+    deadline: { accepts: isUtcTime, rule: 'must be a UTC time such as 2026-11-23T20:15:00Z' },
+    create: { accepts: (value) => typeof value === 'boolean', rule: 'must be true or false' },
+  };
+
+  /** The action `body` asks for. No message repeats what was sent: it may be a private key in the wrong field. */
+  function requestedAction(body) {
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+      throw new Refusal('INVALID_REQUEST', 'The body must be a JSON object sent as application/json');
+    }
+    const action = ACTIONS.get(body.action);
+    if (!action) {
+      throw new Refusal('INVALID_REQUEST', `Field "action" must be one of ${[...ACTIONS.keys()].join(', ')}`);
+    }
+    const broken = action.fields.find((name) => !FIELDS[name].accepts(body[name]));
+    if (broken) {
+      throw new Refusal('INVALID_REQUEST', `Field "${broken}" ${FIELDS[broken].rule}`);
+    }
+    if (Object.keys(body).length > action.fields.length + 1) {
+      throw new Refusal('INVALID_REQUEST', `The fields must be exactly ${['action', ...action.fields].join(', ')}`);
+    }
+    return action;
+  }
+
+  function isChallenge(value) {
+    return typeof value === 'string' && /^[\w-]{43}$/.test(value);
+  }
+
+  function isPem(value) {
+    const block = (label) => `-----BEGIN ${label}-----\\s[A-Za-z0-9+/=\\s]+-----END ${label}-----\\s*`;
+    const pem = new RegExp(`^${block('CERTIFICATE')}${block('PRIVATE KEY')}$`);
+    return typeof value === 'string' && pem.test(value);
+  }
+
+  function isUtcTime(value) {
+    if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(value)) {
+      return false;
+    }
+    // Engines read 30 February as 2 March; only a date that exists survives the round trip.
+    const time = new Date(value);
+    return !isNaN(time) && time.toISOString().slice(0, 19) === value.slice(0, 19);
+  }
+
+  // ---- Actions -----------------------------------------------------------------------------------------------------
+
+  function report(request, warnings) {
+    sweep(warnings);
+    const environment = {
+      accountId: runtime.accountId,
+      role: runtime.getCurrentUser().roleId,
+      bundles: bundles(warnings),
+      serverTime: new Date().toISOString(),
+    };
+    return { outcome: 'done', action: 'report', record: certificateRecord(), environment };
+  }
+
+  function sign({ challenge }) {
+    return { outcome: 'done', action: 'sign', signature: signatureOver(challenge) };
+  }
+
+  function install({ challenge, pem, deadline, create }, warnings) {
+    refuseAfter(deadline);
+    const existing = loadedCertificate();
+    if (!existing && !create) {
+      throw new Refusal('CERTIFICATE_NOT_FOUND', NOT_FOUND);
+    }
+    sweep(warnings);
+    withPrivateFile(pem, challenge, warnings, (pemFile) => {
+      // Once more: storing the file took time, and a late save would undo a newer one.
+      refuseAfter(deadline);
+      whileDoing('INVALID_CERTIFICATE', () => certificateWith(pemFile, existing).save());
+    });
+    const created = !existing;
+    log.audit({ title: 'Keyturn installed a certificate', details: { scriptId: SCRIPT_ID, created } });
+    const signature = noting('The certificate was saved before this failed', warnings, () => signatureOver(challenge));
+    const saved = tolerating('Could not read the record after saving it', null, warnings, certificateRecord);
+    return { outcome: 'done', action: 'install', signature, created, record: saved };
+  }
+
+  function refuseAfter(deadline) {
+    if (Date.now() > Date.parse(deadline)) {
+      throw new Refusal('DEADLINE_PASSED', `The deadline ${deadline} has passed; nothing was saved`);
+    }
+  }
+
+  // ---- The certificate record --------------------------------------------------------------------------------------
+
+  function loadedCertificate() {
+    try {
+      return certificateControl.loadCertificate({ scriptId: SCRIPT_ID });
+    } catch (error) {
+      if (isNotFound(error)) {
+        return null;
+      }
+      throw error;
+    }
+  }
+
+  function certificateWith(pemFile, existing) {
+    if (!existing) {
+      return certificateControl.createCertificate({ ...NEW_RECORD, file: pemFile });
+    }
+    existing.file = pemFile;
+    return existing;
+  }
+
+  /** What NetSuite tells of the record, or null. Found by ID: its name is anybody's to change. */
+  function certificateRecord() {
+    const found = certificateControl.findCertificates().find(({ id }) => id === SCRIPT_ID);
+    if (!found) {
+      return null;
+    }
+    const { name, fileName, validFrom, validTo } = found;
+    return { scriptId: SCRIPT_ID, name, fileName, validFrom: isoTime(validFrom), validTo: isoTime(validTo) };
+  }
+
+  function isoTime(date) {
+    return date ? new Date(date).toISOString() : null;
+  }
+
+  function signatureOver(challenge) {
+    return whileDoing('SIGNING_FAILED', () => {
+      const signer = certificate.createSigner({ certId: SCRIPT_ID, algorithm: certificate.HashAlg.SHA256 });
+      signer.update({ input: CHALLENGE_PREFIX + challenge });
+      return signer.sign();
+    });
+  }
+
+  /** Both connector bundles, or neither (and a warning) where the caller may not list bundles. */
+  function bundles(warnings) {
+    return tolerating('Could not list the installed bundles', [], warnings, () => {
+      const all = suiteAppInfo.listInstalledBundles();
+      return BUNDLE_IDS.map((id) => {
+        const bundle = all.find((candidate) => String(candidate.id) === id);
+        return { id, installed: Boolean(bundle), version: (bundle && bundle.version) || null };
+      });
+    });
+  }
+
+  // ---- The private file --------------------------------------------------------------------------------------------
+
+  /** Lends `use` a File Cabinet copy of `pem`, and removes the copy whatever happens. */
+  function withPrivateFile(pem, challenge, warnings, use) {
+    // The challenge makes the name this call's own: NetSuite overwrites a file of the same name.
+    const name = `keyturn-${Date.now()}-${challenge.slice(0, 8)}.pem`;
+    const options = { name, fileType: file.Type.PLAINTEXT, contents: pem, folder: privateFolder(), isOnline: false };
+    const id = file.create(options).save();
+    try {
+      use(file.load({ id }));
+    } finally {
+      remove(id, name, warnings);
+    }
+  }
+
+  /** The caller's own folder, made on demand. Private means: for its owner and administrators only. */
+  function privateFolder() {
+    const id = foundFolder() || createdFolder();
+    const isPrivate = record.load({ type: record.Type.FOLDER, id }).getValue({ fieldId: 'isprivate' });
+    if (isPrivate !== true && isPrivate !== 'T') {
+      throw new Refusal('UNEXPECTED', `Check the Private box of the folder "${folderName()}", or delete the folder`);
+    }
+    return id;
+  }
+
+  // A folder for each user: a private folder is invisible to every other, who could neither find nor reuse it.
+  function folderName() {
+    return `Keyturn private files of user ${runtime.getCurrentUser().id}`;
+  }
+
+  function foundFolder() {
+    const [found] = searched(search.Type.FOLDER, ['name', 'is', folderName()]);
+    return found ? Number(found.id) : null;
+  }
+
+  function createdFolder() {
+    const folder = record.create({ type: record.Type.FOLDER });
+    folder.setValue({ fieldId: 'name', value: folderName() });
+    folder.setValue({ fieldId: 'isprivate', value: true });
+    return folder.save();
+  }
+
+  /** Removes the key files of calls that NetSuite stopped before they could do so themselves. */
+  function sweep(warnings) {
+    tolerating('Could not look for leftover key files', null, warnings, () => {
+      const folder = foundFolder();
+      const files = folder ? searched('file', ['folder', 'anyof', folder]) : [];
+      files
+        .map((found) => ({ id: Number(found.id), name: found.getValue({ name: 'name' }) }))
+        .filter(({ name }) => isLeftover(name))
+        .forEach(({ id, name }) => remove(id, name, warnings));
+    });
+  }
+
+  function isLeftover(name) {
+    const match = KEY_FILE_NAME.exec(name);
+    return match !== null && Date.now() - Number(match[1]) > LEFTOVER_AGE_MS;
+  }
+
+  function remove(id, name, warnings) {
+    const advice = `Delete the key file "${name}" in the folder "${folderName()}" by hand, its removal failed`;
+    tolerating(advice, null, warnings, () => file.delete({ id }));
+  }
+
+  function searched(type, filter) {
+    return search.create({ type, filters: [filter], columns: ['name'] }).run().getRange({ start: 0, end: 100 });
+  }
+
+  // ---- Failures ----------------------------------------------------------------------------------------------------
+
+  /** What `step` returns; where it fails, a warning and `otherwise`. For what must not decide the call's outcome. */
+  function tolerating(what, otherwise, warnings, step) {
+    try {
+      return step();
+    } catch (error) {
+      warn(`${what}: ${description(error)}`, warnings);
+      return otherwise;
+    }
+  }
+
+  /** What `step` returns; where it fails, `what` becomes a warning and the failure goes on. */
+  function noting(what, warnings, step) {
+    try {
+      return step();
+    } catch (error) {
+      warn(what, warnings);
+      throw error;
+    }
+  }
+
+  function warn(text, warnings) {
+    warnings.push(text);
+    log.error({ title: 'Keyturn warning', details: text });
+  }
+
+  /** What `step` returns; where it fails, a refusal with `code` unless the failure has a better name of its own. */
+  function whileDoing(code, step) {
+    try {
+      return step();
+    } catch (error) {
+      throw classified(error, code);
+    }
+  }
+
+  /** A refusal, or the platform's throttle as it came: the caller knows that by its HTTP status and code. */
+  function classified(error, code) {
+    if (error instanceof Refusal || THROTTLES.has(error.name)) {
+      return error;
+    }
+    if (isNotFound(error)) {
+      return new Refusal('CERTIFICATE_NOT_FOUND', NOT_FOUND);
+    }
+    return new Refusal(PERMISSION_ERRORS.has(error.name) ? 'NOT_PERMITTED' : code, description(error));
+  }
+
+  // Oracle's help puts the ID in double quotes, public typings in single ones.
+  function isNotFound(error) {
+    return error.name === 'CERTIFICATE_NOT_FOUND' || /^Certificate ["']\w+["'] not found/.test(error.message);
+  }
+
+  /** NetSuite's own words, withheld where they quote what could be a piece of a key. */
+  function description(error) {
+    const text = `${error.name}: ${error.message}`;
+    return /-----BEGIN|[A-Za-z0-9+/=]{40}/.test(text) ? 'details withheld, they may quote a private key' : text;
+  }
+
+  // ---- Entry point -------------------------------------------------------------------------------------------------
+
+  function post(body) {
+    const warnings = [];
+    const reply = answer(body, warnings);
+    return warnings.length > 0 ? { ...reply, warnings } : reply;
+  }
+
+  function answer(body, warnings) {
+    try {
+      return requestedAction(body).run(body, warnings);
+    } catch (error) {
+      const failure = classified(error, 'UNEXPECTED');
+      if (!(failure instanceof Refusal)) {
+        throw failure;
+      }
+      const { code, message } = failure;
+      log.error({ title: `Keyturn refused: ${code}`, details: message });
+      return { outcome: 'refused', error: { code, message } };
+    }
+  }
+
+  return { post };
+});
