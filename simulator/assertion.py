@@ -1,0 +1,79 @@
+"""NetSuite's OAuth 2.0 token endpoint for machine-to-machine sign-in: the checks on the client assertion.
+
+Source of the rules: Oracle's help, section_162790605110 (OAuth 2.0 client credentials). Verified by joserfc, another
+library than the one the client signs with, so that the two cannot share a mistake.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, GuestProtocol, RSAKey
+
+from simulator.oauth import OAuthError
+
+ALGORITHMS = ("PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+LONGEST_LIFE = 3600
+"""Seconds from `iat` to `exp`."""
+CLOCK_TOLERANCE = 60
+"""Seconds `iat` may lie ahead of NetSuite's clock (assumption)."""
+
+
+def check_assertion(
+    form: dict[str, str],
+    *,
+    token_url: str,
+    client_id: str,
+    certificate_id: str,
+    public_key: ECKey | RSAKey,
+    now: Callable[[], datetime],
+) -> None:
+    """Accept a token request or raise OAuthError as RFC 6749 section 5.2 words it."""
+    if form.get("grant_type") != "client_credentials":
+        raise OAuthError("unsupported_grant_type", "grant_type must be client_credentials")
+    if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
+        raise OAuthError("invalid_request", "client_assertion and client_assertion_type are required")
+    claims = _verified(form["client_assertion"], certificate_id, public_key)
+    if claims.get("iss") != client_id:
+        raise _refused("iss is not a known client")
+    if claims.get("aud") not in (token_url, [token_url]):
+        raise _refused("aud is not this token endpoint")
+    _check_times(claims, now().timestamp())
+    scope = claims.get("scope", [])
+    if "restlets" not in (scope if isinstance(scope, list) else str(scope).replace(",", " ").split()):
+        raise OAuthError("invalid_scope", "scope must contain restlets")
+
+
+def _verified(assertion: str, certificate_id: str, public_key: ECKey | RSAKey) -> dict[str, Any]:
+    def key_of(token: GuestProtocol) -> ECKey | RSAKey:
+        if token.headers().get("kid") != certificate_id:
+            raise _refused("kid is not a known certificate")
+        return public_key
+
+    try:
+        token = jwt.decode(assertion, key_of, algorithms=list(ALGORITHMS))
+    except (JoseError, ValueError, TypeError) as error:
+        raise _refused("the assertion's algorithm or signature is not acceptable") from error
+    if token.header.get("typ", "JWT") != "JWT":
+        raise _refused("typ is not JWT")
+    return dict(token.claims)
+
+
+def _check_times(claims: dict[str, Any], now: float) -> None:
+    issued, expires = claims.get("iat"), claims.get("exp")
+    if not isinstance(issued, int | float) or not isinstance(expires, int | float):
+        raise _refused("iat and exp are required")
+    if expires <= now:
+        raise _refused("the assertion has expired")
+    if expires - issued > LONGEST_LIFE:
+        raise _refused("exp is more than 60 minutes after iat")
+    if issued > now + CLOCK_TOLERANCE:
+        raise _refused("iat lies in the future")
+
+
+def _refused(description: str) -> OAuthError:
+    return OAuthError("invalid_client", description, HTTPStatus.UNAUTHORIZED)

@@ -1,0 +1,122 @@
+"""How a simulated endpoint serves a call: faults, the proper work, the history, in this order and in one place."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from simulator.faults import KINDS, Fault, FaultPlan, When
+from simulator.history import Call, History
+from simulator.server import Delivery, Reply
+
+Work = Callable[[Call], Reply]
+
+WEB_PAGE = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>We will be back shortly.</body></html>"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What differs from endpoint to endpoint when a fault strikes.
+
+    refuse   the answer, in the system's own words, for the kinds throttle, error, 401 and 403
+    meddle   does what the kinds missing, foreign and stale say to what this system holds
+    """
+
+    system: str
+    name: str
+    account: str
+    refuse: Callable[[Fault], Reply]
+    meddle: Callable[[Fault], None]
+
+
+class Exchange:
+    """Serves calls of both systems. `stopping` ends every wait early."""
+
+    def __init__(self, history: History, plan: FaultPlan, stopping: threading.Event) -> None:
+        self.history = history
+        self._plan = plan
+        self._stopping = stopping
+
+    def serve(self, endpoint: Endpoint, actions: Sequence[str], work: Work, *, listed: bool = True) -> Delivery:
+        """Serve one call.
+
+        `actions` are what faults may select by and what the history shows; `work` applies the request and answers.
+        A call with `listed` False enters the history only where a fault strikes it or `work` notes an effect.
+        """
+        call = self._begin(endpoint, actions)
+        faults = self._plan.strike(endpoint.name, actions, endpoint.account)
+        call.fault = "+".join(fault.kind for fault in faults) or None
+        self._accompany("before", faults, endpoint)
+        answering = next((fault for fault in faults if KINDS[fault.kind].answers), None)
+        delivery = self._deliver(endpoint, actions, call, work, answering)
+        self._accompany("after", faults, endpoint)
+        if listed or faults or call.listed:
+            _end(call, delivery, answering)
+        return delivery
+
+    def _begin(self, endpoint: Endpoint, actions: Sequence[str]) -> Call:
+        return self.history.begin(endpoint.system, endpoint.account, endpoint.name, "+".join(actions) or None)
+
+    def _deliver(
+        self, endpoint: Endpoint, actions: Sequence[str], call: Call, work: Work, fault: Fault | None
+    ) -> Delivery:
+        if fault is None:
+            return Delivery(work(call))
+        if fault.kind == "late":
+            self._apply_late(endpoint, actions, work, fault.seconds)
+            return Delivery(None)
+        if fault.moment == "before":
+            return Delivery(_instead(fault, endpoint))
+        proper = work(call)
+        if fault.kind == "truncate":
+            return Delivery(proper, truncated=True)
+        if fault.kind == "drip":
+            return Delivery(proper, pause=fault.seconds)
+        return Delivery(_instead(fault, endpoint))
+
+    def _accompany(self, moment: When, faults: Sequence[Fault], endpoint: Endpoint) -> None:
+        for fault in faults:
+            if KINDS[fault.kind].answers or fault.moment != moment:
+                continue
+            if fault.kind == "delay":
+                self._stopping.wait(fault.seconds)
+            else:
+                endpoint.meddle(fault)
+
+    def _apply_late(self, endpoint: Endpoint, actions: Sequence[str], work: Work, seconds: float) -> None:
+        """Apply the request after `seconds`, as a gateway does that gave up on a slow backend."""
+        call = self._begin(endpoint, actions)
+        call.fault = "late"
+
+        def apply() -> None:
+            if self._stopping.wait(seconds):
+                return
+            reply = work(call)
+            call.end(None, "applied late", reply.code)
+
+        threading.Thread(target=apply, name="simulator-late", daemon=True).start()
+
+
+def _instead(fault: Fault, endpoint: Endpoint) -> Reply | None:
+    """What is sent in place of the proper answer; None for a reset."""
+    if fault.kind == "reset":
+        return None
+    if fault.kind == "html":
+        return Reply(200, WEB_PAGE, "text/html; charset=utf-8")
+    if fault.kind == "302":
+        return Reply(302, content_type="text/html", headers=(("Location", "https://elsewhere.invalid/"),))
+    if fault.kind in ("500", "502", "503"):
+        return Reply(int(fault.kind), WEB_PAGE, "text/html; charset=utf-8", fault.headers())
+    return endpoint.refuse(fault)
+
+
+def _end(call: Call, delivery: Delivery, fault: Fault | None) -> None:
+    reply = delivery.reply
+    if reply is None:
+        call.end(None, "reset")
+    elif delivery.truncated:
+        call.end(reply.status, "truncated", reply.code)
+    elif delivery.pause:
+        call.end(reply.status, "dripped", reply.code)
+    else:
+        html = fault is not None and fault.kind == "html"
+        call.end(reply.status, "html" if html else "answered", reply.code)

@@ -1,0 +1,34 @@
+"""What the two token endpoints have in common: how RFC 6749 section 5.2 words a refusal."""
+
+from http import HTTPStatus
+
+from simulator.faults import Fault
+from simulator.server import Reply, json_reply
+
+
+class OAuthError(Exception):
+    """A token endpoint's refusal: `error`, `error_description`, HTTP status."""
+
+    def __init__(self, error: str, description: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
+        super().__init__(description)
+        self.status = status
+        self.error = error
+        self.description = description
+
+
+def refusal(error: OAuthError, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    """The refusal as an answer. Every 401 names a scheme, as RFC 9110 section 15.5.2 demands."""
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers = (("WWW-Authenticate", "Basic"), *headers)
+    body = {"error": error.error, "error_description": error.description}
+    return json_reply(error.status, body, code=error.error, headers=headers)
+
+
+def refuse_token(fault: Fault) -> Reply:
+    """The answer of a token endpoint that a fault makes refuse."""
+    status, error = {
+        "throttle": (HTTPStatus.TOO_MANY_REQUESTS, "temporarily_unavailable"),
+        "401": (HTTPStatus.UNAUTHORIZED, "invalid_client"),
+        "403": (HTTPStatus.FORBIDDEN, "access_denied"),
+    }.get(fault.kind, (HTTPStatus.BAD_REQUEST, fault.code or "invalid_request"))
+    return refusal(OAuthError(error, "injected", status), fault.headers())

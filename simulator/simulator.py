@@ -1,0 +1,172 @@
+"""The simulator as a whole: accounts, servers, knobs."""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from simulator.certificates import KeyPair, PrivateKey, new_ec_key, new_rsa_key, self_signed
+from simulator.clock import Clock, utc_now
+from simulator.control import Control
+from simulator.credentials import Credentials, generate
+from simulator.exchange import Exchange
+from simulator.faults import FaultPlan
+from simulator.history import History
+from simulator.imports import Imports, Route
+from simulator.netsuite import NetSuite, NetSuiteAccount
+from simulator.openair import OpenAir, OpenAirCompany
+from simulator.preferences import CERTIFICATE_PREFERENCE, CompanySettings
+from simulator.record import CertificateRecord
+from simulator.restlet import Restlet, find_script
+from simulator.server import App, Server
+
+TOKEN_SECONDS = 3600.0
+"""Life of an access token: 60 minutes at NetSuite (Oracle's help); assumed the same at OpenAir."""
+
+
+@functools.cache
+def placeholder() -> KeyPair:
+    """What the vendor ships to everybody: one certificate, expired long ago, whose key nobody else has."""
+    return self_signed(new_rsa_key(), "openair-certificate", datetime(2015, 1, 1, tzinfo=UTC), timedelta(days=365))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One NetSuite account and the OpenAir company paired with it."""
+
+    credentials: Credentials
+    netsuite: NetSuiteAccount
+    openair: OpenAirCompany
+
+
+class Simulator:
+    """NetSuite and OpenAir on loopback, and a control API, for as long as the `with` block lasts.
+
+    accounts                how many pairs, with account ids TSTDRV1, TSTDRV2, …
+    record                  what each certificate record holds at the start, one of `record.STATES`; with "valid"
+                            OpenAir has the same certificate, else none
+    sign_in_key             the private key of every account's machine-to-machine certificate (RSA or EC); None: a new
+                            P-256 key for each account
+    netsuite_token_seconds, openair_token_seconds
+                            life of access tokens
+    certificate_preference  name of the XML API preference whose value OpenAir verifies imports with
+    port                    NetSuite's port; OpenAir takes the next, the control API the one after. 0: any free ones
+    now                     the time source, UTC
+
+    Raises FileNotFoundError where the RESTlet is missing, OSError where a port is taken. Everything is in memory; each
+    instance makes new credentials.
+    """
+
+    def __init__(
+        self,
+        *,
+        accounts: int = 1,
+        record: str = "placeholder",
+        sign_in_key: PrivateKey | None = None,
+        netsuite_token_seconds: float = TOKEN_SECONDS,
+        openair_token_seconds: float = TOKEN_SECONDS,
+        certificate_preference: str = CERTIFICATE_PREFERENCE,
+        port: int = 0,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._stopping = threading.Event()
+        self.clock = Clock(now)
+        self.history = History(self.clock)
+        self.faults = FaultPlan()
+        self.pairs: dict[str, Pair] = {}
+        self._netsuite_accounts: dict[str, NetSuiteAccount] = {}
+        self._openair_companies: dict[str, OpenAirCompany] = {}
+        self._routes: dict[str, Route] = {}
+        self.imports = Imports(self._routes, self.clock)
+        exchange = Exchange(self.history, self.faults, self._stopping)
+        restlet = Restlet(find_script())
+        self._servers = self._bind(port)
+        for number in range(1, accounts + 1):
+            key = sign_in_key or new_ec_key()
+            credentials = generate(f"TSTDRV{number}", self._servers[0].url, self._servers[1].url, key)
+            netsuite = NetSuiteAccount(
+                credentials,
+                key,
+                exchange,
+                self.clock,
+                restlet,
+                CertificateRecord(credentials.account, self.history, placeholder(), record),
+                token_seconds=netsuite_token_seconds,
+            )
+            agreed = netsuite.record.load().pair.certificate_pem() if record == "valid" else None
+            settings = CompanySettings(credentials.account, self.history, certificate_preference, agreed)
+            openair = OpenAirCompany(credentials, exchange, self.clock, settings, token_seconds=openair_token_seconds)
+            self._add(Pair(credentials, netsuite, openair))
+
+    def _bind(self, port: int) -> list[Server]:
+        """Open the three ports. Raises OSError, and leaves none open, where one of them is taken."""
+        apps: tuple[App, ...] = (NetSuite(self._netsuite_accounts), OpenAir(self._openair_companies), Control(self))
+        with contextlib.ExitStack() as undo:
+            servers = []
+            for place, app in enumerate(apps):
+                servers.append(Server(app, self._stopping, port + place if port else 0))
+                undo.callback(servers[-1].stop)
+            undo.pop_all()
+        return servers
+
+    def _add(self, pair: Pair) -> None:
+        known = pair.credentials
+        self.pairs[known.account] = pair
+        self._netsuite_accounts[known.account] = pair.netsuite
+        self._openair_companies[known.company] = pair.openair
+        self._routes[known.account] = Route(pair.netsuite.record, known.openair_url, known.database_id)
+
+    def __enter__(self) -> Self:
+        for server in self._servers:
+            server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.imports.stop_all()
+        self._stopping.set()
+        stops = [threading.Thread(target=server.stop) for server in self._servers]  # together, for each takes a while
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
+
+    @property
+    def first(self) -> Pair:
+        """The first pair; enough for whoever has only one."""
+        return next(iter(self.pairs.values()))
+
+    @property
+    def credentials(self) -> Credentials:
+        """What a client needs to use the first pair."""
+        return self.first.credentials
+
+    @property
+    def netsuite(self) -> NetSuiteAccount:
+        """The first NetSuite account."""
+        return self.first.netsuite
+
+    @property
+    def openair(self) -> OpenAirCompany:
+        """The first OpenAir company."""
+        return self.first.openair
+
+    @property
+    def netsuite_url(self) -> str:
+        """Base URL of the first NetSuite account."""
+        return self.credentials.netsuite_url
+
+    @property
+    def openair_url(self) -> str:
+        """Base URL of the first OpenAir company."""
+        return self.credentials.openair_url
+
+    @property
+    def control_url(self) -> str:
+        """Base URL of the control API."""
+        return self._servers[2].url

@@ -1,0 +1,160 @@
+"""Another process can turn every knob, and the simulator runs on its own as a command."""
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from simulator import Fault, Simulator
+from simulator.certificates import KeyPair
+
+ROOT = Path(__file__).parents[3]
+
+
+def control(sim: Simulator, method: str, path: str, content: Any = None) -> Any:
+    """Use the control API; returns the result, or the error's text."""
+    answer = requests.request(method, sim.control_url + path, json=content, timeout=10)
+    body = answer.json()
+    return body["result"] if answer.ok else f"{answer.status_code}: {body['error']}"
+
+
+def test_faults_are_armed_listed_and_cleared(sim: Simulator, client: Any) -> None:
+    """One fault or a list of them can be armed; what is left can be read and cleared."""
+    control(sim, "POST", "/faults", {"endpoint": "netsuite.restlet", "kind": "500"})
+    control(sim, "POST", "/faults", [{"endpoint": "netsuite.restlet", "kind": "502", "times": 2}])
+    statuses = [client.call({"action": "report"}).status_code for _ in range(2)]
+    left = control(sim, "GET", "/faults")
+    control(sim, "DELETE", "/faults")
+    assert ([500, 502], [("502", 1)], []) == (
+        statuses,
+        [(fault["kind"], fault["times"]) for fault in left],
+        control(sim, "GET", "/faults"),
+    )
+
+
+def test_the_state_tells_of_both_sides(sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any) -> None:
+    """Fingerprints, validity and files can be read; keys cannot."""
+    client.ask(make_installation(candidate))
+    client.save(candidate.certificate_pem())
+    state = control(sim, "GET", "/state")
+    assert (candidate.fingerprint, candidate.fingerprint, []) == (
+        state["netsuite"]["record"]["fingerprint"],
+        state["openair"]["certificate"]["fingerprint"],
+        state["netsuite"]["filesWithPrivateKey"],
+    )
+
+
+def test_the_record_and_the_certificate_can_be_set(sim: Simulator, candidate: KeyPair) -> None:
+    """Record and certificate can be changed as other parties would, and the history shows that they did."""
+    control(sim, "POST", "/netsuite/record", {"state": "missing"})
+    control(sim, "POST", "/netsuite/record", {"state": "foreign", "account": "TSTDRV1"})
+    control(sim, "POST", "/openair/certificate", {"pem": candidate.certificate_pem()})
+    control(sim, "POST", "/openair/certificate", {"pem": None})
+    assert ["missing", "foreign", "administrator", "administrator"] == [
+        entry["action"] for entry in control(sim, "GET", "/history?endpoint=outside")
+    ]
+
+
+def test_imports_can_be_driven(sim: Simulator) -> None:
+    """Single triggers can be sent and the continuous ones started and stopped."""
+    answer = control(sim, "POST", "/imports", {"do": "send"})
+    control(sim, "POST", "/imports", {"do": "start", "rate": 50})
+    control(sim, "POST", "/imports", {"do": "stop"})
+    counts = control(sim, "GET", "/imports")
+    assert "Error: No valid certificate available for real-time import" == answer
+    assert counts["sent"] == counts["refused"] >= 1
+
+
+def test_surroundings_can_be_changed(sim: Simulator, client: Any) -> None:
+    """Permissions, bundles, the clock and the tokens are knobs too."""
+    control(sim, "POST", "/netsuite/bundles", {"bundles": []})
+    control(sim, "POST", "/clock", {"offset": 60})
+    report = client.ask({"action": "report"})
+    control(sim, "POST", "/netsuite/permissions", {"permissions": []})
+    refused = client.ask({"action": "report"})
+    control(sim, "POST", "/tokens/revoke", {})
+    assert ([False, False], "NOT_PERMITTED", 401, 60) == (
+        [bundle["installed"] for bundle in report["environment"]["bundles"]],
+        refused["error"]["code"],
+        client.call({"action": "report"}).status_code,
+        sim.clock.offset.total_seconds(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "expected"),
+    [
+        ("GET", "/nowhere", None, "404: no such resource"),
+        ("POST", "/faults", {"endpoint": "x", "kind": "reset"}, "400: unknown endpoint 'x'"),
+        ("POST", "/faults", {"kind": "reset"}, "400: "),
+        ("POST", "/faults", ["reset"], "400: a fault is a JSON object"),
+        ("POST", "/netsuite/record", {"state": "gone"}, "400: unknown state of the record 'gone'"),
+        ("POST", "/netsuite/record", {}, "400: unknown or missing: 'state'"),
+        ("POST", "/netsuite/record", [], "400: "),
+        ("POST", "/imports", {"do": "dance"}, "400: unknown: 'dance'"),
+        ("POST", "/imports", {"do": "start", "rate": 0}, "400: the rate must be above 0"),
+        ("POST", "/imports", {"do": "send", "account": "X"}, "400: unknown account 'X'"),
+        ("GET", "/state?account=X", None, "400: unknown or missing: 'X'"),
+    ],
+)
+def test_mistakes_are_explained(sim: Simulator, method: str, path: str, content: Any, expected: str) -> None:
+    """A wrong request to the control API gets a sentence and changes nothing."""
+    assert expected == control(sim, method, path, content)[: len(expected)]
+    assert [] == sim.faults.pending()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_it_runs_in_the_foreground(tmp_path: Path, ending: signal.Signals) -> None:
+    """`python -m simulator` says where it is, leaves private credentials, and ends cleanly on a signal."""
+    directory = tmp_path / "credentials"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "--directory", str(directory), "--accounts", "2"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        known = json.loads((directory / "credentials.json").read_text(encoding="ascii"))
+        state = requests.get(told["control_url"] + "/state?account=TSTDRV2", timeout=10).json()["result"]
+        process.send_signal(ending)
+        rest = process.stdout.read()
+    assert (0, "", told["netsuite_url"], "TSTDRV2") == (
+        process.returncode,
+        rest,
+        known["netsuite_url"],
+        state["account"],
+    )
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (directory, *directory.iterdir())}
+    assert {"credentials": 0o700, "credentials.json": 0o600, "netsuite-key.pem": 0o600, "TSTDRV2": 0o700} == modes
+    assert "PRIVATE KEY" not in (directory / "credentials.json").read_text(encoding="ascii")
+    assert told["credentials"]["TSTDRV2"] == str(directory / "TSTDRV2" / "credentials.json")
+
+
+def test_it_starts_in_well_under_a_second() -> None:
+    """Starting and stopping ten times takes less than two seconds."""
+    began = time.monotonic()
+    for _ in range(10):
+        with Simulator():
+            pass
+    assert time.monotonic() - began < 2
+
+
+def test_stopping_does_not_wait_for_delayed_answers(make_client: Any) -> None:
+    """With a request in the middle of a long delay, the `with` block still ends at once."""
+    with Simulator() as sim:
+        client = make_client(sim.credentials)
+        client.sign_in()
+        sim.faults.add(Fault("netsuite.restlet", "delay", seconds=60))
+        with pytest.raises(requests.ReadTimeout):
+            client.call({"action": "report"}, timeout=0.1)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
