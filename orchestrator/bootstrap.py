@@ -9,10 +9,13 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestrator import log
+from orchestrator.adapters.http import Http
 from orchestrator.adapters.keys import VaultKeys
 from orchestrator.adapters.netsuite import NetSuiteAdapter
+from orchestrator.adapters.netsuite_token import NetSuiteTokens
+from orchestrator.adapters.openair_auth import OAuthSignIn, PasswordSignIn
 from orchestrator.adapters.openair_export import OpenAirExport
-from orchestrator.adapters.openair_xml import OpenAirXml
+from orchestrator.adapters.openair_xml import OpenAirXml, SignIn
 from orchestrator.adapters.system import SystemClock, SystemRandom
 from orchestrator.dispatch.embedded import Embedded
 from orchestrator.engine import Engine, Listener
@@ -23,13 +26,15 @@ from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.rotations import Rotations
 from orchestrator.operations.upkeep import Upkeep
 from orchestrator.schedule import Schedule
-from orchestrator.secrets import Secrets
+from orchestrator.secrets import Exports, SecretName, Secrets
 from orchestrator.settings import Settings, load
+from persistence import kek
+from persistence.kek import KeyEncryptionKey
 from persistence.store import Store
 from persistence.vault import Vault
-from states.connection import Connection, OpenAirKind
-from states.ports import OpenAir, Ports
-from states.rotation import Rotation
+from states.connection import Connection, NetSuiteSettings, OpenAirKind
+from states.ports import NetSuite, OpenAir, Ports
+from states.rotation import PrivateKey
 
 
 def start(config: Path | None = None, *, level: str | None = None) -> "App":
@@ -47,6 +52,12 @@ class App:
         self.clock = SystemClock()
         self.random = SystemRandom()
         self.worker_name = f"{socket.gethostname()}:{os.getpid()}"
+        self._ports: dict[tuple[str, int], Ports] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the store's connections. Safe to repeat."""
+        self.store.close()
 
     # --- what is remembered
 
@@ -58,6 +69,16 @@ class App:
     @cached_property
     def vault(self) -> Vault:
         """The vault; its key-encryption key is read when it is first needed."""
+        return Vault(self.store, self._kek)
+
+    def _kek(self) -> KeyEncryptionKey:
+        readers: dict[str, Callable[[], KeyEncryptionKey]] = {
+            "file": lambda: kek.read_kek_file(self.settings.kek_file),
+            "environment": lambda: kek.read_kek_environment(os.environ),
+            "credential": lambda: kek.read_kek_credential(os.environ),
+            "keyring": kek.read_kek_keyring,
+        }
+        return readers[self.settings.vault.source]()
 
     # --- the verbs
 
@@ -89,6 +110,52 @@ class App:
     @cached_property
     def upkeep(self) -> Upkeep:
         """Setting up, checking the journal, changing the key-encryption key."""
+        return Upkeep(self.settings, self.store, self.vault)
+
+    # --- what a rotation talks to
+
+    def connect(self, connection: Connection) -> Ports:
+        """The ports of ``connection``, kept for as long as it does not change, and with them tokens and connections.
+
+        Nothing is sent yet. Raises VaultLocked, SealBroken, SignInRefused when a secret is missing.
+        """
+        key = (connection.name, connection.version)
+        with self._lock:
+            if key not in self._ports:
+                self._ports[key] = self._build(connection)
+            return self._ports[key]
+
+    def _build(self, connection: Connection) -> Ports:
+        secrets = Secrets(self.store, self.vault, connection.name)
+        return Ports(
+            netsuite=self._netsuite(connection.netsuite, secrets),
+            openair=self._openair(connection, secrets),
+            keys=VaultKeys(self.vault),
+            clock=self.clock,
+            random=self.random,
+        )
+
+    def _netsuite(self, settings: NetSuiteSettings, secrets: Secrets) -> NetSuite:
+        key = PrivateKey(secrets.need(SecretName.NETSUITE_KEY))
+        tokens = NetSuiteTokens(settings, key, self._http("NetSuite", settings.token_url), self.clock)
+        return NetSuiteAdapter(settings, tokens, self._http("NetSuite", settings.restlet_url))
+
+    def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:
+        settings = connection.openair
+        if settings.kind is OpenAirKind.EXPORT:
+            return OpenAirExport(connection.name, self.settings.export_folder, Exports(self.store, connection.name))
+        http = self._http("OpenAir", settings.url)
+        sign_in: SignIn
+        if settings.client_id:
+            client_secret = secrets.need(SecretName.OPENAIR_CLIENT_SECRET).decode()
+            sign_in = OAuthSignIn(settings, client_secret, http, secrets, self.clock)
+        else:
+            sign_in = PasswordSignIn(settings, secrets.need(SecretName.OPENAIR_PASSWORD).decode())
+        return OpenAirXml(settings, sign_in, http, api_key=secrets.need(SecretName.OPENAIR_API_KEY).decode())
+
+    def _http(self, system: str, url: str) -> Http:
+        bundle = self.settings.http.ca_bundle
+        return Http(system, url, ca_bundle=str(bundle) if bundle else None, answer_within=self.settings.http.timeout)
 
     # --- what carries rotations along
 
@@ -101,9 +168,7 @@ class App:
             yield Engine(self.store, self.connect, heart, self.clock, stopping=stopping, listener=listener)
 
     @contextmanager
-    def worker(
-        self, stop: threading.Event, *, listener: Listener = lambda _rotation: None
-    ) -> Iterator[Embedded]:
+    def worker(self, stop: threading.Event, *, listener: Listener = lambda _rotation: None) -> Iterator[Embedded]:
         """A worker that ends once ``stop`` is set and each step in hand is done."""
         with self.engine(stopping=stop.is_set, listener=listener) as engine:
             yield Embedded(

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.heart import Heart
 from orchestrator.patience import RETRIED, Effort, retry_after
+from persistence.journal import PUT_OFF
 from persistence.store import Claim, Store
 from states import lifecycle, window
 from states.connection import Connection
@@ -138,7 +139,7 @@ class Engine:
         return self._store.advance(
             claim,
             replace(after, waiting_for=waiting, updated_at=self._clock.now()),
-            event="put_off",
+            event=PUT_OFF,
             detail={"code": error.code, "message": error.message, "until": after.available_at.isoformat()},
         )
 

@@ -52,7 +52,7 @@ class Patience:
 
 _MINUTE: Final = 60.0
 
-TABLE: Final = {
+TABLE: Final[dict[Step, Patience]] = {
     steps.generate_key: Patience(
         attempts=3, first_wait=0.5, longest_wait=2, put_offs=(_MINUTE, 5 * _MINUTE, 15 * _MINUTE), most_put_offs=3
     ),

@@ -2,20 +2,28 @@
 
 from enum import StrEnum
 
+from orchestrator.adapters import openair_auth
 from persistence.store import Store
 from persistence.vault import Vault
+from states.certificate import Certificate
 from states.errors import SignInRefused
 
 
 class SecretName(StrEnum):
-    """What a connection keeps secret."""
+    """What a connection keeps secret, by the name it is stored under."""
 
-    NETSUITE_KEY = "netsuite-key"
+    NETSUITE_KEY = "netsuite_key"
     """The private key (PEM) with which Keyturn signs in to NetSuite; not the key that is rotated."""
-    OPENAIR_CLIENT_SECRET = "openair-client-secret"  # noqa: S105 - a name
-    OPENAIR_REFRESH_TOKEN = "openair-refresh-token"  # noqa: S105 - a name
-    OPENAIR_PASSWORD = "openair-password"  # noqa: S105 - a name
-    OPENAIR_API_KEY = "openair-api-key"
+    OPENAIR_API_KEY = "openair_api_key"
+    OPENAIR_CLIENT_SECRET = "openair_client_secret"  # noqa: S105 - a name
+    OPENAIR_REFRESH_TOKEN = openair_auth.SECRET
+    OPENAIR_PASSWORD = "openair_password"  # noqa: S105 - a name
+
+    def stored(self, given: str) -> bytes:
+        """The form in which a secret that a person gives is stored."""
+        if self is SecretName.OPENAIR_REFRESH_TOKEN:
+            return openair_auth.Grant(refresh_token=given).to_bytes()
+        return given.encode()
 
 
 class Secrets:
@@ -26,35 +34,44 @@ class Secrets:
         self._vault = vault
         self._connection = connection
 
-    def get(self, name: str) -> tuple[str, int] | None:
+    def get(self, name: str) -> tuple[bytes, int] | None:
         """The secret and its version, or None. Raises VaultLocked, SealBroken."""
         found = self._store.secret(self._connection, name)
         if found is None:
             return None
         sealed, version = found
-        return self._vault.open(sealed, owner=self._connection, column=name).decode(), version
+        return self._vault.open(sealed, owner=self._connection, column=name), version
 
-    def need(self, name: SecretName) -> str:
+    def need(self, name: SecretName) -> bytes:
         """The secret. Raises SignInRefused when it was never given."""
         found = self.get(name)
         if found is None:
+            option = name.lower().replace("_", "-")
             raise SignInRefused(
-                f"The connection has no {name.value}.",
-                next_action=f"Give it: `keyturn connection edit {self._connection} --{name.value}-file FILE`.",
+                f"The connection {self._connection} has no {option.replace('-', ' ')}.",
+                next_action=f"Give it: `keyturn connection edit {self._connection} --{option}-file FILE`.",
             )
         return found[0]
 
-    def seal(self, name: str, value: str) -> bytes:
+    def seal(self, name: str, value: bytes) -> bytes:
         """Seal ``value`` for this connection, without storing it. Raises VaultLocked."""
-        return self._vault.seal(value.encode(), owner=self._connection, column=name)
+        return self._vault.seal(value, owner=self._connection, column=name)
 
-    def put(self, name: str, value: str) -> None:
-        """Store ``value``, whatever was there before."""
-        self._store.put_secret(self._connection, name, self.seal(name, value), version=None)
-
-    def replace(self, name: str, value: str, version: int) -> int:
-        """Replace the secret that was read at ``version``; return the new version.
+    def replace(self, name: str, value: bytes, version: int) -> int:
+        """Replace the secret that was read at ``version``, durably; return the new version.
 
         Raises Stale when another worker replaced it first.
         """
         return self._store.put_secret(self._connection, name, self.seal(name, value), version=version)
+
+
+class Exports:
+    """What a person confirmed to have saved in one connection's OpenAir."""
+
+    def __init__(self, store: Store, connection: str) -> None:
+        self._store = store
+        self._connection = connection
+
+    def confirmed(self) -> Certificate | None:
+        """The certificate that was confirmed last, or None."""
+        return self._store.confirmed_export(self._connection)

@@ -24,22 +24,28 @@ class Connections:
         It has no certificate yet, so its initial set-up is due at once where rotation is automatic. Raises
         AlreadyExists, VaultLocked.
         """
-        keeper = Secrets(self._store, self._vault, connection.name)
-        sealed = {name.value: keeper.seal(name.value, value) for name, value in secrets.items()}
-        return self._store.add_connection(replace(connection, due_at=self._clock.now()), sealed)
+        return self._store.add_connection(
+            replace(connection, due_at=self._clock.now()), self._sealed(connection.name, secrets)
+        )
 
     def edit(self, connection: Connection, secrets: Mapping[SecretName, str]) -> Connection:
         """Store a changed connection and whatever secrets are given anew, in one transaction.
 
-        Raises NotFound, Stale when it was changed elsewhere meanwhile.
+        Raises NotFound, Stale when it was changed elsewhere meanwhile, VaultLocked.
         """
-        keeper = Secrets(self._store, self._vault, connection.name)
-        sealed = {name.value: keeper.seal(name.value, value) for name, value in secrets.items()}
-        return self._store.save_connection(connection, sealed)
+        return self._store.save_connection(connection, self._sealed(connection.name, secrets))
+
+    def _sealed(self, connection: str, secrets: Mapping[SecretName, str]) -> dict[str, bytes]:
+        keeper = Secrets(self._store, self._vault, connection)
+        return {name.value: keeper.seal(name.value, name.stored(given)) for name, given in secrets.items()}
 
     def show(self, name: str) -> Connection:
         """The connection of this name. Raises NotFound."""
         return self._store.connection(name)
+
+    def secrets_of(self, name: str) -> list[SecretName]:
+        """Which secrets the connection has; never what they are."""
+        return [secret for secret in SecretName if self._store.secret(name, secret.value)]
 
     def all(self) -> list[Connection]:
         """Every connection, by name."""

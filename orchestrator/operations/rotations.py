@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from orchestrator.ids import new_id
-from persistence.journal import Entry
+from persistence.journal import CONFIRMED_BY_PERSON, Entry
 from persistence.store import Claim, Store
 from states import advice, lifecycle
 from states.advice import Advice, Verb
@@ -109,13 +109,15 @@ class Rotations:
         now = self._clock.now()
         self._store.confirm_export(before.connection, seen, by=actor, at=now)
         after = replace(before, available_at=now, updated_at=now, waiting_for="")
-        return self._store.write(before, after, event="confirmed_by_person", actor=actor, detail={"fingerprint": seen})
+        return self._store.write(before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail={"fingerprint": seen})
 
     def show(self, rotation_id: str) -> Rotation:
         """The rotation with this id, or with an id that begins so. Raises NotFound."""
         return self._store.rotation(rotation_id)
 
-    def recent(self, *, connection: str | None = None, states: Collection[State] = (), limit: int = 50) -> list[Rotation]:
+    def recent(
+        self, *, connection: str | None = None, states: Collection[State] = (), limit: int = 50
+    ) -> list[Rotation]:
         """The newest rotations first."""
         return self._store.rotations(connection=connection, states=states, limit=limit)
 

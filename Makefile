@@ -1,0 +1,67 @@
+# Every target does its own set-up: all it needs is make and Python 3.11 or newer (PYTHON=… names another one).
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format generate bench install unit node clean
+
+help: ## Show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.demo ## One rotation after another, one of them interrupted, against simulated systems (20 seconds)
+	@$(BIN)/keyturn demo
+
+test: $(VENV)/.dev install node ## Every test, against the built wheel
+	$(PYTEST) -n auto --dist loadscope
+
+unit: $(VENV)/.dev ## The tests that take milliseconds
+	$(PYTEST) tests/unit
+
+node: ## The SuiteScript's own tests and lint, where Node.js is (REQUIRE=all: everywhere)
+	@if command -v npm >/dev/null; then \
+	  cd suitescript && npm install --no-audit --no-fund --loglevel=error && npm run --silent lint && npm test --silent; \
+	elif [ "$(REQUIRE)" = all ]; then echo "Node.js is required here and is missing." >&2; exit 1; \
+	else echo "Node.js is missing: the SuiteScript's own tests are left out."; fi
+
+check: $(VENV)/.dev ## Lint, format, types, import rules, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m orchestrator.generate --check
+
+format: $(VENV)/.dev ## Format the code, mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: $(VENV)/.dev ## Write the diagrams and reference tables anew
+	$(BIN)/python -m orchestrator.generate
+
+bench: $(VENV)/.dev ## Measure, each figure beside its floor in the same run
+	$(BIN)/python benchmarks/rotations.py
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/start.py
+
+# The wheel, not the checkout, is what the tests import: pytest runs with --import-mode=importlib.
+install: $(VENV)/.dev
+	$(PIP) install --no-deps --force-reinstall .
+
+$(VENV)/.demo: pyproject.toml constraints.txt $(shell find states persistence orchestrator simulator suitescript/src -name '*.py' -o -name '*.js' 2>/dev/null) | $(VENV)/bin/python
+	$(PIP) install -c constraints.txt '.[simulator]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install -c constraints.txt '.[simulator,postgresql,keyring]' --group dev
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Keyturn needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install 'pip>=25.1'
+
+clean: ## Remove the environment and everything built
+	rm -rf $(VENV) dist build suitescript/node_modules .pytest_cache .mypy_cache .ruff_cache

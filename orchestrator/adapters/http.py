@@ -1,0 +1,247 @@
+"""HTTP as both adapters use it: one request, one answer; where there is none, a clear word on what may have happened.
+
+`requests` reports a refused connection and one that was reset after sending by the same exception. Here the connection
+itself tells the two apart: whatever fails before it is open was never sent, whatever fails later may have arrived.
+"""
+
+import contextlib
+import email.utils
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+from urllib3.util import Timeout
+
+from states.connection import check_url
+from states.errors import KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
+
+MOST_BYTES: Final = 1024 * 1024
+"""The largest answer that is read, in bytes. The answers that are understood have a few thousand."""
+LONGEST_RETRY_AFTER: Final = 900.0
+"""Seconds. A system that asks for more is asked again after these: a wrong header must not stop a rotation for days."""
+
+REDIRECTS: Final = range(300, 400)
+SERVER_ERRORS: Final = range(500, 600)
+
+_WRONG_HOST: Final = (62, 64)
+"""OpenSSL's codes for a certificate that names another host (X509_V_ERR_HOSTNAME_MISMATCH, …_IP_ADDRESS_MISMATCH)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer, whatever its status. The body may hold a token and stays out of ``repr``."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes = field(repr=False)
+
+
+class Http:
+    """Sends requests to one base URL. Safe to share between threads; close it when done.
+
+    No redirect is followed, nothing is sent twice, no cookie is kept; proxies, netrc and certificate bundles that the
+    environment names are ignored; TLS is always verified.
+    """
+
+    def __init__(
+        self,
+        system: str,
+        base_url: str,
+        *,
+        ca_bundle: str | None = None,
+        connect_within: float = 5.0,
+        answer_within: float = 30.0,
+    ) -> None:
+        """``system`` is its name in messages; ``ca_bundle`` is a PEM file, else certifi's bundle is trusted.
+
+        ``answer_within`` (seconds) bounds connecting and answering together, also when the answer drips in byte by
+        byte; only the look-up of the host's name is the operating system's own. Raises InvalidInput for a base URL
+        that is neither https nor http to a loopback address.
+        """
+        check_url(base_url)
+        self._base_url = base_url.rstrip("/")
+        self._peer = f"{system} ({urlsplit(base_url).hostname})"
+        self._connect_within = connect_within
+        self._answer_within = answer_within
+        self._session = _Session()
+        self._session.trust_env = False
+        self._session.verify = ca_bundle or True
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, _Adapter())
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        writes: bool,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send ``body`` to ``path`` under the base URL and return the answer, whatever its status.
+
+        ``writes`` says whether the request may change something there. Raises TryLater when it was never sent, or when
+        its answer was lost and it changes nothing; Unknown when its answer was lost and it may have changed something;
+        Refused or WrongBaseUrl when the other side's TLS certificate is not acceptable.
+        """
+        # The answers are small, and what is not compressed cannot be a compression bomb.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "Keyturn", **headers}
+        timeout: Any = Timeout(connect=self._connect_within, total=self._answer_within)  # types-requests: numbers only
+        try:
+            response = self._session.post(
+                self._base_url + path,
+                params=query,
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                stream=True,
+                allow_redirects=False,
+            )
+            with response:
+                return self._complete(response, writes=writes)
+        except _NotConnected as error:
+            raise self._not_sent(error.reason) from error
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise self._lost(type(error).__name__, writes=writes) from error
+
+    def _complete(self, response: requests.Response, *, writes: bool) -> Answer:
+        left = self._answer_within - response.elapsed.total_seconds()
+        body = bytearray()
+        with _cut_after(left, response.raw.shutdown):
+            for chunk in response.iter_content(65536):
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    raise self._lost(f"more than {MOST_BYTES} bytes", writes=writes)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, bytes(body))
+
+    def _not_sent(self, reason: Exception) -> KeyturnError:
+        if not isinstance(reason, ssl.SSLCertVerificationError):
+            return TryLater(f"{self._peer} could not be reached ({type(reason).__name__}); nothing was sent.")
+        if reason.verify_code in _WRONG_HOST:
+            return WrongBaseUrl(f"{self._peer} answers with a TLS certificate for another host; nothing was sent.")
+        return Refused(
+            f"The TLS certificate of {self._peer} is not trusted ({reason.verify_message}); nothing was sent.",
+            next_action="Check the base URL and the CA bundle setting, then run `keyturn rotation resume ID`.",
+        )
+
+    def _lost(self, what: str, *, writes: bool) -> KeyturnError:
+        if writes:
+            return Unknown(f"{self._peer} was sent a request, but its answer was lost ({what}).")
+        return TryLater(f"The answer of {self._peer} was lost ({what}); the request changed nothing.")
+
+
+def retry_after(answer: Answer) -> float | None:
+    """The seconds that the answer's Retry-After asks for (RFC 9110 section 10.2.3), capped; None without a valid one.
+
+    A date is measured against the answer's own Date, so that clocks may disagree.
+    """
+    asked = answer.headers.get("retry-after", "").strip()
+    if asked.isascii() and asked.isdigit():
+        seconds = float(asked)
+    else:
+        until, sent = _http_date(asked), _http_date(answer.headers.get("date", ""))
+        if until is None or sent is None:
+            return None
+        seconds = (until - sent).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+# --- below requests ---------------------------------------------------------------------------------------------------
+
+
+class _Session(requests.Session):
+    """Even with redirects off, `requests` reads a redirect's whole body, however long: it must not see one."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature is requests'
+        return None
+
+
+class _NotConnected(Exception):
+    """The connection was never open. No OSError, so that urllib3 and requests let it pass as it is."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(type(reason).__name__)
+        self.reason = reason
+
+
+@contextlib.contextmanager
+def _connecting() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, HTTPError) as error:
+        raise _NotConnected(error) from error
+
+
+@contextlib.contextmanager
+def _cut_after(seconds: float, cut: Callable[[], object]) -> Iterator[None]:
+    """Stop the block's reading from a connection after ``seconds``: a socket's timeout only bounds each single read."""
+
+    def stop() -> None:
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # the answer was complete in the same moment
+            cut()
+
+    timer = threading.Timer(max(seconds, 0.0), stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class _Connection(HTTPConnection):
+    """Tells when it could not be opened, and does not wait longer for an answer's head than for a single byte."""
+
+    def connect(self) -> None:
+        with _connecting():
+            super().connect()
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
+        seconds = cast(float, self.timeout)  # what urllib3 left of the whole call's time
+        with _cut_after(seconds, partial(self.sock.shutdown, socket.SHUT_RDWR)):
+            return super().getresponse()
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection  # pyright: ignore[reportAssignmentType] - urllib3's own class does not fit either
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection  # pyright: ignore[reportAssignmentType] - likewise
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

@@ -1,0 +1,135 @@
+"""Makes candidates, and opens the seal of their private keys."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+from states.certificate import Certificate
+from states.connection import Algorithm, Policy
+from states.errors import KeyMismatch
+from states.rotation import Candidate, PrivateKey
+
+COMMON_NAME: Final = "OpenAir real-time import"
+COLUMN: Final = "private_key"
+"""What the sealed key is bound to, beside the rotation's id: it opens nowhere else."""
+BACKDATED: Final = timedelta(minutes=5)
+"""How long before now a certificate becomes valid, so that a system whose clock is behind accepts it at once."""
+
+_Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+class Vault(Protocol):
+    """Seals and opens secrets; persistence/vault.py is one."""
+
+    def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
+        """Seal ``plain`` for one column of one record."""
+        ...
+
+    def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
+        """Open what was sealed for that column of that record. Raises SealBroken, VaultLocked."""
+        ...
+
+
+class VaultKeys:
+    """Keys made on this machine and kept sealed (states.ports.Keys). ``VaultKeys(vault)``."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def generate(self, rotation_id: str, connection: str, policy: Policy, now: datetime) -> Candidate:
+        """Make a key pair and a self-signed certificate valid from five minutes before ``now`` (UTC) for
+        ``policy.days`` after it; seal the key for ``rotation_id``. Raises VaultLocked.
+        """
+        key = _GENERATORS[policy.algorithm]()
+        certificate = _self_signed(key, connection, now.replace(microsecond=0), timedelta(days=policy.days))
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return Candidate(
+            certificate=Certificate.parse(certificate.public_bytes(Encoding.PEM).decode()),
+            sealed_key=self._vault.seal(pem, owner=rotation_id, column=COLUMN),
+        )
+
+    def open(self, rotation_id: str, candidate: Candidate) -> PrivateKey:
+        """The candidate's private key (PKCS#8 PEM, unencrypted). Raises SealBroken, VaultLocked, KeyMismatch."""
+        pem = self._vault.open(candidate.sealed_key, owner=rotation_id, column=COLUMN)
+        try:
+            public_key = load_pem_private_key(pem, password=None).public_key()
+        except (ValueError, TypeError):
+            # Not chained: a parser's message may quote what it could not read.
+            raise KeyMismatch("What the vault holds for this certificate is not a private key.") from None
+        certificate = x509.load_pem_x509_certificate(candidate.certificate.pem.encode())
+        if _spki(public_key) != _spki(certificate.public_key()):
+            raise KeyMismatch
+        return PrivateKey(pem)
+
+
+def _rsa(bits: int) -> Callable[[], _Key]:
+    return lambda: rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+_GENERATORS: Final[dict[Algorithm, Callable[[], _Key]]] = {
+    Algorithm.RSA_2048: _rsa(2048),
+    Algorithm.RSA_3072: _rsa(3072),
+    Algorithm.RSA_4096: _rsa(4096),
+    Algorithm.EC_P256: lambda: ec.generate_private_key(ec.SECP256R1()),
+    Algorithm.EC_P384: lambda: ec.generate_private_key(ec.SECP384R1()),
+}
+
+
+def _self_signed(key: _Key, connection: str, now: datetime, life: timedelta) -> x509.Certificate:
+    """An X.509 v3 end-entity certificate that may sign data, and nothing else (RFC 5280)."""
+    # The connection has a field of its own: with it, the common name could exceed its 64 characters.
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, connection),
+            x509.NameAttribute(NameOID.COMMON_NAME, COMMON_NAME),
+        ]
+    )
+    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + life)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_signs_data_only(), critical=True)
+        .add_extension(key_id, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _signs_data_only() -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+class _PublicKey(Protocol):
+    def public_bytes(self, encoding: Encoding, format: PublicFormat) -> bytes: ...  # noqa: A002 - cryptography's name
+
+
+def _spki(key: _PublicKey) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,117 @@
+"""What a command's end means to a script, and what an error left behind: two tables."""
+
+from enum import IntEnum
+from typing import Final
+
+from states.errors import (
+    AlreadyExists,
+    AwaitingPerson,
+    GaveUp,
+    IllegalMove,
+    InternalError,
+    InvalidInput,
+    InvalidSettings,
+    KeyturnError,
+    NotFound,
+    NotPermitted,
+    RotationOpen,
+    SignInRefused,
+    Stale,
+    TryLater,
+    Unknown,
+)
+from states.rotation import Rotation
+from states.state import State
+
+
+class Exit(IntEnum):
+    """Exit codes."""
+
+    FINE = 0
+    FAILED = 1
+    USAGE = 2
+    ATTENTION = 3
+    """Due, expiring, parked, or waiting for a person."""
+    SIGN_IN = 4
+    NOT_FOUND = 5
+    CONFLICT = 6
+    """One is under way already, or it was changed elsewhere."""
+    REMOTE_DOWN = 7
+    INTERRUPTED = 130
+
+
+_EXITS: Final[tuple[tuple[type[KeyturnError], Exit], ...]] = (
+    (InvalidInput, Exit.USAGE),
+    (InvalidSettings, Exit.USAGE),
+    (AwaitingPerson, Exit.ATTENTION),
+    (SignInRefused, Exit.SIGN_IN),
+    (NotPermitted, Exit.SIGN_IN),
+    (NotFound, Exit.NOT_FOUND),
+    (RotationOpen, Exit.CONFLICT),
+    (AlreadyExists, Exit.CONFLICT),
+    (Stale, Exit.CONFLICT),
+    (IllegalMove, Exit.CONFLICT),
+    (TryLater, Exit.REMOTE_DOWN),
+    (Unknown, Exit.REMOTE_DOWN),
+    (GaveUp, Exit.REMOTE_DOWN),
+    (KeyturnError, Exit.FAILED),
+)
+"""The first class that fits decides."""
+
+_KEPT: Final[tuple[tuple[type[KeyturnError], str], ...]] = (
+    (Unknown, "It was sent and may have been done; nothing more was sent."),
+    (Stale, "What is stored is whole; this command's change is not part of it."),
+    (InternalError, "Every move that was committed is kept."),
+    (KeyturnError, "Nothing was changed."),
+)
+
+_KEPT_PARKED: Final = {
+    State.REQUESTED: "Neither system was touched: both hold what they held.",
+    State.KEY_GENERATED: "The candidate, sealed. OpenAir was not touched.",
+    State.UPLOADED_TO_NETSUITE: "NetSuite holds the new key, OpenAir perhaps not yet: imports may be refused.",
+    State.SAVED_TO_OPENAIR: "Both sides hold the new certificate; only the last check is missing.",
+}
+_IN_DOUBT: Final = " A write was sent whose answer was lost: resuming looks first."
+
+
+def of(error: KeyturnError) -> Exit:
+    """The exit code of ``error``."""
+    return _of_class(type(error))
+
+
+def kept(error: KeyturnError) -> str:
+    """What ``error`` left as it was, as a sentence."""
+    return next(sentence for kind, sentence in _KEPT if isinstance(error, kind))
+
+
+def of_rotation(rotation: Rotation, waits_because: str = "") -> Exit:
+    """The exit code of a command that carried ``rotation`` as far as it went.
+
+    ``waits_because`` is the code of the error that it was put off for, where it is still under way.
+    """
+    if rotation.failure:
+        exit_code = _of_code(rotation.failure.code)
+        parked = (Exit.SIGN_IN, Exit.REMOTE_DOWN)
+        if exit_code in parked or rotation.failure.code == InternalError.code:
+            return exit_code
+        return Exit.ATTENTION
+    if rotation.state is State.COMPLETED:
+        return Exit.FINE
+    return _of_code(waits_because) if waits_because else Exit.ATTENTION
+
+
+def kept_by(rotation: Rotation) -> str:
+    """What a parked or waiting rotation keeps, as a sentence."""
+    return _KEPT_PARKED.get(rotation.position, "") + (_IN_DOUBT if rotation.doubt_since else "")
+
+
+def _of_class(kind: type[KeyturnError]) -> Exit:
+    return next(exit_code for each, exit_code in _EXITS if issubclass(kind, each))
+
+
+def _of_code(code: str) -> Exit:
+    return next((_of_class(kind) for kind in _kinds(KeyturnError) if kind.code == code), Exit.FAILED)
+
+
+def _kinds(kind: type[KeyturnError]) -> list[type[KeyturnError]]:
+    return [kind, *(each for child in kind.__subclasses__() for each in _kinds(child))]

@@ -1,0 +1,189 @@
+"""What a command prints: a table for people, JSON or names for scripts. Data on stdout, everything else on stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Generic, TextIO, TypeVar
+
+T = TypeVar("T")
+Json = dict[str, Any]
+Rows = Sequence[tuple[str, str]]
+"""Labels and what they say."""
+
+
+class Form(StrEnum):
+    """How a command prints."""
+
+    TABLE = "table"
+    JSON = "json"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[T]):
+    """How one kind of thing is shown in each form."""
+
+    name: Callable[[T], str]
+    record: Callable[[T], Json]
+    columns: Mapping[str, Callable[[T], str]]
+    """The table's headings, and what stands below each."""
+    remark: Callable[[T], str] = lambda _thing: ""
+    """A line below the row, where there is more to say."""
+
+
+STYLES: Final = {
+    "Completed": "green",
+    "Failed": "bold red",
+    "UploadedToNetSuite": "yellow",
+    "ok": "green",
+    "FAILED": "bold red",
+}
+"""The cells that stand out on a terminal, by what they say."""
+
+_GAP: Final = "  "
+_INDENT: Final = "    "
+
+
+class Output:
+    """Prints one command's results in the form that was asked for."""
+
+    def __init__(self, form: Form = Form.TABLE, *, quiet: bool = False) -> None:
+        self.form = form
+        self.quiet = quiet
+
+    # --- results
+
+    def list(self, things: Sequence[T], view: View[T], *, empty: str) -> None:
+        """Print several things: a table, a JSON array, or a name a line. ``empty`` is said on stderr for none."""
+        if self.form is Form.JSON:
+            _json([view.record(thing) for thing in things])
+        elif self.form is Form.NAME:
+            _print("\n".join(view.name(thing) for thing in things))
+        elif things:
+            _table(things, view)
+        else:
+            self.note(empty)
+
+    def show(self, record: Json, name: str, rows: Rows) -> None:
+        """Print one thing: labels and values, a JSON object, or its name."""
+        if self.form is Form.JSON:
+            _json(record)
+        elif self.form is Form.NAME:
+            _print(name)
+        else:
+            self.rows(rows)
+
+    def event(self, record: Json, name: str, line: str) -> None:
+        """Print one thing of many that come one after another: a line, or a JSON object on a line of its own."""
+        told = {Form.JSON: lambda: json.dumps(record, ensure_ascii=False), Form.NAME: lambda: name}
+        _print(told.get(self.form, lambda: line)())
+
+    def text(self, text: str) -> None:
+        """Print ``text`` as it is, whatever the form."""
+        _print(text.rstrip("\n"))
+
+    # --- for people only
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether a person reads the output, not a script."""
+        return self.form is Form.TABLE
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what was printed may be drawn over: a person at a terminal."""
+        return self.is_for_people and not self.quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+    def say(self, text: str = "", *, style: str = "") -> None:
+        """Print a line for people on stdout; nothing when quiet or in the other forms."""
+        if self.is_for_people and not self.quiet:
+            _styled(text, style)
+
+    def rows(self, rows: Rows) -> None:
+        """Print labels and values for people; a value's further lines stand below its first."""
+        width = max((len(label) for label, _ in rows), default=0)
+        for label, value in rows:
+            lines = value.splitlines() or [""]
+            _styled(f"{label:{width}}{_GAP}{lines[0]}".rstrip(), "")
+            for line in lines[1:]:
+                _styled(" " * (width + len(_GAP)) + line, "")
+
+    def note(self, text: str) -> None:
+        """Say something to a person on stderr; nothing when quiet or in the other forms."""
+        if self.is_for_people and not self.quiet:
+            _print(text, sys.stderr)
+
+    # --- errors
+
+    def error(self, record: Json) -> None:
+        """Print an error on stderr: what happened, what was kept, and the next safe action.
+
+        ``record`` has ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``, and perhaps ``rotation``; as
+        JSON it stands under ``error``. An error is printed even when quiet.
+        """
+        if self.form is Form.JSON:
+            _print(json.dumps({"error": record}, ensure_ascii=False), sys.stderr)
+            return
+        _styled(f"error: {record['message']} [{record['code']}]", "bold red", sys.stderr)
+        for label, value in (("kept", record["kept"]), ("next", record["next_action"])):
+            if value:
+                first, *more = value.splitlines()
+                _print("\n".join([f"{label:>5}: {first}", *(f"       {line}" for line in more)]), sys.stderr)
+
+
+def _json(data: object) -> None:
+    _print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def _print(text: str, stream: TextIO | None = None) -> None:
+    if text:
+        print(text, file=stream or sys.stdout, flush=True)  # noqa: T201 - what this module is for
+
+
+def _styled(text: str, style: str, stream: TextIO | None = None) -> None:
+    """Print a line; coloured, and wrapped between words, on a terminal."""
+    stream = stream or sys.stdout
+    if not (style and stream.isatty()):
+        print(text, file=stream, flush=True)  # noqa: T201 - what this module is for
+        return
+    from rich.console import Console  # noqa: PLC0415 - imported where it is used: start-up counts
+
+    Console(file=stream, highlight=False).print(text, style=style, markup=False, soft_wrap=True)
+
+
+def _table(things: Sequence[T], view: View[T]) -> None:
+    cells = [[show(thing) for show in view.columns.values()] for thing in things]
+    remarks = [view.remark(thing) for thing in things]
+    if sys.stdout.isatty():
+        _draw(list(view.columns), cells, remarks)
+        return
+    widths = [max(map(len, column)) for column in zip(view.columns, *cells, strict=True)]
+    lines = []
+    for row, remark in zip([list(view.columns), *cells], ["", *remarks], strict=True):
+        lines.append(_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        lines += [_INDENT + line for line in remark.splitlines()]
+    _print("\n".join(lines))
+
+
+def _draw(headings: Sequence[str], cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> None:
+    """Draw the table for a terminal: as wide as it is, shortening the last columns, never the first."""
+    from rich.console import Console  # noqa: PLC0415 - imported where it is used: start-up counts
+    from rich.padding import Padding  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for place, heading in enumerate(headings):
+        widest = max(len(heading), *(len(row[place]) for row in cells))
+        grid.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=widest if place == 0 else None)
+    for row in cells:
+        grid.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
+    lines = console.render_lines(grid, pad=False)
+    for line, remark in zip(lines, ["", *remarks], strict=True):
+        console.print(*(Text(part.text, part.style or "") for part in line), sep="", end="\n", no_wrap=True)
+        if remark:
+            console.print(Padding(Text(remark), (0, 0, 0, len(_INDENT))))

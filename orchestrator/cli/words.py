@@ -1,0 +1,66 @@
+"""How times, spans and commands read: the same everywhere on the command line."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from states.errors import InvalidInput
+
+_SPAN: Final = re.compile(r"(\d+)\s*([smhdw])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SCALE: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_COMMAND: Final = re.compile(r"`keyturn [^`]*`")
+
+NOTHING: Final = "–"  # noqa: RUF001 - an en dash stands for an empty cell
+
+
+def to_span(text: str) -> timedelta:
+    """``14d``, ``36h``, ``90m``, ``30s`` or ``2w`` as a span. Raises InvalidInput."""
+    found = _SPAN.fullmatch(text.strip())
+    if not found:
+        raise InvalidInput(f"{text!r} is not a span of time such as 14d, 36h or 90m.")
+    try:
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        raise InvalidInput(f"{text!r} is longer than any certificate's life.") from None
+
+
+def span(length: timedelta | None) -> str:
+    """A span in the one unit that tells most: ``0.31 s``, ``12 s``, ``3 min``, ``5 h``, ``12 d``."""
+    if length is None:
+        return NOTHING
+    seconds = length.total_seconds()
+    if seconds < 10:  # noqa: PLR2004 - below that, a tenth of a second tells something
+        return f"{max(0.0, seconds):.2f} s"
+    unit, name = next(((unit, name) for unit, name in _SCALE if seconds >= 2 * unit), (1, "s"))
+    return f"{seconds / unit:.0f} {name}"
+
+
+def moment(at: datetime | None) -> str:
+    """``2026-11-23 20:15:03 UTC``."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else NOTHING
+
+
+def clock(at: datetime) -> str:
+    """``20:15:03.123`` (UTC), where the date goes without saying."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[11:23]
+
+
+def day(at: datetime | None) -> str:
+    """``2026-11-23`` (UTC)."""
+    return f"{at.astimezone(UTC):%Y-%m-%d}" if at else NOTHING
+
+
+def iso(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds and a Z, as JSON carries it."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+
+
+def count(number: int, thing: str) -> str:
+    """``1 rotation``, ``2 rotations``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def resolve(sentence: str, rotation_id: str) -> str:
+    """Put the rotation's id in place of ``ID`` in the commands that ``sentence`` names, ready to paste."""
+    return _COMMAND.sub(lambda command: re.sub(r"\bID\b", rotation_id, command[0]), sentence)

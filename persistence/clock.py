@@ -1,0 +1,80 @@
+"""Time in the database: UTC in every column, and the database's own clock, by which leases are judged."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, DateTime, Dialect, Float, bindparam
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, always UTC. SQLite has no time zones: there it is text that sorts, with microseconds."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse what has no time zone: it could be any moment of a day."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A moment without a time zone cannot be stored.")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the moment its zone back; PostgreSQL gives the session's."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class database_now(FunctionElement[datetime]):  # noqa: N801 - an SQL function
+    """The database's clock: one clock for all the workers, whatever their own ones say."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+class database_now_plus(FunctionElement[datetime]):  # noqa: N801 - an SQL function
+    """The database's clock, some seconds from now."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+    def __init__(self, seconds: BindParameter[float]) -> None:
+        super().__init__(seconds)
+
+
+def seconds(name: str) -> BindParameter[float]:
+    """A parameter for database_now_plus."""
+    return bindparam(name, type_=Float())
+
+
+# SQLite's clock has milliseconds. Its text compares rightly with that of UtcDateTime, which has microseconds: the
+# shorter of two equal beginnings is the smaller.
+_SQLITE = "strftime('%Y-%m-%d %H:%M:%f', 'now'"
+
+
+@compiles(database_now, "sqlite")
+def _sqlite_now(_element: Any, _compiler: SQLCompiler, **_options: Any) -> str:
+    return f"{_SQLITE})"
+
+
+@compiles(database_now_plus, "sqlite")
+def _sqlite_now_plus(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"{_SQLITE}, {compiler.process(element.clauses, **options)} || ' seconds')"
+
+
+# now() would be the moment the transaction began, which may have waited for a lock since.
+@compiles(database_now, "postgresql")
+def _postgresql_now(_element: Any, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(database_now_plus, "postgresql")
+def _postgresql_now_plus(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **options)})"

@@ -1,0 +1,110 @@
+"""Connections in the database. Each function works within the caller's transaction."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from persistence import models, rows, sealed
+from persistence.clock import UtcDateTime
+from states.certificate import Certificate
+from states.connection import Connection
+from states.errors import AlreadyExists, NotFound, Stale
+
+_c: Final = models.connections
+_r: Final = models.rotations
+_current: Final = models.certificates.alias("current")
+
+_FULL: Final = select(
+    _c, *(_current.c[name].label(f"current_{name}") for name in ("pem", "not_before", "not_after"))
+).select_from(_c.outerjoin(_current, _current.c.fingerprint == _c.c.current_fingerprint))
+_ONE: Final = _FULL.where(_c.c.name == bindparam("name"))
+_ALL: Final = _FULL.order_by(_c.c.name)
+_ADD: Final = insert(_c)
+_CHANGE: Final = update(_c).where(_c.c.name == bindparam("b_name"))
+_SAVE: Final = _CHANGE.where(_c.c.version == bindparam("b_version"))
+DUE: Final = (
+    select(_c.c.name)
+    .where(
+        models.AUTOMATIC,
+        _c.c.due_at <= bindparam("now", type_=UtcDateTime()),
+        ~exists().where(_r.c.connection == _c.c.name, models.OPEN),
+    )
+    .order_by(_c.c.due_at)
+    .limit(bindparam("limit"))
+)
+_CONFIRMED: Final = (
+    select(*(_current.c[name].label(f"confirmed_{name}") for name in ("fingerprint", "pem", "not_before", "not_after")))
+    .select_from(_c.join(_current, _current.c.fingerprint == _c.c.confirmed_fingerprint))
+    .where(_c.c.name == bindparam("name"))
+)
+
+
+def add(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -> Connection:
+    """Insert a connection that has no certificate yet, with its sealed secrets. Raises AlreadyExists."""
+    added = replace(connection, version=0, current=None)
+    values = {"name": added.name, "version": added.version, "due_at": added.due_at, **rows.of_connection(added)}
+    try:
+        tx.execute(_ADD, values)
+    except IntegrityError as error:
+        raise AlreadyExists(f"There is a connection {connection.name} already.") from error
+    _put(tx, connection.name, secrets)
+    return added
+
+
+def save(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -> Connection:
+    """Write what an administrator may change, and the secrets given. Raises NotFound, Stale."""
+    values = {"version": connection.version + 1, **rows.of_connection(connection)}
+    compared = {"b_name": connection.name, "b_version": connection.version}
+    if tx.execute(_SAVE, {**compared, **values}).rowcount == 0:
+        one(tx, connection.name)
+        raise Stale(
+            f"Connection {connection.name} was changed by somebody else meanwhile; nothing was changed.",
+            next_action=f"Look at it with `keyturn connection show {connection.name}`, then repeat the command.",
+        )
+    _put(tx, connection.name, secrets)
+    return one(tx, connection.name)
+
+
+def one(tx: Transaction, name: str) -> Connection:
+    """The connection of this name. Raises NotFound."""
+    row = tx.execute(_ONE, {"name": name}).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"There is no connection {name}.")
+    return rows.to_connection(row)
+
+
+def every(tx: Transaction) -> list[Connection]:
+    """Every connection, by name."""
+    return [rows.to_connection(row) for row in tx.execute(_ALL).mappings()]
+
+
+def due(tx: Transaction, now: datetime, limit: int) -> list[str]:
+    """The names of those whose automatic rotation is due, the longest due first."""
+    return list(tx.execute(DUE, {"now": now, "limit": limit}).scalars())
+
+
+def confirm(tx: Transaction, name: str, fingerprint: str, *, by: str, at: datetime) -> None:
+    """Note which certificate a person says OpenAir holds. Raises NotFound."""
+    said = {"confirmed_fingerprint": fingerprint, "confirmed_by": by, "confirmed_at": at}
+    try:
+        found = tx.execute(_CHANGE, {"b_name": name, **said}).rowcount
+    except IntegrityError as error:
+        raise NotFound(f"Keyturn knows no certificate with the fingerprint {fingerprint}.") from error
+    if not found:
+        raise NotFound(f"There is no connection {name}.")
+
+
+def confirmed(tx: Transaction, name: str) -> Certificate | None:
+    """The certificate that a person confirmed last."""
+    row = tx.execute(_CONFIRMED, {"name": name}).mappings().one_or_none()
+    return rows.to_certificate(row, "confirmed") if row else None
+
+
+def _put(tx: Transaction, name: str, secrets: Mapping[str, bytes]) -> None:
+    for secret, blob in secrets.items():
+        sealed.put(tx, name, secret, blob, version=None)

@@ -1,0 +1,143 @@
+"""The journal's hash chain: what happened to a rotation, written so that a later change shows.
+
+Each entry's hash covers the entry and the hash before it; a rotation's first entry continues the chain of the
+connection's previous rotation. The chain shows edits, removals and cut-off tails. It does not stop somebody who may
+rewrite the whole database and computes every hash anew: for that, keep the newest hashes elsewhere (the log has them).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from states import table
+from states.errors import JournalBroken
+from states.state import State
+
+REQUEST: Final = "request"
+"""The event of every rotation's first entry, which comes from no state."""
+PUT_OFF: Final = "put_off"
+TAKEN_OVER: Final = "taken_over"
+CONFIRMED_BY_PERSON: Final = "confirmed_by_person"
+
+NOTES: Final = (PUT_OFF, TAKEN_OVER, CONFIRMED_BY_PERSON)
+"""Events that leave the state as it is. They happen to rotations that have something left to do."""
+
+MOVES: Final = (
+    f">{REQUEST}>{State.REQUESTED}",
+    *(f"{edge.source}>{edge.trigger}>{edge.target}" for edge in table.EDGES),
+    *(f"{state}>{note}>{state}" for note in NOTES for state in table.ACTIVE),
+)
+"""Everything that an entry may tell, as `source>event>target`; the database refuses anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a rotation's journal ends so far."""
+
+    seq: int
+    hash: str
+
+
+ORIGIN: Final = "0" * 64
+"""Stands before the first entry of a connection's first rotation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing that happened to a rotation."""
+
+    rotation_id: str
+    seq: int
+    """Counts from 1 without gaps."""
+    at: datetime
+    """UTC."""
+    actor: str
+    """The person, schedule or worker that did it."""
+    event: str
+    source: State | None
+    """None for the request."""
+    target: State
+    attempt: int
+    detail: Mapping[str, object]
+    """Evidence, as JSON has it; nothing secret."""
+    previous_hash: str
+    hash: str
+
+    @property
+    def head(self) -> Head:
+        """The journal's end when this is its last entry."""
+        return Head(self.seq, self.hash)
+
+
+def append(
+    head: Head,
+    *,
+    rotation_id: str,
+    at: datetime,
+    actor: str,
+    event: str,
+    source: State | None,
+    target: State,
+    attempt: int,
+    detail: Mapping[str, object],
+) -> Entry:
+    """Make the entry that follows ``head``. ``detail`` must be plain JSON; a TypeError tells what is not."""
+    entry = Entry(
+        rotation_id=rotation_id,
+        seq=head.seq + 1,
+        at=at,
+        actor=actor,
+        event=event,
+        source=source,
+        target=target,
+        attempt=attempt,
+        detail=detail,
+        previous_hash=head.hash,
+        hash="",
+    )
+    return replace(entry, hash=digest(entry))
+
+
+def digest(entry: Entry) -> str:
+    """SHA-256, as 64 hex digits, over the hash before the entry and all that the entry tells."""
+    told = [
+        entry.previous_hash,
+        entry.rotation_id,
+        entry.seq,
+        entry.at.isoformat(timespec="microseconds"),
+        entry.actor,
+        entry.event,
+        entry.source,
+        entry.target,
+        entry.attempt,
+        entry.detail,
+    ]
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def verify(entries: Iterable[Entry], *, after: str, head: Head, state: State) -> int:
+    """Check a rotation's whole journal; return how many entries it has.
+
+    ``after`` is the hash it continues, ``head`` where the rotation says it ends, ``state`` where the rotation stands.
+    Raises JournalBroken naming the first entry that is not as it was written.
+    """
+    last = Head(0, after)
+    stands: State | None = None
+    for entry in entries:
+        where = f"Journal entry {entry.seq} of rotation {entry.rotation_id}"
+        if entry.seq != last.seq + 1:
+            raise JournalBroken(f"{where} should be entry {last.seq + 1}: what was between was removed.")
+        if entry.previous_hash != last.hash or entry.source != stands:
+            raise JournalBroken(f"{where} does not follow from what is before it.")
+        if entry.hash != digest(entry):
+            raise JournalBroken(f"{where} was changed after it was written.")
+        last, stands = entry.head, entry.target
+    if last != head:
+        raise JournalBroken(f"The journal ends with entry {last.seq}, but {head.seq} were written.")
+    if stands is not state:
+        raise JournalBroken(f"The rotation was changed outside Keyturn: the journal leaves it {stands}, not {state}.")
+    return last.seq

@@ -1,0 +1,156 @@
+"""The key-encryption key: 32 bytes that open the vault's data keys, kept apart from the database.
+
+It comes from a file, an environment variable, a systemd credential or the keyring; written as standard Base64.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from states.errors import AlreadyExists, SealBroken, VaultLocked
+
+SIZE: Final = 32
+"""Bytes: AES-256."""
+NONCE: Final = 12
+"""Bytes: what GCM takes without hashing it."""
+VARIABLE: Final = "KEYTURN_KEK"
+CREDENTIAL: Final = "keyturn-kek"
+KEYRING_SERVICE: Final = "keyturn"
+KEYRING_USER: Final = "kek"
+
+
+class KeyEncryptionKey:
+    """Wraps and unwraps data keys. Shows nothing of itself but its id."""
+
+    __slots__ = ("_cipher", "id")
+
+    def __init__(self, key: bytes) -> None:
+        """``key`` is 32 random bytes. Raises VaultLocked for any other length."""
+        if len(key) != SIZE:
+            raise VaultLocked(f"A key-encryption key is {SIZE} bytes, not {len(key)}.")
+        self._cipher = AESGCM(key)
+        self.id = hashlib.sha256(b"keyturn-kek-id:" + key).hexdigest()[:12]
+        """Tells one key from another, and nothing about either."""
+
+    def __repr__(self) -> str:
+        return f"KeyEncryptionKey({self.id})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("A key-encryption key is never pickled.")
+
+    def wrap(self, data_key: bytes, label: bytes) -> bytes:
+        """Encrypt a data key; ``label`` is bound to it."""
+        nonce = secrets.token_bytes(NONCE)
+        return nonce + self._cipher.encrypt(nonce, data_key, label)
+
+    def unwrap(self, wrapped: bytes, label: bytes) -> bytes:
+        """Decrypt a data key that this very key wrapped with ``label``. Raises SealBroken when it is corrupt."""
+        try:
+            return self._cipher.decrypt(wrapped[:NONCE], wrapped[NONCE:], label)
+        except (InvalidTag, ValueError) as error:
+            raise SealBroken("A data key of the vault is corrupt.") from error
+
+
+def create_kek_file(path: Path) -> None:
+    """Write a new random key to ``path``, for this user alone. Raises AlreadyExists; a key is never overwritten.
+
+    The file appears under its name with all its content, or not at all.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(base64.b64encode(secrets.token_bytes(SIZE)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # unlike a rename, this refuses where there is a file already
+    except FileExistsError as error:
+        raise AlreadyExists(
+            f"There is a key-encryption key {path} already.",
+            next_action="Keep it: whatever it sealed would be lost with it. Choose another name for a new one.",
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_kek_file(path: Path) -> KeyEncryptionKey:
+    """Read a key file. Raises VaultLocked unless it is there, this user's, and closed to everybody else."""
+    try:
+        found = path.stat()
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise VaultLocked(f"The key-encryption key {path} cannot be read: {reason}.") from error
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise VaultLocked(
+            f"The key-encryption key {path} is open to other users.",
+            next_action=f"Make it yours alone, then repeat the command: `chown $USER {path} && chmod 600 {path}`.",
+        )
+    return _decode(text, f"The file {path}")
+
+
+def read_kek_environment(environ: Mapping[str, str]) -> KeyEncryptionKey:
+    """Read the variable KEYTURN_KEK. Raises VaultLocked."""
+    if not environ.get(VARIABLE):
+        raise VaultLocked(f"The environment variable {VARIABLE} is not set.")
+    return _decode(environ[VARIABLE], f"The environment variable {VARIABLE}")
+
+
+def read_kek_credential(environ: Mapping[str, str]) -> KeyEncryptionKey:
+    """Read the systemd credential keyturn-kek, which systemd has protected already. Raises VaultLocked.
+
+    https://systemd.io/CREDENTIALS/
+    """
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        raise VaultLocked(
+            "systemd gave this process no credentials.",
+            next_action=f"Add `LoadCredentialEncrypted={CREDENTIAL}` to the service, then restart it.",
+        )
+    try:
+        text = (Path(folder) / CREDENTIAL).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise VaultLocked(f"The systemd credential {CREDENTIAL} cannot be read.") from error
+    return _decode(text, f"The systemd credential {CREDENTIAL}")
+
+
+def read_kek_keyring() -> KeyEncryptionKey:
+    """Read the desktop's keyring. Raises VaultLocked where there is none, as on most servers."""
+    try:
+        import keyring  # noqa: PLC0415 - an extra, and slow to import
+        from keyring.errors import KeyringError  # noqa: PLC0415
+    except ImportError as error:
+        raise VaultLocked(
+            "The keyring needs the package keyring.", next_action="Install Keyturn with its extra: keyturn[keyring]."
+        ) from error
+    try:
+        text = keyring.get_password(KEYRING_SERVICE, KEYRING_USER)
+    except KeyringError as error:
+        raise VaultLocked(
+            "This machine has no keyring that can be opened.",
+            next_action="Keep the key-encryption key in a file instead (setting `vault`), then repeat the command.",
+        ) from error
+    if text is None:
+        raise VaultLocked(
+            "The keyring has no key-encryption key.",
+            next_action=f"Store it: `keyring set {KEYRING_SERVICE} {KEYRING_USER}`.",
+        )
+    return _decode(text, "The keyring's entry")
+
+
+def _decode(text: str, where: str) -> KeyEncryptionKey:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != SIZE:
+        raise VaultLocked(f"{where} does not hold {SIZE} bytes in Base64.")  # and never what it holds
+    return KeyEncryptionKey(key)

@@ -1,0 +1,27 @@
+"""Drafts the next migration: ``python -m persistence.migrations "what it is for"``. Read it before you keep it."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from persistence import schema
+from persistence.database import Database
+
+
+def draft(message: str) -> None:
+    """Write a migration that does what the tables in models.py have and the migrations so far have not."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'draft.db'}")
+        schema.migrate(database)
+        with database.writing() as tx:
+            config = schema.config(tx)
+            number = 1 + len(list(ScriptDirectory.from_config(config).walk_revisions()))
+            command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
+        database.close()
+
+
+if __name__ == "__main__":
+    draft(sys.argv[1])

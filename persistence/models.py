@@ -1,0 +1,218 @@
+"""The tables. What they refuse is derived from the transition table, so no move and no proof is spelled out again."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import JSON, CheckConstraint, Index, LargeBinary, MetaData, Table, Text, literal_column, text
+from sqlmodel import Field, SQLModel
+
+from persistence.clock import UtcDateTime
+from persistence.journal import MOVES, REQUEST
+from states import table
+from states.state import State
+
+
+def _in(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
+
+
+def _together(*columns: str) -> CheckConstraint:
+    """All of them, or none."""
+    first, *others = columns
+    rules = (f"({first} IS NULL) = ({other} IS NULL)" for other in others)
+    return CheckConstraint(" AND ".join(rules), name=f"{first}_together")
+
+
+def _proof(proof: str) -> CheckConstraint:
+    """Rule 1: no rotation is where a proof opens the way to without that proof for its own candidate."""
+    needs = _in(POSITION, table.positions_with(proof))
+    return CheckConstraint(
+        f"NOT ({needs}) OR COALESCE({proof}_fingerprint = candidate_fingerprint, FALSE)", name=f"{proof}_proved"
+    )
+
+
+POSITION: Final = "COALESCE(failed_from, state)"
+"""How far a rotation got."""
+ACTIVE: Final = text(_in("state", table.ACTIVE))
+"""A rotation that has something left to do. Query and partial index must say it in the very same words."""
+OPEN: Final = text("closed_at IS NULL")
+AUTOMATIC: Final = text("automatic")
+"""A connection whose certificates are rotated unasked."""
+CALM: Final = literal_column(f"(state <> '{State.UPLOADED_TO_NETSUITE}')")
+"""Sorts rotations in UploadedToNetSuite first: each of their seconds is an outage."""
+
+
+class _Table(SQLModel):
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+
+
+class CertificateRow(_Table, table=True):
+    """A certificate that a rotation made or found; with it, for as long as it is kept, its sealed private key."""
+
+    __tablename__ = "certificates"
+
+    fingerprint: str = Field(primary_key=True, sa_type=Text)
+    pem: str = Field(sa_type=Text, repr=False)
+    not_before: datetime = Field(sa_type=UtcDateTime)
+    not_after: datetime = Field(sa_type=UtcDateTime)
+    sealed_key: bytes | None = Field(default=None, sa_type=LargeBinary, repr=False)
+
+
+class ConnectionRow(_Table, table=True):
+    """A connection, and what Keyturn knows of its certificate."""
+
+    __tablename__ = "connections"
+    __table_args__ = (
+        CheckConstraint("version >= 0", name="version"),
+        _together("confirmed_fingerprint", "confirmed_by", "confirmed_at"),
+        Index("ix_connections_due", "due_at", sqlite_where=AUTOMATIC, postgresql_where=AUTOMATIC),
+    )
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    version: int
+    netsuite: dict[str, Any] = Field(sa_type=JSON)
+    openair: dict[str, Any] = Field(sa_type=JSON)
+    options: dict[str, Any] = Field(sa_type=JSON)
+    policy: dict[str, Any] = Field(sa_type=JSON)
+    bundles: dict[str, str] = Field(sa_type=JSON)
+    automatic: bool
+    current_fingerprint: str | None = Field(default=None, sa_type=Text, foreign_key="certificates.fingerprint")
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    confirmed_fingerprint: str | None = Field(default=None, sa_type=Text, foreign_key="certificates.fingerprint")
+    """The certificate that a person said OpenAir holds."""
+    confirmed_by: str | None = Field(default=None, sa_type=Text)
+    confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    latest_rotation: str | None = Field(default=None, sa_type=Text)
+    """The newest rotation: the next one continues its journal. No foreign key, as the two tables would need each
+    other before either exists; the journal's verification follows it instead."""
+
+
+class RotationRow(_Table, table=True):
+    """A rotation, who works on it, and where its journal ends."""
+
+    __tablename__ = "rotations"
+    __table_args__ = (
+        CheckConstraint(_in("state", tuple(State)), name="state"),
+        CheckConstraint("version >= 0 AND attempt >= 1 AND tries >= 0 AND fence >= 0", name="counters"),
+        CheckConstraint(f"(state = '{State.FAILED}') = (failed_from IS NOT NULL)", name="failed"),
+        CheckConstraint(_in("failed_from", table.ACTIVE), name="failed_from"),
+        CheckConstraint(f"state <> '{State.COMPLETED}' OR closed_at IS NOT NULL", name="completed_is_closed"),
+        CheckConstraint(f"NOT ({ACTIVE.text}) OR closed_at IS NULL", name="active_is_open"),
+        *(_proof(proof) for proof in table.PROOFS),
+        _together("confirmation_fingerprint", "challenge", "signature", "asked_at"),
+        _together("saved_fingerprint", "saved_at"),
+        _together("verified_fingerprint", "verified_at"),
+        _together("failed_from", "failure_code", "failure_message", "failure_next_action", "failed_at"),
+        _together("worker", "lease_until"),
+        # Rule 3: one open rotation for each connection.
+        Index("uq_rotations_open", "connection", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("ix_rotations_claimable", CALM, "available_at", sqlite_where=ACTIVE, postgresql_where=ACTIVE),
+        Index("ix_rotations_connection", "connection", "id"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    connection: str = Field(sa_type=Text, foreign_key="connections.name")
+    follows: str | None = Field(default=None, sa_type=Text, foreign_key="rotations.id")
+    """The connection's rotation before this one."""
+    cause: str = Field(sa_type=Text)
+    actor: str = Field(sa_type=Text)
+    reason: str = Field(sa_type=Text)
+    policy: dict[str, Any] = Field(sa_type=JSON)
+    state: str = Field(sa_type=Text)
+    version: int
+    attempt: int
+    tries: int
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    available_at: datetime = Field(sa_type=UtcDateTime)
+
+    previous_fingerprint: str | None = Field(default=None, sa_type=Text, foreign_key="certificates.fingerprint")
+    candidate_fingerprint: str | None = Field(default=None, sa_type=Text, foreign_key="certificates.fingerprint")
+    confirmation_fingerprint: str | None = Field(default=None, sa_type=Text)
+    challenge: str | None = Field(default=None, sa_type=Text)
+    signature: str | None = Field(default=None, sa_type=Text)
+    asked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    saved_fingerprint: str | None = Field(default=None, sa_type=Text)
+    saved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    verified_fingerprint: str | None = Field(default=None, sa_type=Text)
+    verified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    skew_from: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    doubt_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    may_create_record: bool
+    may_overwrite: bool
+    waiting_for: str = Field(sa_type=Text)
+    failed_from: str | None = Field(default=None, sa_type=Text)
+    failure_code: str | None = Field(default=None, sa_type=Text)
+    failure_message: str | None = Field(default=None, sa_type=Text)
+    failure_next_action: str | None = Field(default=None, sa_type=Text)
+    failed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    worker: str | None = Field(default=None, sa_type=Text)
+    """Who holds the rotation, or held it when the lease ran out; None after a clean give-back."""
+    fence: int
+    """Counts the claims: what is written with an older number is refused."""
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """By the database's clock."""
+    journal_seq: int
+    journal_hash: str = Field(sa_type=Text)
+
+
+class JournalRow(_Table, table=True):
+    """One journal entry."""
+
+    __tablename__ = "journal"
+    __table_args__ = (
+        CheckConstraint("seq >= 1", name="seq"),
+        CheckConstraint(f"(seq = 1) = (event = '{REQUEST}')", name="first"),
+        CheckConstraint(_in("COALESCE(source, '') || '>' || event || '>' || target", MOVES), name="move"),
+    )
+
+    rotation_id: str = Field(primary_key=True, sa_type=Text, foreign_key="rotations.id")
+    seq: int = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    actor: str = Field(sa_type=Text)
+    event: str = Field(sa_type=Text)
+    source: str | None = Field(default=None, sa_type=Text)
+    target: str = Field(sa_type=Text)
+    attempt: int
+    detail: dict[str, Any] = Field(sa_type=JSON)
+    previous_hash: str = Field(sa_type=Text)
+    hash: str = Field(sa_type=Text)
+
+
+class SecretRow(_Table, table=True):
+    """A connection's secret, sealed by the vault."""
+
+    __tablename__ = "secrets"
+
+    connection: str = Field(primary_key=True, sa_type=Text, foreign_key="connections.name")
+    name: str = Field(primary_key=True, sa_type=Text)
+    sealed: bytes = Field(sa_type=LargeBinary, repr=False)
+    version: int
+
+
+class DataKeyRow(_Table, table=True):
+    """A data key of the vault, wrapped by the key-encryption key."""
+
+    __tablename__ = "data_keys"
+
+    id: int = Field(primary_key=True)
+    kek_id: str = Field(sa_type=Text)
+    wrapped: bytes = Field(sa_type=LargeBinary, repr=False)
+
+
+METADATA: Final[MetaData] = _Table.metadata
+certificates: Final[Table] = METADATA.tables["certificates"]
+connections: Final[Table] = METADATA.tables["connections"]
+rotations: Final[Table] = METADATA.tables["rotations"]
+journal: Final[Table] = METADATA.tables["journal"]
+secrets: Final[Table] = METADATA.tables["secrets"]
+data_keys: Final[Table] = METADATA.tables["data_keys"]

@@ -1,0 +1,202 @@
+"""Writing rotations: a compare-and-set and its journal entry, within the caller's transaction.
+
+Every statement is built once, here: building one costs more than running it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import Row, Update, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from persistence import models, rows
+from persistence.claims import Claim
+from persistence.clock import database_now, database_now_plus, seconds
+from persistence.journal import ORIGIN, REQUEST, Entry, Head, append
+from states.errors import IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
+from states.rotation import Rotation
+from states.state import State
+
+_r: Final = models.rotations
+_c: Final = models.connections
+_certificates: Final = models.certificates
+
+_TAIL: Final = (
+    select(_c.c.latest_rotation, _r.c.journal_hash, _r.c.closed_at)
+    .select_from(_c.outerjoin(_r, _r.c.id == _c.c.latest_rotation))
+    .where(_c.c.name == bindparam("name"))
+    .with_for_update(of=_c)
+)
+_ADD: Final = insert(_r).values(lease_until=database_now_plus(seconds("lease")))
+_MAKE_LATEST: Final = update(_c).where(_c.c.name == bindparam("b_name"))
+_APPEND: Final = insert(models.journal)
+_WRITE: Final = (
+    update(_r)
+    .where(_r.c.id == bindparam("b_id"), _r.c.version == bindparam("b_version"))
+    .values(lease_until=database_now_plus(seconds("lease")))
+)
+_ADVANCE: Final = _WRITE.where(_r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker"))
+_STANDING: Final = (
+    select(
+        _r.c.version,
+        _r.c.worker,
+        _r.c.journal_seq,
+        _r.c.journal_hash,
+        (_r.c.lease_until > database_now()).label("is_leased"),
+    )
+    .where(_r.c.id == bindparam("id"))
+    .with_for_update()
+)
+
+_KEEP_CERTIFICATE: Final = insert(_certificates)
+_KNOW_CERTIFICATE: Final = {
+    "sqlite": sqlite.insert(_certificates).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_certificates).on_conflict_do_nothing(),
+}
+_ERASE_KEY: Final = update(_certificates).where(_certificates.c.fingerprint == bindparam("b_fingerprint"))
+_ERASE_CURRENT_KEY: Final = update(_certificates).where(
+    _certificates.c.fingerprint
+    == select(_c.c.current_fingerprint).where(_c.c.name == bindparam("b_name")).scalar_subquery()
+)
+_PUT_IN_PLACE: Final = update(_c).where(_c.c.name == bindparam("b_name"))
+
+
+def add(
+    tx: Transaction, rotation: Rotation, *, detail: Mapping[str, object], claim_for: str | None, lease: float
+) -> Claim | None:
+    """Insert a new rotation with its first journal entry, claimed at once for ``claim_for`` if that is given."""
+    latest = tx.execute(_TAIL, {"name": rotation.connection}).one_or_none()
+    if latest is None:
+        raise NotFound(f"There is no connection {rotation.connection}.")
+    previous_hash = _ended(latest, rotation.connection)
+    if rotation.previous:
+        tx.execute(_KNOW_CERTIFICATE[tx.dialect.name], rows.of_certificate(rotation.previous))
+    entry = _entry(Head(0, previous_hash), rotation, REQUEST, rotation.actor, detail, source=None)
+    values = {
+        **rows.of_request(rotation),
+        **rows.of_progress(rotation),
+        "follows": latest.latest_rotation,
+        "version": rotation.version,
+        "fence": 1 if claim_for else 0,
+        **_hold(claim_for, lease),
+        **_head(entry),
+    }
+    try:
+        tx.execute(_ADD, values)
+        tx.execute(_APPEND, rows.of_entry(entry))
+    except IntegrityError as error:
+        raise IllegalMove(f"The store refuses rotation {rotation.id}: its id is taken, or it is not new.") from error
+    tx.execute(_MAKE_LATEST, {"b_name": rotation.connection, "latest_rotation": rotation.id})
+    return Claim(rotation, claim_for, fence=1, journal=entry.head) if claim_for else None
+
+
+def advance(
+    tx: Transaction,
+    claim: Claim,
+    after: Rotation,
+    *,
+    event: str,
+    detail: Mapping[str, object],
+    lease: float,
+    due_at: datetime | None,
+) -> Claim:
+    """Write what a worker's step brought, and append it to the journal."""
+    before = claim.rotation
+    entry = _entry(claim.journal, after, event, claim.worker, detail, source=before.state)
+    if after.candidate and not before.candidate:
+        tx.execute(_KEEP_CERTIFICATE, rows.of_certificate(after.candidate.certificate, after.candidate.sealed_key))
+    values = {"b_fence": claim.fence, "b_worker": claim.worker, **_hold(claim.worker if lease else None, lease)}
+    _store(tx, _ADVANCE, before, after, entry, values)
+    if after.state is State.COMPLETED:
+        _put_in_place(tx, after, due_at)
+    return replace(claim, rotation=replace(after, version=before.version + 1), journal=entry.head)
+
+
+def write(
+    tx: Transaction, before: Rotation, after: Rotation, *, event: str, actor: str, detail: Mapping[str, object]
+) -> Rotation:
+    """Write what a person decided about a rotation that no worker holds."""
+    standing = tx.execute(_STANDING, {"id": before.id}).one_or_none()
+    if standing is None:
+        raise NotFound(f"There is no rotation {before.id}.")
+    if standing.version != before.version or standing.is_leased:
+        raise Stale(
+            f"Rotation {before.id} is being worked on, or was changed meanwhile; nothing was changed.",
+            next_action=f"Look at it with `keyturn rotation show {before.id}`, then repeat the command.",
+        )
+    if standing.worker:  # it died holding the rotation, and nobody knows what it had sent
+        after = replace(after, doubt_since=after.doubt_since or before.updated_at)
+    head = Head(standing.journal_seq, standing.journal_hash)
+    entry = _entry(head, after, event, actor, detail, source=before.state)
+    _store(tx, _WRITE, before, after, entry, _hold(None, 0))
+    return replace(after, version=before.version + 1)
+
+
+def _ended(latest: Row[Any], connection: str) -> str:
+    """The hash at which the connection's latest rotation ended: the next one's journal continues it."""
+    if latest.latest_rotation is None:
+        return ORIGIN
+    if latest.journal_hash is None:
+        raise JournalBroken(f"Rotation {latest.latest_rotation} of connection {connection} was removed.")
+    if latest.closed_at is None:
+        raise RotationOpen(
+            f"Connection {connection} has an open rotation already: {latest.latest_rotation}.",
+            next_action=f"See where it stands with `keyturn rotation explain {latest.latest_rotation}`.",
+        )
+    return str(latest.journal_hash)
+
+
+def _store(
+    tx: Transaction, statement: Update, before: Rotation, after: Rotation, entry: Entry, values: rows.Values
+) -> None:
+    """Compare and set, then append. Raises Stale when no row is as ``before`` was."""
+    compared = {"b_id": before.id, "b_version": before.version}
+    written = {**rows.of_progress(after), "version": before.version + 1, **_head(entry)}
+    try:
+        if tx.execute(statement, {**compared, **written, **values}).rowcount == 0:
+            raise Stale
+        tx.execute(_APPEND, rows.of_entry(entry))
+    except IntegrityError as error:
+        raise IllegalMove(
+            f"The store refuses to take rotation {before.id} from {before.state} to {after.state} by {entry.event}."
+        ) from error
+
+
+def _put_in_place(tx: Transaction, rotation: Rotation, due_at: datetime | None) -> None:
+    """Make the candidate the connection's current certificate, and destroy the keys that nothing needs any more."""
+    assert rotation.candidate
+    fingerprint = rotation.candidate.fingerprint
+    tx.execute(_ERASE_CURRENT_KEY, {"b_name": rotation.connection, "sealed_key": None})
+    if not rotation.policy.keep_key:
+        tx.execute(_ERASE_KEY, {"b_fingerprint": fingerprint, "sealed_key": None})
+    in_place = {"b_name": rotation.connection, "current_fingerprint": fingerprint, "due_at": due_at}
+    tx.execute(_PUT_IN_PLACE, in_place)
+
+
+def _entry(
+    head: Head, rotation: Rotation, event: str, actor: str, detail: Mapping[str, object], *, source: State | None
+) -> Entry:
+    return append(
+        head,
+        rotation_id=rotation.id,
+        at=rotation.updated_at,
+        actor=actor,
+        event=event,
+        source=source,
+        target=rotation.state,
+        attempt=rotation.attempt,
+        detail=detail,
+    )
+
+
+def _head(entry: Entry) -> rows.Values:
+    return {"journal_seq": entry.seq, "journal_hash": entry.hash}
+
+
+def _hold(worker: str | None, lease: float) -> rows.Values:
+    """Who holds the rotation, for how long by the database's clock; nobody, for no time, leaves both columns empty."""
+    return {"worker": worker, "lease": lease if worker else None}

@@ -1,0 +1,73 @@
+"""Finding rotations. Each function works within the caller's transaction."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import Select, bindparam, select
+
+from persistence import models, rows
+from states.errors import NotFound
+from states.rotation import Rotation
+from states.state import State
+
+_r: Final = models.rotations
+_previous: Final = models.certificates.alias("previous")
+_candidate: Final = models.certificates.alias("candidate")
+
+_ID_LENGTH: Final = 26
+_PREFIX_LENGTH: Final = 6
+"""So many characters of an id are enough, where no other id begins so."""
+
+FULL: Final = select(
+    _r,
+    *(_previous.c[name].label(f"previous_{name}") for name in ("pem", "not_before", "not_after")),
+    *(_candidate.c[name].label(f"candidate_{name}") for name in ("pem", "not_before", "not_after", "sealed_key")),
+).select_from(
+    _r.outerjoin(_previous, _previous.c.fingerprint == _r.c.previous_fingerprint).outerjoin(
+        _candidate, _candidate.c.fingerprint == _r.c.candidate_fingerprint
+    )
+)
+"""Everything that makes a rotation."""
+
+_BY_ID: Final = FULL.where(_r.c.id == bindparam("id"))
+_BY_PREFIX: Final = FULL.where(_r.c.id.between(bindparam("first"), bindparam("last"))).limit(2)
+_OPEN: Final = FULL.where(_r.c.connection == bindparam("connection"), models.OPEN)
+
+
+def one(tx: Transaction, rotation_id: str) -> Rotation:
+    """The rotation with this id, or the only one whose id begins so. Raises NotFound."""
+    found = _all(tx, _BY_ID, id=rotation_id)
+    if not found and _PREFIX_LENGTH <= len(rotation_id) < _ID_LENGTH:
+        begins = rotation_id.upper()
+        # Filled up with the least and the greatest character of an id, the prefix is a range, whatever the collation.
+        found = _all(tx, _BY_PREFIX, first=begins.ljust(_ID_LENGTH, "0"), last=begins.ljust(_ID_LENGTH, "Z"))
+    if not found:
+        raise NotFound(f"There is no rotation {rotation_id}.")
+    if len(found) > 1:
+        raise NotFound(f"Several rotations begin with {rotation_id}.", next_action="Give more of the id.")
+    return found[0]
+
+
+def newest(tx: Transaction, connection: str | None, states: Collection[State], limit: int) -> list[Rotation]:
+    """The newest rotations first: ids sort by the time they were made."""
+    return _all(tx, newest_query(connection, states, limit))
+
+
+def newest_query(connection: str | None, states: Collection[State], limit: int) -> Select[Any]:
+    """The query behind ``newest``."""
+    query = FULL.order_by(_r.c.id.desc()).limit(limit)
+    if connection is not None:
+        query = query.where(_r.c.connection == connection)
+    if states:
+        query = query.where(_r.c.state.in_([state.value for state in states]))
+    return query
+
+
+def open_one(tx: Transaction, connection: str) -> Rotation | None:
+    """The connection's open rotation: under way or parked."""
+    return next(iter(_all(tx, _OPEN, connection=connection)), None)
+
+
+def _all(tx: Transaction, query: Select[Any], **parameters: object) -> list[Rotation]:
+    return [rows.to_rotation(row) for row in tx.execute(query, parameters).mappings()]

@@ -1,0 +1,227 @@
+"""Rows to domain objects and back."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from persistence.journal import Entry
+from states.certificate import Certificate, Challenge
+from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
+from states.rotation import Candidate, Cause, Confirmation, Failure, Receipt, Rotation
+from states.state import State
+
+Row = Mapping[str, Any]
+"""A row by column names. A joined certificate's columns have its role before them: previous_pem."""
+Values = dict[str, Any]
+
+
+# --- certificates -----------------------------------------------------------------------------------------------------
+
+
+def of_certificate(certificate: Certificate, sealed_key: bytes | None = None) -> Values:
+    """The columns of a certificate."""
+    return {
+        "fingerprint": certificate.fingerprint,
+        "pem": certificate.pem,
+        "not_before": certificate.not_before,
+        "not_after": certificate.not_after,
+        "sealed_key": sealed_key,
+    }
+
+
+def to_certificate(row: Row, role: str) -> Certificate | None:
+    """The certificate that was joined as ``role``, if there is one. It was parsed before it was stored."""
+    fingerprint = row[f"{role}_fingerprint"]
+    if fingerprint is None:
+        return None
+    return Certificate(
+        pem=row[f"{role}_pem"],
+        fingerprint=fingerprint,
+        not_before=row[f"{role}_not_before"],
+        not_after=row[f"{role}_not_after"],
+    )
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+def of_connection(connection: Connection) -> Values:
+    """The columns of what an administrator may change."""
+    return {
+        "netsuite": asdict(connection.netsuite),
+        "openair": asdict(connection.openair),
+        "options": asdict(connection.options),
+        "policy": asdict(connection.policy),
+        "bundles": dict(connection.bundles),
+        "automatic": connection.is_automatic,
+    }
+
+
+def to_connection(row: Row) -> Connection:
+    """A connection with the certificate joined as ``current``."""
+    openair = row["openair"]
+    return Connection(
+        name=row["name"],
+        netsuite=NetSuiteSettings(**row["netsuite"]),
+        openair=OpenAirSettings(**{**openair, "kind": OpenAirKind(openair["kind"])}),
+        options=Options(**row["options"]),
+        policy=_to_policy(row["policy"]),
+        bundles=row["bundles"],
+        version=row["version"],
+        current=to_certificate(row, "current"),
+        due_at=row["due_at"],
+    )
+
+
+def _to_policy(stored: Row) -> Policy:
+    return Policy(**{**stored, "algorithm": Algorithm(stored["algorithm"])})
+
+
+# --- rotations --------------------------------------------------------------------------------------------------------
+
+
+def of_request(rotation: Rotation) -> Values:
+    """The columns of a new rotation that never change."""
+    return {
+        "id": rotation.id,
+        "connection": rotation.connection,
+        "cause": rotation.cause.value,
+        "actor": rotation.actor,
+        "reason": rotation.reason,
+        "policy": asdict(rotation.policy),
+        "created_at": rotation.created_at,
+        "previous_fingerprint": rotation.previous.fingerprint if rotation.previous else None,
+    }
+
+
+def of_progress(rotation: Rotation) -> Values:
+    """The columns of a rotation that its moves change; its version is the store's to count."""
+    proof, saved, verified, failure = rotation.confirmation, rotation.saved, rotation.verified, rotation.failure
+    return {
+        "state": rotation.state.value,
+        "attempt": rotation.attempt,
+        "tries": rotation.tries,
+        "updated_at": rotation.updated_at,
+        "available_at": rotation.available_at,
+        "candidate_fingerprint": rotation.candidate.fingerprint if rotation.candidate else None,
+        "confirmation_fingerprint": proof.fingerprint if proof else None,
+        "challenge": proof.challenge.nonce if proof else None,
+        "signature": proof.signature if proof else None,
+        "asked_at": proof.asked_at if proof else None,
+        "saved_fingerprint": saved.fingerprint if saved else None,
+        "saved_at": saved.at if saved else None,
+        "verified_fingerprint": verified.fingerprint if verified else None,
+        "verified_at": verified.at if verified else None,
+        "skew_from": rotation.skew_from,
+        "doubt_since": rotation.doubt_since,
+        "may_create_record": rotation.may_create_record,
+        "may_overwrite": rotation.may_overwrite,
+        "waiting_for": rotation.waiting_for,
+        "failed_from": failure.failed_from.value if failure else None,
+        "failure_code": failure.code if failure else None,
+        "failure_message": failure.message if failure else None,
+        "failure_next_action": failure.next_action if failure else None,
+        "failed_at": failure.at if failure else None,
+        "closed_at": rotation.closed_at,
+    }
+
+
+def to_rotation(row: Row) -> Rotation:
+    """A rotation with the certificates joined as ``previous`` and ``candidate``.
+
+    Its confirmation is verified anew: a signature that was changed in the database raises NotConfirmed.
+    """
+    certificate = to_certificate(row, "candidate")
+    return Rotation(
+        id=row["id"],
+        connection=row["connection"],
+        cause=Cause(row["cause"]),
+        actor=row["actor"],
+        reason=row["reason"],
+        policy=_to_policy(row["policy"]),
+        state=State(row["state"]),
+        version=row["version"],
+        attempt=row["attempt"],
+        tries=row["tries"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        available_at=row["available_at"],
+        previous=to_certificate(row, "previous"),
+        candidate=Candidate(certificate, row["candidate_sealed_key"] or b"") if certificate else None,
+        confirmation=_to_confirmation(row, certificate),
+        saved=_to_receipt(row, "saved"),
+        verified=_to_receipt(row, "verified"),
+        skew_from=row["skew_from"],
+        doubt_since=row["doubt_since"],
+        may_create_record=row["may_create_record"],
+        may_overwrite=row["may_overwrite"],
+        waiting_for=row["waiting_for"],
+        failure=_to_failure(row),
+        closed_at=row["closed_at"],
+    )
+
+
+def _to_confirmation(row: Row, certificate: Certificate | None) -> Confirmation | None:
+    if row["confirmation_fingerprint"] is None or certificate is None:
+        return None
+    return Confirmation(
+        rotation_id=row["id"],
+        certificate=certificate,
+        challenge=Challenge(row["challenge"]),
+        signature=row["signature"],
+        asked_at=row["asked_at"],
+    )
+
+
+def _to_receipt(row: Row, proof: str) -> Receipt | None:
+    fingerprint = row[f"{proof}_fingerprint"]
+    return Receipt(fingerprint, row[f"{proof}_at"]) if fingerprint else None
+
+
+def _to_failure(row: Row) -> Failure | None:
+    if row["failed_from"] is None:
+        return None
+    return Failure(
+        failed_from=State(row["failed_from"]),
+        code=row["failure_code"],
+        message=row["failure_message"],
+        next_action=row["failure_next_action"],
+        at=row["failed_at"],
+    )
+
+
+# --- journal ----------------------------------------------------------------------------------------------------------
+
+
+def of_entry(entry: Entry) -> Values:
+    """The columns of a journal entry."""
+    return {
+        "rotation_id": entry.rotation_id,
+        "seq": entry.seq,
+        "at": entry.at,
+        "actor": entry.actor,
+        "event": entry.event,
+        "source": entry.source.value if entry.source else None,
+        "target": entry.target.value,
+        "attempt": entry.attempt,
+        "detail": dict(entry.detail),
+        "previous_hash": entry.previous_hash,
+        "hash": entry.hash,
+    }
+
+
+def to_entry(row: Row) -> Entry:
+    """A journal entry."""
+    return Entry(
+        rotation_id=row["rotation_id"],
+        seq=row["seq"],
+        at=row["at"],
+        actor=row["actor"],
+        event=row["event"],
+        source=State(row["source"]) if row["source"] else None,
+        target=State(row["target"]),
+        attempt=row["attempt"],
+        detail=row["detail"],
+        previous_hash=row["previous_hash"],
+        hash=row["hash"],
+    )

@@ -1,0 +1,235 @@
+"""The store: every transaction begins and ends here, and none of them holds a remote call.
+
+The statements are in the modules beside this one, by what they are about. SQLite by default, PostgreSQL by URL.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+
+from persistence import audit, claims, connections, moves, rotations, schema, sealed
+from persistence.claims import Claim
+from persistence.clock import database_now
+from persistence.database import Database
+from persistence.journal import Entry
+from persistence.vault import WrappedKey
+from states.certificate import Certificate
+from states.connection import Connection
+from states.rotation import Rotation
+from states.state import State
+
+__all__ = ["Claim", "Store"]
+
+_NOW: Final = select(database_now())
+_NOTHING: Final[Mapping[str, object]] = {}
+_NO_SECRETS: Final[Mapping[str, bytes]] = {}
+
+
+class Store:
+    """Rotations, connections, secrets and the journal; safe to share between threads.
+
+    Any method may raise TryLater when the database is away or busy and nothing was changed, and a writing one Unknown
+    when the database went away while committing.
+    """
+
+    def __init__(self, url: str) -> None:
+        """``url`` is ``sqlite:///PATH`` or ``postgresql://…``; opened when first used. Raises InvalidSettings."""
+        self._database = Database(url)
+
+    # --- the database itself
+
+    def migrate(self) -> None:
+        """Make the database, or bring it up to date. Safe to repeat, and on several machines at once."""
+        schema.migrate(self._database)
+
+    def check(self) -> None:
+        """Raise InvalidSettings when the database cannot be reached, or is older or newer than this Keyturn."""
+        schema.check(self._database)
+
+    def close(self) -> None:
+        """Close every connection to the database. Safe to repeat."""
+        self._database.close()
+
+    def now(self) -> datetime:
+        """The database's clock, UTC."""
+        with self._database.reading() as tx:
+            return tx.execute(_NOW).scalar_one()
+
+    # --- connections
+
+    def add_connection(self, connection: Connection, secrets: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
+        """Store a new connection, which has no certificate yet, with its sealed secrets. Raises AlreadyExists."""
+        with self._database.writing() as tx:
+            return connections.add(tx, connection, secrets)
+
+    def save_connection(self, connection: Connection, secrets: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
+        """Store changed settings, options, policy and bundles, and whatever sealed secrets are given anew.
+
+        Its current certificate and due moment are not touched: completing a rotation sets those. Raises NotFound, and
+        Stale when the connection is not at ``connection.version`` any more.
+        """
+        with self._database.writing() as tx:
+            return connections.save(tx, connection, secrets)
+
+    def connection(self, name: str) -> Connection:
+        """The connection of this name. Raises NotFound."""
+        with self._database.reading() as tx:
+            return connections.one(tx, name)
+
+    def connections(self) -> list[Connection]:
+        """Every connection, by name."""
+        with self._database.reading() as tx:
+            return connections.every(tx)
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        """Up to ``limit`` names of connections to rotate: automatic, due by ``now``, none open; longest due first."""
+        with self._database.reading() as tx:
+            return connections.due(tx, now, limit)
+
+    def confirm_export(self, connection: str, fingerprint: str, *, by: str, at: datetime) -> None:
+        """Note that a person says OpenAir holds this certificate. Safe to repeat. Raises NotFound."""
+        with self._database.writing() as tx:
+            connections.confirm(tx, connection, fingerprint, by=by, at=at)
+
+    def confirmed_export(self, connection: str) -> Certificate | None:
+        """The certificate that a person confirmed last, or None."""
+        with self._database.reading() as tx:
+            return connections.confirmed(tx, connection)
+
+    # --- rotations
+
+    def add(
+        self,
+        rotation: Rotation,
+        *,
+        detail: Mapping[str, object] = _NOTHING,
+        claim_for: str | None = None,
+        lease: float = 0,
+    ) -> Claim | None:
+        """Store a new rotation and its first journal entry, whose evidence is ``detail``.
+
+        With ``claim_for`` the rotation is claimed for that worker at once, for ``lease`` seconds, and the claim
+        returned. Raises NotFound without such a connection, RotationOpen while it has an open rotation.
+        """
+        with self._database.writing() as tx:
+            return moves.add(tx, rotation, detail=detail, claim_for=claim_for, lease=lease)
+
+    def rotation(self, rotation_id: str) -> Rotation:
+        """The rotation with this id, or the only one whose id begins with these six characters or more.
+
+        Raises NotFound.
+        """
+        with self._database.reading() as tx:
+            return rotations.one(tx, rotation_id)
+
+    def rotations(
+        self, *, connection: str | None = None, states: Collection[State] = (), limit: int = 50
+    ) -> list[Rotation]:
+        """The newest rotations first: of one connection or all, in these states or any."""
+        with self._database.reading() as tx:
+            return rotations.newest(tx, connection, states, limit)
+
+    def open_rotation(self, connection: str) -> Rotation | None:
+        """The connection's open rotation, under way or parked, or None."""
+        with self._database.reading() as tx:
+            return rotations.open_one(tx, connection)
+
+    def claim(self, worker: str, *, lease: float, now: datetime, rotation_id: str | None = None) -> Claim | None:
+        """Claim the next rotation for ``lease`` seconds, or that one, or return None when there is none to claim.
+
+        Claimable is what has something left to do, is available by ``now``, and that no worker holds by the database's
+        clock. UploadedToNetSuite goes first, then whatever has been available longest. Taken over from a worker whose
+        lease ran out, the rotation is in doubt since that worker's last write.
+        """
+        with self._database.writing() as tx:
+            return claims.claim(tx, worker, lease=lease, now=now, rotation_id=rotation_id)
+
+    def renew(self, claim: Claim, *, lease: float) -> None:
+        """Hold the claim for another ``lease`` seconds. Raises Stale when another worker has the rotation."""
+        with self._database.writing() as tx:
+            claims.renew(tx, claim, lease=lease)
+
+    def release(self, claim: Claim) -> None:
+        """Give the rotation back with nothing in doubt. Raises Stale when another worker has it."""
+        with self._database.writing() as tx:
+            claims.release(tx, claim)
+
+    def advance(
+        self,
+        claim: Claim,
+        after: Rotation,
+        *,
+        event: str,
+        detail: Mapping[str, object],
+        lease: float = 0,
+        due_at: datetime | None = None,
+    ) -> Claim:
+        """Store what a step brought, and its journal entry: compare and set on version and fencing token.
+
+        ``event`` is the move's trigger, or a note that leaves the state as it is. ``lease`` above 0 holds the claim for
+        so many more seconds, 0 gives it back. A new candidate is kept with its sealed key. Completed makes the
+        candidate the connection's current certificate, due for rotation at ``due_at``, and destroys its predecessor's
+        key, and its own unless the policy keeps it.
+
+        Raises Stale when another worker has the rotation, IllegalMove when the database refuses the move.
+        """
+        with self._database.writing() as tx:
+            return moves.advance(tx, claim, after, event=event, detail=detail, lease=lease, due_at=due_at)
+
+    def write(
+        self, before: Rotation, after: Rotation, *, event: str, actor: str, detail: Mapping[str, object]
+    ) -> Rotation:
+        """Store what a person decided, and its journal entry: compare and set on version; return what was stored.
+
+        Raises Stale when a worker holds the rotation or it was changed since ``before`` was read, IllegalMove when the
+        database refuses the move, NotFound.
+        """
+        with self._database.writing() as tx:
+            return moves.write(tx, before, after, event=event, actor=actor, detail=detail)
+
+    # --- the journal
+
+    def journal(self, rotation_id: str) -> list[Entry]:
+        """The rotation's journal, in order; empty where there is no such rotation."""
+        with self._database.reading() as tx:
+            return audit.entries(tx, rotation_id)
+
+    def verify_journal(self, rotation_id: str | None = None) -> int:
+        """Check the hash chain of one rotation's journal, or of all; return how many entries were checked.
+
+        Raises JournalBroken naming the first entry or rotation that is not as it was written.
+        """
+        with self._database.reading() as tx:
+            return audit.check(tx, rotation_id)
+
+    # --- what the vault sealed
+
+    def secret(self, connection: str, name: str) -> tuple[bytes, int] | None:
+        """A connection's secret as the vault sealed it, and its version; or None."""
+        with self._database.reading() as tx:
+            return sealed.get(tx, connection, name)
+
+    def put_secret(self, connection: str, name: str, sealed_secret: bytes, *, version: int | None) -> int:
+        """Set a sealed secret, whatever was there, or with ``version`` only that one; return the new version.
+
+        Raises NotFound without such a connection, Stale when somebody else replaced that version first.
+        """
+        with self._database.writing() as tx:
+            return sealed.put(tx, connection, name, sealed_secret, version=version)
+
+    def data_keys(self) -> list[WrappedKey]:
+        """The vault's wrapped data keys."""
+        with self._database.reading() as tx:
+            return sealed.keys(tx)
+
+    def add_data_key(self, key: WrappedKey) -> WrappedKey:
+        """Keep a wrapped data key, unless there is one of that id already; return the one that is kept."""
+        with self._database.writing() as tx:
+            return sealed.add_key(tx, key)
+
+    def rewrap(self, change: Callable[[WrappedKey], WrappedKey]) -> int:
+        """Replace every wrapped data key by what ``change`` makes of it, all or none; return how many there are."""
+        with self._database.writing() as tx:
+            return sealed.rewrap(tx, change)

@@ -1,0 +1,132 @@
+"""The vault: seals private keys and other secrets, so that the database alone opens none of them.
+
+A secret is encrypted with a data key (AES-256-GCM, a random 96-bit nonce) and bound to the record and column it
+belongs to: moved elsewhere, it does not open. The data key is kept in the database, wrapped by the key-encryption key,
+which is kept elsewhere. Changing the latter re-wraps the data keys and touches no record.
+
+    sealed   version (1 byte) · data key's id (4 bytes) · nonce (12 bytes) · ciphertext and tag
+"""
+
+import json
+import secrets
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from persistence.kek import NONCE, SIZE, KeyEncryptionKey
+from states.errors import SealBroken, VaultLocked
+
+_VERSION: Final = 1
+_HEADER: Final = struct.Struct(f">BI{NONCE}s")
+_FIRST: Final = 1
+"""The id of the data key that first use makes. All first users make the same id, and only one of them wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A data key as the database keeps it."""
+
+    id: int
+    kek_id: str
+    """Which key-encryption key wrapped it."""
+    wrapped: bytes = field(repr=False)
+
+
+class DataKeys(Protocol):
+    """Where wrapped data keys are kept; the store is one."""
+
+    def data_keys(self) -> list[WrappedKey]:
+        """Every data key."""
+        ...
+
+    def add_data_key(self, key: WrappedKey) -> WrappedKey:
+        """Keep ``key``, unless there is one of that id already; return the one that is kept."""
+        ...
+
+    def rewrap(self, change: Callable[[WrappedKey], WrappedKey]) -> int:
+        """Replace every data key by what ``change`` makes of it, all or none; return how many there are."""
+        ...
+
+
+class Vault:
+    """Seals and opens secrets; safe to share between threads."""
+
+    def __init__(self, keys: DataKeys, kek: Callable[[], KeyEncryptionKey]) -> None:
+        """``kek`` reads the key-encryption key; it is called when a secret is first sealed or opened."""
+        self._keys = keys
+        self._kek = kek
+        self._ciphers: dict[int, AESGCM] = {}
+        self._newest = 0
+
+    def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
+        """Encrypt ``plain`` for that column of that record, such as a rotation's id. Raises VaultLocked, SealBroken."""
+        if not self._newest:
+            self._newest = self._prepare()
+        nonce = secrets.token_bytes(NONCE)
+        header = _HEADER.pack(_VERSION, self._newest, nonce)
+        return header + self._ciphers[self._newest].encrypt(nonce, plain, _bound(header, owner, column))
+
+    def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
+        """Decrypt what was sealed for that very column of that record. Raises SealBroken, VaultLocked."""
+        if len(sealed) < _HEADER.size or sealed[0] != _VERSION:
+            raise SealBroken(f"The sealed {column} of {owner} is missing or was cut off.")
+        header = sealed[: _HEADER.size]
+        _, key_id, nonce = _HEADER.unpack(header)
+        try:
+            return self._cipher(key_id).decrypt(nonce, sealed[_HEADER.size :], _bound(header, owner, column))
+        except InvalidTag as error:
+            raise SealBroken(f"The sealed {column} of {owner} is corrupt, or belongs to another record.") from error
+
+    def check(self) -> None:
+        """See that the key-encryption key opens every data key. Changes nothing. Raises VaultLocked, SealBroken."""
+        kek = self._kek()
+        for key in self._keys.data_keys():
+            _unwrap(kek, key)
+
+    def rewrap(self, new_kek: KeyEncryptionKey) -> int:
+        """Wrap every data key with ``new_kek`` instead, all or none; return how many there were. Touches no record.
+
+        Processes that have the vault open go on; from their next start they need the new key. Raises VaultLocked,
+        SealBroken.
+        """
+        old = self._kek()
+        return self._keys.rewrap(lambda key: _wrap(new_kek, key.id, _unwrap(old, key)))
+
+    def _prepare(self) -> int:
+        """Open the newest data key, or make the first; return its id."""
+        kek = self._kek()
+        kept = self._keys.data_keys() or [self._keys.add_data_key(_wrap(kek, _FIRST, secrets.token_bytes(SIZE)))]
+        newest = max(kept, key=lambda key: key.id)
+        self._ciphers[newest.id] = AESGCM(_unwrap(kek, newest))
+        return newest.id
+
+    def _cipher(self, key_id: int) -> AESGCM:
+        if key_id not in self._ciphers:
+            key = next((key for key in self._keys.data_keys() if key.id == key_id), None)
+            if key is None:
+                raise SealBroken(f"The vault's data key {key_id} is missing from the database.")
+            self._ciphers[key_id] = AESGCM(_unwrap(self._kek(), key))
+        return self._ciphers[key_id]
+
+
+def _wrap(kek: KeyEncryptionKey, key_id: int, data_key: bytes) -> WrappedKey:
+    return WrappedKey(key_id, kek.id, kek.wrap(data_key, _label(key_id)))
+
+
+def _unwrap(kek: KeyEncryptionKey, key: WrappedKey) -> bytes:
+    if key.kek_id != kek.id:
+        raise VaultLocked(f"The vault was sealed with the key-encryption key {key.kek_id}, but was given {kek.id}.")
+    return kek.unwrap(key.wrapped, _label(key.id))
+
+
+def _label(key_id: int) -> bytes:
+    return f"keyturn data key {key_id}".encode()
+
+
+def _bound(header: bytes, owner: str, column: str) -> bytes:
+    """The associated data: what the ciphertext belongs to, written so that no two records are written alike."""
+    return header + json.dumps(["keyturn secret", owner, column]).encode()

@@ -1,0 +1,170 @@
+"""The OpenAir port: every implementation through one suite."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from orchestrator.adapters.http import Http
+from orchestrator.adapters.keys import VaultKeys
+from orchestrator.adapters.openair_auth import SECRET, Grant, OAuthSignIn, PasswordSignIn
+from orchestrator.adapters.openair_export import OpenAirExport
+from orchestrator.adapters.openair_xml import OpenAirXml
+from orchestrator.adapters.system import SystemClock
+from simulator import Simulator
+from states.certificate import Certificate, Challenge
+from states.connection import Algorithm, OpenAirSettings, Policy
+from states.errors import AwaitingPerson, Stale
+from states.ports import OpenAir
+from states.rotation import Confirmation
+
+
+class OpenVault:
+    """Seals nothing: the keys of these tests are nobody's."""
+
+    def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
+        return plain
+
+    def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
+        return sealed
+
+
+class MemorySecrets:
+    """Secrets in memory, with the store's compare-and-set."""
+
+    def __init__(self, name: str, value: bytes) -> None:
+        self.held = {name: (value, 1)}
+
+    def get(self, name: str) -> tuple[bytes, int] | None:
+        return self.held.get(name)
+
+    def replace(self, name: str, value: bytes, version: int) -> int:
+        if self.held[name][1] != version:
+            raise Stale
+        self.held[name] = (value, version + 1)
+        return version + 1
+
+
+class Person:
+    """Whoever saves certificates in OpenAir by hand, and confirms them."""
+
+    def __init__(self) -> None:
+        self.certificate: Certificate | None = None
+
+    def confirmed(self) -> Certificate | None:
+        return self.certificate
+
+
+class Company:
+    """An OpenAir company that holds no certificate yet, and the person who works there."""
+
+    def __init__(self, openair: OpenAir, person: Person) -> None:
+        self.openair = openair
+        self.person = person
+
+    def save(self, confirmation: Confirmation) -> None:
+        """Save, with the person's help where it is needed."""
+        try:
+            self.openair.save(confirmation)
+        except AwaitingPerson:
+            self.person.certificate = confirmation.certificate
+            self.openair.save(confirmation)
+
+
+def settings(simulator: Simulator) -> OpenAirSettings:
+    known = simulator.credentials
+    return OpenAirSettings(
+        url=known.openair_url,
+        company=known.company,
+        user=known.user,
+        client_id=known.openair_client_id,
+        namespace=known.api_namespace,
+    )
+
+
+def by_password(simulator: Simulator, http: Http) -> OpenAir:
+    known = simulator.credentials
+    sign_in = PasswordSignIn(settings(simulator), known.password)
+    return OpenAirXml(settings(simulator), sign_in, http, api_key=known.api_key)
+
+
+def by_oauth(simulator: Simulator, http: Http) -> OpenAir:
+    known = simulator.credentials
+    secrets = MemorySecrets(SECRET, Grant(refresh_token=known.refresh_token).to_bytes())
+    sign_in = OAuthSignIn(settings(simulator), known.openair_client_secret, http, secrets, SystemClock())
+    return OpenAirXml(settings(simulator), sign_in, http, api_key=known.api_key)
+
+
+@pytest.fixture(params=["xml by password", "xml by OAuth", "export"])
+def company(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Company]:
+    """Each implementation of the port in turn."""
+    person = Person()
+    if request.param == "export":
+        yield Company(OpenAirExport("acme", tmp_path, person), person)
+        return
+    with Simulator() as simulator:
+        http = Http("OpenAir", simulator.openair_url)
+        build = by_password if request.param == "xml by password" else by_oauth
+        yield Company(build(simulator, http), person)
+        http.close()
+
+
+def confirmation() -> Confirmation:
+    candidate = VaultKeys(OpenVault()).generate("R", "acme", Policy(algorithm=Algorithm.EC_P256), datetime.now(UTC))
+    key = load_pem_private_key(candidate.sealed_key, password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    challenge = Challenge.of(bytes(32))
+    return Confirmation(
+        rotation_id="R",
+        certificate=candidate.certificate,
+        challenge=challenge,
+        signature=b64encode(key.sign(challenge.text, ec.ECDSA(hashes.SHA256()))).decode(),
+        asked_at=datetime.now(UTC),
+    )
+
+
+def test_nothing_at_first(company: Company) -> None:
+    """A company without a certificate is read as such."""
+    assert company.openair.read() is None
+
+
+def test_saved_certificate_is_read_back(company: Company) -> None:
+    """What was saved is what is read."""
+    proof = confirmation()
+    company.save(proof)
+    assert proof.certificate == company.openair.read()
+
+
+def test_reading_changes_nothing(company: Company) -> None:
+    """Reading twice gives the same twice."""
+    proof = confirmation()
+    company.save(proof)
+    assert [proof.certificate] * 2 == [company.openair.read(), company.openair.read()]
+
+
+def test_saving_again_is_safe(company: Company) -> None:
+    """Saving the same certificate again leaves it there."""
+    proof = confirmation()
+    for _ in range(2):
+        company.save(proof)
+    assert proof.certificate == company.openair.read()
+
+
+def test_next_certificate_takes_its_place(company: Company) -> None:
+    """Saving another certificate replaces the one before."""
+    before, after = confirmation(), confirmation()
+    company.save(before)
+    company.save(after)
+    assert after.certificate == company.openair.read()
+
+
+def test_only_a_confirmation_opens_the_way(company: Company) -> None:
+    """What can be saved is a Confirmation, and nothing else: a private key has no way in."""
+    expected = {"confirmation": Confirmation, "return": type(None)}
+    assert expected == get_type_hints(type(company.openair).save)

@@ -1,0 +1,49 @@
+"""A simulator and a Keyturn connected to it, anew for each test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from home import NAME, connect, keyturn
+
+from orchestrator.bootstrap import App
+from simulator import Simulator
+from states.rotation import Rotation
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[App]:
+    with keyturn(tmp_path, monkeypatch) as running:
+        connect(running, simulator.credentials)
+        yield running
+
+
+@pytest.fixture
+def rotate(app: App) -> Callable[[], Rotation]:
+    """Rotate the connection in this process, as far as it goes."""
+
+    def run() -> Rotation:
+        claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
+        with app.engine() as engine:
+            return engine.run(claim)
+
+    return run
+
+
+@pytest.fixture
+def carry(app: App) -> Callable[[Rotation], Rotation]:
+    """Carry a rotation on in this process, as far as it goes."""
+
+    def run(rotation: Rotation) -> Rotation:
+        claim = app.store.claim("test", lease=15, now=rotation.available_at, rotation_id=rotation.id)
+        assert claim, "the rotation could not be claimed"
+        with app.engine() as engine:
+            return engine.run(claim)
+
+    return run

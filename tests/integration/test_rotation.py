@@ -1,0 +1,247 @@
+"""Rotations through the whole of Keyturn, over real HTTP, against the simulator."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from home import NAME, connect
+from judge import assert_openair_came_second, installed, saved
+
+from orchestrator.bootstrap import App
+from simulator import Fault, Simulator
+from states.connection import Algorithm, OpenAirKind, OpenAirSettings, Policy
+from states.errors import InvalidInput, RotationOpen
+from states.health import NO_VALID_CERTIFICATE
+from states.rotation import Candidate, Cause, Rotation
+from states.state import State
+from states.window import Need
+
+Rotate = Callable[[], Rotation]
+Carry = Callable[[Rotation], Rotation]
+
+
+def test_initial_set_up(app: App, simulator: Simulator, rotate: Rotate) -> None:
+    """A connection with the placeholder certificate is set up: both sides hold the candidate, imports are accepted."""
+    before = app.checks.health(NAME)
+    done = rotate()
+    answer = simulator.imports.send()
+    after = app.checks.health(NAME)
+    assert done.candidate
+    expiry = f"{done.candidate.certificate.not_after:%Y-%m-%d}"
+    assert (NO_VALID_CERTIFICATE, f"Current real-time import certificate is valid until {expiry}") == (
+        before.sentence,
+        after.sentence,
+    )
+    assert (State.COMPLETED, Cause.INITIAL, ()) == (done.state, done.cause, after.problems)
+    assert answer == "project=T"
+    assert [done.candidate.fingerprint] == installed(simulator.history.entries()) == saved(simulator.history.entries())
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_second_rotation_replaces_the_first(app: App, simulator: Simulator, rotate: Rotate) -> None:
+    """The next rotation expects the first one's certificate, replaces it, and destroys its private key."""
+    first, second = rotate(), rotate()
+    assert first.candidate
+    assert second.candidate
+    assert (first.candidate.certificate, Cause.MANUAL) == (second.previous, second.cause)
+    assert second.candidate.certificate == app.connections.show(NAME).current
+    assert b"" == _candidate(app.rotations.show(first.id)).sealed_key
+    assert b"" != _candidate(app.rotations.show(second.id)).sealed_key
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_keys_are_not_kept_where_the_policy_says_so(app: App, rotate: Rotate) -> None:
+    """With keep_key off, the new private key is destroyed as soon as the rotation is completed."""
+    connection = app.connections.show(NAME)
+    app.connections.edit(replace(connection, policy=Policy(algorithm=Algorithm.EC_P256, keep_key=False)), {})
+    assert b"" == _candidate(app.rotations.show(rotate().id)).sealed_key
+
+
+def test_journal_tells_the_whole_story(app: App, rotate: Rotate) -> None:
+    """The journal has one entry for the request and one for each move, in order, and its chain verifies."""
+    done = rotate()
+    entries = app.rotations.journal(done.id)
+    expected = ["request", "generate_key", "upload_to_netsuite", "save_to_openair", "verify"]
+    assert expected == [entry.event for entry in entries]
+    assert [1, 2, 3, 4, 5] == [entry.seq for entry in entries]
+    assert app.upkeep.verify_journal() == 5
+
+
+def test_second_rotation_while_one_is_open(app: App) -> None:
+    """A connection has one open rotation at most; the refusal names it and changes nothing."""
+    first = app.rotations.request(NAME, actor="tester")
+    with pytest.raises(RotationOpen, match=first.id):
+        app.rotations.request(NAME, actor="tester")
+    assert [first.id] == [rotation.id for rotation in app.rotations.recent()]
+
+
+def test_missing_record_is_parked_and_created_on_demand(
+    app: App, simulator: Simulator, rotate: Rotate, carry: Carry
+) -> None:
+    """A deleted record parks the rotation in the vendor's words; resuming with leave creates it."""
+    simulator.netsuite.record.reset("missing")
+    parked = rotate()
+    assert parked.failure
+    assert (State.FAILED, State.KEY_GENERATED, "CERTIFICATE_NOT_FOUND") == (
+        parked.state,
+        parked.failure.failed_from,
+        parked.failure.code,
+    )
+    assert 'Certificate "custcertificate_oa_realtime" not found' in parked.failure.message
+    assert "_oa_realtime" in parked.failure.next_action
+    done = carry(app.rotations.resume(parked.id, actor="tester", create_record=True))
+    assert (State.COMPLETED, parked.id, 2) == (done.state, done.id, done.attempt)
+    assert parked.candidate == done.candidate
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_missing_record_is_resumed_after_the_repair(
+    app: App, simulator: Simulator, rotate: Rotate, carry: Carry
+) -> None:
+    """After the administrator's repair by hand, a plain resume completes the rotation."""
+    simulator.netsuite.record.reset("missing")
+    parked = rotate()
+    simulator.netsuite.record.reset("placeholder")
+    done = carry(app.rotations.resume(parked.id, actor="tester"))
+    assert done.state is State.COMPLETED
+
+
+def test_foreign_rotation_is_parked(app: App, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
+    """Somebody else's certificate is not overwritten until a person says so."""
+    rotate()
+    simulator.netsuite.record.reset("foreign")
+    before = installed(simulator.history.entries())
+    parked = rotate()
+    assert parked.failure
+    assert parked.failure.code == "FOREIGN_ROTATION"
+    assert before == installed(simulator.history.entries())
+    assert "DRIFT" in [problem.code for problem in app.checks.health(NAME).problems]
+    done = carry(app.rotations.resume(parked.id, actor="tester", overwrite=True))
+    assert done.state is State.COMPLETED
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_openair_out_of_reach_stops_before_the_upload(app: App, simulator: Simulator, rotate: Rotate) -> None:
+    """When OpenAir refuses the sign-in, NetSuite is left as it is: no outage begins."""
+    simulator.faults.add(Fault("openair.api", "401", times=None))
+    parked = rotate()
+    assert parked.failure
+    assert (State.KEY_GENERATED, "SIGN_IN_REFUSED") == (parked.failure.failed_from, parked.failure.code)
+    assert installed(simulator.history.entries()) == []
+    assert app.rotations.show(parked.id) == parked
+
+
+@pytest.mark.parametrize("kind", ["reset", "500", "html", "truncate"])
+def test_lost_answer_of_the_upload_is_read_back(simulator: Simulator, rotate: Rotate, kind: str) -> None:
+    """An upload whose answer was lost is found by asking NetSuite, not sent again."""
+    after = None if kind == "truncate" else "after"
+    simulator.faults.add(Fault("netsuite.restlet", kind, action="install", when=after))
+    done = rotate()
+    assert done.candidate
+    assert (State.COMPLETED, [done.candidate.fingerprint]) == (done.state, installed(simulator.history.entries()))
+    assert_openair_came_second(simulator.history.entries())
+
+
+@pytest.mark.parametrize("kind", ["reset", "500", "html"])
+def test_lost_answer_of_the_save_is_read_back(simulator: Simulator, rotate: Rotate, kind: str) -> None:
+    """A save whose answer was lost is found by reading OpenAir, not sent again."""
+    simulator.faults.add(Fault("openair.api", kind, action="Add", when="after"))
+    done = rotate()
+    assert done.candidate
+    assert (State.COMPLETED, [done.candidate.fingerprint]) == (done.state, saved(simulator.history.entries()))
+    assert_openair_came_second(simulator.history.entries())
+
+
+@pytest.mark.parametrize("endpoint", ["netsuite.token", "netsuite.restlet", "openair.token", "openair.api"])
+@pytest.mark.parametrize("kind", ["throttle", "503"])
+def test_passing_trouble_is_ridden_out(simulator: Simulator, rotate: Rotate, endpoint: str, kind: str) -> None:
+    """A throttle or a 503 at any endpoint is tried again, and the rotation completes."""
+    simulator.faults.add(Fault(endpoint, kind, when="before", retry_after=0))
+    assert rotate().state is State.COMPLETED
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_revoked_token_is_renewed_once(simulator: Simulator, rotate: Rotate) -> None:
+    """One 401 of the RESTlet brings a new token; the rotation goes on."""
+    simulator.faults.add(Fault("netsuite.restlet", "401"))
+    assert rotate().state is State.COMPLETED
+    assert len(simulator.history.entries(endpoint="netsuite.token")) == 2
+
+
+def test_wrong_base_url_is_parked(simulator: Simulator, rotate: Rotate) -> None:
+    """A redirect to another data centre parks the rotation with the advice to mend the URL."""
+    simulator.faults.add(Fault("netsuite.restlet", "302", times=None))
+    parked = rotate()
+    assert parked.failure
+    assert (State.FAILED, "WRONG_BASE_URL") == (parked.state, parked.failure.code)
+
+
+def test_save_is_retried_at_once_and_then_put_off(app: App, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
+    """In UploadedToNetSuite a failing OpenAir is tried hard, then put off for seconds; the skew counts on."""
+    simulator.faults.add(Fault("openair.api", "503", action="Add", when="before", times=16, retry_after=5))
+    waiting = rotate()
+    assert State.UPLOADED_TO_NETSUITE is waiting.state
+    assert (1, 5) == (waiting.tries, round((waiting.available_at - waiting.updated_at).total_seconds()))
+    assert "SKEW" in [problem.code for problem in app.checks.health(NAME).problems]
+    simulator.faults.clear()
+    done = carry(waiting)
+    assert done.state is State.COMPLETED
+    assert done.saved
+    assert done.skew_from
+    assert (done.saved.at - done.skew_from) == done.skew(app.clock.now())
+
+
+def test_export_waits_for_a_person(app: App, simulator: Simulator, carry: Carry) -> None:
+    """The export adapter hands the certificate over, waits without giving up, and completes on confirmation."""
+    connect(app, simulator.credentials, "by-hand", openair=OpenAirSettings(kind=OpenAirKind.EXPORT))
+    claim = app.rotations.request_for("test", "by-hand", actor="tester", lease=15)
+    with app.engine() as engine:
+        waiting = engine.run(claim)
+    candidate = _candidate(waiting)
+    (file,) = app.settings.export_folder.iterdir()
+    assert (State.UPLOADED_TO_NETSUITE, 0) == (waiting.state, waiting.tries)
+    assert candidate.certificate.pem == file.read_text()
+    assert str(file) in waiting.waiting_for
+    with pytest.raises(InvalidInput, match="OpenAir holds"):
+        app.rotations.confirm(waiting.id, "00" * 32, actor="tester")
+    done = carry(app.rotations.confirm(waiting.id, candidate.fingerprint.upper(), actor="tester"))
+    assert done.state is State.COMPLETED
+
+
+def test_due_connections_are_rotated(app: App, simulator: Simulator) -> None:
+    """A new connection is due for its initial set-up; after it, the next moment is drawn and it is not due."""
+    assert (Need.MISSING, [NAME]) == (app.checks.needs_rotation(NAME), app.schedule.due())
+    (started,) = app.schedule.start_due(actor="cron").started
+    assert app.schedule.due() == []
+    claim = app.store.claim("test", lease=15, now=app.clock.now())
+    assert claim
+    with app.engine() as engine:
+        done = engine.run(claim)
+    connection = app.connections.show(NAME)
+    assert (started.id, State.COMPLETED, Need.NOT_DUE) == (done.id, done.state, app.checks.needs_rotation(NAME))
+    assert connection.due_at
+    assert connection.current
+    left = connection.current.not_after - connection.due_at
+    assert 7 <= left.days <= 14
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_request_verify_names_the_signer(app: App, simulator: Simulator, rotate: Rotate) -> None:
+    """A captured import request is told apart: signed by the current certificate, by the previous one, or by none."""
+    assert simulator.imports.send()
+    unknown = simulator.imports.counts().last_url
+    rotate()
+    simulator.imports.send()
+    first = simulator.imports.counts().last_url
+    rotate()
+    simulator.imports.send()
+    second = simulator.imports.counts().last_url
+    assert unknown
+    assert first
+    assert second
+    assert [None, "previous", "current"] == [app.checks.signed_by(url, NAME) for url in (unknown, first, second)]
+
+
+def _candidate(rotation: Rotation) -> Candidate:
+    assert rotation.candidate
+    return rotation.candidate

@@ -1,0 +1,93 @@
+"""verify: both sides agree on the candidate, by a fresh signature and a fresh look."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from states.errors import CannotSign, CertificateRecordMissing, Drift, ForeignRotation, KeyturnError, Throttled
+from states.rotation import Receipt
+from states.state import State
+from states.steps import verify
+from tests.unit.states.conftest import NOW, REMOTE_CALL, World, a_pair
+
+AT = State.SAVED_TO_OPENAIR
+
+
+def test_both_sides_agree(world: World) -> None:
+    """NetSuite signs a fresh challenge, OpenAir is read, and both name the candidate; nothing is written."""
+    rotation = world.rotation(AT)
+    done = verify(rotation, world.ports)
+    seen = Receipt(world.candidate.fingerprint, NOW + timedelta(seconds=2 * REMOTE_CALL))
+    assert replace(rotation, verified=seen) == done
+    assert ["netsuite.sign", "openair.read"] == world.calls
+
+
+def test_the_old_confirmation_is_not_enough(world: World) -> None:
+    """However fresh the confirmation is, NetSuite is asked again."""
+    rotation = world.rotation(AT)
+    world.netsuite.hold(a_pair())
+    with pytest.raises(ForeignRotation):
+        verify(rotation, world.ports)
+
+
+@pytest.mark.parametrize("holder", ["nobody", "previous", "stranger"])
+def test_drift_is_noticed(world: World, holder: str) -> None:
+    """OpenAir holds no certificate, or another one: the rotation does not complete."""
+    rotation = world.rotation(AT)
+    certificates = {"nobody": None, "previous": world.previous.certificate, "stranger": a_pair().certificate}
+    world.openair.held = certificates[holder]
+    with pytest.raises(Drift):
+        verify(rotation, world.ports)
+
+
+def test_foreign_is_told_before_drift(world: World) -> None:
+    """Where both sides changed, NetSuite's change is the one to look at first; OpenAir is not even read."""
+    rotation = world.rotation(AT)
+    world.netsuite.hold(a_pair())
+    world.openair.held = None
+    with pytest.raises(ForeignRotation):
+        verify(rotation, world.ports)
+    assert ["netsuite.sign"] == world.calls
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("netsuite.sign", Throttled()),
+        ("netsuite.sign", CannotSign()),
+        ("netsuite.sign", CertificateRecordMissing()),
+        ("openair.read", Throttled()),
+    ],
+)
+def test_a_side_that_cannot_be_asked_verifies_nothing(world: World, call: str, error: KeyturnError) -> None:
+    """The error is told as it is, and there is no receipt."""
+    world.will_fail(call, error)
+    with pytest.raises(type(error)):
+        verify(world.rotation(AT), world.ports)
+
+
+def test_the_candidate_is_put_back_where_a_person_allowed_it(world: World) -> None:
+    """`--overwrite` after a foreign rotation: the candidate goes back into NetSuite and is proved there."""
+    rotation = world.rotation(AT, may_overwrite=True)
+    world.netsuite.hold(a_pair())
+    assert verify(rotation, world.ports).verified
+    assert ["netsuite.sign", "openair.read", "netsuite.install", "openair.read"] == world.calls
+
+
+def test_permission_to_create_is_no_permission_to_overwrite(world: World) -> None:
+    """`--create-record` is about a missing record, not about a stranger's key in it."""
+    rotation = world.rotation(AT, may_create_record=True, previous=None)
+    world.netsuite.hold(a_pair())
+    with pytest.raises(ForeignRotation):
+        verify(rotation, world.ports)
+    assert [] == world.installed
+
+
+def test_a_drifted_rotation_has_a_way_out(world: World) -> None:
+    """What Drift advises is possible: its connection has this very rotation open, so it cannot begin another one."""
+    assert "keyturn rotate`" not in Drift().next_action
+    rotation = world.rotation(AT, may_overwrite=True)
+    world.openair.held = a_pair().certificate
+    assert verify(rotation, world.ports).verified
+    assert [world.candidate.fingerprint] == world.saved

@@ -1,0 +1,125 @@
+"""The transition table and its views."""
+
+from dataclasses import fields
+
+import pytest
+
+from states import steps
+from states.rotation import Rotation
+from states.state import State
+from states.table import (
+    ACTIVE,
+    EDGES,
+    FAIL,
+    FORWARD,
+    NEXT,
+    PROOFS,
+    RESUME,
+    TRIGGERS,
+    Edge,
+    positions_with,
+    proofs_at,
+)
+
+EVERY_EDGE = pytest.mark.parametrize("edge", EDGES, ids=lambda edge: f"{edge.source}-{edge.trigger}-{edge.target}")
+
+
+def test_the_wire_names_are_fixed() -> None:
+    """The six names are stored and shown exactly so; changing one would orphan stored rotations."""
+    expected = ["Requested", "KeyGenerated", "UploadedToNetSuite", "SavedToOpenAir", "Completed", "Failed"]
+    assert expected == [state.value for state in State]
+
+
+def test_the_moves_are_those_of_the_design() -> None:
+    """Four steps forward, four ways to fail, four ways back: twelve moves and no other."""
+    expected = {
+        ("Requested", "generate_key", "KeyGenerated"),
+        ("KeyGenerated", "upload_to_netsuite", "UploadedToNetSuite"),
+        ("UploadedToNetSuite", "save_to_openair", "SavedToOpenAir"),
+        ("SavedToOpenAir", "verify", "Completed"),
+        ("Requested", "fail", "Failed"),
+        ("KeyGenerated", "fail", "Failed"),
+        ("UploadedToNetSuite", "fail", "Failed"),
+        ("SavedToOpenAir", "fail", "Failed"),
+        ("Failed", "resume", "Requested"),
+        ("Failed", "resume", "KeyGenerated"),
+        ("Failed", "resume", "UploadedToNetSuite"),
+        ("Failed", "resume", "SavedToOpenAir"),
+    }
+    moves = [(str(edge.source), edge.trigger, str(edge.target)) for edge in EDGES]
+    assert (expected, 12) == (set(moves), len(moves))
+
+
+def test_the_way_forward_is_one_line() -> None:
+    """Each step begins where the one before it ended, from Requested to Completed."""
+    expected = [*ACTIVE, State.COMPLETED]
+    assert expected == [State.REQUESTED, *(edge.target for edge in FORWARD)]
+
+
+def test_completed_and_failed_have_no_step() -> None:
+    """The engine's loop ends there: nothing is due in Completed, and Failed waits for a person."""
+    assert {State.COMPLETED, State.FAILED} == set(State) - set(NEXT)
+
+
+def test_only_forward_moves_have_a_step() -> None:
+    """Failing and resuming are decisions: nothing has to be done for them, and they bring no proof."""
+    assert set(FORWARD) == {edge for edge in EDGES if edge.step}
+    assert {FAIL, RESUME} == {edge.trigger for edge in EDGES if not edge.step and not edge.brings}
+
+
+@EVERY_EDGE
+def test_a_trigger_is_named_like_its_step(edge: Edge) -> None:
+    """Journal, log and code use one word for one thing."""
+    expected = edge.step.__name__ if edge.step else edge.trigger
+    assert expected == edge.trigger
+
+
+@EVERY_EDGE
+def test_every_edge_says_why(edge: Edge) -> None:
+    """The reference is made of these sentences."""
+    assert edge.why.endswith(".")
+    assert "|" not in edge.why, "it would break the reference table"
+
+
+def test_each_step_of_the_steps_module_has_its_edge() -> None:
+    """A step that no edge names would never run."""
+    expected = [steps.generate_key, steps.upload_to_netsuite, steps.save_to_openair, steps.verify]
+    assert expected == [edge.step for edge in FORWARD]
+
+
+def test_every_proof_is_a_field_of_the_rotation() -> None:
+    """The guard, the constraint and the journal look proofs up by these names."""
+    expected = {"candidate", "confirmation", "saved", "verified"}
+    assert expected == set(PROOFS)
+    assert set() == set(PROOFS) - {field.name for field in fields(Rotation)}
+
+
+def test_triggers_are_named_once() -> None:
+    """Six triggers, in the order of the table."""
+    expected = ("generate_key", "upload_to_netsuite", "save_to_openair", "verify", "fail", "resume")
+    assert expected == TRIGGERS
+
+
+def test_proofs_are_gathered_one_by_one() -> None:
+    """Each position has the proofs of the steps behind it: this is rule 1, as the database will check it."""
+    expected = {
+        State.REQUESTED: (),
+        State.KEY_GENERATED: ("candidate",),
+        State.UPLOADED_TO_NETSUITE: ("candidate", "confirmation"),
+        State.SAVED_TO_OPENAIR: ("candidate", "confirmation", "saved"),
+        State.COMPLETED: ("candidate", "confirmation", "saved", "verified"),
+    }
+    assert expected == {position: proofs_at(position) for position in expected}
+
+
+@pytest.mark.parametrize("proof", PROOFS)
+def test_both_views_of_the_proofs_agree(proof: str) -> None:
+    """A position has a proof exactly when the proof is had at that position."""
+    positions = [state for state in State if state is not State.FAILED]
+    assert tuple(position for position in positions if proof in proofs_at(position)) == positions_with(proof)
+
+
+def test_failed_is_no_position() -> None:
+    """Failed says nothing of how far a rotation got: its position is where it failed from."""
+    with pytest.raises(ValueError, match="not in tuple"):
+        proofs_at(State.FAILED)

@@ -1,0 +1,72 @@
+"""The pure parts of HTTP: Retry-After, base URLs, and quoting other systems' words."""
+
+import pytest
+
+from orchestrator.adapters.http import LONGEST_RETRY_AFTER, Answer, Http, retry_after
+from orchestrator.adapters.quoting import quoted
+from states.errors import InvalidInput
+
+SENT = "Mon, 23 Nov 2026 20:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": " 0 "}, 0.0),
+        ({"retry-after": "86400"}, LONGEST_RETRY_AFTER),
+        ({"retry-after": "9" * 400}, LONGEST_RETRY_AFTER),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "1.5"}, None),
+        ({"retry-after": "²"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "Mon, 23 Nov 2026 20:00:30 GMT", "date": SENT}, 30.0),
+        ({"retry-after": "Mon, 23 Nov 2026 20:00:30 -0000", "date": SENT}, 30.0),
+        ({"retry-after": "Mon, 23 Nov 2026 19:59:00 GMT", "date": SENT}, 0.0),
+        ({"retry-after": "Tue, 24 Nov 2026 20:00:00 GMT", "date": SENT}, LONGEST_RETRY_AFTER),
+        ({"retry-after": "Mon, 23 Nov 2026 20:00:30 GMT"}, None),
+        ({"retry-after": "Mon, 23 Nov 2026 20:00:30 GMT", "date": "today"}, None),
+    ],
+)
+def test_retry_after(headers: dict[str, str], expected: float | None) -> None:
+    """Seconds and dates are understood, dates by the answer's own clock; what is more than the cap is cut to it."""
+    assert expected == retry_after(Answer(503, headers, b""))
+
+
+@pytest.mark.parametrize("url", ["http://example.com", "ftp://example.com", "example.com", "https://u:p@example.com"])
+def test_base_url_must_be_https(url: str) -> None:
+    """Nothing is ever sent to a base URL that is not https, loopback aside."""
+    with pytest.raises(InvalidInput):
+        Http("NetSuite", url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/a", "http://127.0.0.1:8080", "http://[::1]:1", "http://localhost"]
+)
+def test_base_url_may_be_loopback(url: str) -> None:
+    """Plain http is good enough for this very machine."""
+    Http("NetSuite", url).close()
+
+
+def test_answer_hides_its_body() -> None:
+    """A body may hold a token, so it stays out of repr."""
+    assert "secret" not in repr(Answer(200, {}, b"secret"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("two\n lines", '"two lines"'),
+        ("word " * 100, f'"{("word " * 100)[:200]}"'),
+        ("-----BEGIN PRIVATE KEY-----", "(withheld: it may quote a secret)"),
+        ("token " + "Ab1_" * 10, "(withheld: it may quote a secret)"),
+        (
+            'Certificate "custcertificate_oa_realtime" not found',
+            '"Certificate "custcertificate_oa_realtime" not found"',
+        ),
+    ],
+)
+def test_quoted(text: str, expected: str) -> None:
+    """Other systems' words are shown in short, and not at all where they may quote a secret."""
+    assert expected == quoted(text)

@@ -1,0 +1,168 @@
+"""What an answer of the RESTlet's URL means, row by row."""
+
+import json
+from typing import Any
+
+import pytest
+
+from orchestrator.adapters import netsuite_errors
+from orchestrator.adapters.http import Answer
+from orchestrator.adapters.netsuite_errors import CHECKS, SAVED
+from states import errors
+
+PAGE = b"<!DOCTYPE html><title>Maintenance</title>"
+
+
+def platform(code: str, message: str = "Words.") -> bytes:
+    return json.dumps({"error": {"code": code, "message": message}}).encode()
+
+
+def script(name: str, message: str = "Words.") -> bytes:
+    inner = json.dumps({"type": "error.SuiteScriptError", "name": name, "message": message, "stack": []})
+    return platform("UNEXPECTED_ERROR", inner)
+
+
+def refusal(code: str, message: str = "Words.", **more: Any) -> bytes:
+    return json.dumps({"outcome": "refused", "error": {"code": code, "message": message}, **more}).encode()
+
+
+def bearer(error: str) -> dict[str, str]:
+    return {"www-authenticate": f'Bearer realm="1234567", error="{error}", error_description="Words."'}
+
+
+def error_for(status: int, body: bytes = PAGE, headers: dict[str, str] | None = None, *, writes: bool) -> Any:
+    reply = netsuite_errors.read(Answer(status, headers or {}, body), writes=writes)
+    assert reply.done is None
+    return netsuite_errors.error_of(reply)
+
+
+SAME_FOR_BOTH = [
+    ("another data centre", 302, PAGE, {}, errors.WrongBaseUrl),
+    ("moved for good", 301, PAGE, {}, errors.WrongBaseUrl),
+    ("another domain", 426, PAGE, {}, errors.WrongBaseUrl),
+    ("throttled by the platform", 400, platform("SSS_REQUEST_LIMIT_EXCEEDED"), {}, errors.Throttled),
+    ("throttled in the script", 400, script("SSS_REQUEST_LIMIT_EXCEEDED"), {}, errors.Throttled),
+    ("too many sessions", 400, platform("WS_CONCUR_SESSION_DISALLWD"), {}, errors.Throttled),
+    ("blocked for a while", 400, platform("WS_REQUEST_BLOCKED"), {}, errors.Throttled),
+    ("too many requests", 429, PAGE, {}, errors.Throttled),
+    ("record missing, by code", 200, refusal("CERTIFICATE_NOT_FOUND"), {}, errors.CertificateRecordMissing),
+    ("record missing, in the script", 400, script("CERTIFICATE_NOT_FOUND"), {}, errors.CertificateRecordMissing),
+    (
+        "record missing, in double quotes",
+        400,
+        script("X", 'Certificate "custcertificate_oa_realtime" not found'),
+        {},
+        errors.CertificateRecordMissing,
+    ),
+    (
+        "record missing, in single quotes",
+        400,
+        platform("X", "Certificate 'custcertificate_oa_realtime' not found"),
+        {},
+        errors.CertificateRecordMissing,
+    ),
+    ("token not valid", 401, platform("INVALID_LOGIN_ATTEMPT"), bearer("invalid_token"), errors.SignInRefused),
+    ("token missing", 400, platform("INVALID_LOGIN_ATTEMPT"), bearer("invalid_request"), errors.SignInRefused),
+    ("no word on why", 401, PAGE, {}, errors.SignInRefused),
+    ("forbidden", 403, PAGE, {}, errors.NotPermitted),
+    ("the platform lacks a permission", 400, script("INSUFFICIENT_PERMISSION"), {}, errors.NotPermitted),
+    ("the RESTlet lacks a permission", 200, refusal("NOT_PERMITTED"), {}, errors.NotPermitted),
+    ("nothing there", 404, PAGE, {}, errors.Refused),
+    ("no such script", 400, platform("SSS_INVALID_SCRIPTLET_ID"), {}, errors.Refused),
+    ("no POST", 405, PAGE, {}, errors.Refused),
+    ("no JSON wanted", 415, PAGE, {}, errors.Refused),
+    ("another version", 200, refusal("INVALID_REQUEST"), {}, errors.Refused),
+    ("too late", 200, refusal("DEADLINE_PASSED"), {}, errors.TryLater),
+    ("bad certificate", 200, refusal("INVALID_CERTIFICATE"), {}, errors.Refused),
+]
+
+
+@pytest.mark.parametrize("writes", [False, True])
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "expected"), [row[1:] for row in SAME_FOR_BOTH], ids=[row[0] for row in SAME_FOR_BOTH]
+)
+def test_same_for_reads_and_writes(
+    status: int, body: bytes, headers: dict[str, str], expected: type[errors.KeyturnError], *, writes: bool
+) -> None:
+    """These answers say for certain that nothing was changed."""
+    assert expected is type(error_for(status, body, headers, writes=writes))
+
+
+DIFFERENT = [
+    ("server error", 500, PAGE, errors.TryLater),
+    ("gateway error", 502, PAGE, errors.TryLater),
+    ("not available", 503, PAGE, errors.TryLater),
+    ("gateway timeout", 504, PAGE, errors.TryLater),
+    ("page instead of JSON", 200, PAGE, errors.TryLater),
+    ("nothing at all", 200, b"", errors.TryLater),
+    ("JSON of another kind", 200, b"[]", errors.TryLater),
+    ("deep JSON", 200, b"[" * 100_000, errors.TryLater),
+    ("outcome nobody knows", 200, b'{"outcome": "perhaps"}', errors.TryLater),
+    ("done, but not OK", 500, b'{"outcome": "done"}', errors.TryLater),
+    ("script broke", 400, script("TypeError"), errors.TryLater),
+    ("script broke, in plain words", 400, platform("UNEXPECTED_ERROR"), errors.TryLater),
+    ("status nobody knows", 418, PAGE, errors.TryLater),
+    ("unexpected", 200, refusal("UNEXPECTED"), errors.TryLater),
+    ("code nobody knows", 200, refusal("NEW_CODE"), errors.TryLater),
+    ("signing failed", 200, refusal("SIGNING_FAILED"), errors.CannotSign),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"), [row[1:] for row in DIFFERENT], ids=[row[0] for row in DIFFERENT]
+)
+def test_unclear_for_writes(status: int, body: bytes, expected: type[errors.KeyturnError]) -> None:
+    """After these a read is repeated or refused, and a write is in doubt: the script may have run."""
+    assert (expected, errors.Unknown) == (
+        type(error_for(status, body, writes=False)),
+        type(error_for(status, body, writes=True)),
+    )
+
+
+@pytest.mark.parametrize("code", ["CERTIFICATE_NOT_FOUND", "NOT_PERMITTED", "SIGNING_FAILED", "UNEXPECTED"])
+def test_refused_after_saving(code: str) -> None:
+    """Whatever failed after NetSuite had taken the certificate, the write is in doubt and not refused."""
+    body = refusal(code, warnings=["Another warning", SAVED])
+    assert errors.Unknown is type(error_for(200, body, writes=True))
+
+
+def test_not_deployed_names_the_way_out() -> None:
+    """Where the RESTlet is missing, the next action is to deploy it."""
+    assert "suitescript/" in error_for(404, writes=True).next_action
+
+
+def test_record_missing_has_the_vendors_words() -> None:
+    """The missing record is reported in the vendor's words, with the repair steps, whatever NetSuite's quotes were."""
+    error = error_for(200, refusal("CERTIFICATE_NOT_FOUND", "Certificate 'x' not found"), writes=False)
+    assert 'Certificate "custcertificate_oa_realtime" not found' in error.message
+    assert "openair-certificate.pem" in error.next_action
+
+
+@pytest.mark.parametrize(("status", "body"), [(400, platform("SSS_REQUEST_LIMIT_EXCEEDED")), (429, PAGE), (503, PAGE)])
+def test_retry_after_is_kept(status: int, body: bytes) -> None:
+    """What NetSuite asks for in Retry-After reaches the retry table."""
+    seconds = 12.0
+    assert seconds == error_for(status, body, {"retry-after": "12"}, writes=False).retry_after
+
+
+def test_script_error_is_unpacked() -> None:
+    """The JSON text inside `message` is unpacked: the script's own name and words are shown."""
+    assert (
+        'HTTP 400, "TypeError: x is undefined"'
+        in error_for(400, script("TypeError", "x is undefined"), writes=False).message
+    )
+
+
+def test_secrets_are_withheld() -> None:
+    """An answer that quotes a key is not quoted on."""
+    body = platform("UNEXPECTED_ERROR", "bad input -----BEGIN PRIVATE KEY-----MIIE")
+    assert "MIIE" not in error_for(400, body, writes=True).message
+
+
+def test_every_check_decides_something() -> None:
+    """No row of the table is dead: each is the first that applies to one of the answers above."""
+    rows = [(row[1], row[2], row[3]) for row in SAME_FOR_BOTH] + [(row[1], row[2], {}) for row in DIFFERENT]
+    rows.append((200, refusal("SIGNING_FAILED", warnings=[SAVED]), {}))
+    replies = [netsuite_errors.read(Answer(status, headers, body), writes=False) for status, body, headers in rows]
+    deciding = {next(check.name for check in CHECKS if check.applies(reply)) for reply in replies}
+    assert {check.name for check in CHECKS} == deciding

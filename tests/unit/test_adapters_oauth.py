@@ -1,0 +1,126 @@
+"""What a token endpoint's answer means, row by row."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from orchestrator.adapters import oauth
+from orchestrator.adapters.http import Answer
+from states import errors
+
+NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
+PAGE = b"<!DOCTYPE html><title>Maintenance</title>"
+
+
+def answer(status: int, body: bytes = PAGE, **headers: str) -> Answer:
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+def refused(error: str) -> bytes:
+    return json.dumps({"error": error, "error_description": "Words."}).encode()
+
+
+def issued(**content: Any) -> oauth.Token | None:
+    return oauth.issued(answer(200, json.dumps({"access_token": "abc", **content}).encode()), NOW)
+
+
+ROWS = [
+    ("moved", answer(302), errors.WrongBaseUrl),
+    ("another domain", answer(426), errors.WrongBaseUrl),
+    ("nothing there", answer(404), errors.WrongBaseUrl),
+    ("no POST", answer(405), errors.WrongBaseUrl),
+    ("too many requests", answer(429), errors.Throttled),
+    ("temporarily unavailable", answer(400, refused("temporarily_unavailable")), errors.Throttled),
+    ("temporarily unavailable, 503", answer(503, refused("temporarily_unavailable")), errors.Throttled),
+    ("slow down", answer(400, refused("slow_down")), errors.Throttled),
+    ("server error", answer(500), errors.TryLater),
+    ("not available", answer(503), errors.TryLater),
+    ("server error in words", answer(400, refused("server_error")), errors.TryLater),
+    ("invalid client", answer(401, refused("invalid_client")), errors.SignInRefused),
+    ("invalid client, 400", answer(400, refused("invalid_client")), errors.SignInRefused),
+    ("invalid grant", answer(400, refused("invalid_grant")), errors.SignInRefused),
+    ("unauthorized client", answer(400, refused("unauthorized_client")), errors.SignInRefused),
+    ("invalid scope", answer(400, refused("invalid_scope")), errors.SignInRefused),
+    ("access denied", answer(403, refused("access_denied")), errors.SignInRefused),
+    ("no word on why", answer(401), errors.SignInRefused),
+    ("forbidden", answer(403), errors.SignInRefused),
+    ("page instead of JSON", answer(200), errors.TryLater),
+    ("bad request, no word on why", answer(400), errors.TryLater),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_refusals(given: Answer, expected: type[errors.KeyturnError]) -> None:
+    """Only RFC 6749's refusals and 401 or 403 park a rotation; whatever may pass is tried again."""
+    assert expected is type(oauth.error_of(oauth.refusal("NetSuite", given)))
+
+
+def test_every_check_decides_something() -> None:
+    """No row of the table is dead: each is the first that applies to one of the answers above."""
+    refusals = [oauth.refusal("NetSuite", row[1]) for row in ROWS]
+    deciding = {next(at for at, (applies, _) in enumerate(oauth.CHECKS) if applies(it)) for it in refusals}
+    assert set(range(len(oauth.CHECKS))) == deciding
+
+
+def test_refusal_is_quoted_with_care() -> None:
+    """The endpoint's own words are shown, but not where they may quote the assertion."""
+    plain = oauth.error_of(oauth.refusal("NetSuite", answer(401, refused("invalid_client"))))
+    secret = json.dumps({"error": "invalid_client", "error_description": "eyJhbGciOi" * 9}).encode()
+    assert '"invalid_client Words."' in plain.message
+    assert "eyJ" not in oauth.error_of(oauth.refusal("NetSuite", answer(401, secret))).message
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "seconds"), [(3600, 3600), ("3600", 3600), (59.5, 59.5), ("soon", 300), (None, 300), ("1e999", 300)]
+)
+def test_expires_in(expires_in: Any, seconds: float) -> None:
+    """The life of a token may be a number or a string; what is neither counts as five minutes."""
+    token = issued(expires_in=expires_in)
+    assert token is not None
+    assert NOW + timedelta(seconds=seconds) == token.expires_at
+
+
+def test_expires_in_missing() -> None:
+    """A token without a stated life is used for a short time only."""
+    token = issued()
+    assert token is not None
+    assert NOW + timedelta(seconds=300) == token.expires_at
+
+
+def test_token_is_not_used_in_its_last_minute() -> None:
+    """A token that would expire on its way counts as expired."""
+    token = issued(expires_in=3600)
+    assert token is not None
+    expected = {0: True, 3539: True, 3540: False}
+    assert expected == {seconds: token.is_fresh(NOW + timedelta(seconds=seconds)) for seconds in expected}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"access_token": ""},
+        {"access_token": None},
+        {"access_token": "two\r\nlines"},
+        {"access_token": "ünïcode"},
+        {"access_token": "a b"},
+        {"refresh_token": 7},
+    ],
+)
+def test_unusable_tokens(content: dict[str, Any]) -> None:
+    """What could not stand in a header is no token, so it never reaches an error's text by way of a library."""
+    assert issued(**content) is None
+
+
+@pytest.mark.parametrize("body", [PAGE, b"", b"[]", b'"abc"', b"\xff"])
+def test_no_token(body: bytes) -> None:
+    """What is no JSON object has no token."""
+    assert oauth.issued(answer(200, body), NOW) is None
+
+
+def test_token_hides_itself() -> None:
+    """Neither token shows in repr."""
+    token = issued(access_token="opensesame", refresh_token="tomorrow")
+    assert "opensesame" not in repr(token)
+    assert "tomorrow" not in repr(token)

@@ -1,0 +1,69 @@
+"""What an answer of OpenAir's XML API means, row by row."""
+
+import pytest
+
+from orchestrator.adapters import openair_errors
+from orchestrator.adapters.openair_errors import CHECKS, Reply
+from states import errors
+
+SAME_FOR_BOTH = [
+    ("302", Reply(status=302, command=""), errors.WrongBaseUrl),
+    ("404", Reply(status=404, command=""), errors.WrongBaseUrl),
+    ("405", Reply(status=405, command=""), errors.WrongBaseUrl),
+    ("HTTP 426", Reply(status=426, command=""), errors.WrongBaseUrl),
+    ("code 6", Reply(status=200, command="", code="6"), errors.WrongBaseUrl),
+    ("code 426", Reply(status=200, command="", code="426"), errors.WrongBaseUrl),
+    ("HTTP 429", Reply(status=429, command=""), errors.Throttled),
+    ("code 556", Reply(status=200, command="", code="556"), errors.Throttled),
+    ("HTTP 401", Reply(status=401, command=""), errors.SignInRefused),
+    *((f"code {it}", Reply(status=200, command="", code=it), errors.SignInRefused) for it in openair_errors.SIGN_IN),
+    ("HTTP 403", Reply(status=403, command=""), errors.NotPermitted),
+    ("code 414", Reply(status=200, command="", code="414"), errors.TryLater),
+    ("code 965", Reply(status=200, command="", code="965"), errors.TryLater),
+    ("code 601", Reply(status=200, command="", code="601"), errors.TryLater),
+    ("code 5", Reply(status=200, command="", code="5"), errors.Refused),
+    ("code 1418", Reply(status=200, command="", code="1418"), errors.Refused),
+]
+UNCLEAR = [
+    ("HTTP 500", Reply(status=500, command="")),
+    ("HTTP 503", Reply(status=503, command="")),
+    ("no XML", Reply(status=200, command="")),
+    ("unknown error", Reply(status=200, command="", code="1")),
+]
+
+
+def of(reply: Reply, command: str) -> Reply:
+    return Reply(status=reply.status, command=command, code=reply.code, retry_after=reply.retry_after)
+
+
+@pytest.mark.parametrize("command", ["Read", "Add", "Modify"])
+@pytest.mark.parametrize(
+    ("reply", "expected"), [row[1:] for row in SAME_FOR_BOTH], ids=[row[0] for row in SAME_FOR_BOTH]
+)
+def test_same_for_reads_and_writes(reply: Reply, expected: type[errors.KeyturnError], command: str) -> None:
+    """These answers say for certain that nothing was changed."""
+    assert expected is type(openair_errors.error_of(of(reply, command)))
+
+
+@pytest.mark.parametrize("reply", [row[1] for row in UNCLEAR], ids=[row[0] for row in UNCLEAR])
+def test_unclear_for_writes(reply: Reply) -> None:
+    """After these a read is repeated, and a write is in doubt."""
+    assert [errors.TryLater, errors.Unknown, errors.Unknown] == [
+        type(openair_errors.error_of(of(reply, command))) for command in ("Read", "Add", "Modify")
+    ]
+
+
+@pytest.mark.parametrize("code", ["414", "556"])
+def test_retry_after_is_kept(code: str) -> None:
+    """What OpenAir asks for in Retry-After reaches the retry table."""
+    seconds = 12.0
+    error = openair_errors.error_of(Reply(status=200, command="Read", code=code, retry_after=seconds))
+    assert isinstance(error, errors.TryLater)
+    assert seconds == error.retry_after
+
+
+def test_every_check_decides_something() -> None:
+    """No row of the table is dead: each is the first that applies to one of the answers above."""
+    replies = [row[1] for row in (*SAME_FOR_BOTH, *UNCLEAR)]
+    deciding = {next(check.name for check in CHECKS if check.applies(reply)) for reply in replies}
+    assert {check.name for check in CHECKS} == deciding

@@ -1,0 +1,234 @@
+"""What the XML adapter sends, and how it takes answers, without any HTTP."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from defusedxml.ElementTree import fromstring
+
+from orchestrator.adapters.http import Answer
+from orchestrator.adapters.keys import VaultKeys
+from orchestrator.adapters.openair_xml import OpenAirXml
+from states.certificate import Certificate, Challenge
+from states.connection import Algorithm, OpenAirSettings, Policy
+from states.errors import Refused, SignInRefused, TryLater, Unknown
+from states.rotation import Confirmation
+
+NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
+NAME = "oa_realtime_certificate"
+EMPTY = '<response><Auth status="0"/><Read status="601"/></response>'
+BILLION_LAUGHS = '<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><response>&b;</response>'
+
+
+class OpenVault:
+    """Seals nothing: the keys of these tests are nobody's."""
+
+    def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
+        return plain
+
+    def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
+        return sealed
+
+
+class FakeHttp:
+    """Answers from a list, and remembers what it was asked."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[Element, bool]] = []
+
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        writes: bool,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        assert ("/api.pl", None, "application/xml") == (path, query, headers["Content-Type"])
+        self.asked.append((fromstring(body), writes))
+        return Answer(200, {}, self.answers.pop(0).encode())
+
+    @property
+    def commands(self) -> list[tuple[str, bool]]:
+        return [(request[1].tag, writes) for request, writes in self.asked]
+
+
+class FakeSignIn:
+    def __init__(self, *, renews: bool = False) -> None:
+        self.renews = renews
+
+    def fields(self) -> Mapping[str, str]:
+        return {"access_token": "first"}
+
+    def renewed(self, rejected: Mapping[str, str]) -> Mapping[str, str] | None:
+        assert {"access_token": "first"} == rejected
+        return {"access_token": "second"} if self.renews else None
+
+
+def openair(http: FakeHttp, *, renews: bool = False) -> OpenAirXml:
+    settings = OpenAirSettings(url="https://acme.app.openair.com", company="acme", user="keyturn", namespace="ns")
+    return OpenAirXml(settings, FakeSignIn(renews=renews), http, api_key="a<b&c")
+
+
+def confirmation() -> Confirmation:
+    keys = VaultKeys(OpenVault())
+    candidate = keys.generate("R", "acme", Policy(algorithm=Algorithm.EC_P256), NOW)
+    key = load_pem_private_key(candidate.sealed_key, password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    challenge = Challenge.of(bytes(32))
+    return Confirmation(
+        rotation_id="R",
+        certificate=candidate.certificate,
+        challenge=challenge,
+        signature=b64encode(key.sign(challenge.text, ec.ECDSA(hashes.SHA256()))).decode(),
+        asked_at=NOW,
+    )
+
+
+def found(*settings: str, name: str = NAME) -> str:
+    response = Element("response")
+    SubElement(response, "Auth", status="0")
+    read = SubElement(response, "Read", status="0")
+    for number, setting in enumerate(settings, 41):
+        preference = SubElement(read, "Preference")
+        SubElement(preference, "id").text = str(number)
+        SubElement(preference, "name").text = name
+        SubElement(preference, "setting").text = setting
+    return tostring(response, encoding="unicode")
+
+
+def done(command: str, auth: str = "0", status: str = "0") -> str:
+    return f'<response><Auth status="{auth}"/><{command} status="{status}"/></response>'
+
+
+def test_read_request() -> None:
+    """A read signs in, names the Preference, and asks for what is needed of it; the envelope is escaped."""
+    http = FakeHttp(EMPTY)
+    assert openair(http).read() is None
+    request, writes = http.asked[0]
+    expected = (
+        "<request><Auth><Login><access_token>first</access_token></Login></Auth>"
+        '<Read type="Preference" method="equal to" limit="2">'
+        f"<Preference><name>{NAME}</name></Preference>"
+        "<_Return><id /><name /><setting /></_Return></Read></request>"
+    )
+    envelope = {"API_version": "1.0", "client": "Keyturn", "client_ver": "1.0", "namespace": "ns", "key": "a<b&c"}
+    assert envelope == request.attrib
+    request.attrib.clear()
+    assert expected == tostring(request, encoding="unicode")
+    assert writes is False
+
+
+def test_read() -> None:
+    """The certificate comes back as it was saved."""
+    certificate = confirmation().certificate
+    assert certificate == openair(FakeHttp(found(certificate.pem))).read()
+
+
+@pytest.mark.parametrize(
+    "answer", [EMPTY, done("Read"), found(""), found("no certificate"), found("text", name="another")]
+)
+def test_read_finds_none(answer: str) -> None:
+    """A Preference that is missing, empty or holds something else counts as no certificate."""
+    assert openair(FakeHttp(answer)).read() is None
+
+
+def test_save_adds() -> None:
+    """Where there is no Preference, one is added; that is a write."""
+    proof, http = confirmation(), FakeHttp(EMPTY, done("Add"))
+    openair(http).save(proof)
+    assert [("Read", False), ("Add", True)] == http.commands
+    preference = http.asked[1][0][1][0]
+    assert {"name": NAME, "setting": proof.certificate.pem} == {field.tag: field.text for field in preference}
+
+
+@pytest.mark.parametrize("before", ["", "no certificate", "another"])
+def test_save_modifies(before: str) -> None:
+    """Where there is a Preference, it is modified by its id; that is a write."""
+    proof = confirmation()
+    setting = confirmation().certificate.pem if before == "another" else before
+    http = FakeHttp(found(setting), done("Modify"))
+    openair(http).save(proof)
+    assert [("Read", False), ("Modify", True)] == http.commands
+    preference = http.asked[1][0][1][0]
+    assert {"id": "41", "setting": proof.certificate.pem} == {field.tag: field.text for field in preference}
+
+
+def test_save_again_writes_nothing() -> None:
+    """Where the Preference holds the certificate already, nothing is written."""
+    proof = confirmation()
+    http = FakeHttp(found(proof.certificate.pem))
+    openair(http).save(proof)
+    assert [("Read", False)] == http.commands
+
+
+def test_two_preferences_are_refused() -> None:
+    """Which of two Preferences counts is not known: neither is read or written."""
+    proof = confirmation()
+    http = FakeHttp(found("one", "two"))
+    with pytest.raises(Refused, match="several"):
+        openair(http).save(proof)
+    assert [("Read", False)] == http.commands
+
+
+def test_lost_write_is_unknown() -> None:
+    """A write whose answer cannot be read is in doubt; a read is repeated."""
+    with pytest.raises(Unknown):
+        openair(FakeHttp(EMPTY, "<html>")).save(confirmation())
+    with pytest.raises(TryLater):
+        openair(FakeHttp("<html>")).save(confirmation())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "<html>", "<response/>", '<response status="1"/>', '<response><Auth status="0"/></response>', BILLION_LAUGHS],
+)
+def test_answers_that_cannot_be_read(answer: str) -> None:
+    """What is no answer to the command is no answer, and entities are not expanded."""
+    with pytest.raises(TryLater):
+        openair(FakeHttp(answer)).read()
+
+
+def test_rejected_token_is_renewed_once() -> None:
+    """An access token that OpenAir rejects is renewed, and the command sent again: it was not carried out."""
+    certificate = confirmation().certificate
+    http = FakeHttp(done("Read", auth="420", status="2"), found(certificate.pem))
+    assert certificate == openair(http, renews=True).read()
+    assert ["first", "second"] == [request.findtext("Auth/Login/access_token") for request, _ in http.asked]
+
+
+@pytest.mark.parametrize("renews", [True, False])
+def test_rejected_sign_in(*, renews: bool) -> None:
+    """A sign-in that stays rejected is refused, with or without a second try."""
+    http = FakeHttp(*[done("Read", auth="420", status="2")] * 2)
+    with pytest.raises(SignInRefused, match="code 420"):
+        openair(http, renews=renews).read()
+    assert 1 + renews == len(http.asked)
+
+
+def test_locked_user_is_not_renewed() -> None:
+    """A new token would not unlock the user, so the refresh token is not spent for it."""
+    http = FakeHttp(done("Read", auth="416", status="2"))
+    with pytest.raises(SignInRefused, match="locked"):
+        openair(http, renews=True).read()
+
+
+def test_only_public_certificates_are_sent() -> None:
+    """Nothing that is sent holds a private key: the adapter has none."""
+    proof, http = confirmation(), FakeHttp(EMPTY, done("Add"))
+    openair(http).save(proof)
+    assert all("PRIVATE KEY" not in tostring(request, encoding="unicode") for request, _ in http.asked)
+
+
+def test_certificate_survives_the_way() -> None:
+    """What is sent parses to the very certificate that was confirmed."""
+    proof, http = confirmation(), FakeHttp(EMPTY, done("Add"))
+    openair(http).save(proof)
+    assert proof.certificate == Certificate.parse(http.asked[1][0].findtext("Add/Preference/setting") or "")
