@@ -64,7 +64,9 @@ def advise(rotation: Rotation) -> Advice:
     if not rotation.is_open:
         return Advice("Nothing to do: the rotation was closed.", "")
     if rotation.failure:
-        return Advice(rotation.failure.next_action.replace(" ID", f" {rotation.id}"), _command("resume", rotation))
+        return Advice(
+            rotation.failure.next_action.replace("resume ID", f"resume {rotation.id}"), _command("resume", rotation)
+        )
     if rotation.waiting_for and rotation.state is State.UPLOADED_TO_NETSUITE:
         return Advice(rotation.waiting_for, _command("watch", rotation))
     return Advice("Nothing to do: a worker carries it on. Start one if none is running.", "keyturn worker")

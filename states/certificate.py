@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from states.errors import InvalidInput
@@ -63,7 +64,10 @@ class Certificate:
 
         Raises InvalidInput when there is none.
         """
-        parsed = _load(pem)
+        try:
+            parsed = x509.load_pem_x509_certificate(pem.encode())
+        except ValueError as error:
+            raise InvalidInput("This is not a PEM certificate.") from error
         return cls(
             pem=parsed.public_bytes(Encoding.PEM).decode(),
             fingerprint=parsed.fingerprint(hashes.SHA256()).hex(),
@@ -81,7 +85,7 @@ class Certificate:
         SHA-256 with PKCS#1 v1.5 for RSA keys, with ECDSA (DER) for EC keys: what `N/crypto/certificate` is assumed to
         make (assumption: Oracle's pages name the hash, not the padding). Malformed Base64 does not verify.
         """
-        key = _load(self.pem).public_key()
+        key = _public_key(self.pem)
         try:
             raw = base64.b64decode(signature, validate=True)
             if isinstance(key, rsa.RSAPublicKey):
@@ -96,9 +100,9 @@ class Certificate:
 
 
 @lru_cache(maxsize=64)
-def _load(pem: str) -> x509.Certificate:
-    """Parse once: a rotation verifies several signatures with the same certificate."""
-    try:
-        return x509.load_pem_x509_certificate(pem.encode())
-    except ValueError as error:
-        raise InvalidInput("This is not a PEM certificate.") from error
+def _public_key(pem: str) -> CertificatePublicKeyTypes:
+    """Parse once: a rotation verifies several signatures with the same certificate.
+
+    Only what `parse` made comes here. The text it was given may hold a private key, which a cache would keep.
+    """
+    return x509.load_pem_x509_certificate(pem.encode()).public_key()

@@ -159,23 +159,23 @@ class Connection:
 
         Bundle 369630 from 3.0 on with bundle 369637 from 4.0 on, per Oracle's help (see REAL_TIME_BUNDLE).
         """
-        return (
-            self.options.shows_certificate
-            and self._has(REAL_TIME_BUNDLE, (3, 0))
-            and self._has(CONNECTOR_BUNDLE, (4, 0))
-        )
+        return self.options.shows_certificate and self._has(REAL_TIME_BUNDLE, 3) and self._has(CONNECTOR_BUNDLE, 4)
 
-    def _has(self, bundle: str, minimum: tuple[int, ...]) -> bool:
+    def _has(self, bundle: str, major: int) -> bool:
         version = self.bundles.get(bundle, "0")
-        return tuple(int(part) for part in version.split(".")) >= minimum
+        return int(version.split(".")[0]) >= major
 
 
 def check_url(url: str) -> None:
     """Accept an https URL, or http to a loopback address; raise InvalidInput for anything else."""
-    parts = urlsplit(url)
-    if not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise InvalidInput(f"{url!r} is not a base URL such as https://example.app.openair.com.")
-    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # the port is judged only when it is asked for
+    except ValueError:
+        host = None
+    if not host or "@" in parts.netloc or set(url) & set("?#") or re.search(r"\s", url):
+        raise InvalidInput("This is not a base URL such as https://example.app.openair.com.")
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         return
     raise InvalidInput(f"{url!r} is not https. Plain http is accepted for loopback addresses only.")
 

@@ -6,8 +6,11 @@ from xml.sax.saxutils import escape
 from states.state import State
 from states.table import ACTIVE, EDGES, FAIL, FORWARD, RESUME
 
-_WIDTH, _HEIGHT, _GAP = 168, 48, 92
-_TOP, _BOTTOM, _LEFT = 56, 190, 24
+_WIDTH, _HEIGHT, _GAP = 168, 48, 136
+_TOP, _BOTTOM, _MARGIN = 24, 158, 24
+_LIT: Final = {State.FAILED: "#b3261e"}
+"""Trouble does not look like progress. White ink on either colour contrasts by more than 4.5 to 1 (WCAG)."""
+_PROGRESS: Final = "#087a44"
 _PATH: Final = (*ACTIVE, State.COMPLETED)
 
 
@@ -17,7 +20,7 @@ def mermaid(lit: State | None = None) -> str:
     lines += [f"    {edge.source} --> {edge.target}: {edge.trigger}" for edge in EDGES]
     lines.append(f"    {State.COMPLETED} --> [*]")
     if lit:
-        lines += ["    classDef lit fill:#0b6,color:#fff,stroke:#063", f"    class {lit} lit"]
+        lines += [f"    classDef lit fill:{_LIT.get(lit, _PROGRESS)},color:#fff", f"    class {lit} lit"]
     return "\n".join(lines) + "\n"
 
 
@@ -30,9 +33,9 @@ def markdown() -> str:
 
 def svg(lit: State | None = None) -> str:
     """A drawing of the way forward in a row, with Failed below it."""
-    width = 2 * _LEFT + len(_PATH) * _WIDTH + (len(_PATH) - 1) * _GAP
-    height = _BOTTOM + _HEIGHT + 40
-    failed_x = (width - _WIDTH) // 2
+    width = _x(len(_PATH) - 1) + _WIDTH + _MARGIN
+    height = _BOTTOM + _HEIGHT + _MARGIN
+    failed_x = (_x(0) + _x(len(ACTIVE) - 1)) // 2
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
         ' font-family="system-ui, sans-serif" font-size="14">',
@@ -56,11 +59,11 @@ def svg(lit: State | None = None) -> str:
 
 
 def _x(index: int) -> int:
-    return _LEFT + index * (_WIDTH + _GAP)
+    return _MARGIN + index * (_WIDTH + _GAP)
 
 
 def _box(state: State, x: int, y: int, lit: State | None) -> str:
-    fill, ink = ("#0b6", "#fff") if state is lit else ("#eef3f8", "#123")
+    fill, ink = (_LIT.get(state, _PROGRESS), "#fff") if state is lit else ("#eef3f8", "#123")
     dash = ' stroke-dasharray="5 4"' if state is State.FAILED else ""
     return (
         f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="8" fill="{fill}" stroke="#456"{dash}/>'
@@ -71,10 +74,9 @@ def _box(state: State, x: int, y: int, lit: State | None) -> str:
 
 def _arrow(index: int, label: str) -> str:
     start, end, y = _x(index) + _WIDTH, _x(index + 1) - 2, _TOP + _HEIGHT // 2
-    above = _TOP - 12
     return (
         f'<path d="M{start} {y}H{end}" stroke="#456" fill="none" marker-end="url(#tip)"/>'
-        f'<text x="{(start + end) // 2}" y="{above}" text-anchor="middle" fill="#456" font-size="12">'
+        f'<text x="{(start + end) // 2}" y="{y - 10}" text-anchor="middle" fill="#456" font-size="12">'
         f"{escape(label)}</text>"
     )
 
@@ -83,6 +85,6 @@ def _drop(index: int, failed_x: int) -> str:
     x = _x(index) + _WIDTH // 2
     to = failed_x + _WIDTH * (index + 1) // (len(ACTIVE) + 1)
     return (
-        f'<path d="M{x} {_TOP + _HEIGHT}C{x} {_BOTTOM - 40} {to} {_TOP + _HEIGHT + 40} {to} {_BOTTOM - 2}"'
+        f'<path d="M{x} {_TOP + _HEIGHT + 2}C{x} {_BOTTOM - 30} {to} {_TOP + _HEIGHT + 30} {to} {_BOTTOM - 2}"'
         ' stroke="#456" fill="none" stroke-dasharray="5 4" marker-start="url(#tip)" marker-end="url(#tip)"/>'
     )

@@ -74,6 +74,7 @@ class AwaitingPerson(KeyturnError):
     """A person has to save the certificate in OpenAir and confirm it."""
 
     code = "AWAITING_PERSON"
+    next_action = "Save the certificate in OpenAir, then run `keyturn rotation confirm ID --fingerprint SHA256`."
 
 
 # --- repeating would be refused again ---------------------------------------------------------------------------------
@@ -129,6 +130,10 @@ class CannotSign(Refused):
     """NetSuite has the certificate record but could not sign with it."""
 
     code = "CANNOT_SIGN"
+    next_action = (
+        "See the record's validity and audience in NetSuite, then run `keyturn rotation resume ID`, "
+        "or `keyturn rotation resume ID --overwrite` to put Keyturn's candidate in its place."
+    )
 
 
 class ForeignRotation(Refused):
@@ -145,14 +150,19 @@ class Drift(Refused):
     """OpenAir holds another certificate than the one that was saved there."""
 
     code = "DRIFT"
-    next_action = "Find out who changed OpenAir's certificate; then run `keyturn rotate` to bring both sides together."
+    next_action = (
+        "Somebody else changed OpenAir's certificate. Find out who; "
+        "then `keyturn rotation resume ID --overwrite` saves Keyturn's there again."
+    )
 
 
 class KeyMismatch(Refused):
     """The certificate does not match its private key."""
 
     code = "KEY_MISMATCH"
-    next_action = "The candidate is not usable. Run `keyturn doctor` to check the vault, then start a new rotation."
+    next_action = (
+        "Restore the database from a backup, check it with `keyturn doctor`, then run `keyturn rotation resume ID`."
+    )
 
 
 class VaultLocked(Refused):
@@ -166,7 +176,9 @@ class SealBroken(Refused):
     """A sealed secret is corrupt, or belongs to another record: it does not open."""
 
     code = "SEAL_BROKEN"
-    next_action = "Restore the database from a backup, or start a new rotation; the old certificate still works."
+    next_action = (
+        "Restore the database from a backup, check it with `keyturn doctor`, then run `keyturn rotation resume ID`."
+    )
 
 
 class GaveUp(Refused):
@@ -234,6 +246,7 @@ class RotationOpen(Rejected):
     """This connection has an open rotation already."""
 
     code = "ROTATION_OPEN"
+    next_action = "See where it stands with `keyturn rotation list`."
 
 
 class IllegalMove(Rejected):
@@ -247,6 +260,7 @@ class NotConfirmed(Rejected):
     """The signature does not verify with this certificate."""
 
     code = "NOT_CONFIRMED"
+    next_action = "Nothing to do: whoever asked for the signature decides."
 
 
 class JournalBroken(Rejected):

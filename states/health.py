@@ -111,7 +111,7 @@ def _placeholder(facts: Facts) -> Problem | None:
     return Problem(
         "PLACEHOLDER",
         f"NetSuite holds the placeholder {facts.netsuite.file_name}, which is not valid.",
-        f"Run `keyturn rotate {facts.connection.name}` for the initial set-up.",
+        _rotate(facts),
     )
 
 
@@ -121,7 +121,7 @@ def _openair_empty(facts: Facts) -> Problem | None:
     return Problem(
         "OPENAIR_EMPTY",
         "OpenAir holds no certificate for real-time import.",
-        f"Run `keyturn rotate {facts.connection.name}`.",
+        _rotate(facts),
     )
 
 
@@ -131,7 +131,7 @@ def _drift(facts: Facts) -> Problem | None:
     return Problem(
         Drift.code,
         "NetSuite signs with another key than that of the certificate in OpenAir: imports are refused.",
-        f"Run `keyturn rotate {facts.connection.name}` to bring both sides together.",
+        _rotate(facts),
     )
 
 
@@ -144,8 +144,26 @@ def _due(facts: Facts) -> Problem | None:
     return Problem(
         need.name,
         f"The certificate {tense} {certificate.not_after:%Y-%m-%d}.",
-        f"Run `keyturn rotate {facts.connection.name}`.",
+        _rotate(facts),
     )
+
+
+def _not_yet_valid(facts: Facts) -> Problem | None:
+    certificate = _certificate(facts)
+    if certificate is None or facts.now >= certificate.not_before:
+        return None
+    return Problem(
+        "NOT_YET_VALID",
+        f"The certificate is valid only from {certificate.not_before:%Y-%m-%d %H:%M} UTC on.",
+        "Set this machine's clock; `keyturn doctor` compares it with NetSuite's.",
+    )
+
+
+def _rotate(facts: Facts) -> str:
+    """What mends a certificate: a rotation, or the one that is open already, since there can be no second one."""
+    if facts.rotation:
+        return f"Rotation {facts.rotation.id} is open: see `keyturn rotation explain {facts.rotation.id}`."
+    return f"Run `keyturn rotate {facts.connection.name}`."
 
 
 def _parked(facts: Facts) -> Problem | None:
@@ -179,6 +197,7 @@ _LOOKS: Final[tuple[Callable[[Facts], Problem | None], ...]] = (
     _openair_empty,
     _drift,
     _due,
+    _not_yet_valid,
     _parked,
     _outage,
 )

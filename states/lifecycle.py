@@ -30,6 +30,8 @@ class _Subject:
 
 def advance(rotation: Rotation, edge: Edge, now: datetime) -> Rotation:
     """Make the move of a step that was done. Raises IllegalMove without the proof that the step brings."""
+    if edge.step is None:
+        raise IllegalMove(f"{edge.trigger!r} is a decision, not a step that was done.")
     target = _fire(rotation, edge.trigger)
     return replace(
         rotation,

@@ -71,7 +71,8 @@ class NetSuite(Protocol):
 
         Safe to repeat with the same certificate. NetSuite refuses the request after ``deadline`` (UTC, by its own
         clock), so a request that is delayed on its way cannot undo a later one. ``create`` allows making a missing
-        record. Raises CertificateRecordMissing, CannotSign, Unknown.
+        record. Raises CertificateRecordMissing; Unknown also where NetSuite took the certificate but cannot sign with
+        it.
         """
         ...
 

@@ -16,6 +16,7 @@ from states.errors import (
     Drift,
     ForeignRotation,
     IllegalMove,
+    KeyturnError,
     NotConfirmed,
     NotSavedYet,
     Unknown,
@@ -45,8 +46,8 @@ def upload_to_netsuite(rotation: Rotation, ports: Ports) -> Rotation:
     """Install the candidate in NetSuite, unless NetSuite proves that it is there already.
 
     Raises ForeignRotation when NetSuite signs with a key that is neither the candidate's nor the expected one,
-    CertificateRecordMissing when there is no record and none may be created, Unknown when the answer was lost and
-    two looks did not find the candidate.
+    CertificateRecordMissing when there is no record and none may be created, CannotSign when nobody can tell whose the
+    record is, Unknown when the answer was lost and two looks did not find the candidate.
     """
     confirmation = _ensure_installed(rotation, ports)
     # A candidate that was found there may have come from the write in doubt, so the skew begins with that one.
@@ -63,14 +64,20 @@ def save_to_openair(rotation: Rotation, ports: Ports) -> Rotation:
     confirmation = _confirmation_of(rotation)
     if rotation.doubt_since and _openair_holds_candidate(rotation, ports):
         return _saved(rotation, ports)
-    if ports.clock.now() - confirmation.asked_at > FRESH:
-        confirmation = _prove_again(rotation, ports)
+    if abs(ports.clock.now() - confirmation.asked_at) > FRESH:  # clocks of two machines may disagree either way
+        confirmation = _ensure_installed(rotation, ports)
     lost: Unknown | None = None
     try:
         ports.openair.save(confirmation)
     except Unknown as error:
         lost = error
-    if not _openair_holds_candidate(rotation, ports):
+    try:
+        shows = _openair_holds_candidate(rotation, ports)
+    except KeyturnError as blind:
+        if lost:
+            raise lost from blind  # what was sent stays in doubt, whatever kept us from looking
+        raise
+    if not shows:
         raise lost or NotSavedYet
     return _saved(rotation, ports)
 
@@ -78,10 +85,14 @@ def save_to_openair(rotation: Rotation, ports: Ports) -> Rotation:
 def verify(rotation: Rotation, ports: Ports) -> Rotation:
     """See that both sides agree: NetSuite signs a fresh challenge, and OpenAir holds the certificate it verifies with.
 
-    Raises ForeignRotation when NetSuite signs with another key, Drift when OpenAir holds another certificate.
+    Raises ForeignRotation when NetSuite signs with another key, Drift when OpenAir holds another certificate; where a
+    person allowed to overwrite, the candidate is put back instead.
     """
-    proved = _prove_again(rotation, ports)
+    proved = _ensure_installed(rotation, ports)
     held = ports.openair.read()
+    if rotation.may_overwrite and (held is None or held.fingerprint != proved.fingerprint):
+        ports.openair.save(proved)
+        held = ports.openair.read()
     if held is None or held.fingerprint != proved.fingerprint:
         raise Drift
     return replace(rotation, verified=Receipt(held.fingerprint, ports.clock.now()))
@@ -97,7 +108,7 @@ def _ensure_installed(rotation: Rotation, ports: Ports) -> Confirmation:
 
 
 def _find_candidate(rotation: Rotation, ports: Ports, looks: int) -> Confirmation | None:
-    """Ask NetSuite to sign; return the proof that it holds the candidate, or None where it holds what it should.
+    """Ask NetSuite to sign; return the proof that it holds the candidate, or None where the candidate may go in.
 
     Several looks have a delay between them: a write that was sent earlier may land late.
     """
@@ -112,21 +123,30 @@ def _find_candidate(rotation: Rotation, ports: Ports, looks: int) -> Confirmatio
                 raise
             continue
         except CannotSign:
-            continue  # a record that cannot sign is nobody's: installing mends it
+            # In doubt it may be our own install, not usable so far.
+            if not (rotation.doubt_since or _may_replace(rotation, ports)):
+                raise
+            continue
         try:
             return _confirmation(rotation, challenge, signature, asked_at)
-        except NotConfirmed:
-            _refuse_foreign(rotation, ports, challenge, signature)
+        except NotConfirmed as error:
+            if not (_is_previous(rotation, challenge, signature) or _may_replace(rotation, ports)):
+                raise ForeignRotation from error
     return None
 
 
-def _refuse_foreign(rotation: Rotation, ports: Ports, challenge: Challenge, signature: str) -> None:
-    """Raise ForeignRotation unless the signature is by the certificate this rotation was asked to replace."""
-    if rotation.previous is None or rotation.may_overwrite or rotation.previous.verifies(signature, challenge.text):
-        return
+def _is_previous(rotation: Rotation, challenge: Challenge, signature: str) -> bool:
+    """Whether the signature is by the certificate this rotation was asked to replace, and did not replace yet."""
+    previous = rotation.previous
+    return rotation.confirmation is None and previous is not None and previous.verifies(signature, challenge.text)
+
+
+def _may_replace(rotation: Rotation, ports: Ports) -> bool:
+    """Whether what is in the record is nobody's: a person said so, nothing was expected there, or the placeholder."""
+    if rotation.may_overwrite or (rotation.previous is None and rotation.confirmation is None):
+        return True
     record = ports.netsuite.report().record
-    if record is None or not record.is_placeholder:
-        raise ForeignRotation
+    return record is not None and record.is_placeholder
 
 
 def _install(rotation: Rotation, ports: Ports) -> Confirmation:
@@ -144,23 +164,15 @@ def _install(rotation: Rotation, ports: Ports) -> Confirmation:
         )
         return _confirmation(rotation, challenge, signature, asked_at)
     except (Unknown, NotConfirmed) as error:
-        found = _find_candidate(rotation, ports, looks=2)
+        try:
+            found = _find_candidate(rotation, ports, looks=2)
+        except KeyturnError as blind:
+            # What was sent stays in doubt, whatever kept us from looking; the next try tells that.
+            raise Unknown(f"NetSuite was sent the certificate, but cannot be asked now: {blind.message}") from blind
         if found is None:
             raise Unknown("NetSuite was sent the certificate, but does not sign with it so far.") from error
         # Its skew began when the install was sent, not when the candidate was found.
         return replace(found, asked_at=asked_at)
-
-
-def _prove_again(rotation: Rotation, ports: Ports) -> Confirmation:
-    """Have NetSuite prove that it still holds the candidate; put it back where a person allowed that."""
-    if rotation.may_overwrite or rotation.may_create_record:
-        return _ensure_installed(rotation, ports)
-    challenge, asked_at = _challenge(ports)
-    signature = ports.netsuite.sign(challenge)
-    try:
-        return _confirmation(rotation, challenge, signature, asked_at)
-    except NotConfirmed as error:
-        raise ForeignRotation from error
 
 
 def _challenge(ports: Ports) -> tuple[Challenge, datetime]:

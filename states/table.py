@@ -55,7 +55,7 @@ FORWARD: Final = (
         steps.verify,
         State.COMPLETED,
         brings="verified",
-        why="Only reads: NetSuite signs a fresh challenge, OpenAir's certificate is read back.",
+        why="NetSuite signs a fresh challenge, OpenAir is read; only what a person allowed is written once more.",
     ),
 )
 """The way of a rotation that goes well, in order."""

@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
 from states.connection import check_url
-from states.errors import KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
+from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
 
 MOST_BYTES: Final = 1024 * 1024
 """The largest answer that is read, in bytes. The answers that are understood have a few thousand."""
@@ -69,13 +69,15 @@ class Http:
 
         ``answer_within`` (seconds) bounds connecting and answering together, also when the answer drips in byte by
         byte; only the look-up of the host's name is the operating system's own. Raises InvalidInput for a base URL
-        that is neither https nor http to a loopback address.
+        that is neither https nor http to a loopback address, InvalidSettings for a CA bundle that cannot be read.
         """
         check_url(base_url)
+        if ca_bundle:
+            _check_bundle(ca_bundle)
         self._base_url = base_url.rstrip("/")
         self._peer = f"{system} ({urlsplit(base_url).hostname})"
         self._connect_within = connect_within
-        self._answer_within = answer_within
+        self.answer_within = answer_within
         self._session = _Session()
         self._session.trust_env = False
         self._session.verify = ca_bundle or True
@@ -104,7 +106,7 @@ class Http:
         """
         # The answers are small, and what is not compressed cannot be a compression bomb.
         headers = {"Accept-Encoding": "identity", "User-Agent": "Keyturn", **headers}
-        timeout: Any = Timeout(connect=self._connect_within, total=self._answer_within)  # types-requests: numbers only
+        timeout: Any = Timeout(connect=self._connect_within, total=self.answer_within)  # types-requests: numbers only
         try:
             response = self._session.post(
                 self._base_url + path,
@@ -123,7 +125,7 @@ class Http:
             raise self._lost(type(error).__name__, writes=writes) from error
 
     def _complete(self, response: requests.Response, *, writes: bool) -> Answer:
-        left = self._answer_within - response.elapsed.total_seconds()
+        left = self.answer_within - response.elapsed.total_seconds()
         body = bytearray()
         with _cut_after(left, response.raw.shutdown):
             for chunk in response.iter_content(65536):
@@ -140,13 +142,20 @@ class Http:
             return WrongBaseUrl(f"{self._peer} answers with a TLS certificate for another host; nothing was sent.")
         return Refused(
             f"The TLS certificate of {self._peer} is not trusted ({reason.verify_message}); nothing was sent.",
-            next_action="Check the base URL and the CA bundle setting, then run `keyturn rotation resume ID`.",
+            next_action="Check the base URL and the CA bundle, then run `keyturn rotation resume ID`.",
         )
 
     def _lost(self, what: str, *, writes: bool) -> KeyturnError:
         if writes:
             return Unknown(f"{self._peer} was sent a request, but its answer was lost ({what}).")
         return TryLater(f"The answer of {self._peer} was lost ({what}); the request changed nothing.")
+
+
+def _check_bundle(path: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        raise InvalidSettings(f"The CA bundle {path} cannot be read: {error.strerror or error}.") from error
 
 
 def retry_after(answer: Answer) -> float | None:
@@ -201,9 +210,14 @@ def _connecting() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _cut_after(seconds: float, cut: Callable[[], object]) -> Iterator[None]:
-    """Stop the block's reading from a connection after ``seconds``: a socket's timeout only bounds each single read."""
+    """Stop the block's reading from a connection after ``seconds``: a socket's timeout only bounds each single read.
+
+    Raises TimeoutError then, whatever the block makes of the cut: some readers take it for the end of the answer.
+    """
+    too_late = threading.Event()
 
     def stop() -> None:
+        too_late.set()
         with contextlib.suppress(OSError, RuntimeError, ValueError):  # the answer was complete in the same moment
             cut()
 
@@ -212,12 +226,18 @@ def _cut_after(seconds: float, cut: Callable[[], object]) -> Iterator[None]:
     timer.start()
     try:
         yield
+    except Exception as error:
+        if too_late.is_set():
+            raise TimeoutError from error
+        raise
     finally:
         timer.cancel()
+    if too_late.is_set():
+        raise TimeoutError
 
 
 class _Connection(HTTPConnection):
-    """Tells when it could not be opened, and does not wait longer for an answer's head than for a single byte."""
+    """Tells when it could not be opened, and gives an answer's whole head the time that urllib3 gives each read."""
 
     def connect(self) -> None:
         with _connecting():

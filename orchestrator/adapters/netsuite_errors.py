@@ -7,11 +7,12 @@ like any script's error, so a status alone never decides.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
+from orchestrator.adapters.checks import Check, first
 from orchestrator.adapters.http import REDIRECTS, Answer, retry_after
 from orchestrator.adapters.quoting import quoted
 from states.errors import (
@@ -35,8 +36,6 @@ NOT_UNDERSTOOD: Final = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
-SAVED: Final = "The certificate was saved before this"
-"""The RESTlet's warning that it refused only after NetSuite had taken the new certificate."""
 
 _RECORD_NOT_FOUND: Final = re.compile(r"""Certificate ["']\w+["'] not found""")
 """Oracle's help writes the id in double quotes, its public typings in single ones."""
@@ -75,14 +74,13 @@ def read(answer: Answer, *, writes: bool) -> Reply:
     error = content.get("error")
     code, message = _unpacked(error) if isinstance(error, dict) else ("", "")
     challenge = _CHALLENGE.match(answer.headers.get("www-authenticate", ""))
-    warnings = content.get("warnings")
     return Reply(
         status=answer.status,
         writes=writes,
         code=code,
         message=message,
         oauth_error=challenge[1] if challenge else "",
-        saved=isinstance(warnings, list) and SAVED in warnings,
+        saved=isinstance(error, dict) and error.get("saved") is True,
         retry_after=retry_after(answer),
         done=content if answer.status == HTTPStatus.OK and content.get("outcome") == "done" else None,
     )
@@ -110,16 +108,7 @@ def unclear(reply: Reply) -> KeyturnError:
     return TryLater(f"NetSuite gave no usable answer ({reply.told}).", retry_after=reply.retry_after)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One row: where it applies, that is what the answer means."""
-
-    name: str
-    applies: Callable[[Reply], bool]
-    error: Callable[[Reply], KeyturnError]
-
-
-CHECKS: Final = (
+CHECKS: Final[tuple[Check[Reply], ...]] = (
     Check(
         "wrong address",
         lambda it: it.status in REDIRECTS or it.status == HTTPStatus.UPGRADE_REQUIRED,
@@ -191,4 +180,4 @@ CHECKS: Final = (
 
 def error_of(reply: Reply) -> KeyturnError:
     """The error that ``reply`` means."""
-    return next(check.error(reply) for check in CHECKS if check.applies(reply))
+    return first(CHECKS, reply).error(reply)

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
+from orchestrator.adapters.checks import Check, first
 from orchestrator.adapters.http import REDIRECTS, SERVER_ERRORS, Answer, retry_after
 from orchestrator.adapters.quoting import quoted
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, WrongBaseUrl
@@ -67,26 +68,29 @@ class Refusal:
         return f"HTTP {self.status}" + (f", {quoted(f'{self.error} {self.description}')}" if self.error else "")
 
 
-Check = tuple[Callable[[Refusal], bool], Callable[[Refusal], KeyturnError]]
-
-CHECKS: Final[tuple[Check, ...]] = (
-    (
+CHECKS: Final[tuple[Check[Refusal], ...]] = (
+    Check(
+        "wrong address",
         lambda it: it.status in REDIRECTS or it.status in NO_ENDPOINT,
         lambda it: WrongBaseUrl(f"{it.system} issues no tokens at this address ({it.told})."),
     ),
-    (
+    Check(
+        "throttled",
         lambda it: it.status == HTTPStatus.TOO_MANY_REQUESTS or it.error in ("temporarily_unavailable", "slow_down"),
         lambda it: Throttled(f"{it.system} issues no token for the moment ({it.told}).", retry_after=it.retry_after),
     ),
-    (
+    Check(
+        "server error",
         lambda it: it.status in SERVER_ERRORS or it.error == "server_error",
         lambda it: TryLater(f"{it.system} could not issue a token ({it.told}).", retry_after=it.retry_after),
     ),
-    (
+    Check(
+        "sign-in refused",
         lambda it: it.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or it.error != "",
         lambda it: SignInRefused(f"{it.system} refused to issue a token ({it.told})."),
     ),
-    (
+    Check(
+        "something else",
         lambda _: True,
         lambda it: TryLater(f"{it.system} answered the request for a token with something else ({it.told})."),
     ),
@@ -108,7 +112,7 @@ def refusal(system: str, answer: Answer) -> Refusal:
 
 def error_of(refused: Refusal) -> KeyturnError:
     """The error that an answer without a token means."""
-    return next(error(refused) for applies, error in CHECKS if applies(refused))
+    return first(CHECKS, refused).error(refused)
 
 
 def _content(answer: Answer) -> Mapping[str, object]:

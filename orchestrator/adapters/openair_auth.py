@@ -20,6 +20,8 @@ from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
+from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, wait_exponential
+
 from orchestrator.adapters import oauth
 from orchestrator.adapters.http import SERVER_ERRORS, Http
 from orchestrator.adapters.oauth import EXPIRY_MARGIN
@@ -30,19 +32,21 @@ from states.ports import Clock
 PATH: Final = "/login/oauth2/v1/token"
 SECRET: Final = "openair_oauth"  # noqa: S105 - a secret's name
 """The name under which the tokens are kept."""
-REFRESH_WITHIN: Final = timedelta(seconds=60)
-"""How long a refresh may be under way. Longer than a call takes; after that its worker is taken for dead."""
+SPARE: Final = timedelta(seconds=30)
+"""How much longer than its call a refresh may be under way: names are looked up, and the tokens stored. After that its
+worker is taken for dead."""
+STORE_TRIES: Final = 7
+"""How often the new tokens are tried to be stored, within about 15 seconds."""
 LOOK_AGAIN: Final = 1.0
 """Seconds after which a worker looks whether another one's refresh is over."""
 
 _CONSENT: Final = (
-    "Consent again in OpenAir, store the new refresh token with `keyturn connection edit`, "
-    "then run `keyturn rotation resume ID`."
+    "Consent again in OpenAir, store the new refresh token with "
+    "`keyturn connection edit NAME --openair-refresh-token-file FILE`, then run `keyturn rotation resume ID`."
 )
-
-
 _CHECK_CLIENT: Final = (
-    "Check the OAuth client id and client secret with `keyturn connection edit`, then run `keyturn rotation resume ID`."
+    "Check the OAuth client id and client secret (`keyturn connection edit NAME --openair-client-secret-file FILE`), "
+    "then run `keyturn rotation resume ID`."
 )
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -150,9 +154,10 @@ class OAuthSignIn:
             return grant.access_token
         if grant.refreshing_until and now < grant.refreshing_until:
             raise TryLater("Another worker is renewing OpenAir's access token.", retry_after=LOOK_AGAIN)
-        under_way = replace(grant, refreshing_until=now + REFRESH_WITHIN, in_doubt=True)
+        until = now + timedelta(seconds=self._http.answer_within) + SPARE
+        note = replace(grant, refreshing_until=until, in_doubt=True)
         try:
-            version = self._secrets.replace(SECRET, under_way.to_bytes(), version)
+            version = self._secrets.replace(SECRET, note.to_bytes(), version)
         except Stale:
             raise TryLater("Another worker is renewing OpenAir's access token.", retry_after=LOOK_AGAIN) from None
         return self._refresh(grant, version)
@@ -166,7 +171,7 @@ class OAuthSignIn:
         except Unknown as error:
             self._withdraw(replace(grant, in_doubt=True), version)
             raise TryLater("OpenAir's answer with the new tokens was lost.") from error
-        except Exception:
+        except KeyturnError:
             self._withdraw(grant, version)  # it was never sent
             raise
         token = oauth.issued(answer, now) if answer.status == HTTPStatus.OK else None
@@ -184,11 +189,19 @@ class OAuthSignIn:
     def _put(self, fresh: Grant, *, spent: str, version: int) -> Grant:
         """Store the new tokens, unless another consent or refresh brought newer ones, which count then.
 
-        A mere note by a worker that took this one for dead gives way: its refresh token is the spent one.
+        A mere note by a worker that took this one for dead gives way: its refresh token is the spent one. A store that
+        is away for a moment is waited for, because the new tokens are nowhere else.
         """
+        patiently = Retrying(
+            retry=retry_if_not_exception_type(Stale),
+            stop=stop_after_attempt(STORE_TRIES),
+            wait=wait_exponential(multiplier=0.2, max=5),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
         while True:
             try:
-                self._secrets.replace(SECRET, fresh.to_bytes(), version)
+                patiently(self._secrets.replace, SECRET, fresh.to_bytes(), version)
             except Stale:
                 stored, version = self._stored()
                 if stored.refresh_token != spent:

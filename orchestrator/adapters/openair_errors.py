@@ -4,11 +4,11 @@ HTTP is 200 for nearly everything; the codes are in the `status` attributes of t
 https://docs.oracle.com/en/cloud/saas/netsuite-openair/nsoa-online-help/article_1127034536.html (Error Codes)
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from orchestrator.adapters.checks import Check, first
 from orchestrator.adapters.http import REDIRECTS
 from states.errors import (
     KeyturnError,
@@ -36,7 +36,7 @@ SIGN_IN: Final = {
 }
 TOKEN_REFUSED: Final = ("2", "401", "418", "419", "420")
 """How an access token that was revoked or has expired early may be refused: a new one is worth one try."""
-WRONG_URL: Final = ("6", "426")
+WRONG_ADDRESS: Final = ("6", "426")
 LIMIT_EXCEEDED: Final = "556"
 TEMPORARY: Final = {
     "414": "it is not available for the moment",
@@ -45,7 +45,7 @@ TEMPORARY: Final = {
 }
 """965 is documented for files; that a Preference may be refused so, and another try help, is an assumption."""
 
-_WRONG_URLS: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UPGRADE_REQUIRED)
+_NO_API: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UPGRADE_REQUIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +72,10 @@ def unclear(reply: Reply) -> KeyturnError:
     return TryLater(f"OpenAir gave no usable answer ({reply.told}).", retry_after=reply.retry_after)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One row: where it applies, that is what the answer means."""
-
-    name: str
-    applies: Callable[[Reply], bool]
-    error: Callable[[Reply], KeyturnError]
-
-
-CHECKS: Final = (
+CHECKS: Final[tuple[Check[Reply], ...]] = (
     Check(
         "wrong address",
-        lambda it: it.code in WRONG_URL or it.status in REDIRECTS or it.status in _WRONG_URLS,
+        lambda it: it.code in WRONG_ADDRESS or it.status in REDIRECTS or it.status in _NO_API,
         lambda it: WrongBaseUrl(f"OpenAir serves this company at another address ({it.told})."),
     ),
     Check(
@@ -126,4 +117,4 @@ CHECKS: Final = (
 
 def error_of(reply: Reply) -> KeyturnError:
     """The error that ``reply`` means."""
-    return next(check.error(reply) for check in CHECKS if check.applies(reply))
+    return first(CHECKS, reply).error(reply)

@@ -4,6 +4,7 @@ OpenAir documents no place of its own for the real-time certificate; a Preferenc
 that the connector reads it there is an assumption (states.connection.OpenAirSettings.preference).
 """
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, Protocol
@@ -21,6 +22,8 @@ from states.errors import InvalidInput, Refused
 from states.rotation import Confirmation
 
 PATH: Final = "/api.pl"
+
+_CODE: Final = re.compile(r"\d{1,6}")
 
 
 class SignIn(Protocol):
@@ -130,10 +133,15 @@ def _taken_apart(answer: Answer, command: str) -> tuple[Reply, Element | None]:
         except (ParseError, DefusedXmlException, ValueError):
             response = Element("unreadable")
         auth, element = response.find("Auth"), response.find(command)
-    statuses = [found.get("status", "") for found in (auth, element) if found is not None]
+    codes = [_code(found) for found in (auth, element) if found is not None]
     both = auth is not None and element is not None
-    code = next((status for status in statuses if status != SUCCESS), SUCCESS if both else "")
+    code = next((code for code in codes if code != SUCCESS), SUCCESS if both else "")
     return Reply(status=answer.status, command=command, code=code, retry_after=retry_after(answer)), element
+
+
+def _code(element: Element) -> str:
+    status = element.get("status", "")
+    return status if _CODE.fullmatch(status) else ""
 
 
 def _changed_preference(found: Element, certificate: Certificate) -> Element:

@@ -189,13 +189,12 @@ describe('when something fails', () => {
     expect(account.fileNames()).toEqual([]);
   });
 
-  test('signing after the save, the refusal comes with the warning that the certificate is in place', () => {
+  test('signing after the save, the refusal says that the certificate is in place', () => {
     const account = new Account();
     account.fail('Signer.sign', suiteScriptError('INVALID_KEY', 'Unusable.'));
     expect(install()).toEqual({
       outcome: 'refused',
-      error: { code: 'SIGNING_FAILED', message: 'INVALID_KEY: Unusable.' },
-      warnings: ['The certificate was saved before this failed'],
+      error: { code: 'SIGNING_FAILED', message: 'INVALID_KEY: Unusable.', saved: true },
     });
     expect(account.certificates.get('custcertificate_oa_realtime').file.contents).toBe(pair.pem);
   });
@@ -209,7 +208,17 @@ describe('when something fails', () => {
     expect(reply.warnings).toEqual(['Could not read the record after saving it: UNEXPECTED_ERROR: Busy.']);
   });
 
-  test.each(['certificateControl.loadCertificate', 'file.save', 'Certificate.save', 'Signer.sign'])(
+  test('because NetSuite throttles the signature after the save, the refusal says that the certificate is in place', () => {
+    const account = new Account();
+    account.fail('Signer.sign', suiteScriptError('SSS_REQUEST_LIMIT_EXCEEDED', 'Request limit exceeded.'));
+    expect(install().error).toEqual({
+      code: 'SIGNING_FAILED',
+      message: 'SSS_REQUEST_LIMIT_EXCEEDED: Request limit exceeded.',
+      saved: true,
+    });
+  });
+
+  test.each(['certificateControl.loadCertificate', 'file.save', 'Certificate.save'])(
     'because NetSuite throttles %s, the throttle is thrown on and no key file stays',
     (name) => {
       const account = new Account();

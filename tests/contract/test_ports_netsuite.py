@@ -2,18 +2,19 @@
 
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import home
 import pytest
+from factories import a_certificate, key_pem
 
 from orchestrator.adapters.http import Http
-from orchestrator.adapters.keys import VaultKeys
 from orchestrator.adapters.netsuite import NetSuiteAdapter
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from orchestrator.adapters.system import SystemClock, SystemRandom
 from simulator import Fault, Simulator
 from states.certificate import Certificate, Challenge
-from states.connection import Algorithm, NetSuiteSettings, Policy
 from states.errors import (
     CertificateRecordMissing,
     KeyturnError,
@@ -25,56 +26,32 @@ from states.errors import (
     Unknown,
     WrongBaseUrl,
 )
-from states.rotation import Candidate, PrivateKey
+from states.rotation import PrivateKey
 
 RESTLET, TOKEN = "netsuite.restlet", "netsuite.token"
-
-
-class OpenVault:
-    """Seals nothing: the keys of these tests are nobody's."""
-
-    def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
-        return plain
-
-    def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
-        return sealed
 
 
 class Account:
     """One simulated NetSuite account, with the adapter that speaks to it."""
 
     def __init__(self, simulator: Simulator, **changes: str) -> None:
-        known = simulator.credentials
-        values = {
-            "account": known.account,
-            "client_id": known.client_id,
-            "certificate_id": known.certificate_id,
-            "restlet_url": known.netsuite_url,
-            "token_url": known.netsuite_url,
-            "assertion_algorithm": "ES256",
-            **changes,
-        }
-        settings = NetSuiteSettings(**values)
-        key = PrivateKey(known.private_key_pem.encode())
+        settings = replace(home.netsuite(simulator.credentials), **changes)
+        key = PrivateKey(simulator.credentials.private_key_pem.encode())
         self.http = Http("NetSuite", settings.restlet_url, answer_within=5.0)
         self.adapter = NetSuiteAdapter(settings, NetSuiteTokens(settings, key, self.http, SystemClock()), self.http)
         self.simulator = simulator
-        self._keys = VaultKeys(OpenVault())
 
-    def candidate(self) -> Candidate:
-        return self._keys.generate("R", "acme", Policy(algorithm=Algorithm.EC_P256), datetime.now(UTC))
-
-    def install(self, candidate: Candidate, *, create: bool = False, within: float = 60.0) -> bool:
-        """Whether the signature that an install brings back proves the candidate."""
+    def install(self, certificate: Certificate, *, create: bool = False, within: float = 60.0) -> bool:
+        """Whether the signature that an install brings back proves ``certificate``."""
         challenge = Challenge.of(SystemRandom().bytes(32))
         signature = self.adapter.install(
-            candidate.certificate,
-            self._keys.open("R", candidate),
+            certificate,
+            PrivateKey(key_pem(certificate)),
             challenge,
             deadline=datetime.now(UTC) + timedelta(seconds=within),
             create=create,
         )
-        return candidate.certificate.verifies(signature, challenge.text)
+        return certificate.verifies(signature, challenge.text)
 
     def proves(self, certificate: Certificate) -> bool:
         """Whether the record's signature verifies with ``certificate``."""
@@ -114,29 +91,29 @@ def test_report_without_a_record(account: Account) -> None:
 
 def test_install_proves_itself(account: Account) -> None:
     """The signature that an install brings back is made with the new key."""
-    candidate = account.candidate()
-    assert account.install(candidate)
-    assert candidate.fingerprint == account.simulator.netsuite.record.fingerprint
+    certificate = a_certificate()
+    assert account.install(certificate)
+    assert certificate.fingerprint == account.simulator.netsuite.record.fingerprint
 
 
 def test_install_again(account: Account) -> None:
     """Installing the same certificate again is safe."""
-    candidate = account.candidate()
-    assert [True, True] == [account.install(candidate), account.install(candidate)]
+    certificate = a_certificate()
+    assert [True, True] == [account.install(certificate), account.install(certificate)]
 
 
 def test_sign(account: Account) -> None:
     """A signature proves the key that the record holds, and no other."""
-    first, second = account.candidate(), account.candidate()
+    first, second = a_certificate(), a_certificate()
     account.install(first)
-    assert (True, False) == (account.proves(first.certificate), account.proves(second.certificate))
+    assert (True, False) == (account.proves(first), account.proves(second))
     account.install(second)
-    assert (False, True) == (account.proves(first.certificate), account.proves(second.certificate))
+    assert (False, True) == (account.proves(first), account.proves(second))
 
 
 def test_no_key_is_left_behind(account: Account) -> None:
     """After an install no file in the File Cabinet holds a private key."""
-    account.install(account.candidate())
+    account.install(a_certificate())
     assert account.simulator.netsuite.record.cabinet.paths_with_private_key() == []
 
 
@@ -144,14 +121,14 @@ def test_install_after_the_deadline(account: Account) -> None:
     """An install that arrives too late changes nothing, and may be sent again."""
     before = account.simulator.netsuite.record.fingerprint
     with pytest.raises(TryLater, match="deadline"):
-        account.install(account.candidate(), within=-1.0)
+        account.install(a_certificate(), within=-1.0)
     assert before == account.simulator.netsuite.record.fingerprint
 
 
 def test_record_missing(account: Account) -> None:
     """A missing record is reported in the vendor's words, and nothing is created unasked."""
     account.simulator.netsuite.record.reset("missing")
-    for call in (lambda: account.proves(account.candidate().certificate), lambda: account.install(account.candidate())):
+    for call in (lambda: account.proves(a_certificate()), lambda: account.install(a_certificate())):
         with pytest.raises(CertificateRecordMissing, match='Certificate "custcertificate_oa_realtime" not found'):
             call()
     assert account.simulator.netsuite.record.fingerprint is None
@@ -160,16 +137,16 @@ def test_record_missing(account: Account) -> None:
 def test_record_created(account: Account) -> None:
     """Where a person allowed it, a missing record is created."""
     account.simulator.netsuite.record.reset("missing")
-    candidate = account.candidate()
-    assert account.install(candidate, create=True)
-    assert account.proves(candidate.certificate)
+    certificate = a_certificate()
+    assert account.install(certificate, create=True)
+    assert account.proves(certificate)
 
 
 def test_permission_missing(account: Account) -> None:
     """A role without the permission is refused, and the next action names the role."""
     account.simulator.netsuite.record.permissions.clear()
     with pytest.raises(NotPermitted) as caught:
-        account.proves(account.candidate().certificate)
+        account.proves(a_certificate())
     assert "suitescript/README.md" in caught.value.next_action
 
 
@@ -182,10 +159,10 @@ def test_one_token_serves_many_calls(account: Account) -> None:
 
 def test_revoked_token(account: Account) -> None:
     """A revoked token is replaced once, in the same call."""
-    candidate = account.candidate()
-    account.install(candidate)
+    certificate = a_certificate()
+    account.install(certificate)
     account.simulator.netsuite.revoke_tokens()
-    assert account.proves(candidate.certificate)
+    assert account.proves(certificate)
     assert (2, 3) == (account.count(TOKEN), account.count(RESTLET))
 
 
@@ -193,7 +170,7 @@ def test_token_refused_for_good(account: Account) -> None:
     """When NetSuite rejects every token, the sign-in is refused after the second."""
     account.simulator.faults.add(Fault(RESTLET, "401", times=None))
     with pytest.raises(SignInRefused):
-        account.install(account.candidate())
+        account.install(a_certificate())
     assert (2, 2) == (account.count(TOKEN), account.count(RESTLET))
 
 
@@ -235,39 +212,39 @@ def test_another_address(account: Account) -> None:
 )
 def test_faults_before(account: Account, kind: str, read: type[KeyturnError], write: type[KeyturnError]) -> None:
     """A fault before anything was done: a read may be repeated; a write is in doubt unless the answer is clear."""
-    held = account.candidate()
+    held = a_certificate()
     account.install(held)
     account.simulator.faults.add(Fault(RESTLET, kind, times=2))
     for call, expected in (
-        (lambda: account.proves(held.certificate), read),
-        (lambda: account.install(account.candidate()), write),
+        (lambda: account.proves(held), read),
+        (lambda: account.install(a_certificate()), write),
     ):
         with pytest.raises(KeyturnError) as caught:
             call()
         assert expected is type(caught.value)
-    assert account.proves(held.certificate)
+    assert account.proves(held)
 
 
 @pytest.mark.parametrize("kind", ["error", "500", "502", "503", "html", "reset", "truncate"])
 def test_faults_after(account: Account, kind: str) -> None:
     """A fault after the install was done leaves it in doubt; asking for a signature finds that it was done."""
-    candidate = account.candidate()
+    certificate = a_certificate()
     account.simulator.faults.add(Fault(RESTLET, kind, when="after", action="install"))
     with pytest.raises(Unknown):
-        account.install(candidate)
-    assert account.proves(candidate.certificate)
+        account.install(certificate)
+    assert account.proves(certificate)
 
 
 def test_late_write(account: Account) -> None:
     """A write that NetSuite begins only after its deadline is refused there, so it cannot undo a newer one."""
-    late, newer = account.candidate(), account.candidate()
+    late, newer = a_certificate(), a_certificate()
     account.simulator.faults.add(Fault(RESTLET, "late", action="install", seconds=0.3))
     with pytest.raises(Unknown):
         account.install(late, within=-1.0)
     account.install(newer)
     while not any(entry.ended == "applied late" for entry in account.simulator.history.entries()):
         SystemClock().sleep(0.02)
-    assert account.proves(newer.certificate)
+    assert account.proves(newer)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +256,7 @@ def test_token_faults(account: Account, kind: str, expected: type[KeyturnError])
     """Whatever goes wrong at the token endpoint, an install was never sent; so it is never in doubt."""
     account.simulator.faults.add(Fault(TOKEN, kind))
     with pytest.raises(KeyturnError) as caught:
-        account.install(account.candidate())
+        account.install(a_certificate())
     assert expected is type(caught.value)
     assert account.count(RESTLET) == 0
 
@@ -299,11 +276,11 @@ def test_retry_after(account: Account, endpoint: str, kind: str) -> None:
 @pytest.mark.parametrize("endpoint", [RESTLET, TOKEN])
 def test_errors_keep_secrets(account: Account, endpoint: str, kind: str) -> None:
     """No error, nor any that caused it, tells a key, a token or an assertion."""
-    candidate = account.candidate()
+    certificate = a_certificate()
     account.simulator.faults.add(Fault(endpoint, kind, times=None))
     with pytest.raises(KeyturnError) as caught:
-        account.install(candidate)
+        account.install(certificate)
     told = "".join(traceback.format_exception(caught.value))
     assert caught.value.message in told
-    secrets = [*candidate.sealed_key.decode().splitlines(), *account.simulator.netsuite._tokens, "eyJ"]
+    secrets = [*key_pem(certificate).decode().splitlines(), *account.simulator.netsuite._tokens, "eyJ"]
     assert [] == [secret for secret in secrets if secret in told]

@@ -1,38 +1,23 @@
 """The OpenAir port: every implementation through one suite."""
 
-from base64 import b64encode
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_type_hints
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from factories import a_candidate, a_confirmation, a_rotation
 
 from orchestrator.adapters.http import Http
-from orchestrator.adapters.keys import VaultKeys
 from orchestrator.adapters.openair_auth import SECRET, Grant, OAuthSignIn, PasswordSignIn
 from orchestrator.adapters.openair_export import OpenAirExport
 from orchestrator.adapters.openair_xml import OpenAirXml
 from orchestrator.adapters.system import SystemClock
 from simulator import Simulator
-from states.certificate import Certificate, Challenge
-from states.connection import Algorithm, OpenAirSettings, Policy
+from states.certificate import Certificate
+from states.connection import OpenAirSettings
 from states.errors import AwaitingPerson, Stale
 from states.ports import OpenAir
 from states.rotation import Confirmation
-
-
-class OpenVault:
-    """Seals nothing: the keys of these tests are nobody's."""
-
-    def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
-        return plain
-
-    def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
-        return sealed
 
 
 class MemorySecrets:
@@ -116,17 +101,7 @@ def company(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Company]
 
 
 def confirmation() -> Confirmation:
-    candidate = VaultKeys(OpenVault()).generate("R", "acme", Policy(algorithm=Algorithm.EC_P256), datetime.now(UTC))
-    key = load_pem_private_key(candidate.sealed_key, password=None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    challenge = Challenge.of(bytes(32))
-    return Confirmation(
-        rotation_id="R",
-        certificate=candidate.certificate,
-        challenge=challenge,
-        signature=b64encode(key.sign(challenge.text, ec.ECDSA(hashes.SHA256()))).decode(),
-        asked_at=datetime.now(UTC),
-    )
+    return a_confirmation(a_rotation(candidate=a_candidate()))
 
 
 def test_nothing_at_first(company: Company) -> None:

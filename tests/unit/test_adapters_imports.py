@@ -1,22 +1,20 @@
 """Real-time import triggers: which certificate verifies one."""
 
 from base64 import b64encode
-from datetime import UTC, datetime
+from datetime import timedelta
 from urllib.parse import quote, urlencode
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from factories import NOW, a_certificate, signed
 
-from orchestrator.adapters.keys import VaultKeys
 from orchestrator.imports import signed_by
 from states.certificate import Certificate
-from states.connection import Algorithm, Policy
 from states.errors import InvalidInput
-from states.rotation import Candidate
 
-NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 BASE = "https://acme.app.openair.com/netsuite.pl"
 FIELDS = {
     "action": "synchronize",
@@ -32,70 +30,61 @@ TEXT = (
 )
 
 
-class OpenVault:
-    """Seals nothing: the keys of these tests are nobody's."""
-
-    def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
-        return plain
-
-    def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
-        return sealed
-
-
-def candidate(algorithm: Algorithm = Algorithm.EC_P256) -> Candidate:
-    return VaultKeys(OpenVault()).generate("R", "acme", Policy(algorithm=algorithm), NOW)
+def rsa_certificate() -> tuple[Certificate, rsa.RSAPrivateKey]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "keyturn test")])
+    built = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), NOW, NOW + timedelta(days=1))
+    ).sign(key, hashes.SHA256())
+    return Certificate.parse(built.public_bytes(Encoding.PEM).decode()), key
 
 
-def signature(by: Candidate, text: str = TEXT) -> str:
-    key = load_pem_private_key(by.sealed_key, password=None)
-    if isinstance(key, rsa.RSAPrivateKey):
-        return b64encode(key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return b64encode(key.sign(text.encode(), ec.ECDSA(hashes.SHA256()))).decode()
+def trigger(by: Certificate | None = None, **changes: str) -> str:
+    """The URL of an import that was signed with the key of ``by``, where ``changes`` has no signature of its own."""
+    signature = {} if by is None else {"signature": signed(by, TEXT.encode())}
+    return f"{BASE}?{urlencode({**FIELDS, **signature, **changes}, quote_via=quote)}"
 
 
-def trigger(by: Candidate, **changes: str) -> str:
-    return f"{BASE}?{urlencode({**FIELDS, 'signature': signature(by), **changes}, quote_via=quote)}"
-
-
-def named(**candidates: Candidate) -> dict[str, Certificate]:
-    return {name: it.certificate for name, it in candidates.items()}
-
-
-@pytest.mark.parametrize("algorithm", [Algorithm.RSA_2048, Algorithm.EC_P256])
-def test_signed_by(algorithm: Algorithm) -> None:
+def test_signed_by() -> None:
     """The certificate whose key signed the trigger is named, in whatever order the parameters came."""
-    current, previous = candidate(algorithm), candidate()
-    certificates = named(previous=previous, current=current)
-    url = trigger(current)
+    certificates = {"previous": a_certificate(), "current": a_certificate()}
+    url = trigger(certificates["current"])
     backwards = f"{BASE}?{'&'.join(reversed(url.partition('?')[2].split('&')))}"
     assert ["current", "current"] == [signed_by(url, certificates), signed_by(backwards, certificates)]
 
 
+def test_signed_by_an_rsa_key() -> None:
+    """RSA signatures are those of PKCS#1 v1.5 with SHA-256, as NetSuite is assumed to make them."""
+    certificate, key = rsa_certificate()
+    raw = key.sign(TEXT.encode(), padding.PKCS1v15(), hashes.SHA256())
+    url = trigger(signature=b64encode(raw).decode())
+    assert signed_by(url, {"other": a_certificate(), "current": certificate}) == "current"
+
+
 def test_signed_by_none() -> None:
     """A trigger that none of the certificates verifies is nobody's."""
-    assert signed_by(trigger(candidate()), named(current=candidate())) is None
+    assert signed_by(trigger(a_certificate()), {"current": a_certificate()}) is None
 
 
 @pytest.mark.parametrize("field", [name for name in FIELDS if name != "action"])
 def test_every_field_is_signed(field: str) -> None:
     """A change of any one field breaks the signature."""
-    current = candidate()
-    assert signed_by(trigger(current, **{field: FIELDS[field] + "x"}), named(current=current)) is None
+    current = a_certificate()
+    assert signed_by(trigger(current, **{field: FIELDS[field] + "x"}), {"current": current}) is None
 
 
 def test_other_parameters_are_not_signed() -> None:
     """What is no part of the signed text does not count."""
-    current = candidate()
-    assert signed_by(trigger(current, cache="1"), named(current=current)) == "current"
+    current = a_certificate()
+    assert signed_by(trigger(current, cache="1"), {"current": current}) == "current"
 
 
 def test_empty_fields_are_kept() -> None:
     """A field without a value is signed without a value."""
-    current = candidate()
+    current = a_certificate()
     text = TEXT.replace("contact,project & more/ü", "")
-    url = trigger(current, other_types="", signature=signature(current, text))
-    assert signed_by(url, named(current=current)) == "current"
+    url = trigger(current, other_types="", signature=signed(current, text.encode()))
+    assert signed_by(url, {"current": current}) == "current"
 
 
 @pytest.mark.parametrize(
@@ -106,10 +95,10 @@ def test_empty_fields_are_kept() -> None:
         ("https://[", "cannot be read"),
         (f"{BASE}?a=%ff", "cannot be read"),
         (f"{BASE}?action=synchronize&db_id=acme", "lacks record_type, ns_id, netsuite_user_id, other_types, signature"),
-        (trigger(candidate()).replace("netsuite.pl", "api.pl"), "netsuite.pl"),
-        (trigger(candidate(), action="delete"), "action=synchronize"),
-        (trigger(candidate()) + "&ns_id=43", "twice"),
-        (trigger(candidate(), signature="a b"), "URL encoding"),
+        (trigger(a_certificate()).replace("netsuite.pl", "api.pl"), "netsuite.pl"),
+        (trigger(a_certificate(), action="delete"), "action=synchronize"),
+        (trigger(a_certificate()) + "&ns_id=43", "twice"),
+        (trigger(a_certificate(), signature="a b"), "URL encoding"),
     ],
 )
 def test_no_trigger(url: str, told: str) -> None:
@@ -120,5 +109,5 @@ def test_no_trigger(url: str, told: str) -> None:
 
 def test_broken_signature_is_nobodys() -> None:
     """A signature that is no Base64 verifies with nothing."""
-    current = candidate()
-    assert signed_by(trigger(current, signature="!"), named(current=current)) is None
+    current = a_certificate()
+    assert signed_by(trigger(current, signature="!"), {"current": current}) is None

@@ -12,14 +12,14 @@ import jsonschema
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from factories import a_certificate, key_pem
 
 from orchestrator.adapters.http import Answer
-from orchestrator.adapters.keys import VaultKeys
 from orchestrator.adapters.netsuite import PATH, NetSuiteAdapter
 from orchestrator.adapters.netsuite_token import PATH as TOKEN_PATH
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
-from states.certificate import Certificate, Challenge
-from states.connection import Algorithm, NetSuiteSettings, Policy
+from states.certificate import Challenge
+from states.connection import NetSuiteSettings
 from states.errors import SignInRefused, Throttled, TryLater, Unknown
 from states.ports import Record, Report
 from states.rotation import PrivateKey
@@ -40,16 +40,6 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
-
-
-class OpenVault:
-    """Seals nothing: the keys of these tests are nobody's."""
-
-    def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
-        return plain
-
-    def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
-        return sealed
 
 
 class FakeHttp:
@@ -111,14 +101,9 @@ def token_source(http: Any, clock: FakeClock | None = None) -> NetSuiteTokens:
     return NetSuiteTokens(settings(assertion_algorithm="ES256"), sign_in_key(), http, clock or FakeClock())
 
 
-def new_certificate() -> tuple[Certificate, PrivateKey]:
-    keys = VaultKeys(OpenVault())
-    candidate = keys.generate("R", "acme", Policy(algorithm=Algorithm.EC_P256), NOW)
-    return candidate.certificate, keys.open("R", candidate)
-
-
 def install(http: Any, tokens: Any = None) -> str:
-    certificate, key = new_certificate()
+    certificate = a_certificate()
+    key = PrivateKey(key_pem(certificate))
     return adapter(http, tokens).install(certificate, key, CHALLENGE, deadline=NOW, create=False)
 
 
@@ -183,7 +168,8 @@ def test_sign_request() -> None:
 def test_install_request() -> None:
     """An install carries certificate and key in the schema's form, the deadline in UTC, and counts as a write."""
     http = FakeHttp(ok(action="install", signature=SIGNATURE, created=False, record=None))
-    certificate, key = new_certificate()
+    certificate = a_certificate()
+    key = PrivateKey(key_pem(certificate))
     deadline = datetime.fromisoformat("2026-11-23T22:02:00.7+02:00")
     assert SIGNATURE == adapter(http).install(certificate, key, CHALLENGE, deadline=deadline, create=True)
     request = json.loads(http.asked[0]["body"])

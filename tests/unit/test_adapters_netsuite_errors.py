@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from orchestrator.adapters import netsuite_errors
+from orchestrator.adapters.checks import first
 from orchestrator.adapters.http import Answer
-from orchestrator.adapters.netsuite_errors import CHECKS, SAVED
+from orchestrator.adapters.netsuite_errors import CHECKS
 from states import errors
 
 PAGE = b"<!DOCTYPE html><title>Maintenance</title>"
@@ -23,7 +24,7 @@ def script(name: str, message: str = "Words.") -> bytes:
 
 
 def refusal(code: str, message: str = "Words.", **more: Any) -> bytes:
-    return json.dumps({"outcome": "refused", "error": {"code": code, "message": message}, **more}).encode()
+    return json.dumps({"outcome": "refused", "error": {"code": code, "message": message, **more}}).encode()
 
 
 def bearer(error: str) -> dict[str, str]:
@@ -122,7 +123,7 @@ def test_unclear_for_writes(status: int, body: bytes, expected: type[errors.Keyt
 @pytest.mark.parametrize("code", ["CERTIFICATE_NOT_FOUND", "NOT_PERMITTED", "SIGNING_FAILED", "UNEXPECTED"])
 def test_refused_after_saving(code: str) -> None:
     """Whatever failed after NetSuite had taken the certificate, the write is in doubt and not refused."""
-    body = refusal(code, warnings=["Another warning", SAVED])
+    body = refusal(code, saved=True)
     assert errors.Unknown is type(error_for(200, body, writes=True))
 
 
@@ -162,7 +163,6 @@ def test_secrets_are_withheld() -> None:
 def test_every_check_decides_something() -> None:
     """No row of the table is dead: each is the first that applies to one of the answers above."""
     rows = [(row[1], row[2], row[3]) for row in SAME_FOR_BOTH] + [(row[1], row[2], {}) for row in DIFFERENT]
-    rows.append((200, refusal("SIGNING_FAILED", warnings=[SAVED]), {}))
+    rows.append((200, refusal("SIGNING_FAILED", saved=True), {}))
     replies = [netsuite_errors.read(Answer(status, headers, body), writes=False) for status, body, headers in rows]
-    deciding = {next(check.name for check in CHECKS if check.applies(reply)) for reply in replies}
-    assert {check.name for check in CHECKS} == deciding
+    assert {check.name for check in CHECKS} == {first(CHECKS, reply).name for reply in replies}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.adapters import oauth
+from orchestrator.adapters.checks import first
 from orchestrator.adapters.http import Answer
 from states import errors
 
@@ -60,8 +61,7 @@ def test_refusals(given: Answer, expected: type[errors.KeyturnError]) -> None:
 def test_every_check_decides_something() -> None:
     """No row of the table is dead: each is the first that applies to one of the answers above."""
     refusals = [oauth.refusal("NetSuite", row[1]) for row in ROWS]
-    deciding = {next(at for at, (applies, _) in enumerate(oauth.CHECKS) if applies(it)) for it in refusals}
-    assert set(range(len(oauth.CHECKS))) == deciding
+    assert {check.name for check in oauth.CHECKS} == {first(oauth.CHECKS, it).name for it in refusals}
 
 
 def test_refusal_is_quoted_with_care() -> None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from orchestrator.adapters.http import Answer
-from orchestrator.adapters.openair_auth import REFRESH_WITHIN, SECRET, Grant, OAuthSignIn, PasswordSignIn
+from orchestrator.adapters.openair_auth import SECRET, SPARE, Grant, OAuthSignIn, PasswordSignIn
 from states.connection import OpenAirSettings
 from states.errors import KeyturnError, SignInRefused, Stale, Throttled, TryLater, Unknown, WrongBaseUrl
 
@@ -62,6 +62,8 @@ class FakeSecrets:
 class FakeOpenAir:
     """A token endpoint that voids each refresh token with its use; `meanwhile` happens while a request is under way."""
 
+    answer_within = 20.0
+
     def __init__(self, *answers: Answer | KeyturnError) -> None:
         self.valid = "refresh-0"
         self.answers = list(answers)
@@ -98,6 +100,9 @@ class FakeOpenAir:
         self.valid = f"refresh-{number}"
         content = {"access_token": f"access-{number}", "refresh_token": self.valid, "expires_in": 3600}
         return Answer(200, {}, json.dumps(content).encode())
+
+
+REFRESH_WITHIN = timedelta(seconds=FakeOpenAir.answer_within) + SPARE
 
 
 def sign_in(openair: FakeOpenAir, secrets: FakeSecrets, clock: FakeClock | None = None) -> OAuthSignIn:
@@ -208,8 +213,10 @@ def test_loser_of_the_race_sends_nothing() -> None:
     openair = FakeOpenAir()
 
     class Overtaken(FakeSecrets):
-        def replace(self, name: str, value: bytes, version: int) -> int:
-            raise Stale
+        def get(self, name: str) -> tuple[bytes, int] | None:
+            found = super().get(name)
+            self.put(granted(refreshing_until=NOW + REFRESH_WITHIN, in_doubt=True))
+            return found
 
     with pytest.raises(TryLater):
         sign_in(openair, Overtaken(granted())).fields()
@@ -260,6 +267,37 @@ def test_late_answer_is_kept() -> None:
     openair.meanwhile = lambda: secrets.put(granted(in_doubt=True))
     assert {"access_token": "access-1"} == sign_in(openair, secrets).fields()
     assert (openair.valid, False) == (secrets.grant.refresh_token, secrets.grant.in_doubt)
+
+
+def test_store_that_is_away_for_a_moment() -> None:
+    """The new tokens are nowhere else, so a store that fails is tried again; a write that had succeeded is found."""
+
+    class Shaky(FakeSecrets):
+        def replace(self, name: str, value: bytes, version: int) -> int:
+            done = super().replace(name, value, version)
+            if Grant.from_bytes(value).access_token:
+                raise OSError
+            return done
+
+    openair, secrets, clock = FakeOpenAir(), Shaky(granted()), FakeClock()
+    assert {"access_token": "access-1"} == sign_in(openair, secrets, clock).fields()
+    assert openair.valid == secrets.grant.refresh_token
+
+
+def test_store_that_stays_away() -> None:
+    """A store that fails for good is told as such, within seconds; the note and its doubt stay behind."""
+
+    class Broken(FakeSecrets):
+        def replace(self, name: str, value: bytes, version: int) -> int:
+            if Grant.from_bytes(value).access_token:
+                raise OSError
+            return super().replace(name, value, version)
+
+    secrets, clock = Broken(granted()), FakeClock()
+    with pytest.raises(OSError):  # noqa: PT011 - it passes as it is
+        sign_in(FakeOpenAir(), secrets, clock).fields()
+    assert secrets.grant.in_doubt
+    assert timedelta(seconds=5) < clock.now() - NOW < timedelta(seconds=30)
 
 
 def test_new_consent_wins() -> None:

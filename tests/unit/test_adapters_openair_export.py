@@ -1,33 +1,15 @@
 """The export adapter's file, and what it tells the person."""
 
 import stat
-from base64 import b64encode
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from factories import a_candidate, a_confirmation, a_rotation
 
-from orchestrator.adapters.keys import VaultKeys
 from orchestrator.adapters.openair_export import OpenAirExport
-from states.certificate import Certificate, Challenge
-from states.connection import Algorithm, Policy
+from states.certificate import Certificate
 from states.errors import AwaitingPerson, Refused
 from states.rotation import Confirmation
-
-NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
-
-
-class OpenVault:
-    """Seals nothing: the keys of these tests are nobody's."""
-
-    def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
-        return plain
-
-    def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
-        return sealed
 
 
 class Person:
@@ -40,17 +22,7 @@ class Person:
 
 
 def confirmation() -> Confirmation:
-    candidate = VaultKeys(OpenVault()).generate("R", "acme", Policy(algorithm=Algorithm.EC_P256), NOW)
-    key = load_pem_private_key(candidate.sealed_key, password=None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    challenge = Challenge.of(bytes(32))
-    return Confirmation(
-        rotation_id="01ROTATION",
-        certificate=candidate.certificate,
-        challenge=challenge,
-        signature=b64encode(key.sign(challenge.text, ec.ECDSA(hashes.SHA256()))).decode(),
-        asked_at=NOW,
-    )
+    return a_confirmation(a_rotation(id="01ROTATION", candidate=a_candidate()))
 
 
 def export(folder: Path, person: Person | None = None) -> OpenAirExport:

@@ -1,38 +1,22 @@
 """What the XML adapter sends, and how it takes answers, without any HTTP."""
 
-from base64 import b64encode
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from defusedxml.ElementTree import fromstring
+from factories import a_candidate, a_confirmation, a_rotation
 
 from orchestrator.adapters.http import Answer
-from orchestrator.adapters.keys import VaultKeys
 from orchestrator.adapters.openair_xml import OpenAirXml
-from states.certificate import Certificate, Challenge
-from states.connection import Algorithm, OpenAirSettings, Policy
+from states.certificate import Certificate
+from states.connection import OpenAirSettings
 from states.errors import Refused, SignInRefused, TryLater, Unknown
 from states.rotation import Confirmation
 
-NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 NAME = "oa_realtime_certificate"
 EMPTY = '<response><Auth status="0"/><Read status="601"/></response>'
 BILLION_LAUGHS = '<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><response>&b;</response>'
-
-
-class OpenVault:
-    """Seals nothing: the keys of these tests are nobody's."""
-
-    def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
-        return plain
-
-    def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
-        return sealed
 
 
 class FakeHttp:
@@ -78,18 +62,7 @@ def openair(http: FakeHttp, *, renews: bool = False) -> OpenAirXml:
 
 
 def confirmation() -> Confirmation:
-    keys = VaultKeys(OpenVault())
-    candidate = keys.generate("R", "acme", Policy(algorithm=Algorithm.EC_P256), NOW)
-    key = load_pem_private_key(candidate.sealed_key, password=None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    challenge = Challenge.of(bytes(32))
-    return Confirmation(
-        rotation_id="R",
-        certificate=candidate.certificate,
-        challenge=challenge,
-        signature=b64encode(key.sign(challenge.text, ec.ECDSA(hashes.SHA256()))).decode(),
-        asked_at=NOW,
-    )
+    return a_confirmation(a_rotation(candidate=a_candidate()))
 
 
 def found(*settings: str, name: str = NAME) -> str:
@@ -188,7 +161,16 @@ def test_lost_write_is_unknown() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["", "<html>", "<response/>", '<response status="1"/>', '<response><Auth status="0"/></response>', BILLION_LAUGHS],
+    [
+        done("Read", status="Tell nobody: a text in place of a code"),
+        done("Read", auth=""),
+        "",
+        "<html>",
+        "<response/>",
+        '<response status="1"/>',
+        '<response><Auth status="0"/></response>',
+        BILLION_LAUGHS,
+    ],
 )
 def test_answers_that_cannot_be_read(answer: str) -> None:
     """What is no answer to the command is no answer, and entities are not expanded."""

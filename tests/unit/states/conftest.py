@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from states import table
 from states.certificate import Certificate, Challenge
-from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Policy
+from states.connection import Policy
 from states.errors import CannotSign, CertificateRecordMissing, KeyMismatch, KeyturnError, Refused, SealBroken, TryLater
 from states.ports import PLACEHOLDER_FILE, Ports, Record, Report
 from states.rotation import Candidate, Cause, Confirmation, Failure, PrivateKey, Receipt, Rotation
@@ -129,15 +129,6 @@ def parked(rotation: Rotation, error: KeyturnError | None = None) -> Rotation:
     """The rotation, parked where it stands."""
     failure = Failure.of(error or Refused(), failed_from=rotation.state, at=NOW)
     return replace(rotation, state=State.FAILED, failure=failure)
-
-
-def a_connection(**changes: Any) -> Connection:
-    connection = Connection(
-        name="acme",
-        netsuite=NetSuiteSettings(account="1234567", client_id="id", certificate_id="kid"),
-        openair=OpenAirSettings(url="https://acme.app.openair.com", company="Acme", user="keyturn"),
-    )
-    return replace(connection, **changes)
 
 
 # --- the world --------------------------------------------------------------------------------------------------------

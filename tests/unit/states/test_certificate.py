@@ -3,6 +3,8 @@
 import base64
 import copy
 import pickle
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -66,10 +68,10 @@ def test_a_certificate_is_valid_from_the_first_moment_to_the_last(offset: timede
 def test_what_follows_the_certificate_is_dropped(pair: Pair) -> None:
     """A file of certificate and key is read without keeping a trace of the key."""
     key = pair.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    certificates._load.cache_clear()
-    assert pair.certificate == Certificate.parse(pair.certificate.pem + key)
-    assert "PRIVATE" not in Certificate.parse(pair.certificate.pem + key).pem
-    assert 0 == certificates._load.cache_info().currsize, "the cache would keep the key for as long as the process lives"
+    both = pair.certificate.pem + key
+    references = sys.getrefcount(both)
+    assert pair.certificate == Certificate.parse(both)
+    assert references == sys.getrefcount(both), "something, such as a cache, keeps the text with the key in it"
 
 
 def test_a_certificate_does_not_fill_the_log(pair: Pair) -> None:
@@ -114,11 +116,10 @@ def test_well_formed_base64_of_garbage_never_verifies(pair: Pair, raw: bytes) ->
 
 
 @EACH_ALGORITHM
-@pytest.mark.parametrize("spoil", [lambda text: text + "\n", lambda text: "!" + text, lambda text: text.rstrip("=") + "*"])
-def test_base64_is_read_strictly(pair: Pair, spoil: object) -> None:
+@pytest.mark.parametrize("spoiled", ["{}\n", "!{}", "{}*", " {}"])
+def test_base64_is_read_strictly(pair: Pair, spoiled: str) -> None:
     """A signature with anything beside standard Base64 in it does not verify."""
-    assert callable(spoil)
-    assert not pair.certificate.verifies(spoil(pair.sign(b"text")), b"text")
+    assert not pair.certificate.verifies(spoiled.format(pair.sign(b"text")), b"text")
 
 
 def test_other_kinds_of_keys_never_verify() -> None:
@@ -153,11 +154,11 @@ def test_a_challenge_is_32_bytes(raw: bytes) -> None:
         Challenge.of(raw)
 
 
-@pytest.mark.parametrize("nonce", ["", "A" * 42, "A" * 44, "A" * 42 + "=", "A" * 42 + "+", "A" * 42 + "\n", "A" * 43 + "\n"])
-def test_a_nonce_is_base64url(nonce: str) -> None:
+@pytest.mark.parametrize("end", ["", "AA", "=", "+", "/", "\n", "A\n", "ä"])
+def test_a_nonce_is_base64url(end: str) -> None:
     """What is sent to NetSuite is exactly of the form that its script accepts."""
     with pytest.raises(InvalidInput):
-        Challenge(nonce)
+        Challenge("A" * 42 + end)
 
 
 @EACH_ALGORITHM
@@ -234,9 +235,8 @@ def test_a_private_key_shows_nothing_of_itself() -> None:
 
 
 @pytest.mark.parametrize("spread", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_a_private_key_is_not_spread(spread: object) -> None:
+def test_a_private_key_is_not_spread(spread: Callable[[PrivateKey], object]) -> None:
     """It can be neither pickled nor copied by accident."""
-    assert callable(spread)
     with pytest.raises(TypeError, match="never pickled"):
         spread(PrivateKey(b"secret"))
 

@@ -39,7 +39,7 @@ def with_all_proofs(rotation: Rotation, pair: Pair) -> Rotation:
 
 @pytest.mark.parametrize(("state", "trigger"), list(product(State, TRIGGERS)))
 def test_exactly_the_moves_of_the_table_are_legal(state: State, trigger: str, pair: Pair) -> None:
-    """Every state × trigger: where the table has a move it is made; any other is refused and changes nothing."""
+    """Every state with every trigger: a move of the table is made; any other is refused and changes nothing."""
     start = a_rotation(pair, State.KEY_GENERATED if state is State.FAILED else state)
     rotation = with_all_proofs(parked(start) if state is State.FAILED else start, pair)
     before = replace(rotation)

@@ -1,14 +1,14 @@
 """Whatever goes wrong in whatever order: the rules hold over the whole way of a rotation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import count
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from states import lifecycle
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, Unknown
+from states.ports import PLACEHOLDER_FILE
 from states.rotation import Rotation
 from states.state import State
 from states.table import NEXT
@@ -32,40 +32,33 @@ class Misfortune:
 
     def fault(self, world: World) -> Fault | None:
         """What the world is told to do."""
-        match self.kind:
-            case "throttled":
-                return Fault(Throttled())
-            case "sign-in refused":
-                return Fault(SignInRefused())
-            case "lost":
-                return Fault(Unknown())
-            case "lost after":
-                return Fault(Unknown(), applied=True)
-            case "lost, lands late":
-                return Fault(Unknown(), late=self.late)
-            case "killed before":
-                return Fault(Killed())
-            case "killed after":
-                return Fault(Killed(), applied=True)
-            case "a stranger's key":
-                return Fault(before=lambda: world.netsuite.hold(STRANGER))
-            case "the previous key":
-                return Fault(before=lambda: world.netsuite.hold(PREVIOUS))
-            case "the placeholder":
-                return Fault(before=lambda: world.netsuite.hold(STRANGER, file_name="openair-certificate.pem"))
-            case "record deleted":
-                return Fault(before=lambda: world.netsuite.hold(None))
-            case "OpenAir emptied":
-                return Fault(before=lambda: setattr(world.openair, "held", None))
+        if self.kind in FAILURES:
+            return FAILURES[self.kind](self.late)
+        if self.kind in MEDDLING:
+            return Fault(before=lambda: MEDDLING[self.kind](world))
         return None
 
 
-FAILURES = ["throttled", "sign-in refused", "lost", "lost after", "lost, lands late", "killed before", "killed after"]
-MEDDLING = ["a stranger's key", "the previous key", "the placeholder", "record deleted", "OpenAir emptied"]
+FAILURES: dict[str, Callable[[float], Fault]] = {
+    "throttled": lambda _: Fault(Throttled()),
+    "sign-in refused": lambda _: Fault(SignInRefused()),
+    "lost": lambda _: Fault(Unknown()),
+    "lost after": lambda _: Fault(Unknown(), applied=True),
+    "lost, lands late": lambda late: Fault(Unknown(), late=late),
+    "killed before": lambda _: Fault(Killed()),
+    "killed after": lambda _: Fault(Killed(), applied=True),
+}
+MEDDLING: dict[str, Callable[[World], None]] = {
+    "a stranger's key": lambda world: world.netsuite.hold(STRANGER),
+    "the previous key": lambda world: world.netsuite.hold(PREVIOUS),
+    "the placeholder": lambda world: world.netsuite.hold(STRANGER, file_name=PLACEHOLDER_FILE),
+    "record deleted": lambda world: world.netsuite.hold(None),
+    "OpenAir emptied": lambda world: setattr(world.openair, "held", None),
+}
 READS = {"netsuite.sign", "netsuite.report", "openair.read"}
 
 
-def misfortunes(kinds: list[str]) -> st.SearchStrategy[list[Misfortune]]:
+def misfortunes(*kinds: str) -> st.SearchStrategy[list[Misfortune]]:
     """A schedule: what happens to the first remote call, the second, and so on; after its end all goes well."""
     each = st.builds(Misfortune, st.sampled_from(["fine", "fine", *kinds]), st.sampled_from([0.5, 1.5, 30.0]))
     return st.lists(each, max_size=25)
@@ -85,15 +78,15 @@ def a_world(schedule: list[Misfortune]) -> World:
     return world
 
 
-def carry(world: World, rotation: Rotation, rounds: Iterator[int], *, overwrite: bool, create: bool) -> Rotation:
+def carry(world: World, rotation: Rotation, rounds: int, *, allowed: dict[str, bool]) -> Rotation:
     """Carry the rotation along as a worker does, round after round, resumed by a person where it is parked."""
-    for _ in rounds:
+    for _ in range(rounds):
         world.clock.advance(1)
         now = world.clock.now()
         if rotation.state is State.COMPLETED:
             break
         if rotation.state is State.FAILED:
-            rotation = lifecycle.resume(rotation, now, may_create_record=create, may_overwrite=overwrite)
+            rotation = lifecycle.resume(rotation, now, **allowed)
             continue
         edge = NEXT[rotation.state]
         assert edge.step
@@ -108,17 +101,19 @@ def carry(world: World, rotation: Rotation, rounds: Iterator[int], *, overwrite:
     return rotation
 
 
+NOTHING = {"may_create_record": False, "may_overwrite": False}
+EVERYTHING = dict.fromkeys(NOTHING, True)
+ALLOWED = st.fixed_dictionaries(dict.fromkeys(NOTHING, st.booleans()))
+
 COMMON = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @COMMON
-@given(misfortunes(FAILURES + MEDDLING), st.booleans(), st.booleans())
-def test_openair_is_never_written_before_netsuite_signed(
-    schedule: list[Misfortune], overwrite: bool, create: bool  # noqa: FBT001
-) -> None:
+@given(misfortunes(*FAILURES, *MEDDLING), ALLOWED)
+def test_openair_is_never_written_before_netsuite_signed(schedule: list[Misfortune], allowed: dict[str, bool]) -> None:
     """Rule 1: by what the systems themselves saw, each save of a certificate follows a signature with its key."""
     world = a_world(schedule)
-    carry(world, world.rotation(), iter(range(60)), overwrite=overwrite, create=create)
+    carry(world, world.rotation(), 60, allowed=allowed)
     signed = set()
     for what, fingerprint, _ in world.events:
         if what == "signed":
@@ -129,22 +124,22 @@ def test_openair_is_never_written_before_netsuite_signed(
 
 
 @COMMON
-@given(misfortunes(FAILURES + MEDDLING), st.booleans(), st.booleans())
+@given(misfortunes(*FAILURES, *MEDDLING), ALLOWED)
 def test_a_rotation_makes_one_candidate_and_installs_no_other(
-    schedule: list[Misfortune], overwrite: bool, create: bool  # noqa: FBT001
+    schedule: list[Misfortune], allowed: dict[str, bool]
 ) -> None:
     """However often it fails, is killed and resumed: one key pair, and NetSuite is never given another."""
     world = a_world(schedule)
-    carry(world, world.rotation(), iter(range(60)), overwrite=overwrite, create=create)
+    carry(world, world.rotation(), 60, allowed=allowed)
     assert (1, set(world.installed) | {CANDIDATE.fingerprint}) == (len(world.keys.made), {CANDIDATE.fingerprint})
 
 
 @COMMON
-@given(misfortunes(FAILURES))
+@given(misfortunes(*FAILURES))
 def test_the_skew_is_never_understated(schedule: list[Misfortune]) -> None:
     """It begins no later than the moment at which NetSuite really took the candidate."""
     world = a_world(schedule)
-    rotation = carry(world, world.rotation(), iter(range(60)), overwrite=False, create=False)
+    rotation = carry(world, world.rotation(), 60, allowed=NOTHING)
     taken = min((at for what, _, at in world.events if what == "installed"), default=None)
     if rotation.skew_from:
         assert taken
@@ -152,11 +147,11 @@ def test_the_skew_is_never_understated(schedule: list[Misfortune]) -> None:
 
 
 @COMMON
-@given(misfortunes(FAILURES))
+@given(misfortunes(*FAILURES))
 def test_every_rotation_completes_in_the_end(schedule: list[Misfortune]) -> None:
     """When the systems answer again, a rotation that failed anyhow completes with both sides on its candidate."""
     world = a_world(schedule)
-    rotation = carry(world, world.rotation(), iter(range(200)), overwrite=False, create=False)
+    rotation = carry(world, world.rotation(), 200, allowed=NOTHING)
     assert State.COMPLETED is rotation.state
     assert world.netsuite.holds
     assert world.openair.held
@@ -164,19 +159,19 @@ def test_every_rotation_completes_in_the_end(schedule: list[Misfortune]) -> None
 
 
 @COMMON
-@given(misfortunes(FAILURES + MEDDLING))
+@given(misfortunes(*FAILURES, *MEDDLING))
 def test_a_person_who_allows_everything_brings_it_to_its_end(schedule: list[Misfortune]) -> None:
     """There is no dead end: whatever others did to the record, `resume --overwrite --create-record` gets through."""
     world = a_world(schedule)
-    rotation = carry(world, world.rotation(), iter(range(200)), overwrite=True, create=True)
+    rotation = carry(world, world.rotation(), 200, allowed=EVERYTHING)
     assert State.COMPLETED is rotation.state
 
 
 @COMMON
-@given(misfortunes(FAILURES))
+@given(misfortunes(*FAILURES))
 def test_the_candidate_is_applied_once_where_nothing_is_lost_for_long(schedule: list[Misfortune]) -> None:
     """Late landings of half the delay are waited for: NetSuite takes the candidate once, however often it is asked."""
     soon = [replace(each, late=0.5) for each in schedule]
     world = a_world(soon)
-    carry(world, world.rotation(), count(), overwrite=False, create=False)
+    carry(world, world.rotation(), 200, allowed=NOTHING)
     assert [CANDIDATE.fingerprint] == world.installed

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
 from states.errors import (
     AwaitingPerson,
-    CannotSign,
     CertificateRecordMissing,
     ForeignRotation,
     IllegalMove,
@@ -20,12 +20,13 @@ from states.errors import (
     TryLater,
     Unknown,
 )
-from states.rotation import Receipt
+from states.rotation import Receipt, Rotation
 from states.state import State
-from states.steps import FRESH, READ_BACK_DELAY, save_to_openair
+from states.steps import READ_BACK_DELAY, save_to_openair
 from tests.unit.states.conftest import NOW, REMOTE_CALL, World, a_confirmation, a_pair
 
 AT = State.UPLOADED_TO_NETSUITE
+FIVE_SECONDS = timedelta(seconds=5)
 SAVED = ["openair.save", "openair.read"]
 """The calls of a step that goes well at once."""
 
@@ -81,7 +82,8 @@ def test_nothing_is_saved_with_the_confirmation_of_another_certificate(world: Wo
 
 
 @pytest.mark.parametrize(
-    ("age", "asked_again"), [(timedelta(0), False), (FRESH, False), (FRESH + timedelta(microseconds=1), True)]
+    ("age", "asked_again"),
+    [(timedelta(0), False), (FIVE_SECONDS, False), (FIVE_SECONDS + timedelta(microseconds=1), True)],
 )
 def test_an_old_confirmation_is_proved_again(world: World, age: timedelta, asked_again: bool) -> None:  # noqa: FBT001
     """Up to five seconds old it is used; older, NetSuite must sign once more before OpenAir is written."""
@@ -90,7 +92,7 @@ def test_an_old_confirmation_is_proved_again(world: World, age: timedelta, asked
     assert (["netsuite.sign"] if asked_again else []) + SAVED == world.calls
 
 
-def stale(world: World, **changes: object) -> object:
+def stale(world: World, **changes: Any) -> Rotation:
     """A rotation whose confirmation is old."""
     confirmation = a_confirmation(world.candidate, asked_at=NOW - timedelta(hours=1))
     return world.rotation(AT, confirmation=confirmation, **changes)
@@ -102,13 +104,12 @@ def test_a_foreign_change_in_between_keeps_openair_unwritten(world: World) -> No
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation):
         save_to_openair(rotation, world.ports)
-    assert ["netsuite.sign"] == world.calls
+    assert ([], []) == (world.installed, world.saved)
 
 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (CannotSign(), CannotSign),
         (CertificateRecordMissing(), CertificateRecordMissing),
         (Throttled(), Throttled),
         (SignInRefused(), SignInRefused),
@@ -159,6 +160,19 @@ def test_permission_to_create_does_not_undo_a_way_back(world: World) -> None:
     with pytest.raises(ForeignRotation):
         save_to_openair(rotation, world.ports)
     assert ([], []) == (world.installed, world.saved)
+
+
+@pytest.mark.parametrize("can_sign", [False, True])
+def test_a_repaired_record_is_carried_on_with(world: World, can_sign: bool) -> None:  # noqa: FBT001
+    """The record was deleted after the upload and made again by the vendor's repair, so it holds the placeholder.
+
+    The rotation is resumed as the repair says: the candidate goes in again, is proved, and only then saved.
+    """
+    rotation = stale(world)
+    world.netsuite.hold_placeholder(can_sign=can_sign)
+    assert save_to_openair(rotation, world.ports).saved
+    assert [world.candidate.fingerprint] == world.installed
+    assert world.calls.index("netsuite.install") < world.calls.index("openair.save")
 
 
 # --- reading back -----------------------------------------------------------------------------------------------------
@@ -257,7 +271,9 @@ def test_doubt_does_not_replace_the_confirmation(world: World) -> None:
 # --- a person, a refusal ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [AwaitingPerson(), Refused(), TryLater(), SignInRefused()], ids=lambda each: each.code)
+@pytest.mark.parametrize(
+    "error", [AwaitingPerson(), Refused(), TryLater(), SignInRefused()], ids=lambda each: each.code
+)
 def test_what_openair_says_is_told_as_it_is(world: World, error: KeyturnError) -> None:
     """Waiting for a person, a refusal, a busy system: each passes through, and nothing is read back."""
     world.will_fail("openair.save", error)

@@ -149,8 +149,32 @@ def test_a_record_that_cannot_sign_is_mended(world: World) -> None:
     """The placeholder may have no key at all; installing the candidate gives it one."""
     rotation = world.rotation(AT)
     world.netsuite.hold_placeholder(can_sign=False)
-    upload_to_netsuite(rotation, world.ports)
-    assert INSTALLED == world.calls
+    assert upload_to_netsuite(rotation, world.ports).confirmation
+    assert [world.candidate.fingerprint] == world.installed
+
+
+def test_a_key_that_cannot_be_asked_is_not_overwritten(world: World) -> None:
+    """Rule 5: a check that fails overwrites nothing. Signing failed, so nobody knows whose key it is."""
+    rotation = world.rotation(AT)
+    world.netsuite.hold(a_pair(), can_sign=False)
+    with pytest.raises(CannotSign):
+        upload_to_netsuite(rotation, world.ports)
+    assert [] == world.installed
+
+
+def test_a_key_that_cannot_be_asked_is_replaced_where_a_person_allowed_it(world: World) -> None:
+    """`--overwrite` is the way on."""
+    rotation = world.rotation(AT, may_overwrite=True)
+    world.netsuite.hold(a_pair(), can_sign=False)
+    assert upload_to_netsuite(rotation, world.ports).confirmation
+
+
+def test_after_doubt_an_install_that_cannot_sign_yet_is_repeated(world: World) -> None:
+    """Keyturn's own install may have got half-way: it is put in again, after two looks."""
+    rotation = world.rotation(AT, doubt_since=NOW)
+    world.netsuite.hold(world.candidate, can_sign=False)
+    assert upload_to_netsuite(rotation, world.ports).confirmation
+    assert ["netsuite.sign", *INSTALLED] == world.calls
 
 
 def test_a_record_that_vanishes_between_two_questions_is_foreign(world: World) -> None:
@@ -192,6 +216,14 @@ def test_a_missing_record_is_created_where_a_person_allowed_it(world: World) -> 
     upload_to_netsuite(rotation, world.ports)
     assert INSTALLED == world.calls
     assert [world.candidate.fingerprint] == world.installed
+
+
+def test_a_record_that_vanishes_is_not_created_unasked(world: World) -> None:
+    """It was there when NetSuite signed, and is gone when the candidate arrives: NetSuite is not allowed to make it."""
+    world.will_go_well("netsuite.install", after=partial(world.netsuite.hold, None))
+    with pytest.raises(CertificateRecordMissing):
+        upload_to_netsuite(world.rotation(AT), world.ports)
+    assert [] == world.installed
 
 
 def test_a_repaired_record_is_carried_on_with(world: World) -> None:

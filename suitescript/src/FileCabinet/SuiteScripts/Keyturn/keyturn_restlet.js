@@ -41,9 +41,11 @@ define([
 
   /** What the caller is told of: one of the schema's codes, and a sentence with nothing private in it. */
   class Refusal {
-    constructor(code, message) {
+    /** `saved`: whether the certificate was in place by then. */
+    constructor(code, message, saved = false) {
       this.code = code;
       this.message = message;
+      this.saved = saved;
     }
   }
 
@@ -131,7 +133,7 @@ define([
     });
     const created = !existing;
     log.audit({ title: 'Keyturn installed a certificate', details: { scriptId: SCRIPT_ID, created } });
-    const signature = noting('The certificate was saved before this failed', warnings, () => signatureOver(challenge));
+    const signature = afterSaving(() => signatureOver(challenge));
     const saved = tolerating('Could not read the record after saving it', null, warnings, certificateRecord);
     return { outcome: 'done', action: 'install', signature, created, record: saved };
   }
@@ -276,13 +278,16 @@ define([
     }
   }
 
-  /** What `step` returns; where it fails, `what` becomes a warning and the failure goes on. */
-  function noting(what, warnings, step) {
+  /**
+   * What `step` returns; where it fails, a refusal which says that the record was changed. A throttle too: thrown on, it
+   * would look like one that had stopped the whole call.
+   */
+  function afterSaving(step) {
     try {
       return step();
     } catch (error) {
-      warn(what, warnings);
-      throw error;
+      const { code, message } = refusalOf(error, 'SIGNING_FAILED');
+      throw new Refusal(code, message, true);
     }
   }
 
@@ -302,7 +307,11 @@ define([
 
   /** A refusal, or the platform's throttle as it came: the caller knows that by its HTTP status and code. */
   function classified(error, code) {
-    if (error instanceof Refusal || THROTTLES.has(error.name)) {
+    return THROTTLES.has(error.name) ? error : refusalOf(error, code);
+  }
+
+  function refusalOf(error, code) {
+    if (error instanceof Refusal) {
       return error;
     }
     if (isNotFound(error)) {
@@ -338,9 +347,9 @@ define([
       if (!(failure instanceof Refusal)) {
         throw failure;
       }
-      const { code, message } = failure;
+      const { code, message, saved } = failure;
       log.error({ title: `Keyturn refused: ${code}`, details: message });
-      return { outcome: 'refused', error: { code, message } };
+      return { outcome: 'refused', error: saved ? { code, message, saved } : { code, message } };
     }
   }
 

@@ -1,0 +1,166 @@
+"""OpenAir's XML API when things go wrong: what is certain, what is in doubt, and what is true afterwards."""
+
+from collections.abc import Iterator
+
+import pytest
+from factories import a_candidate, a_confirmation, a_rotation
+
+from orchestrator.adapters.http import Http
+from orchestrator.adapters.openair_auth import PasswordSignIn
+from orchestrator.adapters.openair_xml import OpenAirXml
+from simulator import Fault, Simulator
+from states.connection import OpenAirSettings
+from states.errors import KeyturnError, NotPermitted, Refused, SignInRefused, Throttled, TryLater, Unknown, WrongBaseUrl
+from states.rotation import Confirmation
+
+API = "openair.api"
+
+
+class Company:
+    """One simulated OpenAir company, with the adapter that speaks to it."""
+
+    def __init__(self, simulator: Simulator, *, path: str = "", password: str = "", api_key: str = "") -> None:
+        known = simulator.credentials
+        settings = OpenAirSettings(
+            url=known.openair_url + path, company=known.company, user=known.user, namespace=known.api_namespace
+        )
+        self.http = Http("OpenAir", settings.url, answer_within=5.0)
+        sign_in = PasswordSignIn(settings, password or known.password)
+        self.adapter = OpenAirXml(settings, sign_in, self.http, api_key=api_key or known.api_key)
+        self.simulator = simulator
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands that OpenAir was sent, apart from the Auth that each request begins with."""
+        entries = self.simulator.history.entries(endpoint=API)
+        return [(entry.action or "").removeprefix("Auth+") for entry in entries]
+
+
+@pytest.fixture
+def company() -> Iterator[Company]:
+    with Simulator() as simulator:
+        it = Company(simulator)
+        yield it
+        it.http.close()
+
+
+def confirmation() -> Confirmation:
+    return a_confirmation(a_rotation(candidate=a_candidate()))
+
+
+def test_add_then_modify(company: Company) -> None:
+    """The first certificate adds the Preference, the next one modifies it, and the same one again writes nothing."""
+    first, second = confirmation(), confirmation()
+    for proof in (first, second, second):
+        company.adapter.save(proof)
+    assert ["Read", "Add", "Read", "Modify", "Read"] == company.commands
+    assert second.fingerprint == company.simulator.openair.settings.fingerprint
+    assert len(company.simulator.openair.settings.preferences()) == 1
+
+
+@pytest.mark.parametrize("kind", ["500", "502", "503", "html", "reset", "truncate"])
+@pytest.mark.parametrize("command", ["Add", "Modify"])
+def test_lost_write_is_found_by_reading(company: Company, kind: str, command: str) -> None:
+    """A write that was done and whose answer was lost is in doubt; reading back finds it, saving again is safe."""
+    if command == "Modify":
+        company.adapter.save(confirmation())
+    proof = confirmation()
+    company.simulator.faults.add(Fault(API, kind, action=command, when="after"))
+    with pytest.raises(Unknown):
+        company.adapter.save(proof)
+    assert proof.certificate == company.adapter.read()
+    company.adapter.save(proof)
+    assert len(company.simulator.openair.settings.preferences()) == 1
+
+
+@pytest.mark.parametrize("kind", ["500", "502", "503", "html", "reset"])
+def test_write_lost_on_its_way_there(company: Company, kind: str) -> None:
+    """A write that never arrived is in doubt just so; reading back does not find it, saving again does it."""
+    proof = confirmation()
+    company.simulator.faults.add(Fault(API, kind, action="Add", when="before"))
+    with pytest.raises(Unknown):
+        company.adapter.save(proof)
+    assert company.adapter.read() is None
+    company.adapter.save(proof)
+    assert proof.certificate == company.adapter.read()
+
+
+@pytest.mark.parametrize("kind", ["500", "502", "503", "html", "reset", "truncate"])
+def test_lost_read_is_repeated(company: Company, kind: str) -> None:
+    """A read that fails changed nothing, also where it is the first part of saving."""
+    company.simulator.faults.add(Fault(API, kind, action="Read", times=2))
+    with pytest.raises(TryLater):
+        company.adapter.read()
+    with pytest.raises(TryLater):
+        company.adapter.save(confirmation())
+    assert ["Read", "Read"] == company.commands
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "expected"),
+    [
+        ("throttle", "", Throttled),
+        ("401", "", SignInRefused),
+        ("403", "", NotPermitted),
+        ("302", "", WrongBaseUrl),
+        ("error", "414", TryLater),
+        ("error", "426", WrongBaseUrl),
+        ("error", "601", TryLater),
+        ("error", "965", TryLater),
+        ("error", "1", Unknown),
+        ("error", "1418", Refused),
+    ],
+)
+def test_refused_writes(company: Company, kind: str, code: str, expected: type[KeyturnError]) -> None:
+    """A write that OpenAir refuses by its own codes was not carried out; only its unknown error leaves a doubt."""
+    company.adapter.save(confirmation())
+    held = company.adapter.read()
+    company.simulator.faults.add(Fault(API, kind, action="Modify", code=code))
+    with pytest.raises(KeyturnError) as caught:
+        company.adapter.save(confirmation())
+    assert expected is type(caught.value)
+    assert held == company.adapter.read()
+
+
+def test_retry_after(company: Company) -> None:
+    """Retry-After is honoured."""
+    company.simulator.faults.add(Fault(API, "throttle", retry_after=7.0))
+    with pytest.raises(Throttled) as caught:
+        company.adapter.read()
+    assert caught.value.retry_after == 7.0
+
+
+@pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"api_key": "wrong"}])
+def test_wrong_sign_in(company: Company, wrong: dict[str, str]) -> None:
+    """A wrong password or API key is refused, once; nothing is written."""
+    it = Company(company.simulator, **wrong)
+    with pytest.raises(SignInRefused):
+        it.adapter.save(confirmation())
+    it.http.close()
+    assert ["Read"] == company.commands
+    assert company.simulator.openair.settings.preferences() == ()
+
+
+def test_another_address(company: Company) -> None:
+    """An address where there is no such company is a wrong base URL."""
+    it = Company(company.simulator, path="x")
+    with pytest.raises(WrongBaseUrl):
+        it.adapter.read()
+    it.http.close()
+
+
+def test_someone_deletes_it(company: Company) -> None:
+    """A Preference that vanishes between reading and writing is added by the next try."""
+    company.adapter.save(confirmation())
+    proof = confirmation()
+    company.simulator.faults.add(Fault(API, "missing", action="Modify", when="before"))
+    with pytest.raises(TryLater, match="deleted"):
+        company.adapter.save(proof)
+    company.adapter.save(proof)
+    assert proof.certificate == company.adapter.read()
+
+
+def test_no_private_key_arrives(company: Company) -> None:
+    """OpenAir's own history knows of no private key."""
+    company.adapter.save(confirmation())
+    assert company.simulator.history.effects("leaked") == []

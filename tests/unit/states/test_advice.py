@@ -1,0 +1,136 @@
+"""Advice: the one next safe action, and why a verb is not possible."""
+
+import inspect
+
+import pytest
+
+from states import errors
+from states.advice import VERBS, Advice, advise, why_not
+from states.connection import Policy
+from states.errors import CertificateRecordMissing, ForeignRotation, KeyturnError, Refused, SignInRefused
+from states.state import State
+from states.table import ACTIVE
+from tests.unit.states.conftest import ID, NOW, Pair, a_rotation, parked
+
+REFUSALS = [
+    each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Refused) and each is not Refused
+]
+
+
+@pytest.mark.parametrize("state", ACTIVE)
+def test_under_way_a_worker_carries_it_on(state: State, pair: Pair) -> None:
+    """Nothing to do but to have a worker."""
+    expected = Advice("Nothing to do: a worker carries it on. Start one if none is running.", "keyturn worker")
+    assert expected == advise(a_rotation(pair, state))
+
+
+def test_completed_there_is_nothing_to_do(pair: Pair) -> None:
+    """No command is offered."""
+    expected = Advice("Nothing to do: both sides hold the new certificate.", "")
+    assert expected == advise(a_rotation(pair, State.COMPLETED))
+
+
+def test_closed_there_is_nothing_to_do(pair: Pair) -> None:
+    """A failed rotation that was closed cannot be resumed, so it is not advised."""
+    rotation = parked(a_rotation(pair, State.KEY_GENERATED, closed_at=NOW))
+    assert Advice("Nothing to do: the rotation was closed.", "") == advise(rotation)
+
+
+def test_parked_the_failure_says_what_to_do(pair: Pair) -> None:
+    """With this rotation's id in place, ready to be copied."""
+    advice = advise(parked(a_rotation(pair), SignInRefused()))
+    sentence = f"Check the connection's credentials with `keyturn doctor`, then run `keyturn rotation resume {ID}`."
+    assert Advice(sentence, f"keyturn rotation resume {ID}") == advice
+
+
+def test_the_repair_of_the_record_is_told_unchanged(pair: Pair) -> None:
+    """The vendor's steps ask for the ID _oa_realtime: that is not the rotation's id."""
+    sentence = advise(parked(a_rotation(pair, State.KEY_GENERATED), CertificateRecordMissing())).sentence
+    assert "Enter the name OpenAir real-time and the ID _oa_realtime." in sentence
+    assert f"`keyturn rotation resume {ID} --create-record`" in sentence
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
+def test_advised_commands_name_the_rotation(error: type[KeyturnError], pair: Pair) -> None:
+    """No command is left with a placeholder in it."""
+    sentence = advise(parked(a_rotation(pair), error())).sentence
+    assert "resume ID" not in sentence
+    assert ("resume" in error().next_action) is (f"resume {ID}" in sentence)
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
+def test_what_parks_a_rotation_does_not_advise_another(error: type[KeyturnError]) -> None:
+    """A parked rotation still holds its connection, so a new one would be refused: the advice must be possible."""
+    assert "keyturn rotate`" not in error().next_action
+    assert "new rotation" not in error().next_action
+
+
+def test_permission_is_part_of_the_advice(pair: Pair) -> None:
+    """After a foreign rotation the way on is named, flag and all."""
+    sentence = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation())).sentence
+    assert f"`keyturn rotation resume {ID} --overwrite`" in sentence
+
+
+def test_waiting_for_a_person_is_told(pair: Pair) -> None:
+    """The person's part, in the words of whoever waits for it."""
+    rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for="Save the file in OpenAir.")
+    assert Advice("Save the file in OpenAir.", f"keyturn rotation watch {ID}") == advise(rotation)
+
+
+@pytest.mark.parametrize("state", [State.REQUESTED, State.KEY_GENERATED, State.SAVED_TO_OPENAIR])
+def test_a_put_off_step_needs_nobody(state: State, pair: Pair) -> None:
+    """Elsewhere nothing waits for a person: the worker tries again."""
+    assert "keyturn worker" == advise(a_rotation(pair, state, waiting_for="NetSuite is slow.")).command
+
+
+# --- verbs ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_verbs() -> None:
+    """Each has the command that its advice would give."""
+    expected = ["watch", "resume", "confirm"]
+    assert expected == [verb.name for verb in VERBS]
+    assert {True} == {f"rotation {verb.name} {{id}}" in verb.command for verb in VERBS}
+
+
+@pytest.mark.parametrize("state", State)
+def test_watching_is_possible_while_it_is_open(state: State, pair: Pair) -> None:
+    """Only what has ended cannot be watched."""
+    rotation = parked(a_rotation(pair)) if state is State.FAILED else a_rotation(pair, state)
+    assert ("The rotation has ended." if state is State.COMPLETED else "") == why_not("watch", rotation)
+
+
+@pytest.mark.parametrize("state", ACTIVE)
+def test_only_a_parked_rotation_is_resumed(state: State, pair: Pair) -> None:
+    """The sentence names the state it is in; parked there, it can be resumed."""
+    rotation = a_rotation(pair, state)
+    assert f"The rotation is {state}, not Failed." == why_not("resume", rotation)
+    assert "" == why_not("resume", parked(rotation))
+
+
+def test_an_ended_rotation_is_not_resumed(pair: Pair) -> None:
+    """Completed or closed, it stays as it is."""
+    closed = parked(a_rotation(pair, closed_at=NOW))
+    ended = [why_not("resume", each) for each in (closed, a_rotation(pair, State.COMPLETED))]
+    assert ["The rotation has ended."] * 2 == ended
+
+
+@pytest.mark.parametrize(
+    ("state", "waiting_for", "expected"),
+    [
+        (State.UPLOADED_TO_NETSUITE, "Save the file in OpenAir.", ""),
+        (State.UPLOADED_TO_NETSUITE, "", "Nothing waits for a person."),
+        (State.KEY_GENERATED, "NetSuite is slow.", "The rotation is KeyGenerated, not UploadedToNetSuite."),
+        (State.COMPLETED, "", "The rotation is Completed, not UploadedToNetSuite."),
+    ],
+)
+def test_only_what_waits_is_confirmed(state: State, waiting_for: str, expected: str, pair: Pair) -> None:
+    """A person confirms a save only where the rotation waits for one."""
+    assert expected == why_not("confirm", a_rotation(pair, state, waiting_for=waiting_for))
+
+
+def test_advice_does_not_depend_on_the_policy(pair: Pair) -> None:
+    """It is derived from the state alone."""
+    rotation = a_rotation(pair, State.KEY_GENERATED)
+    other = a_rotation(pair, State.KEY_GENERATED, policy=Policy(days=15), attempt=9)
+    assert advise(rotation) == advise(other)

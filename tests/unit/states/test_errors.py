@@ -1,0 +1,81 @@
+"""Errors: each has a code of its own, a sentence, and something to do next."""
+
+import inspect
+import re
+from collections import Counter
+
+import pytest
+
+from states import errors
+from states.errors import (
+    AwaitingPerson,
+    CertificateRecordMissing,
+    KeyturnError,
+    Refused,
+    Rejected,
+    Stale,
+    Throttled,
+    TryLater,
+    Unknown,
+)
+
+EVERY = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, KeyturnError)]
+EACH = pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+SORTS = (TryLater, Unknown, AwaitingPerson, Refused, Stale, Rejected)
+
+
+def test_every_code_is_used_once() -> None:
+    """Scripts match codes, so no two errors share one."""
+    shared = [code for code, times in Counter(kind.code for kind in EVERY).items() if times > 1]
+    assert [] == shared
+
+
+@EACH
+def test_a_code_is_of_its_own_class(kind: type[KeyturnError]) -> None:
+    """Each class states its code; none inherits one."""
+    assert re.fullmatch(r"[A-Z]+(_[A-Z]+)*", vars(kind)["code"])
+
+
+@EACH
+def test_an_error_is_a_sentence(kind: type[KeyturnError]) -> None:
+    """The first line of the class's docstring is the message where no other is given."""
+    expected = (kind.__doc__ or "").strip().partition("\n")[0]
+    assert expected == kind().message == str(kind())
+    assert expected.endswith(".")
+
+
+@EACH
+def test_an_error_says_what_to_do_next(kind: type[KeyturnError]) -> None:
+    """One or more whole sentences."""
+    assert kind().next_action.endswith(".")
+
+
+@EACH
+def test_a_message_of_ones_own_replaces_the_sentence(kind: type[KeyturnError]) -> None:
+    """The details of the case, told by whoever knows them; the class itself stays as it was."""
+    usual = kind.next_action
+    error = kind("It is so.", next_action="Do so.")
+    assert ("It is so.", "Do so.", "It is so.") == (error.message, error.next_action, str(error))
+    assert usual == kind().next_action
+
+
+@EACH
+def test_each_error_is_of_one_sort(kind: type[KeyturnError]) -> None:
+    """What to do next is decided by the sort; only the root has none."""
+    assert (0 if kind is KeyturnError else 1) == sum(issubclass(kind, sort) for sort in SORTS)
+
+
+@pytest.mark.parametrize("kind", [AwaitingPerson, *(kind for kind in EVERY if issubclass(kind, Refused))])
+def test_a_persons_part_is_named(kind: type[KeyturnError]) -> None:
+    """Where a person must act, the advice is more than to look at the log."""
+    assert KeyturnError.next_action != kind().next_action
+
+
+def test_the_vendors_sentence_is_kept() -> None:
+    """Word for word, as administrators search for it."""
+    assert 'Certificate "custcertificate_oa_realtime" not found.' == CertificateRecordMissing().message
+
+
+def test_how_long_to_wait_is_kept() -> None:
+    """In seconds, as the other system asked; None where it did not."""
+    assert (30.0, None) == (Throttled(retry_after=30.0).retry_after, TryLater().retry_after)

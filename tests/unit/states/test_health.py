@@ -1,0 +1,233 @@
+"""The health check: the vendor's two sentences, when they show, and what is wrong."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+from factories import a_connection
+from hypothesis import given
+from hypothesis import strategies as st
+
+from states.connection import Options
+from states.errors import KeyturnError, SignInRefused, TryLater
+from states.health import Facts, Health, check
+from states.ports import PLACEHOLDER_FILE, Record
+from states.state import State
+from tests.unit.states.conftest import ID, NOW, a_pair, a_rotation, parked
+
+CERTIFICATE = a_pair(not_after=NOW + timedelta(days=100)).certificate
+EXPIRED = a_pair(not_before=NOW - timedelta(days=100), not_after=NOW - timedelta(days=1)).certificate
+ENDING = a_pair(not_after=NOW + timedelta(days=6)).certificate
+FUTURE = a_pair(not_before=NOW + timedelta(hours=1), not_after=NOW + timedelta(days=100)).certificate
+RECORD = Record(name="OpenAir real-time", file_name="acme.pem", valid_from=None, valid_to=None)
+PLACEHOLDER = replace(RECORD, file_name=PLACEHOLDER_FILE)
+NONE_VALID = "No valid certificate available for real-time import"
+ROTATE = "Run `keyturn rotate acme`"
+
+
+def facts(**changes: Any) -> Facts:
+    """Everything is well, but for ``changes``."""
+    well = Facts(connection=a_connection(), now=NOW, netsuite=RECORD, openair=CERTIFICATE, agree=True, rotation=None)
+    return replace(well, **changes)
+
+
+def codes(health: Health) -> list[str]:
+    return [problem.code for problem in health.problems]
+
+
+# --- the sentence -----------------------------------------------------------------------------------------------------
+
+
+def test_all_is_well() -> None:
+    """The vendor's sentence with the expiry date, and nothing to do."""
+    expected = Health(
+        shows=True,
+        sentence=f"Current real-time import certificate is valid until {CERTIFICATE.not_after:%Y-%m-%d}",
+        valid_until=CERTIFICATE.not_after,
+        problems=(),
+    )
+    assert expected == check(facts())
+
+
+NOT_VALID = {
+    "absent": {"openair": None, "agree": None},
+    "expired": {"openair": EXPIRED},
+    "not valid yet": {"openair": FUTURE},
+    "disagreeing": {"agree": False},
+    "no record": {"netsuite": None, "agree": None},
+    "placeholder": {"netsuite": PLACEHOLDER},
+    "unknown": {"openair": TryLater(), "agree": None},
+}
+
+
+@pytest.mark.parametrize("changes", NOT_VALID.values(), ids=NOT_VALID)
+def test_none_is_valid(changes: dict[str, Any]) -> None:
+    """The vendor's other sentence, word for word, and never without a problem that explains it."""
+    health = check(facts(**changes))
+    assert (NONE_VALID, None) == (health.sentence, health.valid_until)
+    assert [] != codes(health)
+
+
+@pytest.mark.parametrize(("single_sign_on", "real_time", "oauth2"), list(product([False, True], repeat=3)))
+def test_the_line_shows_under_the_vendors_conditions(single_sign_on: bool, real_time: bool, oauth2: bool) -> None:  # noqa: FBT001
+    """(Single sign-on or real-time integration) and OAuth 2.0; the answer is given either way."""
+    options = Options(single_sign_on=single_sign_on, real_time_integration=real_time, oauth2=oauth2)
+    health = check(facts(connection=a_connection(options=options)))
+    assert ((single_sign_on or real_time) and oauth2) is health.shows
+    assert CERTIFICATE.not_after == health.valid_until
+
+
+def test_where_openair_cannot_be_asked_the_last_certificate_counts() -> None:
+    """What the last completed rotation put there is told, beside the problem."""
+    health = check(facts(openair=TryLater(), agree=None, connection=a_connection(current=CERTIFICATE)))
+    assert CERTIFICATE.not_after == health.valid_until
+    assert ["TRY_LATER"] == codes(health)
+
+
+def test_where_netsuite_cannot_be_asked_openairs_certificate_counts() -> None:
+    """A NetSuite that is down for a moment makes no certificate invalid."""
+    health = check(facts(netsuite=TryLater(), agree=None))
+    assert CERTIFICATE.not_after == health.valid_until
+    assert ["TRY_LATER"] == codes(health)
+
+
+def test_the_last_moment_is_still_valid() -> None:
+    """A certificate is valid up to its expiry, inclusive."""
+    assert CERTIFICATE.not_after == check(facts(now=CERTIFICATE.not_after)).valid_until
+    assert check(facts(now=CERTIFICATE.not_after + timedelta(microseconds=1))).valid_until is None
+
+
+# --- the problems -----------------------------------------------------------------------------------------------------
+
+
+def test_a_side_that_refuses_sign_in() -> None:
+    """Each system is named, with its own error's code and next action."""
+    health = check(facts(netsuite=SignInRefused(), openair=SignInRefused(), agree=None))
+    assert ["SIGN_IN_REFUSED", "SIGN_IN_REFUSED"] == codes(health)
+    netsuite, openair = health.problems
+    assert "NetSuite could not be asked: Sign-in was refused." == netsuite.message
+    assert "OpenAir could not be asked: Sign-in was refused." == openair.message
+    assert SignInRefused.next_action == openair.next_action
+
+
+def test_a_missing_record() -> None:
+    """In the vendor's words, with the vendor's repair."""
+    (problem,) = check(facts(netsuite=None, agree=None)).problems
+    assert "CERTIFICATE_NOT_FOUND" == problem.code
+    assert 'Certificate "custcertificate_oa_realtime" not found.' == problem.message
+    assert "Bundle 369630 > OpenAir Certificates" in problem.next_action
+
+
+def test_the_placeholder() -> None:
+    """The file is named, and the initial set-up advised."""
+    (problem,) = check(facts(netsuite=PLACEHOLDER)).problems
+    assert "PLACEHOLDER" == problem.code
+    assert "openair-certificate.pem" in problem.message
+    assert problem.next_action.startswith(ROTATE)
+
+
+def test_an_empty_openair() -> None:
+    """OpenAir holds nothing to check imports with."""
+    (problem,) = check(facts(openair=None, agree=None)).problems
+    assert "OPENAIR_EMPTY" == problem.code
+    assert problem.next_action.startswith(ROTATE)
+
+
+def test_drift() -> None:
+    """Both sides have a certificate, but not the same: every import is refused."""
+    (problem,) = check(facts(agree=False)).problems
+    assert "DRIFT" == problem.code
+    assert "imports are refused" in problem.message
+    assert problem.next_action.startswith(ROTATE)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "code", "words"),
+    [(ENDING, "OVERDUE", "expires on 2026-11-29"), (EXPIRED, "EXPIRED", "expired on 2026-11-22")],
+)
+def test_overdue_and_expired(certificate: object, code: str, words: str) -> None:
+    """With less than seven days left the automatic rotation should be over; after expiry it is an outage."""
+    (problem,) = check(facts(openair=certificate)).problems
+    assert code == problem.code
+    assert words in problem.message
+
+
+def test_being_due_is_no_problem() -> None:
+    """The automatic rotation will see to it."""
+    due = a_pair(not_after=NOW + timedelta(days=10)).certificate
+    assert () == check(facts(openair=due)).problems
+
+
+def test_a_parked_rotation() -> None:
+    """Its reason and its next action are told here too."""
+    (problem,) = check(facts(rotation=parked(a_rotation(a_pair()), SignInRefused()))).problems
+    assert "PARKED" == problem.code
+    assert f"Rotation {ID} is parked: Sign-in was refused." == problem.message
+    assert SignInRefused.next_action == problem.next_action
+
+
+@pytest.mark.parametrize("is_parked", [False, True])
+def test_the_skew_is_an_outage(is_parked: bool) -> None:  # noqa: FBT001
+    """While NetSuite has the new key and OpenAir not yet, it is told for how long; parked or not."""
+    rotation = a_rotation(a_pair(), State.UPLOADED_TO_NETSUITE, skew_from=NOW - timedelta(seconds=90))
+    health = check(facts(agree=False, rotation=parked(rotation) if is_parked else rotation))
+    problem = health.problems[-1]
+    assert "SKEW" == problem.code
+    assert "for 90 s imports may be refused" in problem.message
+    assert f"keyturn rotation watch {ID}" in problem.next_action
+
+
+@pytest.mark.parametrize("position", [State.REQUESTED, State.KEY_GENERATED, State.SAVED_TO_OPENAIR])
+def test_elsewhere_there_is_no_skew(position: State) -> None:
+    """Before the upload and after the save both sides agree."""
+    assert () == check(facts(rotation=a_rotation(a_pair(), position))).problems
+
+
+def test_nothing_is_advised_that_would_be_refused() -> None:
+    """While a rotation is open another one cannot begin, so no problem says to begin one."""
+    rotation = a_rotation(a_pair(), State.UPLOADED_TO_NETSUITE)
+    health = check(facts(agree=False, netsuite=PLACEHOLDER, openair=EXPIRED, rotation=rotation))
+    assert [] == [problem.code for problem in health.problems if "keyturn rotate" in problem.next_action]
+
+
+ANYTHING = st.builds(
+    facts,
+    netsuite=st.sampled_from([RECORD, PLACEHOLDER, None, TryLater(), SignInRefused()]),
+    openair=st.sampled_from([CERTIFICATE, EXPIRED, ENDING, FUTURE, None, TryLater()]),
+    agree=st.sampled_from([True, False, None]),
+    connection=st.sampled_from([a_connection(), a_connection(current=CERTIFICATE), a_connection(current=EXPIRED)]),
+    rotation=st.sampled_from([None, a_rotation(a_pair()), parked(a_rotation(a_pair(), State.UPLOADED_TO_NETSUITE))]),
+)
+
+
+@given(ANYTHING)
+def test_the_sentence_is_one_of_two_and_never_unexplained(found: Facts) -> None:
+    """Whatever was found: a vendor's sentence, and where no certificate is valid, the reason why."""
+    health = check(found)
+    assert health.sentence in (NONE_VALID, f"Current real-time import certificate is valid until {_day(health)}")
+    assert (NONE_VALID == health.sentence) is (health.valid_until is None)
+    if health.valid_until is None:
+        assert [] != codes(health)
+
+
+@given(ANYTHING)
+def test_every_problem_says_what_to_do(found: Facts) -> None:
+    """Code, sentence and next action are never empty, and no problem is told twice."""
+    health = check(found)
+    for problem in health.problems:
+        assert problem.code.isupper()
+        assert problem.message.endswith(".")
+        assert problem.next_action.rstrip("`").endswith((".", "--create-record"))
+    assert len(set(health.problems)) == len(health.problems)
+
+
+def test_an_error_is_no_certificate() -> None:
+    """An error in place of an answer never counts as a valid certificate."""
+    error: KeyturnError = SignInRefused()
+    assert check(facts(openair=error, agree=None)).valid_until is None
+
+
+def _day(health: Health) -> str:
+    return f"{health.valid_until:%Y-%m-%d}" if health.valid_until else ""
