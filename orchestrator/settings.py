@@ -1,4 +1,4 @@
-"""Settings: from a TOML file, overridden by environment variables; every value has a default that works.
+"""Settings come from a TOML file and are overridden by environment variables; every value has a default that works.
 
 KEYTURN_CONFIG         the settings file; else /etc/keyturn/keyturn.toml for root and services, or the user's own
 KEYTURN_DATA           the data folder; else /var/lib/keyturn, or the user's own
@@ -23,37 +23,40 @@ _PREFIX: Final = "KEYTURN_"
 _PLACES: Final = frozenset({"KEYTURN_CONFIG", "KEYTURN_DATA", "KEYTURN_KEK"})
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """One table of the file."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class StoreSettings(_Table):
+class StoreSettings(Table):
     """Where rotations are remembered."""
 
     url: str = ""
     """An SQLAlchemy URL; empty means SQLite in the data folder."""
 
 
-class VaultSettings(_Table):
+class VaultSettings(Table):
     """Where the key-encryption key comes from."""
 
     source: Literal["file", "environment", "credential", "keyring"] = "file"
-    """A file; the variable KEYTURN_KEK; the systemd credential keyturn-kek; the desktop's keyring."""
+    """`file`; `environment` (KEYTURN_KEK); `credential` (systemd's keyturn-kek); `keyring` (the desktop's)."""
     file: Path | None = None
     """The key file; by default `kek` beside the settings file, so that a backup of the data holds no key to it."""
 
 
-class WorkerSettings(_Table):
+class WorkerSettings(Table):
     """How the worker works."""
 
     threads: int = Field(default=2, ge=1, le=64)
+    """How many rotations are carried along at once."""
     lease: float = Field(default=15.0, ge=1, le=600)
     """Seconds after which a silent worker is taken for dead."""
     poll: float = Field(default=1.0, ge=0.05, le=60)
     """Seconds between two looks for work."""
 
 
-class HttpSettings(_Table):
+class HttpSettings(Table):
     """How the other systems are called."""
 
     timeout: float = Field(default=20.0, gt=0, le=300)
@@ -62,15 +65,16 @@ class HttpSettings(_Table):
     """A file of certification authorities instead of the usual ones."""
 
 
-class LogSettings(_Table):
+class LogSettings(Table):
     """What is logged; always to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is less grave than this is left out."""
     format: Literal["auto", "json", "text"] = "auto"
     """auto: text on a terminal, JSON elsewhere."""
 
 
-class ExportSettings(_Table):
+class ExportSettings(Table):
     """Where certificates are handed over to a person."""
 
     folder: Path | None = None
@@ -170,7 +174,7 @@ def _check_variables(env: Mapping[str, str]) -> None:
             continue
         table, _, value = variable.removeprefix(_PREFIX).lower().partition("__")
         model = tables.get(table)
-        if not (isinstance(model, type) and issubclass(model, _Table) and value in model.model_fields):
+        if not (isinstance(model, type) and issubclass(model, Table) and value in model.model_fields):
             raise InvalidSettings(f"There is no setting for the environment variable {variable}.")
 
 
