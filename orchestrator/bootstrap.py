@@ -37,9 +37,12 @@ from states.ports import NetSuite, OpenAir, Ports
 from states.rotation import PrivateKey
 
 
-def start(config: Path | None = None, *, level: str | None = None) -> "App":
-    """Read the settings and set up logging. ``level`` overrides the settings' own. Raises InvalidSettings."""
-    settings = load(config)
+def start(config: Path | None = None, *, level: str | None = None, new: bool = False) -> "App":
+    """Read the settings and set up logging. ``level`` overrides the settings' own. Raises InvalidSettings.
+
+    ``new`` lets the settings file be missing, because it is about to be made.
+    """
+    settings = load(config, new=new)
     log.set_up(level or settings.log.level, settings.log.format)
     return App(settings)
 

@@ -12,11 +12,34 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import settings
+from orchestrator.cli import application
 from orchestrator.settings import Settings
 from states import drawing
 from states.errors import AwaitingPerson, KeyturnError, Refused, Rejected, Stale, TryLater, Unknown
 
 _NOTE: Final = "<!-- Generated from {source} by `make generate`. Edit that, not this. -->\n\n"
+
+_EXITS: Final = """\
+# Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | fine |
+| 1 | failed |
+| 2 | the command line or the settings are wrong |
+| 3 | needs attention: due, expiring, parked, or waiting for a person |
+| 4 | sign-in refused |
+| 5 | not found |
+| 6 | conflict: one is under way already, or it was changed elsewhere |
+| 7 | the other system is down |
+| 130 | interrupted |
+
+`needs-rotation` answers by its exit code: 0 due, 1 not due, 2 missing, 255 error.
+
+Every command takes `--config FILE`, `-o table|json|name`, `-v`, `-q`, `-y` and `--no-input`. JSON goes to standard
+output alone; logs, notes and errors go to standard error, errors as a JSON object with `-o json`.
+
+"""
 
 _SORTS: Final = {
     TryLater: "Repeat after a while",
@@ -37,6 +60,7 @@ def generated() -> dict[Path, str]:
         Path("docs/reference/states.md"): _states(),
         Path("docs/reference/errors.md"): _errors(),
         Path("docs/reference/settings.md"): _settings(),
+        Path("docs/reference/command-line.md"): _command_line(),
     }
 
 
@@ -76,6 +100,10 @@ def _family(kind: type[KeyturnError]) -> Iterator[type[KeyturnError]]:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n  ", "<br>").replace("\n", "<br>")
+
+
+def _command_line() -> str:
+    return _NOTE.format(source="orchestrator/cli/") + _EXITS + application.build().generate_docs(heading_level=1)
 
 
 def _settings() -> str:

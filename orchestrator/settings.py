@@ -132,16 +132,17 @@ class Settings(BaseSettings):
         return self.export.folder or self.data / "export"
 
 
-def load(config: Path | None = None) -> Settings:
+def load(config: Path | None = None, *, new: bool = False) -> Settings:
     """Read the settings. Raises InvalidSettings naming the file and value, or the variable, that is wrong.
 
-    ``config`` must exist when given; a default file that is missing means defaults.
+    A file that is named, by ``config`` or KEYTURN_CONFIG, must exist, unless it is ``new`` and about to be made; a
+    default file that is missing means defaults.
     """
     env = os.environ
     named = config or (Path(env["KEYTURN_CONFIG"]) if env.get("KEYTURN_CONFIG") else None)
     file = named or _config_folder(env) / FILE_NAME
-    if named and not named.is_file():
-        raise InvalidSettings(f"There is no settings file {named}.")
+    if named and not named.is_file() and not new:
+        raise InvalidSettings(f"There is no settings file {named}.", next_action="Make it with `keyturn init`.")
     _check_variables(env)
     values = _read(file)
     values |= {"config_file": file, "data": _data_folder(env)}

@@ -112,8 +112,7 @@ class CertificateRecordMissing(Refused):
     """Certificate "custcertificate_oa_realtime" not found."""
 
     code = "CERTIFICATE_NOT_FOUND"
-    # The vendor's own repair, https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (certificate rotation).
-    next_action = (
+    repair = (
         "The certificate record may have been deleted in NetSuite. Recreate it:\n"
         "  1. In NetSuite, go to Documents > Files > File Cabinet.\n"
         "  2. Open SuiteBundles > Bundle 369630 > OpenAir Certificates.\n"
@@ -121,7 +120,11 @@ class CertificateRecordMissing(Refused):
         "  4. Go to Setup > Company > Certificates and click Create New.\n"
         "  5. Enter the name OpenAir real-time and the ID _oa_realtime.\n"
         "  6. On the Files tab, choose the openair-certificate.pem you downloaded, and click Save.\n"
-        "Then run `keyturn rotation resume ID`, or let Keyturn create the record: "
+    )
+    """The vendor's own steps.
+    https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (certificate generation troubleshooting)"""
+    next_action = (
+        repair + "Then run `keyturn rotation resume ID`, or let Keyturn create the record: "
         "`keyturn rotation resume ID --create-record`."
     )
 

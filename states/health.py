@@ -102,7 +102,7 @@ def _record_missing(facts: Facts) -> Problem | None:
     if facts.netsuite is not None:
         return None
     error = CertificateRecordMissing()
-    return Problem(error.code, error.message, error.next_action)
+    return Problem(error.code, error.message, error.repair + _rotate(facts))
 
 
 def _placeholder(facts: Facts) -> Problem | None:
@@ -173,7 +173,7 @@ def _parked(facts: Facts) -> Problem | None:
     return Problem(
         "PARKED",
         f"Rotation {rotation.id} is parked: {rotation.failure.message}",
-        rotation.failure.next_action,
+        f"See `keyturn rotation explain {rotation.id}`.",
     )
 
 

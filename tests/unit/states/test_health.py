@@ -161,11 +161,11 @@ def test_being_due_is_no_problem() -> None:
 
 
 def test_a_parked_rotation() -> None:
-    """Its reason and its next action are told here too."""
+    """Its reason is told here too, and where to read on."""
     (problem,) = check(facts(rotation=parked(a_rotation(a_pair()), SignInRefused()))).problems
     assert "PARKED" == problem.code
     assert f"Rotation {ID} is parked: Sign-in was refused." == problem.message
-    assert SignInRefused.next_action == problem.next_action
+    assert f"See `keyturn rotation explain {ID}`." == problem.next_action
 
 
 @pytest.mark.parametrize("is_parked", [False, True])

@@ -1,0 +1,161 @@
+"""Where the key-encryption key comes from, and what is said when it does not."""
+
+import base64
+import os
+import pickle
+import stat
+from pathlib import Path
+
+import keyring
+import keyring.core
+import pytest
+from keyring.backends import fail
+
+from persistence.kek import (
+    KeyEncryptionKey,
+    create_kek_file,
+    read_kek_credential,
+    read_kek_environment,
+    read_kek_file,
+    read_kek_keyring,
+)
+from states.errors import AlreadyExists, InvalidSettings, SealBroken, VaultLocked
+
+KEY = bytes(range(32))
+TEXT = base64.b64encode(KEY).decode()
+
+
+def test_a_new_key_file_is_its_users_alone(tmp_path: Path) -> None:
+    """The file is closed to everybody else from the beginning, holds 32 random bytes, and leaves no draft behind."""
+    before = os.umask(0)
+    try:
+        create_kek_file(tmp_path / "kek")
+        create_kek_file(tmp_path / "other")
+    finally:
+        os.umask(before)
+    assert ["kek", "other"] == sorted(path.name for path in tmp_path.iterdir())
+    assert 0o600 == stat.S_IMODE((tmp_path / "kek").stat().st_mode)
+    assert 32 == len(base64.b64decode((tmp_path / "kek").read_text()))
+    assert read_kek_file(tmp_path / "kek").id != read_kek_file(tmp_path / "other").id
+
+
+def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
+    """A key that sealed something is kept, whatever is asked."""
+    file = tmp_path / "kek"
+    create_kek_file(file)
+    before = file.read_bytes()
+    with pytest.raises(AlreadyExists, match=str(file)):
+        create_kek_file(file)
+    assert before == file.read_bytes()
+    assert [file] == list(tmp_path.iterdir())
+
+
+def test_a_key_file_needs_its_folder(tmp_path: Path) -> None:
+    """A folder that is not there is named, and not made."""
+    with pytest.raises(InvalidSettings, match=f"{tmp_path / 'none' / 'kek'} cannot be written: No such file"):
+        create_kek_file(tmp_path / "none" / "kek")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_every_source_gives_the_same_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File, variable, systemd credential and keyring hold the same Base64, and give the key of the same id."""
+    for name in ("kek", "keyturn-kek"):
+        (tmp_path / name).write_text(f"{TEXT}\n")
+        (tmp_path / name).chmod(0o600)
+    monkeypatch.setattr(keyring, "get_password", lambda service, user: {("keyturn", "kek"): TEXT}[service, user])
+    keys = [
+        read_kek_file(tmp_path / "kek"),
+        read_kek_environment({"KEYTURN_KEK": TEXT}),
+        read_kek_credential({"CREDENTIALS_DIRECTORY": str(tmp_path)}),
+        read_kek_keyring(),
+    ]
+    assert [KeyEncryptionKey(KEY).id] * 4 == [key.id for key in keys]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
+def test_a_key_file_that_is_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
+    """The error names the command that closes it."""
+    file = tmp_path / "kek"
+    create_kek_file(file)
+    file.chmod(mode)
+    with pytest.raises(VaultLocked, match="open to other users") as caught:
+        read_kek_file(file)
+    assert f"chmod 600 {file}" in caught.value.next_action
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_key_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    """Who owns the file could change it."""
+    file = tmp_path / "kek"
+    create_kek_file(file)
+    os.chown(file, 12345, -1)
+    with pytest.raises(VaultLocked, match="open to other users"):
+        read_kek_file(file)
+
+
+@pytest.mark.parametrize("content", ["", "c2VjcmV0", TEXT + TEXT, "hunter2!" * 5, "Ünicode"])
+def test_what_is_no_key_is_not_told(tmp_path: Path, content: str) -> None:
+    """The wrong content is refused without a word of it."""
+    file = tmp_path / "kek"
+    file.touch(mode=0o600)
+    file.write_text(content, encoding="utf-8")
+    for read in (lambda: read_kek_file(file), lambda: read_kek_environment({"KEYTURN_KEK": content})):
+        with pytest.raises(VaultLocked) as caught:
+            read()
+        assert not content or content not in f"{caught.value}{caught.value.next_action}"
+
+
+def test_a_source_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """A missing file, variable, credential folder or credential is named."""
+    with pytest.raises(VaultLocked, match=f"{tmp_path / 'none'} cannot be read: No such file"):
+        read_kek_file(tmp_path / "none")
+    with pytest.raises(VaultLocked, match="KEYTURN_KEK is not set"):
+        read_kek_environment({})
+    with pytest.raises(VaultLocked, match="no credentials"):
+        read_kek_credential({})
+    with pytest.raises(VaultLocked, match="keyturn-kek cannot be read"):
+        read_kek_credential({"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
+def test_a_machine_without_a_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no keyring can be opened, as on a server, the error says what to use instead."""
+    monkeypatch.setattr(keyring.core, "_keyring_backend", fail.Keyring())
+    with pytest.raises(VaultLocked, match="no keyring") as caught:
+        read_kek_keyring()
+    assert "in a file instead" in caught.value.next_action
+
+
+def test_an_empty_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keyring without the key names the command that stores it."""
+    monkeypatch.setattr(keyring, "get_password", lambda *_: None)
+    with pytest.raises(VaultLocked, match="no key-encryption key") as caught:
+        read_kek_keyring()
+    assert "keyring set keyturn kek" in caught.value.next_action
+
+
+def test_a_key_shows_nothing_of_itself() -> None:
+    """Neither its repr nor its id tells the key, and it cannot be pickled."""
+    key = KeyEncryptionKey(KEY)
+    shown = repr(key) + str(key) + key.id
+    assert not any(secret in shown for secret in (TEXT, KEY.hex(), repr(KEY)))
+    assert repr(key) == f"KeyEncryptionKey({key.id})"
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(key)
+
+
+def test_a_wrapped_key_opens_with_its_label_only() -> None:
+    """What was wrapped unwraps with the same key and label; another label, or a cut, is SealBroken."""
+    key = KeyEncryptionKey(KEY)
+    wrapped = key.wrap(b"data key", b"1")
+    assert b"data key" == key.unwrap(wrapped, b"1")
+    for broken, label in ((wrapped, b"2"), (wrapped[:-1], b"1"), (b"", b"1")):
+        with pytest.raises(SealBroken):
+            key.unwrap(broken, label)
+
+
+@pytest.mark.parametrize("length", [0, 16, 31, 33])
+def test_a_key_is_32_bytes(length: int) -> None:
+    """Shorter and longer ones are refused."""
+    with pytest.raises(VaultLocked, match=f"32 bytes, not {length}"):
+        KeyEncryptionKey(b"x" * length)
