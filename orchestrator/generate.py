@@ -103,7 +103,9 @@ def _cell(text: str) -> str:
 
 
 def _command_line() -> str:
-    return _NOTE.format(source="orchestrator/cli/") + _EXITS + application.build().generate_docs(heading_level=1)
+    told = application.build().generate_docs()
+    told = told.replace(" -m orchestrator.generate", "")  # cyclopts takes the running module for part of the command
+    return _NOTE.format(source="orchestrator/cli/") + _EXITS + told
 
 
 def _settings() -> str:
