@@ -63,6 +63,7 @@ def _check_one(journal: list[rows.Row]) -> int:
         raise JournalBroken(f"Rotation {rotation['follows']}, which {rotation['rotation']} follows, was removed.")
     return verify(
         _told(journal),
+        rotation_id=rotation["rotation"],
         after=rotation["after"] or ORIGIN,
         head=Head(rotation["journal_seq"], rotation["journal_hash"]),
         state=State(rotation["stands"]),

@@ -30,7 +30,7 @@ class Claim:
     """Where the rotation's journal ends. Nobody appends to it without changing the rotation's version too."""
 
 
-CLAIMABLE: Final = (
+_CLAIMABLE: Final = (
     FULL.where(
         models.ACTIVE,
         _r.c.available_at <= bindparam("now", type_=UtcDateTime()),
@@ -42,7 +42,7 @@ CLAIMABLE: Final = (
 )
 """The rotation that is next; on PostgreSQL, the next that no other worker is just claiming."""
 
-_CLAIMABLE_ONE: Final = CLAIMABLE.where(_r.c.id == bindparam("id"))
+_CLAIMABLE_ONE: Final = _CLAIMABLE.where(_r.c.id == bindparam("id"))
 _TAKE: Final = (
     update(_r)
     .where(_r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence"))
@@ -57,7 +57,7 @@ _RELEASE: Final = _HELD.values(worker=None, lease_until=None)
 
 def claim(tx: Transaction, worker: str, *, lease: float, now: datetime, rotation_id: str | None) -> Claim | None:
     """Claim what is next, or only that rotation; None when there is nothing to claim."""
-    query, wanted = (CLAIMABLE, {}) if rotation_id is None else (_CLAIMABLE_ONE, {"id": rotation_id})
+    query, wanted = (_CLAIMABLE, {}) if rotation_id is None else (_CLAIMABLE_ONE, {"id": rotation_id})
     row = tx.execute(query, {"now": now, **wanted}).mappings().one_or_none()
     if row is None:
         return None
@@ -81,15 +81,7 @@ def _take_over(tx: Transaction, taken: Claim, values: rows.Values, *, lost: str,
         before, version=before.version + 1, updated_at=now, doubt_since=before.doubt_since or before.updated_at
     )
     entry = append(
-        taken.journal,
-        rotation_id=after.id,
-        at=now,
-        actor=taken.worker,
-        event=TAKEN_OVER,
-        source=before.state,
-        target=after.state,
-        attempt=after.attempt,
-        detail={"from": lost},
+        taken.journal, after, event=TAKEN_OVER, actor=taken.worker, source=before.state, detail={"from": lost}
     )
     noted = {
         "version": after.version,

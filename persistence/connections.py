@@ -27,7 +27,7 @@ _ALL: Final = _FULL.order_by(_c.c.name)
 _ADD: Final = insert(_c)
 _CHANGE: Final = update(_c).where(_c.c.name == bindparam("b_name"))
 _SAVE: Final = _CHANGE.where(_c.c.version == bindparam("b_version"))
-DUE: Final = (
+_DUE: Final = (
     select(_c.c.name)
     .where(
         models.AUTOMATIC,
@@ -85,7 +85,7 @@ def every(tx: Transaction) -> list[Connection]:
 
 def due(tx: Transaction, now: datetime, limit: int) -> list[str]:
     """The names of those whose automatic rotation is due, the longest due first."""
-    return list(tx.execute(DUE, {"now": now, "limit": limit}).scalars())
+    return list(tx.execute(_DUE, {"now": now, "limit": limit}).scalars())
 
 
 def confirm(tx: Transaction, name: str, fingerprint: str, *, by: str, at: datetime) -> None:

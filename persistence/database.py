@@ -5,10 +5,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from threading import Lock
+from typing import Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 
 from states.errors import InvalidSettings, KeyturnError, TryLater, Unknown
@@ -22,7 +23,8 @@ _PRAGMAS: Final = (
     "foreign_keys = ON",
     "secure_delete = ON",  # an erased key is overwritten, not only unlinked
 )
-_WRITES: Final = "keyturn_writes"
+_SNAPSHOT: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+"""How PostgreSQL is read; SQLite's transactions are like that anyway."""
 
 
 class Database:
@@ -32,9 +34,10 @@ class Database:
         """``url`` is ``sqlite:///PATH`` or ``postgresql://…``. Raises InvalidSettings for anything else."""
         self._url = _parse(url)
         self.is_sqlite = self._url.drivername == "sqlite"
-        engine = _open_sqlite(self._url) if self.is_sqlite else _open_postgresql(self._url)
-        self._writing = engine.execution_options(**{_WRITES: True})
-        self._reading = engine if self.is_sqlite else engine.execution_options(isolation_level="REPEATABLE READ")
+        self._engine = _open_sqlite(self._url) if self.is_sqlite else _open_postgresql(self._url)
+        self._snapshots = self._engine if self.is_sqlite else self._engine.execution_options(**_SNAPSHOT)
+        self._turn = Lock()
+        self._writer: Connection | None = None
 
     @property
     def name(self) -> str:
@@ -51,8 +54,10 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees the database as it was at one moment. Raises TryLater when it is away."""
-        with self._told(TryLater), self._reading.begin() as transaction:
-            yield transaction
+        with self._told(TryLater), self._snapshots.connect() as tx:
+            if self.is_sqlite:
+                tx.exec_driver_sql("BEGIN")
+            yield tx
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -60,14 +65,32 @@ class Database:
 
         Raises TryLater when the database is away or busy, Unknown when it went away while committing.
         """
-        with self._told(TryLater), self._writing.connect() as connection, connection.begin() as transaction:
-            yield connection
+        with self._told(TryLater), self._writing_sqlite() if self.is_sqlite else self._engine.connect() as tx:
+            yield tx
             with self._told(Unknown):
-                transaction.commit()
+                tx.commit()
 
     def close(self) -> None:
         """Close every connection. Safe to repeat; the next transaction opens new ones."""
-        self._writing.dispose()
+        with self._turn:
+            if self._writer:
+                self._writer.close()
+                self._writer = None
+            self._engine.dispose()
+
+    @contextmanager
+    def _writing_sqlite(self) -> Iterator[Connection]:
+        """SQLite has one writer at a time. This process's threads queue for it here: SQLite itself has no queue, it
+        sleeps and looks again. One connection is kept for it, as getting one from the pool costs as much as a write.
+        """
+        with self._turn:
+            self._writer = tx = self._writer or self._engine.connect()
+            # Having begun by reading, a writer could not wait for another: it would fail, and its update be lost.
+            tx.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield tx
+            finally:
+                tx.rollback()  # after a commit, there is nothing to roll back
 
     @contextmanager
     def _told(self, kind: type[KeyturnError]) -> Iterator[None]:
@@ -79,44 +102,48 @@ class Database:
 
 
 def _parse(url: str) -> URL:
+    scheme, _, path = url.partition(":///")
+    if scheme == "sqlite" and path not in ("", ":memory:"):
+        return URL.create("sqlite", database=path)  # taken literally: a folder's name may have any character
+    if not url.startswith("postgresql://"):
+        raise InvalidSettings("The store's URL is sqlite:///PATH or postgresql://…: a file, or a server.")
     try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise InvalidSettings("The store's URL is neither sqlite:///PATH nor postgresql://….") from None
-    if parsed.drivername not in ("sqlite", "postgresql"):
-        raise InvalidSettings(f"The store is SQLite (sqlite:///PATH) or postgresql://…, not {parsed.drivername}.")
-    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise InvalidSettings(
-            "The store needs a file: sqlite:///PATH. What is kept in memory is lost with the process."
-        )
-    return parsed
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise InvalidSettings("The store's postgresql:// URL cannot be read.") from None  # it may hold a password
 
 
 def _open_sqlite(url: URL) -> Engine:
     address = f"file:{quote(str(url.database))}?mode=rw"  # rw: a mistyped path is an error, not a new database
 
     def connect() -> sqlite3.Connection:
-        # isolation_level=None: Python's driver begins no transactions of its own, _begin does.
+        # isolation_level=None: the driver begins no transactions of its own. Nor does an SQLAlchemy event: with one
+        # listener, all the engine's statements pay for events.
         connection = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            raise InvalidSettings(f"The file {url.database} is not an SQLite database.") from error
         return connection
 
-    engine = create_engine(url, creator=connect, hide_parameters=True, pool_size=10, max_overflow=-1)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _begin(connection: Connection) -> None:
-    # A writer that began by reading could not wait for another writer: it would fail, and its update be lost.
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    return create_engine(url, creator=connect, hide_parameters=True, pool_size=10, max_overflow=-1)
 
 
 def _open_postgresql(url: URL) -> Engine:
-    options: dict[str, Any] = {"connect_args": {"connect_timeout": PATIENCE}, "pool_size": 10, "max_overflow": -1}
     try:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, **options)
+        return create_engine(
+            url,
+            connect_args={"connect_timeout": PATIENCE},
+            isolation_level="READ COMMITTED",  # a writer that waited for a row sees it as it is then
+            hide_parameters=True,
+            pool_pre_ping=True,  # a server that was restarted costs a new connection, not a lost step
+            pool_size=10,
+            max_overflow=-1,
+        )
     except ImportError as error:
         raise InvalidSettings(
             "PostgreSQL needs the package psycopg.", next_action="Install Keyturn with its extra: keyturn[postgresql]."

@@ -14,6 +14,7 @@ from typing import Final
 
 from states import table
 from states.errors import JournalBroken
+from states.rotation import Rotation
 from states.state import State
 
 REQUEST: Final = "request"
@@ -73,27 +74,21 @@ class Entry:
 
 
 def append(
-    head: Head,
-    *,
-    rotation_id: str,
-    at: datetime,
-    actor: str,
-    event: str,
-    source: State | None,
-    target: State,
-    attempt: int,
-    detail: Mapping[str, object],
+    head: Head, rotation: Rotation, *, event: str, actor: str, source: State | None, detail: Mapping[str, object]
 ) -> Entry:
-    """Make the entry that follows ``head``. ``detail`` must be plain JSON; a TypeError tells what is not."""
+    """Make the entry that follows ``head``: that ``event`` took ``rotation`` from ``source`` to where it stands.
+
+    ``detail`` must be plain JSON; a TypeError tells what is not.
+    """
     entry = Entry(
-        rotation_id=rotation_id,
+        rotation_id=rotation.id,
         seq=head.seq + 1,
-        at=at,
+        at=rotation.updated_at,
         actor=actor,
         event=event,
         source=source,
-        target=target,
-        attempt=attempt,
+        target=rotation.state,
+        attempt=rotation.attempt,
         detail=detail,
         previous_hash=head.hash,
         hash="",
@@ -101,9 +96,12 @@ def append(
     return replace(entry, hash=digest(entry))
 
 
+_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
 def digest(entry: Entry) -> str:
     """SHA-256, as 64 hex digits, over the hash before the entry and all that the entry tells."""
-    told = [
+    told = (
         entry.previous_hash,
         entry.rotation_id,
         entry.seq,
@@ -114,12 +112,11 @@ def digest(entry: Entry) -> str:
         entry.target,
         entry.attempt,
         entry.detail,
-    ]
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    )
+    return hashlib.sha256(_canonical(told).encode()).hexdigest()
 
 
-def verify(entries: Iterable[Entry], *, after: str, head: Head, state: State) -> int:
+def verify(entries: Iterable[Entry], *, rotation_id: str, after: str, head: Head, state: State) -> int:
     """Check a rotation's whole journal; return how many entries it has.
 
     ``after`` is the hash it continues, ``head`` where the rotation says it ends, ``state`` where the rotation stands.
@@ -128,7 +125,7 @@ def verify(entries: Iterable[Entry], *, after: str, head: Head, state: State) ->
     last = Head(0, after)
     stands: State | None = None
     for entry in entries:
-        where = f"Journal entry {entry.seq} of rotation {entry.rotation_id}"
+        where = f"Journal entry {entry.seq} of rotation {rotation_id}"
         if entry.seq != last.seq + 1:
             raise JournalBroken(f"{where} should be entry {last.seq + 1}: what was between was removed.")
         if entry.previous_hash != last.hash or entry.source != stands:
@@ -137,7 +134,12 @@ def verify(entries: Iterable[Entry], *, after: str, head: Head, state: State) ->
             raise JournalBroken(f"{where} was changed after it was written.")
         last, stands = entry.head, entry.target
     if last != head:
-        raise JournalBroken(f"The journal ends with entry {last.seq}, but {head.seq} were written.")
+        raise JournalBroken(
+            f"The journal of rotation {rotation_id} ends with entry {last.seq} ({last.hash[:12]}…), "
+            f"but was written up to entry {head.seq} ({head.hash[:12]}…)."
+        )
     if stands is not state:
-        raise JournalBroken(f"The rotation was changed outside Keyturn: the journal leaves it {stands}, not {state}.")
+        raise JournalBroken(
+            f"Rotation {rotation_id} was changed outside Keyturn: its journal leaves it {stands}, not {state}."
+        )
     return last.seq

@@ -16,7 +16,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from states.errors import AlreadyExists, SealBroken, VaultLocked
+from states.errors import AlreadyExists, InvalidSettings, SealBroken, VaultLocked
 
 SIZE: Final = 32
 """Bytes: AES-256."""
@@ -61,9 +61,10 @@ class KeyEncryptionKey:
 
 
 def create_kek_file(path: Path) -> None:
-    """Write a new random key to ``path``, for this user alone. Raises AlreadyExists; a key is never overwritten.
+    """Write a new random key to ``path``, for this user alone.
 
-    The file appears under its name with all its content, or not at all.
+    The file appears under its name with all its content, or not at all. Raises AlreadyExists, as a key is never
+    overwritten, and InvalidSettings where the folder cannot be written to.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -77,6 +78,8 @@ def create_kek_file(path: Path) -> None:
             f"There is a key-encryption key {path} already.",
             next_action="Keep it: whatever it sealed would be lost with it. Choose another name for a new one.",
         ) from error
+    except OSError as error:
+        raise InvalidSettings(f"The key-encryption key {path} cannot be written: {error.strerror}.") from error
     finally:
         draft.unlink(missing_ok=True)
 
@@ -84,8 +87,9 @@ def create_kek_file(path: Path) -> None:
 def read_kek_file(path: Path) -> KeyEncryptionKey:
     """Read a key file. Raises VaultLocked unless it is there, this user's, and closed to everybody else."""
     try:
-        found = path.stat()
-        text = path.read_text(encoding="ascii")
+        with path.open(encoding="ascii") as file:
+            found = os.fstat(file.fileno())
+            text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise VaultLocked(f"The key-encryption key {path} cannot be read: {reason}.") from error

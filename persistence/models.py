@@ -3,7 +3,18 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, CheckConstraint, Index, LargeBinary, MetaData, Table, Text, literal_column, text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ColumnClause,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    literal_column,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from persistence.clock import UtcDateTime
@@ -38,11 +49,13 @@ ACTIVE: Final = text(_in("state", table.ACTIVE))
 OPEN: Final = text("closed_at IS NULL")
 AUTOMATIC: Final = text("automatic")
 """A connection whose certificates are rotated unasked."""
-CALM: Final = literal_column(f"(state <> '{State.UPLOADED_TO_NETSUITE}')")
+CALM: Final[ColumnClause[bool]] = literal_column(f"(state <> '{State.UPLOADED_TO_NETSUITE}')")
 """Sorts rotations in UploadedToNetSuite first: each of their seconds is an outage."""
 
 
 class _Table(SQLModel):
+    """A table, named as its class is, in lower case."""
+
     metadata = MetaData(
         naming_convention={
             "pk": "pk_%(table_name)s",
@@ -52,10 +65,8 @@ class _Table(SQLModel):
     )
 
 
-class CertificateRow(_Table, table=True):
-    """A certificate that a rotation made or found; with it, for as long as it is kept, its sealed private key."""
-
-    __tablename__ = "certificates"
+class Certificates(_Table, table=True):
+    """The certificates that rotations made or found; with each, for as long as it is kept, its sealed private key."""
 
     fingerprint: str = Field(primary_key=True, sa_type=Text)
     pem: str = Field(sa_type=Text, repr=False)
@@ -64,10 +75,9 @@ class CertificateRow(_Table, table=True):
     sealed_key: bytes | None = Field(default=None, sa_type=LargeBinary, repr=False)
 
 
-class ConnectionRow(_Table, table=True):
-    """A connection, and what Keyturn knows of its certificate."""
+class Connections(_Table, table=True):
+    """The connections, and what Keyturn knows of their certificates."""
 
-    __tablename__ = "connections"
     __table_args__ = (
         CheckConstraint("version >= 0", name="version"),
         _together("confirmed_fingerprint", "confirmed_by", "confirmed_at"),
@@ -93,10 +103,9 @@ class ConnectionRow(_Table, table=True):
     other before either exists; the journal's verification follows it instead."""
 
 
-class RotationRow(_Table, table=True):
-    """A rotation, who works on it, and where its journal ends."""
+class Rotations(_Table, table=True):
+    """The rotations, who works on each, and where its journal ends."""
 
-    __tablename__ = "rotations"
     __table_args__ = (
         CheckConstraint(_in("state", tuple(State)), name="state"),
         CheckConstraint("version >= 0 AND attempt >= 1 AND tries >= 0 AND fence >= 0", name="counters"),
@@ -165,14 +174,14 @@ class RotationRow(_Table, table=True):
     journal_hash: str = Field(sa_type=Text)
 
 
-class JournalRow(_Table, table=True):
-    """One journal entry."""
+class Journal(_Table, table=True):
+    """The entries of the rotations' journals."""
 
-    __tablename__ = "journal"
     __table_args__ = (
         CheckConstraint("seq >= 1", name="seq"),
         CheckConstraint(f"(seq = 1) = (event = '{REQUEST}')", name="first"),
         CheckConstraint(_in("COALESCE(source, '') || '>' || event || '>' || target", MOVES), name="move"),
+        {"sqlite_with_rowid": False},  # one tree to write instead of two, and a rotation's entries lie together
     )
 
     rotation_id: str = Field(primary_key=True, sa_type=Text, foreign_key="rotations.id")
@@ -188,10 +197,8 @@ class JournalRow(_Table, table=True):
     hash: str = Field(sa_type=Text)
 
 
-class SecretRow(_Table, table=True):
-    """A connection's secret, sealed by the vault."""
-
-    __tablename__ = "secrets"
+class Secrets(_Table, table=True):
+    """The connections' secrets, sealed by the vault."""
 
     connection: str = Field(primary_key=True, sa_type=Text, foreign_key="connections.name")
     name: str = Field(primary_key=True, sa_type=Text)
@@ -199,10 +206,8 @@ class SecretRow(_Table, table=True):
     version: int
 
 
-class DataKeyRow(_Table, table=True):
-    """A data key of the vault, wrapped by the key-encryption key."""
-
-    __tablename__ = "data_keys"
+class DataKeys(_Table, table=True):
+    """The vault's data keys, wrapped by the key-encryption key."""
 
     id: int = Field(primary_key=True)
     kek_id: str = Field(sa_type=Text)
@@ -215,4 +220,4 @@ connections: Final[Table] = METADATA.tables["connections"]
 rotations: Final[Table] = METADATA.tables["rotations"]
 journal: Final[Table] = METADATA.tables["journal"]
 secrets: Final[Table] = METADATA.tables["secrets"]
-data_keys: Final[Table] = METADATA.tables["data_keys"]
+data_keys: Final[Table] = METADATA.tables["datakeys"]

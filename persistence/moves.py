@@ -6,10 +6,10 @@ Every statement is built once, here: building one costs more than running it.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Row, Update, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -17,6 +17,7 @@ from persistence import models, rows
 from persistence.claims import Claim
 from persistence.clock import database_now, database_now_plus, seconds
 from persistence.journal import ORIGIN, REQUEST, Entry, Head, append
+from persistence.prepared import Prepared
 from states.errors import IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
 from states.rotation import Rotation
 from states.state import State
@@ -31,15 +32,27 @@ _TAIL: Final = (
     .where(_c.c.name == bindparam("name"))
     .with_for_update(of=_c)
 )
-_ADD: Final = insert(_r).values(lease_until=database_now_plus(seconds("lease")))
-_MAKE_LATEST: Final = update(_c).where(_c.c.name == bindparam("b_name"))
-_APPEND: Final = insert(models.journal)
-_WRITE: Final = (
-    update(_r)
-    .where(_r.c.id == bindparam("b_id"), _r.c.version == bindparam("b_version"))
-    .values(lease_until=database_now_plus(seconds("lease")))
+_compared = update(_r).where(_r.c.id == bindparam("b_id"), _r.c.version == bindparam("b_version"))
+_fenced = _compared.where(_r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker"))
+_lease = {"lease_until": database_now_plus(seconds("lease"))}
+
+_ADD: Final = Prepared(insert(_r).values(_lease))
+_WRITE: Final = Prepared(_compared.values(_lease))
+_ADVANCE: Final = Prepared(_fenced.values(_lease))
+_APPEND: Final = Prepared(insert(models.journal))
+_CHANGE_CONNECTION: Final = Prepared(update(_c).where(_c.c.name == bindparam("b_name")))
+_KEEP_CERTIFICATE: Final = Prepared(insert(_certificates))
+_KNOW_CERTIFICATE: Final = {
+    "sqlite": Prepared(sqlite.insert(_certificates).on_conflict_do_nothing()),
+    "postgresql": Prepared(postgresql.insert(_certificates).on_conflict_do_nothing()),
+}
+_ERASE_KEY: Final = Prepared(update(_certificates).where(_certificates.c.fingerprint == bindparam("b_fingerprint")))
+_ERASE_CURRENT_KEY: Final = Prepared(
+    update(_certificates).where(
+        _certificates.c.fingerprint
+        == select(_c.c.current_fingerprint).where(_c.c.name == bindparam("b_name")).scalar_subquery()
+    )
 )
-_ADVANCE: Final = _WRITE.where(_r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker"))
 _STANDING: Final = (
     select(
         _r.c.version,
@@ -52,18 +65,6 @@ _STANDING: Final = (
     .with_for_update()
 )
 
-_KEEP_CERTIFICATE: Final = insert(_certificates)
-_KNOW_CERTIFICATE: Final = {
-    "sqlite": sqlite.insert(_certificates).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(_certificates).on_conflict_do_nothing(),
-}
-_ERASE_KEY: Final = update(_certificates).where(_certificates.c.fingerprint == bindparam("b_fingerprint"))
-_ERASE_CURRENT_KEY: Final = update(_certificates).where(
-    _certificates.c.fingerprint
-    == select(_c.c.current_fingerprint).where(_c.c.name == bindparam("b_name")).scalar_subquery()
-)
-_PUT_IN_PLACE: Final = update(_c).where(_c.c.name == bindparam("b_name"))
-
 
 def add(
     tx: Transaction, rotation: Rotation, *, detail: Mapping[str, object], claim_for: str | None, lease: float
@@ -72,10 +73,10 @@ def add(
     latest = tx.execute(_TAIL, {"name": rotation.connection}).one_or_none()
     if latest is None:
         raise NotFound(f"There is no connection {rotation.connection}.")
-    previous_hash = _ended(latest, rotation.connection)
+    previous_hash = _ended(rotation.connection, *latest)
     if rotation.previous:
-        tx.execute(_KNOW_CERTIFICATE[tx.dialect.name], rows.of_certificate(rotation.previous))
-    entry = _entry(Head(0, previous_hash), rotation, REQUEST, rotation.actor, detail, source=None)
+        _KNOW_CERTIFICATE[tx.dialect.name].run(tx, rows.of_certificate(rotation.previous))
+    entry = append(Head(0, previous_hash), rotation, event=REQUEST, actor=rotation.actor, source=None, detail=detail)
     values = {
         **rows.of_request(rotation),
         **rows.of_progress(rotation),
@@ -86,11 +87,11 @@ def add(
         **_head(entry),
     }
     try:
-        tx.execute(_ADD, values)
-        tx.execute(_APPEND, rows.of_entry(entry))
+        _ADD.run(tx, values)
+        _APPEND.run(tx, rows.of_entry(entry))
     except IntegrityError as error:
         raise IllegalMove(f"The store refuses rotation {rotation.id}: its id is taken, or it is not new.") from error
-    tx.execute(_MAKE_LATEST, {"b_name": rotation.connection, "latest_rotation": rotation.id})
+    _CHANGE_CONNECTION.run(tx, {"b_name": rotation.connection, "latest_rotation": rotation.id})
     return Claim(rotation, claim_for, fence=1, journal=entry.head) if claim_for else None
 
 
@@ -106,9 +107,7 @@ def advance(
 ) -> Claim:
     """Write what a worker's step brought, and append it to the journal."""
     before = claim.rotation
-    entry = _entry(claim.journal, after, event, claim.worker, detail, source=before.state)
-    if after.candidate and not before.candidate:
-        tx.execute(_KEEP_CERTIFICATE, rows.of_certificate(after.candidate.certificate, after.candidate.sealed_key))
+    entry = append(claim.journal, after, event=event, actor=claim.worker, source=before.state, detail=detail)
     values = {"b_fence": claim.fence, "b_worker": claim.worker, **_hold(claim.worker if lease else None, lease)}
     _store(tx, _ADVANCE, before, after, entry, values)
     if after.state is State.COMPLETED:
@@ -131,35 +130,40 @@ def write(
     if standing.worker:  # it died holding the rotation, and nobody knows what it had sent
         after = replace(after, doubt_since=after.doubt_since or before.updated_at)
     head = Head(standing.journal_seq, standing.journal_hash)
-    entry = _entry(head, after, event, actor, detail, source=before.state)
+    entry = append(head, after, event=event, actor=actor, source=before.state, detail=detail)
     _store(tx, _WRITE, before, after, entry, _hold(None, 0))
     return replace(after, version=before.version + 1)
 
 
-def _ended(latest: Row[Any], connection: str) -> str:
+def _ended(connection: str, latest: str | None, journal_hash: str | None, closed_at: datetime | None) -> str:
     """The hash at which the connection's latest rotation ended: the next one's journal continues it."""
-    if latest.latest_rotation is None:
+    if latest is None:
         return ORIGIN
-    if latest.journal_hash is None:
-        raise JournalBroken(f"Rotation {latest.latest_rotation} of connection {connection} was removed.")
-    if latest.closed_at is None:
+    if journal_hash is None:
+        raise JournalBroken(f"Rotation {latest} of connection {connection} was removed.")
+    if closed_at is None:
         raise RotationOpen(
-            f"Connection {connection} has an open rotation already: {latest.latest_rotation}.",
-            next_action=f"See where it stands with `keyturn rotation explain {latest.latest_rotation}`.",
+            f"Connection {connection} has an open rotation already: {latest}.",
+            next_action=f"See where it stands with `keyturn rotation explain {latest}`.",
         )
-    return str(latest.journal_hash)
+    return journal_hash
 
 
 def _store(
-    tx: Transaction, statement: Update, before: Rotation, after: Rotation, entry: Entry, values: rows.Values
+    tx: Transaction, statement: Prepared, before: Rotation, after: Rotation, entry: Entry, values: rows.Values
 ) -> None:
     """Compare and set, then append. Raises Stale when no row is as ``before`` was."""
+    was = rows.of_progress(before)
+    # SQLite checks only the constraints and indexes of the columns that are written.
+    changed = {column: value for column, value in rows.of_progress(after).items() if value != was[column]}
     compared = {"b_id": before.id, "b_version": before.version}
-    written = {**rows.of_progress(after), "version": before.version + 1, **_head(entry)}
+    written = {**changed, "version": before.version + 1, **_head(entry)}
     try:
-        if tx.execute(statement, {**compared, **written, **values}).rowcount == 0:
+        if after.candidate and not before.candidate:
+            _KEEP_CERTIFICATE.run(tx, rows.of_certificate(after.candidate.certificate, after.candidate.sealed_key))
+        if not statement.run(tx, {**compared, **written, **values}):
             raise Stale
-        tx.execute(_APPEND, rows.of_entry(entry))
+        _APPEND.run(tx, rows.of_entry(entry))
     except IntegrityError as error:
         raise IllegalMove(
             f"The store refuses to take rotation {before.id} from {before.state} to {after.state} by {entry.event}."
@@ -170,27 +174,11 @@ def _put_in_place(tx: Transaction, rotation: Rotation, due_at: datetime | None) 
     """Make the candidate the connection's current certificate, and destroy the keys that nothing needs any more."""
     assert rotation.candidate
     fingerprint = rotation.candidate.fingerprint
-    tx.execute(_ERASE_CURRENT_KEY, {"b_name": rotation.connection, "sealed_key": None})
+    _ERASE_CURRENT_KEY.run(tx, {"b_name": rotation.connection, "sealed_key": None})
     if not rotation.policy.keep_key:
-        tx.execute(_ERASE_KEY, {"b_fingerprint": fingerprint, "sealed_key": None})
+        _ERASE_KEY.run(tx, {"b_fingerprint": fingerprint, "sealed_key": None})
     in_place = {"b_name": rotation.connection, "current_fingerprint": fingerprint, "due_at": due_at}
-    tx.execute(_PUT_IN_PLACE, in_place)
-
-
-def _entry(
-    head: Head, rotation: Rotation, event: str, actor: str, detail: Mapping[str, object], *, source: State | None
-) -> Entry:
-    return append(
-        head,
-        rotation_id=rotation.id,
-        at=rotation.updated_at,
-        actor=actor,
-        event=event,
-        source=source,
-        target=rotation.state,
-        attempt=rotation.attempt,
-        detail=detail,
-    )
+    _CHANGE_CONNECTION.run(tx, in_place)
 
 
 def _head(entry: Entry) -> rows.Values:

@@ -51,17 +51,12 @@ def one(tx: Transaction, rotation_id: str) -> Rotation:
 
 def newest(tx: Transaction, connection: str | None, states: Collection[State], limit: int) -> list[Rotation]:
     """The newest rotations first: ids sort by the time they were made."""
-    return _all(tx, newest_query(connection, states, limit))
-
-
-def newest_query(connection: str | None, states: Collection[State], limit: int) -> Select[Any]:
-    """The query behind ``newest``."""
     query = FULL.order_by(_r.c.id.desc()).limit(limit)
     if connection is not None:
         query = query.where(_r.c.connection == connection)
     if states:
         query = query.where(_r.c.state.in_([state.value for state in states]))
-    return query
+    return _all(tx, query)
 
 
 def open_one(tx: Transaction, connection: str) -> Rotation | None:

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy import RowMapping
+
 from persistence.journal import Entry
 from states.certificate import Certificate, Challenge
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
+from states.errors import InvalidInput, JournalBroken, NotConfirmed
 from states.rotation import Candidate, Cause, Confirmation, Failure, Receipt, Rotation
 from states.state import State
 
-Row = Mapping[str, Any]
+Row = RowMapping | Mapping[str, Any]
 """A row by column names. A joined certificate's columns have its role before them: previous_pem."""
 Values = dict[str, Any]
 
@@ -73,7 +76,7 @@ def to_connection(row: Row) -> Connection:
     )
 
 
-def _to_policy(stored: Row) -> Policy:
+def _to_policy(stored: Mapping[str, Any]) -> Policy:
     return Policy(**{**stored, "algorithm": Algorithm(stored["algorithm"])})
 
 
@@ -129,7 +132,7 @@ def of_progress(rotation: Rotation) -> Values:
 def to_rotation(row: Row) -> Rotation:
     """A rotation with the certificates joined as ``previous`` and ``candidate``.
 
-    Its confirmation is verified anew: a signature that was changed in the database raises NotConfirmed.
+    Its confirmation is verified anew: one that NetSuite never gave raises JournalBroken.
     """
     certificate = to_certificate(row, "candidate")
     return Rotation(
@@ -164,13 +167,16 @@ def to_rotation(row: Row) -> Rotation:
 def _to_confirmation(row: Row, certificate: Certificate | None) -> Confirmation | None:
     if row["confirmation_fingerprint"] is None or certificate is None:
         return None
-    return Confirmation(
-        rotation_id=row["id"],
-        certificate=certificate,
-        challenge=Challenge(row["challenge"]),
-        signature=row["signature"],
-        asked_at=row["asked_at"],
-    )
+    try:
+        return Confirmation(
+            rotation_id=row["id"],
+            certificate=certificate,
+            challenge=Challenge(row["challenge"]),
+            signature=row["signature"],
+            asked_at=row["asked_at"],
+        )
+    except (NotConfirmed, InvalidInput) as error:
+        raise JournalBroken(f"Rotation {row['id']} holds a confirmation that NetSuite never gave.") from error
 
 
 def _to_receipt(row: Row, proof: str) -> Receipt | None:

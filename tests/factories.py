@@ -3,7 +3,7 @@
 import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,7 +16,10 @@ from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Opt
 from states.errors import CannotSign
 from states.rotation import Candidate, Cause, Confirmation, Receipt, Rotation
 from states.state import State
-from states.table import NEXT
+from states.table import FAIL, NEXT
+
+if TYPE_CHECKING:  # most who use these factories need no database, which is slow to import
+    from persistence.store import Claim, Store
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -66,11 +69,16 @@ def a_connection(**over: Any) -> Connection:
     return Connection(**{**defaults, **over})
 
 
+def an_id(number: int) -> str:
+    """A rotation id; a greater number is a later one."""
+    return f"01JDCCCCCC{number:016}"
+
+
 def a_rotation(**over: Any) -> Rotation:
     """A rotation that was just requested."""
     now = over.pop("now", NOW)
     defaults: dict[str, Any] = {
-        "id": "01JDCCCCCC0000000000000000",
+        "id": an_id(1),
         "connection": "acme",
         "cause": Cause.MANUAL,
         "actor": "ada",
@@ -103,7 +111,8 @@ def next_move(rotation: Rotation, *, now: datetime = NOW, candidate: Candidate |
         proved = replace(rotation, confirmation=a_confirmation(rotation, now=now), skew_from=now)
     else:
         assert rotation.candidate
-        proved = replace(rotation, **{edge.brings: Receipt(rotation.candidate.fingerprint, now)})
+        receipt: Any = Receipt(rotation.candidate.fingerprint, now)
+        proved = replace(rotation, **{edge.brings: receipt})
     return lifecycle.advance(proved, edge, now)
 
 
@@ -114,3 +123,21 @@ def advance_to(rotation: Rotation, state: State, *, now: datetime = NOW) -> Rota
     while rotation.state is not state:
         rotation = next_move(rotation, now=now)
     return rotation
+
+
+def carry(store: "Store", claim: "Claim", state: State, *, now: datetime = NOW, lease: float = 60) -> "Claim":
+    """Take a claimed rotation to ``state`` in the store too, move by move, and keep it claimed while it is open."""
+    if state is State.FAILED:
+        return store.advance(claim, advance_to(claim.rotation, state, now=now), event=FAIL, detail={})
+    while claim.rotation.state is not state:
+        after = next_move(claim.rotation, now=now)
+        event = NEXT[claim.rotation.state].trigger
+        claim = store.advance(claim, after, event=event, detail={}, lease=lease if after.is_open else 0, due_at=now)
+    return claim
+
+
+def begin(store: "Store", state: State = State.REQUESTED, *, number: int = 1, **over: Any) -> "Claim":
+    """A new rotation in the store, claimed for the worker ``w1`` and taken to ``state``."""
+    claim = store.add(a_rotation(id=an_id(number), **over), claim_for="w1", lease=60)
+    assert claim
+    return carry(store, claim, state)

@@ -40,6 +40,11 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+NEEDS_ROTATION_ERROR: Final = 255
+"""Of `needs-rotation`, whose 0, 1 and 2 are answers, as `step certificate needs-renewal` has them
+(https://smallstep.com/docs/step-cli/reference/certificate/needs-renewal)."""
+
+
 _EXITS: Final[tuple[tuple[type[KeyturnError], Exit], ...]] = (
     (InvalidInput, Exit.USAGE),
     (InvalidSettings, Exit.USAGE),

@@ -22,7 +22,7 @@ class Form(StrEnum):
     NAME = "name"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View(Generic[T]):
     """How one kind of thing is shown in each form."""
 
@@ -67,8 +67,8 @@ class Output:
         else:
             self.note(empty)
 
-    def show(self, record: Json, name: str, rows: Rows) -> None:
-        """Print one thing: labels and values, a JSON object, or its name."""
+    def show(self, record: Json | Sequence[Json], name: str, rows: Rows = ()) -> None:
+        """Print one thing: labels and values, a JSON object (of several an array), or its name."""
         if self.form is Form.JSON:
             _json(record)
         elif self.form is Form.NAME:
@@ -76,14 +76,14 @@ class Output:
         else:
             self.rows(rows)
 
-    def event(self, record: Json, name: str, line: str) -> None:
-        """Print one thing of many that come one after another: a line, or a JSON object on a line of its own."""
-        told = {Form.JSON: lambda: json.dumps(record, ensure_ascii=False), Form.NAME: lambda: name}
-        _print(told.get(self.form, lambda: line)())
+    def event(self, record: Json, name: str) -> None:
+        """Print one thing of many that come one after another, each on a line of its own: as JSON, or its name."""
+        _print(json.dumps(record, ensure_ascii=False) if self.form is Form.JSON else name)
 
-    def text(self, text: str) -> None:
-        """Print ``text`` as it is, whatever the form."""
-        _print(text.rstrip("\n"))
+    def text(self, text: str, *, style: str = "") -> None:
+        """Print ``text`` as it is, whatever the form; nothing when it is empty."""
+        if text:
+            _styled(text.rstrip("\n"), style)
 
     # --- for people only
 
@@ -104,12 +104,10 @@ class Output:
 
     def rows(self, rows: Rows) -> None:
         """Print labels and values for people; a value's further lines stand below its first."""
-        width = max((len(label) for label, _ in rows), default=0)
+        width = max((len(label) + len(_GAP) for label, _ in rows if label), default=0)
         for label, value in rows:
-            lines = value.splitlines() or [""]
-            _styled(f"{label:{width}}{_GAP}{lines[0]}".rstrip(), "")
-            for line in lines[1:]:
-                _styled(" " * (width + len(_GAP)) + line, "")
+            for place, line in enumerate(value.splitlines()):
+                _print((label if place == 0 else "").ljust(width) + line)
 
     def note(self, text: str) -> None:
         """Say something to a person on stderr; nothing when quiet or in the other forms."""
@@ -140,18 +138,18 @@ def _json(data: object) -> None:
 
 def _print(text: str, stream: TextIO | None = None) -> None:
     if text:
-        print(text, file=stream or sys.stdout, flush=True)  # noqa: T201 - what this module is for
+        print(text, file=stream or sys.stdout, flush=True)
 
 
 def _styled(text: str, style: str, stream: TextIO | None = None) -> None:
-    """Print a line; coloured, and wrapped between words, on a terminal."""
-    stream = stream or sys.stdout
-    if not (style and stream.isatty()):
-        print(text, file=stream, flush=True)  # noqa: T201 - what this module is for
+    """Print a line, coloured on a terminal."""
+    where = stream or sys.stdout
+    if not (style and where.isatty()):
+        print(text, file=where, flush=True)
         return
     from rich.console import Console  # noqa: PLC0415 - imported where it is used: start-up counts
 
-    Console(file=stream, highlight=False).print(text, style=style, markup=False, soft_wrap=True)
+    Console(file=where, highlight=False).print(text, style=style, markup=False, soft_wrap=True)
 
 
 def _table(things: Sequence[T], view: View[T]) -> None:

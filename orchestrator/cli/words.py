@@ -41,6 +41,11 @@ def moment(at: datetime | None) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else NOTHING
 
 
+def instant(at: datetime) -> str:
+    """``2026-11-23 20:15:03.123``, in UTC, where what comes next is a fraction of a second later."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="milliseconds")
+
+
 def clock(at: datetime) -> str:
     """``20:15:03.123`` (UTC), where the date goes without saying."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds")[11:23]

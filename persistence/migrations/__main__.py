@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 
 from alembic import command
-from alembic.script import ScriptDirectory
 
 from persistence import schema
 from persistence.database import Database
@@ -17,9 +16,8 @@ def draft(message: str) -> None:
         database = Database(f"sqlite:///{Path(folder) / 'draft.db'}")
         schema.migrate(database)
         with database.writing() as tx:
-            config = schema.config(tx)
-            number = 1 + len(list(ScriptDirectory.from_config(config).walk_revisions()))
-            command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
+            number = int(schema.revisions()[-1]) + 1
+            command.revision(schema.config(tx), message, autogenerate=True, rev_id=f"{number:04}")
         database.close()
 
 

@@ -23,11 +23,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_certificates")),
     )
     op.create_table(
-        "data_keys",
+        "datakeys",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("kek_id", sa.Text(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_keys")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_datakeys")),
     )
     op.create_table(
         "connections",
@@ -46,7 +46,8 @@ def upgrade() -> None:
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("latest_rotation", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "(confirmed_fingerprint IS NULL) = (confirmed_by IS NULL) AND (confirmed_fingerprint IS NULL) = (confirmed_at IS NULL)",
+            "(confirmed_fingerprint IS NULL) = (confirmed_by IS NULL) AND (confirmed_fingerprint IS NULL) = "
+            "(confirmed_at IS NULL)",
             name=op.f("ck_connections_confirmed_fingerprint_together"),
         ),
         sa.CheckConstraint("version >= 0", name=op.f("ck_connections_version")),
@@ -111,19 +112,23 @@ def upgrade() -> None:
         sa.Column("journal_hash", sa.Text(), nullable=False),
         sa.CheckConstraint("(state = 'Failed') = (failed_from IS NOT NULL)", name=op.f("ck_rotations_failed")),
         sa.CheckConstraint(
-            "NOT (COALESCE(failed_from, state) IN ('Completed')) OR COALESCE(verified_fingerprint = candidate_fingerprint, FALSE)",
+            "NOT (COALESCE(failed_from, state) IN ('Completed')) OR COALESCE(verified_fingerprint = "
+            "candidate_fingerprint, FALSE)",
             name=op.f("ck_rotations_verified_proved"),
         ),
         sa.CheckConstraint(
-            "NOT (COALESCE(failed_from, state) IN ('KeyGenerated', 'UploadedToNetSuite', 'SavedToOpenAir', 'Completed')) OR COALESCE(candidate_fingerprint = candidate_fingerprint, FALSE)",
+            "NOT (COALESCE(failed_from, state) IN ('KeyGenerated', 'UploadedToNetSuite', 'SavedToOpenAir', "
+            "'Completed')) OR COALESCE(candidate_fingerprint = candidate_fingerprint, FALSE)",
             name=op.f("ck_rotations_candidate_proved"),
         ),
         sa.CheckConstraint(
-            "NOT (COALESCE(failed_from, state) IN ('SavedToOpenAir', 'Completed')) OR COALESCE(saved_fingerprint = candidate_fingerprint, FALSE)",
+            "NOT (COALESCE(failed_from, state) IN ('SavedToOpenAir', 'Completed')) OR COALESCE(saved_fingerprint "
+            "= candidate_fingerprint, FALSE)",
             name=op.f("ck_rotations_saved_proved"),
         ),
         sa.CheckConstraint(
-            "NOT (COALESCE(failed_from, state) IN ('UploadedToNetSuite', 'SavedToOpenAir', 'Completed')) OR COALESCE(confirmation_fingerprint = candidate_fingerprint, FALSE)",
+            "NOT (COALESCE(failed_from, state) IN ('UploadedToNetSuite', 'SavedToOpenAir', 'Completed')) OR "
+            "COALESCE(confirmation_fingerprint = candidate_fingerprint, FALSE)",
             name=op.f("ck_rotations_confirmation_proved"),
         ),
         sa.CheckConstraint(
@@ -142,11 +147,14 @@ def upgrade() -> None:
             name=op.f("ck_rotations_state"),
         ),
         sa.CheckConstraint(
-            "(confirmation_fingerprint IS NULL) = (challenge IS NULL) AND (confirmation_fingerprint IS NULL) = (signature IS NULL) AND (confirmation_fingerprint IS NULL) = (asked_at IS NULL)",
+            "(confirmation_fingerprint IS NULL) = (challenge IS NULL) AND (confirmation_fingerprint IS NULL) = "
+            "(signature IS NULL) AND (confirmation_fingerprint IS NULL) = (asked_at IS NULL)",
             name=op.f("ck_rotations_confirmation_fingerprint_together"),
         ),
         sa.CheckConstraint(
-            "(failed_from IS NULL) = (failure_code IS NULL) AND (failed_from IS NULL) = (failure_message IS NULL) AND (failed_from IS NULL) = (failure_next_action IS NULL) AND (failed_from IS NULL) = (failed_at IS NULL)",
+            "(failed_from IS NULL) = (failure_code IS NULL) AND (failed_from IS NULL) = (failure_message IS NULL) "
+            "AND (failed_from IS NULL) = (failure_next_action IS NULL) AND (failed_from IS NULL) = (failed_at IS "
+            "NULL)",
             name=op.f("ck_rotations_failed_from_together"),
         ),
         sa.CheckConstraint(
@@ -212,10 +220,23 @@ def upgrade() -> None:
         sa.Column("hash", sa.Text(), nullable=False),
         sa.CheckConstraint("(seq = 1) = (event = 'request')", name=op.f("ck_journal_first")),
         sa.CheckConstraint(
-            "COALESCE(source, '') || '>' || event || '>' || target IN ('>request>Requested', 'Requested>generate_key>KeyGenerated', 'KeyGenerated>upload_to_netsuite>UploadedToNetSuite', 'UploadedToNetSuite>save_to_openair>SavedToOpenAir', 'SavedToOpenAir>verify>Completed', 'Requested>fail>Failed', 'KeyGenerated>fail>Failed', 'UploadedToNetSuite>fail>Failed', 'SavedToOpenAir>fail>Failed', 'Failed>resume>Requested', 'Failed>resume>KeyGenerated', 'Failed>resume>UploadedToNetSuite', 'Failed>resume>SavedToOpenAir', 'Requested>put_off>Requested', 'KeyGenerated>put_off>KeyGenerated', 'UploadedToNetSuite>put_off>UploadedToNetSuite', 'SavedToOpenAir>put_off>SavedToOpenAir', 'Requested>taken_over>Requested', 'KeyGenerated>taken_over>KeyGenerated', 'UploadedToNetSuite>taken_over>UploadedToNetSuite', 'SavedToOpenAir>taken_over>SavedToOpenAir', 'Requested>confirmed_by_person>Requested', 'KeyGenerated>confirmed_by_person>KeyGenerated', 'UploadedToNetSuite>confirmed_by_person>UploadedToNetSuite', 'SavedToOpenAir>confirmed_by_person>SavedToOpenAir')",
+            "COALESCE(source, '') || '>' || event || '>' || target IN ('>request>Requested', "
+            "'Requested>generate_key>KeyGenerated', 'KeyGenerated>upload_to_netsuite>UploadedToNetSuite', "
+            "'UploadedToNetSuite>save_to_openair>SavedToOpenAir', 'SavedToOpenAir>verify>Completed', "
+            "'Requested>fail>Failed', 'KeyGenerated>fail>Failed', 'UploadedToNetSuite>fail>Failed', "
+            "'SavedToOpenAir>fail>Failed', 'Failed>resume>Requested', 'Failed>resume>KeyGenerated', "
+            "'Failed>resume>UploadedToNetSuite', 'Failed>resume>SavedToOpenAir', 'Requested>put_off>Requested', "
+            "'KeyGenerated>put_off>KeyGenerated', 'UploadedToNetSuite>put_off>UploadedToNetSuite', "
+            "'SavedToOpenAir>put_off>SavedToOpenAir', 'Requested>taken_over>Requested', "
+            "'KeyGenerated>taken_over>KeyGenerated', 'UploadedToNetSuite>taken_over>UploadedToNetSuite', "
+            "'SavedToOpenAir>taken_over>SavedToOpenAir', 'Requested>confirmed_by_person>Requested', "
+            "'KeyGenerated>confirmed_by_person>KeyGenerated', "
+            "'UploadedToNetSuite>confirmed_by_person>UploadedToNetSuite', "
+            "'SavedToOpenAir>confirmed_by_person>SavedToOpenAir')",
             name=op.f("ck_journal_move"),
         ),
         sa.CheckConstraint("seq >= 1", name=op.f("ck_journal_seq")),
         sa.ForeignKeyConstraint(["rotation_id"], ["rotations.id"], name=op.f("fk_journal_rotation_id")),
         sa.PrimaryKeyConstraint("rotation_id", "seq", name=op.f("pk_journal")),
+        sqlite_with_rowid=False,
     )

@@ -1,0 +1,38 @@
+"""The command line, `keyturn`. Commands are thin: each calls an operation and prints what came of it."""
+
+import io
+import os
+import sys
+
+
+def version() -> str:
+    """What `keyturn --version` prints."""
+    from importlib import metadata  # noqa: PLC0415 - only for --version
+
+    return f"keyturn {metadata.version('keyturn')}"
+
+
+def main() -> None:
+    """The entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 is no reason to fail
+    try:
+        exit_code = _run(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        exit_code = 130
+    except BrokenPipeError:
+        # Whoever read our output has stopped reading: no error to tell, and closing it at exit must be quiet too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        exit_code = 0
+    sys.exit(exit_code)
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        print(version())  # noqa: T201
+        return 0
+    from orchestrator.cli.application import run  # noqa: PLC0415 - --version needs none of it
+
+    return run(arguments)

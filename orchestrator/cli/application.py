@@ -1,0 +1,143 @@
+"""The commands, and how one of them is run.
+
+Each command's module is imported when it is run, so that the overview and completion answer at once.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from orchestrator.cli import version
+
+if TYPE_CHECKING:
+    from orchestrator.cli.session import Session
+
+_DAILY: Final = Group("Everyday", sort_key=1)
+_LOOK: Final = Group("Looking", sort_key=2)
+_SERVE: Final = Group("Running", sort_key=3)
+_KEEP: Final = Group("Installation", sort_key=4)
+_GLOBAL: Final = Group("Global options", sort_key=100)
+
+_COMMANDS: Final = (
+    ("demo", "demo:demo", _DAILY, "See it work: two rotations against simulated systems, one of them interrupted."),
+    ("init", "upkeep:init", _DAILY, "Make folders, settings, key-encryption key and database."),
+    ("connection", "connection:app", _DAILY, "Add, change and see connections."),
+    ("rotate", "rotate:rotate", _DAILY, "Give a connection a new certificate now."),
+    ("rotation", "rotation:app", _DAILY, "See rotations, and take care of parked ones."),
+    ("health", "checks:health", _LOOK, "Ask both systems whether the certificate is well."),
+    ("needs-rotation", "checks:needs_rotation", _LOOK, "Whether a new certificate is due, by exit code."),
+    ("request", "request:app", _LOOK, "Explain a real-time import that fails."),
+    ("doctor", "checks:doctor", _LOOK, "Look at everything a rotation stands on; each finding with its fix."),
+    ("diagram", "diagram:diagram", _LOOK, "Draw the states and every legal move."),
+    ("worker", "running:worker", _SERVE, "Carry rotations along, and start those that are due."),
+    ("run-due", "running:run_due", _SERVE, "Start what is due, carry what is waiting, and return: for cron."),
+    ("simulator", "simulator:simulator", _SERVE, "Run NetSuite and OpenAir on loopback."),
+    ("journal", "upkeep:journal", _KEEP, "Check that no journal was changed after it was written."),
+    ("vault", "upkeep:vault", _KEEP, "Change the key-encryption key."),
+)
+
+
+def build(*, overview: bool = False) -> App:
+    """The application. In the ``overview`` of all commands each has the one line of this module, and none is imported;
+    otherwise a command's help is its own docstring.
+    """
+    app = App(
+        name="keyturn",
+        help="Rotates the certificate that lets OpenAir trust real-time record imports from NetSuite.",
+        version=version,
+        version_flags=["--version"],
+        version_format="plaintext",
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+    )
+    app.register_install_completion_command(group=_KEEP, help="Install completion for your shell.")
+    for option in ("--help", "--version"):
+        app[option].group = _GLOBAL
+    for name, place, group, line in _COMMANDS:
+        app.command(f"orchestrator.cli.{place}", name=name, group=group, help=line if overview else None)
+
+    @app.meta.default
+    def launch(
+        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        config: Annotated[Path | None, Parameter(group=_GLOBAL, help="The settings file.")] = None,
+        output: Annotated[
+            Literal["table", "json", "name"],
+            Parameter(name=["--output", "-o"], group=_GLOBAL, help="A table, JSON, or names alone, one a line."),
+        ] = "table",
+        verbose: Annotated[bool, _switch("--verbose", "-v", "Logs on stderr.")] = False,
+        quiet: Annotated[bool, _switch("--quiet", "-q", "Results and errors only.")] = False,
+        yes: Annotated[bool, _switch("--yes", "-y", "Answer every question with yes.")] = False,
+        no_input: Annotated[bool, _switch("--no-input", text="Never ask.")] = False,
+    ) -> int:
+        from orchestrator.cli.output import Form, Output  # noqa: PLC0415 - --version and --help need neither
+        from orchestrator.cli.session import Session  # noqa: PLC0415
+
+        level = "info" if verbose else "error" if quiet else None
+        asks = not no_input and sys.stdin.isatty()
+        return _call(app, tokens, Session(Output(Form(output), quiet=quiet), config, level, yes=yes, asks=asks))
+
+    return app
+
+
+def _switch(name: str, short: str = "", text: str = "") -> Parameter:
+    names = [name, short] if short else [name]
+    return Parameter(name=names, group=_GLOBAL, help=text, negative=(), show_default=False)
+
+
+def _call(app: App, tokens: Sequence[str], session: "Session") -> int:
+    """Run one command; return its exit code."""
+    from states.errors import InternalError, KeyturnError  # noqa: PLC0415
+
+    command, bound, ignored = app.parse_args(tokens)
+    if "session" in ignored:
+        bound.arguments["session"] = session
+    try:
+        return int(command(*bound.args, **bound.kwargs) or 0)
+    except KeyturnError as error:
+        return session.fail(error, rotation=bound.arguments.get("rotation"))
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        # Its text may hold what must not be told; the log hides secrets.
+        _log(session).exception("command broke")
+        told = f"Keyturn itself failed ({type(error).__name__})."
+        report = "Repeat the command with --verbose and report the log's traceback."
+        return session.fail(InternalError(told, next_action=report))
+
+
+def _log(session: "Session") -> logging.Logger:
+    """The log, which a command that broke early has not set up yet."""
+    from orchestrator import log  # noqa: PLC0415 - only for what should never happen
+
+    if not logging.getLogger().handlers:
+        log.set_up(session.level or "critical", "auto")
+    return logging.getLogger("keyturn.cli")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; return its exit code. Whatever goes wrong is told on stderr, without a traceback."""
+    app = build(overview=all(argument.startswith("-") for argument in arguments))
+    try:
+        return int(app.meta(list(arguments)) or 0)
+    except CycloptsError as error:
+        return _usage(error, arguments)
+
+
+def _usage(error: CycloptsError, arguments: Sequence[str]) -> int:
+    """Tell what is wrong with a command line that could not be read."""
+    from orchestrator.cli.exits import NEEDS_ROTATION_ERROR, Exit  # noqa: PLC0415
+    from orchestrator.cli.output import Form, Output  # noqa: PLC0415
+    from orchestrator.cli.session import problem  # noqa: PLC0415
+
+    chain = [word for word in error.command_chain or () if word != "keyturn"]
+    exit_code = NEEDS_ROTATION_ERROR if chain == ["needs-rotation"] else Exit.USAGE
+    as_json = not {"json", "-ojson", "-o=json", "--output=json"}.isdisjoint(arguments)
+    next_action = f"See `{' '.join(['keyturn', *chain])} --help`."
+    told = problem("USAGE", str(error).strip(), "Nothing was changed.", next_action, exit_code)
+    Output(Form.JSON if as_json else Form.TABLE).error(told)
+    return int(exit_code)

@@ -1,0 +1,22 @@
+"""The arguments and options that several commands have in common."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+ConnectionName = Annotated[str, Parameter(help="The connection's name.")]
+AnyConnection = Annotated[str | None, Parameter(help="The connection's name; none for all.")]
+RotationId = Annotated[str, Parameter(help="The rotation's id, or its first six characters or more.")]
+AnyRotation = Annotated[str | None, Parameter(help="The rotation's id, or its first six characters or more.")]
+
+Reason = Annotated[str, Parameter(help="Why, for the journal.", show_default=False)]
+Within = Annotated[str | None, Parameter(help="A time before expiry, such as 14d.")]
+
+
+def flag(text: str) -> Parameter:
+    """An option that is either given or not."""
+    return Parameter(help=text, negative=(), show_default=False)
+
+
+DryRun = Annotated[bool, flag("Say what would be done; change nothing.")]
+Detach = Annotated[bool, flag("Do not carry the rotation here; a worker does.")]

@@ -1,0 +1,101 @@
+"""Carries one rotation in this process, for the commands that wait for its end, and tells what came of it."""
+
+import threading
+from datetime import timedelta
+from typing import Final
+
+from orchestrator.bootstrap import App
+from orchestrator.cli import exits, live, records, timeline, words
+from orchestrator.cli.exits import Exit
+from orchestrator.cli.live import Show
+from orchestrator.cli.output import Rows
+from orchestrator.cli.session import Session, problem
+from orchestrator.cli.stopping import stoppable
+from persistence.store import Claim
+from states.errors import AwaitingPerson, Stale
+from states.rotation import Rotation
+from states.state import State
+
+LONGEST_WAIT: Final = timedelta(minutes=1)
+"""A rotation that is put off for longer is left to the workers."""
+_LOOK_AGAIN: Final = 0.2
+"""Seconds between two looks at a rotation that another worker holds."""
+
+
+def carry(session: Session, app: App, rotation: Rotation, claim: Claim | None) -> int:
+    """Carry ``rotation`` on until it ends, is parked, or waits; tell it; return the exit code.
+
+    ``claim`` is this process's hold on it, or None where it has yet to be claimed; where another worker has it, that
+    one is watched. SIGINT and SIGTERM let the step in hand finish.
+    """
+    with live.showing(session.out, app, result_only=True) as show, stoppable(session.out.note) as stop:
+        show.moved(rotation)
+        rotation = _carry(app, rotation, claim, show, stop)
+    return tell(session, app, rotation, interrupted=stop.is_set())
+
+
+def _carry(app: App, rotation: Rotation, claim: Claim | None, show: Show, stop: threading.Event) -> Rotation:
+    lease = app.settings.worker.lease
+    with app.engine(stopping=stop.is_set, listener=show.moved) as engine:
+        while not stop.is_set():
+            claim = claim or app.store.claim(app.worker_name, lease=lease, now=app.clock.now(), rotation_id=rotation.id)
+            before = rotation.version
+            try:
+                rotation = engine.run(claim) if claim else app.rotations.show(rotation.id)
+            except Stale:
+                rotation = app.rotations.show(rotation.id)
+            if claim is None and rotation.version != before:
+                show.moved(rotation)
+            claim = None
+            wait = rotation.available_at - app.clock.now()
+            if rotation.state is State.FAILED or not rotation.is_open or wait > LONGEST_WAIT:
+                break
+            stop.wait(max(wait.total_seconds(), _LOOK_AGAIN))
+    return rotation
+
+
+def tell(session: Session, app: App, rotation: Rotation, *, interrupted: bool = False) -> int:
+    """Print what came of ``rotation``; return the exit code."""
+    now = app.rotations.now()
+    rows = [*result(app, rotation)]
+    if session.out.is_for_people:
+        session.out.say()
+        session.out.say(timeline.summary(rotation, now), style="green" if rotation.state is State.COMPLETED else "")
+    session.out.show(records.rotation(rotation, now), rotation.id, rows if rotation.state is State.COMPLETED else [])
+    if rotation.failure:
+        return session.fail_rotation(rotation, exits.of_rotation(rotation))
+    if not rotation.is_open:
+        return exits.of_rotation(rotation)
+    return _unfinished(session, app, rotation, interrupted=interrupted)
+
+
+def result(app: App, rotation: Rotation) -> Rows:
+    """What a completed rotation put in place of what."""
+    candidate, previous = rotation.candidate, rotation.previous
+    if candidate is None:
+        return []
+    due_at = app.connections.show(rotation.connection)
+    begins = words.moment(due_at.due_at) if due_at.is_automatic else "by hand only"
+    return [
+        ("certificate", f"SHA-256 {candidate.fingerprint}"),
+        ("valid until", words.moment(candidate.certificate.not_after)),
+        ("replaced", f"SHA-256 {previous.fingerprint}" if previous else "nothing: the initial set-up"),
+        ("next rotation", begins),
+        ("rotation", rotation.id),
+    ]
+
+
+def _unfinished(session: Session, app: App, rotation: Rotation, *, interrupted: bool) -> int:
+    """Tell why an open rotation was left, and how it goes on."""
+    code, message = timeline.put_off(app.rotations.journal(rotation.id)) if rotation.waiting_for else ("", "")
+    goes_on = f"`keyturn worker` carries it on; `keyturn rotation watch {rotation.id}` follows it."
+    exit_code = exits.of_rotation(rotation, code)
+    if code == AwaitingPerson.code:
+        goes_on = rotation.waiting_for.removeprefix(message).strip()
+    elif interrupted:
+        code, message, exit_code = "INTERRUPTED", "Stopped after the step in hand.", Exit.INTERRUPTED
+    else:
+        message = f"{message} It is put off until {words.moment(rotation.available_at)}."
+    error = problem(code, message, exits.kept_by(rotation), goes_on, exit_code)
+    session.out.error({**error, "rotation": rotation.id})
+    return exit_code

@@ -1,0 +1,127 @@
+"""`keyturn connection …`: pairs of a NetSuite account and an OpenAir company."""
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from orchestrator.cli import records, words
+from orchestrator.cli.arguments import ConnectionName
+from orchestrator.cli.exits import Exit
+from orchestrator.cli.fields import Fields
+from orchestrator.cli.output import Rows, View
+from orchestrator.cli.session import Given
+from orchestrator.secrets import SecretName
+from states.connection import Connection, OpenAirKind
+
+app = App(name="connection", help="Add, change and see connections.")
+
+_Fields = Annotated[Fields, Parameter(name="*")]
+_NONE = Fields()
+
+
+@app.command
+def add(name: ConnectionName, /, *, fields: _Fields = _NONE, session: Given) -> int:
+    """Add a connection: a NetSuite account, and a way into OpenAir.
+
+    Needed are --account, --client-id, --certificate-id, --netsuite-key-file; for OpenAir --openair-url,
+    --openair-api-key-file and OAuth or a user; or --openair-export, where a person saves the certificate.
+
+    Secrets are read from files, or one of them from standard input (-); never from arguments. They are sealed before
+    they are stored.
+    """
+    secrets = fields.secrets()
+    connection = fields.new(name, secrets)
+    with session.keyturn() as keyturn:
+        added = keyturn.connections.add(connection, secrets)
+        known = keyturn.connections.secrets_of(name)
+    session.out.show(records.connection(added, known), name, [("added", name)])
+    session.out.note(f"Next: `keyturn doctor {name}`, then `keyturn rotate {name}`.")
+    return Exit.FINE
+
+
+@app.command
+def edit(name: ConnectionName, /, *, fields: _Fields = _NONE, session: Given) -> int:
+    """Change what is given, and nothing else."""
+    secrets = fields.secrets()
+    with session.keyturn() as keyturn:
+        changed = fields.changed(keyturn.connections.show(name), secrets)
+        stored = keyturn.connections.edit(changed, secrets)
+        known = keyturn.connections.secrets_of(name)
+    session.out.show(records.connection(stored, known), name, [("changed", name)])
+    session.out.note(f"Next: `keyturn doctor {name}`.")
+    return Exit.FINE
+
+
+@app.command(name="list")
+def list_(*, session: Given) -> int:
+    """List the connections, by name."""
+    with session.keyturn() as keyturn:
+        found = keyturn.connections.all()
+    view = View[Connection](
+        name=lambda connection: connection.name,
+        record=records.connection,
+        columns={
+            "CONNECTION": lambda connection: connection.name,
+            "ACCOUNT": lambda connection: connection.netsuite.account,
+            "VALID UNTIL": lambda connection: words.day(connection.current.not_after if connection.current else None),
+            "NEXT": _next,
+            "OPENAIR": lambda connection: connection.openair.url or connection.openair.kind.value,
+        },
+    )
+    session.out.list(found, view, empty="There are no connections. Add one: `keyturn connection add NAME …`.")
+    return Exit.FINE
+
+
+def _next(connection: Connection) -> str:
+    return words.day(connection.due_at) if connection.is_automatic else "by hand"
+
+
+@app.command
+def show(name: ConnectionName, /, *, session: Given) -> int:
+    """Show one connection. Of its secrets, only whether they are set."""
+    with session.keyturn() as keyturn:
+        shown, known = keyturn.connections.show(name), keyturn.connections.secrets_of(name)
+    session.out.show(records.connection(shown, known), name, _rows(shown, known))
+    return Exit.FINE
+
+
+def _rows(shown: Connection, known: list[SecretName]) -> Rows:
+    netsuite, policy, current = shown.netsuite, shown.policy, shown.current
+    held = f"SHA-256 {current.fingerprint}\nvalid until {words.moment(current.not_after)}" if current else words.NOTHING
+    missing = ", ".join(_label(secret) for secret in SecretName if secret not in known)
+    return [
+        ("connection", shown.name),
+        ("NetSuite", f"account {netsuite.account}, signs in with {netsuite.assertion_algorithm}"),
+        ("", f"RESTlet at {netsuite.restlet_url}\ntokens from {netsuite.token_url}"),
+        ("OpenAir", _openair(shown)),
+        ("options", _options(shown)),
+        ("bundles", ", ".join(f"{number} {version}" for number, version in shown.bundles.items()) or words.NOTHING),
+        (
+            "policy",
+            f"{policy.algorithm}, {policy.days} days, key {'kept' if policy.keep_key else 'destroyed'} after use",
+        ),
+        ("secrets", f"set: {', '.join(map(_label, known)) or 'none'}" + (f"\nnot set: {missing}" if missing else "")),
+        ("certificate", held),
+        ("next rotation", words.moment(shown.due_at) if shown.is_automatic else "by hand only"),
+    ]
+
+
+def _openair(shown: Connection) -> str:
+    openair = shown.openair
+    if openair.kind is OpenAirKind.EXPORT:
+        return "a person saves the exported certificate"
+    who = f"OAuth client {openair.client_id}" if openair.client_id else f"{openair.user} of {openair.company}"
+    return f"{openair.url} as {who}\npreference {openair.preference}, namespace {openair.namespace}"
+
+
+def _options(shown: Connection) -> str:
+    boxes = {
+        "single sign-on": shown.options.single_sign_on,
+        "real-time integration": shown.options.real_time_integration,
+        "OAuth 2.0": shown.options.oauth2,
+    }
+    return ", ".join(f"{box} {'on' if ticked else 'off'}" for box, ticked in boxes.items())
+
+
+def _label(secret: SecretName) -> str:
+    return secret.name.lower().replace("_", " ")

@@ -1,0 +1,208 @@
+"""Shows rotations while they move: drawn live at a terminal, one line a state elsewhere."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from orchestrator.bootstrap import App
+from orchestrator.cli import records, timeline, words
+from orchestrator.cli.output import Output
+from persistence.journal import Entry
+from states.rotation import Rotation
+from states.state import State
+from states.table import NEXT
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_PATIENCE: Final = "keyturn.patience"
+"""The logger that tells of failed tries inside a step."""
+_FRAMES: Final = 8
+"""Frames a second."""
+
+
+class Show(Protocol):
+    """Something that shows rotations."""
+
+    def moved(self, rotation: Rotation) -> None:
+        """Show the rotation as it is now."""
+        ...
+
+    def retrying(self, told: str) -> None:
+        """Tell of a try that failed and will be repeated."""
+        ...
+
+
+class Silent:
+    """Shows nothing: a script asked for the result alone."""
+
+    def moved(self, rotation: Rotation) -> None:
+        """Do nothing."""
+
+    def retrying(self, told: str) -> None:
+        """Do nothing."""
+
+
+class Lines:
+    """One line for each new journal entry of each rotation; in the other forms a JSON object or an id a change."""
+
+    def __init__(self, out: Output, app: App) -> None:
+        self._out = out
+        self._app = app
+        self._seen: dict[str, int] = {}
+
+    def moved(self, rotation: Rotation) -> None:
+        """Print what is new. A reader that went away is no reason to stop a rotation."""
+        with suppress(BrokenPipeError):
+            if self._out.is_for_people:
+                self._tell(rotation)
+            else:
+                self._out.event(records.rotation(rotation, self._app.rotations.now()), rotation.id)
+
+    def retrying(self, told: str) -> None:
+        """Say it on stderr."""
+        with suppress(BrokenPipeError):
+            self._out.note(told)
+
+    def _tell(self, rotation: Rotation) -> None:
+        journal = self._app.rotations.journal(rotation.id)
+        seen = self._seen.get(rotation.id, 0)
+        self._seen[rotation.id] = len(journal)
+        for before, entry in zip([None, *journal], journal, strict=False):
+            if entry.seq > seen:
+                self._out.say(timeline.line(entry, before, rotation.connection))
+
+
+class Panel:
+    """One rotation, drawn anew several times a second; durations and skew tick."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._shown: tuple[Rotation, list[Entry]] | None = None
+        self._told = ""
+
+    def moved(self, rotation: Rotation) -> None:
+        """Take over the rotation's new state."""
+        self._shown = (rotation, self._app.rotations.journal(rotation.id))
+        self._told = ""
+
+    def retrying(self, told: str) -> None:
+        """Show it until the next move."""
+        self._told = told
+
+    def draw(self) -> "RenderableType":
+        """The picture of this moment."""
+        return drawn(*self._shown, self._app.rotations.now(), self._told) if self._shown else ""
+
+
+def drawn(rotation: Rotation, journal: list[Entry], now: datetime, told: str = "") -> "RenderableType":
+    """A rotation's states with times, durations and skew; below them what is waited for, or ``told``."""
+    from rich.console import Group  # noqa: PLC0415 - only at a terminal
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    head = Text.assemble((rotation.connection, "bold"), "  ", (rotation.id, "dim"))
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for leg in timeline.legs(journal):
+        glyph, style = _mark(leg, rotation)
+        entered = words.clock(leg.entered) if leg.entered else ""
+        spent = words.span(leg.spent(now)) if leg.spent(now) is not None else ""
+        cells = (glyph, leg.state.value, entered, spent, _beside(leg.state, rotation, now))
+        grid.add_row(*(Text(cell, style=style) for cell in cells))
+    waits = "" if rotation.failure or rotation.state is State.COMPLETED else told or _waits(rotation, now)
+    return Group(head, grid, Text(waits, style="yellow")) if waits else Group(head, grid)
+
+
+def _mark(leg: timeline.Leg, rotation: Rotation) -> tuple[str, str]:
+    if rotation.failure and leg.state is rotation.position:
+        return "✗", "bold red"
+    if leg.state is rotation.state is not State.COMPLETED:
+        return "●", "yellow"
+    return ("✓", "green") if leg.entered else ("○", "dim")
+
+
+def _beside(state: State, rotation: Rotation, now: datetime) -> str:
+    """What is said beside a state: the step in hand, the failure's code, the skew."""
+    if rotation.failure and state is rotation.position:
+        return rotation.failure.code
+    skew = rotation.skew(now)
+    if state is State.UPLOADED_TO_NETSUITE and skew is not None:
+        return f"skew {words.span(skew)}"
+    return f"{NEXT[state].trigger} …" if state is rotation.state and state in NEXT else ""
+
+
+def _waits(rotation: Rotation, now: datetime) -> str:
+    if not rotation.waiting_for:
+        return "A write's answer was lost: reading back before anything is sent again." if rotation.doubt_since else ""
+    again = rotation.available_at - now
+    when = f" Again in {words.span(again)}." if again.total_seconds() > 0 else ""
+    return rotation.waiting_for + when
+
+
+@contextmanager
+def showing(out: Output, app: App, *, result_only: bool = False) -> Iterator[Show]:
+    """The way to show one rotation: live at a terminal, lines elsewhere.
+
+    ``result_only``: in JSON and names, show nothing while it moves.
+    """
+    with ExitStack() as stack:
+        show: Show
+        if out.is_live:
+            panel = Panel(app)
+            stack.enter_context(_drawing(panel))
+            show = panel
+        elif result_only and not out.is_for_people:
+            show = Silent()
+        else:
+            show = Lines(out, app)
+        stack.enter_context(_hearing(show))
+        yield show
+
+
+@contextmanager
+def _drawing(panel: Panel) -> Iterator[None]:
+    from rich.console import Console  # noqa: PLC0415 - only at a terminal
+    from rich.live import Live  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    with Live(console=console, get_renderable=panel.draw, refresh_per_second=_FRAMES):
+        # Log handlers hold the stream that the drawing would be torn by; let them write above it.
+        handlers = [each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)]
+        streams = [handler.setStream(sys.stderr) for handler in handlers]
+        try:
+            yield
+        finally:
+            for handler, stream in zip(handlers, streams, strict=True):
+                handler.setStream(stream or sys.__stderr__)
+
+
+class _Ear(logging.Handler):
+    def __init__(self, show: Show) -> None:
+        super().__init__(logging.WARNING)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        about: dict[str, Any] = vars(record)
+        with suppress(KeyError):
+            self._show.retrying(
+                f"{about['step']}: try {about['try']} failed ({about['code']}); again in {about['wait_seconds']:.1f} s."
+            )
+
+
+@contextmanager
+def _hearing(show: Show) -> Iterator[None]:
+    """Hear of the tries inside a step, which are told to the log only, whatever level it has."""
+    logger, ear = logging.getLogger(_PATIENCE), _Ear(show)
+    level, propagates = logger.level, logger.propagate
+    logger.propagate = logging.getLogger().isEnabledFor(logging.WARNING)
+    logger.setLevel(logging.WARNING)
+    logger.addHandler(ear)
+    try:
+        yield
+    finally:
+        logger.removeHandler(ear)
+        logger.setLevel(level)
+        logger.propagate = propagates

@@ -1,0 +1,117 @@
+"""`keyturn rotation explain|resume|confirm`: what a person does about a rotation that waits for one."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from orchestrator.cli import checks, records, timeline, words
+from orchestrator.cli.arguments import Detach, DryRun, Reason, RotationId, flag
+from orchestrator.cli.carrying import carry
+from orchestrator.cli.exits import Exit
+from orchestrator.cli.session import Given, Session, actor
+from orchestrator.operations.rotations import Explanation
+from states.errors import IllegalMove
+from states.health import Health
+
+
+def explain(
+    rotation: RotationId,
+    /,
+    *,
+    live: Annotated[bool, flag("Also ask both systems what is true there now.")] = False,
+    session: Given,
+) -> int:
+    """Tell what happened to a rotation, what is possible now, and the one next safe command."""
+    with session.keyturn() as app:
+        told = app.rotations.explain(rotation)
+        now = app.rotations.now()
+        found = app.checks.health(told.rotation.connection) if live else None
+    record = records.explanation(told, now)
+    if found:
+        record["health"] = records.health(told.rotation.connection, found)
+    session.out.show(record, told.rotation.id, [])
+    if session.out.is_for_people:
+        _tell(session, told, found, timeline.summary(told.rotation, now))
+    return Exit.FINE
+
+
+def _tell(session: Session, told: Explanation, found: Health | None, summary: str) -> None:
+    out, rotation = session.out, told.rotation
+    out.text(f"Rotation {rotation.id} of {rotation.connection}: {summary}.")
+    out.text("\nWhat happened")
+    for before, entry in zip([None, *told.journal], told.journal, strict=False):
+        out.text(f"  {words.instant(entry.at)}  {entry.target:18}  {timeline.told(entry, before)}")
+    if found:
+        out.text("\nWhat is true now")
+        for line in checks.lines(found):
+            out.text(f"  {line}")
+    out.text("\nWhat is possible now")
+    for verb, why_not in told.verbs:
+        out.text(f"  {verb.name:8} {why_not or verb.command.format(id=rotation.id)}")
+    out.text("\nNext")
+    for line in words.resolve(told.advice.sentence, rotation.id).splitlines():
+        out.text(f"  {line}")
+    if told.advice.command:
+        out.text(f"  → {told.advice.command}")
+
+
+def resume(
+    rotation: RotationId,
+    /,
+    *,
+    reason: Reason = "",
+    create_record: Annotated[bool, flag("Create the certificate record where it is missing.")] = False,
+    overwrite: Annotated[bool, flag("Replace a certificate that somebody else put in NetSuite.")] = False,
+    detach: Detach = False,
+    dry_run: DryRun = False,
+    session: Given,
+) -> int:
+    """Take a parked rotation back to the state it failed from, and carry it on: same id, one attempt more."""
+    with session.keyturn() as app:
+        told = app.rotations.explain(rotation)
+        before = told.rotation
+        if dry_run:
+            return _would(session, told)
+        if overwrite:
+            session.confirm(f"Replace the certificate that somebody else put in NetSuite ({before.connection})?")
+        after = app.rotations.resume(
+            before.id, actor=actor(), reason=reason, create_record=create_record, overwrite=overwrite
+        )
+        if detach:
+            session.out.show(records.rotation(after, app.rotations.now()), after.id, [("resumed", after.id)])
+            session.out.note(f"A worker carries it: `keyturn worker`. Follow it: `keyturn rotation watch {after.id}`.")
+            return Exit.FINE
+        return carry(session, app, after, None)
+
+
+def _would(session: Session, told: Explanation) -> int:
+    """Say what resuming would do. Raises IllegalMove as resuming would."""
+    rotation = told.rotation
+    if refused := next(why_not for verb, why_not in told.verbs if verb.name == "resume"):
+        raise IllegalMove(f"Rotation {rotation.id} cannot be resumed: {refused}")
+    rows = [
+        ("would resume", rotation.id),
+        ("back to", rotation.position.value),
+        ("as attempt", str(rotation.attempt + 1)),
+    ]
+    record = {"dry_run": True, "rotation": rotation.id, "to": rotation.position.value, "attempt": rotation.attempt + 1}
+    session.out.show(record, rotation.id, rows)
+    session.out.note("Nothing was changed.")
+    return Exit.FINE
+
+
+def confirm(
+    rotation: RotationId,
+    /,
+    *,
+    fingerprint: Annotated[str, Parameter(help="The SHA-256 that OpenAir shows; colons and case do not matter.")],
+    detach: Detach = False,
+    session: Given,
+) -> int:
+    """Say that a person saved the exported certificate in OpenAir, and carry the rotation on."""
+    with session.keyturn() as app:
+        after = app.rotations.confirm(rotation, fingerprint, actor=actor())
+        if detach:
+            session.out.show(records.rotation(after, app.rotations.now()), after.id, [("confirmed", after.id)])
+            return Exit.FINE
+        return carry(session, app, after, None)

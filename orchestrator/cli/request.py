@@ -1,0 +1,47 @@
+"""`keyturn request verify`: why a real-time import fails."""
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from orchestrator.cli import records
+from orchestrator.cli.arguments import ConnectionName
+from orchestrator.cli.exits import Exit
+from orchestrator.cli.session import Given
+
+app = App(name="request", help="Explain a real-time import that fails.")
+
+_MEANS = {
+    "current": "It was signed with the current certificate. If OpenAir refuses it, the certificate is not the reason.",
+    "candidate": "It was signed with the candidate of the open rotation: OpenAir accepts it once the certificate is "
+    "saved there.",
+    "previous": "It was signed with the previous certificate: it was sent before the rotation, or NetSuite was put "
+    "back to the old key.",
+    None: "It was signed with none of the certificates that Keyturn knows, or changed on its way: somebody else may "
+    "have replaced the certificate.",
+}
+
+
+@app.command
+def verify(
+    url: Annotated[str, Parameter(help="The request's whole URL, as NetSuite sent it.")],
+    /,
+    *,
+    connection: ConnectionName,
+    session: Given,
+) -> int:
+    """Tell which certificate a real-time import request was signed with: current, candidate, previous, or none.
+
+    Nothing is sent. Exits with 0 for the current certificate, 3 otherwise.
+    """
+    with session.keyturn() as app:
+        signer = app.checks.signed_by(url, connection)
+        held = app.connections.show(connection).current
+    means = _MEANS[signer]
+    record = {"connection": connection, "signed_by": signer, "meaning": means, "current": records.certificate(held)}
+    next_command = f"keyturn rotation list --connection {connection}" if signer == "candidate" else ""
+    if signer in ("previous", None):
+        next_command = f"keyturn health {connection}"
+    rows = [("signed by", signer or "none"), ("meaning", means)]
+    session.out.show(record, signer or "none", [*rows, ("next", next_command)] if next_command else rows)
+    return Exit.FINE if signer == "current" else Exit.ATTENTION

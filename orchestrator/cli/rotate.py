@@ -1,0 +1,69 @@
+"""`keyturn rotate`: a new certificate now."""
+
+from orchestrator.bootstrap import App
+from orchestrator.cli import records, words
+from orchestrator.cli.arguments import ConnectionName, Detach, DryRun, Reason
+from orchestrator.cli.carrying import carry
+from orchestrator.cli.exits import Exit
+from orchestrator.cli.session import Given, Session, actor
+from states.connection import Connection
+from states.errors import RotationOpen
+from states.table import FORWARD
+
+
+def rotate(
+    name: ConnectionName,
+    /,
+    *,
+    reason: Reason = "",
+    detach: Detach = False,
+    dry_run: DryRun = False,
+    session: Given,
+) -> int:
+    """Give a connection a new certificate now, and show it happen.
+
+    Exits with 0 when it is completed, 3 when it is parked or waits for a person, 4 when a sign-in was refused, 6 when
+    one is under way already, 7 when a system is down.
+    """
+    with session.keyturn() as app:
+        if dry_run:
+            return _would(session, app, app.connections.show(name))
+        if detach:
+            rotation = app.rotations.request(name, actor=actor(), reason=reason)
+            now = app.rotations.now()
+            session.out.show(records.rotation(rotation, now), rotation.id, [("requested", rotation.id)])
+            session.out.note(
+                f"A worker carries it: `keyturn worker`. Follow it: `keyturn rotation watch {rotation.id}`."
+            )
+            return Exit.FINE
+        lease = app.settings.worker.lease
+        claim = app.rotations.request_for(app.worker_name, name, actor=actor(), reason=reason, lease=lease)
+        return carry(session, app, claim.rotation, claim)
+
+
+def _would(session: Session, app: App, connection: Connection) -> int:
+    """Say what a rotation would do. Raises RotationOpen as the rotation would."""
+    latest = next(iter(app.rotations.recent(connection=connection.name, limit=1)), None)
+    if latest and latest.is_open:
+        raise RotationOpen(
+            f"Connection {connection.name} has an open rotation already: {latest.id}.",
+            next_action=f"See where it stands with `keyturn rotation explain {latest.id}`.",
+        )
+    policy, current = connection.policy, connection.current
+    replaces = f"SHA-256 {current.fingerprint}, valid until {words.day(current.not_after)}" if current else ""
+    rows = [
+        ("would rotate", connection.name),
+        ("replacing", replaces or "nothing: the initial set-up"),
+        ("with", f"a new certificate, {policy.algorithm}, valid for {policy.days} days"),
+        ("step by step", "\n".join(edge.trigger for edge in FORWARD)),
+    ]
+    record = {
+        "dry_run": True,
+        "connection": connection.name,
+        "replaces": records.certificate(current),
+        "policy": {"algorithm": policy.algorithm.value, "days": policy.days},
+        "steps": [edge.trigger for edge in FORWARD],
+    }
+    session.out.show(record, connection.name, rows)
+    session.out.note("Nothing was changed.")
+    return Exit.FINE

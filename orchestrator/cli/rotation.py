@@ -1,0 +1,142 @@
+"""`keyturn rotation …`: seeing rotations, and taking care of those that wait for a person."""
+
+from typing import Annotated, Final
+
+from cyclopts import App, Parameter
+
+from orchestrator.bootstrap import App as Keyturn
+from orchestrator.cli import carrying, exits, live, records, timeline, words
+from orchestrator.cli.arguments import RotationId
+from orchestrator.cli.exits import Exit
+from orchestrator.cli.output import Rows, View
+from orchestrator.cli.session import Given
+from persistence.journal import Entry
+from states.errors import InvalidInput
+from states.rotation import Rotation
+from states.state import State
+
+app = App(name="rotation", help="See rotations, and take care of parked ones.")
+for _name, _help in (
+    ("explain", "What happened, what is possible now, and the one next safe command."),
+    ("resume", "Take a parked rotation back to the state it failed from, and carry it on."),
+    ("confirm", "Say that OpenAir holds the exported certificate, and carry the rotation on."),
+):
+    app.command(f"orchestrator.cli.repair:{_name}", name=_name, help=_help)
+
+_STATES: Final = tuple(state.value for state in State)
+
+
+@app.command(name="list")
+def list_(
+    *,
+    connection: Annotated[str | None, Parameter(help="Only this connection's.")] = None,
+    state: Annotated[
+        list[str] | None, Parameter(choices=_STATES, negative=(), help="Only those in it; several times.")
+    ] = None,
+    limit: Annotated[int, Parameter(help="At most so many.")] = 50,
+    session: Given,
+) -> int:
+    """List rotations, the newest first; parked ones with the reason."""
+    if limit < 1:
+        raise InvalidInput(f"A list has at least one line, not {limit}.")
+    states = [State(name) for name in state or []]
+    with session.keyturn() as keyturn:
+        if connection is not None:
+            keyturn.connections.show(connection)
+        found = keyturn.rotations.recent(connection=connection, states=states, limit=limit)
+        now = keyturn.rotations.now()
+    view = View[Rotation](
+        name=lambda rotation: rotation.id,
+        record=lambda rotation: records.rotation(rotation, now),
+        columns={
+            "ROTATION": lambda rotation: rotation.id,
+            "CONNECTION": lambda rotation: rotation.connection,
+            "STATE": lambda rotation: rotation.state.value,
+            "SKEW": lambda rotation: words.span(rotation.skew(now)),
+            "AGE": lambda rotation: words.span(now - rotation.created_at),
+            "WHO": lambda rotation: rotation.actor,
+        },
+        remark=_remark,
+    )
+    session.out.list(found, view, empty="There are no rotations. Begin one: `keyturn rotate NAME`.")
+    return Exit.FINE
+
+
+def _remark(rotation: Rotation) -> str:
+    if rotation.failure and rotation.is_open:
+        return f"parked in {rotation.position} [{rotation.failure.code}]: {rotation.failure.message}"
+    return f"waits: {rotation.waiting_for}" if rotation.waiting_for else ""
+
+
+@app.command
+def show(rotation: RotationId, /, *, session: Given) -> int:
+    """Show one rotation."""
+    with session.keyturn() as keyturn:
+        shown, now = keyturn.rotations.show(rotation), keyturn.rotations.now()
+        journal = keyturn.rotations.journal(shown.id)
+    session.out.show(records.rotation(shown, now), shown.id, _details(shown, journal, keyturn))
+    return Exit.FINE
+
+
+def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows:
+    now = keyturn.rotations.now()
+    rows = [
+        ("rotation", rotation.id),
+        ("connection", rotation.connection),
+        ("state", rotation.state.value),
+        ("asked by", f"{rotation.actor}, {rotation.cause}" + (f": {rotation.reason}" if rotation.reason else "")),
+        ("begun", words.moment(rotation.created_at)),
+        ("attempt", str(rotation.attempt)),
+        ("skew", words.span(rotation.skew(now))),
+    ]
+    rows += [("", f"{words.instant(leg.entered)}  {leg.state}") for leg in timeline.legs(journal) if leg.entered]
+    if rotation.candidate:
+        held = rotation.candidate.certificate
+        rows.append(("certificate", f"SHA-256 {held.fingerprint}\nvalid until {words.moment(held.not_after)}"))
+    if rotation.previous:
+        rows.append(("replaces", f"SHA-256 {rotation.previous.fingerprint}"))
+    if rotation.waiting_for:
+        rows.append(("waits", f"{rotation.waiting_for}\nAgain at {words.moment(rotation.available_at)}"))
+    if rotation.failure:
+        failure = rotation.failure
+        rows += [
+            ("parked", f"in {failure.failed_from} [{failure.code}]: {failure.message}"),
+            ("kept", exits.kept_by(rotation)),
+            ("next", words.resolve(failure.next_action, rotation.id)),
+        ]
+    return rows
+
+
+@app.command
+def journal(rotation: RotationId, /, *, session: Given) -> int:
+    """Show everything that happened to a rotation, in order. In JSON with the evidence and the hash chain."""
+    with session.keyturn() as keyturn:
+        entries = keyturn.rotations.journal(rotation)
+    view = View[Entry](
+        name=lambda entry: str(entry.seq),
+        record=records.entry,
+        columns={
+            "SEQ": lambda entry: str(entry.seq),
+            "AT (UTC)": lambda entry: words.instant(entry.at),
+            "EVENT": lambda entry: entry.event,
+            "STATE": lambda entry: entry.target.value,
+            "WHO": lambda entry: entry.actor,
+        },
+        remark=lambda entry: str(entry.detail.get("message", "")),
+    )
+    session.out.list(entries, view, empty="The journal is empty.")
+    return Exit.FINE
+
+
+@app.command
+def watch(rotation: RotationId, /, *, session: Given) -> int:
+    """Follow a rotation until it is completed or parked, whoever carries it. In JSON: an object for each change."""
+    with session.keyturn() as keyturn:
+        shown = keyturn.rotations.show(rotation)
+        with live.showing(session.out, keyturn) as display:
+            for now in keyturn.rotations.watch(shown.id):
+                display.moved(now)
+                shown = now
+        if session.out.is_for_people:
+            return carrying.tell(session, keyturn, shown)
+        return exits.of_rotation(shown)

@@ -1,0 +1,94 @@
+"""`keyturn worker` and `keyturn run-due`: what carries rotations along unattended."""
+
+from collections import Counter
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from orchestrator.bootstrap import App
+from orchestrator.cli import exits, live, records, timeline, words
+from orchestrator.cli.arguments import DryRun
+from orchestrator.cli.exits import Exit
+from orchestrator.cli.output import Json
+from orchestrator.cli.session import Given, Session, actor
+from orchestrator.cli.stopping import stoppable
+from orchestrator.schedule import Pass
+from states.errors import InvalidInput
+from states.rotation import Rotation
+from states.state import State
+
+MOST_THREADS = 64
+
+
+def worker(
+    *,
+    threads: Annotated[int | None, Parameter(help="How many rotations at a time; by default as set.")] = None,
+    session: Given,
+) -> int:
+    """Carry rotations along, and start those that are due, until SIGTERM or SIGINT; then finish the steps in hand."""
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise InvalidInput(f"A worker has 1 to {MOST_THREADS} threads, not {threads}.")
+    with session.keyturn(level=None) as app:
+        app.store.check()
+        app.vault.check()
+        with stoppable(session.out.note) as stop, app.worker(stop) as carrying:
+            carrying.run(threads or app.settings.worker.threads)
+    return Exit.FINE
+
+
+def run_due(*, dry_run: DryRun = False, session: Given) -> int:
+    """Start the rotations that are due, carry all that is waiting, and return: what cron calls.
+
+    Exits with 0 when all is well, 3 when a rotation is parked or waits for a person, 7 when one was put off because a
+    system is down, 1 when one could not be started.
+    """
+    with session.keyturn(level=None) as app:
+        if dry_run:
+            return _would(session, app)
+        carried: dict[str, Rotation] = {}
+        show = live.Lines(session.out, app) if session.out.is_for_people else live.Silent()
+
+        def moved(rotation: Rotation) -> None:
+            carried[rotation.id] = rotation
+            show.moved(rotation)
+
+        with stoppable(session.out.note) as stop, app.worker(stop, listener=moved) as carrying:
+            began = app.schedule.start_due(actor=actor())
+            carrying.drain()
+        parked = [each for each in app.rotations.recent(states=[State.FAILED]) if each.is_open]
+        return _summary(session, app, began, list(carried.values()), parked, interrupted=stop.is_set())
+
+
+def _would(session: Session, app: App) -> int:
+    due = app.schedule.due()
+    rows = [("would rotate", name) for name in due] or [("", "Nothing is due.")]
+    session.out.show({"dry_run": True, "due": due}, "\n".join(due), rows)
+    session.out.note("Nothing was changed.")
+    return Exit.FINE
+
+
+def _summary(
+    session: Session, app: App, began: Pass, carried: list[Rotation], parked: list[Rotation], *, interrupted: bool
+) -> int:
+    """Print what the run did, and every rotation that needs somebody; return the worst exit code."""
+    now = app.rotations.now()
+    states = Counter(rotation.state.value for rotation in carried)
+    waiting = [each for each in carried if each.is_open and each.state is not State.FAILED]
+    record: Json = {
+        "started": [rotation.id for rotation in began.started],
+        "not_started": [
+            {"connection": name, "code": error.code, "message": error.message} for name, error in began.failed
+        ],
+        "carried": [records.rotation(rotation, now) for rotation in carried],
+        "parked": [records.rotation(rotation, now) for rotation in parked],
+    }
+    told = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "nothing to carry"
+    session.out.show(
+        record,
+        "\n".join(rotation.id for rotation in carried),
+        [("", f"{words.count(len(began.started), 'rotation')} started; {told}; {len(parked)} parked.")],
+    )
+    worst = [session.fail(error) for _, error in began.failed]
+    worst += [session.fail_rotation(rotation, Exit.ATTENTION) for rotation in parked]
+    worst += [exits.of_rotation(each, timeline.put_off(app.rotations.journal(each.id))[0]) for each in waiting]
+    return Exit.INTERRUPTED if interrupted else max(worst, default=Exit.FINE)

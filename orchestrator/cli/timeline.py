@@ -1,0 +1,77 @@
+"""A rotation's way through the states, read from its journal: when it got where, and how long that took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from orchestrator.cli import words
+from persistence.journal import PUT_OFF, REQUEST, Entry
+from states.rotation import Rotation
+from states.state import State
+from states.table import ACTIVE, FAIL, NEXT, RESUME
+
+PATH: Final = (*ACTIVE, State.COMPLETED)
+"""The states of a rotation that goes well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One state on the way."""
+
+    state: State
+    entered: datetime | None
+    """When the rotation first got there (UTC), or None when it did not yet."""
+    left: datetime | None
+    """When it last went on from there (UTC), or None."""
+
+    def spent(self, now: datetime) -> timedelta | None:
+        """How long the rotation was there, up to ``now`` where it still is."""
+        if self.entered is None or self.state is State.COMPLETED:
+            return None
+        return (self.left or now) - self.entered
+
+
+def legs(journal: Sequence[Entry]) -> list[Leg]:
+    """Every state of the path, in order."""
+    entered: dict[State, datetime] = {}
+    left: dict[State, datetime] = {}
+    for entry in journal:
+        if entry.target in PATH and entry.event != RESUME:
+            entered.setdefault(entry.target, entry.at)
+        if entry.source and entry.source in NEXT and entry.event == NEXT[entry.source].trigger:
+            left[entry.source] = entry.at
+    return [Leg(state, entered.get(state), left.get(state)) for state in PATH]
+
+
+def put_off(journal: Sequence[Entry]) -> tuple[str, str]:
+    """The code and message of the error for which the rotation was put off last; empty where it was not."""
+    last = next((entry for entry in reversed(journal) if entry.event == PUT_OFF), None)
+    return (str(last.detail.get("code", "")), str(last.detail.get("message", ""))) if last else ("", "")
+
+
+def summary(rotation: Rotation, now: datetime) -> str:
+    """What the way took: ``Completed in 1.93 s, skew 0.31 s``, with the attempts where there were several."""
+    took = words.span((rotation.closed_at or now) - rotation.created_at)
+    attempts = f", {rotation.attempt} attempts" if rotation.attempt > 1 else ""
+    skew = rotation.skew(now)
+    return f"{rotation.state} in {took}" + (f", skew {words.span(skew)}" if skew is not None else "") + attempts
+
+
+def line(entry: Entry, before: Entry | None, connection: str) -> str:
+    """One journal entry as one line of text: when, whose, which state, and what brought it there."""
+    return "  ".join((str(words.iso(entry.at)), connection, entry.rotation_id, entry.target, told(entry, before)))
+
+
+def told(entry: Entry, before: Entry | None) -> str:
+    """What brought the rotation there, in a few words; ``before`` is the entry before this one."""
+    detail = entry.detail
+    if entry.event == REQUEST:
+        return f"{detail.get('cause')}, asked by {entry.actor}"
+    if entry.event == FAIL:
+        return f"parked [{detail.get('code')}]: {detail.get('message')}"
+    if entry.event == PUT_OFF:
+        return f"put off until {detail.get('until')} [{detail.get('code')}]: {detail.get('message')}"
+    if entry.source is entry.target or before is None or entry.event == RESUME:
+        return f"{entry.event.replace('_', ' ')} by {entry.actor}"
+    return f"after {words.span(entry.at - before.at)}"

@@ -1,0 +1,54 @@
+"""Writes that are compiled once and then run as they are.
+
+SQLAlchemy keeps compiled statements too, but looks each one up by its whole structure and prepares for results that a
+write does not have. With a handful of short statements for each move, that took an eighth of a rotation's whole time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import Dialect, Insert, Update
+
+Values = dict[str, Any]
+_Processor = Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A statement in one database's own words, and how it takes each parameter."""
+
+    sql: str
+    takes: tuple[tuple[str, _Processor], ...]
+    is_positional: bool
+
+    def parameters(self, values: Values) -> Any:
+        """``values`` as the database's driver takes them."""
+        taken = [process(values[name]) if process else values[name] for name, process in self.takes]
+        return tuple(taken) if self.is_positional else dict(zip((name for name, _ in self.takes), taken, strict=True))
+
+
+class Prepared:
+    """An INSERT or UPDATE of whatever columns it is given, and of those that it sets itself."""
+
+    def __init__(self, statement: Insert | Update) -> None:
+        self._statement: Final = statement
+        self._texts: Final[dict[tuple[str, ...], _Text]] = {}
+
+    def run(self, tx: Transaction, values: Values) -> int:
+        """Run it with ``values`` by column or parameter name; return how many rows it wrote."""
+        key = (tx.dialect.name, *values)
+        text = self._texts.get(key)
+        if text is None:
+            text = self._texts[key] = _compile(self._statement, tx.dialect, list(values))
+        return tx.exec_driver_sql(text.sql, text.parameters(values)).rowcount
+
+
+def _compile(statement: Insert | Update, dialect: Dialect, names: list[str]) -> _Text:
+    compiled = statement.compile(dialect=dialect, column_keys=names)
+    order = compiled.positiontup if compiled.positional else list(compiled.binds)
+    processors = {
+        name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
+    }
+    return _Text(compiled.string, tuple((name, processors[name]) for name in order or ()), compiled.positional)

@@ -1,0 +1,47 @@
+"""`keyturn` against the simulator, anew for each test."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from acceptance.terminal import Home
+
+from simulator import Simulator
+
+
+@pytest.fixture
+def keyturn(tmp_path: Path) -> Home:
+    """`keyturn`, with nothing set up."""
+    return Home.at(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An initialised home, made once and copied for each test."""
+    folder = tmp_path_factory.mktemp("home")
+    made = Home.at(folder)("init")
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+@pytest.fixture
+def home(keyturn: Home, template: Path) -> Home:
+    """`keyturn`, initialised."""
+    shutil.copytree(template, keyturn.folder, dirs_exist_ok=True)
+    return keyturn
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """NetSuite and OpenAir, with the placeholder certificate."""
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def connected(home: Home, simulator: Simulator) -> Home:
+    """`keyturn`, with the connection acme to the simulated systems."""
+    added = home.add(simulator.credentials)
+    assert added.returncode == 0, added.stderr
+    return home

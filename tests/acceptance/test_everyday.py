@@ -1,0 +1,198 @@
+"""A day with `keyturn`: setting up, rotating, looking."""
+
+import os
+import stat
+from datetime import datetime, timedelta
+
+from acceptance.terminal import NAME, Home, options_for
+from judge import assert_openair_came_second, saved
+
+from simulator import Simulator
+
+SENTENCE = "Current real-time import certificate is valid until {}"
+
+
+def test_init_makes_everything_once(keyturn: Home) -> None:
+    """init makes folders and key readable by their owner alone; repeated, it changes nothing."""
+    first, before = keyturn("init"), keyturn.dump()
+    key = keyturn.kek.read_bytes()
+    second = keyturn("init")
+    assert (0, 0) == (first.returncode, second.returncode)
+    assert (before, key) == (keyturn.dump(), keyturn.kek.read_bytes())
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (keyturn.kek, keyturn.kek.parent, keyturn.database.parent)]
+    assert [0o600, 0o700, 0o700] == modes
+    assert "Made the key-encryption key" in first.stdout
+    assert "Made" not in second.stdout
+
+
+def test_connection_shows_no_secret(connected: Home, simulator: Simulator) -> None:
+    """Of a connection's secrets only whether they are set is shown; in the database they are sealed."""
+    known = simulator.credentials
+    secrets = (known.private_key_pem, known.api_key, known.openair_client_secret, known.refresh_token)
+    shown = connected("connection", "show", NAME).stdout + connected("connection", "show", NAME, "-o", "json").stdout
+    stored = connected.database.read_bytes()
+    assert [] == [secret for secret in secrets if secret in shown or secret.encode() in stored]
+    told = connected.json("connection", "show", NAME)
+    assert {
+        "netsuite_key": True,
+        "openair_api_key": True,
+        "openair_client_secret": True,
+        "openair_refresh_token": True,
+        "openair_password": False,
+    } == told["secrets"]
+    assert ("ES256", True, None) == (told["netsuite"]["assertion_algorithm"], told["automatic"], told["certificate"])
+
+
+def test_edit_changes_only_what_is_given(connected: Home) -> None:
+    """edit leaves alone what is not given; a bundle without a version is taken out; a secret can come from stdin."""
+    before = connected.json("connection", "show", NAME)
+    arguments = ("--days", "90", "--bundle", "369637=", "--no-keep-key", "--openair-password-file", "-")
+    assert 0 == connected("connection", "edit", NAME, *arguments, given="a new password\n").returncode
+    after = connected.json("connection", "show", NAME)
+    assert {
+        **before,
+        "bundles": {"369630": "4.01"},
+        "policy": {"algorithm": "ec-p256", "days": 90, "keep_key": False},
+        "automatic": False,
+        "due_at": None,
+        "secrets": {**before["secrets"], "openair_password": True},
+        "version": before["version"] + 1,
+    } == after
+
+
+def test_urls_follow_the_account(home: Home, simulator: Simulator) -> None:
+    """URLs that were derived from the account change with it; one that was given stays."""
+    home.add(simulator.credentials, account="1234567_SB1", **{"restlet-url": None})
+    shown = home.json("connection", "edit", NAME, "--account", "7654321")["netsuite"]
+    assert ("https://7654321.restlets.api.netsuite.com", simulator.credentials.netsuite_url) == (
+        shown["restlet_url"],
+        shown["token_url"],
+    )
+
+
+def test_rotate(connected: Home, simulator: Simulator) -> None:
+    """rotate carries the rotation to its end, a line a state, and tells the new certificate and its expiry."""
+    run = connected("rotate", NAME, "--reason", "first", SUDO_USER="ann")
+    rotation = connected.json("rotation", "list")[0]
+    lines = run.stdout.splitlines()
+    assert (0, "") == (run.returncode, run.stderr)
+    assert ["Requested", "KeyGenerated", "UploadedToNetSuite", "SavedToOpenAir", "Completed"] == [
+        line.split()[3] for line in lines[:5]
+    ]
+    assert f"SHA-256 {rotation['candidate']['fingerprint']}" in run.stdout
+    assert rotation["candidate"]["not_after"][:10] in run.stdout
+    assert ("Completed", "ann", "first", "initial") == tuple(
+        rotation[field] for field in ("state", "actor", "reason", "cause")
+    )
+    assert [rotation["candidate"]["fingerprint"]] == saved(simulator.history.entries())
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_detached_rotation_is_carried_by_run_due(connected: Home) -> None:
+    """--detach only asks for the rotation; run-due carries it and ends in a summary; then nothing is due."""
+    asked = connected("rotate", NAME, "--detach", "-o", "name")
+    rotation = asked.stdout.strip()
+    assert (0, "Requested") == (asked.returncode, connected.json("rotation", "show", rotation)["state"])
+    run = connected("run-due")
+    assert (0, "0 rotations started; 1 Completed; 0 parked.") == (run.returncode, run.stdout.splitlines()[-1])
+    assert {"dry_run": True, "due": []} == connected.json("run-due", "--dry-run")
+
+
+def test_run_due_starts_what_is_due(connected: Home) -> None:
+    """A new connection's set-up is due at once: --dry-run says so and changes nothing, run-due does it."""
+    before = connected.dump()
+    assert {"dry_run": True, "due": [NAME]} == connected.json("run-due", "--dry-run")
+    assert before == connected.dump()
+    told = connected.json("run-due")
+    assert [("Completed", "initial")] == [(each["state"], each["cause"]) for each in told["carried"]]
+    assert [told["carried"][0]["id"]] == told["started"]
+    assert "Completed" == connected.json("rotation", "list")[0]["state"]
+
+
+def test_run_due_is_not_silent_about_parked_rotations(connected: Home, simulator: Simulator) -> None:
+    """A parked rotation keeps run-due at exit code 3 until somebody takes care of it."""
+    simulator.netsuite.record.reset("missing")
+    first, second = connected("run-due"), connected("run-due")
+    assert (3, 3) == (first.returncode, second.returncode)
+    assert "CERTIFICATE_NOT_FOUND" in second.stderr
+
+
+def test_dry_rotate_changes_nothing(connected: Home, simulator: Simulator) -> None:
+    """rotate --dry-run tells the steps, and neither the database nor either system hears of it."""
+    before = connected.dump()
+    told = connected.json("rotate", NAME, "--dry-run")
+    assert ["generate_key", "upload_to_netsuite", "save_to_openair", "verify"] == told["steps"]
+    assert before == connected.dump()
+    assert [] == simulator.history.entries()
+
+
+def test_health(connected: Home) -> None:
+    """health says the vendor's sentence to the letter, and exits with 3 until all is well."""
+    before = connected("health")
+    assert 3 == before.returncode
+    assert f"{NAME}: No valid certificate available for real-time import" == before.stdout.splitlines()[0]
+    assert "PLACEHOLDER" in before.stdout
+    connected("rotate", NAME)
+    after = connected("health", NAME)
+    expiry = (datetime.now().astimezone() + timedelta(days=365)).strftime("%Y-%m-")
+    assert (0, True) == (after.returncode, after.stdout.startswith(f"{NAME}: {SENTENCE.format(expiry)}"))
+    assert 3 == connected("health", NAME, "--within", "400d").returncode
+
+
+def test_needs_rotation(connected: Home) -> None:
+    """needs-rotation answers by exit code: 2 while there is no certificate, 1 when none is due, 0 when one is."""
+    assert 2 == connected("needs-rotation", NAME).returncode
+    connected("rotate", NAME)
+    assert 1 == connected("needs-rotation", NAME).returncode
+    assert 0 == connected("needs-rotation", NAME, "--within", "400d").returncode
+
+
+def test_doctor(connected: Home, simulator: Simulator) -> None:
+    """doctor looks at everything, each finding with its fix, and exits with 3 when something is to be mended."""
+    assert 0 == connected("doctor").returncode
+    simulator.netsuite.record.permissions = set()
+    run = connected("doctor", NAME, "-o", "json")
+    assert 3 == run.returncode
+    assert '"ok": false' in run.stdout
+
+
+def test_request_verify(connected: Home, simulator: Simulator) -> None:
+    """A real-time import's URL is told to be signed with the current certificate, or with none that is known."""
+    connected("rotate", NAME)
+    simulator.imports.send()
+    url = simulator.imports.counts().last_url
+    known = connected("request", "verify", url, "--connection", NAME, "-o", "name")
+    unknown = connected("request", "verify", str(url).replace("ns_id=", "ns_id=9"), "--connection", NAME, "-o", "name")
+    assert ((0, "current"), (3, "none")) == (
+        (known.returncode, known.stdout.strip()),
+        (unknown.returncode, unknown.stdout.strip()),
+    )
+
+
+def test_diagram_lights_the_state(connected: Home) -> None:
+    """diagram with a rotation lights its state, in Mermaid and SVG; without one it needs no database."""
+    rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()
+    assert "class Requested lit" in connected("diagram", rotation).stdout
+    assert connected("diagram", rotation, "--format", "svg").stdout.startswith("<svg ")
+    assert connected("diagram", "--format", "markdown", KEYTURN_DATA="/nowhere").stdout.startswith("| from |")
+
+
+def test_rewrap(connected: Home) -> None:
+    """After a re-wrap only the new key-encryption key opens the vault; --dry-run changes nothing."""
+    new = connected.folder / "new-kek"
+    new.touch(mode=0o600)
+    new.write_text("B" * 43 + "=")
+    before = connected.dump()
+    assert 0 == connected("vault", "rewrap", new, "--dry-run").returncode
+    assert before == connected.dump()
+    assert 0 == connected("vault", "rewrap", new, "--yes").returncode
+    assert 1 == connected("rotate", NAME, "--detach").returncode or 3 == connected("doctor").returncode
+    os.replace(new, connected.kek)
+    assert 0 == connected("doctor").returncode
+
+
+def test_options_of_the_simulator_are_complete(simulator: Simulator, home: Home) -> None:
+    """Every option that `connection add` is given here is one that it knows."""
+    helped = home("connection", "add", "--help").stdout
+    options = options_for(simulator.credentials, home.folder / "secrets")
+    assert [] == [option for option in options if f"--{option}" not in helped]

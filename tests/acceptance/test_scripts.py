@@ -1,0 +1,121 @@
+"""What scripts and terminals rely on: streams, forms, exit codes, speed."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from acceptance.terminal import NAME, Home, command
+
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-7]m|\x1b\[(?:\d+;)*[39][0-7](?:;\d+)*m")
+
+
+def at_terminal(home: Home, *arguments: object, **environment: str) -> str:
+    """What `keyturn` writes to a terminal of 80 columns."""
+    ours, theirs = pty.openpty()
+    variables = {**home.environment, "TERM": "xterm-256color", "COLUMNS": "80", **environment}
+    running = subprocess.Popen(command(*arguments), env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    told = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            told += chunk
+    except OSError:
+        pass  # Linux tells so that the other end is closed
+    finally:
+        os.close(ours)
+        running.wait(30)
+    return told.decode()
+
+
+def test_version_answers_at_once(keyturn: Home) -> None:
+    """`keyturn --version` takes less than 150 ms, the fastest of five runs on a busy machine."""
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        run = keyturn("--version")
+        took.append(time.monotonic() - began)
+        assert (0, True) == (run.returncode, run.stdout.startswith("keyturn "))
+    assert min(took) < 0.15
+
+
+def test_json_stands_alone_on_stdout(connected: Home) -> None:
+    """With -o json stdout is one JSON value, also with --verbose, whose logs go to stderr."""
+    run = connected("-v", "rotate", NAME, "-o", "json")
+    assert "Completed" == json.loads(run.stdout)["state"]
+    assert "rotation moved" in run.stderr
+
+
+def test_watch_writes_an_object_for_each_change(connected: Home) -> None:
+    """rotation watch -o json writes JSON lines, the last of which is the rotation's end."""
+    rotation = connected("rotate", NAME, "-o", "name").stdout.strip()
+    lines = connected("rotation", "watch", rotation, "-o", "json").stdout.splitlines()
+    assert "Completed" == json.loads(lines[-1])["state"]
+
+
+def test_names_are_ready_for_a_pipe(connected: Home) -> None:
+    """-o name prints ids alone, one a line; global options may stand before the command as well."""
+    rotation = connected("rotate", NAME, "-o", "name").stdout
+    assert rotation == connected("-o", "name", "rotation", "list", "--state", "Completed").stdout
+    assert f"{NAME}\n" == connected("connection", "list", "-o", "name").stdout
+    empty = connected("rotation", "list", "--state", "Failed", "-o", "name")
+    assert ("", "") == (empty.stdout, empty.stderr)
+
+
+def test_quiet(connected: Home) -> None:
+    """--quiet leaves results and errors; hints and progress are gone."""
+    run = connected("--quiet", "rotate", NAME)
+    assert (0, "") == (run.returncode, run.stderr)
+    assert run.stdout.startswith("certificate ")
+
+
+def test_nobody_reads(home: Home) -> None:
+    """A reader that went away is no error: nothing on stderr, no traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run(
+        command("diagram"), env=dict(home.environment), stdout=writing, stderr=subprocess.PIPE, check=False, timeout=30
+    )
+    os.close(writing)
+    assert (0, b"") == (run.returncode, run.stderr)
+
+
+def test_a_rotation_outlives_its_reader(connected: Home) -> None:
+    """rotate goes on to the end when nobody reads its progress any more."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    subprocess.run(command("rotate", NAME), env=dict(connected.environment), stdout=writing, check=False, timeout=30)
+    os.close(writing)
+    assert "Completed" == connected.json("rotation", "list")[0]["state"]
+
+
+@pytest.mark.parametrize("no_colour", ["", "1"])
+def test_states_tick_at_a_terminal(connected: Home, no_colour: str) -> None:
+    """At a terminal each state is ticked off with its time and the skew; NO_COLOR takes the colours away."""
+    told = at_terminal(connected, "rotate", NAME, **({"NO_COLOR": no_colour} if no_colour else {}))
+    for state in ("Requested", "KeyGenerated", "UploadedToNetSuite", "SavedToOpenAir", "Completed"):
+        assert re.search(rf"✓.*{state}", told)
+    assert "skew" in told
+    assert (not no_colour) is bool(COLOUR.search(told))
+
+
+def test_a_terminal_without_unicode(connected: Home) -> None:
+    """Where the terminal has no ticks, something else is printed; nothing fails."""
+    run = connected("doctor", PYTHONIOENCODING="ascii")
+    assert 0 == run.returncode
+    assert "? vault: opens" in run.stdout
+
+
+def test_completion(keyturn: Home, tmp_path: Path) -> None:
+    """--install-completion writes a script that completes commands and states."""
+    home = tmp_path / "user"
+    home.mkdir()
+    assert 0 == keyturn("--install-completion", "--shell", "bash", HOME=str(home)).returncode
+    script = home / ".local/share/bash-completion/completions/keyturn"
+    words = f"source {script}; COMP_WORDS=(keyturn rotation list --state Up); COMP_CWORD=4; _keyturn; echo $COMPREPLY"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True, timeout=30)
+    assert "UploadedToNetSuite" == done.stdout.strip()

@@ -1,0 +1,213 @@
+"""Claims: leases by the database's clock, fencing tokens, doubt."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from factories import NOW, a_connection, a_rotation, an_id, begin, carry
+
+from persistence.journal import PUT_OFF, TAKEN_OVER
+from persistence.store import Claim, Store
+from states.errors import Stale
+from states.state import State
+
+
+def test_a_claim_holds_the_rotation(store: Store) -> None:
+    """While a lease lives nobody else gets the rotation; given back, the next one does, with a higher token."""
+    store.add(a_rotation())
+    first = _claim(store, "w1")
+    assert store.claim("w2", lease=60, now=NOW) is None
+    store.release(first)
+    second = _claim(store, "w2")
+    assert second.fence > first.fence
+    assert first.rotation == second.rotation, "a clean give-back leaves no doubt and changes nothing"
+
+
+def test_a_rotation_can_be_claimed_as_it_is_added(store: Store) -> None:
+    """With claim_for, the new rotation is its worker's at once."""
+    claim = store.add(a_rotation(), claim_for="w1", lease=60)
+    assert claim
+    assert ("w1", a_rotation()) == (claim.worker, claim.rotation)
+    assert store.claim("w2", lease=60, now=NOW) is None
+    assert State.KEY_GENERATED is carry(store, claim, State.KEY_GENERATED).rotation.state
+
+
+def test_the_lease_is_the_databases_to_judge(store: Store) -> None:
+    """However wrong a worker's own clock is, it neither gets a rotation that is held, nor loses one it holds."""
+    store.add(a_rotation())
+    _claim(store, "w1")
+    assert store.claim("w2", lease=60, now=datetime(2099, 1, 1, tzinfo=UTC)) is None
+
+
+def test_a_lease_that_ran_out_sets_doubt(store: Store) -> None:
+    """Taken over from a lost worker, the rotation is in doubt since that worker's last write, and the journal tells."""
+    lost = begin(store, State.KEY_GENERATED)
+    store.renew(lost, lease=-1)
+    now = NOW + timedelta(minutes=1)
+    taken = store.claim("w2", lease=60, now=now)
+    assert taken
+    expected = replace(lost.rotation, version=lost.rotation.version + 1, updated_at=now, doubt_since=NOW)
+    assert expected == taken.rotation == store.rotation(an_id(1))
+    last = store.journal(an_id(1))[-1]
+    assert (TAKEN_OVER, "w2", {"from": "w1"}, now) == (last.event, last.actor, last.detail, last.at)
+
+
+def test_doubt_is_not_set_later_than_it_was(store: Store) -> None:
+    """A rotation that was in doubt already stays in doubt since then."""
+    lost = begin(store, State.KEY_GENERATED)
+    since = NOW - timedelta(hours=1)
+    lost = store.advance(lost, replace(lost.rotation, doubt_since=since), event=PUT_OFF, detail={}, lease=-1)
+    assert since == _claim(store, "w2").rotation.doubt_since
+
+
+def test_a_worker_that_takes_over_from_itself_is_in_doubt_too(store: Store) -> None:
+    """A restarted worker may have the same name: it does not know what it had sent before."""
+    store.renew(begin(store, State.KEY_GENERATED), lease=-1)
+    assert NOW == _claim(store, "w1").rotation.doubt_since
+
+
+def test_a_late_worker_is_fenced_off(store: Store) -> None:
+    """After a take-over, nothing that the lost worker does reaches the store."""
+    lost = begin(store, State.KEY_GENERATED)
+    store.renew(lost, lease=-1)
+    taken = _claim(store, "w2")
+    late = Claim(taken.rotation, lost.worker, lost.fence, taken.journal)  # even if it had read the newest version
+    for do in (
+        lambda: carry(store, late, State.UPLOADED_TO_NETSUITE),
+        lambda: store.renew(late, lease=60),
+        lambda: store.release(late),
+    ):
+        with pytest.raises(Stale):
+            do()
+    assert State.UPLOADED_TO_NETSUITE is carry(store, taken, State.UPLOADED_TO_NETSUITE).rotation.state
+
+
+def test_what_was_given_back_is_not_held_any_more(store: Store) -> None:
+    """After a release, or a write that dropped the lease, the old claim is Stale."""
+    claim = begin(store, State.KEY_GENERATED)
+    store.release(claim)
+    for do in (
+        lambda: carry(store, claim, State.UPLOADED_TO_NETSUITE),
+        lambda: store.renew(claim, lease=60),
+        lambda: store.release(claim),
+    ):
+        with pytest.raises(Stale):
+            do()
+
+
+def test_renewing_keeps_the_rotation(store: Store) -> None:
+    """A lease is renewed from now on, as often as need be, and even after it ran out where nobody took over."""
+    claim = begin(store)
+    store.renew(claim, lease=-1)
+    store.renew(claim, lease=60)
+    assert store.claim("w2", lease=60, now=NOW) is None
+
+
+def test_a_move_keeps_or_drops_the_lease(store: Store) -> None:
+    """A move with a lease keeps the rotation for the next step; one without gives it back."""
+    claim = begin(store, State.KEY_GENERATED)
+    assert store.claim("w2", lease=60, now=NOW) is None
+    carry(store, claim, State.UPLOADED_TO_NETSUITE, lease=0)
+    assert State.UPLOADED_TO_NETSUITE is _claim(store, "w2").rotation.state
+
+
+def test_outages_go_first(store: Store) -> None:
+    """UploadedToNetSuite is claimed before everything else; the rest by how long it has been available."""
+    waiting = {
+        "young": (State.KEY_GENERATED, NOW),
+        "old": (State.REQUESTED, NOW - timedelta(hours=2)),
+        "outage": (State.UPLOADED_TO_NETSUITE, NOW),
+        "older outage": (State.UPLOADED_TO_NETSUITE, NOW - timedelta(hours=1)),
+        "later": (State.UPLOADED_TO_NETSUITE, NOW + timedelta(seconds=1)),
+    }
+    for number, (state, available_at) in enumerate(waiting.values(), start=1):
+        store.add_connection(a_connection(name=f"c{number}"))
+        claim = begin(store, state, number=number, connection=f"c{number}")
+        store.advance(claim, replace(claim.rotation, available_at=available_at), event=PUT_OFF, detail={})
+    names = dict(zip((an_id(number) for number in range(1, 6)), waiting, strict=True))
+    claimed = []
+    while claim_or_none := store.claim("w1", lease=60, now=NOW):
+        claimed.append(names[claim_or_none.rotation.id])
+    assert ["older outage", "outage", "old", "young"] == claimed
+
+
+def test_what_is_parked_or_ended_is_not_claimed(store: Store) -> None:
+    """Only what has something left to do is claimable."""
+    begin(store, State.COMPLETED, number=1)
+    carry(store, begin(store, State.KEY_GENERATED, number=2), State.FAILED)
+    assert store.claim("w1", lease=60, now=NOW) is None
+
+
+def test_one_rotation_can_be_asked_for(store: Store) -> None:
+    """With an id, that rotation is claimed or none, though others are more urgent; its time must have come too."""
+    store.add_connection(a_connection(name="other"))
+    store.release(begin(store, State.UPLOADED_TO_NETSUITE, number=1))
+    store.add(a_rotation(id=an_id(2), connection="other"))
+    assert store.claim("w1", lease=60, now=NOW - timedelta(seconds=1), rotation_id=an_id(2)) is None
+    claim = store.claim("w1", lease=60, now=NOW, rotation_id=an_id(2))
+    assert claim
+    assert an_id(2) == claim.rotation.id
+    assert store.claim("w2", lease=60, now=NOW, rotation_id=an_id(2)) is None
+
+
+def test_no_rotation_is_handed_out_twice(store: Store) -> None:
+    """Four threads that claim at once share the rotations between them: each goes to exactly one."""
+    for number in range(1, 41):
+        store.add_connection(a_connection(name=f"c{number}"))
+        store.add(a_rotation(id=an_id(number), connection=f"c{number}"))
+    handed_out: Counter[str] = Counter()
+    together = threading.Barrier(4)
+
+    def work(worker: str) -> None:
+        together.wait()
+        while claim := store.claim(worker, lease=60, now=NOW):
+            handed_out[claim.rotation.id] += 1
+
+    _at_once(work)
+    assert Counter({an_id(number): 1 for number in range(1, 41)}) == handed_out
+
+
+def test_one_of_many_moves_wins(store: Store) -> None:
+    """Of four threads that write the same version at once, one succeeds, the others are Stale, and the journal fits."""
+    claim = begin(store, State.KEY_GENERATED)
+    outcomes: list[str] = []
+    together = threading.Barrier(4)
+
+    def work(_worker: str) -> None:
+        together.wait()
+        try:
+            carry(store, claim, State.UPLOADED_TO_NETSUITE)
+            outcomes.append("moved")
+        except Stale:
+            outcomes.append("stale")
+
+    _at_once(work)
+    assert ["moved", "stale", "stale", "stale"] == sorted(outcomes)
+    assert 3 == store.verify_journal()
+
+
+def test_processes_share_the_database(store: Store, url: str) -> None:
+    """Another store on the same database, as in another process, sees the claims and respects them."""
+    other = Store(url)
+    try:
+        begin(store)
+        assert other.claim("w2", lease=60, now=NOW) is None
+    finally:
+        other.close()
+
+
+def _claim(store: Store, worker: str) -> Claim:
+    claim = store.claim(worker, lease=60, now=NOW)
+    assert claim
+    return claim
+
+
+def _at_once(work: Callable[[str], None]) -> None:
+    threads = [threading.Thread(target=work, args=(f"w{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

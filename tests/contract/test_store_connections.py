@@ -1,0 +1,149 @@
+"""Connections, their secrets, who is due, what a person confirmed."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from factories import NOW, a_connection, an_id, begin, carry
+
+from persistence.store import Store
+from states.connection import Algorithm, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
+from states.errors import AlreadyExists, NotFound, Stale
+from states.state import State
+
+
+def test_a_connection_comes_back_as_it_went_in(store: Store) -> None:
+    """Settings, options, policy, bundles and the due moment survive the store."""
+    connection = a_connection(
+        name="full",
+        netsuite=NetSuiteSettings(account="7", client_id="c", certificate_id="k", assertion_algorithm="ES256"),
+        openair=OpenAirSettings(kind=OpenAirKind.EXPORT),
+        options=Options(single_sign_on=True, real_time_integration=False, oauth2=False),
+        policy=Policy(algorithm=Algorithm.EC_P256, days=90, keep_key=False),
+        due_at=NOW,
+    )
+    assert connection == store.add_connection(connection) == store.connection("full")
+
+
+def test_a_name_is_given_once(store: Store) -> None:
+    """A second connection of the same name is refused, and the first one stays."""
+    with pytest.raises(AlreadyExists, match="acme"):
+        store.add_connection(a_connection(policy=Policy(days=90)))
+    assert a_connection() == store.connection("acme")
+
+
+def test_connections_are_listed_by_name(store: Store) -> None:
+    """All connections, in the order of their names."""
+    for name in ("zeta", "beta"):
+        store.add_connection(a_connection(name=name))
+    assert ["acme", "beta", "zeta"] == [connection.name for connection in store.connections()]
+
+
+def test_an_unknown_connection_is_not_found(store: Store) -> None:
+    """Reading, saving, confirming for and keeping a secret of an unknown connection are NotFound."""
+    for ask in (
+        lambda: store.connection("nobody"),
+        lambda: store.save_connection(a_connection(name="nobody")),
+        lambda: store.put_secret("nobody", "token", b"sealed", version=None),
+        lambda: store.confirm_export("nobody", _completed(store), by="ada", at=NOW),
+    ):
+        with pytest.raises(NotFound):
+            ask()
+
+
+def test_saving_changes_what_an_administrator_may_change(store: Store) -> None:
+    """Saved are settings, options, policy and bundles; the certificate and its due moment are a rotation's to set."""
+    begin(store, State.COMPLETED)
+    before = store.connection("acme")
+    wanted = replace(before, policy=Policy(days=90), bundles={}, options=Options(oauth2=False))
+    saved = store.save_connection(replace(wanted, current=None, due_at=None))
+    assert replace(wanted, version=before.version + 1) == saved == store.connection("acme")
+
+
+def test_of_two_administrators_the_second_is_told(store: Store) -> None:
+    """Saving is a compare-and-set on the version; the refused one changes neither settings nor secrets."""
+    before = store.connection("acme")
+    store.save_connection(replace(before, policy=Policy(days=90)), {"token": b"first"})
+    with pytest.raises(Stale, match="somebody else"):
+        store.save_connection(replace(before, policy=Policy(days=91)), {"token": b"second"})
+    assert 90 == store.connection("acme").policy.days
+    assert (b"first", 1) == store.secret("acme", "token")
+
+
+def test_a_connection_and_its_secrets_are_one_transaction(store: Store) -> None:
+    """The secrets come with the connection, and where the connection is refused, they do not."""
+    store.add_connection(a_connection(name="new"), {"token": b"sealed", "password": b"too"})
+    assert (b"sealed", 1) == store.secret("new", "token")
+    with pytest.raises(AlreadyExists):
+        store.add_connection(a_connection(), {"token": b"sealed"})
+    assert store.secret("acme", "token") is None
+
+
+def test_a_secret_is_replaced_whatever_was_there(store: Store) -> None:
+    """Without a version, a secret is set, and its version counts on."""
+    versions = [store.put_secret("acme", "token", blob, version=None) for blob in (b"one", b"two")]
+    assert [1, 2] == versions
+    assert (b"two", 2) == store.secret("acme", "token")
+
+
+def test_a_secret_is_replaced_by_one_only(store: Store) -> None:
+    """With the version that was read, the first to replace it wins; the second is Stale and loses nothing."""
+    version = store.put_secret("acme", "token", b"one", version=None)
+    assert version + 1 == store.put_secret("acme", "token", b"two", version=version)
+    with pytest.raises(Stale, match="token"):
+        store.put_secret("acme", "token", b"three", version=version)
+    assert (b"two", version + 1) == store.secret("acme", "token")
+
+
+def test_who_is_due(store: Store) -> None:
+    """Due are automatic connections whose moment has come and that have no open rotation, the longest due first."""
+    moments = {
+        "late": NOW - timedelta(days=1),
+        "now": NOW,
+        "soon": NOW + timedelta(microseconds=1),
+        "never": None,
+        "busy": NOW - timedelta(days=2),
+        "parked": NOW - timedelta(days=3),
+    }
+    for name, due_at in moments.items():
+        store.add_connection(a_connection(name=name, due_at=due_at))
+    store.add_connection(a_connection(name="by-hand", bundles={}, due_at=NOW))
+    begin(store, number=1, connection="busy")
+    carry(store, begin(store, number=2, connection="parked"), State.FAILED)
+    assert ["late", "now"] == store.due(NOW, 10)
+    assert ["late"] == store.due(NOW, 1)
+
+
+def test_due_follows_the_settings(store: Store) -> None:
+    """A connection whose boxes are unticked is not due any more; ticked again, it is."""
+    connection = store.add_connection(a_connection(name="late", due_at=NOW))
+    connection = store.save_connection(replace(connection, options=Options(oauth2=False)))
+    assert [] == store.due(NOW, 10)
+    store.save_connection(replace(connection, options=Options()))
+    assert ["late"] == store.due(NOW, 10)
+
+
+def test_what_a_person_confirmed(store: Store) -> None:
+    """The certificate that a person said OpenAir holds is remembered; confirming is safe to repeat."""
+    assert store.confirmed_export("acme") is None
+    fingerprint = _completed(store)
+    for _ in range(2):
+        store.confirm_export("acme", fingerprint, by="ada", at=NOW)
+    assert store.connection("acme").current == store.confirmed_export("acme")
+
+
+def test_only_a_known_certificate_is_confirmed(store: Store) -> None:
+    """A fingerprint of no certificate that Keyturn has seen is NotFound, and what was confirmed before stays."""
+    store.confirm_export("acme", _completed(store), by="ada", at=NOW)
+    with pytest.raises(NotFound, match="ffff"):
+        store.confirm_export("acme", "ffff", by="ada", at=NOW)
+    assert store.connection("acme").current == store.confirmed_export("acme")
+
+
+def _completed(store: Store) -> str:
+    """The fingerprint of acme's current certificate, which a rotation makes where there is none."""
+    if store.connection("acme").current is None:
+        begin(store, State.COMPLETED)
+    candidate = store.rotation(an_id(1)).candidate
+    assert candidate
+    return candidate.fingerprint

@@ -1,0 +1,89 @@
+"""How SQLite answers what must stay quick as the store grows: by its query plans, not by the clock."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import NOW, a_connection, a_rotation, an_id, begin
+from sqlalchemy import event
+
+from persistence.store import Store
+from states.state import State
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store on SQLite with one connection."""
+    opened = Store(f"sqlite:///{tmp_path / 'keyturn.db'}")
+    opened.migrate()
+    opened.add_connection(a_connection())
+    yield opened
+    opened.close()
+
+
+def plans(store: Store, work: Callable[[], Any]) -> list[str]:
+    """Every step of the plans of all that ``work`` asks the database."""
+    engine = store._database._engine
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            asked.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    work()
+    event.remove(engine, "before_cursor_execute", note)
+    assert asked
+    with store._database.reading() as tx:
+        return [
+            row.detail
+            for statement, parameters in asked
+            for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+
+def test_claiming_walks_the_partial_index(store: Store) -> None:
+    """Of a million finished rotations a claim sees none: the index has what is left to do, in the order of claiming."""
+    steps = plans(store, lambda: store.claim("w1", lease=60, now=NOW))
+    assert "SCAN rotations USING INDEX ix_rotations_claimable" == steps[0]
+    assert not any("TEMP B-TREE" in step for step in steps), "nothing is sorted"
+
+
+def test_the_due_are_a_range_of_the_partial_index(store: Store) -> None:
+    """Choosing the due reads the index from its beginning to now, and asks another one who is busy already."""
+    steps = plans(store, lambda: store.due(NOW, 100))
+    assert "SEARCH connections USING INDEX ix_connections_due (due_at<?)" == steps[0]
+    assert any(step.startswith("SEARCH rotations USING") and "uq_rotations_open" in step for step in steps)
+    assert not any("TEMP B-TREE" in step for step in steps), "nothing is sorted"
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "first"),
+    [
+        ({}, "SCAN rotations USING INDEX sqlite_autoindex_rotations_1"),
+        ({"states": [State.FAILED]}, "SCAN rotations USING INDEX sqlite_autoindex_rotations_1"),
+        ({"connection": "acme"}, "SEARCH rotations USING INDEX ix_rotations_connection (connection=?)"),
+    ],
+    ids=["all", "by state", "by connection"],
+)
+def test_a_list_is_read_in_the_order_of_an_index(store: Store, narrowed: dict[str, Any], first: str) -> None:
+    """The newest rotations come sorted, so that the limit ends the reading."""
+    steps = plans(store, lambda: store.rotations(**narrowed))
+    assert first == steps[0]
+    assert not any("TEMP B-TREE" in step for step in steps), "nothing is sorted"
+
+
+def test_a_rotations_whole_life_searches_by_key(store: Store) -> None:
+    """Adding, moving, completing, finding and reading the journal look through no table."""
+
+    def life() -> None:
+        begin(store, State.COMPLETED, number=1)
+        store.rotation(an_id(1))
+        store.rotation(an_id(1)[:20])
+        store.add(a_rotation(id=an_id(2)))
+        store.open_rotation("acme")
+        store.journal(an_id(1))
+        store.connection("acme")
+
+    assert [] == [step for step in plans(store, life) if step.startswith("SCAN")]

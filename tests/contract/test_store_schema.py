@@ -1,0 +1,268 @@
+"""The tables: made by migrations, the same as the models say, checked before they are used."""
+
+import logging
+import os
+import stat
+import threading
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from factories import a_certificate, a_connection
+from sqlalchemy import Connection, text
+
+from persistence import models, rows, schema
+from persistence.database import Database
+from persistence.store import Store
+from states.errors import InvalidSettings, TryLater, Unknown
+
+POSTGRESQL = {
+    "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
+    " WHERE table_schema = 'public'",
+    "constraints": "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = 'public'::regnamespace",
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+}
+SQLITE = {
+    "columns": 'SELECT m.name, c.name, c.type, c."notnull", c.dflt_value, c.pk'
+    " FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
+    "options": "SELECT t.name, t.wr, t.strict FROM pragma_table_list t WHERE t.schema = 'main'",
+    "indexes": "SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'index'",
+}
+
+
+def described(tx: Connection) -> dict[str, set[Any]]:
+    """Everything the database knows of its tables, in its own words; the migrations' own table aside."""
+    queries = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+    found: dict[str, set[Any]] = defaultdict(set)
+    for kind, query in queries.items():
+        told = (tuple(map(str, row)) for row in tx.execute(text(query)))
+        found[kind] = {row for row in told if not row[0].startswith(("alembic", "sqlite"))}
+    if tx.dialect.name == "sqlite":  # which keeps its constraints as they were written
+        for table, sql in tx.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")):
+            lines = (line.strip(" \t,") for line in sql.splitlines())
+            found["constraints"] |= {
+                (table, line) for line in lines if line.startswith("CONSTRAINT") and "alembic" not in table
+            }
+    return found
+
+
+def test_models_and_migrations_make_the_same_tables(url: str) -> None:
+    """Built by the migrations and built from the models, the database has the same columns, constraints, indexes."""
+    database = Database(url)
+    schema.migrate(database)
+    with database.writing() as tx:
+        migrated = described(tx)
+        models.METADATA.drop_all(tx)
+        models.METADATA.create_all(tx)
+        modelled = described(tx)
+    database.close()
+    assert {kind: modelled[kind] for kind in modelled} == migrated
+    assert 6 == len({row[0] for row in migrated["columns"]})
+    assert any("WHERE" in row[2] for row in migrated["indexes"])
+    assert any("confirmation_fingerprint = candidate_fingerprint" in row[-1] for row in migrated["constraints"])
+
+
+def test_migrating_is_safe_to_repeat(store: Store) -> None:
+    """A second migration finds nothing to do and keeps what is there."""
+    store.migrate()
+    store.check()
+    assert ["acme"] == [connection.name for connection in store.connections()]
+
+
+def test_many_may_migrate_at_once(url: str) -> None:
+    """Several machines that start together make one database, and none of them fails."""
+    errors: list[Exception] = []
+    together = threading.Barrier(3)
+
+    def migrate() -> None:
+        store = Store(url)
+        together.wait()
+        try:
+            store.migrate()
+            store.check()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test tells
+            errors.append(error)
+        finally:
+            store.close()
+
+    threads = [threading.Thread(target=migrate) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [] == errors
+
+
+def test_a_failed_migration_leaves_nothing_behind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The migrations are one transaction, on SQLite too: broken half-way, they leave no table."""
+    database = Database(url)
+    upgrade = command.upgrade
+
+    def half_way(*arguments: Any) -> None:
+        upgrade(*arguments)
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(command, "upgrade", half_way)
+    with pytest.raises(RuntimeError, match="power cut"):
+        schema.migrate(database)
+    with database.reading() as tx:
+        assert {} == {kind: left for kind, left in described(tx).items() if left}
+    database.close()
+
+
+def test_migrating_leaves_the_logging_alone(url: str) -> None:
+    """Alembic's usual set-up disables every logger there is; ours does not."""
+    logger = logging.getLogger("keyturn.engine")
+    store = Store(url)
+    store.migrate()
+    store.close()
+    assert not logger.disabled
+    assert logging.getLogger("alembic").propagate
+
+
+def test_there_is_no_way_back() -> None:
+    """Migrations go forward only: none offers a downgrade, which would drop what only the newer tables hold."""
+    scripts = list(ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions())
+    assert scripts
+    assert not any(hasattr(script.module, "downgrade") for script in scripts)
+
+
+def test_the_migrations_are_numbered_in_order() -> None:
+    """A migration's file begins with its number, by which a check knows what is newer: just as Alembic orders them."""
+    scripts = ScriptDirectory(str(schema.MIGRATIONS))
+    assert [script.revision for script in scripts.walk_revisions()][::-1] == schema.revisions()
+
+
+def test_a_database_of_an_older_keyturn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that lacks a migration is told how to get it."""
+    monkeypatch.setattr(schema, "revisions", lambda: ["0001", "0002"])
+    with pytest.raises(InvalidSettings, match="lacks tables or columns") as caught:
+        store.check()
+    assert "keyturn init" in caught.value.next_action
+
+
+def test_a_database_that_was_never_made(url: str) -> None:
+    """Checking names the next step, and makes nothing."""
+    store = Store(url)
+    with pytest.raises(InvalidSettings) as caught:
+        store.check()
+    assert "keyturn init" in caught.value.next_action
+    store.close()
+    if url.startswith("sqlite"):
+        assert not Path(url.removeprefix("sqlite:///")).exists()
+
+
+def test_a_database_of_a_newer_keyturn(store: Store) -> None:
+    """A database with a migration that this Keyturn does not know is not touched."""
+    with store._database.writing() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(InvalidSettings, match="newer Keyturn"):
+        store.check()
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "sqlite+pysqlcipher:///x", "nonsense", ""]
+)
+def test_what_is_no_store(url: str) -> None:
+    """Other databases, a database in memory and what is no URL are refused at once, in a sentence."""
+    with pytest.raises(InvalidSettings, match="sqlite:///PATH"):
+        Store(url)
+
+
+def test_a_password_is_not_told() -> None:
+    """A server that cannot be reached is named without its password, and nothing was changed."""
+    store = Store("postgresql://keyturn:hunter2@127.0.0.1:1/keyturn")
+    with pytest.raises(InvalidSettings, match=r"keyturn:\*\*\*@127.0.0.1:1") as caught:
+        store.check()
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(TryLater) as later:
+        store.now()
+    assert "hunter2" not in str(later.value)
+
+
+def test_the_file_is_its_users_alone(tmp_path: Path) -> None:
+    """SQLite's files can be read by nobody else, whatever the umask; so can the folder, where it was made for them."""
+    folder = tmp_path / "new" / "data"
+    before = os.umask(0)
+    try:
+        store = Store(f"sqlite:///{folder / 'keyturn.db'}")
+        store.migrate()
+        store.add_connection(a_connection())
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+        store.close()
+    finally:
+        os.umask(before)
+    assert {"keyturn.db": 0o600, "keyturn.db-wal": 0o600, "keyturn.db-shm": 0o600} == modes
+    assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
+
+
+def test_sqlite_keeps_what_it_committed(tmp_path: Path) -> None:
+    """Every connection writes ahead, waits for the disk, minds foreign keys and overwrites what it erases."""
+    store = Store(f"sqlite:///{tmp_path / 'a%20b #?.db'}")
+    store.migrate()
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
+    for transaction in (store._database.reading, store._database.writing):
+        with transaction() as tx:
+            found = {name: tx.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in wanted}
+        assert wanted == found
+    store.close()
+    assert (tmp_path / "a%20b #?.db").exists()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    """Another program's file is named, and left as it is."""
+    file = tmp_path / "notes.txt"
+    file.write_text("Not a database, but long enough to be looked at as if it were one. " * 20)
+    before = file.read_bytes()
+    store = Store(f"sqlite:///{file}")
+    for use in (store.check, store.migrate, store.connections):
+        with pytest.raises(InvalidSettings, match=r"notes\.txt is not an SQLite database"):
+            use()
+    store.close()
+    assert before == file.read_bytes()
+
+
+def test_a_busy_database_is_tried_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another process does not end its transaction, a write is TryLater, and nothing was changed."""
+    url = f"sqlite:///{tmp_path / 'keyturn.db'}"
+    monkeypatch.setattr("persistence.database.PATIENCE", 0.01)
+    one, other = Store(url), Store(url)
+    one.migrate()
+    with one._database.writing(), pytest.raises(TryLater, match="locked"):
+        other.add_connection(a_connection())
+    assert [] == other.connections()
+    one.close()
+    other.close()
+
+
+@pytest.mark.parametrize("url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_a_lost_server_is_told_apart(store: Store) -> None:
+    """A connection that is cut before the commit is TryLater, in the commit Unknown; the next use makes a new one."""
+
+    def cut_off(*, goes_on: bool) -> None:
+        with store._database.writing() as tx, store._database.writing() as other:
+            process = tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            other.exec_driver_sql(f"SELECT pg_terminate_backend({process}, 5000)")
+            if goes_on:
+                tx.exec_driver_sql("SELECT 1")
+
+    with pytest.raises(TryLater):
+        cut_off(goes_on=True)
+    with pytest.raises(Unknown):
+        cut_off(goes_on=False)
+    assert ["acme"] == [connection.name for connection in store.connections()]
+
+
+def test_rows_show_no_secret() -> None:
+    """A row's repr has no sealed key, no sealed secret, no wrapped data key."""
+    certificate = a_certificate()
+    shown = [
+        repr(models.Certificates(**rows.of_certificate(certificate, b"hidden"))),
+        repr(models.Secrets(connection="acme", name="token", sealed=b"hidden", version=1)),
+        repr(models.DataKeys(id=1, kek_id="kek", wrapped=b"hidden")),
+    ]
+    assert [] == [text for text in shown if "hidden" in text]
