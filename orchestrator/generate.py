@@ -13,7 +13,6 @@ from typing import Final
 
 from orchestrator import settings
 from orchestrator.cli import application
-from orchestrator.settings import Settings
 from states import drawing
 from states.errors import AwaitingPerson, KeyturnError, Refused, Rejected, Stale, TryLater, Unknown
 
@@ -114,11 +113,7 @@ def _settings() -> str:
     return (
         _NOTE.format(source="orchestrator/settings.py")
         + f"# Settings\n\n{what}\n\n```\n{inspect.cleandoc(where)}\n```\n"
-        + "".join(
-            f"\n## [{name}]\n\n{_settings_table(field.annotation)}"
-            for name, field in Settings.model_fields.items()
-            if inspect.isclass(field.annotation) and issubclass(field.annotation, settings.Table)
-        )
+        + "".join(f"\n## [{name}]\n\n{_settings_table(table)}" for name, table in settings.tables().items())
     )
 
 

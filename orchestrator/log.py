@@ -1,4 +1,4 @@
-"""Logs: structlog through the standard logging, so that libraries' records come out the same way; redacted last.
+"""Logs through the standard logging, as JSON or as text, to standard error; redacted last of all.
 
 Redaction is the second line of defence. The first is that secrets are never handed to a logger: keys hide their repr,
 adapters log no URL and no body.
@@ -7,10 +7,12 @@ adapters log no URL and no body.
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
-import structlog
+from pythonjsonlogger.core import LogData
+from pythonjsonlogger.json import JsonFormatter
 
 _HIDDEN: Final = "[hidden]"
 _PATTERNS: Final = (
@@ -23,45 +25,47 @@ _PATTERNS: Final = (
     ),
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
 )
-_NAMES: Final = re.compile(r"(?i)(password|secret|token|assertion|private|pem|api_?key|kek)")
+_SECRET: Final = re.compile(r"(?i)(password|secret|token|assertion|private|pem|api_?key|kek)")
 
-_STANDARD: Final = (
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.stdlib.ExtraAdder(),
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-)
+_NAMED: Final = {"levelname": "level", "name": "logger"}
 
 
 def set_up(level: str, form: str) -> None:
     """Send every record of this process to standard error. ``form``: auto, json or text."""
-    text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer(colors=text and sys.stderr.isatty())
-        if text
-        else structlog.processors.JSONRenderer()
-    )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_STANDARD,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            redact,
-            renderer,
-        ],
-    )
+    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter(_Text() if as_text else _Json())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Their debug lines carry URLs and SQL parameters.
     for chatty in ("urllib3", "sqlalchemy", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide what looks like a secret in ``event``'s values, whatever put it there."""
-    return {key: _HIDDEN if _NAMES.search(key) else _clean(value) for key, value in event.items()}
+class _Json(JsonFormatter):
+    """One JSON object a line: time, level, logger, message, and whatever the record was given besides."""
+
+    def __init__(self) -> None:
+        super().__init__(["levelname", "name", "message"], timestamp="time", rename_fields=_NAMED)
+
+    def process_log_record(self, log_data: LogData) -> LogData:
+        return redact(log_data)
+
+
+class _Text(_Json):
+    """The same for people: time, level, message, then the rest as name=value; a traceback below."""
+
+    def serialize_log_record(self, log_data: LogData) -> str:
+        rest = dict(log_data)
+        trace = rest.pop("exc_info", "")
+        time, level, message = (rest.pop(name, "") for name in ("time", "level", "message"))
+        rest.pop("logger", None)
+        told = "".join(f" {name}={value}" for name, value in rest.items())
+        return f"{time} {level:<7} {message}{told}" + (f"\n{trace}" if trace else "")
+
+
+def redact(event: Mapping[str, Any]) -> dict[str, Any]:
+    """``event`` without what looks like a secret in its values, whatever put it there."""
+    return {key: _HIDDEN if _SECRET.search(key) else _clean(value) for key, value in event.items()}
 
 
 def _clean(value: Any) -> Any:
@@ -72,9 +76,11 @@ def _clean(value: Any) -> Any:
     if isinstance(value, bytes):
         return _HIDDEN
     if isinstance(value, dict):
-        return redact(None, "", value)
+        return redact(value)
     if isinstance(value, list | tuple):
         return [_clean(each) for each in value]
     if isinstance(value, int | float | bool | None):
         return value
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
     return _clean(str(value))

@@ -6,6 +6,7 @@ KEYTURN_STORE__URL     one value of one table; likewise for all the others
 CONFIGURATION_DIRECTORY, STATE_DIRECTORY   where systemd tells a service to look
 """
 
+import inspect
 import os
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ from typing import Any, Final, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from states.errors import InvalidSettings
 
@@ -81,16 +81,8 @@ class ExportSettings(Table):
     """By default `export` in the data folder."""
 
 
-class Settings(BaseSettings):
+class Settings(Table):
     """Everything that can be set."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
 
     store: StoreSettings = StoreSettings()
     vault: VaultSettings = VaultSettings()
@@ -99,22 +91,9 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     export: ExportSettings = ExportSettings()
 
-    config_file: Path = Path()
-    data: Path = Path()
-    """Set by load(): where the settings were read from, and where data live."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment variables come before the file, whose values load() passes in."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+    config_file: Path
+    data: Path
+    """Where the settings were read from, and where data live."""
 
     @property
     def store_url(self) -> str:
@@ -143,11 +122,9 @@ def load(config: Path | None = None, *, new: bool = False) -> Settings:
     file = named or _config_folder(env) / FILE_NAME
     if named and not named.is_file() and not new:
         raise InvalidSettings(f"There is no settings file {named}.", next_action="Make it with `keyturn init`.")
-    _check_variables(env)
-    values = _read(file)
-    values |= {"config_file": file, "data": _data_folder(env)}
+    values = _overridden(_read(file), env)
     try:
-        return Settings(**values)
+        return Settings(**values, config_file=file, data=_data_folder(env))
     except ValidationError as error:
         raise InvalidSettings(f"{file}, or an environment variable: {_first(error)}") from None
 
@@ -167,16 +144,25 @@ def _read(file: Path) -> dict[str, Any]:
     return values
 
 
-def _check_variables(env: Mapping[str, str]) -> None:
-    """pydantic-settings passes over variables it does not know; a misspelt one must not be passed over."""
-    tables = {name: field.annotation for name, field in Settings.model_fields.items()}
+def _overridden(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """The file's values with those of the environment in their place. A misspelt variable is not passed over."""
     for variable in env:
         if not variable.startswith(_PREFIX) or variable in _PLACES:
             continue
         table, _, value = variable.removeprefix(_PREFIX).lower().partition("__")
-        model = tables.get(table)
-        if not (isinstance(model, type) and issubclass(model, Table) and value in model.model_fields):
+        model = tables().get(table)
+        if model is None or value not in model.model_fields:
             raise InvalidSettings(f"There is no setting for the environment variable {variable}.")
+        found = values.get(table, {})
+        if isinstance(found, dict):  # anything else is refused when the whole is read
+            values = values | {table: found | {value: env[variable]}}
+    return values
+
+
+def tables() -> dict[str, type[Table]]:
+    """The tables of the file, by name."""
+    fields = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {name: kind for name, kind in fields.items() if inspect.isclass(kind) and issubclass(kind, Table)}
 
 
 def _first(error: ValidationError) -> str:

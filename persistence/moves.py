@@ -6,11 +6,11 @@ Every statement is built once, here: building one costs more than running it.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from persistence import models, rows
@@ -18,6 +18,7 @@ from persistence.claims import Claim
 from persistence.clock import database_now, database_now_plus, seconds
 from persistence.journal import ORIGIN, REQUEST, Entry, Head, append
 from persistence.prepared import Prepared
+from persistence.upsert import insert_into
 from states.errors import IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
 from states.rotation import Rotation
 from states.state import State
@@ -42,10 +43,6 @@ _ADVANCE: Final = Prepared(_fenced.values(_lease))
 _APPEND: Final = Prepared(insert(models.journal))
 _CHANGE_CONNECTION: Final = Prepared(update(_c).where(_c.c.name == bindparam("b_name")))
 _KEEP_CERTIFICATE: Final = Prepared(insert(_certificates))
-_KNOW_CERTIFICATE: Final = {
-    "sqlite": Prepared(sqlite.insert(_certificates).on_conflict_do_nothing()),
-    "postgresql": Prepared(postgresql.insert(_certificates).on_conflict_do_nothing()),
-}
 _ERASE_KEY: Final = Prepared(update(_certificates).where(_certificates.c.fingerprint == bindparam("b_fingerprint")))
 _ERASE_CURRENT_KEY: Final = Prepared(
     update(_certificates).where(
@@ -66,6 +63,11 @@ _STANDING: Final = (
 )
 
 
+@cache
+def _know_certificate(dialect: str) -> Prepared:
+    return Prepared(insert_into(_certificates, dialect).on_conflict_do_nothing())
+
+
 def add(
     tx: Transaction, rotation: Rotation, *, detail: Mapping[str, object], claim_for: str | None, lease: float
 ) -> Claim | None:
@@ -75,7 +77,7 @@ def add(
         raise NotFound(f"There is no connection {rotation.connection}.")
     previous_hash = _ended(rotation.connection, *latest)
     if rotation.previous:
-        _KNOW_CERTIFICATE[tx.dialect.name].run(tx, rows.of_certificate(rotation.previous))
+        _know_certificate(tx.dialect.name).run(tx, rows.of_certificate(rotation.previous))
     entry = append(Head(0, previous_hash), rotation, event=REQUEST, actor=rotation.actor, source=None, detail=detail)
     values = {
         **rows.of_request(rotation),

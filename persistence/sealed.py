@@ -4,14 +4,14 @@ Each function works within the caller's transaction.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from persistence import models
+from persistence.upsert import insert_into
 from persistence.vault import WrappedKey
 from states.errors import NotFound, Stale
 
@@ -19,25 +19,15 @@ _s: Final = models.secrets
 _k: Final = models.data_keys
 
 
-def _upsert(insert: sqlite.Insert | postgresql.Insert) -> Any:
-    newer = {"sealed": insert.excluded.sealed, "version": _s.c.version + 1}
-    return insert.on_conflict_do_update(index_elements=[_s.c.connection, _s.c.name], set_=newer).returning(_s.c.version)
-
-
 _GET: Final = select(_s.c.sealed, _s.c.version).where(
     _s.c.connection == bindparam("connection"), _s.c.name == bindparam("name")
 )
-_PUT: Final = {"sqlite": _upsert(sqlite.insert(_s)), "postgresql": _upsert(postgresql.insert(_s))}
 _REPLACE: Final = update(_s).where(
     _s.c.connection == bindparam("b_connection"),
     _s.c.name == bindparam("b_name"),
     _s.c.version == bindparam("b_version"),
 )
 _KEYS: Final = select(_k).order_by(_k.c.id)
-_ADD_KEY: Final = {
-    "sqlite": sqlite.insert(_k).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(_k).on_conflict_do_nothing(),
-}
 _REWRAP: Final = update(_k).where(_k.c.id == bindparam("b_id"))
 
 
@@ -61,9 +51,12 @@ def put(tx: Transaction, connection: str, name: str, sealed: bytes, *, version: 
 
 
 def _set(tx: Transaction, connection: str, name: str, sealed: bytes) -> int:
+    insert = insert_into(_s, tx.dialect.name)
+    newer = {"sealed": insert.excluded.sealed, "version": _s.c.version + 1}
+    upsert = insert.on_conflict_do_update(index_elements=[_s.c.connection, _s.c.name], set_=newer)
     values = {"connection": connection, "name": name, "sealed": sealed, "version": 1}
     try:
-        return int(tx.execute(_PUT[tx.dialect.name], values).scalar_one())
+        return int(tx.execute(upsert.returning(_s.c.version), values).scalar_one())
     except IntegrityError as error:
         raise NotFound(f"There is no connection {connection}.") from error
 
@@ -75,7 +68,8 @@ def keys(tx: Transaction) -> list[WrappedKey]:
 
 def add_key(tx: Transaction, key: WrappedKey) -> WrappedKey:
     """Keep ``key``, unless there is one of that id already; return the one that is kept."""
-    tx.execute(_ADD_KEY[tx.dialect.name], {"id": key.id, "kek_id": key.kek_id, "wrapped": key.wrapped})
+    insert = insert_into(_k, tx.dialect.name).on_conflict_do_nothing()
+    tx.execute(insert, {"id": key.id, "kek_id": key.kek_id, "wrapped": key.wrapped})
     return next(kept for kept in keys(tx) if kept.id == key.id)
 
 

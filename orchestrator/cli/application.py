@@ -102,7 +102,7 @@ def _call(app: App, tokens: Sequence[str], session: "Session") -> int:
         return session.fail(error, rotation=bound.arguments.get("rotation"))
     except (BrokenPipeError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told without a traceback, and logged with one
         # Its text may hold what must not be told; the log hides secrets.
         _log(session).exception("command broke")
         told = f"Keyturn itself failed ({type(error).__name__})."

@@ -77,9 +77,9 @@ def result(app: App, rotation: Rotation) -> Rows:
     due_at = app.connections.show(rotation.connection)
     begins = words.moment(due_at.due_at) if due_at.is_automatic else "by hand only"
     return [
-        ("certificate", f"SHA-256 {candidate.fingerprint}"),
+        ("fingerprint", candidate.fingerprint),
         ("valid until", words.moment(candidate.certificate.not_after)),
-        ("replaced", f"SHA-256 {previous.fingerprint}" if previous else "nothing: the initial set-up"),
+        ("replaced", previous.fingerprint if previous else "nothing: the initial set-up"),
         ("next rotation", begins),
         ("rotation", rotation.id),
     ]
@@ -97,5 +97,5 @@ def _unfinished(session: Session, app: App, rotation: Rotation, *, interrupted: 
     else:
         message = f"{message} It is put off until {words.moment(rotation.available_at)}."
     error = problem(code, message, exits.kept_by(rotation), goes_on, exit_code)
-    session.out.error({**error, "rotation": rotation.id})
+    session.out.error({**error, "rotation": rotation.id, "connection": rotation.connection})
     return exit_code

@@ -121,10 +121,9 @@ def doctor(name: AnyConnection = None, /, *, session: Given) -> int:
         for finding in chain([settings], app.doctor.examine(name)):
             found.append(finding)
             if session.out.is_for_people:
-                session.out.text(
-                    f"{'✓' if finding.ok else '✗'} {finding.subject}: {finding.message}", style=_style(finding)
-                )
-                session.out.text("\n".join(f"    {line}" for line in finding.fix.splitlines()))
+                mark = "✓ " if finding.ok else "✗ "
+                session.out.text(f"{finding.subject}: {finding.message}", label=mark, style=_style(finding))
+                session.out.text(finding.fix, label="    ")
     ill = [finding for finding in found if not finding.ok]
     if session.out.is_for_people:
         session.out.note(f"{words.count(len(found), 'finding')}, {len(ill) or 'none'} to mend.")

@@ -67,6 +67,7 @@ def list_(*, session: Given) -> int:
             "NEXT": _next,
             "OPENAIR": lambda connection: connection.openair.url or connection.openair.kind.value,
         },
+        flexible=("CONNECTION", "OPENAIR"),
     )
     session.out.list(found, view, empty="There are no connections. Add one: `keyturn connection add NAME …`.")
     return Exit.FINE
@@ -87,7 +88,7 @@ def show(name: ConnectionName, /, *, session: Given) -> int:
 
 def _rows(shown: Connection, known: list[SecretName]) -> Rows:
     netsuite, policy, current = shown.netsuite, shown.policy, shown.current
-    held = f"SHA-256 {current.fingerprint}\nvalid until {words.moment(current.not_after)}" if current else words.NOTHING
+    held = f"{current.fingerprint}\nvalid until {words.moment(current.not_after)}" if current else words.NOTHING
     missing = ", ".join(_label(secret) for secret in SecretName if secret not in known)
     return [
         ("connection", shown.name),
@@ -101,7 +102,7 @@ def _rows(shown: Connection, known: list[SecretName]) -> Rows:
             f"{policy.algorithm}, {policy.days} days, key {'kept' if policy.keep_key else 'destroyed'} after use",
         ),
         ("secrets", f"set: {', '.join(map(_label, known)) or 'none'}" + (f"\nnot set: {missing}" if missing else "")),
-        ("certificate", held),
+        ("fingerprint", held),
         ("next rotation", words.moment(shown.due_at) if shown.is_automatic else "by hand only"),
     ]
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,6 +32,8 @@ class View(Generic[T]):
     record: Callable[[T], Json]
     columns: Mapping[str, Callable[[T], str]]
     """The table's headings, and what stands below each."""
+    flexible: Sequence[str]
+    """The headings of the columns that are shortened where the terminal is too narrow."""
     remark: Callable[[T], str] = lambda _thing: ""
     """A line below the row, where there is more to say."""
 
@@ -80,10 +84,12 @@ class Output:
         """Print one thing of many that come one after another, each on a line of its own: as JSON, or its name."""
         _print(json.dumps(record, ensure_ascii=False) if self.form is Form.JSON else name)
 
-    def text(self, text: str, *, style: str = "") -> None:
-        """Print ``text`` as it is, whatever the form; nothing when it is empty."""
-        if text:
-            _styled(text.rstrip("\n"), style)
+    def text(self, text: str, *, label: str = "", style: str = "") -> None:
+        """Print ``text`` whatever the form, its further lines below its beginning; nothing when it is empty."""
+        for place, line in enumerate(text.splitlines()):
+            told = line.lstrip(" ")
+            before = label if place == 0 else " " * len(label)
+            _styled(_wrapped(told, before + " " * (len(line) - len(told))), style)
 
     # --- for people only
 
@@ -107,7 +113,7 @@ class Output:
         width = max((len(label) + len(_GAP) for label, _ in rows if label), default=0)
         for label, value in rows:
             for place, line in enumerate(value.splitlines()):
-                _print((label if place == 0 else "").ljust(width) + line)
+                _print(_wrapped(line, (label if place == 0 else "").ljust(width)))
 
     def note(self, text: str) -> None:
         """Say something to a person on stderr; nothing when quiet or in the other forms."""
@@ -119,17 +125,18 @@ class Output:
     def error(self, record: Json) -> None:
         """Print an error on stderr: what happened, what was kept, and the next safe action.
 
-        ``record`` has ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``, and perhaps ``rotation``; as
-        JSON it stands under ``error``. An error is printed even when quiet.
+        ``record`` has ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``, and where it is a rotation's
+        ``rotation`` and ``connection``; as JSON it stands under ``error``. An error is printed even when quiet.
         """
         if self.form is Form.JSON:
             _print(json.dumps({"error": record}, ensure_ascii=False), sys.stderr)
             return
-        _styled(f"error: {record['message']} [{record['code']}]", "bold red", sys.stderr)
-        for label, value in (("kept", record["kept"]), ("next", record["next_action"])):
-            if value:
-                first, *more = value.splitlines()
-                _print("\n".join([f"{label:>5}: {first}", *(f"       {line}" for line in more)]), sys.stderr)
+        told = f"{record['message']} [{record['code']}]"
+        _styled(_wrapped(told, "error: ", sys.stderr), "bold red", sys.stderr)
+        of = f"rotation {record['rotation']} of {record['connection']}" if "rotation" in record else ""
+        for label, value in (("   of: ", of), (" kept: ", record["kept"]), (" next: ", record["next_action"])):
+            for place, line in enumerate(value.splitlines()):
+                _print(_wrapped(line, label if place == 0 else " " * len(label), sys.stderr), sys.stderr)
 
 
 def _json(data: object) -> None:
@@ -139,6 +146,21 @@ def _json(data: object) -> None:
 def _print(text: str, stream: TextIO | None = None) -> None:
     if text:
         print(text, file=stream or sys.stdout, flush=True)
+
+
+def _wrapped(text: str, label: str, stream: TextIO | None = None) -> str:
+    """``label`` and ``text``; at a terminal wrapped between words, the further lines below the text's beginning."""
+    if not (stream or sys.stdout).isatty():
+        return label + text
+    indent = len(label) + len(text) - len(text.lstrip(" "))
+    return textwrap.fill(
+        label + text,
+        shutil.get_terminal_size().columns,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
 
 
 def _styled(text: str, style: str, stream: TextIO | None = None) -> None:
@@ -156,7 +178,7 @@ def _table(things: Sequence[T], view: View[T]) -> None:
     cells = [[show(thing) for show in view.columns.values()] for thing in things]
     remarks = [view.remark(thing) for thing in things]
     if sys.stdout.isatty():
-        _draw(list(view.columns), cells, remarks)
+        _draw(view, cells, remarks)
         return
     widths = [max(map(len, column)) for column in zip(view.columns, *cells, strict=True)]
     lines = []
@@ -166,8 +188,8 @@ def _table(things: Sequence[T], view: View[T]) -> None:
     _print("\n".join(lines))
 
 
-def _draw(headings: Sequence[str], cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> None:
-    """Draw the table for a terminal: as wide as it is, shortening the last columns, never the first."""
+def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> None:
+    """Draw the table for a terminal, no wider than that is."""
     from rich.console import Console  # noqa: PLC0415 - imported where it is used: start-up counts
     from rich.padding import Padding  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -175,9 +197,9 @@ def _draw(headings: Sequence[str], cells: Sequence[Sequence[str]], remarks: Sequ
 
     console = Console(highlight=False)
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for place, heading in enumerate(headings):
-        widest = max(len(heading), *(len(row[place]) for row in cells))
-        grid.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=widest if place == 0 else None)
+    for heading, column in zip(view.columns, zip(*cells, strict=True), strict=True):
+        least = len(heading) if heading in view.flexible else max(len(heading), *map(len, column))
+        grid.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=least)
     for row in cells:
         grid.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
     lines = console.render_lines(grid, pad=False)

@@ -50,7 +50,7 @@ def _would(session: Session, app: App, connection: Connection) -> int:
             next_action=f"See where it stands with `keyturn rotation explain {latest.id}`.",
         )
     policy, current = connection.policy, connection.current
-    replaces = f"SHA-256 {current.fingerprint}, valid until {words.day(current.not_after)}" if current else ""
+    replaces = f"{current.fingerprint}\nvalid until {words.day(current.not_after)}" if current else ""
     rows = [
         ("would rotate", connection.name),
         ("replacing", replaces or "nothing: the initial set-up"),

@@ -56,6 +56,7 @@ def list_(
             "AGE": lambda rotation: words.span(now - rotation.created_at),
             "WHO": lambda rotation: rotation.actor,
         },
+        flexible=("CONNECTION", "WHO"),
         remark=_remark,
     )
     session.out.list(found, view, empty="There are no rotations. Begin one: `keyturn rotate NAME`.")
@@ -92,9 +93,9 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
     rows += [("", f"{words.instant(leg.entered)}  {leg.state}") for leg in timeline.legs(journal) if leg.entered]
     if rotation.candidate:
         held = rotation.candidate.certificate
-        rows.append(("certificate", f"SHA-256 {held.fingerprint}\nvalid until {words.moment(held.not_after)}"))
+        rows.append(("fingerprint", f"{held.fingerprint}\nvalid until {words.moment(held.not_after)}"))
     if rotation.previous:
-        rows.append(("replaces", f"SHA-256 {rotation.previous.fingerprint}"))
+        rows.append(("replaces", rotation.previous.fingerprint))
     if rotation.waiting_for:
         rows.append(("waits", f"{rotation.waiting_for}\nAgain at {words.moment(rotation.available_at)}"))
     if rotation.failure:
@@ -122,6 +123,7 @@ def journal(rotation: RotationId, /, *, session: Given) -> int:
             "STATE": lambda entry: entry.target.value,
             "WHO": lambda entry: entry.actor,
         },
+        flexible=("WHO",),
         remark=lambda entry: str(entry.detail.get("message", "")),
     )
     session.out.list(entries, view, empty="The journal is empty.")

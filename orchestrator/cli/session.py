@@ -82,7 +82,7 @@ class Session:
         assert rotation.failure
         failure, kept = rotation.failure, exits.kept_by(rotation)
         error = problem(failure.code, failure.message, kept, resolve(failure.next_action, rotation.id), exit_code)
-        self.out.error({**error, "rotation": rotation.id})
+        self.out.error({**error, "rotation": rotation.id, "connection": rotation.connection})
         return exit_code
 
 
@@ -91,7 +91,7 @@ Given = Annotated[Session, Parameter(parse=False)]
 
 
 def problem(code: str, message: str, kept: str, next_action: str, exit_code: int) -> Json:
-    """An error's JSON: ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``."""
+    """An error's JSON: ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``; see also `Output.error`."""
     return {"code": code, "message": message, "kept": kept, "next_action": next_action, "exit_code": int(exit_code)}
 
 

@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGINT and SIGTERM let the step in hand finish; a second one leaves at once.
+"""Being asked to stop: SIGINT, SIGTERM and SIGHUP let the step in hand finish; a second one leaves at once.
 
 Leaving at once is safe too: the rotation's lease runs out, and the next worker asks what is true before it acts.
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 from orchestrator.cli.exits import Exit
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 _END: Final = b"\0"
 """No signal has this number."""
@@ -31,7 +31,8 @@ def stoppable(tell: Callable[[str], None]) -> Iterator[threading.Event]:
     os.set_blocking(writing, False)
     stop = threading.Event()
     listener = threading.Thread(target=_listen, args=(reading, stop, tell), name="keyturn-signals", daemon=True)
-    handlers = {each: signal.signal(each, lambda *_: None) for each in _SIGNALS}
+    heeded = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]  # nohup stays nohup
+    handlers = {each: signal.signal(each, lambda *_: None) for each in heeded}
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     listener.start()
     try:

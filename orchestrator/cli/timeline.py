@@ -52,6 +52,8 @@ def put_off(journal: Sequence[Entry]) -> tuple[str, str]:
 
 def summary(rotation: Rotation, now: datetime) -> str:
     """What the way took: ``Completed in 1.93 s, skew 0.31 s``, with the attempts where there were several."""
+    if rotation.failure:
+        return f"Parked in {rotation.position} after {words.span(rotation.failure.at - rotation.created_at)}"
     took = words.span((rotation.closed_at or now) - rotation.created_at)
     attempts = f", {rotation.attempt} attempts" if rotation.attempt > 1 else ""
     skew = rotation.skew(now)

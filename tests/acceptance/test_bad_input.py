@@ -1,7 +1,6 @@
 """What bad input gets: a clear sentence, a stable code, its exit code, and nothing changed."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -106,7 +105,7 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def open_home(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[tuple[Home, dict[str, str]]]:
+def open_home(tmp_path_factory: pytest.TempPathFactory, template: Path) -> tuple[Home, dict[str, str]]:
     """A home in which acme has an open rotation; and what the table's capitals stand for."""
     home = Home.at(tmp_path_factory.mktemp("bad"))
     shutil.copytree(template, home.folder, dirs_exist_ok=True)
@@ -116,7 +115,7 @@ def open_home(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Itera
     text = home.folder / "text"
     text.write_text("not a key")
     text.chmod(0o600)
-    yield home, {"OPEN": rotation, "KEY": str(home.folder / "secrets" / "netsuite-key-file"), "TEXT": str(text)}
+    return home, {"OPEN": rotation, "KEY": str(home.folder / "secrets" / "netsuite-key-file"), "TEXT": str(text)}
 
 
 @pytest.mark.parametrize(("arguments", "code", "exit_code", "sentence"), BAD.values(), ids=BAD)
@@ -139,10 +138,11 @@ def test_people_are_told_the_same(open_home: tuple[Home, dict[str, str]]) -> Non
     """Without -o json an error is three lines on stderr: what happened with its code, what was kept, what is next."""
     home, stands_for = open_home
     run = home("rotation", "resume", stands_for["OPEN"])
+    rotation = stands_for["OPEN"]
     assert [
-        f"error: Rotation {stands_for['OPEN']} cannot be resumed: The rotation is Requested, not Failed. [ILLEGAL_MOVE]",
+        f"error: Rotation {rotation} cannot be resumed: The rotation is Requested, not Failed. [ILLEGAL_MOVE]",
         " kept: Nothing was changed.",
-        f" next: See what is possible now with `keyturn rotation explain {stands_for['OPEN']}`.",
+        f" next: See what is possible now with `keyturn rotation explain {rotation}`.",
     ] == run.stderr.splitlines()
     assert "" == run.stdout
 
@@ -171,7 +171,7 @@ def test_before_init(keyturn: Home) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "wrong"])
-def test_key_encryption_key(connected: Home, simulator: Simulator, how: str) -> None:
+def test_key_encryption_key(connected: Home, how: str) -> None:
     """Without the right key-encryption key nothing is sealed, nothing is opened, and nothing is changed."""
     connected.kek.unlink()
     if how == "wrong":

@@ -1,6 +1,5 @@
 """A day with `keyturn`: setting up, rotating, looking."""
 
-import os
 import stat
 from datetime import datetime, timedelta
 
@@ -13,7 +12,7 @@ SENTENCE = "Current real-time import certificate is valid until {}"
 
 
 def test_init_makes_everything_once(keyturn: Home) -> None:
-    """init makes folders and key readable by their owner alone; repeated, it changes nothing."""
+    """`init` makes folders and key readable by their owner alone; repeated, it changes nothing."""
     first, before = keyturn("init"), keyturn.dump()
     key = keyturn.kek.read_bytes()
     second = keyturn("init")
@@ -44,7 +43,7 @@ def test_connection_shows_no_secret(connected: Home, simulator: Simulator) -> No
 
 
 def test_edit_changes_only_what_is_given(connected: Home) -> None:
-    """edit leaves alone what is not given; a bundle without a version is taken out; a secret can come from stdin."""
+    """`edit` leaves alone what is not given; a bundle without a version is taken out; a secret can come from stdin."""
     before = connected.json("connection", "show", NAME)
     arguments = ("--days", "90", "--bundle", "369637=", "--no-keep-key", "--openair-password-file", "-")
     assert 0 == connected("connection", "edit", NAME, *arguments, given="a new password\n").returncode
@@ -71,7 +70,7 @@ def test_urls_follow_the_account(home: Home, simulator: Simulator) -> None:
 
 
 def test_rotate(connected: Home, simulator: Simulator) -> None:
-    """rotate carries the rotation to its end, a line a state, and tells the new certificate and its expiry."""
+    """`rotate` carries the rotation to its end, a line a state, and tells the new certificate and its expiry."""
     run = connected("rotate", NAME, "--reason", "first", SUDO_USER="ann")
     rotation = connected.json("rotation", "list")[0]
     lines = run.stdout.splitlines()
@@ -79,7 +78,7 @@ def test_rotate(connected: Home, simulator: Simulator) -> None:
     assert ["Requested", "KeyGenerated", "UploadedToNetSuite", "SavedToOpenAir", "Completed"] == [
         line.split()[3] for line in lines[:5]
     ]
-    assert f"SHA-256 {rotation['candidate']['fingerprint']}" in run.stdout
+    assert rotation["candidate"]["fingerprint"] in run.stdout
     assert rotation["candidate"]["not_after"][:10] in run.stdout
     assert ("Completed", "ann", "first", "initial") == tuple(
         rotation[field] for field in ("state", "actor", "reason", "cause")
@@ -118,7 +117,7 @@ def test_run_due_is_not_silent_about_parked_rotations(connected: Home, simulator
 
 
 def test_dry_rotate_changes_nothing(connected: Home, simulator: Simulator) -> None:
-    """rotate --dry-run tells the steps, and neither the database nor either system hears of it."""
+    """`rotate --dry-run` tells the steps, and neither the database nor either system hears of it."""
     before = connected.dump()
     told = connected.json("rotate", NAME, "--dry-run")
     assert ["generate_key", "upload_to_netsuite", "save_to_openair", "verify"] == told["steps"]
@@ -127,7 +126,7 @@ def test_dry_rotate_changes_nothing(connected: Home, simulator: Simulator) -> No
 
 
 def test_health(connected: Home) -> None:
-    """health says the vendor's sentence to the letter, and exits with 3 until all is well."""
+    """`health` says the vendor's sentence to the letter, and exits with 3 until all is well."""
     before = connected("health")
     assert 3 == before.returncode
     assert f"{NAME}: No valid certificate available for real-time import" == before.stdout.splitlines()[0]
@@ -140,7 +139,7 @@ def test_health(connected: Home) -> None:
 
 
 def test_needs_rotation(connected: Home) -> None:
-    """needs-rotation answers by exit code: 2 while there is no certificate, 1 when none is due, 0 when one is."""
+    """`needs-rotation` answers by exit code: 2 while there is no certificate, 1 when none is due, 0 when one is."""
     assert 2 == connected("needs-rotation", NAME).returncode
     connected("rotate", NAME)
     assert 1 == connected("needs-rotation", NAME).returncode
@@ -148,7 +147,7 @@ def test_needs_rotation(connected: Home) -> None:
 
 
 def test_doctor(connected: Home, simulator: Simulator) -> None:
-    """doctor looks at everything, each finding with its fix, and exits with 3 when something is to be mended."""
+    """`doctor` looks at everything, each finding with its fix, and exits with 3 when something is to be mended."""
     assert 0 == connected("doctor").returncode
     simulator.netsuite.record.permissions = set()
     run = connected("doctor", NAME, "-o", "json")
@@ -170,7 +169,7 @@ def test_request_verify(connected: Home, simulator: Simulator) -> None:
 
 
 def test_diagram_lights_the_state(connected: Home) -> None:
-    """diagram with a rotation lights its state, in Mermaid and SVG; without one it needs no database."""
+    """`diagram` with a rotation lights its state, in Mermaid and SVG; without one it needs no database."""
     rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()
     assert "class Requested lit" in connected("diagram", rotation).stdout
     assert connected("diagram", rotation, "--format", "svg").stdout.startswith("<svg ")
@@ -186,8 +185,8 @@ def test_rewrap(connected: Home) -> None:
     assert 0 == connected("vault", "rewrap", new, "--dry-run").returncode
     assert before == connected.dump()
     assert 0 == connected("vault", "rewrap", new, "--yes").returncode
-    assert 1 == connected("rotate", NAME, "--detach").returncode or 3 == connected("doctor").returncode
-    os.replace(new, connected.kek)
+    assert 3 == connected("doctor").returncode
+    new.replace(connected.kek)
     assert 0 == connected("doctor").returncode
 
 

@@ -51,7 +51,7 @@ def test_json_stands_alone_on_stdout(connected: Home) -> None:
 
 
 def test_watch_writes_an_object_for_each_change(connected: Home) -> None:
-    """rotation watch -o json writes JSON lines, the last of which is the rotation's end."""
+    """`rotation watch -o json` writes JSON lines, the last of which is the rotation's end."""
     rotation = connected("rotate", NAME, "-o", "name").stdout.strip()
     lines = connected("rotation", "watch", rotation, "-o", "json").stdout.splitlines()
     assert "Completed" == json.loads(lines[-1])["state"]
@@ -70,7 +70,7 @@ def test_quiet(connected: Home) -> None:
     """--quiet leaves results and errors; hints and progress are gone."""
     run = connected("--quiet", "rotate", NAME)
     assert (0, "") == (run.returncode, run.stderr)
-    assert run.stdout.startswith("certificate ")
+    assert run.stdout.startswith("fingerprint ")
 
 
 def test_nobody_reads(home: Home) -> None:
@@ -85,7 +85,7 @@ def test_nobody_reads(home: Home) -> None:
 
 
 def test_a_rotation_outlives_its_reader(connected: Home) -> None:
-    """rotate goes on to the end when nobody reads its progress any more."""
+    """`rotate` goes on to the end when nobody reads its progress any more."""
     reading, writing = os.pipe()
     os.close(reading)
     subprocess.run(command("rotate", NAME), env=dict(connected.environment), stdout=writing, check=False, timeout=30)

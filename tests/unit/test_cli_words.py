@@ -1,0 +1,70 @@
+"""How times, spans and commands read."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from orchestrator.cli import words
+from states.errors import CertificateRecordMissing, InvalidInput
+
+MOMENT = datetime(2026, 11, 23, 13, 0, 0, 5_000, tzinfo=timezone(timedelta(hours=1)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("14d", timedelta(days=14)),
+        ("36h", timedelta(hours=36)),
+        ("90m", timedelta(minutes=90)),
+        ("30s", timedelta(seconds=30)),
+        (" 2w ", timedelta(weeks=2)),
+    ],
+)
+def test_spans_are_read(text: str, expected: timedelta) -> None:
+    """A span is a number and a unit."""
+    assert expected == words.to_span(text)
+
+
+@pytest.mark.parametrize("text", ["", "14", "d", "-1d", "1.5d", "14 days", "9" * 30 + "d"])
+def test_what_is_no_span_is_refused(text: str) -> None:
+    """Anything else is refused, and never taken for some span."""
+    with pytest.raises(InvalidInput):
+        words.to_span(text)
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (timedelta(seconds=0.314), "0.31 s"),
+        (timedelta(seconds=-1), "0.00 s"),
+        (timedelta(seconds=12.4), "12 s"),
+        (timedelta(seconds=119), "119 s"),
+        (timedelta(minutes=2), "2 min"),
+        (timedelta(hours=47), "47 h"),
+        (timedelta(days=2), "2 d"),
+        (None, words.NOTHING),
+    ],
+)
+def test_spans_are_told_in_one_unit(length: timedelta | None, expected: str) -> None:
+    """A span is told in the one unit that tells most; a clock that ran back makes it no less than nothing."""
+    assert expected == words.span(length)
+
+
+def test_moments_are_utc() -> None:
+    """Whatever zone a moment came in, it is told in UTC."""
+    assert (
+        "2026-11-23 12:00:00 UTC",
+        "2026-11-23 12:00:00.005",
+        "12:00:00.005",
+        "2026-11-23",
+        "2026-11-23T12:00:00.005Z",
+    ) == (words.moment(MOMENT), words.instant(MOMENT), words.clock(MOMENT), words.day(MOMENT), words.iso(MOMENT))
+    assert "12:00:00.000" == words.clock(datetime(2026, 1, 1, 12, tzinfo=UTC))
+
+
+def test_only_commands_get_the_rotations_id() -> None:
+    """ID becomes the rotation's id in the commands, and stays what it is in the vendor's repair steps."""
+    resolved = words.resolve(CertificateRecordMissing.next_action, "01JD")
+    assert "`keyturn rotation resume 01JD`" in resolved
+    assert "`keyturn rotation resume 01JD --create-record`" in resolved
+    assert "the ID _oa_realtime" in resolved
