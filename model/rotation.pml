@@ -1,28 +1,32 @@
 /*
  * The protocol of a rotation, for spin (https://spinroot.com). README.md tells what is modelled and what is not.
  *
- * One connection and two rotations of it, one after the other; two workers; an operator; the two systems, and what can
- * go wrong between them. A run may have MISFORTUNES of any kinds, at any points:
+ * One connection and ROTATIONS rotations of it, one after the other; two workers; an operator; the two systems, and
+ * what can go wrong between them. A run may have MISFORTUNES of any kinds, at any points:
  *
  *   a worker dies; its lease runs out in mid-call; it is stopped between two steps
  *   a call is put off, refused, or breaks the worker's code; its answer is lost: done, not done, or done late
  *   a system goes away for good
- *   somebody else writes, spoils or deletes the certificate, in NetSuite or in OpenAir
+ *   somebody else replaces, spoils or deletes the certificate, in NetSuite or in OpenAir
  *   an operator's command arrives twice
  *
- * Every guard is a macro, and -DNO_<guard> takes it away: then a property must fail. A line that is printed with `@`
- * is an event; the conformance test replays them with the real code.
+ * Every guard is a macro, and -DNO_<guard> takes it away: then a property must fail. A line printed with `@` is an
+ * event, or the row as it was written; the conformance test replays them with the real code.
+ *
+ * Reading order: what there is, the guards, what must hold, a worker, what follows from an answer.
  */
 
 #ifndef MISFORTUNES
 #define MISFORTUNES 2
 #endif
 #ifndef ROTATIONS
-#define ROTATIONS 2   /* of the one connection, one after the other */
+#define ROTATIONS 2   /* 1 or 2 */
 #endif
 #define WORKERS  2
+#ifndef TRIES
 #define TRIES    2    /* inside a step (orchestrator/patience.py: attempts) */
-#define PUT_OFFS 1    /* of a step before it is given up (orchestrator/patience.py: most_put_offs) */
+#endif
+#define PUT_OFFS 1    /* of a step, before it is given up (orchestrator/patience.py: most_put_offs) */
 
 /* === what there is ================================================================================================ */
 
@@ -65,111 +69,138 @@ bool leased[ROTATIONS];                        /* the lease still runs, by the d
  * Versions and fencing tokens only grow, and are only compared for equality with what was read. One bit each says as
  * much: whether nobody wrote the row, or claimed it, since then.
  */
-bool version_is_as_read[WORKERS], fence_is_mine[WORKERS], operator_version_is_as_read;
+bool version_is_as_read[WORKERS], fence_is_mine[WORKERS], operators_version_is_as_read;
 
 byte busy_with[WORKERS];                       /* the rotation that a live worker has in hand, from 1; or 0 */
+byte operator_read;                            /* the rotation that the operator has in view, from 1; or 0 */
 byte misfortunes = MISFORTUNES;                /* how many may still happen */
+
+#define MISFORTUNE  misfortunes > 0 -> misfortunes--
 
 #define ACTIVE(r)   (row[r].state != Completed && row[r].state != Failed)
 #define OPEN(r)     ((r) < rotations && row[r].state != Completed)
 #define EXPECTED(r) ((r) == 0 -> PREVIOUS : row[0].candidate)  /* what NetSuite holds before the upload */
+#define SECOND      (ROTATIONS - 1)
 
-#define MISFORTUNE  misfortunes > 0 -> misfortunes--
+#define NEXT(s)     ((s) == Requested -> KeyGenerated : ((s) == KeyGenerated -> UploadedToNetSuite \
+                  : ((s) == UploadedToNetSuite -> SavedToOpenAir : Completed)))
+#define RANK(s)     ((s) == Requested -> 0 : ((s) == KeyGenerated -> 1 : ((s) == UploadedToNetSuite -> 2 \
+                  : ((s) == SavedToOpenAir -> 3 : 4))))
+#define RANK_OF(rotation)  (rotation.state == Failed -> RANK(rotation.failed_from) : RANK(rotation.state))
 
 /* === the guards =================================================================================================== */
 
+/* Rule 4. Each write names the version that was read; a worker's write also the fencing token of its claim. */
 #ifdef NO_VERSION
-#define VERSION_IS_AS_READ(bit)  true
+#define AS_READ(version_is_as_read) true
 #else
-#define VERSION_IS_AS_READ(bit)  (bit)
+#define AS_READ(version_is_as_read) (version_is_as_read)
 #endif
 #ifdef NO_FENCE
-#define FENCE_IS_MINE(w)         true
+#define MINE(fence_is_mine)         true
 #else
-#define FENCE_IS_MINE(w)         fence_is_mine[w]
+#define MINE(fence_is_mine)         (fence_is_mine)
 #endif
+
+/* A rotation that is leased is not claimed; and every lease ends. */
 #ifdef NO_LEASE
-#define LEASE_RUNS(r)            false
+#define LEASE_RUNS(r)               false
 #else
-#define LEASE_RUNS(r)            leased[r]
+#define LEASE_RUNS(r)               leased[r]
 #endif
 #ifdef NO_LEASE_END
-#define LEASE_ENDS               false
+#define LEASES_END                  false
 #else
-#define LEASE_ENDS               true
+#define LEASES_END                  true
 #endif
+
+/* Rule 3, and that a parked rotation holds its connection. */
 #ifdef NO_ONE_OPEN
-#define MAY_ASK_FOR(r)           true
+#define MAY_ASK_FOR(r)              true
 #elif defined(NO_PARKED_IS_OPEN)
-#define MAY_ASK_FOR(r)           ((r) == 0 || !ACTIVE((r) - 1))
+#define MAY_ASK_FOR(r)              ((r) == 0 || !ACTIVE((r) - 1))
 #else
-#define MAY_ASK_FOR(r)           ((r) == 0 || !OPEN((r) - 1))
+#define MAY_ASK_FOR(r)              ((r) == 0 || !OPEN((r) - 1))
 #endif
+
+/* A rotation begins when whatever an earlier one sent has landed or is refused by its deadline (README.md: time). */
 #ifdef NO_DEADLINE
-#define ALL_LANDED(r)            true
+#define ALL_LANDED(r)               true
 #else
-#define ALL_LANDED(r)            ((r) == 0 || (!install_flies[(r) - 1] && !save_flies[(r) - 1] \
-                                  && busy_with[0] != (r) && busy_with[1] != (r)))
+#define ALL_LANDED(r)               ((r) == 0 || (!install_flies[(r) - 1] && !save_flies[(r) - 1] \
+                                     && busy_with[0] != (r) && busy_with[1] != (r)))
 #endif
-#ifdef NO_SEALED_CANDIDATE
-#define CANDIDATE_OF(r, w)       CANDIDATE(r, w)
+
+/* The candidate is committed before any remote call, and every retry takes it from the store. */
+#ifdef NO_COMMITTED_CANDIDATE
+#define COMMITTED(r, w)             CANDIDATE(r, w)
 #else
-#define CANDIDATE_OF(r, w)       row[r].candidate
+#define COMMITTED(r, w)             row[r].candidate
 #endif
+
+/* Rule 5. A lost answer, or a lease that was never given back, leaves a doubt; in doubt, one looks twice. */
 #ifdef NO_DOUBT_AFTER_LOSS
-#define DOUBT_AFTER_LOSS         false
+#define DOUBT_AFTER_LOSS            false
 #else
-#define DOUBT_AFTER_LOSS         true
+#define DOUBT_AFTER_LOSS            true
 #endif
 #ifdef NO_DOUBT_AFTER_LEASE
-#define DOUBT_AFTER_LEASE        false
+#define DOUBT_AFTER_LEASE           false
 #else
-#define DOUBT_AFTER_LEASE        true
+#define DOUBT_AFTER_LEASE           true
 #endif
 #ifdef NO_SECOND_LOOK
-#define LOOKS_IN_DOUBT           1
+#define LOOKS_IN_DOUBT              1
 #else
-#define LOOKS_IN_DOUBT           2
+#define LOOKS_IN_DOUBT              2
 #endif
+
+/* Rule 1. NetSuite confirmed the certificate only if the signature is by its key. */
 #ifdef NO_PROOF
-#define PROVED_BY(answer)        true          /* any answer will do, whatever NetSuite signs with */
+#define IS_PROOF(signer, of)        true
 #else
-#define PROVED_BY(answer)        (answer)
-#endif
-#ifdef NO_FOREIGN_CHECK
-#define MAY_REPLACE              true
-#else
-#define MAY_REPLACE              my.may_overwrite
-#endif
-#ifdef NO_EXPECTED_ONCE
-#define EXPECTED_STILL           true
-#else
-#define EXPECTED_STILL           (my.state == KeyGenerated)
-#endif
-#ifdef NO_OPENAIR_FIRST
-#define OPENAIR_FIRST            false
-#else
-#define OPENAIR_FIRST            true
+#define IS_PROOF(signer, of)        ((signer) == (of))
 #endif
 #ifdef NO_FRESH_PROOF
-#define PROOF_IS_FRESH           true
+#define IS_FRESH(proved)            true
 #else
-#define PROOF_IS_FRESH           proved
+#define IS_FRESH(proved)            (proved)
+#endif
+
+/* A stranger's key is replaced only where a person allowed it; the expected key is expected only before the upload. */
+#ifdef NO_FOREIGN_CHECK
+#define MAY_REPLACE(may_overwrite)  true
+#else
+#define MAY_REPLACE(may_overwrite)  (may_overwrite)
+#endif
+#ifdef NO_EXPECTED_ONCE
+#define STILL_EXPECTED(state)       true
+#else
+#define STILL_EXPECTED(state)       ((state) == KeyGenerated)
+#endif
+
+/* OpenAir is read before the upload, after the save, and once more at the end. */
+#ifdef NO_OPENAIR_FIRST
+#define OPENAIR_FIRST               false
+#else
+#define OPENAIR_FIRST               true
 #endif
 #ifdef NO_READ_BACK
-#define READ_BACK                false
+#define READ_BACK                   false
 #else
-#define READ_BACK                true
+#define READ_BACK                   true
 #endif
 #ifdef NO_VERIFY
-#define VERIFY                   false
+#define VERIFY                      false
 #else
-#define VERIFY                   true
+#define VERIFY                      true
 #endif
+
+/* Rule 8. Patience ends, and the rotation is parked. */
 #ifdef NO_PATIENCE_END
-#define PATIENCE_ENDS            false
+#define PATIENCE_ENDS(tries)        false
 #else
-#define PATIENCE_ENDS            (my.tries >= PUT_OFFS)
+#define PATIENCE_ENDS(tries)        ((tries) >= PUT_OFFS)
 #endif
 
 /* === what must hold =============================================================================================== */
@@ -178,64 +209,498 @@ mtype:property = {
   openair_second,   /* rule 1: OpenAir is never written with a certificate that NetSuite has not signed with before */
   one_open,         /* rule 3: a connection has at most one open rotation */
   compare_and_set,  /* rule 4: no write with an old version or fencing token succeeds */
-  look_before,      /* rule 5: after an unknown outcome its holder looks twice before it sends again */
+  look_before,      /* rule 5: after an unknown outcome, the holder looks twice before it sends again */
   one_candidate,    /* whatever happens, one rotation sends one certificate */
   only_forward,     /* a rotation never goes back behind where it was */
   openair_ready,    /* NetSuite is not written before OpenAir was read in the same try */
   none_overwritten, /* what was seen to be a stranger's is not replaced unless a person allowed it */
   none_unnoticed,   /* OpenAir is not written when NetSuite was changed while nobody was at work */
   saved_is_seen,    /* SavedToOpenAir: OpenAir held the candidate */
-  both_agree,       /* Completed: both sides hold the candidate, but for what a stranger wrote in that very moment */
+  both_agree,       /* Completed: both hold the candidate, but for what a stranger wrote while that was looked at */
   none_overtaken,   /* nothing of a rotation lands once the next one was asked for */
-  none_lost         /* when all comes to rest, no rotation is under way: every one was completed or parked */
+  none_lost         /* when all comes to rest, no rotation is under way: each was completed or parked */
 };
 
 #define MUST(property, condition) \
-  if :: condition :: else -> printf("violated: %e\n", property); assert(false) fi
+  if :: condition :: else -> printf("@ violated %e\n", property); assert(false) fi
 
-/* In time, if misfortunes end: each rotation is completed or parked, however often it is resumed. */
+/* Once misfortunes end, each rotation is completed or parked in time, however often it is resumed. */
 #define UNDER_WAY(r) ((r) < rotations && ACTIVE(r))
-ltl finally { [] (UNDER_WAY(0) -> <> !UNDER_WAY(0)) && [] (UNDER_WAY(ROTATIONS - 1) -> <> !UNDER_WAY(ROTATIONS - 1)) }
+ltl finally { [] (UNDER_WAY(0) -> <> !UNDER_WAY(0)) && [] (UNDER_WAY(SECOND) -> <> !UNDER_WAY(SECOND)) }
 
-/* What an onlooker would note. No guard reads it. */
-bool signed[CERTIFICATES];                     /* NetSuite signed with it */
-byte sent[ROTATIONS];                          /* the certificate that was sent for this rotation, or 0 */
-bool install_unsettled[ROTATIONS];             /* one was sent, and nobody recorded what came of it */
+/* What an onlooker notes. No guard reads it. */
+bool has_signed[CERTIFICATES];                     /* NetSuite signed with it */
+byte sent[ROTATIONS];                          /* the certificate that was sent to NetSuite for this rotation, or 0 */
+bool install_unsettled[ROTATIONS];             /* one was sent by the holder, and nobody recorded what came of it */
 bool save_unsettled[ROTATIONS];
 bool seen_in_openair[ROTATIONS];               /* OpenAir held the candidate */
-bool changed_unseen;                           /* somebody else wrote NetSuite while nobody worked; not asked since */
+bool changed_unseen;                           /* NetSuite was changed while nobody worked, and not asked since */
 bool meddled[WORKERS];                         /* somebody else wrote since this worker's step began */
 
 /* === the two systems ============================================================================================== */
 
 inline netsuite_takes(r, certificate, create) {
-  MUST(one_candidate, sent[r] == certificate);
   MUST(none_overtaken, (r) == rotations - 1);
   if
-  :: netsuite != MISSING || create -> netsuite = certificate
-  :: else
+  :: netsuite == MISSING && !(create)
+  :: else -> netsuite = certificate
   fi
 }
 
 inline openair_takes(r, certificate) {
-  MUST(openair_second, signed[certificate]);
-  MUST(one_candidate, sent[r] == 0 || sent[r] == certificate);
+  MUST(openair_second, has_signed[certificate]);
   MUST(none_overtaken, (r) == rotations - 1);
   openair = certificate;
-  if :: certificate == row[r].candidate -> seen_in_openair[r] = true :: else fi
+  seen_in_openair[r] = seen_in_openair[r] || certificate == row[r].candidate
 }
 
 /* === the store ==================================================================================================== */
 
-inline print_row(r) {
-  printf("@ row %d %e from=%d candidate=%d tries=%d doubt=%d\n",
-         r, row[r].state, row[r].failed_from, row[r].candidate, row[r].tries, row[r].doubt)
-}
-
 /* Whoever else had read the row has an old version now. */
 inline written(r, writer) {
-  if :: writer != 0 && busy_with[0] == r + 1 -> version_is_as_read[0] = false :: else fi;
-  if :: writer != 1 && busy_with[1] == r + 1 -> version_is_as_read[1] = false :: else fi;
-  operator_version_is_as_read = operator_version_is_as_read && asked_about != r + 1;
-  print_row(r)
+  version_is_as_read[0] = version_is_as_read[0] && (writer == 0 || busy_with[0] != r + 1);
+  version_is_as_read[1] = version_is_as_read[1] && (writer == 1 || busy_with[1] != r + 1);
+  operators_version_is_as_read = operators_version_is_as_read && operator_read != r + 1;
+  printf("@ row %d %e from=%e candidate=%d tries=%d doubt=%d create=%d overwrite=%d\n", r, row[r].state,
+         row[r].failed_from, row[r].candidate, row[r].tries, row[r].doubt, row[r].may_create, row[r].may_overwrite)
+}
+
+#define CLAIMABLE(r) ((r) < rotations && ACTIVE(r) && (holder[r] == NOBODY || !LEASE_RUNS(r)))
+
+/* Store.claim. A rotation that its last worker never gave back is in doubt. */
+inline claim(r) {
+  printf("@ claim %d %d\n", me, r);
+  fence_is_mine[1 - me] = fence_is_mine[1 - me] && busy_with[1 - me] != r + 1;
+  fence_is_mine[me] = true;
+  version_is_as_read[me] = true;
+  busy_with[me] = r + 1;
+  if
+  :: holder[r] != NOBODY -> row[r].doubt = row[r].doubt || DOUBT_AFTER_LEASE; written(r, me)
+  :: else
+  fi;
+  holder[r] = me;
+  leased[r] = true;
+  my.state = row[r].state;
+  my.candidate = COMMITTED(r, me);
+  my.tries = row[r].tries;
+  my.doubt = row[r].doubt;
+  my.may_create = row[r].may_create;
+  my.may_overwrite = row[r].may_overwrite
+}
+
+/* Store.advance: compare and set on version and fencing token. */
+inline advance(r) {
+  if
+  :: AS_READ(version_is_as_read[me]) && MINE(fence_is_mine[me]) ->
+     MUST(compare_and_set, version_is_as_read[me] && fence_is_mine[me]);
+     printf("@ %e %d stored\n", todo, me);
+     if
+     :: todo == move ->
+        my.state = NEXT(my.state);
+        my.tries = 0;
+        my.doubt = false;
+        my.may_create = false;
+        my.may_overwrite = false;
+        install_unsettled[r] = false;
+        save_unsettled[r] = false
+     :: todo == put_off -> my.tries++
+     :: todo == park -> my.failed_from = my.state; my.state = Failed
+     fi;
+     MUST(only_forward, RANK_OF(my) >= RANK_OF(row[r]));
+     MUST(saved_is_seen, my.state != SavedToOpenAir || seen_in_openair[r]);
+     MUST(both_agree, my.state != Completed || meddled[me]
+                      || (netsuite == my.candidate && openair == my.candidate));
+     row[r].state = my.state;
+     row[r].failed_from = my.failed_from;
+     row[r].candidate = my.candidate;
+     row[r].tries = my.tries;
+     row[r].doubt = my.doubt;
+     row[r].may_create = my.may_create;
+     row[r].may_overwrite = my.may_overwrite;
+     written(r, me);
+     if
+     :: todo == move && my.state != Completed -> holder[r] = me; leased[r] = true; then = Begin
+     :: else -> holder[r] = NOBODY; leased[r] = false; then = LetGo
+     fi
+  :: else -> printf("@ %e %d stale\n", todo, me); then = LetGo
+  fi
+}
+
+/* Store.release: given back between two steps, with nothing in doubt. */
+inline release(r) {
+  if
+  :: MINE(fence_is_mine[me]) ->
+     MUST(compare_and_set, fence_is_mine[me]);
+     printf("@ release %d stored\n", me);
+     holder[r] = NOBODY;
+     leased[r] = false
+  :: else -> printf("@ release %d stale\n", me)
+  fi;
+  then = LetGo
+}
+
+/* === a worker ===================================================================================================== */
+
+/* What it does next: one remote call, or one write of the store. Between two of these anything may happen. */
+mtype:phase = { idle, sign, install, read, save, store, stop };
+
+mtype:why  = { is_ready, in_doubt, read_back, compare, compare_again };     /* why OpenAir is read */
+mtype:todo = { move, put_off, park };                                       /* what is written to the store */
+
+/* What follows from what it just learned. */
+mtype:then = { Begin, Try, Ask, Look, NotThere, Proved, SaveIt, Later, Refused, Unknown, Broke, Store, LetGo, Wait };
+
+/* What follows from an answer, up to the next call (states/steps.py, orchestrator/patience.py and engine.py). */
+inline go_on() {
+  do
+  :: then == Begin ->                          /* a step; between two of them, and only there, a stop is heeded */
+     tried = 0;
+     meddled[me] = false;
+     if
+     :: then = Try
+     :: MISFORTUNE; phase = stop; then = Wait
+     fi
+  :: then == Try ->
+     reads = 0; sent_it = false; lost = false; openair_read = false; stranger = false;
+     if
+     :: my.state == Requested -> my.candidate = CANDIDATE(r, me); todo = move; then = Store
+     :: my.state == KeyGenerated -> then = Ask
+     :: my.state == UploadedToNetSuite && my.doubt -> phase = read; why = in_doubt; then = Wait
+     :: my.state == UploadedToNetSuite && !my.doubt -> then = SaveIt
+     :: my.state == SavedToOpenAir && VERIFY -> then = Ask
+     :: my.state == SavedToOpenAir && !VERIFY -> todo = move; then = Store
+     fi
+  :: then == Ask ->                            /* NetSuite, whose key it holds */
+     looks = 0;
+     wanted = (my.doubt -> LOOKS_IN_DOUBT : 1);
+     phase = sign; then = Wait
+  :: then == Look ->                           /* it is not the candidate, but may be replaced */
+     looks++;
+     if
+     :: looks < wanted -> phase = sign; then = Wait
+     :: else -> then = NotThere
+     fi
+  :: then == NotThere ->
+     if
+     :: sent_it -> then = Unknown
+     :: !sent_it && OPENAIR_FIRST -> phase = read; why = is_ready; then = Wait
+     :: !sent_it && !OPENAIR_FIRST -> phase = install; then = Wait
+     fi
+  :: then == Proved ->
+     if
+     :: my.state == KeyGenerated -> proved = true; todo = move; then = Store
+     :: my.state == UploadedToNetSuite -> phase = save; then = Wait
+     :: my.state == SavedToOpenAir -> phase = read; why = compare; then = Wait
+     fi
+  :: then == SaveIt ->                         /* how much time went by since the proof is anybody's guess */
+     if
+     :: IS_FRESH(proved) -> phase = save; then = Wait
+     :: true -> proved = false; printf("@ aged %d\n", me); then = Ask
+     fi
+  :: (then == Later || then == Refused) && (sent_it || lost) -> then = Unknown
+  :: then == Unknown ->
+     my.doubt = my.doubt || DOUBT_AFTER_LOSS;
+     sent_it = false; lost = false; then = Later
+  :: then == Later && !sent_it && !lost ->
+     tried++;
+     if
+     :: tried < TRIES -> then = Try
+     :: tried >= TRIES && !PATIENCE_ENDS(my.tries) -> todo = put_off; then = Store
+     :: tried >= TRIES && PATIENCE_ENDS(my.tries) -> todo = park; then = Store
+     fi
+  :: then == Refused && !sent_it && !lost -> todo = park; then = Store
+  :: then == Broke -> my.doubt = true; todo = park; then = Store
+  :: then == Store -> phase = store; then = Wait
+  :: then == LetGo ->                          /* it forgets everything */
+     busy_with[me] = 0; version_is_as_read[me] = false; fence_is_mine[me] = false; meddled[me] = false;
+     my.state = 0; my.failed_from = 0; my.candidate = 0; my.tries = 0;
+     my.doubt = false; my.may_create = false; my.may_overwrite = false;
+     r = 0; why = is_ready; todo = move; tried = 0; looks = 0; wanted = 0; reads = 0;
+     sent_it = false; lost = false; proved = false; openair_read = false; stranger = false;
+     phase = idle; then = Wait
+  :: then == Wait -> break
+  od
+}
+
+/* --- its remote calls --------------------------------------------------------------------------------------------- */
+
+/* What may befall any of them; nothing was changed. */
+#define TROUBLE(call, gone)                                                     \
+  :: !gone && MISFORTUNE; printf("@ %e %d later\n", call, me); then = Later     \
+  :: !gone && MISFORTUNE; printf("@ %e %d refused\n", call, me); then = Refused \
+  :: !gone && MISFORTUNE; printf("@ %e %d broke\n", call, me); then = Broke
+
+/* NetSuite signs a challenge, which tells whose key it holds. */
+inline netsuite_sign() {
+  if
+  :: netsuite_gone -> printf("@ sign %d gone\n", me); then = Later
+  TROUBLE(sign, netsuite_gone)
+  :: !netsuite_gone ->
+     printf("@ sign %d done\n", me);
+     changed_unseen = false;
+     if
+     :: netsuite == MISSING -> then = (my.may_create -> Look : Refused)
+     :: netsuite == MUTE -> then = (my.doubt || MAY_REPLACE(my.may_overwrite) -> Look : Refused)
+     :: netsuite > MUTE ->
+        has_signed[netsuite] = true;
+        stranger = stranger || (netsuite != my.candidate && (netsuite != EXPECTED(r) || my.state != KeyGenerated));
+        if
+        :: IS_PROOF(netsuite, my.candidate) -> then = Proved
+        :: !IS_PROOF(netsuite, my.candidate) && netsuite == EXPECTED(r) && STILL_EXPECTED(my.state) -> then = Look
+        :: else -> then = (MAY_REPLACE(my.may_overwrite) -> Look : Refused)
+        fi
+     fi
+  fi
+}
+
+/* The answer was no proof, or there was none: look for the candidate, twice. */
+#define LOOK_FOR_IT  sent_it = true; looks = 0; wanted = 2; phase = sign; then = Wait
+
+/* NetSuite takes the candidate, and signs a challenge with it in the same call. */
+inline netsuite_install() {
+  MUST(openair_ready, openair_read);
+  MUST(none_overwritten, !stranger || my.may_overwrite);
+  MUST(look_before, !install_unsettled[r] || looks >= 2 || !fence_is_mine[me]);
+  MUST(one_candidate, sent[r] == 0 || sent[r] == my.candidate);
+  if
+  :: netsuite_gone -> printf("@ install %d gone\n", me); then = Later
+  TROUBLE(install, netsuite_gone)
+  :: !netsuite_gone && netsuite == MISSING && !my.may_create -> printf("@ install %d done\n", me); then = Refused
+  :: !netsuite_gone && (netsuite != MISSING || my.may_create) ->
+     sent[r] = my.candidate;
+     install_unsettled[r] = install_unsettled[r] || fence_is_mine[me];
+     if
+     :: printf("@ install %d done\n", me);
+        netsuite_takes(r, my.candidate, my.may_create);
+        has_signed[my.candidate] = true;
+        then = Proved
+     :: MISFORTUNE; printf("@ install %d lost_done\n", me);
+        netsuite_takes(r, my.candidate, my.may_create);
+        LOOK_FOR_IT
+     :: MISFORTUNE; printf("@ install %d lost\n", me);
+        LOOK_FOR_IT
+     :: !install_flies[r] && MISFORTUNE; printf("@ install %d lost_late\n", me);
+        install_flies[r] = my.candidate; install_creates[r] = my.may_create;
+        LOOK_FOR_IT
+     :: !install_flies[r] && netsuite > MUTE && MISFORTUNE; printf("@ install %d slow\n", me);
+        install_flies[r] = my.candidate; install_creates[r] = my.may_create;
+        if                                     /* it was answered, but signed with the key that is still there */
+        :: IS_PROOF(netsuite, my.candidate) -> then = Proved
+        :: else -> LOOK_FOR_IT
+        fi
+     fi
+  fi
+}
+
+inline openair_read_it() {
+  if
+  :: openair_gone -> printf("@ read %d gone\n", me); then = Later
+  TROUBLE(read, openair_gone)
+  :: !openair_gone ->
+     printf("@ read %d done\n", me);
+     openair_read = true;
+     if
+     :: why == is_ready -> phase = install; then = Wait
+     :: why != is_ready && openair == my.candidate -> todo = move; then = Store
+     :: why == in_doubt && openair != my.candidate -> reads++; then = (reads < LOOKS_IN_DOUBT -> Wait : SaveIt)
+     :: why == read_back && openair != my.candidate -> looks++; then = (looks < 2 -> Wait : Later)
+     :: why == compare && openair != my.candidate && my.may_overwrite -> phase = save; then = Wait
+     :: why == compare && openair != my.candidate && !my.may_overwrite -> then = Refused
+     :: why == compare_again && openair != my.candidate -> then = Refused
+     fi
+  fi;
+  /* that the save was answered is known, whatever reading back brings */
+  save_unsettled[r] = save_unsettled[r] && !(why == read_back && !lost && (then == Later || then == Refused))
+}
+
+inline openair_save() {
+  MUST(none_unnoticed, !changed_unseen);
+  MUST(look_before, !save_unsettled[r] || reads >= 2 || !fence_is_mine[me] || my.state == SavedToOpenAir);
+  if
+  :: openair_gone -> printf("@ save %d gone\n", me); then = Later
+  TROUBLE(save, openair_gone)
+  :: !openair_gone ->
+     save_unsettled[r] = save_unsettled[r] || fence_is_mine[me];
+     if
+     :: printf("@ save %d done\n", me); openair_takes(r, my.candidate)
+     :: MISFORTUNE; printf("@ save %d lost_done\n", me); openair_takes(r, my.candidate); lost = true
+     :: MISFORTUNE; printf("@ save %d lost\n", me); lost = true
+     :: !save_flies[r] && MISFORTUNE; printf("@ save %d lost_late\n", me); save_flies[r] = my.candidate; lost = true
+     :: !save_flies[r] && MISFORTUNE; printf("@ save %d slow\n", me); save_flies[r] = my.candidate
+     fi;
+     looks = 0;
+     if
+     :: my.state == UploadedToNetSuite && READ_BACK -> phase = read; why = read_back; then = Wait
+     :: my.state == UploadedToNetSuite && !READ_BACK -> todo = move; then = Store
+     :: my.state == SavedToOpenAir && !lost -> phase = read; why = compare_again; then = Wait
+     :: my.state == SavedToOpenAir && lost -> then = Unknown
+     fi
+  fi
+}
+
+/* --- and the worker itself ---------------------------------------------------------------------------------------- */
+
+proctype Worker(byte me) {
+  Rotation my;
+  byte r;                                      /* the rotation in hand */
+  mtype:phase phase = idle;
+  mtype:then then = Wait;
+  mtype:why why = is_ready;
+  mtype:todo todo = move;
+  byte tried;                                  /* tries of this step so far */
+  byte looks, wanted;                          /* looks at NetSuite in this try, or at OpenAir after a save; how many */
+  byte reads;                                  /* looks at OpenAir in this try, in doubt before a save */
+  bool sent_it;                                /* the install of this try brought no proof: it is being looked for */
+  bool lost;                                   /* the save of this try brought no answer: it is being looked for */
+  bool proved;                                 /* NetSuite proved the candidate a moment ago */
+  bool openair_read;                           /* onlooker's: OpenAir answered in this try */
+  bool stranger;                               /* onlooker's: NetSuite signed as a stranger in this try */
+
+  do
+  :: atomic {
+       if
+       :: phase == idle && CLAIMABLE(0)      -> r = 0;      claim(r); then = Begin
+       :: phase == idle && CLAIMABLE(SECOND) -> r = SECOND; claim(r); then = Begin
+       :: phase == sign    -> netsuite_sign()
+       :: phase == install -> netsuite_install()
+       :: phase == read    -> openair_read_it()
+       :: phase == save    -> openair_save()
+       :: phase == store   -> advance(r)
+       :: phase == stop    -> release(r)
+       :: phase != idle && MISFORTUNE; printf("@ crash %d\n", me); then = LetGo
+       fi;
+       go_on()
+     }
+  od
+}
+
+/* === everybody else =============================================================================================== */
+
+/* Asks for one rotation after the other; the store refuses one beside an open one. */
+proctype Schedule() {
+  byte r;
+  do
+  :: r == ROTATIONS -> break
+  :: atomic {
+       r < ROTATIONS && MAY_ASK_FOR(r) && ALL_LANDED(r) ->
+       MUST(one_open, r == 0 || !OPEN(r - 1));
+       rotations++;
+       row[r].state = Requested;
+       printf("@ request %d\n", r);
+       r++
+     }
+  od
+}
+
+/* Resumes what is parked. A command acts on what it read; it may arrive twice. */
+proctype Operator() {
+  byte r;
+  mtype:state back_to;
+  bool create, overwrite;
+  do
+  :: atomic {
+       operator_read == 0 ->
+       if
+       :: 0 < rotations && row[0].state == Failed -> r = 0
+       :: SECOND < rotations && row[SECOND].state == Failed -> r = SECOND
+       fi;
+       printf("@ look %d\n", r);
+       operator_read = r + 1;
+       operators_version_is_as_read = true;
+       back_to = row[r].failed_from;
+       if
+       :: true
+       :: netsuite == MISSING -> create = true
+       :: netsuite != EXPECTED(r) || openair != EXPECTED(r) -> overwrite = true
+       fi
+     }
+  :: atomic {
+       operator_read != 0 ->
+       if
+       :: AS_READ(operators_version_is_as_read) ->
+          MUST(compare_and_set, operators_version_is_as_read);
+          printf("@ resume %d create=%d overwrite=%d stored\n", r, create, overwrite);
+          MUST(only_forward, RANK(back_to) >= RANK_OF(row[r]));
+          row[r].state = back_to;
+          row[r].failed_from = 0;
+          row[r].tries = 0;
+          row[r].may_create = create;
+          row[r].may_overwrite = overwrite;
+          holder[r] = NOBODY;
+          leased[r] = false;
+          written(r, NOBODY)
+       :: else -> printf("@ resume %d create=%d overwrite=%d stale\n", r, create, overwrite)
+       fi;
+       if
+       :: operator_read = 0; operators_version_is_as_read = false; r = 0; back_to = 0; create = false; overwrite = false
+       :: MISFORTUNE
+       fi
+     }
+  od
+}
+
+#define IS_DEAD(r) (holder[r] != NOBODY && busy_with[holder[r]] != (r) + 1)
+
+inline land_install(r) {
+  if
+  :: printf("@ land install %d\n", r); netsuite_takes(r, install_flies[r], install_creates[r])
+  :: printf("@ drop install %d\n", r)
+  fi;
+  install_flies[r] = 0; install_creates[r] = false
+}
+
+inline land_save(r) {
+  if
+  :: printf("@ land save %d\n", r); openair_takes(r, save_flies[r])
+  :: printf("@ drop save %d\n", r)
+  fi;
+  save_flies[r] = 0
+}
+
+/* What must come in time: a request lands, or is refused by its deadline; the lease of a dead worker ends. */
+proctype Time() {
+  do
+  :: atomic { install_flies[0] -> land_install(0) }
+  :: atomic { install_flies[SECOND] -> land_install(SECOND) }
+  :: atomic { save_flies[0] -> land_save(0) }
+  :: atomic { save_flies[SECOND] -> land_save(SECOND) }
+  :: atomic { LEASES_END && leased[0] && IS_DEAD(0) -> leased[0] = false; printf("@ expire 0\n") }
+  :: atomic { LEASES_END && leased[SECOND] && IS_DEAD(SECOND) -> leased[SECOND] = false; printf("@ expire %d\n", SECOND) }
+  od
+}
+
+inline netsuite_changed() {
+  printf("@ foreign netsuite %d\n", netsuite);
+  meddled[0] = true; meddled[1] = true;
+  changed_unseen = changed_unseen || (busy_with[0] == 0 && busy_with[1] == 0)
+}
+
+/* What need not come at all. */
+proctype Fate() {
+  do
+  :: atomic { MISFORTUNE; netsuite = FOREIGN;  netsuite_changed() }
+  :: atomic { MISFORTUNE; netsuite = MUTE;     netsuite_changed() }
+  :: atomic { MISFORTUNE; netsuite = MISSING;  netsuite_changed() }
+  :: atomic { MISFORTUNE; netsuite = PREVIOUS; netsuite_changed() }
+  :: atomic { MISFORTUNE; openair = FOREIGN; meddled[0] = true; meddled[1] = true; printf("@ foreign openair\n") }
+  :: atomic { !netsuite_gone && MISFORTUNE; netsuite_gone = true }
+  :: atomic { !openair_gone && MISFORTUNE; openair_gone = true }
+  :: atomic { leased[0] && !IS_DEAD(0) && LEASES_END && MISFORTUNE; leased[0] = false; printf("@ expire 0\n") }
+  :: atomic {
+       leased[SECOND] && !IS_DEAD(SECOND) && LEASES_END && MISFORTUNE;
+       leased[SECOND] = false; printf("@ expire %d\n", SECOND)
+     }
+  :: break
+  od
+}
+
+/* Nothing can happen any more: then nothing may be under way. */
+proctype Rest() {
+  timeout -> MUST(none_lost, !UNDER_WAY(0) && !UNDER_WAY(SECOND))
+}
+
+init {
+  atomic {
+    run Worker(0); run Worker(1); run Schedule(); run Operator(); run Time(); run Fate(); run Rest()
+  }
 }

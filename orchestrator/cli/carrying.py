@@ -26,7 +26,7 @@ def carry(session: Session, app: App, rotation: Rotation, claim: Claim | None) -
     """Carry ``rotation`` on until it ends, is parked, or waits; tell it; return the exit code.
 
     ``claim`` is this process's hold on it, or None where it has yet to be claimed; where another worker has it, that
-    one is watched. SIGINT and SIGTERM let the step in hand finish.
+    one is watched. Being asked to stop lets the step in hand finish.
     """
     with live.showing(session.out, app, result_only=True) as show, stoppable(session.out.note) as stop:
         show.moved(rotation)
@@ -37,7 +37,7 @@ def carry(session: Session, app: App, rotation: Rotation, claim: Claim | None) -
 def _carry(app: App, rotation: Rotation, claim: Claim | None, show: Show, stop: threading.Event) -> Rotation:
     lease = app.settings.worker.lease
     with app.engine(stopping=stop.is_set, listener=show.moved) as engine:
-        while not stop.is_set():
+        while claim or not stop.is_set():  # a claim in hand is run in any case, if only to be given back
             claim = claim or app.store.claim(app.worker_name, lease=lease, now=app.clock.now(), rotation_id=rotation.id)
             before = rotation.version
             try:

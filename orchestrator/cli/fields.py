@@ -27,8 +27,9 @@ def _option(group: Group, text: str, **more: Any) -> Parameter:
     return Parameter(group=group, help=text, show_default=False, **more)
 
 
-def _secret(group: Group, text: str) -> Parameter:
-    return _option(group, text, allow_leading_hyphen=True)  # - stands for standard input
+def _opaque(group: Group, text: str) -> Parameter:
+    """An option whose value may begin with a hyphen: an id that somebody else made, or - for standard input."""
+    return _option(group, text, allow_leading_hyphen=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +37,9 @@ class Fields:
     """What was given on the command line; None for what was not."""
 
     account: Annotated[str | None, _option(_NETSUITE, "Account id, such as 1234567 or 1234567_SB1.")] = None
-    client_id: Annotated[str | None, _option(_NETSUITE, "Client id of the integration record.")] = None
-    certificate_id: Annotated[str | None, _option(_NETSUITE, "Id of the certificate Keyturn signs in with.")] = None
-    netsuite_key_file: Annotated[Path | None, _secret(_NETSUITE, "That certificate's private key (PEM).")] = None
+    client_id: Annotated[str | None, _opaque(_NETSUITE, "Client id of the integration record.")] = None
+    certificate_id: Annotated[str | None, _opaque(_NETSUITE, "Id of the certificate Keyturn signs in with.")] = None
+    netsuite_key_file: Annotated[Path | None, _opaque(_NETSUITE, "That certificate's private key (PEM).")] = None
     assertion_algorithm: Annotated[str | None, _option(_NETSUITE, "PS256 to ES512; by default what suits the key.")] = (
         None
     )
@@ -50,14 +51,14 @@ class Fields:
     deployment: Annotated[str | None, _option(_NETSUITE, "Its deployment id.")] = None
 
     openair_url: Annotated[str | None, _option(_OPENAIR, "Base URL, such as https://example.app.openair.com.")] = None
-    openair_api_key_file: Annotated[Path | None, _secret(_OPENAIR, "The XML API's key.")] = None
+    openair_api_key_file: Annotated[Path | None, _opaque(_OPENAIR, "The XML API's key.")] = None
     openair_namespace: Annotated[str | None, _option(_OPENAIR, "The namespace of that key.")] = None
-    openair_client_id: Annotated[str | None, _option(_OPENAIR, "OAuth client id; instead of company and user.")] = None
-    openair_client_secret_file: Annotated[Path | None, _secret(_OPENAIR, "OAuth client secret.")] = None
-    openair_refresh_token_file: Annotated[Path | None, _secret(_OPENAIR, "The first refresh token.")] = None
+    openair_client_id: Annotated[str | None, _opaque(_OPENAIR, "OAuth client id; instead of company and user.")] = None
+    openair_client_secret_file: Annotated[Path | None, _opaque(_OPENAIR, "OAuth client secret.")] = None
+    openair_refresh_token_file: Annotated[Path | None, _opaque(_OPENAIR, "The first refresh token.")] = None
     openair_company: Annotated[str | None, _option(_OPENAIR, "Company to sign in to; instead of OAuth.")] = None
     openair_user: Annotated[str | None, _option(_OPENAIR, "User to sign in as.")] = None
-    openair_password_file: Annotated[Path | None, _secret(_OPENAIR, "That user's password.")] = None
+    openair_password_file: Annotated[Path | None, _opaque(_OPENAIR, "That user's password.")] = None
     openair_preference: Annotated[str | None, _option(_OPENAIR, "The preference that carries the certificate.")] = None
     openair_export: Annotated[
         bool | None,

@@ -1,5 +1,6 @@
 """`keyturn worker` and `keyturn run-due`: what carries rotations along unattended."""
 
+import logging
 from collections import Counter
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from states.errors import InvalidInput
 from states.rotation import Rotation
 from states.state import State
 
+_log = logging.getLogger("keyturn.worker")
+
 MOST_THREADS = 64
 
 
@@ -31,7 +34,7 @@ def worker(
     with session.keyturn(level=None) as app:
         app.store.check()
         app.vault.check()
-        with stoppable(session.out.note) as stop, app.worker(stop) as carrying:
+        with stoppable(_log.info) as stop, app.worker(stop) as carrying:
             carrying.run(threads or app.settings.worker.threads)
     return Exit.FINE
 

@@ -6,7 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy.types import TypeDecorator
 
-from persistence.models import METADATA
+from persistence.models import for_postgresql
 
 
 def _plain(kind: str, item: Any, _autogen: AutogenContext) -> str | Literal[False]:
@@ -18,7 +18,7 @@ def _plain(kind: str, item: Any, _autogen: AutogenContext) -> str | Literal[Fals
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=METADATA,
+    target_metadata=for_postgresql(),
     render_item=_plain,
     render_as_batch=True,  # SQLite cannot alter a table; Alembic copies it instead
 )

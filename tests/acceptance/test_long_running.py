@@ -10,7 +10,7 @@ from acceptance.terminal import Home
 
 from simulator import Fault, Simulator
 
-MOST_MEMORY = 92 * 1024
+MOST_MEMORY = 88 * 1024
 """In the kilobytes that /proc counts. Nearly all of it is imported code, most of that SQLAlchemy and cryptography."""
 
 
@@ -31,7 +31,7 @@ def test_worker_starts_what_is_due_and_stops_cleanly(connected: Home, simulator:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
 def test_worker_is_small(connected: Home, simulator: Simulator) -> None:
-    """A worker that has carried a rotation takes less than 92 MB of memory."""
+    """A worker that has carried a rotation takes less than 88 MB of memory."""
     worker = connected.start("worker")
     try:
         simulator.history.wait_for(lambda entry: "saved" in entry.effect, seconds=30)

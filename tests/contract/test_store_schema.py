@@ -56,8 +56,9 @@ def test_models_and_migrations_make_the_same_tables(url: str) -> None:
     schema.migrate(database)
     with database.writing() as tx:
         migrated = described(tx)
-        models.METADATA.drop_all(tx)
-        models.METADATA.create_all(tx)
+        tables = models.for_postgresql()
+        tables.drop_all(tx)
+        tables.create_all(tx)
         modelled = described(tx)
     database.close()
     assert {kind: modelled[kind] for kind in modelled} == migrated
