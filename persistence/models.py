@@ -229,6 +229,6 @@ def for_postgresql() -> MetaData:
     SQLAlchemy has the clause for each database apart. Naming PostgreSQL's above would import its whole dialect, two
     megabytes of it, into every worker.
     """
-    for index in (index for table in METADATA.tables.values() for index in table.indexes):
+    for index in (index for each in METADATA.tables.values() for index in each.indexes):
         index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
     return METADATA

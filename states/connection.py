@@ -168,13 +168,14 @@ class Connection:
 
 def check_url(url: str) -> None:
     """Accept an https URL, or http to a loopback address; raise InvalidInput for anything else."""
+    wrong = InvalidInput("This is not a base URL such as https://example.app.openair.com.")  # it may hold a password
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # the port is judged only when it is asked for
     except ValueError:
-        host = None
+        raise wrong from None
     if not host or "@" in parts.netloc or set(url) & set("?#") or re.search(r"\s", url):
-        raise InvalidInput("This is not a base URL such as https://example.app.openair.com.")
+        raise wrong
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         return
     raise InvalidInput(f"{url!r} is not https. Plain http is accepted for loopback addresses only.")
