@@ -30,7 +30,7 @@
 
 /* === what there is ================================================================================================ */
 
-mtype:state = { Requested, KeyGenerated, UploadedToNetSuite, SavedToOpenAir, Completed, Failed };
+mtype:states = { Requested, KeyGenerated, UploadedToNetSuite, SavedToOpenAir, Completed, Failed };
 
 /* Certificates, by number. Whoever makes a candidate makes another one: it is named for its rotation and its maker. */
 #define MISSING         0                      /* there is no record */
@@ -50,8 +50,8 @@ bool install_creates[ROTATIONS];
 
 /* A row of the table `rotations`; in a worker's hand, the row as it read it or as it last wrote it. */
 typedef Rotation {
-  mtype:state state;
-  mtype:state failed_from;                     /* 0 unless it is Failed */
+  mtype:states state;
+  mtype:states failed_from;                     /* 0 unless it is Failed */
   byte candidate;                              /* 0 before there is one */
   byte tries;                                  /* put-offs of the step in hand */
   bool doubt;                                  /* a write may have been sent whose answer nobody saw */
@@ -205,7 +205,7 @@ byte misfortunes = MISFORTUNES;                /* how many may still happen */
 
 /* === what must hold =============================================================================================== */
 
-mtype:property = {
+mtype:properties = {
   openair_second,   /* rule 1: OpenAir is never written with a certificate that NetSuite has not signed with before */
   one_open,         /* rule 3: a connection has at most one open rotation */
   compare_and_set,  /* rule 4: no write with an old version or fencing token succeeds */
@@ -222,7 +222,9 @@ mtype:property = {
 };
 
 #define MUST(property, condition) \
-  if :: condition :: else -> printf("@ violated %e\n", property); assert(false) fi
+  if :: condition :: else -> violated = property; printf("@ violated %e\n", violated); assert(false) fi
+
+hidden mtype:properties violated;              /* for printing, which knows the names of a plain variable's values only */
 
 /* Once misfortunes end, each rotation is completed or parked in time, however often it is resumed. */
 #define UNDER_WAY(r) ((r) < rotations && ACTIVE(r))
@@ -231,7 +233,7 @@ ltl finally { [] (UNDER_WAY(0) -> <> !UNDER_WAY(0)) && [] (UNDER_WAY(SECOND) -> 
 /* What an onlooker notes. No guard reads it. */
 bool has_signed[CERTIFICATES];                     /* NetSuite signed with it */
 byte sent[ROTATIONS];                          /* the certificate that was sent to NetSuite for this rotation, or 0 */
-bool install_unsettled[ROTATIONS];             /* one was sent by the holder, and nobody recorded what came of it */
+bool install_unsettled[ROTATIONS];             /* one was sent by the holder, and nobody knows what came of it */
 bool save_unsettled[ROTATIONS];
 bool seen_in_openair[ROTATIONS];               /* OpenAir held the candidate */
 bool changed_unseen;                           /* NetSuite was changed while nobody worked, and not asked since */
@@ -256,13 +258,17 @@ inline openair_takes(r, certificate) {
 
 /* === the store ==================================================================================================== */
 
+hidden mtype:states shown, shown_from;         /* for printing, likewise */
+
 /* Whoever else had read the row has an old version now. */
 inline written(r, writer) {
   version_is_as_read[0] = version_is_as_read[0] && (writer == 0 || busy_with[0] != r + 1);
   version_is_as_read[1] = version_is_as_read[1] && (writer == 1 || busy_with[1] != r + 1);
   operators_version_is_as_read = operators_version_is_as_read && operator_read != r + 1;
-  printf("@ row %d %e from=%e candidate=%d tries=%d doubt=%d create=%d overwrite=%d\n", r, row[r].state,
-         row[r].failed_from, row[r].candidate, row[r].tries, row[r].doubt, row[r].may_create, row[r].may_overwrite)
+  shown = row[r].state;
+  shown_from = row[r].failed_from;
+  printf("@ row %d %e from=%e candidate=%d tries=%d doubt=%d create=%d overwrite=%d\n", r, shown, shown_from,
+         row[r].candidate, row[r].tries, row[r].doubt, row[r].may_create, row[r].may_overwrite)
 }
 
 #define CLAIMABLE(r) ((r) < rotations && ACTIVE(r) && (holder[r] == NOBODY || !LEASE_RUNS(r)))
@@ -342,13 +348,13 @@ inline release(r) {
 /* === a worker ===================================================================================================== */
 
 /* What it does next: one remote call, or one write of the store. Between two of these anything may happen. */
-mtype:phase = { idle, sign, install, read, save, store, stop };
+mtype:phases = { idle, sign, install, read, save, store, stop };
 
-mtype:why  = { is_ready, in_doubt, read_back, compare, compare_again };     /* why OpenAir is read */
-mtype:todo = { move, put_off, park };                                       /* what is written to the store */
+mtype:reasons  = { is_ready, in_doubt, read_back, compare, compare_again };     /* why OpenAir is read */
+mtype:writes = { move, put_off, park };                                       /* what is written to the store */
 
 /* What follows from what it just learned. */
-mtype:then = { Begin, Try, Ask, Look, NotThere, Proved, SaveIt, Later, Refused, Unknown, Broke, Store, LetGo, Wait };
+mtype:outcomes = { Begin, Try, Ask, Look, NotThere, Proved, SaveIt, Later, Refused, Unknown, Broke, Store, LetGo, Wait };
 
 /* What follows from an answer, up to the next call (states/steps.py, orchestrator/patience.py and engine.py). */
 inline go_on() {
@@ -444,6 +450,7 @@ inline netsuite_sign() {
      :: netsuite > MUTE ->
         has_signed[netsuite] = true;
         stranger = stranger || (netsuite != my.candidate && (netsuite != EXPECTED(r) || my.state != KeyGenerated));
+        install_unsettled[r] = install_unsettled[r] && netsuite != my.candidate;
         if
         :: IS_PROOF(netsuite, my.candidate) -> then = Proved
         :: !IS_PROOF(netsuite, my.candidate) && netsuite == EXPECTED(r) && STILL_EXPECTED(my.state) -> then = Look
@@ -468,12 +475,14 @@ inline netsuite_install() {
   :: !netsuite_gone && netsuite == MISSING && !my.may_create -> printf("@ install %d done\n", me); then = Refused
   :: !netsuite_gone && (netsuite != MISSING || my.may_create) ->
      sent[r] = my.candidate;
-     install_unsettled[r] = install_unsettled[r] || fence_is_mine[me];
      if
      :: printf("@ install %d done\n", me);
         netsuite_takes(r, my.candidate, my.may_create);
         has_signed[my.candidate] = true;
         then = Proved
+     :: MISFORTUNE; printf("@ install %d broke_done\n", me);
+        netsuite_takes(r, my.candidate, my.may_create);
+        then = Broke
      :: MISFORTUNE; printf("@ install %d lost_done\n", me);
         netsuite_takes(r, my.candidate, my.may_create);
         LOOK_FOR_IT
@@ -484,11 +493,13 @@ inline netsuite_install() {
         LOOK_FOR_IT
      :: !install_flies[r] && netsuite > MUTE && MISFORTUNE; printf("@ install %d slow\n", me);
         install_flies[r] = my.candidate; install_creates[r] = my.may_create;
+        has_signed[netsuite] = true;
         if                                     /* it was answered, but signed with the key that is still there */
         :: IS_PROOF(netsuite, my.candidate) -> then = Proved
         :: else -> LOOK_FOR_IT
         fi
-     fi
+     fi;
+     install_unsettled[r] = install_unsettled[r] || ((sent_it || then == Broke) && fence_is_mine[me])
   fi
 }
 
@@ -508,9 +519,7 @@ inline openair_read_it() {
      :: why == compare && openair != my.candidate && !my.may_overwrite -> then = Refused
      :: why == compare_again && openair != my.candidate -> then = Refused
      fi
-  fi;
-  /* that the save was answered is known, whatever reading back brings */
-  save_unsettled[r] = save_unsettled[r] && !(why == read_back && !lost && (then == Later || then == Refused))
+  fi
 }
 
 inline openair_save() {
@@ -520,20 +529,22 @@ inline openair_save() {
   :: openair_gone -> printf("@ save %d gone\n", me); then = Later
   TROUBLE(save, openair_gone)
   :: !openair_gone ->
-     save_unsettled[r] = save_unsettled[r] || fence_is_mine[me];
      if
      :: printf("@ save %d done\n", me); openair_takes(r, my.candidate)
+     :: MISFORTUNE; printf("@ save %d broke_done\n", me); openair_takes(r, my.candidate); then = Broke
      :: MISFORTUNE; printf("@ save %d lost_done\n", me); openair_takes(r, my.candidate); lost = true
      :: MISFORTUNE; printf("@ save %d lost\n", me); lost = true
      :: !save_flies[r] && MISFORTUNE; printf("@ save %d lost_late\n", me); save_flies[r] = my.candidate; lost = true
      :: !save_flies[r] && MISFORTUNE; printf("@ save %d slow\n", me); save_flies[r] = my.candidate
      fi;
+     save_unsettled[r] = save_unsettled[r] || ((lost || then == Broke) && fence_is_mine[me]);
      looks = 0;
      if
-     :: my.state == UploadedToNetSuite && READ_BACK -> phase = read; why = read_back; then = Wait
-     :: my.state == UploadedToNetSuite && !READ_BACK -> todo = move; then = Store
-     :: my.state == SavedToOpenAir && !lost -> phase = read; why = compare_again; then = Wait
-     :: my.state == SavedToOpenAir && lost -> then = Unknown
+     :: then == Broke
+     :: then != Broke && my.state == UploadedToNetSuite && READ_BACK -> phase = read; why = read_back; then = Wait
+     :: then != Broke && my.state == UploadedToNetSuite && !READ_BACK -> todo = move; then = Store
+     :: then != Broke && my.state == SavedToOpenAir && !lost -> phase = read; why = compare_again; then = Wait
+     :: then != Broke && my.state == SavedToOpenAir && lost -> then = Unknown
      fi
   fi
 }
@@ -543,10 +554,10 @@ inline openair_save() {
 proctype Worker(byte me) {
   Rotation my;
   byte r;                                      /* the rotation in hand */
-  mtype:phase phase = idle;
-  mtype:then then = Wait;
-  mtype:why why = is_ready;
-  mtype:todo todo = move;
+  mtype:phases phase = idle;
+  mtype:outcomes then = Wait;
+  mtype:reasons why = is_ready;
+  mtype:writes todo = move;
   byte tried;                                  /* tries of this step so far */
   byte looks, wanted;                          /* looks at NetSuite in this try, or at OpenAir after a save; how many */
   byte reads;                                  /* looks at OpenAir in this try, in doubt before a save */
@@ -556,6 +567,7 @@ proctype Worker(byte me) {
   bool openair_read;                           /* onlooker's: OpenAir answered in this try */
   bool stranger;                               /* onlooker's: NetSuite signed as a stranger in this try */
 
+end:
   do
   :: atomic {
        if
@@ -579,6 +591,7 @@ proctype Worker(byte me) {
 /* Asks for one rotation after the other; the store refuses one beside an open one. */
 proctype Schedule() {
   byte r;
+end:
   do
   :: r == ROTATIONS -> break
   :: atomic {
@@ -592,28 +605,28 @@ proctype Schedule() {
   od
 }
 
+inline look_at(parked) {
+  printf("@ look %d\n", parked);
+  r = parked;
+  operator_read = r + 1;
+  operators_version_is_as_read = true;
+  back_to = row[r].failed_from;
+  if
+  :: true
+  :: netsuite == MISSING -> create = true
+  :: netsuite != EXPECTED(r) || openair != EXPECTED(r) -> overwrite = true
+  fi
+}
+
 /* Resumes what is parked. A command acts on what it read; it may arrive twice. */
 proctype Operator() {
   byte r;
-  mtype:state back_to;
+  mtype:states back_to;
   bool create, overwrite;
+end:
   do
-  :: atomic {
-       operator_read == 0 ->
-       if
-       :: 0 < rotations && row[0].state == Failed -> r = 0
-       :: SECOND < rotations && row[SECOND].state == Failed -> r = SECOND
-       fi;
-       printf("@ look %d\n", r);
-       operator_read = r + 1;
-       operators_version_is_as_read = true;
-       back_to = row[r].failed_from;
-       if
-       :: true
-       :: netsuite == MISSING -> create = true
-       :: netsuite != EXPECTED(r) || openair != EXPECTED(r) -> overwrite = true
-       fi
-     }
+  :: atomic { operator_read == 0 && 0 < rotations && row[0].state == Failed -> look_at(0) }
+  :: atomic { operator_read == 0 && SECOND < rotations && row[SECOND].state == Failed -> look_at(SECOND) }
   :: atomic {
        operator_read != 0 ->
        if
@@ -659,6 +672,7 @@ inline land_save(r) {
 
 /* What must come in time: a request lands, or is refused by its deadline; the lease of a dead worker ends. */
 proctype Time() {
+end:
   do
   :: atomic { install_flies[0] -> land_install(0) }
   :: atomic { install_flies[SECOND] -> land_install(SECOND) }

@@ -126,12 +126,12 @@ class Engine:
         wait = max(wait, timedelta(seconds=retry_after(error) or 0))
         level = logging.ERROR if effort.patience.urgent else logging.WARNING
         _log.log(level, "rotation put off", extra={**_about(claim.rotation), "code": error.code, "until": now + wait})
-        after = replace(effort.rotation, tries=claim.rotation.tries + 1, available_at=now + wait)
+        after = replace(effort.rotation, tries=claim.rotation.tries + 1, available_at=now + wait, awaits_person=False)
         return self._store_note(claim, after, error)
 
     def _wait_for_person(self, claim: Claim, effort: Effort, error: AwaitingPerson) -> Claim:
         _log.warning("rotation waits for a person", extra={**_about(claim.rotation), "code": error.code})
-        after = replace(effort.rotation, available_at=self._clock.now() + WAIT_FOR_PERSON)
+        after = replace(effort.rotation, available_at=self._clock.now() + WAIT_FOR_PERSON, awaits_person=True)
         return self._store_note(claim, after, error)
 
     def _store_note(self, claim: Claim, after: Rotation, error: KeyturnError) -> Claim:

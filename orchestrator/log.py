@@ -69,18 +69,20 @@ def redact(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        for pattern in _PATTERNS:
-            value = pattern.sub(_HIDDEN, value)
+    if isinstance(value, int | float | None):
         return value
-    if isinstance(value, bytes):
-        return _HIDDEN
     if isinstance(value, dict):
         return redact(value)
     if isinstance(value, list | tuple):
         return [_clean(each) for each in value]
-    if isinstance(value, int | float | bool | None):
-        return value
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds")
-    return _clean(str(value))
+    return _HIDDEN if isinstance(value, bytes) else _clean_text(_text(value))
+
+
+def _text(value: Any) -> str:
+    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
+
+
+def _clean_text(text: str) -> str:
+    for pattern in _PATTERNS:
+        text = pattern.sub(_HIDDEN, text)
+    return text

@@ -22,6 +22,7 @@ REQUEST: Final = "request"
 PUT_OFF: Final = "put_off"
 TAKEN_OVER: Final = "taken_over"
 CONFIRMED_BY_PERSON: Final = "confirmed_by_person"
+ABANDON: Final = "abandon"
 
 NOTES: Final = (PUT_OFF, TAKEN_OVER, CONFIRMED_BY_PERSON)
 """Events that leave the state as it is. They happen to rotations that have something left to do."""
@@ -30,6 +31,7 @@ MOVES: Final = (
     f">{REQUEST}>{State.REQUESTED}",
     *(f"{edge.source}>{edge.trigger}>{edge.target}" for edge in table.EDGES),
     *(f"{state}>{note}>{state}" for note in NOTES for state in table.ACTIVE),
+    f"{State.FAILED}>{ABANDON}>{State.FAILED}",
 )
 """Everything that an entry may tell, as `source>event>target`; the database refuses anything else."""
 

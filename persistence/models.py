@@ -157,6 +157,7 @@ class Rotations(_Table, table=True):
     may_create_record: bool
     may_overwrite: bool
     waiting_for: str = Field(sa_type=Text)
+    awaits_person: bool
     failed_from: str | None = Field(default=None, sa_type=Text)
     failure_code: str | None = Field(default=None, sa_type=Text)
     failure_message: str | None = Field(default=None, sa_type=Text)

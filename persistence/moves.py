@@ -134,6 +134,8 @@ def write(
     head = Head(standing.journal_seq, standing.journal_hash)
     entry = append(head, after, event=event, actor=actor, source=before.state, detail=detail)
     _store(tx, _WRITE, before, after, entry, _hold(None, 0))
+    if after.closed_at and after.candidate:  # it was given up, and nothing will ever need its key
+        _ERASE_KEY.run(tx, {"b_fingerprint": after.candidate.fingerprint, "sealed_key": None})
     return replace(after, version=before.version + 1)
 
 

@@ -120,6 +120,7 @@ def of_progress(rotation: Rotation) -> Values:
         "may_create_record": rotation.may_create_record,
         "may_overwrite": rotation.may_overwrite,
         "waiting_for": rotation.waiting_for,
+        "awaits_person": rotation.awaits_person,
         "failed_from": failure.failed_from.value if failure else None,
         "failure_code": failure.code if failure else None,
         "failure_message": failure.message if failure else None,
@@ -159,6 +160,7 @@ def to_rotation(row: Row) -> Rotation:
         may_create_record=row["may_create_record"],
         may_overwrite=row["may_overwrite"],
         waiting_for=row["waiting_for"],
+        awaits_person=row["awaits_person"],
         failure=_to_failure(row),
         closed_at=row["closed_at"],
     )

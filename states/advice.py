@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from states import table
 from states.rotation import Rotation
 from states.state import State
 
@@ -39,15 +40,22 @@ def _resume(rotation: Rotation) -> str:
 
 
 def _confirm(rotation: Rotation) -> str:
-    if rotation.state is not State.UPLOADED_TO_NETSUITE:
-        return f"The rotation is {rotation.state}, not {State.UPLOADED_TO_NETSUITE}."
-    return "" if rotation.waiting_for else "Nothing waits for a person."
+    return "" if rotation.awaits_person else "Nothing waits for a person."
+
+
+def _abandon(rotation: Rotation) -> str:
+    if refused := _resume(rotation):
+        return refused
+    if rotation.doubt_since or "confirmation" in table.proofs_at(rotation.position):
+        return "NetSuite may hold its certificate already."
+    return ""
 
 
 VERBS: Final = (
     Verb("watch", "keyturn rotation watch {id}", _watch),
     Verb("resume", "keyturn rotation resume {id}", _resume),
     Verb("confirm", "keyturn rotation confirm {id} --fingerprint SHA256", _confirm),
+    Verb("abandon", "keyturn rotation abandon {id}", _abandon),
 )
 """Every verb on a rotation, with its precondition."""
 
@@ -67,7 +75,7 @@ def advise(rotation: Rotation) -> Advice:
         return Advice(
             rotation.failure.next_action.replace("resume ID", f"resume {rotation.id}"), _command("resume", rotation)
         )
-    if rotation.waiting_for and rotation.state is State.UPLOADED_TO_NETSUITE:
+    if rotation.awaits_person:
         return Advice(rotation.waiting_for, _command("watch", rotation))
     return Advice("Nothing to do: a worker carries it on. Start one if none is running.", "keyturn worker")
 

@@ -80,6 +80,12 @@ class AwaitingPerson(KeyturnError):
 # --- repeating would be refused again ---------------------------------------------------------------------------------
 
 
+_RESTORE = (
+    "Restore the database from a backup and run `keyturn rotation resume ID`; "
+    "or, while `keyturn rotation explain ID` allows it, give this one up: `keyturn rotation abandon ID`."
+)
+
+
 class Refused(KeyturnError):
     """The other system refused, and would refuse again."""
 
@@ -163,9 +169,7 @@ class KeyMismatch(Refused):
     """The certificate does not match its private key."""
 
     code = "KEY_MISMATCH"
-    next_action = (
-        "Restore the database from a backup, check it with `keyturn doctor`, then run `keyturn rotation resume ID`."
-    )
+    next_action = _RESTORE
 
 
 class VaultLocked(Refused):
@@ -179,9 +183,7 @@ class SealBroken(Refused):
     """A sealed secret is corrupt, or belongs to another record: it does not open."""
 
     code = "SEAL_BROKEN"
-    next_action = (
-        "Restore the database from a backup, check it with `keyturn doctor`, then run `keyturn rotation resume ID`."
-    )
+    next_action = _RESTORE
 
 
 class GaveUp(Refused):

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from transitions import Machine, MachineError
 
-from states import table
+from states import advice, table
 from states.errors import IllegalMove, KeyturnError
 from states.rotation import Failure, Rotation
 from states.state import State
@@ -41,6 +41,7 @@ def advance(rotation: Rotation, edge: Edge, now: datetime) -> Rotation:
         may_create_record=False,
         may_overwrite=False,
         waiting_for="",
+        awaits_person=False,
         updated_at=now,
         available_at=now,
         closed_at=now if target is State.COMPLETED else None,
@@ -51,7 +52,15 @@ def fail(rotation: Rotation, error: KeyturnError, now: datetime) -> Rotation:
     """Park the rotation with the reason and the next safe action."""
     target = _fire(rotation, table.FAIL)
     failure = Failure.of(error, failed_from=rotation.state, at=now)
-    return replace(rotation, state=target, failure=failure, waiting_for="", updated_at=now, available_at=now)
+    return replace(
+        rotation,
+        state=target,
+        failure=failure,
+        waiting_for="",
+        awaits_person=False,
+        updated_at=now,
+        available_at=now,
+    )
 
 
 def resume(
@@ -73,6 +82,16 @@ def resume(
         updated_at=now,
         available_at=now,
     )
+
+
+def abandon(rotation: Rotation, now: datetime) -> Rotation:
+    """Close a parked rotation whose candidate was never sent to NetSuite: it stays Failed, and frees its connection.
+
+    Raises IllegalMove where the candidate may have been sent; resuming is the only way on then.
+    """
+    if refused := advice.why_not("abandon", rotation):
+        raise IllegalMove(f"Rotation {rotation.id} cannot be abandoned: {refused}")
+    return replace(rotation, updated_at=now, closed_at=now)
 
 
 def _fire(rotation: Rotation, trigger: str) -> State:

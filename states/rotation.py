@@ -140,6 +140,8 @@ class Rotation:
 
     waiting_for: str = ""
     """What is being waited for (the last reason the step was put off), or empty."""
+    awaits_person: bool = False
+    """Whether it is a person's part that is being waited for."""
     failure: Failure | None = None
     closed_at: datetime | None = None
     """When the rotation ended for good (UTC): no open rotation is left behind then."""

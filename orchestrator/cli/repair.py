@@ -1,4 +1,4 @@
-"""`keyturn rotation explain|resume|confirm`: what a person does about a rotation that waits for one."""
+"""`keyturn rotation explain|resume|confirm|abandon`: what a person does about a rotation that waits for one."""
 
 from typing import Annotated
 
@@ -115,3 +115,17 @@ def confirm(
             session.out.show(records.rotation(after, app.rotations.now()), after.id, [("confirmed", after.id)])
             return Exit.FINE
         return carry(session, app, after, None)
+
+
+def abandon(rotation: RotationId, /, *, reason: Reason = "", session: Given) -> int:
+    """Give a parked rotation up whose certificate was never sent to NetSuite, and free its connection.
+
+    The candidate and its key are destroyed; both systems keep what they have.
+    """
+    with session.keyturn() as app:
+        before = app.rotations.show(rotation)
+        session.confirm(f"Give rotation {before.id} up, and destroy the candidate it made?")
+        after = app.rotations.abandon(before.id, actor=actor(), reason=reason)
+        session.out.show(records.rotation(after, app.rotations.now()), after.id, [("abandoned", after.id)])
+        session.out.note(f"Begin another: `keyturn rotate {after.connection}`.")
+    return Exit.FINE

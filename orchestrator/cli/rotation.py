@@ -20,6 +20,7 @@ for _name, _help in (
     ("explain", "What happened, what is possible now, and the one next safe command."),
     ("resume", "Take a parked rotation back to the state it failed from, and carry it on."),
     ("confirm", "Say that OpenAir holds the exported certificate, and carry the rotation on."),
+    ("abandon", "Give a parked rotation up whose certificate was never sent to NetSuite."),
 ):
     app.command(f"orchestrator.cli.repair:{_name}", name=_name, help=_help)
 

@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.Column("may_create_record", sa.Boolean(), nullable=False),
         sa.Column("may_overwrite", sa.Boolean(), nullable=False),
         sa.Column("waiting_for", sa.Text(), nullable=False),
+        sa.Column("awaits_person", sa.Boolean(), nullable=False),
         sa.Column("failed_from", sa.Text(), nullable=True),
         sa.Column("failure_code", sa.Text(), nullable=True),
         sa.Column("failure_message", sa.Text(), nullable=True),
@@ -232,7 +233,7 @@ def upgrade() -> None:
             "'SavedToOpenAir>taken_over>SavedToOpenAir', 'Requested>confirmed_by_person>Requested', "
             "'KeyGenerated>confirmed_by_person>KeyGenerated', "
             "'UploadedToNetSuite>confirmed_by_person>UploadedToNetSuite', "
-            "'SavedToOpenAir>confirmed_by_person>SavedToOpenAir')",
+            "'SavedToOpenAir>confirmed_by_person>SavedToOpenAir', 'Failed>abandon>Failed')",
             name=op.f("ck_journal_move"),
         ),
         sa.CheckConstraint("seq >= 1", name=op.f("ck_journal_seq")),

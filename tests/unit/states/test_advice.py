@@ -1,6 +1,7 @@
 """Advice: the one next safe action, and why a verb is not possible."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -73,11 +74,12 @@ def test_permission_is_part_of_the_advice(pair: Pair) -> None:
 
 def test_waiting_for_a_person_is_told(pair: Pair) -> None:
     """The person's part, in the words of whoever waits for it."""
-    rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for="Save the file in OpenAir.")
+    waiting = "Save the file in OpenAir."
+    rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for=waiting, awaits_person=True)
     assert Advice("Save the file in OpenAir.", f"keyturn rotation watch {ID}") == advise(rotation)
 
 
-@pytest.mark.parametrize("state", [State.REQUESTED, State.KEY_GENERATED, State.SAVED_TO_OPENAIR])
+@pytest.mark.parametrize("state", ACTIVE)
 def test_a_put_off_step_needs_nobody(state: State, pair: Pair) -> None:
     """Elsewhere nothing waits for a person: the worker tries again."""
     assert "keyturn worker" == advise(a_rotation(pair, state, waiting_for="NetSuite is slow.")).command
@@ -88,7 +90,7 @@ def test_a_put_off_step_needs_nobody(state: State, pair: Pair) -> None:
 
 def test_the_verbs() -> None:
     """Each has the command that its advice would give."""
-    expected = ["watch", "resume", "confirm"]
+    expected = ["watch", "resume", "confirm", "abandon"]
     assert expected == [verb.name for verb in VERBS]
     assert {True} == {f"rotation {verb.name} {{id}}" in verb.command for verb in VERBS}
 
@@ -115,18 +117,30 @@ def test_an_ended_rotation_is_not_resumed(pair: Pair) -> None:
     assert ["The rotation has ended."] * 2 == ended
 
 
+@pytest.mark.parametrize(("awaits_person", "expected"), [(True, ""), (False, "Nothing waits for a person.")])
+def test_only_what_waits_is_confirmed(awaits_person: bool, expected: str, pair: Pair) -> None:  # noqa: FBT001
+    """A person confirms a save only where the rotation waits for one, not for OpenAir itself."""
+    rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for="OpenAir.", awaits_person=awaits_person)
+    assert expected == why_not("confirm", rotation)
+
+
 @pytest.mark.parametrize(
-    ("state", "waiting_for", "expected"),
+    ("state", "expected"),
     [
-        (State.UPLOADED_TO_NETSUITE, "Save the file in OpenAir.", ""),
-        (State.UPLOADED_TO_NETSUITE, "", "Nothing waits for a person."),
-        (State.KEY_GENERATED, "NetSuite is slow.", "The rotation is KeyGenerated, not UploadedToNetSuite."),
-        (State.COMPLETED, "", "The rotation is Completed, not UploadedToNetSuite."),
+        (State.REQUESTED, ""),
+        (State.KEY_GENERATED, ""),
+        (State.UPLOADED_TO_NETSUITE, "NetSuite may hold its certificate already."),
+        (State.SAVED_TO_OPENAIR, "NetSuite may hold its certificate already."),
     ],
 )
-def test_only_what_waits_is_confirmed(state: State, waiting_for: str, expected: str, pair: Pair) -> None:
-    """A person confirms a save only where the rotation waits for one."""
-    assert expected == why_not("confirm", a_rotation(pair, state, waiting_for=waiting_for))
+def test_only_what_was_never_sent_is_abandoned(state: State, expected: str, pair: Pair) -> None:
+    """Parked before the upload and not in doubt; under way, in doubt or ended, it is not given up."""
+    rotation = a_rotation(pair, state)
+    assert f"The rotation is {state}, not Failed." == why_not("abandon", rotation)
+    assert expected == why_not("abandon", parked(rotation))
+    doubtful = parked(replace(rotation, doubt_since=NOW))
+    assert "NetSuite may hold its certificate already." == why_not("abandon", doubtful)
+    assert "The rotation has ended." == why_not("abandon", parked(replace(rotation, closed_at=NOW)))
 
 
 def test_advice_does_not_depend_on_the_policy(pair: Pair) -> None:
