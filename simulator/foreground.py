@@ -10,6 +10,9 @@ from pathlib import Path
 
 from simulator.simulator import TOKEN_SECONDS, Simulator
 
+POLL = 0.2
+"""Seconds between two looks whether to stop."""
+
 
 def _say(line: str) -> None:
     """Print a line at once, because whoever started us waits for it."""
@@ -47,7 +50,8 @@ def serve(
         ):
             folder = directory or Path(temporary)
             announce(json.dumps(_written(simulator, folder)))
-            stopping.wait()
+            while not stopping.wait(POLL):  # a signal that another thread receives does not wake this one
+                pass
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

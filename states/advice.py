@@ -1,5 +1,6 @@
 """What a person may do with a rotation now, and what they should: derived from its state alone."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -51,6 +52,8 @@ def _abandon(rotation: Rotation) -> str:
     return ""
 
 
+_RESUMING: Final = re.compile(r"[,;]?\s+then run `keyturn rotation resume ID`")
+
 VERBS: Final = (
     Verb("watch", "keyturn rotation watch {id}", _watch),
     Verb("resume", "keyturn rotation resume {id}", _resume),
@@ -77,7 +80,15 @@ def advise(rotation: Rotation) -> Advice:
         )
     if rotation.awaits_person:
         return Advice(rotation.waiting_for, _command("watch", rotation))
+    if rotation.waiting_for:
+        again = f"{rotation.available_at:%Y-%m-%d %H:%M:%S} UTC"
+        return Advice(f"Nothing to do: a worker tries again at {again}. {rotation.waiting_for}", "keyturn worker")
     return Advice("Nothing to do: a worker carries it on. Start one if none is running.", "keyturn worker")
+
+
+def outside_a_rotation(next_action: str) -> str:
+    """``next_action`` of an error that no rotation met: without the advice to resume one."""
+    return _RESUMING.sub("", next_action)
 
 
 def _command(name: str, rotation: Rotation) -> str:

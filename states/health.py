@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from states import window
+from states import advice, window
 from states.certificate import Certificate
 from states.connection import Connection
 from states.errors import CertificateRecordMissing, Drift, KeyturnError
@@ -95,7 +95,8 @@ def _openair_unreachable(facts: Facts) -> Problem | None:
 def _unreachable(system: str, answer: object) -> Problem | None:
     if not isinstance(answer, KeyturnError):
         return None
-    return Problem(answer.code, f"{system} could not be asked: {answer.message}", answer.next_action)
+    next_action = advice.outside_a_rotation(answer.next_action)
+    return Problem(answer.code, f"{system} could not be asked: {answer.message}", next_action)
 
 
 def _record_missing(facts: Facts) -> Problem | None:

@@ -9,7 +9,7 @@ from factories import a_connection, a_rotation, an_id, begin, carry
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from persistence.journal import MOVES, NOTES
+from persistence.journal import ABANDON, MOVES, NOTES
 from persistence.store import Store
 from states import table
 from states.state import State
@@ -119,7 +119,7 @@ def test_the_journal_takes_every_legal_move_and_no_other(store: Store) -> None:
     states = (None, *State)
     accepted = set()
     seq = 1
-    for source, event, target in product(states, ("request", *table.TRIGGERS, *NOTES, "delete"), State):
+    for source, event, target in product(states, ("request", *table.TRIGGERS, *NOTES, ABANDON, "delete"), State):
         seq += 1
         values = {"seq": seq, "event": event, "source": source and source.value, "target": target.value}
         try:

@@ -106,6 +106,19 @@ def test_missing_record_is_resumed_after_the_repair(
     assert done.state is State.COMPLETED
 
 
+def test_abandoned_rotation_frees_its_connection(app: App, simulator: Simulator, rotate: Rotate) -> None:
+    """A parked rotation that was never sent can be given up: its key is destroyed, and another one may begin."""
+    simulator.netsuite.record.reset("missing")
+    parked = rotate()
+    closed = app.rotations.abandon(parked.id, actor="tester", reason="a new one is wanted")
+    kept = _candidate(app.rotations.show(parked.id)).sealed_key
+    assert (State.FAILED, False, b"") == (closed.state, closed.is_open, kept)
+    simulator.netsuite.record.reset("placeholder")
+    assert rotate().state is State.COMPLETED
+    assert ["request", "generate_key", "fail", "abandon"] == [entry.event for entry in app.rotations.journal(parked.id)]
+    app.upkeep.verify_journal()
+
+
 def test_foreign_rotation_is_parked(app: App, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
     """Somebody else's certificate is not overwritten until a person says so."""
     rotate()

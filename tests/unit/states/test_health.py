@@ -109,7 +109,7 @@ def test_a_side_that_refuses_sign_in() -> None:
     netsuite, openair = health.problems
     assert "NetSuite could not be asked: Sign-in was refused." == netsuite.message
     assert "OpenAir could not be asked: Sign-in was refused." == openair.message
-    assert SignInRefused.next_action == openair.next_action
+    assert "Check the connection's credentials with `keyturn doctor`." == openair.next_action
 
 
 def test_a_missing_record() -> None:
