@@ -74,8 +74,8 @@ def result(app: App, rotation: Rotation) -> Rows:
     candidate, previous = rotation.candidate, rotation.previous
     if candidate is None:
         return []
-    due_at = app.connections.show(rotation.connection)
-    begins = words.moment(due_at.due_at) if due_at.is_automatic else "by hand only"
+    connection = app.connections.show(rotation.connection)
+    begins = words.moment(connection.due_at) if connection.is_automatic else "by hand only"
     return [
         ("fingerprint", candidate.fingerprint),
         ("valid until", words.moment(candidate.certificate.not_after)),
