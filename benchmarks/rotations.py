@@ -92,7 +92,7 @@ class Keyturn:
         """Seconds for one rotation after another."""
         self.side.candidates = iter(made)
         with Heart(self.store, lease=15) as heart:
-            engine = Engine(self.store, lambda _connection: self.ports, heart, self.clock)
+            engine = Engine(self.store, lambda _name: self.ports, heart, self.clock)
             began = time.perf_counter()
             for _ in made:
                 claim = self.rotations.request_for("bench", "bench", actor="bench", lease=15)

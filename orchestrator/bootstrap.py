@@ -1,4 +1,4 @@
-"""The composition root: the only place that builds stores, vaults and adapters, each when it is first needed."""
+"""The composition root: with wiring.py the only place that builds anything, each part when it is first needed."""
 
 import os
 import socket
@@ -7,15 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator import log
-from orchestrator.adapters.http import Http
-from orchestrator.adapters.keys import VaultKeys
-from orchestrator.adapters.netsuite import NetSuiteAdapter
-from orchestrator.adapters.netsuite_token import NetSuiteTokens
-from orchestrator.adapters.openair_auth import OAuthSignIn, PasswordSignIn
-from orchestrator.adapters.openair_export import OpenAirExport
-from orchestrator.adapters.openair_xml import OpenAirXml, SignIn
 from orchestrator.adapters.system import SystemClock, SystemRandom
 from orchestrator.dispatch.embedded import Embedded
 from orchestrator.engine import Engine, Listener
@@ -26,15 +20,15 @@ from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.rotations import Rotations
 from orchestrator.operations.upkeep import Upkeep
 from orchestrator.schedule import Schedule
-from orchestrator.secrets import Exports, SecretName, Secrets
 from orchestrator.settings import Settings, load
 from persistence import kek
 from persistence.kek import KeyEncryptionKey
 from persistence.store import Store
 from persistence.vault import Vault
-from states.connection import Connection, NetSuiteSettings, OpenAirKind
-from states.ports import NetSuite, OpenAir, Ports
-from states.rotation import PrivateKey
+from states.ports import Ports
+
+if TYPE_CHECKING:
+    from orchestrator.wiring import Wiring
 
 
 def start(config: Path | None = None, *, level: str | None = None, new: bool = False) -> "App":
@@ -117,48 +111,24 @@ class App:
 
     # --- what a rotation talks to
 
-    def connect(self, connection: Connection) -> Ports:
-        """The ports of ``connection``, kept for as long as it does not change, and with them tokens and connections.
+    def connect(self, name: str) -> Ports:
+        """The ports of a connection, kept for as long as it does not change, and with them tokens and connections.
 
-        Nothing is sent yet. Raises VaultLocked, SealBroken, SignInRefused when a secret is missing.
+        Nothing is sent yet. Raises NotFound, VaultLocked, SealBroken, SignInRefused when a secret is missing.
         """
+        connection = self.store.connection(name)
         key = (connection.name, connection.version)
         with self._lock:
             if key not in self._ports:
-                self._ports[key] = self._build(connection)
+                self._ports[key] = self._wiring.ports(connection)
             return self._ports[key]
 
-    def _build(self, connection: Connection) -> Ports:
-        secrets = Secrets(self.store, self.vault, connection.name)
-        return Ports(
-            netsuite=self._netsuite(connection.netsuite, secrets),
-            openair=self._openair(connection, secrets),
-            keys=VaultKeys(self.vault),
-            clock=self.clock,
-            random=self.random,
-        )
+    @cached_property
+    def _wiring(self) -> "Wiring":
+        # With HTTP and all that hangs on it: eight megabytes that a worker at rest does without.
+        from orchestrator.wiring import Wiring  # noqa: PLC0415
 
-    def _netsuite(self, settings: NetSuiteSettings, secrets: Secrets) -> NetSuite:
-        key = PrivateKey(secrets.need(SecretName.NETSUITE_KEY))
-        tokens = NetSuiteTokens(settings, key, self._http("NetSuite", settings.token_url), self.clock)
-        return NetSuiteAdapter(settings, tokens, self._http("NetSuite", settings.restlet_url))
-
-    def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:
-        settings = connection.openair
-        if settings.kind is OpenAirKind.EXPORT:
-            return OpenAirExport(connection.name, self.settings.export_folder, Exports(self.store, connection.name))
-        http = self._http("OpenAir", settings.url)
-        sign_in: SignIn
-        if settings.client_id:
-            client_secret = secrets.need(SecretName.OPENAIR_CLIENT_SECRET).decode()
-            sign_in = OAuthSignIn(settings, client_secret, http, secrets, self.clock)
-        else:
-            sign_in = PasswordSignIn(settings, secrets.need(SecretName.OPENAIR_PASSWORD).decode())
-        return OpenAirXml(settings, sign_in, http, api_key=secrets.need(SecretName.OPENAIR_API_KEY).decode())
-
-    def _http(self, system: str, url: str) -> Http:
-        bundle = self.settings.http.ca_bundle
-        return Http(system, url, ca_bundle=str(bundle) if bundle else None, answer_within=self.settings.http.timeout)
+        return Wiring(self.settings, self.store, self.vault, self.clock, self.random)
 
     # --- what carries rotations along
 

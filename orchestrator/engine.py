@@ -14,7 +14,6 @@ from orchestrator.patience import RETRIED, Effort, retry_after
 from persistence.journal import PUT_OFF
 from persistence.store import Claim, Store
 from states import lifecycle, window
-from states.connection import Connection
 from states.errors import AwaitingPerson, GaveUp, InternalError, KeyturnError, Stale
 from states.ports import Clock, Ports
 from states.rotation import Rotation
@@ -26,7 +25,7 @@ _log = logging.getLogger("keyturn.engine")
 WAIT_FOR_PERSON = timedelta(hours=1)
 """How often a rotation that waits for a person is looked at again; the person's confirmation wakes it at once."""
 
-Connect = Callable[[Connection], Ports]
+Connect = Callable[[str], Ports]
 Listener = Callable[[Rotation], None]
 
 
@@ -43,7 +42,7 @@ class Engine:
         stopping: Callable[[], bool] = lambda: False,
         listener: Listener = lambda _rotation: None,
     ) -> None:
-        """``connect`` builds a connection's ports; ``stopping`` is asked between steps; ``listener`` hears moves."""
+        """``connect`` gives a connection's ports by name; ``stopping`` is asked between steps; ``listener`` hears moves."""
         self._store = store
         self._connect = connect
         self._heart = heart
@@ -58,7 +57,7 @@ class Engine:
         """
         with self._heart.beating(claim):
             try:
-                ports = self._connect(self._store.connection(claim.rotation.connection))
+                ports = self._connect(claim.rotation.connection)
             except KeyturnError as error:
                 claim = self._park(claim, claim.rotation, error)
                 self._listener(claim.rotation)

@@ -24,7 +24,7 @@ class Checks:
     def health(self, name: str) -> Health:
         """Ask both sides and judge. A side that cannot be asked is a problem in the answer, not an error."""
         connection = self._store.connection(name)
-        return health.check(_facts(connection, self._store, self._connect(connection)))
+        return health.check(_facts(connection, self._store, self._connect(connection.name)))
 
     def needs_rotation(self, name: str, *, within: timedelta | None = None) -> Need:
         """Whether a new certificate is due, by what is stored; ``within`` replaces the drawn moment."""

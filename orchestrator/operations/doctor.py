@@ -59,7 +59,7 @@ class Doctor:
     def _connection(self, connection: Connection) -> Iterator[Finding]:
         name = connection.name
         try:
-            ports = self._connect(connection)
+            ports = self._connect(connection.name)
         except KeyturnError as error:
             yield Finding(f"{name}: sign-in", False, error.message, advice.outside_a_rotation(error.next_action))
             return
