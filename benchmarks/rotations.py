@@ -1,32 +1,23 @@
 """A rotation's durable moves through the whole engine, beside a hand-written sqlite3 loop that does the same commits.
 
-Remote delay is nil and the keys are made beforehand; signatures are really made and really verified. Both loops run in
+Remote delay is nil: keys and NetSuite's signatures are made beforehand, and really verified. Both loops run in
 one process, on SQLite in WAL with synchronous=FULL, in turns, so that a drift of the machine's speed hits both.
 """
 
-import secrets
 import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
-from inmemory import Side, ports
+from inmemory import Made, Workshop, World
 
 from orchestrator.adapters.system import SystemClock, SystemRandom
 from orchestrator.engine import Engine
 from orchestrator.heart import Heart
 from orchestrator.operations.rotations import Rotations
 from persistence.store import Store
-from states.certificate import Certificate
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings
 from states.rotation import Candidate
 from states.state import State
@@ -54,26 +45,6 @@ MOVES = (
 )
 
 
-def candidates(number: int) -> Iterator[tuple[Candidate, ec.EllipticCurvePrivateKey]]:
-    """Candidates made beforehand."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "benchmark")])
-    now = datetime.now(UTC)
-    for _ in range(number):
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now)
-            .not_valid_after(now + timedelta(days=365))
-            .sign(key, hashes.SHA256())
-        )
-        pem = certificate.public_bytes(Encoding.PEM).decode()
-        yield Candidate(Certificate.parse(pem), sealed_key=secrets.token_bytes(300)), key
-
-
 class Keyturn:
     """The whole engine on a fresh store."""
 
@@ -81,16 +52,16 @@ class Keyturn:
         self.clock = SystemClock()
         self.store = Store(f"sqlite:///{folder / 'keyturn.db'}")
         self.store.migrate()
-        self.side = Side()
-        self.ports = ports(self.side, self.clock)
+        self.world = World()
+        self.ports = self.world.ports(self.clock)
         self.rotations = Rotations(self.store, self.clock, SystemRandom())
         netsuite = NetSuiteSettings(account="1", client_id="c", certificate_id="k")
         openair = OpenAirSettings(url="https://a.app.openair.com", client_id="c")
         self.store.add_connection(Connection(name="bench", netsuite=netsuite, openair=openair), {})
 
-    def run(self, made: list[tuple[Candidate, ec.EllipticCurvePrivateKey]]) -> float:
+    def run(self, made: list[Made]) -> float:
         """Seconds for one rotation after another."""
-        self.side.candidates = iter(made)
+        self.world.made = iter(made)
         with Heart(self.store, lease=15) as heart:
             engine = Engine(self.store, lambda _name: self.ports, heart, self.clock)
             began = time.perf_counter()
@@ -111,11 +82,11 @@ class ByHand:
         self.database.execute("INSERT INTO connections VALUES ('bench', NULL, NULL)")
         self.ids = count()
 
-    def run(self, made: list[tuple[Candidate, ec.EllipticCurvePrivateKey]]) -> float:
+    def run(self, made: list[Made]) -> float:
         """Seconds for one rotation after another."""
         began = time.perf_counter()
-        for candidate, _ in made:
-            self._rotation(f"R{next(self.ids):025}", candidate)
+        for each in made:
+            self._rotation(f"R{next(self.ids):025}", each.candidate)
         return time.perf_counter() - began
 
     def _rotation(self, rotation: str, candidate: Candidate) -> None:
@@ -154,11 +125,11 @@ class ByHand:
 def main() -> None:
     """Measure, and print both figures and their ratio."""
     with tempfile.TemporaryDirectory() as folder:
-        ours, floor = Keyturn(Path(folder)), ByHand(Path(folder))
-        ours.run(list(candidates(20)))
+        ours, floor, workshop = Keyturn(Path(folder)), ByHand(Path(folder)), Workshop()
+        ours.run(workshop.make(20))
         rates: list[tuple[float, float]] = []
         for _ in range(ROUNDS):
-            made = list(candidates(PER_ROUND))
+            made = workshop.make(PER_ROUND)
             rates.append((PER_ROUND / ours.run(made), PER_ROUND / floor.run(made)))
         ours.store.close()
     engine, by_hand = (statistics.median(column) for column in zip(*rates, strict=True))

@@ -42,7 +42,10 @@ class Engine:
         stopping: Callable[[], bool] = lambda: False,
         listener: Listener = lambda _rotation: None,
     ) -> None:
-        """``connect`` gives a connection's ports by name; ``stopping`` is asked between steps; ``listener`` hears moves."""
+        """``connect`` gives a connection's ports by name; ``stopping`` is asked between steps.
+
+        ``listener`` hears of each rotation after whatever came of a step was stored.
+        """
         self._store = store
         self._connect = connect
         self._heart = heart
