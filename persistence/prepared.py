@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import Dialect, Insert, Update
-from sqlalchemy.exc import DBAPIError
 
 Values = dict[str, Any]
 _Processor = Callable[[Any], Any] | None
@@ -43,16 +42,7 @@ class Prepared:
         text = self._texts.get(key)
         if text is None:
             text = self._texts[key] = _compile(self._statement, tx.dialect, list(values))
-        cursor = tx.connection.cursor()
-        driver = tx.dialect.loaded_dbapi
-        try:
-            cursor.execute(text.sql, text.parameters(values))
-        except driver.Error as error:
-            raise DBAPIError.instance(text.sql, None, error, driver.Error, hide_parameters=True) from error
-        try:
-            return cursor.rowcount
-        finally:
-            cursor.close()
+        return tx.exec_driver_sql(text.sql, text.parameters(values)).rowcount
 
 
 def _compile(statement: Insert | Update, dialect: Dialect, names: list[str]) -> _Text:
