@@ -152,3 +152,18 @@ def test_simulator_is_an_extra(keyturn: Home, tmp_path: Path) -> None:
         run = keyturn(command, "-o", "json", PYTHONPATH=str(tmp_path))
         assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
         assert "keyturn[simulator]" in error(run)["next_action"]
+
+
+def test_abandoned(connected: Home, simulator: Simulator) -> None:
+    """A rotation whose key is spoilt is given up on a person's word, which frees its connection for another."""
+    simulator.netsuite.record.reset("missing")
+    rotation = error(rotate(connected))["rotation"]
+    simulator.netsuite.record.reset("placeholder")
+    connected.alter("UPDATE certificates SET sealed_key = zeroblob(64) WHERE sealed_key IS NOT NULL")
+    unasked = connected("rotation", "abandon", rotation, "-o", "json")
+    assert (2, "INVALID_INPUT", 6) == (unasked.returncode, error(unasked)["code"], rotate(connected).returncode)
+    given_up = connected("rotation", "abandon", rotation, "--reason", "spoilt", "--yes", "-o", "name")
+    assert (0, rotation) == (given_up.returncode, given_up.stdout.strip())
+    assert 0 == rotate(connected).returncode
+    again = connected("rotation", "abandon", rotation, "--yes", "-o", "json")
+    assert (6, "ILLEGAL_MOVE") == (again.returncode, error(again)["code"])
