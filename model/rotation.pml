@@ -13,7 +13,9 @@
  * Every guard is a macro, and -DNO_<guard> takes it away: then a property must fail. A line printed with `@` is an
  * event, or the row as it was written; the conformance test replays them with the real code.
  *
- * Reading order: what there is, the guards, what must hold, a worker, what follows from an answer.
+ * Reading order: what there is; what must hold; proctype Worker, near the end, and before it go_on, which is the heart
+ * of it; the guards, where they are used. A set of names (mtype:states) is not called as any variable: spin 6.5 would
+ * take that variable for a global one.
  */
 
 #ifndef MISFORTUNES
@@ -23,9 +25,7 @@
 #define ROTATIONS 2   /* 1 or 2 */
 #endif
 #define WORKERS  2
-#ifndef TRIES
 #define TRIES    2    /* inside a step (orchestrator/patience.py: attempts) */
-#endif
 #define PUT_OFFS 1    /* of a step, before it is given up (orchestrator/patience.py: most_put_offs) */
 
 /* === what there is ================================================================================================ */
@@ -48,10 +48,13 @@ bool netsuite_gone, openair_gone;              /* it answers no more */
 byte install_flies[ROTATIONS], save_flies[ROTATIONS];          /* which certificate, or 0 */
 bool install_creates[ROTATIONS];
 
+/* What a worker does next: one remote call, or one write of the store. Between two of these anything may happen. */
+mtype:phases = { idle, sign, install, read, save, store, stop };
+
 /* A row of the table `rotations`; in a worker's hand, the row as it read it or as it last wrote it. */
 typedef Rotation {
   mtype:states state;
-  mtype:states failed_from;                     /* 0 unless it is Failed */
+  mtype:states failed_from;                    /* 0 unless it is Failed */
   byte candidate;                              /* 0 before there is one */
   byte tries;                                  /* put-offs of the step in hand */
   bool doubt;                                  /* a write may have been sent whose answer nobody saw */
@@ -59,7 +62,10 @@ typedef Rotation {
 }
 
 Rotation row[ROTATIONS];
+bool abandoned[ROTATIONS];                     /* it stays Failed, but is closed */
 byte rotations;                                /* how many were asked for so far */
+byte current = PREVIOUS;                       /* what the connection was given last */
+byte expected[ROTATIONS];                      /* what NetSuite is expected to hold before the upload */
 
 #define NOBODY WORKERS
 byte holder[ROTATIONS] = NOBODY;               /* who holds it, or held it when the lease ran out */
@@ -75,11 +81,20 @@ byte busy_with[WORKERS];                       /* the rotation that a live worke
 byte operator_read;                            /* the rotation that the operator has in view, from 1; or 0 */
 byte misfortunes = MISFORTUNES;                /* how many may still happen */
 
-#define MISFORTUNE  misfortunes > 0 -> misfortunes--
+#ifndef LULL
+#define MISFORTUNE        misfortunes > 0 -> misfortunes--
+#define COMMON_MISFORTUNE MISFORTUNE
+#define LEFT_ALONE        true
+#else  /* Random runs: up to LULL calls go by between two misfortunes, and those of a write get a chance, too. */
+#define MISFORTUNE        misfortunes > 0 && lull == 0 -> misfortunes--; lull = (calls * 37) % (LULL + 1)
+#define COMMON_MISFORTUNE calls % 8 == 0 && MISFORTUNE
+#define LEFT_ALONE        misfortunes == 0
+int calls, lull = LULL;
+#endif
 
 #define ACTIVE(r)   (row[r].state != Completed && row[r].state != Failed)
-#define OPEN(r)     ((r) < rotations && row[r].state != Completed)
-#define EXPECTED(r) ((r) == 0 -> PREVIOUS : row[0].candidate)  /* what NetSuite holds before the upload */
+#define OPEN(r)     ((r) < rotations && row[r].state != Completed && !abandoned[r])
+#define PARKED(r)   (OPEN(r) && row[r].state == Failed)
 #define SECOND      (ROTATIONS - 1)
 
 #define NEXT(s)     ((s) == Requested -> KeyGenerated : ((s) == KeyGenerated -> UploadedToNetSuite \
@@ -121,6 +136,13 @@ byte misfortunes = MISFORTUNES;                /* how many may still happen */
 #define MAY_ASK_FOR(r)              ((r) == 0 || !ACTIVE((r) - 1))
 #else
 #define MAY_ASK_FOR(r)              ((r) == 0 || !OPEN((r) - 1))
+#endif
+
+/* Only a rotation whose candidate was never sent is given up for good. */
+#ifdef NO_ABANDON_UNSENT
+#define MAY_ABANDON(r)              true
+#else
+#define MAY_ABANDON(r)              (!row[r].doubt && RANK_OF(row[r]) <= RANK(KeyGenerated))
 #endif
 
 /* A rotation begins when whatever an earlier one sent has landed or is refused by its deadline (README.md: time). */
@@ -209,7 +231,8 @@ mtype:properties = {
   openair_second,   /* rule 1: OpenAir is never written with a certificate that NetSuite has not signed with before */
   one_open,         /* rule 3: a connection has at most one open rotation */
   compare_and_set,  /* rule 4: no write with an old version or fencing token succeeds */
-  look_before,      /* rule 5: after an unknown outcome, the holder looks twice before it sends again */
+  look_before,      /* rule 5: after an unknown outcome, the holder looks twice before it sends again (but for one
+                       save: README.md, limits) */
   one_candidate,    /* whatever happens, one rotation sends one certificate */
   only_forward,     /* a rotation never goes back behind where it was */
   openair_ready,    /* NetSuite is not written before OpenAir was read in the same try */
@@ -217,21 +240,33 @@ mtype:properties = {
   none_unnoticed,   /* OpenAir is not written when NetSuite was changed while nobody was at work */
   saved_is_seen,    /* SavedToOpenAir: OpenAir held the candidate */
   both_agree,       /* Completed: both hold the candidate, but for what a stranger wrote while that was looked at */
+  abandoned_unsent, /* NetSuite is never sent the certificate of a rotation that was abandoned */
   none_overtaken,   /* nothing of a rotation lands once the next one was asked for */
   none_lost         /* when all comes to rest, no rotation is under way: each was completed or parked */
 };
 
-#define MUST(property, condition) \
-  if :: condition :: else -> violated = property; printf("@ violated %e\n", violated); assert(false) fi
+#ifndef ONLY
+#define LOOKED_AT(property) true
+#else
+#define LOOKED_AT(property) (property == ONLY)   /* -DONLY=rule: how that one fails, whatever else does */
+#endif
+#define MUST(property, condition)                                                      \
+  if                                                                                   \
+  :: !LOOKED_AT(property) || (condition)                                               \
+  :: else -> violated = property; printf("@ violated %e\n", violated); assert(false)   \
+  fi
 
-hidden mtype:properties violated;              /* for printing, which knows the names of a plain variable's values only */
+/* printf knows the names of a plain variable's values only. */
+hidden mtype:properties violated;
+hidden mtype:states shown_state, shown_from;
+hidden mtype:phases shown_call;
 
 /* Once misfortunes end, each rotation is completed or parked in time, however often it is resumed. */
 #define UNDER_WAY(r) ((r) < rotations && ACTIVE(r))
 ltl finally { [] (UNDER_WAY(0) -> <> !UNDER_WAY(0)) && [] (UNDER_WAY(SECOND) -> <> !UNDER_WAY(SECOND)) }
 
 /* What an onlooker notes. No guard reads it. */
-bool has_signed[CERTIFICATES];                     /* NetSuite signed with it */
+bool has_signed[CERTIFICATES];                 /* NetSuite signed with it */
 byte sent[ROTATIONS];                          /* the certificate that was sent to NetSuite for this rotation, or 0 */
 bool install_unsettled[ROTATIONS];             /* one was sent by the holder, and nobody knows what came of it */
 bool save_unsettled[ROTATIONS];
@@ -258,17 +293,16 @@ inline openair_takes(r, certificate) {
 
 /* === the store ==================================================================================================== */
 
-hidden mtype:states shown, shown_from;         /* for printing, likewise */
-
 /* Whoever else had read the row has an old version now. */
 inline written(r, writer) {
   version_is_as_read[0] = version_is_as_read[0] && (writer == 0 || busy_with[0] != r + 1);
   version_is_as_read[1] = version_is_as_read[1] && (writer == 1 || busy_with[1] != r + 1);
   operators_version_is_as_read = operators_version_is_as_read && operator_read != r + 1;
-  shown = row[r].state;
+  shown_state = row[r].state;
   shown_from = row[r].failed_from;
-  printf("@ row %d %e from=%e candidate=%d tries=%d doubt=%d create=%d overwrite=%d\n", r, shown, shown_from,
-         row[r].candidate, row[r].tries, row[r].doubt, row[r].may_create, row[r].may_overwrite)
+  printf("@ row %d %e from=%e candidate=%d tries=%d doubt=%d create=%d overwrite=%d netsuite=%d openair=%d\n", r,
+         shown_state, shown_from, row[r].candidate, row[r].tries, row[r].doubt, row[r].may_create,
+         row[r].may_overwrite, netsuite, openair)
 }
 
 #define CLAIMABLE(r) ((r) < rotations && ACTIVE(r) && (holder[r] == NOBODY || !LEASE_RUNS(r)))
@@ -298,8 +332,8 @@ inline claim(r) {
 inline advance(r) {
   if
   :: AS_READ(version_is_as_read[me]) && MINE(fence_is_mine[me]) ->
-     MUST(compare_and_set, version_is_as_read[me] && fence_is_mine[me]);
      printf("@ %e %d stored\n", todo, me);
+     MUST(compare_and_set, version_is_as_read[me] && fence_is_mine[me]);
      if
      :: todo == move ->
         my.state = NEXT(my.state);
@@ -316,6 +350,7 @@ inline advance(r) {
      MUST(saved_is_seen, my.state != SavedToOpenAir || seen_in_openair[r]);
      MUST(both_agree, my.state != Completed || meddled[me]
                       || (netsuite == my.candidate && openair == my.candidate));
+     current = (my.state == Completed -> my.candidate : current);
      row[r].state = my.state;
      row[r].failed_from = my.failed_from;
      row[r].candidate = my.candidate;
@@ -336,8 +371,8 @@ inline advance(r) {
 inline release(r) {
   if
   :: MINE(fence_is_mine[me]) ->
-     MUST(compare_and_set, fence_is_mine[me]);
      printf("@ release %d stored\n", me);
+     MUST(compare_and_set, fence_is_mine[me]);
      holder[r] = NOBODY;
      leased[r] = false
   :: else -> printf("@ release %d stale\n", me)
@@ -347,14 +382,13 @@ inline release(r) {
 
 /* === a worker ===================================================================================================== */
 
-/* What it does next: one remote call, or one write of the store. Between two of these anything may happen. */
-mtype:phases = { idle, sign, install, read, save, store, stop };
-
-mtype:reasons  = { is_ready, in_doubt, read_back, compare, compare_again };     /* why OpenAir is read */
-mtype:writes = { move, put_off, park };                                       /* what is written to the store */
+mtype:reasons = { is_ready, in_doubt, read_back, compare, compare_again };  /* why OpenAir is read */
+mtype:writes  = { move, put_off, park };                                    /* what is written to the store */
 
 /* What follows from what it just learned. */
-mtype:outcomes = { Begin, Try, Ask, Look, NotThere, Proved, SaveIt, Later, Refused, Unknown, Broke, Store, LetGo, Wait };
+mtype:outcomes = {
+  Begin, Try, Ask, Look, NotThere, Proved, SaveIt, Later, Refused, Unknown, Broke, Store, LetGo, Wait
+};
 
 /* What follows from an answer, up to the next call (states/steps.py, orchestrator/patience.py and engine.py). */
 inline go_on() {
@@ -364,7 +398,7 @@ inline go_on() {
      meddled[me] = false;
      if
      :: then = Try
-     :: MISFORTUNE; phase = stop; then = Wait
+     :: COMMON_MISFORTUNE; phase = stop; then = Wait
      fi
   :: then == Try ->
      reads = 0; sent_it = false; lost = false; openair_read = false; stranger = false;
@@ -393,6 +427,7 @@ inline go_on() {
      :: !sent_it && !OPENAIR_FIRST -> phase = install; then = Wait
      fi
   :: then == Proved ->
+     sent_it = false;
      if
      :: my.state == KeyGenerated -> proved = true; todo = move; then = Store
      :: my.state == UploadedToNetSuite -> phase = save; then = Wait
@@ -431,16 +466,16 @@ inline go_on() {
 /* --- its remote calls --------------------------------------------------------------------------------------------- */
 
 /* What may befall any of them; nothing was changed. */
-#define TROUBLE(call, gone)                                                     \
-  :: !gone && MISFORTUNE; printf("@ %e %d later\n", call, me); then = Later     \
-  :: !gone && MISFORTUNE; printf("@ %e %d refused\n", call, me); then = Refused \
-  :: !gone && MISFORTUNE; printf("@ %e %d broke\n", call, me); then = Broke
+#define TROUBLE(call, misfortune)                                                                 \
+  :: misfortune; shown_call = call; printf("@ %e %d later\n", shown_call, me); then = Later       \
+  :: misfortune; shown_call = call; printf("@ %e %d refused\n", shown_call, me); then = Refused   \
+  :: misfortune; shown_call = call; printf("@ %e %d broke\n", shown_call, me); then = Broke
 
 /* NetSuite signs a challenge, which tells whose key it holds. */
 inline netsuite_sign() {
   if
   :: netsuite_gone -> printf("@ sign %d gone\n", me); then = Later
-  TROUBLE(sign, netsuite_gone)
+  TROUBLE(sign, !netsuite_gone && COMMON_MISFORTUNE)
   :: !netsuite_gone ->
      printf("@ sign %d done\n", me);
      changed_unseen = false;
@@ -449,11 +484,11 @@ inline netsuite_sign() {
      :: netsuite == MUTE -> then = (my.doubt || MAY_REPLACE(my.may_overwrite) -> Look : Refused)
      :: netsuite > MUTE ->
         has_signed[netsuite] = true;
-        stranger = stranger || (netsuite != my.candidate && (netsuite != EXPECTED(r) || my.state != KeyGenerated));
+        stranger = stranger || (netsuite != my.candidate && (netsuite != expected[r] || my.state != KeyGenerated));
         install_unsettled[r] = install_unsettled[r] && netsuite != my.candidate;
         if
         :: IS_PROOF(netsuite, my.candidate) -> then = Proved
-        :: !IS_PROOF(netsuite, my.candidate) && netsuite == EXPECTED(r) && STILL_EXPECTED(my.state) -> then = Look
+        :: !IS_PROOF(netsuite, my.candidate) && netsuite == expected[r] && STILL_EXPECTED(my.state) -> then = Look
         :: else -> then = (MAY_REPLACE(my.may_overwrite) -> Look : Refused)
         fi
      fi
@@ -465,13 +500,15 @@ inline netsuite_sign() {
 
 /* NetSuite takes the candidate, and signs a challenge with it in the same call. */
 inline netsuite_install() {
+  printf("@ about %d install\n", me);
   MUST(openair_ready, openair_read);
   MUST(none_overwritten, !stranger || my.may_overwrite);
   MUST(look_before, !install_unsettled[r] || looks >= 2 || !fence_is_mine[me]);
   MUST(one_candidate, sent[r] == 0 || sent[r] == my.candidate);
+  MUST(abandoned_unsent, !abandoned[r]);
   if
   :: netsuite_gone -> printf("@ install %d gone\n", me); then = Later
-  TROUBLE(install, netsuite_gone)
+  TROUBLE(install, !netsuite_gone && MISFORTUNE)
   :: !netsuite_gone && netsuite == MISSING && !my.may_create -> printf("@ install %d done\n", me); then = Refused
   :: !netsuite_gone && (netsuite != MISSING || my.may_create) ->
      sent[r] = my.candidate;
@@ -506,7 +543,7 @@ inline netsuite_install() {
 inline openair_read_it() {
   if
   :: openair_gone -> printf("@ read %d gone\n", me); then = Later
-  TROUBLE(read, openair_gone)
+  TROUBLE(read, !openair_gone && COMMON_MISFORTUNE)
   :: !openair_gone ->
      printf("@ read %d done\n", me);
      openair_read = true;
@@ -523,11 +560,12 @@ inline openair_read_it() {
 }
 
 inline openair_save() {
+  printf("@ about %d save\n", me);
   MUST(none_unnoticed, !changed_unseen);
   MUST(look_before, !save_unsettled[r] || reads >= 2 || !fence_is_mine[me] || my.state == SavedToOpenAir);
   if
   :: openair_gone -> printf("@ save %d gone\n", me); then = Later
-  TROUBLE(save, openair_gone)
+  TROUBLE(save, !openair_gone && MISFORTUNE)
   :: !openair_gone ->
      if
      :: printf("@ save %d done\n", me); openair_takes(r, my.candidate)
@@ -579,9 +617,12 @@ end:
        :: phase == save    -> openair_save()
        :: phase == store   -> advance(r)
        :: phase == stop    -> release(r)
-       :: phase != idle && MISFORTUNE; printf("@ crash %d\n", me); then = LetGo
+       :: phase != idle && COMMON_MISFORTUNE; printf("@ crash %d\n", me); then = LetGo
        fi;
-       go_on()
+       go_on();
+#ifdef LULL
+       calls++; lull = (lull > 0 -> lull - 1 : 0)
+#endif
      }
   od
 }
@@ -596,15 +637,17 @@ end:
   :: r == ROTATIONS -> break
   :: atomic {
        r < ROTATIONS && MAY_ASK_FOR(r) && ALL_LANDED(r) ->
+       printf("@ request %d\n", r);
        MUST(one_open, r == 0 || !OPEN(r - 1));
        rotations++;
        row[r].state = Requested;
-       printf("@ request %d\n", r);
+       expected[r] = current;
        r++
      }
   od
 }
 
+/* The operator reads a parked rotation, and makes up its mind. */
 inline look_at(parked) {
   printf("@ look %d\n", parked);
   r = parked;
@@ -614,39 +657,55 @@ inline look_at(parked) {
   if
   :: true
   :: netsuite == MISSING -> create = true
-  :: netsuite != EXPECTED(r) || openair != EXPECTED(r) -> overwrite = true
+  :: netsuite != expected[r] || openair != expected[r] -> overwrite = true
+  :: MAY_ABANDON(r) -> abandon = true
   fi
 }
 
-/* Resumes what is parked. A command acts on what it read; it may arrive twice. */
+/* Store.write: compare and set on version. */
+inline decide() {
+  if
+  :: abandon -> printf("@ abandon %d stored\n", r)
+  :: !abandon -> printf("@ resume %d create=%d overwrite=%d stored\n", r, create, overwrite)
+  fi;
+  MUST(compare_and_set, operators_version_is_as_read);
+  MUST(only_forward, RANK(back_to) >= RANK_OF(row[r]));
+  MUST(abandoned_unsent, !abandon || sent[r] == 0);
+  if
+  :: abandon -> abandoned[r] = true
+  :: !abandon ->
+     row[r].state = back_to;
+     row[r].failed_from = 0;
+     row[r].tries = 0;
+     row[r].may_create = create;
+     row[r].may_overwrite = overwrite
+  fi;
+  holder[r] = NOBODY;
+  leased[r] = false;
+  written(r, NOBODY)
+}
+
+/* Resumes or abandons what is parked. A command acts on what was read before; it may arrive twice. */
 proctype Operator() {
   byte r;
   mtype:states back_to;
-  bool create, overwrite;
+  bool create, overwrite, abandon;
 end:
   do
-  :: atomic { operator_read == 0 && 0 < rotations && row[0].state == Failed -> look_at(0) }
-  :: atomic { operator_read == 0 && SECOND < rotations && row[SECOND].state == Failed -> look_at(SECOND) }
+  :: atomic { operator_read == 0 && PARKED(0) -> look_at(0) }
+  :: atomic { operator_read == 0 && PARKED(SECOND) -> look_at(SECOND) }
   :: atomic {
        operator_read != 0 ->
        if
-       :: AS_READ(operators_version_is_as_read) ->
-          MUST(compare_and_set, operators_version_is_as_read);
-          printf("@ resume %d create=%d overwrite=%d stored\n", r, create, overwrite);
-          MUST(only_forward, RANK(back_to) >= RANK_OF(row[r]));
-          row[r].state = back_to;
-          row[r].failed_from = 0;
-          row[r].tries = 0;
-          row[r].may_create = create;
-          row[r].may_overwrite = overwrite;
-          holder[r] = NOBODY;
-          leased[r] = false;
-          written(r, NOBODY)
-       :: else -> printf("@ resume %d create=%d overwrite=%d stale\n", r, create, overwrite)
+       :: AS_READ(operators_version_is_as_read) -> decide()
+       :: !AS_READ(operators_version_is_as_read) && abandon -> printf("@ abandon %d stale\n", r)
+       :: !AS_READ(operators_version_is_as_read) && !abandon ->
+          printf("@ resume %d create=%d overwrite=%d stale\n", r, create, overwrite)
        fi;
        if
-       :: operator_read = 0; operators_version_is_as_read = false; r = 0; back_to = 0; create = false; overwrite = false
-       :: MISFORTUNE
+       :: operator_read = 0; operators_version_is_as_read = false;
+          r = 0; back_to = 0; create = false; overwrite = false; abandon = false
+       :: COMMON_MISFORTUNE
        fi
      }
   od
@@ -654,6 +713,7 @@ end:
 
 #define IS_DEAD(r) (holder[r] != NOBODY && busy_with[holder[r]] != (r) + 1)
 
+/* A late request lands, or it never does. */
 inline land_install(r) {
   if
   :: printf("@ land install %d\n", r); netsuite_takes(r, install_flies[r], install_creates[r])
@@ -670,6 +730,11 @@ inline land_save(r) {
   save_flies[r] = 0
 }
 
+inline expire(r) {
+  leased[r] = false;
+  printf("@ expire %d\n", r)
+}
+
 /* What must come in time: a request lands, or is refused by its deadline; the lease of a dead worker ends. */
 proctype Time() {
 end:
@@ -678,33 +743,38 @@ end:
   :: atomic { install_flies[SECOND] -> land_install(SECOND) }
   :: atomic { save_flies[0] -> land_save(0) }
   :: atomic { save_flies[SECOND] -> land_save(SECOND) }
-  :: atomic { LEASES_END && leased[0] && IS_DEAD(0) -> leased[0] = false; printf("@ expire 0\n") }
-  :: atomic { LEASES_END && leased[SECOND] && IS_DEAD(SECOND) -> leased[SECOND] = false; printf("@ expire %d\n", SECOND) }
+  :: atomic { LEASES_END && leased[0] && IS_DEAD(0) -> expire(0) }
+  :: atomic { LEASES_END && leased[SECOND] && IS_DEAD(SECOND) -> expire(SECOND) }
   od
 }
 
-inline netsuite_changed() {
-  printf("@ foreign netsuite %d\n", netsuite);
+/* A stranger writes. */
+inline changes_netsuite(certificate) {
+  printf("@ foreign netsuite %d\n", certificate);
+  netsuite = certificate;
   meddled[0] = true; meddled[1] = true;
   changed_unseen = changed_unseen || (busy_with[0] == 0 && busy_with[1] == 0)
+}
+
+inline changes_openair(certificate) {
+  printf("@ foreign openair\n");
+  openair = certificate;
+  meddled[0] = true; meddled[1] = true
 }
 
 /* What need not come at all. */
 proctype Fate() {
   do
-  :: atomic { MISFORTUNE; netsuite = FOREIGN;  netsuite_changed() }
-  :: atomic { MISFORTUNE; netsuite = MUTE;     netsuite_changed() }
-  :: atomic { MISFORTUNE; netsuite = MISSING;  netsuite_changed() }
-  :: atomic { MISFORTUNE; netsuite = PREVIOUS; netsuite_changed() }
-  :: atomic { MISFORTUNE; openair = FOREIGN; meddled[0] = true; meddled[1] = true; printf("@ foreign openair\n") }
-  :: atomic { !netsuite_gone && MISFORTUNE; netsuite_gone = true }
-  :: atomic { !openair_gone && MISFORTUNE; openair_gone = true }
-  :: atomic { leased[0] && !IS_DEAD(0) && LEASES_END && MISFORTUNE; leased[0] = false; printf("@ expire 0\n") }
-  :: atomic {
-       leased[SECOND] && !IS_DEAD(SECOND) && LEASES_END && MISFORTUNE;
-       leased[SECOND] = false; printf("@ expire %d\n", SECOND)
-     }
-  :: break
+  :: atomic { COMMON_MISFORTUNE; changes_netsuite(FOREIGN) }
+  :: atomic { COMMON_MISFORTUNE; changes_netsuite(MUTE) }
+  :: atomic { COMMON_MISFORTUNE; changes_netsuite(MISSING) }
+  :: atomic { COMMON_MISFORTUNE; changes_netsuite(PREVIOUS) }
+  :: atomic { COMMON_MISFORTUNE; changes_openair(FOREIGN) }
+  :: atomic { !netsuite_gone && COMMON_MISFORTUNE; netsuite_gone = true }
+  :: atomic { !openair_gone && COMMON_MISFORTUNE; openair_gone = true }
+  :: atomic { LEASES_END && leased[0] && !IS_DEAD(0) && COMMON_MISFORTUNE; expire(0) }
+  :: atomic { LEASES_END && leased[SECOND] && !IS_DEAD(SECOND) && COMMON_MISFORTUNE; expire(SECOND) }
+  :: LEFT_ALONE -> break
   od
 }
 

@@ -1,0 +1,216 @@
+"""Replays a run of the model with the real engine, lifecycle and store, and compares after each step."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import pytest
+from factories import NOW, a_rotation
+
+from persistence.journal import ABANDON
+from persistence.store import Claim, Store
+from states import lifecycle, table
+from states.certificate import Certificate
+from states.errors import KeyturnError, RotationOpen, Stale
+from states.rotation import Rotation
+from states.state import State
+from states.table import RESUME
+from tests.model.stage import A_WHILE, LEASE, MUTE, Diverged, Systems, Worker
+
+MODEL: Final = Path(__file__).parents[2] / "model" / "rotation.pml"
+
+CALLS: Final = ("sign", "install", "read", "save")
+WRITES: Final = ("move", "put_off", "park", "release")
+_WORKERS_EVENTS: Final = (*CALLS, *WRITES, "claim", "crash", "aged")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in the model, or the row as it was written."""
+
+    name: str
+    words: tuple[str, ...]
+
+    @property
+    def pairs(self) -> dict[str, str]:
+        """The words of the form ``name=value``."""
+        return dict(word.split("=") for word in self.words if "=" in word)
+
+    @property
+    def worker(self) -> int | None:
+        """The worker whose event this is, or None."""
+        return int(self.words[0]) if self.name in _WORKERS_EVENTS else None
+
+    def __str__(self) -> str:
+        return " ".join((self.name, *self.words))
+
+    @classmethod
+    def parse(cls, lines: Iterable[str]) -> "list[Event]":
+        """The events among the lines that spin printed."""
+        words = (line.split() for line in lines)
+        return [cls(said[1], tuple(said[2:])) for said in words if said[:1] == ["@"]]
+
+
+# --- the replay -------------------------------------------------------------------------------------------------------
+
+
+class Replay:
+    """Does with the real code what the model did, and compares after each step."""
+
+    def __init__(self, store: Store, url: str, connection: str) -> None:
+        """``connection`` is in ``store`` and has no rotation; ``url`` is where the workers open it themselves."""
+        self._store = store
+        self._connection = connection
+        self._ids = (f"{connection}/0", f"{connection}/1")
+        self._systems = Systems()
+        self._workers = [Worker(name, url, self._systems) for name in ("w0", "w1")]
+        self._held: dict[str, Claim] = {}
+        self._seen: dict[str, Rotation] = {}
+        self._numbers: dict[str, str] = {}
+        """The model's number of each certificate, by fingerprint."""
+
+    def run(self, events: Sequence[Event]) -> None:
+        """Replay the events, up to a violation if there is one.
+
+        Raises Diverged at the first difference, with the way there.
+        """
+        for worker, who in enumerate(self._workers):
+            who.coming.extend(event.name for event in events if event.worker == worker)
+        for done, event in enumerate(events):
+            if event.name == "violated":
+                return
+            try:
+                self._replay(event)
+            except (AssertionError, KeyturnError) as error:
+                way = "\n".join(map(str, events[: done + 1]))
+                raise Diverged(f"{error}\n{way}") from error
+
+    def close(self) -> None:
+        """End both workers."""
+        for worker in self._workers:
+            worker.kill()
+            worker.store.close()
+
+    def _replay(self, event: Event) -> None:
+        if event.name == "aged":
+            return  # the worker's clock took it
+        if event.worker is not None:
+            worker = self._workers[event.worker]
+            assert worker.coming.popleft() == event.name
+            if event.name in WRITES:
+                worker.go_on(event.name, "")
+                assert (event.name, event.words[1]) == (event.name, worker.result)
+                return
+            if event.name in CALLS:
+                worker.go_on(event.name, event.words[1])
+                return
+        getattr(self, f"_{event.name}")(*event.words)
+
+    # --- workers and leases
+
+    def _claim(self, worker: str, rotation: str) -> None:
+        who, wanted = self._workers[int(worker)], self._ids[int(rotation)]
+        # It is taken up a while after everybody's last deed.
+        who.clock.time = self._now() + A_WHILE
+        claim = who.store.claim(who.name, lease=LEASE, now=who.clock.time, rotation_id=wanted)
+        assert claim, "the model claims what the store does not give"
+        self._held[wanted] = claim
+        who.begin(claim)
+
+    def _about(self, worker: str, to_do: str) -> None:
+        assert to_do == self._workers[int(worker)].at
+
+    def _crash(self, worker: str) -> None:
+        self._workers[int(worker)].kill()
+
+    def _expire(self, rotation: str) -> None:
+        self._store.renew(self._held[self._ids[int(rotation)]], lease=-1)
+
+    # --- the two systems
+
+    def _foreign(self, where: str, what: str = "") -> None:
+        if where == "openair":
+            self._systems.openair = self._systems.foreign
+        else:
+            self._systems.netsuite = (None, MUTE, self._systems.foreign, self._systems.previous)[int(what)]
+
+    def _land(self, what: str, _rotation: str) -> None:
+        if what == "save":
+            assert self._systems.late_save
+            self._systems.openair = self._systems.late_save
+        else:
+            assert self._systems.late_install
+            certificate, create = self._systems.late_install
+            self._systems.install(certificate, create=create)
+        self._drop(what, _rotation)
+
+    def _drop(self, what: str, _rotation: str) -> None:
+        setattr(self._systems, f"late_{what}", None)
+
+    # --- people
+
+    def _request(self, rotation: str) -> None:
+        current = self._store.connection(self._connection).current or self._systems.previous
+        new = a_rotation(id=self._ids[int(rotation)], connection=self._connection, previous=current, now=self._now())
+        assert self._store.add(new) is None
+        with pytest.raises(RotationOpen):
+            self._store.add(replace(new, id=f"{new.id}/beside"))
+
+    def _look(self, rotation: str) -> None:
+        self._seen[rotation] = self._store.rotation(self._ids[int(rotation)])
+
+    def _resume(self, rotation: str, create: str, overwrite: str, result: str) -> None:
+        may = {"may_create_record": create == "create=1", "may_overwrite": overwrite == "overwrite=1"}
+        self._decide(self._seen[rotation], lifecycle.resume(self._seen[rotation], self._now(), **may), RESUME, result)
+
+    def _abandon(self, rotation: str, result: str) -> None:
+        seen = self._seen[rotation]
+        self._decide(seen, lifecycle.abandon(seen, self._now()), ABANDON, result)
+        assert seen.candidate is None or seen.candidate.fingerprint not in self._systems.sent
+
+    def _decide(self, before: Rotation, after: Rotation, event: str, expected: str) -> None:
+        result = "stored"
+        try:
+            self._store.write(before, after, event=event, actor="ada", detail={})
+        except Stale:
+            result = "stale"
+        assert (event, expected) == (event, result)
+
+    # --- what is compared
+
+    def _row(self, number: str, state: str, *words: str) -> None:
+        """The stored rotation, its proofs, and what both systems hold are as the model has them."""
+        rotation = self._store.rotation(self._ids[int(number)])
+        expected = Event("row", words).pairs
+        if rotation.candidate and expected["candidate"] != "0":
+            self._numbers.setdefault(rotation.candidate.fingerprint, expected["candidate"])
+        assert {"state": state, **expected} == {
+            "state": rotation.state.value,
+            "from": rotation.failure.failed_from.value if rotation.failure else "0",
+            "candidate": self._number(rotation.candidate.certificate) if rotation.candidate else "0",
+            "tries": str(rotation.tries),
+            "doubt": str(int(rotation.doubt_since is not None)),
+            "create": str(int(rotation.may_create_record)),
+            "overwrite": str(int(rotation.may_overwrite)),
+            "netsuite": self._number(self._systems.netsuite),
+            "openair": self._number(self._systems.openair),
+        }
+        proofs = {proof: getattr(rotation, proof) for proof in table.PROOFS}
+        assert table.proofs_at(rotation.position) == tuple(name for name, proof in proofs.items() if proof)
+        assert len({proof.fingerprint for proof in proofs.values() if proof}) <= 1
+        if rotation.state in (State.COMPLETED, State.FAILED):
+            late = NOW.replace(year=2099)
+            assert self._store.claim("somebody", lease=LEASE, now=late, rotation_id=rotation.id) is None
+
+    def _number(self, held: Certificate | str | None) -> str:
+        if held is None:
+            return "0"
+        if isinstance(held, str):
+            return "1"
+        known = {self._systems.foreign.fingerprint: "2", self._systems.previous.fingerprint: "3", **self._numbers}
+        return known.get(held.fingerprint, "unknown")
+
+    def _now(self) -> datetime:
+        return max(worker.clock.time for worker in self._workers)

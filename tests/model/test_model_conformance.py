@@ -1,0 +1,129 @@
+"""The model and the code do not drift apart: what the model does is replayed with the real engine and store."""
+
+import importlib.util
+import itertools
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+from types import ModuleType
+
+import pytest
+from factories import a_connection
+
+from orchestrator import patience
+from persistence.store import Store
+from tests.model.replay import CALLS, MODEL, Event, Replay
+from tests.model.stage import Diverged
+
+BATCHES, RUNS = 6, 30
+"""Random runs: so many batches of so many."""
+MISFORTUNES = 7
+STEPS = 4000
+"""Where a random run is cut off: a person may resume for ever."""
+RARE = "release %d stale"
+"""Hardly ever comes by chance; the way to the violation without FENCE has it."""
+
+_names = itertools.count(1)
+
+pytestmark = [
+    pytest.mark.spin,
+    pytest.mark.skipif(
+        not (shutil.which("spin") and shutil.which("gcc")) and os.environ.get("REQUIRE") != "all",
+        reason="spin or gcc is missing (Debian: apt-get install spin gcc); REQUIRE=all makes this a failure",
+    ),
+]
+
+
+def command(seed: int) -> list[str]:
+    """What makes spin print one random run; up to so many calls go by between two misfortunes."""
+    return ["spin", "-T", f"-n{seed}", f"-u{STEPS}", f"-DMISFORTUNES={MISFORTUNES}", f"-DLULL={seed % 16}", str(MODEL)]
+
+
+@cache
+def a_run(seed: int) -> list[Event]:
+    """The events of one random run."""
+    return Event.parse(subprocess.run(command(seed), check=True, capture_output=True, text=True).stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('model') / 'keyturn.db'}"
+
+
+@pytest.fixture(scope="module")
+def store(url: str) -> Iterator[Store]:
+    """One store for all runs; each run has a connection of its own."""
+    opened = Store(url)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def replay(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Event]], None]:
+    """Replays a run with a connection of its own. Raises Diverged."""
+    bounds = dict(re.findall(r"^#define (TRIES|PUT_OFFS) +(\d+)", MODEL.read_text(), re.MULTILINE))
+    for step, usual in patience.TABLE.items():
+        bounded = replace(usual, attempts=int(bounds["TRIES"]), most_put_offs=int(bounds["PUT_OFFS"]), put_offs=(0.0,))
+        monkeypatch.setitem(patience.TABLE, step, bounded)
+
+    def run(events: list[Event]) -> None:
+        name = f"run-{next(_names)}"
+        store.add_connection(a_connection(name=name))
+        replayed = Replay(store, url, name)
+        try:
+            replayed.run(events)
+        finally:
+            replayed.close()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def explorer() -> ModuleType:
+    """model/run.py, which is a script and no module of a package."""
+    spec = importlib.util.spec_from_file_location("model_run", MODEL.with_name("run.py"))
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_the_code_does_what_the_model_does(replay: Callable[[list[Event]], None], batch: int) -> None:
+    """Whatever the model does, the real engine does: the same calls in the same order, the same rows, the same ends."""
+    for seed in range(batch * RUNS, (batch + 1) * RUNS):
+        try:
+            replay(a_run(seed))
+        except Diverged as error:
+            pytest.fail(f"The code and the model differ in the run of `{shlex.join(command(seed))}`: {error}")
+
+
+def test_the_runs_show_all_that_the_model_can_do() -> None:
+    """Each event that the model can print, but for violations, is in one of the runs that are replayed."""
+    seen = {str(event) for seed in range(BATCHES * RUNS) for event in a_run(seed)}
+    printed = set(re.findall(r'printf\("@ ([^"]+?)\\n"', MODEL.read_text())) - {"violated %e", RARE}
+    patterns = {form: re.compile(re.sub("%[de]", r"\\w+", form)) for form in printed}
+    assert set() == {form for form, pattern in patterns.items() if not any(map(pattern.fullmatch, seen))}
+    troubles = {f"{call} {trouble}" for call in CALLS for trouble in ("later", "refused", "broke", "gone")}
+    assert set() == troubles - {re.sub(r" \d ", " ", event) for event in seen}
+
+
+def test_the_code_has_the_models_guards(replay: Callable[[list[Event]], None], explorer: ModuleType) -> None:
+    """Whatever goes wrong in the model for want of a guard, the real code does not do: it has that guard."""
+    mutants = [mutant for mutant in explorer.MUTANTS if mutant[0] not in explorer.NOT_IN_THE_CODE]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        ways = pool.map(lambda mutant: explorer.explore(explorer.mutated(*mutant), "-O0"), mutants)
+    for (guards, expected), way in zip(mutants, ways, strict=True):
+        assert (guards, expected) == (guards, way.violated)
+        with pytest.raises(Diverged):
+            replay(Event.parse(way.trail))
