@@ -19,11 +19,13 @@ _c: Final = models.connections
 _r: Final = models.rotations
 _current: Final = models.certificates.alias("current")
 
-_FULL: Final = select(
+FULL: Final = select(
     _c, *(_current.c[name].label(f"current_{name}") for name in ("pem", "not_before", "not_after"))
 ).select_from(_c.outerjoin(_current, _current.c.fingerprint == _c.c.current_fingerprint))
-_ONE: Final = _FULL.where(_c.c.name == bindparam("name"))
-_ALL: Final = _FULL.order_by(_c.c.name)
+"""Everything that makes a connection."""
+
+_ONE: Final = FULL.where(_c.c.name == bindparam("name"))
+_ALL: Final = FULL.order_by(_c.c.name)
 _ADD: Final = insert(_c)
 _CHANGE: Final = update(_c).where(_c.c.name == bindparam("b_name"))
 _SAVE: Final = _CHANGE.where(_c.c.version == bindparam("b_version"))

@@ -3,7 +3,7 @@
 Every statement is built once, here: building one costs more than running it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -13,12 +13,13 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from persistence import models, rows
+from persistence import connections, models, rows
 from persistence.claims import Claim
 from persistence.clock import database_now, database_now_plus, seconds
 from persistence.journal import ORIGIN, REQUEST, Entry, Head, append
 from persistence.prepared import Prepared
 from persistence.upsert import insert_into
+from states.connection import Connection
 from states.errors import IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
 from states.rotation import Rotation
 from states.state import State
@@ -27,12 +28,16 @@ _r: Final = models.rotations
 _c: Final = models.connections
 _certificates: Final = models.certificates
 
-_TAIL: Final = (
-    select(_c.c.latest_rotation, _r.c.journal_hash, _r.c.closed_at)
-    .select_from(_c.outerjoin(_r, _r.c.id == _c.c.latest_rotation))
+Make = Callable[[Connection], Rotation]
+"""Makes a new rotation for a connection as it stands."""
+
+_LATEST: Final = (
+    connections.FULL.add_columns(_r.c.journal_hash, _r.c.closed_at)
+    .outerjoin(_r, _r.c.id == _c.c.latest_rotation)
     .where(_c.c.name == bindparam("name"))
     .with_for_update(of=_c)
 )
+"""A connection, and how its latest rotation ended."""
 _compared = update(_r).where(_r.c.id == bindparam("b_id"), _r.c.version == bindparam("b_version"))
 _fenced = _compared.where(_r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker"))
 _lease = {"lease_until": database_now_plus(seconds("lease"))}
@@ -68,24 +73,26 @@ def _know_certificate(dialect: str) -> Prepared:
     return Prepared(insert_into(_certificates, dialect).on_conflict_do_nothing())
 
 
-def add(
-    tx: Transaction, rotation: Rotation, *, detail: Mapping[str, object], claim_for: str | None, lease: float
-) -> Claim | None:
-    """Insert a new rotation with its first journal entry, claimed at once for ``claim_for`` if that is given."""
-    latest = tx.execute(_TAIL, {"name": rotation.connection}).one_or_none()
+def add(tx: Transaction, connection: str, make: Make, *, worker: str | None, lease: float) -> tuple[Rotation, Head]:
+    """Insert a new rotation with its first journal entry, held at once by ``worker`` if that is given."""
+    latest = tx.execute(_LATEST, {"name": connection}).mappings().one_or_none()
     if latest is None:
-        raise NotFound(f"There is no connection {rotation.connection}.")
-    previous_hash = _ended(rotation.connection, *latest)
-    if rotation.previous:
+        raise NotFound(f"There is no connection {connection}.")
+    previous_hash = _ended(connection, latest["latest_rotation"], latest["journal_hash"], latest["closed_at"])
+    before = rows.to_connection(latest)
+    rotation = make(before)
+    if rotation.previous and rotation.previous != before.current:
         _know_certificate(tx.dialect.name).run(tx, rows.of_certificate(rotation.previous))
-    entry = append(Head(0, previous_hash), rotation, event=REQUEST, actor=rotation.actor, source=None, detail=detail)
+    entry = append(
+        Head(0, previous_hash), rotation, event=REQUEST, actor=rotation.actor, source=None, detail=_asked(rotation)
+    )
     values = {
         **rows.of_request(rotation),
         **rows.of_progress(rotation),
-        "follows": latest.latest_rotation,
+        "follows": latest["latest_rotation"],
         "version": rotation.version,
-        "fence": 1 if claim_for else 0,
-        **_hold(claim_for, lease),
+        "fence": 1 if worker else 0,
+        **_hold(worker, lease),
         **_head(entry),
     }
     try:
@@ -93,8 +100,8 @@ def add(
         _APPEND.run(tx, rows.of_entry(entry))
     except IntegrityError as error:
         raise IllegalMove(f"The store refuses rotation {rotation.id}: its id is taken, or it is not new.") from error
-    _CHANGE_CONNECTION.run(tx, {"b_name": rotation.connection, "latest_rotation": rotation.id})
-    return Claim(rotation, claim_for, fence=1, journal=entry.head) if claim_for else None
+    _CHANGE_CONNECTION.run(tx, {"b_name": connection, "latest_rotation": rotation.id})
+    return rotation, entry.head
 
 
 def advance(
@@ -137,6 +144,15 @@ def write(
     if after.closed_at and after.candidate:  # it was given up, and nothing will ever need its key
         _ERASE_KEY.run(tx, {"b_fingerprint": after.candidate.fingerprint, "sealed_key": None})
     return replace(after, version=before.version + 1)
+
+
+def _asked(rotation: Rotation) -> dict[str, object]:
+    """What the journal tells of a request."""
+    return {
+        "cause": rotation.cause.value,
+        "reason": rotation.reason,
+        "previous": rotation.previous.fingerprint if rotation.previous else None,
+    }
 
 
 def _ended(connection: str, latest: str | None, journal_hash: str | None, closed_at: datetime | None) -> str:

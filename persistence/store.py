@@ -23,7 +23,6 @@ from states.state import State
 __all__ = ["Claim", "Store"]
 
 _NOW: Final = select(database_now())
-_NOTHING: Final[Mapping[str, object]] = {}
 _NO_SECRETS: Final[Mapping[str, bytes]] = {}
 
 
@@ -100,21 +99,20 @@ class Store:
 
     # --- rotations
 
-    def add(
-        self,
-        rotation: Rotation,
-        *,
-        detail: Mapping[str, object] = _NOTHING,
-        claim_for: str | None = None,
-        lease: float = 0,
-    ) -> Claim | None:
-        """Store a new rotation and its first journal entry, whose evidence is ``detail``.
+    def request(self, connection: str, make: moves.Make) -> Rotation:
+        """Store the new rotation that ``make`` makes for the connection as it stands, and its first journal entry.
 
-        With ``claim_for`` the rotation is claimed for that worker at once, for ``lease`` seconds, and the claim
-        returned. Raises NotFound without such a connection, RotationOpen while it has an open rotation.
+        Raises NotFound without such a connection, RotationOpen while it has an open rotation.
         """
         with self._database.writing() as tx:
-            return moves.add(tx, rotation, detail=detail, claim_for=claim_for, lease=lease)
+            rotation, _ = moves.add(tx, connection, make, worker=None, lease=0)
+        return rotation
+
+    def request_for(self, worker: str, connection: str, make: moves.Make, *, lease: float) -> Claim:
+        """Do the same, and claim the new rotation for ``worker`` for ``lease`` seconds."""
+        with self._database.writing() as tx:
+            rotation, head = moves.add(tx, connection, make, worker=worker, lease=lease)
+        return Claim(rotation, worker, fence=1, journal=head)
 
     def rotation(self, rotation_id: str) -> Rotation:
         """The rotation with this id, or the only one whose id begins with these six characters or more.

@@ -136,8 +136,12 @@ def carry(store: "Store", claim: "Claim", state: State, *, now: datetime = NOW, 
     return claim
 
 
+def add(store: "Store", rotation: Rotation) -> Rotation:
+    """Request exactly this rotation."""
+    return store.request(rotation.connection, lambda _: rotation)
+
+
 def begin(store: "Store", state: State = State.REQUESTED, *, number: int = 1, **over: Any) -> "Claim":
     """A new rotation in the store, claimed for the worker ``w1`` and taken to ``state``."""
-    claim = store.add(a_rotation(id=an_id(number), **over), claim_for="w1", lease=60)
-    assert claim
-    return carry(store, claim, state)
+    rotation = a_rotation(id=an_id(number), **over)
+    return carry(store, store.request_for("w1", rotation.connection, lambda _: rotation, lease=60), state)

@@ -1,6 +1,6 @@
 """The verbs on rotations."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -45,35 +45,34 @@ class Rotations:
 
         Raises NotFound, and RotationOpen while the connection has one under way or parked.
         """
-        rotation = self._new(self._store.connection(connection), actor, reason, scheduled=scheduled)
-        self._store.add(rotation, detail=_asked(rotation))
-        return rotation
+        return self._store.request(connection, self._new(actor, reason, scheduled=scheduled))
 
     def request_for(self, worker: str, connection: str, *, actor: str, reason: str = "", lease: float) -> Claim:
         """Ask for a new certificate and claim the rotation for ``worker`` in the same transaction.
 
         ``lease`` is in seconds. Raises as ``request``.
         """
-        rotation = self._new(self._store.connection(connection), actor, reason, scheduled=False)
-        claim = self._store.add(rotation, detail=_asked(rotation), claim_for=worker, lease=lease)
-        assert claim
-        return claim
+        return self._store.request_for(worker, connection, self._new(actor, reason, scheduled=False), lease=lease)
 
-    def _new(self, connection: Connection, actor: str, reason: str, *, scheduled: bool) -> Rotation:
+    def _new(self, actor: str, reason: str, *, scheduled: bool) -> Callable[[Connection], Rotation]:
         now = self._clock.now()
         by_whom = Cause.SCHEDULED if scheduled else Cause.MANUAL
-        return Rotation(
-            id=new_id(now, self._random),
-            connection=connection.name,
-            cause=by_whom if connection.current else Cause.INITIAL,
-            actor=actor,
-            reason=reason,
-            policy=connection.policy,
-            previous=connection.current,
-            created_at=now,
-            updated_at=now,
-            available_at=now,
-        )
+
+        def make(connection: Connection) -> Rotation:
+            return Rotation(
+                id=new_id(now, self._random),
+                connection=connection.name,
+                cause=by_whom if connection.current else Cause.INITIAL,
+                actor=actor,
+                reason=reason,
+                policy=connection.policy,
+                previous=connection.current,
+                created_at=now,
+                updated_at=now,
+                available_at=now,
+            )
+
+        return make
 
     def resume(
         self, rotation_id: str, *, actor: str, reason: str = "", create_record: bool = False, overwrite: bool = False
@@ -160,11 +159,3 @@ class Rotations:
     def now(self) -> datetime:
         """The present moment (UTC), by which skews are told."""
         return self._clock.now()
-
-
-def _asked(rotation: Rotation) -> dict[str, object]:
-    return {
-        "cause": rotation.cause.value,
-        "reason": rotation.reason,
-        "previous": rotation.previous.fingerprint if rotation.previous else None,
-    }

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from factories import NOW, a_connection, a_rotation, an_id, begin, carry, next_move
+from factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, next_move
 from sqlalchemy import text
 
 from persistence import moves
@@ -24,9 +24,7 @@ def tamper(store: Store, *statements: str) -> None:
 
 def test_every_move_is_told_in_order(store: Store) -> None:
     """A completed rotation has its request and its four moves, numbered without gaps, by those who made them."""
-    claim = store.add(a_rotation(), detail={"cause": "manual"}, claim_for="w1", lease=60)
-    assert claim
-    carry(store, claim, State.COMPLETED)
+    begin(store, State.COMPLETED)
     told = [(e.seq, e.actor, e.event, e.source, e.target, e.attempt, e.at) for e in store.journal(an_id(1))]
     expected = [
         (1, "ada", "request", None, State.REQUESTED, 1, NOW),
@@ -36,7 +34,7 @@ def test_every_move_is_told_in_order(store: Store) -> None:
         (5, "w1", "verify", State.SAVED_TO_OPENAIR, State.COMPLETED, 1, NOW),
     ]
     assert expected == told
-    assert {"cause": "manual"} == store.journal(an_id(1))[0].detail
+    assert {"cause": "manual", "reason": "", "previous": None} == store.journal(an_id(1))[0].detail
 
 
 def test_the_chain_goes_through_the_connections_rotations(store: Store) -> None:
@@ -55,17 +53,19 @@ def test_the_chain_goes_through_the_connections_rotations(store: Store) -> None:
 def test_an_entry_tells_all_kinds_of_evidence(store: Store) -> None:
     """Whatever JSON can say comes back as it was, and its hash still fits."""
     detail: dict[str, object] = {"é": "ü\n\u2028", "number": 1.1, "big": 2**60, "none": None, "list": [True, {"a": []}]}
-    store.add(a_rotation(), detail=detail)
-    assert detail == store.journal(an_id(1))[0].detail
-    assert 1 == store.verify_journal()
+    claim = begin(store)
+    store.advance(claim, next_move(claim.rotation), event="generate_key", detail=detail)
+    assert detail == store.journal(an_id(1))[1].detail
+    assert 2 == store.verify_journal()
 
 
 @pytest.mark.parametrize("detail", [{"key": b"bytes"}, {"at": NOW}, {"nan": float("nan")}])
 def test_evidence_is_plain_json(store: Store, detail: dict[str, object]) -> None:
     """What is not JSON is refused before anything is stored; a private key, for one, has no way in."""
+    claim = begin(store)
     with pytest.raises((TypeError, ValueError)):
-        store.add(a_rotation(), detail=detail)
-    assert [] == store.rotations()
+        store.advance(claim, next_move(claim.rotation), event="generate_key", detail=detail)
+    assert [claim.rotation] == store.rotations()
 
 
 def test_no_move_without_its_entry(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_no_rotation_without_its_request(store: Store, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch:
         patch.setattr(moves._APPEND, "run", broken)
         with pytest.raises(RuntimeError, match="power cut"):
-            store.add(a_rotation())
+            add(store, a_rotation())
     assert [] == store.rotations()
     begin(store)
 

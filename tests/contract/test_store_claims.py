@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from factories import NOW, a_connection, a_rotation, an_id, begin, carry
+from factories import NOW, a_connection, a_rotation, add, an_id, begin, carry
 
 from persistence.journal import PUT_OFF, TAKEN_OVER
 from persistence.store import Claim, Store
@@ -17,7 +17,7 @@ from states.state import State
 
 def test_a_claim_holds_the_rotation(store: Store) -> None:
     """While a lease lives nobody else gets the rotation; given back, the next one does, with a higher token."""
-    store.add(a_rotation())
+    add(store, a_rotation())
     first = _claim(store, "w1")
     assert store.claim("w2", lease=60, now=NOW) is None
     store.release(first)
@@ -27,9 +27,8 @@ def test_a_claim_holds_the_rotation(store: Store) -> None:
 
 
 def test_a_rotation_can_be_claimed_as_it_is_added(store: Store) -> None:
-    """With claim_for, the new rotation is its worker's at once."""
-    claim = store.add(a_rotation(), claim_for="w1", lease=60)
-    assert claim
+    """The new rotation is its worker's at once."""
+    claim = store.request_for("w1", "acme", lambda _: a_rotation(), lease=60)
     assert ("w1", a_rotation()) == (claim.worker, claim.rotation)
     assert store.claim("w2", lease=60, now=NOW) is None
     assert State.KEY_GENERATED is carry(store, claim, State.KEY_GENERATED).rotation.state
@@ -37,7 +36,7 @@ def test_a_rotation_can_be_claimed_as_it_is_added(store: Store) -> None:
 
 def test_the_lease_is_the_databases_to_judge(store: Store) -> None:
     """However wrong a worker's own clock is, it neither gets a rotation that is held, nor loses one it holds."""
-    store.add(a_rotation())
+    add(store, a_rotation())
     _claim(store, "w1")
     assert store.claim("w2", lease=60, now=datetime(2099, 1, 1, tzinfo=UTC)) is None
 
@@ -145,7 +144,7 @@ def test_one_rotation_can_be_asked_for(store: Store) -> None:
     """With an id, that rotation is claimed or none, though others are more urgent; its time must have come too."""
     store.add_connection(a_connection(name="other"))
     store.release(begin(store, State.UPLOADED_TO_NETSUITE, number=1))
-    store.add(a_rotation(id=an_id(2), connection="other"))
+    add(store, a_rotation(id=an_id(2), connection="other"))
     assert store.claim("w1", lease=60, now=NOW - timedelta(seconds=1), rotation_id=an_id(2)) is None
     claim = store.claim("w1", lease=60, now=NOW, rotation_id=an_id(2))
     assert claim
@@ -157,7 +156,7 @@ def test_no_rotation_is_handed_out_twice(store: Store) -> None:
     """Four threads that claim at once share the rotations between them: each goes to exactly one."""
     for number in range(1, 41):
         store.add_connection(a_connection(name=f"c{number}"))
-        store.add(a_rotation(id=an_id(number), connection=f"c{number}"))
+        add(store, a_rotation(id=an_id(number), connection=f"c{number}"))
     handed_out: Counter[str] = Counter()
     together = threading.Barrier(4)
 

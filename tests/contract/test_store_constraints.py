@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from factories import a_connection, a_rotation, an_id, begin, carry
+from factories import a_connection, a_rotation, add, an_id, begin, carry
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -110,7 +110,7 @@ def test_there_are_six_states(store: Store, state: str) -> None:
 
 def test_the_journal_takes_every_legal_move_and_no_other(store: Store) -> None:
     """Of every state, event and state, the journal accepts those of the transition table and its few notes."""
-    store.add(a_rotation())
+    add(store, a_rotation())
     insert = (
         "INSERT INTO journal (rotation_id, seq, at, actor, event, source, target, attempt, detail, previous_hash, hash)"
         f" SELECT rotation_id, :seq, at, actor, :event, :source, :target, 1, detail, '', '' FROM journal"

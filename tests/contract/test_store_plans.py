@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import NOW, a_connection, a_rotation, an_id, begin
+from factories import NOW, a_connection, a_rotation, add, an_id, begin
 from sqlalchemy import event
 
 from persistence.store import Store
@@ -81,7 +81,7 @@ def test_a_rotations_whole_life_searches_by_key(store: Store) -> None:
         begin(store, State.COMPLETED, number=1)
         store.rotation(an_id(1))
         store.rotation(an_id(1)[:20])
-        store.add(a_rotation(id=an_id(2)))
+        add(store, a_rotation(id=an_id(2)))
         store.open_rotation("acme")
         store.journal(an_id(1))
         store.connection("acme")

@@ -11,6 +11,7 @@ from factories import (
     a_certificate,
     a_connection,
     a_rotation,
+    add,
     advance_to,
     an_id,
     begin,
@@ -35,7 +36,7 @@ def test_a_rotation_comes_back_as_it_went_in(store: Store) -> None:
         policy=Policy(algorithm=Algorithm.EC_P384, days=90, keep_key=False),
         previous=a_certificate(),
     )
-    store.add(rotation)
+    add(store, rotation)
     assert rotation == store.rotation(rotation.id)
 
 
@@ -51,7 +52,7 @@ def test_a_moved_rotation_comes_back_as_it_was_written(store: Store, state: Stat
 def test_times_survive_whatever_their_zone(store: Store) -> None:
     """A moment keeps its microseconds and comes back in UTC, whatever zone it was given in."""
     moment = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    store.add(a_rotation(now=moment))
+    add(store, a_rotation(now=moment))
     found = store.rotation(an_id(1))
     assert NOW == found.created_at
     assert timedelta(0) == found.created_at.utcoffset()
@@ -60,7 +61,7 @@ def test_times_survive_whatever_their_zone(store: Store) -> None:
 def test_a_time_without_a_zone_is_not_stored(store: Store) -> None:
     """A moment that could be any hour of a day is refused, and nothing is stored."""
     with pytest.raises(Exception, match="without a time zone"):
-        store.add(a_rotation(now=NOW.replace(tzinfo=None)))
+        add(store, a_rotation(now=NOW.replace(tzinfo=None)))
     assert [] == store.rotations()
 
 
@@ -75,7 +76,7 @@ def test_a_second_rotation_is_refused_while_one_is_open(store: Store) -> None:
     open_one = begin(store, State.KEY_GENERATED)
     for _ in range(2):
         with pytest.raises(RotationOpen, match=open_one.rotation.id) as caught:
-            store.add(a_rotation(id=an_id(2)))
+            add(store, a_rotation(id=an_id(2)))
         assert open_one.rotation.id in caught.value.next_action
         open_one = open_one if open_one.rotation.failure else carry(store, open_one, State.FAILED)
     assert [open_one.rotation] == store.rotations()
@@ -101,20 +102,20 @@ def test_a_completed_rotation_makes_room_for_the_next(store: Store) -> None:
 def test_a_rotation_needs_its_connection(store: Store) -> None:
     """A rotation of an unknown connection is refused."""
     with pytest.raises(NotFound, match="no connection nobody"):
-        store.add(a_rotation(connection="nobody"))
+        add(store, a_rotation(connection="nobody"))
 
 
 def test_an_id_is_used_once(store: Store) -> None:
     """The id is the idempotency key: a second rotation cannot have it."""
     begin(store, State.COMPLETED)
     with pytest.raises(IllegalMove, match=an_id(1)):
-        store.add(a_rotation())
+        add(store, a_rotation())
 
 
 def test_a_rotation_begins_at_the_beginning(store: Store) -> None:
     """A rotation that claims to be further on already is refused."""
     with pytest.raises(IllegalMove):
-        store.add(advance_to(a_rotation(), State.FAILED))
+        add(store, advance_to(a_rotation(), State.FAILED))
     assert [] == store.rotations()
 
 
@@ -246,14 +247,14 @@ def test_six_characters_find_a_rotation(store: Store) -> None:
     for number, rotation_id in enumerate(("01JDAAAAAA0000000000000000", "01JDABBBBB0000000000000000"), start=1):
         name = f"c{number}"
         store.add_connection(a_connection(name=name))
-        store.add(a_rotation(id=rotation_id, connection=name))
+        add(store, a_rotation(id=rotation_id, connection=name))
     assert "01JDABBBBB0000000000000000" == store.rotation("01jdab").id
     with pytest.raises(NotFound, match="no rotation 01JDB"):
         store.rotation("01JDBB")
     with pytest.raises(NotFound, match="no rotation 01JDA"):
         store.rotation("01JDA")
     store.add_connection(a_connection(name="c3"))
-    store.add(a_rotation(id="01JDABBBBC0000000000000000", connection="c3"))
+    add(store, a_rotation(id="01JDABBBBC0000000000000000", connection="c3"))
     with pytest.raises(NotFound, match="Several rotations"):
         store.rotation("01JDABBBB")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from factories import NOW, a_rotation
+from factories import NOW, a_rotation, add
 
 from persistence.journal import ABANDON
 from persistence.store import Claim, Store
@@ -154,9 +154,9 @@ class Replay:
     def _request(self, rotation: str) -> None:
         current = self._store.connection(self._connection).current or self._systems.previous
         new = a_rotation(id=self._ids[int(rotation)], connection=self._connection, previous=current, now=self._now())
-        assert self._store.add(new) is None
+        add(self._store, new)
         with pytest.raises(RotationOpen):
-            self._store.add(replace(new, id=f"{new.id}/beside"))
+            add(self._store, replace(new, id=f"{new.id}/beside"))
 
     def _look(self, rotation: str) -> None:
         self._seen[rotation] = self._store.rotation(self._ids[int(rotation)])
