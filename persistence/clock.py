@@ -1,5 +1,6 @@
 """Time in the database: UTC in every column, and the database's own clock, by which leases are judged."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,19 +18,32 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse what has no time zone: it could be any moment of a day."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("A moment without a time zone cannot be stored.")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+        """Give the moment in UTC."""
+        del dialect
+        return None if value is None else _utc(value)
+
+    def bind_processor(  # pyright: ignore[reportIncompatibleMethodOverride] - the type that it wants is private
+        self, dialect: Dialect
+    ) -> Callable[[datetime | None], Any] | None:
+        """For SQLite, write the text here: SQLAlchemy's way, by a pattern, takes four times as long."""
+        return _text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the moment its zone back; PostgreSQL gives the session's."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _utc(moment: datetime) -> datetime:
+    """Refuse what has no time zone: it could be any moment of a day."""
+    if moment.tzinfo is None:
+        raise ValueError("A moment without a time zone cannot be stored.")
+    return moment.astimezone(UTC)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else _utc(moment).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 class database_now(FunctionElement[datetime]):  # noqa: N801 - an SQL function

@@ -65,7 +65,11 @@ class Database:
 
         Raises TryLater when the database is away or busy, Unknown when it went away while committing.
         """
-        with self._told(TryLater), self._writing_sqlite() if self.is_sqlite else self._engine.connect() as tx:
+        with self._told(TryLater), self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
+            tx.begin()
+            if self.is_sqlite:
+                # Having begun by reading, a writer could not wait for another: it would fail, and its update be lost.
+                tx.exec_driver_sql("BEGIN IMMEDIATE")
             yield tx
             with self._told(Unknown):
                 tx.commit()
@@ -79,14 +83,12 @@ class Database:
             self._engine.dispose()
 
     @contextmanager
-    def _writing_sqlite(self) -> Iterator[Connection]:
+    def _one_writer(self) -> Iterator[Connection]:
         """SQLite has one writer at a time. This process's threads queue for it here: SQLite itself has no queue, it
         sleeps and looks again. One connection is kept for it, as getting one from the pool costs as much as a write.
         """
         with self._turn:
             self._writer = tx = self._writer or self._engine.connect()
-            # Having begun by reading, a writer could not wait for another: it would fail, and its update be lost.
-            tx.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield tx
             finally:

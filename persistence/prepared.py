@@ -1,7 +1,7 @@
-"""Writes that are compiled once and then run as they are.
+"""Writes that are compiled once and then run as they are, on the driver's own cursor.
 
 SQLAlchemy keeps compiled statements too, but looks each one up by its whole structure and prepares for results that a
-write does not have. With a handful of short statements for each move, that took an eighth of a rotation's whole time.
+write does not have. With a handful of short statements for each move, that took a fifth of a rotation's whole time.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import Dialect, Insert, Update
+from sqlalchemy.exc import DBAPIError
 
 Values = dict[str, Any]
 _Processor = Callable[[Any], Any] | None
@@ -37,12 +38,25 @@ class Prepared:
         self._texts: Final[dict[tuple[str, ...], _Text]] = {}
 
     def run(self, tx: Transaction, values: Values) -> int:
-        """Run it with ``values`` by column or parameter name; return how many rows it wrote."""
+        """Run it with ``values`` by column or parameter name; return how many rows it wrote.
+
+        The transaction must have begun: the driver's cursor begins none that SQLAlchemy knows of. Raises what
+        SQLAlchemy would.
+        """
         key = (tx.dialect.name, *values)
         text = self._texts.get(key)
         if text is None:
             text = self._texts[key] = _compile(self._statement, tx.dialect, list(values))
-        return tx.exec_driver_sql(text.sql, text.parameters(values)).rowcount
+        parameters = text.parameters(values)
+        cursor = tx.connection.cursor()
+        try:
+            cursor.execute(text.sql, parameters)
+        except tx.dialect.loaded_dbapi.Error as error:
+            raise DBAPIError.instance(text.sql, None, error, tx.dialect.loaded_dbapi.Error, True) from error
+        else:
+            return cursor.rowcount
+        finally:
+            cursor.close()
 
 
 def _compile(statement: Insert | Update, dialect: Dialect, names: list[str]) -> _Text:

@@ -127,10 +127,12 @@ def _find_candidate(rotation: Rotation, ports: Ports, looks: int) -> Confirmatio
             if not (rotation.doubt_since or _may_replace(rotation, ports)):
                 raise
             continue
+        if _is_previous(rotation, challenge, signature):
+            continue
         try:
             return _confirmation(rotation, challenge, signature, asked_at)
         except NotConfirmed as error:
-            if not (_is_previous(rotation, challenge, signature) or _may_replace(rotation, ports)):
+            if not _may_replace(rotation, ports):
                 raise ForeignRotation from error
     return None
 
