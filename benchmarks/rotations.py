@@ -66,7 +66,8 @@ class Keyturn:
             engine = Engine(self.store, lambda _name: self.ports, heart, self.clock)
             began = time.perf_counter()
             for _ in made:
-                claim = self.rotations.request_for("bench", "bench", actor="bench", lease=15)
+                _, claim = self.rotations.request_for("bench", "bench", actor="bench", lease=15)
+                assert claim
                 assert engine.run(claim).state is State.COMPLETED
             return time.perf_counter() - began
 

@@ -62,13 +62,13 @@ def a_store(folder: Path) -> tuple[Store, Path]:
     bundles = {"369630": "4.02", "369637": "5.02"}
     due_at = datetime.now(UTC) + timedelta(days=365)
     store.add_connection(Connection(name="one", netsuite=netsuite, openair=openair, bundles=bundles, due_at=due_at), {})
-    claim = Rotations(store, SystemClock(), SystemRandom()).request_for("bench", "one", actor="bench", lease=1)
+    rotation, _ = Rotations(store, SystemClock(), SystemRandom()).request_for("bench", "one", actor="bench", lease=1)
     with closing(sqlite3.connect(file)) as database:
         database.execute(
             "UPDATE rotations SET state = 'Failed', failed_from = 'Requested', failure_code = 'BENCH',"
             " failure_message = '', failure_next_action = '', failed_at = updated_at, closed_at = updated_at,"
             " worker = NULL, lease_until = NULL WHERE id = ?",
-            (claim.rotation.id,),
+            (rotation.id,),
         )
         database.commit()
     return store, file

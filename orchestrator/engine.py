@@ -8,9 +8,11 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from orchestrator.heart import Heart
-from orchestrator.patience import RETRIED, Effort, retry_after
+from orchestrator.patience import RETRIED, Effort, Patience, retry_after
+from orchestrator.turn import Turn
 from persistence.journal import PUT_OFF
 from persistence.store import Claim, Store
 from states import lifecycle, window
@@ -24,6 +26,8 @@ _log = logging.getLogger("keyturn.engine")
 
 WAIT_FOR_PERSON = timedelta(hours=1)
 """How often a rotation that waits for a person is looked at again; the person's confirmation wakes it at once."""
+
+_NO_EVIDENCE: Final[Mapping[str, object]] = {}
 
 Connect = Callable[[str], Ports]
 Listener = Callable[[Rotation], None]
@@ -78,35 +82,38 @@ class Engine:
     def _take(self, claim: Claim, edge: Edge, ports: Ports) -> tuple[Claim, bool]:
         """Do one step and store what came of it; tell whether the rotation goes on at once."""
         assert edge.step
-        effort = Effort(edge.step, claim.rotation, ports, check=lambda: self._heart.check(claim))
+        turn = Turn(self._store, claim, self._clock, lease=self._heart.lease, listener=self._listener)
+        effort = Effort(edge.step, ports, turn)
         began = self._clock.now()
         try:
             done = effort.run()
         except Stale:
             raise
         except AwaitingPerson as error:
-            return self._wait_for_person(claim, effort, error), False
+            return self._wait_for_person(turn, error), False
         except RETRIED as error:
-            return self._put_off(claim, effort, error), False
+            return self._put_off(turn, effort.patience, error), False
         except KeyturnError as error:
-            return self._park(claim, effort.rotation, error), False
+            return self._park(turn.claim, turn.claim.rotation, error, turn.evidence), False
         except Exception as error:  # noqa: BLE001 - parked with its type, never swallowed
             # A bug or a broken machine. What the step had sent by then is not known.
             _log.exception("step broke", extra=_about(claim.rotation))
-            doubtful = replace(effort.rotation, doubt_since=effort.rotation.doubt_since or began)
-            return self._park(claim, doubtful, _internal(error)), False
-        return self._advance(claim, done, edge, ports, began), True
+            doubtful = turn.claim.rotation.in_doubt(began, self._clock.now())
+            return self._park(turn.claim, doubtful, _internal(error), turn.evidence), False
+        return self._advance(turn, done, edge, ports, began), True
 
-    def _advance(self, claim: Claim, done: Rotation, edge: Edge, ports: Ports, began: datetime) -> Claim:
+    def _advance(self, turn: Turn, done: Rotation, edge: Edge, ports: Ports, began: datetime) -> Claim:
         now = self._clock.now()
+        # An answer that was lost in this very try is in what the turn wrote, not in what the step was given.
+        done = replace(done, in_flight_until=turn.claim.rotation.in_flight_until)
         after = lifecycle.advance(done, edge, now)
         completed = after.state is State.COMPLETED
         due_at = None
         if completed and after.candidate:
             due_at = window.draw_due_at(after.candidate.certificate, ports.random.fraction())
-        detail = {**_evidence(after, edge), "seconds": round((now - began).total_seconds(), 3)}
+        detail = {**_evidence(after, edge), **turn.evidence, "seconds": round((now - began).total_seconds(), 3)}
         advanced = self._store.advance(
-            claim,
+            turn.claim,
             after,
             event=edge.trigger,
             detail=detail,
@@ -116,41 +123,43 @@ class Engine:
         _log.info("rotation moved", extra=_about(advanced.rotation))
         return advanced
 
-    def _put_off(self, claim: Claim, effort: Effort, error: KeyturnError) -> Claim:
+    def _put_off(self, turn: Turn, patience: Patience, error: KeyturnError) -> Claim:
         """Try again later, or park the rotation when its patience has run out."""
-        wait = effort.patience.put_off(claim.rotation.tries)
+        rotation = turn.claim.rotation
+        wait = patience.put_off(rotation.tries)
         if wait is None:
-            gave_up = GaveUp(
-                f"Gave up after {claim.rotation.tries + 1} rounds of tries. The last error: {error.message}"
-            )
-            return self._park(claim, effort.rotation, gave_up)
+            gave_up = GaveUp(f"Gave up after {rotation.tries + 1} rounds of tries. The last error: {error.message}")
+            return self._park(turn.claim, rotation, gave_up, turn.evidence)
         now = self._clock.now()
         wait = max(wait, timedelta(seconds=retry_after(error) or 0))
-        level = logging.ERROR if effort.patience.urgent else logging.WARNING
-        _log.log(level, "rotation put off", extra={**_about(claim.rotation), "code": error.code, "until": now + wait})
-        after = replace(effort.rotation, tries=claim.rotation.tries + 1, available_at=now + wait, awaits_person=False)
-        return self._store_note(claim, after, error)
+        level = logging.ERROR if patience.urgent else logging.WARNING
+        _log.log(level, "rotation put off", extra={**_about(rotation), "code": error.code, "until": now + wait})
+        after = replace(rotation, tries=rotation.tries + 1, available_at=now + wait, awaits_person=False)
+        return self._store_note(turn, after, error)
 
-    def _wait_for_person(self, claim: Claim, effort: Effort, error: AwaitingPerson) -> Claim:
-        _log.warning("rotation waits for a person", extra={**_about(claim.rotation), "code": error.code})
-        after = replace(effort.rotation, available_at=self._clock.now() + WAIT_FOR_PERSON, awaits_person=True)
-        return self._store_note(claim, after, error)
+    def _wait_for_person(self, turn: Turn, error: AwaitingPerson) -> Claim:
+        rotation = turn.claim.rotation
+        _log.warning("rotation waits for a person", extra={**_about(rotation), "code": error.code})
+        after = replace(rotation, available_at=self._clock.now() + WAIT_FOR_PERSON, awaits_person=True)
+        return self._store_note(turn, after, error)
 
-    def _store_note(self, claim: Claim, after: Rotation, error: KeyturnError) -> Claim:
+    def _store_note(self, turn: Turn, after: Rotation, error: KeyturnError) -> Claim:
         waiting = f"{error.message} {error.next_action}" if isinstance(error, AwaitingPerson) else error.message
+        told = {"code": error.code, "message": error.message, "until": after.available_at.isoformat()}
         return self._store.advance(
-            claim,
+            turn.claim,
             replace(after, waiting_for=waiting, updated_at=self._clock.now()),
             event=PUT_OFF,
-            detail={"code": error.code, "message": error.message, "until": after.available_at.isoformat()},
+            detail={**told, **turn.evidence},
         )
 
-    def _park(self, claim: Claim, rotation: Rotation, error: KeyturnError) -> Claim:
+    def _park(
+        self, claim: Claim, rotation: Rotation, error: KeyturnError, evidence: Mapping[str, object] = _NO_EVIDENCE
+    ) -> Claim:
         """Give up for now, loudly: a state with a code, a reason and the next safe action."""
         after = lifecycle.fail(rotation, error, self._clock.now())
-        parked = self._store.advance(
-            claim, after, event=FAIL, detail={"code": error.code, "message": error.message, "next": error.next_action}
-        )
+        told = {"code": error.code, "message": error.message, "next": error.next_action}
+        parked = self._store.advance(claim, after, event=FAIL, detail={**told, **evidence})
         _log.error("rotation parked", extra={**_about(parked.rotation), "code": error.code, "reason": error.message})
         return parked
 

@@ -1,8 +1,8 @@
 """Keeps the leases of this process's claims alive while their steps run.
 
 A lease is short, so that a worker that dies in the middle of a rotation is followed by another within seconds; a step
-may take longer than that, so the lease is renewed beside it. Losing it is no danger, only waste: the store refuses
-whatever a worker writes with an old fencing token.
+may take longer than that, so the lease is renewed beside it. Losing it is no danger, only waste: a step asks the store
+before it writes to the other systems, and the store refuses whatever is written with an old fencing token.
 """
 
 import logging
@@ -25,7 +25,6 @@ class Heart:
         self.lease = lease
         self._store = store
         self._claims: dict[str, Claim] = {}
-        self._lost: set[str] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="keyturn-heart", daemon=True)
@@ -42,19 +41,12 @@ class Heart:
     def beating(self, claim: Claim) -> Iterator[None]:
         """Keep ``claim`` alive for as long as the block runs."""
         with self._lock:
-            self._lost.discard(claim.rotation.id)
             self._claims[claim.rotation.id] = claim
         try:
             yield
         finally:
             with self._lock:
                 self._claims.pop(claim.rotation.id, None)
-
-    def check(self, claim: Claim) -> None:
-        """Raise Stale when the lease of ``claim`` is known to be lost: do nothing more in its name."""
-        with self._lock:
-            if claim.rotation.id in self._lost:
-                raise Stale
 
     def _beat(self) -> None:
         while not self._stop.wait(self.lease / 3):
@@ -70,7 +62,6 @@ class Heart:
             with self._lock:
                 if self._claims.get(claim.rotation.id) is not claim:
                     return  # it was given back while this thread was on its way
-                self._lost.add(claim.rotation.id)
                 del self._claims[claim.rotation.id]
             _log.warning("lease lost", extra={"rotation": claim.rotation.id})
         except Exception:  # noqa: BLE001 - the beat must go on

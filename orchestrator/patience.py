@@ -9,15 +9,15 @@
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base, wait_random_exponential
 
+from orchestrator.turn import Turn
 from states import steps
 from states.errors import KeyturnError, TryLater, Unknown
 from states.ports import Ports
@@ -83,27 +83,19 @@ RETRIED: Final = (TryLater, Unknown)
 class Effort:
     """One step of one rotation, tried as often as its patience allows."""
 
-    def __init__(self, step: Step, rotation: Rotation, ports: Ports, check: Callable[[], None]) -> None:
-        """``check`` is called before each try and raises Stale when the lease was lost."""
+    def __init__(self, step: Step, ports: Ports, turn: Turn) -> None:
+        """``ports`` are the connection's; writing through them is ``turn``'s to allow."""
         self.patience = TABLE[step]
-        self.rotation = rotation
-        """The rotation, with the doubt that a lost answer left behind."""
         self._step = step
-        self._ports = ports
-        self._check = check
+        self._ports = replace(ports, turn=turn)
+        self._turn = turn
 
     def run(self) -> Rotation:
         """Do the step; return the rotation with one more proof. Raises the last try's error."""
         return self._retrying()(self._try)
 
     def _try(self) -> Rotation:
-        self._check()
-        began: datetime = self._ports.clock.now()
-        try:
-            return self._step(self.rotation, self._ports)
-        except Unknown:
-            self.rotation = replace(self.rotation, doubt_since=self.rotation.doubt_since or began)
-            raise
+        return self._step(self._turn.begin(), self._ports)
 
     def _retrying(self) -> Retrying:
         return Retrying(
@@ -124,8 +116,8 @@ class Effort:
             level,
             "step will be tried again",
             extra={
-                "rotation": self.rotation.id,
-                "connection": self.rotation.connection,
+                "rotation": self._turn.claim.rotation.id,
+                "connection": self._turn.claim.rotation.connection,
                 "step": self._step.__name__,
                 "try": state.attempt_number,
                 "wait_seconds": round(state.upcoming_sleep, 3),

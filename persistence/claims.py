@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Update, bindparam, insert, or_, update
+from sqlalchemy import Update, bindparam, insert, or_, select, update
 
 from persistence import models, rows
 from persistence.clock import UtcDateTime, database_now, database_now_plus, seconds
@@ -51,6 +51,9 @@ _TAKE: Final = (
 _HELD: Final = update(_r).where(
     _r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker")
 )
+_IS_HELD: Final = select(_r.c.id).where(
+    _r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker")
+)
 _RENEW: Final = _HELD.values(lease_until=database_now_plus(seconds("lease")))
 _RELEASE: Final = _HELD.values(worker=None, lease_until=None)
 
@@ -77,22 +80,27 @@ def claim(tx: Transaction, worker: str, *, lease: float, now: datetime, rotation
 def _take_over(tx: Transaction, taken: Claim, values: rows.Values, *, lost: str, now: datetime) -> Claim:
     """Claim what a lost worker left: whatever it sent since its last write is in doubt."""
     before = taken.rotation
-    after = replace(
-        before, version=before.version + 1, updated_at=now, doubt_since=before.doubt_since or before.updated_at
-    )
-    entry = append(
-        taken.journal, after, event=TAKEN_OVER, actor=taken.worker, source=before.state, detail={"from": lost}
-    )
+    after = replace(before.in_doubt(before.updated_at, now), version=before.version + 1, updated_at=now)
+    assert after.in_flight_until
+    detail = {"from": lost, "until": after.in_flight_until.isoformat()}
+    entry = append(taken.journal, after, event=TAKEN_OVER, actor=taken.worker, source=before.state, detail=detail)
     noted = {
         "version": after.version,
         "updated_at": after.updated_at,
         "doubt_since": after.doubt_since,
+        "in_flight_until": after.in_flight_until,
         "journal_seq": entry.seq,
         "journal_hash": entry.hash,
     }
     tx.execute(_TAKE, {**values, **noted})
     tx.execute(insert(models.journal), rows.of_entry(entry))
     return replace(taken, rotation=after, journal=entry.head)
+
+
+def ensure_held(tx: Transaction, held: Claim) -> None:
+    """Raise Stale when another worker has the rotation. A lease that only ran out is nobody else's yet."""
+    if tx.execute(_IS_HELD, _compared(held)).one_or_none() is None:
+        raise Stale
 
 
 def renew(tx: Transaction, held: Claim, *, lease: float) -> None:
@@ -106,6 +114,9 @@ def release(tx: Transaction, held: Claim) -> None:
 
 
 def _update(tx: Transaction, statement: Update, held: Claim, **values: object) -> None:
-    compared = {"b_id": held.rotation.id, "b_fence": held.fence, "b_worker": held.worker}
-    if tx.execute(statement, {**compared, **values}).rowcount == 0:
+    if tx.execute(statement, {**_compared(held), **values}).rowcount == 0:
         raise Stale
+
+
+def _compared(held: Claim) -> rows.Values:
+    return {"b_id": held.rotation.id, "b_fence": held.fence, "b_worker": held.worker}

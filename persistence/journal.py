@@ -21,10 +21,12 @@ REQUEST: Final = "request"
 """The event of every rotation's first entry, which comes from no state."""
 PUT_OFF: Final = "put_off"
 TAKEN_OVER: Final = "taken_over"
+UNKNOWN: Final = "unknown"
+"""A write was sent and its answer lost; committed before anything else is sent."""
 CONFIRMED_BY_PERSON: Final = "confirmed_by_person"
 ABANDON: Final = "abandon"
 
-NOTES: Final = (PUT_OFF, TAKEN_OVER, CONFIRMED_BY_PERSON)
+NOTES: Final = (PUT_OFF, TAKEN_OVER, UNKNOWN, CONFIRMED_BY_PERSON)
 """Events that leave the state as it is. They happen to rotations that have something left to do."""
 
 MOVES: Final = (

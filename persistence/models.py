@@ -154,6 +154,7 @@ class Rotations(_Table, table=True):
 
     skew_from: datetime | None = Field(default=None, sa_type=UtcDateTime)
     doubt_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    in_flight_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     may_create_record: bool
     may_overwrite: bool
     waiting_for: str = Field(sa_type=Text)

@@ -20,7 +20,7 @@ from persistence.journal import ORIGIN, REQUEST, Entry, Head, append
 from persistence.prepared import Prepared
 from persistence.upsert import insert_into
 from states.connection import Connection
-from states.errors import IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
+from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
 from states.rotation import Rotation
 from states.state import State
 
@@ -32,7 +32,7 @@ Make = Callable[[Connection], Rotation]
 """Makes a new rotation for a connection as it stands."""
 
 _LATEST: Final = (
-    connections.FULL.add_columns(_r.c.journal_hash, _r.c.closed_at)
+    connections.FULL.add_columns(_r.c.journal_hash, _r.c.closed_at, _r.c.in_flight_until)
     .outerjoin(_r, _r.c.id == _c.c.latest_rotation)
     .where(_c.c.name == bindparam("name"))
     .with_for_update(of=_c)
@@ -73,8 +73,13 @@ def _know_certificate(dialect: str) -> Prepared:
     return Prepared(insert_into(_certificates, dialect).on_conflict_do_nothing())
 
 
-def add(tx: Transaction, connection: str, make: Make, *, worker: str | None, lease: float) -> tuple[Rotation, Head]:
-    """Insert a new rotation with its first journal entry, held at once by ``worker`` if that is given."""
+def add(
+    tx: Transaction, connection: str, make: Make, *, worker: str | None, lease: float
+) -> tuple[Rotation, Claim | None]:
+    """Insert a new rotation with its first journal entry, claimed at once for ``worker`` if that is given.
+
+    While a write of the rotation before may still take effect, the new one is held off and not claimed.
+    """
     latest = tx.execute(_LATEST, {"name": connection}).mappings().one_or_none()
     if latest is None:
         raise NotFound(f"There is no connection {connection}.")
@@ -83,9 +88,14 @@ def add(tx: Transaction, connection: str, make: Make, *, worker: str | None, lea
     rotation = make(before)
     if rotation.previous and rotation.previous != before.current:
         _know_certificate(tx.dialect.name).run(tx, rows.of_certificate(rotation.previous))
-    entry = append(
-        Head(0, previous_hash), rotation, event=REQUEST, actor=rotation.actor, source=None, detail=_asked(rotation)
-    )
+    detail = _asked(rotation)
+    until: datetime | None = latest["in_flight_until"]
+    if until and until > rotation.available_at:
+        held_off = HeldOff(f"A write of rotation {latest['latest_rotation']} may take effect until {_second(until)}.")
+        rotation = replace(rotation, available_at=until, waiting_for=held_off.message)
+        detail |= {"code": held_off.code, "message": held_off.message, "until": until.isoformat()}
+        worker = None
+    entry = append(Head(0, previous_hash), rotation, event=REQUEST, actor=rotation.actor, source=None, detail=detail)
     values = {
         **rows.of_request(rotation),
         **rows.of_progress(rotation),
@@ -101,7 +111,7 @@ def add(tx: Transaction, connection: str, make: Make, *, worker: str | None, lea
     except IntegrityError as error:
         raise IllegalMove(f"The store refuses rotation {rotation.id}: its id is taken, or it is not new.") from error
     _CHANGE_CONNECTION.run(tx, {"b_name": connection, "latest_rotation": rotation.id})
-    return rotation, entry.head
+    return rotation, Claim(rotation, worker, fence=1, journal=entry.head) if worker else None
 
 
 def advance(
@@ -137,13 +147,17 @@ def write(
             next_action=f"Look at it with `keyturn rotation show {before.id}`, then repeat the command.",
         )
     if standing.worker:  # it died holding the rotation, and nobody knows what it had sent
-        after = replace(after, doubt_since=after.doubt_since or before.updated_at)
+        after = after.in_doubt(before.updated_at, after.updated_at)
     head = Head(standing.journal_seq, standing.journal_hash)
     entry = append(head, after, event=event, actor=actor, source=before.state, detail=detail)
     _store(tx, _WRITE, before, after, entry, _hold(None, 0))
     if after.closed_at and after.candidate:  # it was given up, and nothing will ever need its key
         _ERASE_KEY.run(tx, {"b_fingerprint": after.candidate.fingerprint, "sealed_key": None})
     return replace(after, version=before.version + 1)
+
+
+def _second(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _asked(rotation: Rotation) -> dict[str, object]:

@@ -102,17 +102,20 @@ class Store:
     def request(self, connection: str, make: moves.Make) -> Rotation:
         """Store the new rotation that ``make`` makes for the connection as it stands, and its first journal entry.
 
-        Raises NotFound without such a connection, RotationOpen while it has an open rotation.
+        While a write of the rotation before may still take effect, the new one is not available, and says so in
+        ``waiting_for``. Returns it as it was stored. Raises NotFound without such a connection, RotationOpen while it
+        has an open rotation.
         """
         with self._database.writing() as tx:
             rotation, _ = moves.add(tx, connection, make, worker=None, lease=0)
         return rotation
 
-    def request_for(self, worker: str, connection: str, make: moves.Make, *, lease: float) -> Claim:
-        """Do the same, and claim the new rotation for ``worker`` for ``lease`` seconds."""
+    def request_for(
+        self, worker: str, connection: str, make: moves.Make, *, lease: float
+    ) -> tuple[Rotation, Claim | None]:
+        """Do the same, and claim the new rotation, if it is available, for ``worker`` for ``lease`` seconds."""
         with self._database.writing() as tx:
-            rotation, head = moves.add(tx, connection, make, worker=worker, lease=lease)
-        return Claim(rotation, worker, fence=1, journal=head)
+            return moves.add(tx, connection, make, worker=worker, lease=lease)
 
     def rotation(self, rotation_id: str) -> Rotation:
         """The rotation with this id, or the only one whose id begins with these six characters or more.
@@ -143,6 +146,11 @@ class Store:
         """
         with self._database.writing() as tx:
             return claims.claim(tx, worker, lease=lease, now=now, rotation_id=rotation_id)
+
+    def ensure_held(self, claim: Claim) -> None:
+        """Raise Stale when another worker has the rotation. Nothing is written."""
+        with self._database.reading() as tx:
+            claims.ensure_held(tx, claim)
 
     def renew(self, claim: Claim, *, lease: float) -> None:
         """Hold the claim for another ``lease`` seconds. Raises Stale when another worker has the rotation."""

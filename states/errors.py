@@ -51,10 +51,11 @@ class Throttled(TryLater):
     code = "THROTTLED"
 
 
-class NotSavedYet(TryLater):
-    """OpenAir took the certificate, but reading it back still shows another one."""
+class HeldOff(TryLater):
+    """A write of the rotation before may still take effect."""
 
-    code = "NOT_SAVED_YET"
+    code = "HELD_OFF"
+    next_action = "Nothing to do: a worker begins the new rotation when that time is over."
 
 
 # --- read back before repeating ---------------------------------------------------------------------------------------
@@ -65,6 +66,12 @@ class Unknown(KeyturnError):
 
     code = "UNKNOWN_OUTCOME"
     next_action = "Nothing to do: Keyturn reads back what is true before it sends anything again."
+
+
+class NotSavedYet(Unknown):
+    """OpenAir took the certificate, but reading it back still shows another one."""
+
+    code = "NOT_SAVED_YET"
 
 
 # --- a person has a part to do ----------------------------------------------------------------------------------------

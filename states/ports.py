@@ -5,12 +5,14 @@ Every remote call may raise TryLater (nothing was changed), SignInRefused, NotPe
 Refused. A call that writes may also raise Unknown: it was sent, and its answer was lost.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from enum import StrEnum
+from typing import NoReturn, Protocol
 
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
+from states.errors import KeyturnError, Stale
 from states.rotation import Candidate, Confirmation, PrivateKey
 
 PLACEHOLDER_FILE = "openair-certificate.pem"
@@ -129,6 +131,58 @@ class Random(Protocol):
         ...
 
 
+class Write(StrEnum):
+    """A request that changes something outside."""
+
+    INSTALL = "install"
+    SAVE = "save"
+
+
+class Turn(Protocol):
+    """One try of a step, by the worker that holds the rotation."""
+
+    @property
+    def began(self) -> datetime:
+        """When the try began (UTC)."""
+        ...
+
+    def check(self) -> None:
+        """Raise Stale once this worker lost the rotation. Called right before each Write."""
+        ...
+
+    def lost(self, write: Write, error: KeyturnError) -> None:
+        """Commit that ``write`` was sent and nobody knows what came of it; ``error`` tells why.
+
+        Called before anything else is sent. Raises Stale when it cannot be committed: this worker then lets the
+        rotation go as a lost one, and the next finds it in doubt.
+        """
+        ...
+
+    def saw(self, what: str) -> None:
+        """Note what a look at the other systems showed, as a sentence: the evidence by which a doubt is settled."""
+        ...
+
+
+class NoTurn:
+    """Nobody's turn: who holds no rotation writes nothing."""
+
+    @property
+    def began(self) -> NoReturn:
+        """There is none. Raises Stale."""
+        raise Stale
+
+    def check(self) -> NoReturn:
+        """Raise Stale."""
+        raise Stale
+
+    def lost(self, _write: Write, _error: KeyturnError) -> NoReturn:
+        """Raise Stale."""
+        raise Stale
+
+    def saw(self, what: str) -> None:
+        """Forget it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The outside world of one connection, as the steps see it."""
@@ -138,3 +192,5 @@ class Ports:
     keys: Keys
     clock: Clock
     random: Random
+    turn: Turn = field(default_factory=NoTurn)
+    """The worker's hold on the rotation in hand, which the engine gives."""

@@ -1,13 +1,19 @@
 """A rotation and the proofs it gathers. All frozen: a move makes a new rotation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
 from states.errors import KeyturnError, NotConfirmed
 from states.state import State
+
+HOLD_OFF: Final = timedelta(minutes=3)
+"""How long after doubt was raised the write in doubt may still take effect. NetSuite refuses an install two minutes
+after its try began (steps.INSTALL_WITHIN), by a clock that may be a minute slow. Of a save in OpenAir it is an
+assumption."""
 
 
 class PrivateKey:
@@ -134,6 +140,9 @@ class Rotation:
     """The earliest moment at which NetSuite may have held the new key (UTC): skew is never understated."""
     doubt_since: datetime | None = None
     """Since when a write may have been sent whose answer nobody has seen (UTC); None when there is none."""
+    in_flight_until: datetime | None = None
+    """Until when a write whose answer was lost may still take effect (UTC). It outlasts the doubt: what was settled by
+    sending again may have left the first request on its way. The connection's next rotation begins no earlier."""
     may_create_record: bool = False
     may_overwrite: bool = False
     """What a person allowed on resuming: create the missing record; replace a foreign certificate."""
@@ -155,6 +164,15 @@ class Rotation:
     def is_open(self) -> bool:
         """Whether it still holds its connection: under way or parked."""
         return self.closed_at is None
+
+    def in_doubt(self, since: datetime, now: datetime) -> "Rotation":
+        """The rotation with doubt raised ``now`` about a write that may have been sent from ``since`` on."""
+        until = now + HOLD_OFF
+        return replace(
+            self,
+            doubt_since=self.doubt_since or since,
+            in_flight_until=max(until, self.in_flight_until or until),
+        )
 
     def skew(self, now: datetime) -> timedelta | None:
         """How long OpenAir lagged behind NetSuite, up to ``now`` where it still does; None before the upload."""

@@ -21,7 +21,7 @@ from states.errors import (
     NotSavedYet,
     Unknown,
 )
-from states.ports import Ports
+from states.ports import Ports, Record, Write
 from states.rotation import Candidate, Confirmation, Receipt, Rotation
 
 Step = Callable[[Rotation, Ports], Rotation]
@@ -31,7 +31,9 @@ FRESH: Final = timedelta(seconds=5)
 READ_BACK_DELAY: Final = 2.0
 """Seconds between two looks at what is true, after a write whose answer was lost."""
 INSTALL_WITHIN: Final = timedelta(seconds=120)
-"""How late NetSuite may still begin an install; after that it refuses. Allows for clocks that disagree by a minute."""
+"""How late after its try began NetSuite may still begin an install; after that it refuses. Allows for clocks that
+disagree by a minute. Counted from before the look that allowed it, so that a worker which stood still in between cannot
+send what has long been overtaken."""
 
 
 def generate_key(rotation: Rotation, ports: Ports) -> Rotation:
@@ -62,40 +64,30 @@ def save_to_openair(rotation: Rotation, ports: Ports) -> Rotation:
     did not find it.
     """
     confirmation = _confirmation_of(rotation)
-    if rotation.doubt_since and _openair_holds_candidate(rotation, ports):
-        return _saved(rotation, ports)
-    if abs(ports.clock.now() - confirmation.asked_at) > FRESH:  # clocks of two machines may disagree either way
-        confirmation = _ensure_installed(rotation, ports)
-    lost: Unknown | None = None
-    try:
-        ports.openair.save(confirmation)
-    except Unknown as error:
-        lost = error
-    try:
-        shows = _openair_holds_candidate(rotation, ports)
-    except KeyturnError as blind:
-        if lost:
-            raise lost from blind  # what was sent stays in doubt, whatever kept us from looking
-        raise
-    if not shows:
-        raise lost or NotSavedYet
-    return _saved(rotation, ports)
+    if not (rotation.doubt_since and _openair_holds_candidate(rotation, ports, looks=2)):
+        if abs(ports.clock.now() - confirmation.asked_at) > FRESH:  # clocks of two machines may disagree either way
+            confirmation = _ensure_installed(rotation, ports)
+        _save(rotation, ports, confirmation)
+    return replace(rotation, saved=Receipt(confirmation.fingerprint, ports.clock.now()))
 
 
 def verify(rotation: Rotation, ports: Ports) -> Rotation:
     """See that both sides agree: NetSuite signs a fresh challenge, and OpenAir holds the certificate it verifies with.
 
     Raises ForeignRotation when NetSuite signs with another key, Drift when OpenAir holds another certificate; where a
-    person allowed to overwrite, the candidate is put back instead.
+    person allowed to overwrite, the candidate is put back instead, and may raise as save_to_openair does.
     """
     proved = _ensure_installed(rotation, ports)
-    held = ports.openair.read()
-    if rotation.may_overwrite and (held is None or held.fingerprint != proved.fingerprint):
-        ports.openair.save(proved)
-        held = ports.openair.read()
-    if held is None or held.fingerprint != proved.fingerprint:
-        raise Drift
-    return replace(rotation, verified=Receipt(held.fingerprint, ports.clock.now()))
+    if not _openair_holds_candidate(rotation, ports, looks=_looks(rotation)):
+        if not rotation.may_overwrite:
+            raise Drift
+        _save(rotation, ports, proved)
+    return replace(rotation, verified=Receipt(proved.fingerprint, ports.clock.now()))
+
+
+def _looks(rotation: Rotation) -> int:
+    """How often to look before sending: what was sent earlier and not answered may land late."""
+    return 2 if rotation.doubt_since else 1
 
 
 # --- NetSuite ---------------------------------------------------------------------------------------------------------
@@ -103,14 +95,13 @@ def verify(rotation: Rotation, ports: Ports) -> Rotation:
 
 def _ensure_installed(rotation: Rotation, ports: Ports) -> Confirmation:
     """Have NetSuite prove that it holds the candidate, installing it where it does not."""
-    in_doubt = rotation.doubt_since is not None
-    return _find_candidate(rotation, ports, looks=2 if in_doubt else 1) or _install(rotation, ports)
+    return _find_candidate(rotation, ports, looks=_looks(rotation)) or _install(rotation, ports)
 
 
 def _find_candidate(rotation: Rotation, ports: Ports, looks: int) -> Confirmation | None:
     """Ask NetSuite to sign; return the proof that it holds the candidate, or None where the candidate may go in.
 
-    Several looks have a delay between them: a write that was sent earlier may land late.
+    Several looks have a delay between them.
     """
     for look in range(looks):
         if look:
@@ -119,21 +110,27 @@ def _find_candidate(rotation: Rotation, ports: Ports, looks: int) -> Confirmatio
         try:
             signature = ports.netsuite.sign(challenge)
         except CertificateRecordMissing:
+            ports.turn.saw("NetSuite has no certificate record.")
             if not rotation.may_create_record:
                 raise
             continue
         except CannotSign:
-            # In doubt it may be our own install, not usable so far.
-            if not (rotation.doubt_since or _may_replace(rotation, ports)):
+            ports.turn.saw("NetSuite cannot sign with what its record holds.")
+            if not _may_replace(rotation, ports, is_mute=True):
                 raise
             continue
         if _is_previous(rotation, challenge, signature):
+            ports.turn.saw("NetSuite signed with the certificate before.")
             continue
         try:
-            return _confirmation(rotation, challenge, signature, asked_at)
+            found = _confirmation(rotation, challenge, signature, asked_at)
         except NotConfirmed as error:
+            ports.turn.saw("NetSuite signed with another key.")
             if not _may_replace(rotation, ports):
                 raise ForeignRotation from error
+        else:
+            ports.turn.saw("NetSuite signed with the candidate.")
+            return found
     return None
 
 
@@ -143,12 +140,25 @@ def _is_previous(rotation: Rotation, challenge: Challenge, signature: str) -> bo
     return rotation.confirmation is None and previous is not None and previous.verifies(signature, challenge.text)
 
 
-def _may_replace(rotation: Rotation, ports: Ports) -> bool:
-    """Whether what is in the record is nobody's: a person said so, nothing was expected there, or the placeholder."""
+def _may_replace(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> bool:
+    """Whether what is in the record is nobody's: a person said so, nothing was expected there, or the placeholder.
+
+    ``is_mute``: NetSuite could not sign with it. In doubt, that may also be our own install, not usable so far.
+    """
     if rotation.may_overwrite or (rotation.previous is None and rotation.confirmation is None):
         return True
     record = ports.netsuite.report().record
-    return record is not None and record.is_placeholder
+    if record is None:
+        return False
+    is_ours = is_mute and rotation.doubt_since is not None and _shows_candidate(rotation, record)
+    return record.is_placeholder or is_ours
+
+
+def _shows_candidate(rotation: Rotation, record: Record) -> bool:
+    """Whether the record shows the candidate's validity, to the second: all that NetSuite tells of a certificate."""
+    candidate = _candidate_of(rotation).certificate
+    shown = tuple(moment and moment.replace(microsecond=0) for moment in (record.valid_from, record.valid_to))
+    return shown == (candidate.not_before, candidate.not_after)
 
 
 def _install(rotation: Rotation, ports: Ports) -> Confirmation:
@@ -156,16 +166,18 @@ def _install(rotation: Rotation, ports: Ports) -> Confirmation:
     ports.openair.read()  # the second leg must be ready before the first is taken
     key = ports.keys.open(rotation.id, candidate)
     challenge, asked_at = _challenge(ports)
+    ports.turn.check()
     try:
         signature = ports.netsuite.install(
             candidate.certificate,
             key,
             challenge,
-            deadline=asked_at + INSTALL_WITHIN,
+            deadline=ports.turn.began + INSTALL_WITHIN,
             create=rotation.may_create_record,
         )
         return _confirmation(rotation, challenge, signature, asked_at)
     except (Unknown, NotConfirmed) as error:
+        ports.turn.lost(Write.INSTALL, error)
         try:
             found = _find_candidate(rotation, ports, looks=2)
         except KeyturnError as blind:
@@ -194,20 +206,38 @@ def _confirmation(rotation: Rotation, challenge: Challenge, signature: str, aske
 # --- OpenAir ----------------------------------------------------------------------------------------------------------
 
 
-def _openair_holds_candidate(rotation: Rotation, ports: Ports) -> bool:
-    """Whether OpenAir holds the candidate, at the first look or at a second one after a delay."""
+def _openair_holds_candidate(rotation: Rotation, ports: Ports, looks: int) -> bool:
+    """Whether OpenAir holds the candidate, at the first look or at another one after a delay."""
     fingerprint = _candidate_of(rotation).fingerprint
-    for look in range(2):
+    for look in range(looks):
         if look:
             ports.clock.sleep(READ_BACK_DELAY)
         held = ports.openair.read()
         if held is not None and held.fingerprint == fingerprint:
+            ports.turn.saw("OpenAir holds the candidate.")
             return True
+        ports.turn.saw(f"OpenAir holds {'another' if held else 'no'} certificate.")
     return False
 
 
-def _saved(rotation: Rotation, ports: Ports) -> Rotation:
-    return replace(rotation, saved=Receipt(_candidate_of(rotation).fingerprint, ports.clock.now()))
+def _save(rotation: Rotation, ports: Ports, confirmation: Confirmation) -> None:
+    """Save the certificate in OpenAir, and see it there. What was not seen is unknown, whatever the answer was."""
+    ports.turn.check()
+    lost: Unknown | None = None
+    try:
+        ports.openair.save(confirmation)
+    except Unknown as error:
+        ports.turn.lost(Write.SAVE, error)
+        lost = error
+    try:
+        if _openair_holds_candidate(rotation, ports, looks=2):
+            return
+        unseen = lost or NotSavedYet()
+    except KeyturnError as blind:
+        unseen = lost or NotSavedYet(f"OpenAir took the certificate, but cannot be read now: {blind.message}")
+    if not lost:
+        ports.turn.lost(Write.SAVE, unseen)
+    raise unseen
 
 
 # --- what the rotation must have by now -------------------------------------------------------------------------------

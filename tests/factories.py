@@ -144,4 +144,6 @@ def add(store: "Store", rotation: Rotation) -> Rotation:
 def begin(store: "Store", state: State = State.REQUESTED, *, number: int = 1, **over: Any) -> "Claim":
     """A new rotation in the store, claimed for the worker ``w1`` and taken to ``state``."""
     rotation = a_rotation(id=an_id(number), **over)
-    return carry(store, store.request_for("w1", rotation.connection, lambda _: rotation, lease=60), state)
+    _, claim = store.request_for("w1", rotation.connection, lambda _: rotation, lease=60)
+    assert claim
+    return carry(store, claim, state)

@@ -71,7 +71,8 @@ def connection(shown: Connection, secrets: list[SecretName] | None = None) -> Js
 def rotation(shown: Rotation, now: datetime) -> Json:
     """``id``, ``connection``, ``state``, ``cause``, ``actor``, ``reason``, ``attempt``, ``tries``, ``created_at``,
     ``updated_at``, ``available_at``, ``closed_at``, ``skew_seconds`` (up to now where it still grows; null before the
-    upload), ``in_doubt`` (whether a write's answer was lost), ``candidate`` and ``previous`` (certificates),
+    upload), ``in_doubt`` (whether a write's answer was lost), ``in_flight_until`` (until
+    when such a write may still take effect), ``candidate`` and ``previous`` (certificates),
     ``waiting_for`` (null when nothing is waited for), ``failure`` (``failed_from``, ``code``, ``message``,
     ``next_action``, ``at``; null unless parked).
     """
@@ -91,6 +92,7 @@ def rotation(shown: Rotation, now: datetime) -> Json:
         "closed_at": iso(shown.closed_at),
         "skew_seconds": round(skew.total_seconds(), 3) if skew is not None else None,
         "in_doubt": shown.doubt_since is not None,
+        "in_flight_until": iso(shown.in_flight_until),
         "candidate": certificate(shown.candidate.certificate if shown.candidate else None),
         "previous": certificate(shown.previous),
         "waiting_for": shown.waiting_for or None,

@@ -37,8 +37,8 @@ def rotate(
             )
             return Exit.FINE
         lease = app.settings.worker.lease
-        claim = app.rotations.request_for(app.worker_name, name, actor=actor(), reason=reason, lease=lease)
-        return carry(session, app, claim.rotation, claim)
+        rotation, claim = app.rotations.request_for(app.worker_name, name, actor=actor(), reason=reason, lease=lease)
+        return carry(session, app, rotation, claim)
 
 
 def _would(session: Session, app: App, connection: Connection) -> int:

@@ -99,6 +99,9 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
         rows.append(("replaces", rotation.previous.fingerprint))
     if rotation.waiting_for:
         rows.append(("waits", f"{rotation.waiting_for}\nAgain at {words.moment(rotation.available_at)}"))
+    if rotation.doubt_since:
+        until = f"\nIt may take effect until {words.moment(rotation.in_flight_until)}"
+        rows.append(("in doubt", f"A write's answer was lost, begun {words.moment(rotation.doubt_since)}{until}"))
     if rotation.failure:
         failure = rotation.failure
         rows += [
@@ -125,7 +128,7 @@ def journal(rotation: RotationId, /, *, session: Given) -> int:
             "WHO": lambda entry: entry.actor,
         },
         flexible=("WHO",),
-        remark=lambda entry: str(entry.detail.get("message", "")),
+        remark=timeline.remark,
     )
     session.out.list(entries, view, empty="The journal is empty.")
     return Exit.FINE

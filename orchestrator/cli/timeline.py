@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.cli import words
-from persistence.journal import PUT_OFF, REQUEST, Entry
+from persistence.journal import PUT_OFF, REQUEST, UNKNOWN, Entry
 from states.rotation import Rotation
 from states.state import State
 from states.table import ACTIVE, FAIL, NEXT, RESUME
@@ -45,8 +45,11 @@ def legs(journal: Sequence[Entry]) -> list[Leg]:
 
 
 def put_off(journal: Sequence[Entry]) -> tuple[str, str]:
-    """The code and message of the error for which the rotation was put off last; empty where it was not."""
-    last = next((entry for entry in reversed(journal) if entry.event == PUT_OFF), None)
+    """The code and message of the error for which the rotation was put off last; empty where it was not.
+
+    One that is held off from the beginning tells so in its first entry.
+    """
+    last = next((entry for entry in reversed(journal) if entry.event in (PUT_OFF, REQUEST)), None)
     return (str(last.detail.get("code", "")), str(last.detail.get("message", ""))) if last else ("", "")
 
 
@@ -67,13 +70,28 @@ def line(entry: Entry, before: Entry | None, connection: str) -> str:
 
 def told(entry: Entry, before: Entry | None) -> str:
     """What brought the rotation there, in a few words; ``before`` is the entry before this one."""
-    detail = entry.detail
+    detail, because = entry.detail, _because(entry)
     if entry.event == REQUEST:
-        return f"{detail.get('cause')}, asked by {entry.actor}"
+        held_off = f", not begun before {detail.get('until')}" if because else ""
+        return f"{detail.get('cause')}, asked by {entry.actor}{held_off}{because}"
     if entry.event == FAIL:
-        return f"parked [{detail.get('code')}]: {detail.get('message')}"
+        return f"parked{because}"
     if entry.event == PUT_OFF:
-        return f"put off until {detail.get('until')} [{detail.get('code')}]: {detail.get('message')}"
+        return f"put off until {detail.get('until')}{because}"
+    if entry.event == UNKNOWN:
+        return f"answer to the {detail.get('write')} lost, it may take effect until {detail.get('until')}{because}"
     if entry.source is entry.target or before is None or entry.event == RESUME:
         return f"{entry.event.replace('_', ' ')} by {entry.actor}"
-    return f"after {words.span(entry.at - before.at)}"
+    return f"after {words.span(entry.at - before.at)}{because}"
+
+
+def remark(entry: Entry) -> str:
+    """The reason that the entry gives and what was seen when a doubt was settled, as sentences; or empty."""
+    looks = entry.detail.get("looks")
+    told = [entry.detail.get("message"), *(looks if isinstance(looks, list) else ())]
+    return " ".join(str(each) for each in told if each)
+
+
+def _because(entry: Entry) -> str:
+    code, told = entry.detail.get("code"), remark(entry)
+    return (f" [{code}]" if code else "") + (f": {told}" if told else "")

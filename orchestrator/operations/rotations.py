@@ -47,10 +47,13 @@ class Rotations:
         """
         return self._store.request(connection, self._new(actor, reason, scheduled=scheduled))
 
-    def request_for(self, worker: str, connection: str, *, actor: str, reason: str = "", lease: float) -> Claim:
+    def request_for(
+        self, worker: str, connection: str, *, actor: str, reason: str = "", lease: float
+    ) -> tuple[Rotation, Claim | None]:
         """Ask for a new certificate and claim the rotation for ``worker`` in the same transaction.
 
-        ``lease`` is in seconds. Raises as ``request``.
+        ``lease`` is in seconds. There is no claim while a write of the rotation before may still take effect. Raises
+        as ``request``.
         """
         return self._store.request_for(worker, connection, self._new(actor, reason, scheduled=False), lease=lease)
 

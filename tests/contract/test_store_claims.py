@@ -12,6 +12,7 @@ from factories import NOW, a_connection, a_rotation, add, an_id, begin, carry
 from persistence.journal import PUT_OFF, TAKEN_OVER
 from persistence.store import Claim, Store
 from states.errors import Stale
+from states.rotation import HOLD_OFF
 from states.state import State
 
 
@@ -28,7 +29,8 @@ def test_a_claim_holds_the_rotation(store: Store) -> None:
 
 def test_a_rotation_can_be_claimed_as_it_is_added(store: Store) -> None:
     """The new rotation is its worker's at once."""
-    claim = store.request_for("w1", "acme", lambda _: a_rotation(), lease=60)
+    _, claim = store.request_for("w1", "acme", lambda _: a_rotation(), lease=60)
+    assert claim
     assert ("w1", a_rotation()) == (claim.worker, claim.rotation)
     assert store.claim("w2", lease=60, now=NOW) is None
     assert State.KEY_GENERATED is carry(store, claim, State.KEY_GENERATED).rotation.state
@@ -48,10 +50,14 @@ def test_a_lease_that_ran_out_sets_doubt(store: Store) -> None:
     now = NOW + timedelta(minutes=1)
     taken = store.claim("w2", lease=60, now=now)
     assert taken
-    expected = replace(lost.rotation, version=lost.rotation.version + 1, updated_at=now, doubt_since=NOW)
+    until = now + HOLD_OFF
+    expected = replace(
+        lost.rotation, version=lost.rotation.version + 1, updated_at=now, doubt_since=NOW, in_flight_until=until
+    )
     assert expected == taken.rotation == store.rotation(an_id(1))
     last = store.journal(an_id(1))[-1]
-    assert (TAKEN_OVER, "w2", {"from": "w1"}, now) == (last.event, last.actor, last.detail, last.at)
+    detail = {"from": "w1", "until": until.isoformat()}
+    assert (TAKEN_OVER, "w2", detail, now) == (last.event, last.actor, last.detail, last.at)
 
 
 def test_doubt_is_not_set_later_than_it_was(store: Store) -> None:
@@ -60,6 +66,14 @@ def test_doubt_is_not_set_later_than_it_was(store: Store) -> None:
     since = NOW - timedelta(hours=1)
     lost = store.advance(lost, replace(lost.rotation, doubt_since=since), event=PUT_OFF, detail={}, lease=-1)
     assert since == _claim(store, "w2").rotation.doubt_since
+
+
+def test_what_is_in_flight_is_waited_for_no_shorter_than_it_was(store: Store) -> None:
+    """A take-over by a worker whose clock is slow leaves the later end of what may still take effect."""
+    lost = begin(store, State.KEY_GENERATED)
+    until = NOW + timedelta(hours=1)
+    lost = store.advance(lost, replace(lost.rotation, in_flight_until=until), event=PUT_OFF, detail={}, lease=-1)
+    assert until == _claim(store, "w2").rotation.in_flight_until
 
 
 def test_a_worker_that_takes_over_from_itself_is_in_doubt_too(store: Store) -> None:
@@ -82,6 +96,21 @@ def test_a_late_worker_is_fenced_off(store: Store) -> None:
         with pytest.raises(Stale):
             do()
     assert State.UPLOADED_TO_NETSUITE is carry(store, taken, State.UPLOADED_TO_NETSUITE).rotation.state
+
+
+def test_a_claim_is_held_until_another_has_it(store: Store) -> None:
+    """Asked before each write to the other systems: a lease that ran out is enough only once somebody took over."""
+    claim = begin(store, State.KEY_GENERATED)
+    store.ensure_held(claim)
+    store.renew(claim, lease=-1)
+    store.ensure_held(claim)
+    taken = _claim(store, "w2")
+    with pytest.raises(Stale):
+        store.ensure_held(claim)
+    store.ensure_held(taken)
+    store.release(taken)
+    with pytest.raises(Stale):
+        store.ensure_held(taken)
 
 
 def test_what_was_given_back_is_not_held_any_more(store: Store) -> None:

@@ -1,7 +1,7 @@
 """Rotations in the store: adding, moving, finding."""
 
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -19,12 +19,12 @@ from factories import (
     next_move,
 )
 
-from persistence.journal import PUT_OFF
+from persistence.journal import PUT_OFF, UNKNOWN
 from persistence.store import Store
 from states import lifecycle, table
 from states.connection import Algorithm, Policy
 from states.errors import IllegalMove, NotFound, RotationOpen, Stale
-from states.rotation import Cause
+from states.rotation import HOLD_OFF, Cause
 from states.state import State
 
 
@@ -97,6 +97,33 @@ def test_a_completed_rotation_makes_room_for_the_next(store: Store) -> None:
     assert store.open_rotation("acme") is None
     begin(store, number=2)
     assert an_id(2) == _open(store, "acme")
+
+
+def test_the_next_rotation_waits_for_what_is_in_flight(store: Store) -> None:
+    """A write of the rotation before may still take effect: the new one says so, is not claimed, and begins then."""
+    _end(store, in_flight_until=NOW + HOLD_OFF)
+    stored, claim = store.request_for("w1", "acme", lambda _: a_rotation(id=an_id(2)), lease=60)
+    assert claim is None
+    assert (stored, NOW + HOLD_OFF) == (store.rotation(an_id(2)), stored.available_at)
+    assert an_id(1) in stored.waiting_for
+    told = store.journal(an_id(2))[0].detail
+    assert ("HELD_OFF", stored.waiting_for, stored.available_at.isoformat()) == (
+        told["code"],
+        told["message"],
+        told["until"],
+    )
+    assert store.claim("w1", lease=60, now=NOW + HOLD_OFF - timedelta(microseconds=1)) is None
+    taken = store.claim("w1", lease=60, now=NOW + HOLD_OFF)
+    assert taken
+    assert stored == taken.rotation
+
+
+def test_what_was_in_flight_holds_nothing_up_later(store: Store) -> None:
+    """When its time is over, the next rotation begins and is claimed at once."""
+    _end(store, in_flight_until=NOW)
+    stored, claim = store.request_for("w1", "acme", lambda _: a_rotation(id=an_id(2)), lease=60)
+    assert claim
+    assert (NOW, "") == (stored.available_at, stored.waiting_for)
 
 
 def test_a_rotation_needs_its_connection(store: Store) -> None:
@@ -229,6 +256,7 @@ def test_a_persons_write_fences_off_a_lost_worker(store: Store) -> None:
     store.renew(claim, lease=-1)
     written = store.write(claim.rotation, claim.rotation, event=PUT_OFF, actor="ada", detail={})
     assert claim.rotation.updated_at == written.doubt_since == store.rotation(written.id).doubt_since
+    assert claim.rotation.updated_at + HOLD_OFF == written.in_flight_until
     with pytest.raises(Stale):
         carry(store, claim, State.UPLOADED_TO_NETSUITE)
     retaken = store.claim("w2", lease=60, now=NOW)
@@ -274,6 +302,13 @@ def test_the_newest_rotations_come_first(store: Store) -> None:
     assert [an_id(3), an_id(2), an_id(1)] == listed(connection="acme")
     assert [an_id(4)] == listed(states=[State.KEY_GENERATED, State.FAILED])
     assert [] == listed(connection="other", states=[State.COMPLETED])
+
+
+def _end(store: Store, *, in_flight_until: datetime) -> None:
+    """A rotation that is completed though a write of it may still be on its way."""
+    claim = begin(store, State.SAVED_TO_OPENAIR)
+    noted = replace(claim.rotation, in_flight_until=in_flight_until)
+    carry(store, store.advance(claim, noted, event=UNKNOWN, detail={}, lease=60), State.COMPLETED)
 
 
 def _open(store: Store, connection: str) -> str | None:

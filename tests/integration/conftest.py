@@ -29,7 +29,8 @@ def rotate(app: App) -> Callable[[], Rotation]:
     """Rotate the connection in this process, as far as it goes."""
 
     def run() -> Rotation:
-        claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
+        _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
+        assert claim, "the rotation is held off"
         with app.engine() as engine:
             return engine.run(claim)
 

@@ -207,7 +207,8 @@ def test_save_is_retried_at_once_and_then_put_off(app: App, simulator: Simulator
 def test_export_waits_for_a_person(app: App, simulator: Simulator, carry: Carry) -> None:
     """The export adapter hands the certificate over, waits without giving up, and completes on confirmation."""
     connect(app, simulator.credentials, "by-hand", openair=OpenAirSettings(kind=OpenAirKind.EXPORT))
-    claim = app.rotations.request_for("test", "by-hand", actor="tester", lease=15)
+    _, claim = app.rotations.request_for("test", "by-hand", actor="tester", lease=15)
+    assert claim
     with app.engine() as engine:
         waiting = engine.run(claim)
     candidate = _candidate(waiting)

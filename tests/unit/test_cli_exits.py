@@ -26,6 +26,7 @@ CODES = {
     errors.TryLater: 7,
     errors.Throttled: 7,
     errors.NotSavedYet: 7,
+    errors.HeldOff: 6,
     errors.Unknown: 7,
     errors.GaveUp: 7,
     errors.VaultLocked: 1,

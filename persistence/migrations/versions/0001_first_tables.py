@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("skew_from", sa.DateTime(timezone=True), nullable=True),
         sa.Column("doubt_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("in_flight_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("may_create_record", sa.Boolean(), nullable=False),
         sa.Column("may_overwrite", sa.Boolean(), nullable=False),
         sa.Column("waiting_for", sa.Text(), nullable=False),
@@ -230,7 +231,9 @@ def upgrade() -> None:
             "'KeyGenerated>put_off>KeyGenerated', 'UploadedToNetSuite>put_off>UploadedToNetSuite', "
             "'SavedToOpenAir>put_off>SavedToOpenAir', 'Requested>taken_over>Requested', "
             "'KeyGenerated>taken_over>KeyGenerated', 'UploadedToNetSuite>taken_over>UploadedToNetSuite', "
-            "'SavedToOpenAir>taken_over>SavedToOpenAir', 'Requested>confirmed_by_person>Requested', "
+            "'SavedToOpenAir>taken_over>SavedToOpenAir', 'Requested>unknown>Requested', "
+            "'KeyGenerated>unknown>KeyGenerated', 'UploadedToNetSuite>unknown>UploadedToNetSuite', "
+            "'SavedToOpenAir>unknown>SavedToOpenAir', 'Requested>confirmed_by_person>Requested', "
             "'KeyGenerated>confirmed_by_person>KeyGenerated', "
             "'UploadedToNetSuite>confirmed_by_person>UploadedToNetSuite', "
             "'SavedToOpenAir>confirmed_by_person>SavedToOpenAir', 'Failed>abandon>Failed')",

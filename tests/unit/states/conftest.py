@@ -25,8 +25,17 @@ from cryptography.x509.oid import NameOID
 from states import table
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
-from states.errors import CannotSign, CertificateRecordMissing, KeyMismatch, KeyturnError, Refused, SealBroken, TryLater
-from states.ports import PLACEHOLDER_FILE, Ports, Record, Report
+from states.errors import (
+    CannotSign,
+    CertificateRecordMissing,
+    KeyMismatch,
+    KeyturnError,
+    Refused,
+    SealBroken,
+    Stale,
+    TryLater,
+)
+from states.ports import PLACEHOLDER_FILE, Ports, Record, Report, Write
 from states.rotation import Candidate, Cause, Confirmation, Failure, PrivateKey, Receipt, Rotation
 from states.state import State
 
@@ -207,13 +216,15 @@ class World:
     netsuite: "FakeNetSuite" = field(init=False)
     openair: "FakeOpenAir" = field(init=False)
     keys: "FakeKeys" = field(init=False)
+    turn: "FakeTurn" = field(init=False)
     ports: Ports = field(init=False)
 
     def __post_init__(self) -> None:
         self.netsuite = FakeNetSuite(self)
         self.openair = FakeOpenAir(self)
         self.keys = FakeKeys(self)
-        self.ports = Ports(self.netsuite, self.openair, self.keys, self.clock, FakeRandom())
+        self.turn = FakeTurn(self)
+        self.ports = Ports(self.netsuite, self.openair, self.keys, self.clock, FakeRandom(), self.turn)
 
     def rotation(self, position: State = State.REQUESTED, **changes: Any) -> Rotation:
         """A rotation of ``candidate`` in place of ``previous`` that got to ``position``, and systems to match."""
@@ -358,6 +369,37 @@ class FakeOpenAir:
             self._world.clock.later(self.shows_after, show) if self.shows_after else show()
 
         self._world.remote("openair.save", act)
+
+
+class FakeTurn:
+    """The worker's hold on the rotation (states.ports.Turn): noted among the calls, in order."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.began = NOW
+        self.is_lost = False
+        """Whether another worker has the rotation."""
+        self.can_store = True
+        """Whether a lost answer can be committed."""
+        self.checks: list[str] = []
+        """The call that each check came after, or empty."""
+        self.unknown: list[tuple[Write, str]] = []
+        """Each write whose answer was lost, and the error's code."""
+        self.looks: list[str] = []
+
+    def check(self) -> None:
+        if self.is_lost:
+            raise Stale
+        self.checks.append(self._world.calls[-1] if self._world.calls else "")
+
+    def lost(self, write: Write, error: KeyturnError) -> None:
+        if not self.can_store:
+            raise Stale
+        self.unknown.append((write, error.code))
+        self._world.calls.append("unknown")
+
+    def saw(self, what: str) -> None:
+        self.looks.append(what)
 
 
 class FakeKeys:

@@ -82,7 +82,7 @@ def carry(world: World, rotation: Rotation, rounds: int, *, allowed: dict[str, b
     """Carry the rotation along as a worker does, round after round, resumed by a person where it is parked."""
     for _ in range(rounds):
         world.clock.advance(1)
-        now = world.clock.now()
+        now = world.turn.began = world.clock.now()
         if rotation.state is State.COMPLETED:
             break
         if rotation.state is State.FAILED:

@@ -16,10 +16,12 @@ from states.errors import (
     NotSavedYet,
     Refused,
     SignInRefused,
+    Stale,
     Throttled,
     TryLater,
     Unknown,
 )
+from states.ports import Write
 from states.rotation import Receipt, Rotation
 from states.state import State
 from states.steps import READ_BACK_DELAY, save_to_openair
@@ -29,6 +31,8 @@ AT = State.UPLOADED_TO_NETSUITE
 FIVE_SECONDS = timedelta(seconds=5)
 SAVED = ["openair.save", "openair.read"]
 """The calls of a step that goes well at once."""
+LOST = ["openair.save", "unknown", "openair.read"]
+"""The same with a lost answer, which is stored before OpenAir is looked at."""
 
 
 # --- it goes well -----------------------------------------------------------------------------------------------------
@@ -187,11 +191,12 @@ def test_a_save_that_shows_late_is_found_by_the_second_look(world: World) -> Non
 
 
 def test_a_save_that_does_not_show_is_not_believed(world: World) -> None:
-    """OpenAir said yes, but two looks show another certificate: it is tried again later."""
+    """OpenAir said yes, but two looks show another certificate: it may still come, so its outcome is unknown."""
     world.openair.shows_after = 3600
     with pytest.raises(NotSavedYet):
         save_to_openair(world.rotation(AT), world.ports)
-    assert [*SAVED, "openair.read"] == world.calls
+    assert [*SAVED, "openair.read", "unknown"] == world.calls
+    assert [(Write.SAVE, "NOT_SAVED_YET")] == world.turn.unknown
 
 
 def test_an_openair_that_stays_empty_is_not_believed(world: World) -> None:
@@ -203,10 +208,12 @@ def test_an_openair_that_stays_empty_is_not_believed(world: World) -> None:
 
 
 def test_a_lost_answer_is_settled_by_reading_back(world: World) -> None:
-    """The save was applied: it is found, and not sent again."""
+    """The save was applied: it is found, and not sent again. That its answer was lost is stored before the look."""
     world.will_fail("openair.save", Unknown(), applied=True)
     assert save_to_openair(world.rotation(AT), world.ports).saved
-    assert SAVED == world.calls
+    assert LOST == world.calls
+    assert [(Write.SAVE, "UNKNOWN_OUTCOME")] == world.turn.unknown
+    assert ["OpenAir holds the candidate."] == world.turn.looks
     assert [world.candidate.fingerprint] == world.saved
 
 
@@ -214,7 +221,8 @@ def test_a_save_that_lands_late_is_found_by_the_second_look(world: World) -> Non
     """Between the two looks."""
     world.will_fail("openair.save", Unknown(), late=READ_BACK_DELAY / 2)
     assert save_to_openair(world.rotation(AT), world.ports).saved
-    assert [*SAVED, "openair.read"] == world.calls
+    assert [*LOST, "openair.read"] == world.calls
+    assert ["OpenAir holds another certificate.", "OpenAir holds the candidate."] == world.turn.looks
 
 
 def test_a_save_that_never_arrived_stays_unknown(world: World) -> None:
@@ -222,7 +230,7 @@ def test_a_save_that_never_arrived_stays_unknown(world: World) -> None:
     world.will_fail("openair.save", Unknown("The connection was reset."))
     with pytest.raises(Unknown, match=r"The connection was reset\."):
         save_to_openair(world.rotation(AT), world.ports)
-    assert [*SAVED, "openair.read"] == world.calls
+    assert [*LOST, "openair.read"] == world.calls
 
 
 @pytest.mark.parametrize("error", [Throttled(), TryLater(), SignInRefused()], ids=lambda error: error.code)
@@ -232,6 +240,41 @@ def test_a_lost_answer_is_not_forgotten_when_reading_back_fails(world: World, er
     world.will_fail("openair.read", error)
     with pytest.raises(Unknown):
         save_to_openair(world.rotation(AT), world.ports)
+
+
+@pytest.mark.parametrize("error", [Throttled(), SignInRefused()], ids=lambda error: error.code)
+def test_an_answered_save_that_cannot_be_seen_is_unknown(world: World, error: KeyturnError) -> None:
+    """OpenAir said yes and cannot be read: nobody knows whether it is in place already, so a doubt is left behind."""
+    world.will_fail("openair.read", error)
+    with pytest.raises(NotSavedYet, match="cannot be read now"):
+        save_to_openair(world.rotation(AT), world.ports)
+    assert [(Write.SAVE, "NOT_SAVED_YET")] == world.turn.unknown
+
+
+# --- the rotation was lost --------------------------------------------------------------------------------------------
+
+
+def test_the_hold_is_checked_right_before_the_save(world: World) -> None:
+    """Nothing is sent between the check and the save."""
+    save_to_openair(stale(world), world.ports)
+    assert ["netsuite.sign"] == world.turn.checks
+
+
+def test_who_lost_the_rotation_does_not_save(world: World) -> None:
+    """Another worker has it: OpenAir hears nothing more from this one."""
+    world.turn.is_lost = True
+    with pytest.raises(Stale):
+        save_to_openair(world.rotation(AT), world.ports)
+    assert [] == world.calls
+
+
+def test_an_answer_whose_loss_cannot_be_stored_ends_the_step(world: World) -> None:
+    """The rotation is let go as it is: not even a look follows, and nothing is sent again."""
+    world.will_fail("openair.save", Unknown(), applied=True)
+    world.turn.can_store = False
+    with pytest.raises(Stale):
+        save_to_openair(world.rotation(AT), world.ports)
+    assert ["openair.save"] == world.calls
 
 
 # --- after doubt ------------------------------------------------------------------------------------------------------

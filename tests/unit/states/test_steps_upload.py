@@ -16,11 +16,13 @@ from states.errors import (
     Refused,
     SealBroken,
     SignInRefused,
+    Stale,
     Throttled,
     TryLater,
     Unknown,
 )
-from states.ports import Report
+from states.ports import NoTurn, Record, Report, Write
+from states.rotation import HOLD_OFF
 from states.state import State
 from states.steps import INSTALL_WITHIN, READ_BACK_DELAY, upload_to_netsuite
 from tests.unit.states.conftest import NOW, REMOTE_CALL, World, a_pair
@@ -28,6 +30,8 @@ from tests.unit.states.conftest import NOW, REMOTE_CALL, World, a_pair
 AT = State.KEY_GENERATED
 INSTALLED = ["netsuite.sign", "openair.read", "netsuite.install"]
 """The calls of a step that goes well."""
+LOST = [*INSTALLED, "unknown"]
+"""The install's answer was lost, and that was stored."""
 
 
 # --- it goes well -----------------------------------------------------------------------------------------------------
@@ -99,12 +103,46 @@ def test_each_question_is_a_new_challenge(world: World) -> None:
 
 @pytest.mark.parametrize(("seconds_late", "landed"), [(-1, 1), (1, 0)])
 def test_the_install_must_begin_soon(world: World, seconds_late: float, landed: int) -> None:
-    """A request that is delayed beyond its deadline is refused by NetSuite, so it cannot undo a later one."""
-    world.will_fail("netsuite.install", Unknown(), late=INSTALL_WITHIN.total_seconds() - REMOTE_CALL + seconds_late)
+    """A request that is delayed beyond its deadline is refused by NetSuite, so it cannot undo a later one.
+
+    The deadline counts from the beginning of the try, before the look and whatever else comes before the request.
+    """
+    late = INSTALL_WITHIN.total_seconds() - len(INSTALLED) * REMOTE_CALL + seconds_late
+    world.will_fail("netsuite.install", Unknown(), late=late)
     with pytest.raises(Unknown):
         upload_to_netsuite(world.rotation(AT), world.ports)
     world.clock.advance(2 * INSTALL_WITHIN.total_seconds())
     assert landed == len(world.installed)
+
+
+def test_the_hold_is_checked_right_before_the_install(world: World) -> None:
+    """Nothing is sent between the check and the install."""
+    upload_to_netsuite(world.rotation(AT), world.ports)
+    assert ["openair.read"] == world.turn.checks
+
+
+def test_who_lost_the_rotation_does_not_install(world: World) -> None:
+    """Another worker has it: NetSuite is not written by this one."""
+    world.turn.is_lost = True
+    with pytest.raises(Stale):
+        upload_to_netsuite(world.rotation(AT), world.ports)
+    assert [] == world.installed
+
+
+def test_who_holds_nothing_writes_nothing(world: World) -> None:
+    """Ports that no engine gave a turn allow no write."""
+    with pytest.raises(Stale):
+        upload_to_netsuite(world.rotation(AT), replace(world.ports, turn=NoTurn()))
+    assert [] == world.installed
+
+
+def test_an_answer_whose_loss_cannot_be_stored_ends_the_step(world: World) -> None:
+    """The rotation is let go as it is: not even a look follows, and nothing is sent again."""
+    world.turn.can_store = False
+    world.will_fail("netsuite.install", Unknown(), applied=True)
+    with pytest.raises(Stale):
+        upload_to_netsuite(world.rotation(AT), world.ports)
+    assert INSTALLED == world.calls
 
 
 # --- somebody else was there ------------------------------------------------------------------------------------------
@@ -169,12 +207,57 @@ def test_a_key_that_cannot_be_asked_is_replaced_where_a_person_allowed_it(world:
     assert upload_to_netsuite(rotation, world.ports).confirmation
 
 
+LOOK = ["netsuite.sign", "netsuite.report"]
+"""A look at a record that cannot sign: what does NetSuite tell of it?"""
+
+
 def test_after_doubt_an_install_that_cannot_sign_yet_is_repeated(world: World) -> None:
-    """Keyturn's own install may have got half-way: it is put in again, after two looks."""
+    """Keyturn's own install may have got half-way: it is put in again, after two looks at whose the record is."""
     rotation = world.rotation(AT, doubt_since=NOW)
     world.netsuite.hold(world.candidate, can_sign=False)
     assert upload_to_netsuite(rotation, world.ports).confirmation
-    assert ["netsuite.sign", *INSTALLED] == world.calls
+    assert [*LOOK, *LOOK, "openair.read", "netsuite.install"] == world.calls
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends"), [(0, 1), (1, 0), (None, None)], ids=["ends later", "begins later", "tells nothing"]
+)
+def test_a_mute_record_that_is_not_ours_is_left_alone(world: World, begins: int | None, ends: int | None) -> None:
+    """Even in doubt: its validity is not the candidate's to the second, so it may be a stranger's. A person decides."""
+    rotation = world.rotation(AT, doubt_since=NOW)
+    world.netsuite.hold(a_pair(), can_sign=False)
+    ours = world.candidate.certificate
+    shown = Record(
+        name="OpenAir real-time",
+        file_name="certificate.pem",
+        valid_from=None if begins is None else ours.not_before + timedelta(seconds=begins),
+        valid_to=None if ends is None else ours.not_after + timedelta(seconds=ends),
+    )
+    world.will_answer("netsuite.report", Report(record=shown, server_time=NOW, bundles={}))
+    with pytest.raises(CannotSign):
+        upload_to_netsuite(rotation, world.ports)
+    assert [] == world.installed
+
+
+def test_a_mute_record_is_ours_by_the_second(world: World) -> None:
+    """Fractions of a second, which a certificate does not have, do not count."""
+    rotation = world.rotation(AT, doubt_since=NOW)
+    world.netsuite.hold(world.candidate, can_sign=False)
+    ours, fraction = world.candidate.certificate, timedelta(milliseconds=1)
+    shown = Record(
+        name="a record", file_name="a.pem", valid_from=ours.not_before + fraction, valid_to=ours.not_after + fraction
+    )
+    for _ in range(2):
+        world.will_answer("netsuite.report", Report(record=shown, server_time=NOW, bundles={}))
+    assert upload_to_netsuite(rotation, world.ports).confirmation
+
+
+def test_without_doubt_a_mute_record_is_not_ours(world: World) -> None:
+    """Nothing was sent so far: whatever the record shows, it is not this rotation's doing."""
+    rotation = world.rotation(AT)
+    world.netsuite.hold(world.candidate, can_sign=False)
+    with pytest.raises(CannotSign):
+        upload_to_netsuite(rotation, world.ports)
 
 
 def test_a_record_that_vanishes_between_two_questions_is_foreign(world: World) -> None:
@@ -240,11 +323,13 @@ def test_a_repaired_record_is_carried_on_with(world: World) -> None:
 
 
 def test_a_lost_answer_is_settled_by_reading_back(world: World) -> None:
-    """The install was applied: one look finds it, and it is not sent again."""
+    """The install was applied: one look finds it, and it is not sent again. The loss is stored before the look."""
     world.will_fail("netsuite.install", Unknown(), applied=True)
     done = upload_to_netsuite(world.rotation(AT), world.ports)
     assert done.confirmation
-    assert [*INSTALLED, "netsuite.sign"] == world.calls
+    assert [*LOST, "netsuite.sign"] == world.calls
+    assert [(Write.INSTALL, "UNKNOWN_OUTCOME")] == world.turn.unknown
+    assert ["NetSuite signed with the certificate before.", "NetSuite signed with the candidate."] == world.turn.looks
     assert [world.candidate.fingerprint] == world.installed
 
 
@@ -260,7 +345,7 @@ def test_an_install_that_never_arrived_stays_unknown(world: World) -> None:
     world.will_fail("netsuite.install", Unknown())
     with pytest.raises(Unknown, match="does not sign with it so far"):
         upload_to_netsuite(world.rotation(AT), world.ports)
-    assert [*INSTALLED, "netsuite.sign", "netsuite.sign"] == world.calls
+    assert [*LOST, "netsuite.sign", "netsuite.sign"] == world.calls
     assert [READ_BACK_DELAY] == world.clock.slept
 
 
@@ -269,7 +354,7 @@ def test_an_install_that_lands_late_is_found_by_the_second_look(world: World) ->
     world.will_fail("netsuite.install", Unknown(), late=READ_BACK_DELAY / 2)
     done = upload_to_netsuite(world.rotation(AT), world.ports)
     assert done.confirmation
-    assert [*INSTALLED, "netsuite.sign", "netsuite.sign"] == world.calls
+    assert [*LOST, "netsuite.sign", "netsuite.sign"] == world.calls
     assert [world.candidate.fingerprint] == world.installed
 
 
@@ -277,7 +362,8 @@ def test_a_reply_that_proves_nothing_is_as_good_as_lost(world: World) -> None:
     """A signature that is not by the candidate confirms nothing: NetSuite is asked again."""
     world.will_answer("netsuite.install", "garbage", applied=True)
     assert upload_to_netsuite(world.rotation(AT), world.ports).confirmation
-    assert [*INSTALLED, "netsuite.sign"] == world.calls
+    assert [*LOST, "netsuite.sign"] == world.calls
+    assert [(Write.INSTALL, "NOT_CONFIRMED")] == world.turn.unknown
 
 
 def test_a_swap_that_is_not_at_once_is_waited_for(world: World) -> None:
@@ -332,6 +418,11 @@ def test_a_lost_answer_is_not_forgotten_when_reading_back_fails(world: World, er
     world.will_fail("netsuite.sign", error)
     with pytest.raises(Unknown):
         upload_to_netsuite(world.rotation(AT), world.ports)
+
+
+def test_the_hold_off_outlasts_every_install() -> None:
+    """By a NetSuite clock that is a minute slow, an install lands a minute after its deadline by ours, no later."""
+    assert HOLD_OFF >= INSTALL_WITHIN + timedelta(minutes=1)
 
 
 # --- refusals pass through --------------------------------------------------------------------------------------------

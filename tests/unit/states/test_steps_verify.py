@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
-from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError, Throttled
-from states.rotation import Receipt
+from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError, Throttled, Unknown
+from states.rotation import Receipt, Rotation
 from states.state import State
-from states.steps import verify
+from states.steps import READ_BACK_DELAY, verify
 from tests.unit.states.conftest import NOW, REMOTE_CALL, World, a_pair
 
 AT = State.SAVED_TO_OPENAIR
@@ -72,6 +74,39 @@ def test_the_candidate_is_put_back_where_a_person_allowed_it(world: World) -> No
     world.netsuite.hold(a_pair())
     assert verify(rotation, world.ports).verified
     assert ["netsuite.sign", "openair.read", "netsuite.install", "openair.read"] == world.calls
+
+
+def a_drifted_rotation(world: World, **changes: Any) -> Rotation:
+    """OpenAir holds a stranger's certificate, and a person allowed to replace it."""
+    rotation = world.rotation(AT, may_overwrite=True, **changes)
+    world.openair.held = a_pair().certificate
+    return rotation
+
+
+def test_a_lost_save_is_looked_for_twice(world: World) -> None:
+    """The answer of what verify saved was lost and two looks do not find it: unknown, as in save_to_openair."""
+    world.will_fail("openair.save", Unknown())
+    with pytest.raises(Unknown):
+        verify(a_drifted_rotation(world), world.ports)
+    saved = ["openair.save", "unknown", "openair.read", "openair.read"]
+    assert ["netsuite.sign", "openair.read", *saved] == world.calls
+    assert [READ_BACK_DELAY] == world.clock.slept
+
+
+def test_after_doubt_there_are_two_looks_before_saving(world: World) -> None:
+    """A save whose answer nobody saw may still land: it is given the time to before another is sent."""
+    done = verify(a_drifted_rotation(world, doubt_since=NOW), world.ports)
+    assert done.verified
+    looks = ["netsuite.sign", "openair.read", "openair.read"]
+    assert [*looks, "openair.save", "openair.read"] == world.calls
+
+
+def test_after_doubt_a_late_landing_is_not_repeated(world: World) -> None:
+    """It lands between the two looks, and nothing is sent."""
+    rotation = a_drifted_rotation(world, doubt_since=NOW)
+    world.clock.later(1, partial(setattr, world.openair, "held", world.candidate.certificate))
+    assert verify(rotation, world.ports).verified
+    assert [] == world.saved
 
 
 def test_permission_to_create_is_no_permission_to_overwrite(world: World) -> None:

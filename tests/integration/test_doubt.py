@@ -1,0 +1,141 @@
+"""A lost answer is stored with its evidence before anything else is sent, and holds the next rotation off."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from home import NAME
+from judge import installed, saved
+
+from orchestrator.bootstrap import App
+from orchestrator.engine import Engine
+from orchestrator.heart import Heart
+from persistence.journal import UNKNOWN, Entry
+from simulator import Fault, Simulator
+from states.errors import Stale, TryLater
+from states.rotation import HOLD_OFF, Confirmation, Rotation
+from states.state import State
+
+Rotate = Callable[[], Rotation]
+
+
+def test_a_lost_install_is_told_with_its_evidence(app: App, simulator: Simulator, rotate: Rotate) -> None:
+    """What was sent, which certificate, why its outcome is unknown, until when it may land; and how it was settled."""
+    simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
+    done = rotate()
+    told = {entry.event: entry for entry in app.rotations.journal(done.id)}
+    lost = told[UNKNOWN]
+    assert done.candidate
+    assert done.in_flight_until
+    assert ("install", done.candidate.fingerprint, "UNKNOWN_OUTCOME", done.in_flight_until.isoformat()) == tuple(
+        lost.detail[name] for name in ("write", "fingerprint", "code", "until")
+    )
+    assert (done.in_flight_until - HOLD_OFF, State.KEY_GENERATED) == (lost.at, lost.target)
+    assert datetime.fromisoformat(str(lost.detail["began"])) <= lost.at
+    assert "NetSuite signed with the candidate." in _looks(told["upload_to_netsuite"])
+    assert "looks" not in told["save_to_openair"].detail
+    app.upkeep.verify_journal()
+
+
+def test_a_lost_save_is_told_with_its_evidence(app: App, simulator: Simulator, rotate: Rotate) -> None:
+    """It did not land at all: two looks say so, it is sent again, and the move tells what was seen then."""
+    simulator.faults.add(Fault("openair.api", "reset", action="Add", when="before"))
+    done = rotate()
+    told = {entry.event: entry for entry in app.rotations.journal(done.id)}
+    assert ("save", State.UPLOADED_TO_NETSUITE) == (told[UNKNOWN].detail["write"], told[UNKNOWN].target)
+    looks = _looks(told["save_to_openair"])
+    assert (["OpenAir holds no certificate."] * 2, "OpenAir holds the candidate.") == (looks[:2], looks[-1])
+    assert (State.COMPLETED, None) == (done.state, done.doubt_since)
+
+
+def test_nothing_is_in_flight_where_all_was_answered(app: App, rotate: Rotate) -> None:
+    """A rotation that goes well leaves no doubt, no evidence of one, and its successor begins at once."""
+    done = rotate()
+    assert (None, None) == (done.doubt_since, done.in_flight_until)
+    assert UNKNOWN not in [entry.event for entry in app.rotations.journal(done.id)]
+    assert app.rotations.request_for("test", NAME, actor="tester", lease=15)[1]
+
+
+def test_the_next_rotation_is_held_off(app: App, simulator: Simulator, rotate: Rotate) -> None:
+    """After a lost answer it is asked for, but does not begin before what is in flight can no longer land."""
+    simulator.faults.add(Fault("openair.api", "reset", action="Add", when="after"))
+    done = rotate()
+    asked, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
+    assert claim is None
+    assert done.in_flight_until == asked.available_at
+    assert app.store.claim("test", lease=15, now=app.clock.now()) is None
+    assert done.id in asked.waiting_for
+
+
+def test_who_was_taken_over_writes_no_more(app: App, simulator: Simulator) -> None:
+    """A worker that stood still while another took its rotation over sends nothing once it wakes."""
+    asked, claim = app.rotations.request_for("slow", NAME, actor="tester", lease=15)
+    assert claim
+    ports = app.connect(NAME)
+    read = ports.openair.read
+
+    class Slow:
+        """OpenAir, before whose first answer the other worker takes over."""
+
+        def read(self) -> object:
+            app.store.renew(claim, lease=-1)
+            assert app.store.claim("other", lease=15, now=app.clock.now(), rotation_id=asked.id)
+            return read()
+
+        def save(self, confirmation: Confirmation) -> None:
+            ports.openair.save(confirmation)
+
+    with Heart(app.store, lease=15) as heart:
+        engine = Engine(app.store, lambda _: replace(ports, openair=Slow()), heart, app.clock)  # type: ignore[arg-type]
+        with pytest.raises(Stale):
+            engine.run(claim)
+    assert ([], []) == (installed(simulator.history.entries()), saved(simulator.history.entries()))
+
+
+def test_a_loss_that_cannot_be_stored_ends_the_turn(
+    app: App, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is away when an answer is lost: the rotation is let go as it is, and the next worker is in doubt."""
+    asked, claim = app.rotations.request_for("first", NAME, actor="tester", lease=15)
+    assert claim
+    simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
+    advance = app.store.advance
+
+    def away(*args: object, event: str, **kwargs: object) -> object:
+        if event == UNKNOWN:
+            raise TryLater("The database is away.")
+        return advance(*args, event=event, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(app.store, "advance", away)
+    with app.engine() as engine:
+        with pytest.raises(Stale, match="The database is away"):
+            engine.run(claim)
+        app.store.renew(claim, lease=-1)
+        taken = app.store.claim("second", lease=15, now=app.clock.now(), rotation_id=asked.id)
+        assert taken
+        assert taken.rotation.doubt_since
+        done = engine.run(taken)
+    assert done.candidate
+    assert (State.COMPLETED, [done.candidate.fingerprint]) == (done.state, installed(simulator.history.entries()))
+
+
+def test_a_step_that_broke_leaves_its_writes_in_flight(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in mid-step: nobody knows what was sent by then, so it is parked in doubt, and holds its successor off."""
+    _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
+    assert claim
+    ports = app.connect(NAME)
+    monkeypatch.setattr(ports.netsuite, "install", lambda *_args, **_options: 1 / 0)
+    with app.engine() as engine:
+        parked = engine.run(claim)
+    assert parked.failure
+    assert "INTERNAL_ERROR" == parked.failure.code
+    assert parked.doubt_since
+    assert parked.in_flight_until
+    assert timedelta(0) <= parked.in_flight_until - HOLD_OFF - parked.doubt_since
+
+
+def _looks(entry: Entry) -> list[str]:
+    looks = entry.detail["looks"]
+    assert isinstance(looks, list)
+    return looks
