@@ -175,9 +175,9 @@ class NoTurn:
         """Raise Stale."""
         raise Stale
 
-    def lost(self, _write: Write, _error: KeyturnError) -> NoReturn:
+    def lost(self, write: Write, error: KeyturnError) -> NoReturn:
         """Raise Stale."""
-        raise Stale
+        raise Stale(f"The answer to the {write} was lost, and nobody holds the rotation: {error.message}")
 
     def saw(self, what: str) -> None:
         """Forget it."""
