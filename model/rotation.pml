@@ -39,6 +39,8 @@ mtype:states = { Requested, KeyGenerated, UploadedToNetSuite, SavedToOpenAir, Co
 #define PREVIOUS        3                      /* what both sides hold at first */
 #define CANDIDATE(r, w) (4 + WORKERS * (r) + (w))
 #define CERTIFICATES    (4 + WORKERS * ROTATIONS)
+#define MUTED(c)        ((c) + WORKERS * ROTATIONS)  /* that candidate, with which NetSuite cannot sign */
+#define IS_MUTE(c)      ((c) == MUTE || (c) >= CERTIFICATES)
 
 byte netsuite = PREVIOUS;                      /* the certificate in NetSuite's record */
 byte openair  = PREVIOUS;                      /* the certificate that OpenAir holds */
@@ -49,7 +51,7 @@ byte install_flies[ROTATIONS], save_flies[ROTATIONS];          /* which certific
 bool install_creates[ROTATIONS];
 
 /* What a worker does next: one remote call, or one write of the store. Between two of these anything may happen. */
-mtype:phases = { idle, sign, install, read, save, store, stop };
+mtype:phases = { idle, sign, check, install, read, save, store, stop };
 
 /* A row of the table `rotations`; in a worker's hand, the row as it read it or as it last wrote it. */
 typedef Rotation {
@@ -70,6 +72,7 @@ byte expected[ROTATIONS];                      /* what NetSuite is expected to h
 #define NOBODY WORKERS
 byte holder[ROTATIONS] = NOBODY;               /* who holds it, or held it when the lease ran out */
 bool leased[ROTATIONS];                        /* the lease still runs, by the database's clock */
+bool in_flight[ROTATIONS];                     /* what was sent in doubt may still land: in_flight_until is to come */
 
 /*
  * Versions and fencing tokens only grow, and are only compared for equality with what was read. One bit each says as
@@ -78,6 +81,8 @@ bool leased[ROTATIONS];                        /* the lease still runs, by the d
 bool version_is_as_read[WORKERS], fence_is_mine[WORKERS], operators_version_is_as_read;
 
 byte busy_with[WORKERS];                       /* the rotation that a live worker has in hand, from 1; or 0 */
+bool overdue[WORKERS];                         /* the deadline of its try's install is over */
+bool about_to_save[WORKERS];                   /* it saw that it holds the rotation, and saves next */
 byte operator_read;                            /* the rotation that the operator has in view, from 1; or 0 */
 byte misfortunes = MISFORTUNES;                /* how many may still happen */
 
@@ -145,12 +150,25 @@ int calls, lull = LULL;
 #define MAY_ABANDON(r)              (!row[r].doubt && RANK_OF(row[r]) <= RANK(KeyGenerated))
 #endif
 
-/* A rotation begins when whatever an earlier one sent has landed or is refused by its deadline (README.md: time). */
-#ifdef NO_DEADLINE
-#define ALL_LANDED(r)               true
+/* A rotation is held off until whatever was in doubt of the one before has landed or never will. */
+#ifdef NO_HOLD_OFF
+#define AVAILABLE(r)                true
 #else
-#define ALL_LANDED(r)               ((r) == 0 || (!install_flies[(r) - 1] && !save_flies[(r) - 1] \
-                                     && busy_with[0] != (r) && busy_with[1] != (r)))
+#define AVAILABLE(r)                ((r) == 0 || !in_flight[0])
+#endif
+
+/* NetSuite refuses an install whose deadline is over; it counts from before the look that allowed the install. */
+#ifdef NO_DEADLINE
+#define IS_OVERDUE(overdue)         false
+#else
+#define IS_OVERDUE(overdue)         (overdue)
+#endif
+
+/* Right before each write to the two systems, a worker asks whether it still holds the rotation. */
+#ifdef NO_CHECK
+#define STILL_HOLDS(fence_is_mine)  true
+#else
+#define STILL_HOLDS(fence_is_mine)  (fence_is_mine)
 #endif
 
 /* The candidate is committed before any remote call, and every retry takes it from the store. */
@@ -160,11 +178,17 @@ int calls, lull = LULL;
 #define COMMITTED(r, w)             row[r].candidate
 #endif
 
-/* Rule 5. A lost answer, or a lease that was never given back, leaves a doubt; in doubt, one looks twice. */
+/* Rule 5. A lost answer, or a lease that was never given back, leaves a doubt, and the store has it before anything
+   else is sent; in doubt, one looks twice. */
 #ifdef NO_DOUBT_AFTER_LOSS
 #define DOUBT_AFTER_LOSS            false
 #else
 #define DOUBT_AFTER_LOSS            true
+#endif
+#ifdef NO_TOLD_FIRST
+#define TOLD_FIRST                  false
+#else
+#define TOLD_FIRST                  true
 #endif
 #ifdef NO_DOUBT_AFTER_LEASE
 #define DOUBT_AFTER_LEASE           false
@@ -201,6 +225,13 @@ int calls, lull = LULL;
 #define STILL_EXPECTED(state)       ((state) == KeyGenerated)
 #endif
 
+/* A record that cannot sign is the rotation's own only where it shows the candidate's validity. */
+#ifdef NO_MUTE_IS_OURS
+#define IS_OURS(mute, candidate)    true
+#else
+#define IS_OURS(mute, candidate)    ((mute) == MUTED(candidate))
+#endif
+
 /* OpenAir is read before the upload, after the save, and once more at the end. */
 #ifdef NO_OPENAIR_FIRST
 #define OPENAIR_FIRST               false
@@ -231,8 +262,8 @@ mtype:properties = {
   openair_second,   /* rule 1: OpenAir is never written with a certificate that NetSuite has not signed with before */
   one_open,         /* rule 3: a connection has at most one open rotation */
   compare_and_set,  /* rule 4: no write with an old version or fencing token succeeds */
-  look_before,      /* rule 5: after an unknown outcome, the holder looks twice before it sends again (but for one
-                       save: README.md, limits) */
+  told_first,       /* rule 5: after an unknown outcome, nothing is sent again before the store has the doubt */
+  look_before,      /* rule 5: after an unknown outcome, the holder looks twice before it sends again */
   one_candidate,    /* whatever happens, one rotation sends one certificate */
   only_forward,     /* a rotation never goes back behind where it was */
   openair_ready,    /* NetSuite is not written before OpenAir was read in the same try */
@@ -241,7 +272,7 @@ mtype:properties = {
   saved_is_seen,    /* SavedToOpenAir: OpenAir held the candidate */
   both_agree,       /* Completed: both hold the candidate, but for what a stranger wrote while that was looked at */
   abandoned_unsent, /* NetSuite is never sent the certificate of a rotation that was abandoned */
-  none_overtaken,   /* nothing of a rotation lands once the next one was asked for */
+  none_overtaken,   /* nothing of a rotation lands once the next one was begun */
   none_lost         /* when all comes to rest, no rotation is under way: each was completed or parked */
 };
 
@@ -267,6 +298,7 @@ ltl finally { [] (UNDER_WAY(0) -> <> !UNDER_WAY(0)) && [] (UNDER_WAY(SECOND) -> 
 
 /* What an onlooker notes. No guard reads it. */
 bool has_signed[CERTIFICATES];                 /* NetSuite signed with it */
+byte begun;                                    /* the newest rotation that was ever claimed */
 byte sent[ROTATIONS];                          /* the certificate that was sent to NetSuite for this rotation, or 0 */
 bool install_unsettled[ROTATIONS];             /* one was sent by the holder, and nobody knows what came of it */
 bool save_unsettled[ROTATIONS];
@@ -277,7 +309,7 @@ bool meddled[WORKERS];                         /* somebody else wrote since this
 /* === the two systems ============================================================================================== */
 
 inline netsuite_takes(r, certificate, create) {
-  MUST(none_overtaken, (r) == rotations - 1);
+  MUST(none_overtaken, (r) == begun);
   if
   :: netsuite == MISSING && !(create)
   :: else -> netsuite = certificate
@@ -286,7 +318,7 @@ inline netsuite_takes(r, certificate, create) {
 
 inline openair_takes(r, certificate) {
   MUST(openair_second, has_signed[certificate]);
-  MUST(none_overtaken, (r) == rotations - 1);
+  MUST(none_overtaken, (r) == begun);
   openair = certificate;
   seen_in_openair[r] = seen_in_openair[r] || certificate == row[r].candidate
 }
@@ -300,12 +332,12 @@ inline written(r, writer) {
   operators_version_is_as_read = operators_version_is_as_read && operator_read != r + 1;
   shown_state = row[r].state;
   shown_from = row[r].failed_from;
-  printf("@ row %d %e from=%e candidate=%d tries=%d doubt=%d create=%d overwrite=%d netsuite=%d openair=%d\n", r,
-         shown_state, shown_from, row[r].candidate, row[r].tries, row[r].doubt, row[r].may_create,
+  printf("@ row %d %e from=%e candidate=%d tries=%d doubt=%d flight=%d create=%d overwrite=%d netsuite=%d openair=%d\n", r,
+         shown_state, shown_from, row[r].candidate, row[r].tries, row[r].doubt, in_flight[r], row[r].may_create,
          row[r].may_overwrite, netsuite, openair)
 }
 
-#define CLAIMABLE(r) ((r) < rotations && ACTIVE(r) && (holder[r] == NOBODY || !LEASE_RUNS(r)))
+#define CLAIMABLE(r) ((r) < rotations && ACTIVE(r) && AVAILABLE(r) && (holder[r] == NOBODY || !LEASE_RUNS(r)))
 
 /* Store.claim. A rotation that its last worker never gave back is in doubt. */
 inline claim(r) {
@@ -314,8 +346,12 @@ inline claim(r) {
   fence_is_mine[me] = true;
   version_is_as_read[me] = true;
   busy_with[me] = r + 1;
+  begun = (r > begun -> r : begun);
   if
-  :: holder[r] != NOBODY -> row[r].doubt = row[r].doubt || DOUBT_AFTER_LEASE; written(r, me)
+  :: holder[r] != NOBODY ->
+     row[r].doubt = row[r].doubt || DOUBT_AFTER_LEASE;
+     in_flight[r] = true;
+     written(r, me)
   :: else
   fi;
   holder[r] = me;
@@ -343,6 +379,7 @@ inline advance(r) {
         my.may_overwrite = false;
         install_unsettled[r] = false;
         save_unsettled[r] = false
+     :: todo == unknown -> my.doubt = my.doubt || DOUBT_AFTER_LOSS
      :: todo == put_off -> my.tries++
      :: todo == park -> my.failed_from = my.state; my.state = Failed
      fi;
@@ -358,8 +395,10 @@ inline advance(r) {
      row[r].doubt = my.doubt;
      row[r].may_create = my.may_create;
      row[r].may_overwrite = my.may_overwrite;
+     in_flight[r] = in_flight[r] || my.doubt;
      written(r, me);
      if
+     :: todo == unknown -> holder[r] = me; leased[r] = true; then = Noted
      :: todo == move && my.state != Completed -> holder[r] = me; leased[r] = true; then = Begin
      :: else -> holder[r] = NOBODY; leased[r] = false; then = LetGo
      fi
@@ -382,13 +421,15 @@ inline release(r) {
 
 /* === a worker ===================================================================================================== */
 
-mtype:reasons = { is_ready, in_doubt, read_back, compare, compare_again };  /* why OpenAir is read */
-mtype:writes  = { move, put_off, park };                                    /* what is written to the store */
+mtype:reasons = { is_ready, before_saving, read_back, compare };            /* why OpenAir is read */
+mtype:writes  = { move, unknown, put_off, park };                           /* what is written to the store */
 
 /* What follows from what it just learned. */
 mtype:outcomes = {
-  Begin, Try, Ask, Look, NotThere, Proved, SaveIt, Later, Refused, Unknown, Broke, Store, LetGo, Wait
+  Begin, Try, Ask, Look, NotThere, Proved, SaveIt, Lost, Noted, Later, Refused, Broke, Store, LetGo, Wait
 };
+
+#define LOOKS (in_doubt -> LOOKS_IN_DOUBT : 1)
 
 /* What follows from an answer, up to the next call (states/steps.py, orchestrator/patience.py and engine.py). */
 inline go_on() {
@@ -401,18 +442,20 @@ inline go_on() {
      :: COMMON_MISFORTUNE; phase = stop; then = Wait
      fi
   :: then == Try ->
-     reads = 0; sent_it = false; lost = false; openair_read = false; stranger = false;
+     reads = 0; sent_it = false; saved_it = false; noted = false; openair_read = false; stranger = false;
+     in_doubt = my.doubt;
+     overdue[me] = false;
      if
      :: my.state == Requested -> my.candidate = CANDIDATE(r, me); todo = move; then = Store
      :: my.state == KeyGenerated -> then = Ask
-     :: my.state == UploadedToNetSuite && my.doubt -> phase = read; why = in_doubt; then = Wait
-     :: my.state == UploadedToNetSuite && !my.doubt -> then = SaveIt
+     :: my.state == UploadedToNetSuite && in_doubt -> phase = read; why = before_saving; then = Wait
+     :: my.state == UploadedToNetSuite && !in_doubt -> then = SaveIt
      :: my.state == SavedToOpenAir && VERIFY -> then = Ask
      :: my.state == SavedToOpenAir && !VERIFY -> todo = move; then = Store
      fi
   :: then == Ask ->                            /* NetSuite, whose key it holds */
      looks = 0;
-     wanted = (my.doubt -> LOOKS_IN_DOUBT : 1);
+     wanted = LOOKS;
      phase = sign; then = Wait
   :: then == Look ->                           /* it is not the candidate, but may be replaced */
      looks++;
@@ -422,48 +465,61 @@ inline go_on() {
      fi
   :: then == NotThere ->
      if
-     :: sent_it -> then = Unknown
+     :: sent_it -> then = Later
      :: !sent_it && OPENAIR_FIRST -> phase = read; why = is_ready; then = Wait
-     :: !sent_it && !OPENAIR_FIRST -> phase = install; then = Wait
+     :: !sent_it && !OPENAIR_FIRST -> phase = check; sends = install; then = Wait
      fi
   :: then == Proved ->
      sent_it = false;
      if
      :: my.state == KeyGenerated -> proved = true; todo = move; then = Store
-     :: my.state == UploadedToNetSuite -> phase = save; then = Wait
+     :: my.state == UploadedToNetSuite -> phase = check; sends = save; then = Wait
      :: my.state == SavedToOpenAir -> phase = read; why = compare; then = Wait
      fi
   :: then == SaveIt ->                         /* how much time went by since the proof is anybody's guess */
      if
-     :: IS_FRESH(proved) -> phase = save; then = Wait
+     :: IS_FRESH(proved) -> phase = check; sends = save; then = Wait
      :: true -> proved = false; printf("@ aged %d\n", me); then = Ask
      fi
-  :: (then == Later || then == Refused) && (sent_it || lost) -> then = Unknown
-  :: then == Unknown ->
-     my.doubt = my.doubt || DOUBT_AFTER_LOSS;
-     sent_it = false; lost = false; then = Later
-  :: then == Later && !sent_it && !lost ->
+  :: then == Lost && TOLD_FIRST -> todo = unknown; then = Store
+  :: then == Lost && !TOLD_FIRST -> my.doubt = true; then = Noted
+  :: then == Noted ->                          /* the store has it; now it is looked for, twice */
+     noted = true; looks = 0;
+     if
+     :: sent_it -> wanted = 2; phase = sign; then = Wait
+     :: !sent_it && saved_it -> phase = read; why = read_back; then = Wait
+     :: !sent_it && !saved_it -> then = Later
+     fi
+  :: (then == Later || then == Refused) && (sent_it || saved_it) ->
+     then = (noted -> Later : Lost);           /* OpenAir answered, but does not show it: nobody knows either */
+     save_unsettled[r] = save_unsettled[r] || (saved_it && fence_is_mine[me]);
+     sent_it = false; saved_it = false
+  :: then == Later && !sent_it && !saved_it ->
      tried++;
      if
      :: tried < TRIES -> then = Try
      :: tried >= TRIES && !PATIENCE_ENDS(my.tries) -> todo = put_off; then = Store
      :: tried >= TRIES && PATIENCE_ENDS(my.tries) -> todo = park; then = Store
      fi
-  :: then == Refused && !sent_it && !lost -> todo = park; then = Store
+  :: then == Refused && !sent_it && !saved_it -> todo = park; then = Store
   :: then == Broke -> my.doubt = true; todo = park; then = Store
   :: then == Store -> phase = store; then = Wait
   :: then == LetGo ->                          /* it forgets everything */
      busy_with[me] = 0; version_is_as_read[me] = false; fence_is_mine[me] = false; meddled[me] = false;
+     overdue[me] = false; about_to_save[me] = false;
      my.state = 0; my.failed_from = 0; my.candidate = 0; my.tries = 0;
      my.doubt = false; my.may_create = false; my.may_overwrite = false;
-     r = 0; why = is_ready; todo = move; tried = 0; looks = 0; wanted = 0; reads = 0;
-     sent_it = false; lost = false; proved = false; openair_read = false; stranger = false;
+     r = 0; why = is_ready; todo = move; sends = idle; tried = 0; looks = 0; wanted = 0; reads = 0;
+     in_doubt = false; sent_it = false; saved_it = false; noted = false; proved = false;
+     openair_read = false; stranger = false;
      phase = idle; then = Wait
   :: then == Wait -> break
   od
 }
 
 /* --- its remote calls --------------------------------------------------------------------------------------------- */
+
+#define SIGNS_ANOTHER(certificate) (certificate != MISSING && !IS_MUTE(certificate) && certificate != my.candidate)
 
 /* What may befall any of them; nothing was changed. */
 #define TROUBLE(call, misfortune)                                                                 \
@@ -481,8 +537,10 @@ inline netsuite_sign() {
      changed_unseen = false;
      if
      :: netsuite == MISSING -> then = (my.may_create -> Look : Refused)
-     :: netsuite == MUTE -> then = (my.doubt || MAY_REPLACE(my.may_overwrite) -> Look : Refused)
-     :: netsuite > MUTE ->
+     :: IS_MUTE(netsuite) ->
+        stranger = stranger || netsuite != MUTED(my.candidate);
+        then = (MAY_REPLACE(my.may_overwrite) || (in_doubt && IS_OURS(netsuite, my.candidate)) -> Look : Refused)
+     :: netsuite != MISSING && !IS_MUTE(netsuite) ->
         has_signed[netsuite] = true;
         stranger = stranger || (netsuite != my.candidate && (netsuite != expected[r] || my.state != KeyGenerated));
         install_unsettled[r] = install_unsettled[r] && netsuite != my.candidate;
@@ -495,22 +553,40 @@ inline netsuite_sign() {
   fi
 }
 
+/* Store.ensure_held: whether anybody else has claimed the rotation since. */
+inline check_the_hold() {
+  if
+  :: STILL_HOLDS(fence_is_mine[me]) ->
+     printf("@ check %d held\n", me);
+     phase = sends;
+     about_to_save[me] = (sends == save)
+  :: else -> printf("@ check %d stale\n", me); then = LetGo
+  fi
+}
+
+/* No write is repeated before the store has the doubt about the first, and the holder looked twice. */
+#define LOOKED(unsettled, times) \
+  MUST(told_first, !(unsettled) || row[r].doubt || !fence_is_mine[me]); \
+  MUST(look_before, !(unsettled) || (times) >= 2 || !fence_is_mine[me])
+
 /* The answer was no proof, or there was none: look for the candidate, twice. */
-#define LOOK_FOR_IT  sent_it = true; looks = 0; wanted = 2; phase = sign; then = Wait
+#define LOOK_FOR_IT  sent_it = true; then = Lost
 
 /* NetSuite takes the candidate, and signs a challenge with it in the same call. */
 inline netsuite_install() {
   printf("@ about %d install\n", me);
   MUST(openair_ready, openair_read);
   MUST(none_overwritten, !stranger || my.may_overwrite);
-  MUST(look_before, !install_unsettled[r] || looks >= 2 || !fence_is_mine[me]);
+  LOOKED(install_unsettled[r], looks);
   MUST(one_candidate, sent[r] == 0 || sent[r] == my.candidate);
   MUST(abandoned_unsent, !abandoned[r]);
   if
   :: netsuite_gone -> printf("@ install %d gone\n", me); then = Later
   TROUBLE(install, !netsuite_gone && MISFORTUNE)
-  :: !netsuite_gone && netsuite == MISSING && !my.may_create -> printf("@ install %d done\n", me); then = Refused
-  :: !netsuite_gone && (netsuite != MISSING || my.may_create) ->
+  :: !netsuite_gone && IS_OVERDUE(overdue[me]) -> printf("@ install %d late\n", me); then = Later
+  :: !netsuite_gone && !IS_OVERDUE(overdue[me]) && netsuite == MISSING && !my.may_create ->
+     printf("@ install %d done\n", me); then = Refused
+  :: !netsuite_gone && !IS_OVERDUE(overdue[me]) && (netsuite != MISSING || my.may_create) ->
      sent[r] = my.candidate;
      if
      :: printf("@ install %d done\n", me);
@@ -523,12 +599,15 @@ inline netsuite_install() {
      :: MISFORTUNE; printf("@ install %d lost_done\n", me);
         netsuite_takes(r, my.candidate, my.may_create);
         LOOK_FOR_IT
+     :: netsuite != my.candidate && MISFORTUNE; printf("@ install %d mute\n", me);
+        netsuite_takes(r, MUTED(my.candidate), my.may_create);
+        LOOK_FOR_IT
      :: MISFORTUNE; printf("@ install %d lost\n", me);
         LOOK_FOR_IT
      :: !install_flies[r] && MISFORTUNE; printf("@ install %d lost_late\n", me);
         install_flies[r] = my.candidate; install_creates[r] = my.may_create;
         LOOK_FOR_IT
-     :: !install_flies[r] && netsuite > MUTE && MISFORTUNE; printf("@ install %d slow\n", me);
+     :: !install_flies[r] && SIGNS_ANOTHER(netsuite) && MISFORTUNE; printf("@ install %d slow\n", me);
         install_flies[r] = my.candidate; install_creates[r] = my.may_create;
         has_signed[netsuite] = true;
         if                                     /* it was answered, but signed with the key that is still there */
@@ -548,13 +627,17 @@ inline openair_read_it() {
      printf("@ read %d done\n", me);
      openair_read = true;
      if
-     :: why == is_ready -> phase = install; then = Wait
+     :: why == is_ready -> phase = check; sends = install; then = Wait
      :: why != is_ready && openair == my.candidate -> todo = move; then = Store
-     :: why == in_doubt && openair != my.candidate -> reads++; then = (reads < LOOKS_IN_DOUBT -> Wait : SaveIt)
      :: why == read_back && openair != my.candidate -> looks++; then = (looks < 2 -> Wait : Later)
-     :: why == compare && openair != my.candidate && my.may_overwrite -> phase = save; then = Wait
-     :: why == compare && openair != my.candidate && !my.may_overwrite -> then = Refused
-     :: why == compare_again && openair != my.candidate -> then = Refused
+     :: why == before_saving && openair != my.candidate -> reads++; then = (reads < LOOKS -> Wait : SaveIt)
+     :: why == compare && openair != my.candidate ->
+        reads++;
+        if
+        :: reads < LOOKS
+        :: reads >= LOOKS && my.may_overwrite -> phase = check; sends = save; then = Wait
+        :: reads >= LOOKS && !my.may_overwrite -> then = Refused
+        fi
      fi
   fi
 }
@@ -562,27 +645,29 @@ inline openair_read_it() {
 inline openair_save() {
   printf("@ about %d save\n", me);
   MUST(none_unnoticed, !changed_unseen);
-  MUST(look_before, !save_unsettled[r] || reads >= 2 || !fence_is_mine[me] || my.state == SavedToOpenAir);
+  LOOKED(save_unsettled[r], reads);
+  about_to_save[me] = false;
+  noted = false;
   if
   :: openair_gone -> printf("@ save %d gone\n", me); then = Later
   TROUBLE(save, !openair_gone && MISFORTUNE)
   :: !openair_gone ->
+     saved_it = true;
      if
      :: printf("@ save %d done\n", me); openair_takes(r, my.candidate)
      :: MISFORTUNE; printf("@ save %d broke_done\n", me); openair_takes(r, my.candidate); then = Broke
-     :: MISFORTUNE; printf("@ save %d lost_done\n", me); openair_takes(r, my.candidate); lost = true
-     :: MISFORTUNE; printf("@ save %d lost\n", me); lost = true
-     :: !save_flies[r] && MISFORTUNE; printf("@ save %d lost_late\n", me); save_flies[r] = my.candidate; lost = true
-     :: !save_flies[r] && MISFORTUNE; printf("@ save %d slow\n", me); save_flies[r] = my.candidate
+     :: MISFORTUNE; printf("@ save %d lost_done\n", me); openair_takes(r, my.candidate); then = Lost
+     :: MISFORTUNE; printf("@ save %d lost\n", me); then = Lost
+     :: !save_flies[r] && MISFORTUNE; printf("@ save %d lost_late\n", me); save_flies[r] = my.candidate; then = Lost
+     :: !save_flies[r] && openair != my.candidate && MISFORTUNE; printf("@ save %d slow\n", me);
+        save_flies[r] = my.candidate
      fi;
-     save_unsettled[r] = save_unsettled[r] || ((lost || then == Broke) && fence_is_mine[me]);
+     save_unsettled[r] = save_unsettled[r] || ((then == Lost || then == Broke) && fence_is_mine[me]);
      looks = 0;
      if
-     :: then == Broke
-     :: then != Broke && my.state == UploadedToNetSuite && READ_BACK -> phase = read; why = read_back; then = Wait
-     :: then != Broke && my.state == UploadedToNetSuite && !READ_BACK -> todo = move; then = Store
-     :: then != Broke && my.state == SavedToOpenAir && !lost -> phase = read; why = compare_again; then = Wait
-     :: then != Broke && my.state == SavedToOpenAir && lost -> then = Unknown
+     :: then == Lost || then == Broke
+     :: then == Wait && READ_BACK -> phase = read; why = read_back
+     :: then == Wait && !READ_BACK -> todo = move; then = Store
      fi
   fi
 }
@@ -596,11 +681,14 @@ proctype Worker(byte me) {
   mtype:outcomes then = Wait;
   mtype:reasons why = is_ready;
   mtype:writes todo = move;
+  mtype:phases sends = idle;                   /* what it sends once it is sure that it holds the rotation */
   byte tried;                                  /* tries of this step so far */
   byte looks, wanted;                          /* looks at NetSuite in this try, or at OpenAir after a save; how many */
-  byte reads;                                  /* looks at OpenAir in this try, in doubt before a save */
+  byte reads;                                  /* looks at OpenAir in this try, before a save */
+  bool in_doubt;                               /* there was a doubt when this try began */
   bool sent_it;                                /* the install of this try brought no proof: it is being looked for */
-  bool lost;                                   /* the save of this try brought no answer: it is being looked for */
+  bool saved_it;                               /* the save of this try is being looked for */
+  bool noted;                                  /* the store has it that nobody knows what came of it */
   bool proved;                                 /* NetSuite proved the candidate a moment ago */
   bool openair_read;                           /* onlooker's: OpenAir answered in this try */
   bool stranger;                               /* onlooker's: NetSuite signed as a stranger in this try */
@@ -612,6 +700,7 @@ end:
        :: phase == idle && CLAIMABLE(0)      -> r = 0;      claim(r); then = Begin
        :: phase == idle && CLAIMABLE(SECOND) -> r = SECOND; claim(r); then = Begin
        :: phase == sign    -> netsuite_sign()
+       :: phase == check   -> check_the_hold()
        :: phase == install -> netsuite_install()
        :: phase == read    -> openair_read_it()
        :: phase == save    -> openair_save()
@@ -636,7 +725,7 @@ end:
   do
   :: r == ROTATIONS -> break
   :: atomic {
-       r < ROTATIONS && MAY_ASK_FOR(r) && ALL_LANDED(r) ->
+       r < ROTATIONS && MAY_ASK_FOR(r) ->
        printf("@ request %d\n", r);
        MUST(one_open, r == 0 || !OPEN(r - 1));
        rotations++;
@@ -735,7 +824,22 @@ inline expire(r) {
   printf("@ expire %d\n", r)
 }
 
-/* What must come in time: a request lands, or is refused by its deadline; the lease of a dead worker ends. */
+/*
+ * Three minutes after the last doubt about rotation r was raised: what was in flight has landed or never will. Who lost
+ * the rotation began its try before that doubt, so that the deadline of its install is over. A save has none: that a
+ * worker does not stand still for so long between its check and the save is assumed.
+ */
+#define ALL_LANDED(r) (!install_flies[r] && !save_flies[r] \
+                       && !(about_to_save[0] && busy_with[0] == (r) + 1) && !(about_to_save[1] && busy_with[1] == (r) + 1))
+
+inline settle(r) {
+  printf("@ settle %d\n", r);
+  in_flight[r] = false;
+  overdue[0] = overdue[0] || (busy_with[0] == (r) + 1 && !fence_is_mine[0]);
+  overdue[1] = overdue[1] || (busy_with[1] == (r) + 1 && !fence_is_mine[1])
+}
+
+/* What must come in time: a request lands, or never will; the lease of a dead worker ends; a hold-off ends. */
 proctype Time() {
 end:
   do
@@ -743,6 +847,7 @@ end:
   :: atomic { install_flies[SECOND] -> land_install(SECOND) }
   :: atomic { save_flies[0] -> land_save(0) }
   :: atomic { save_flies[SECOND] -> land_save(SECOND) }
+  :: atomic { in_flight[0] && rotations > 1 && ALL_LANDED(0) -> settle(0) }
   :: atomic { LEASES_END && leased[0] && IS_DEAD(0) -> expire(0) }
   :: atomic { LEASES_END && leased[SECOND] && IS_DEAD(SECOND) -> expire(SECOND) }
   od

@@ -17,12 +17,15 @@ from states.errors import KeyturnError, RotationOpen, Stale
 from states.rotation import Rotation
 from states.state import State
 from states.table import RESUME
-from tests.model.stage import A_WHILE, LEASE, MUTE, Diverged, Systems, Worker
+from tests.model.stage import A_WHILE, LEASE, Diverged, Mute, Systems, Worker
 
 MODEL: Final = Path(__file__).parents[2] / "model" / "rotation.pml"
 
+MUTED: Final = 4
+"""In the model, a candidate's number is so much higher where NetSuite cannot sign with it."""
 CALLS: Final = ("sign", "install", "read", "save")
-WRITES: Final = ("move", "put_off", "park", "release")
+WRITES: Final = ("check", "move", "unknown", "put_off", "park", "release")
+"""What a worker does with the store; it writes nothing when it checks its hold."""
 _WORKERS_EVENTS: Final = (*CALLS, *WRITES, "claim", "crash", "aged")
 
 
@@ -68,6 +71,8 @@ class Replay:
         self._workers = [Worker(name, url, self._systems) for name in ("w0", "w1")]
         self._held: dict[str, Claim] = {}
         self._seen: dict[str, Rotation] = {}
+        self._settled = NOW
+        """It is later than this: what was in flight has landed."""
         self._numbers: dict[str, str] = {}
         """The model's number of each certificate, by fingerprint."""
 
@@ -134,7 +139,8 @@ class Replay:
         if where == "openair":
             self._systems.openair = self._systems.foreign
         else:
-            self._systems.netsuite = (None, MUTE, self._systems.foreign, self._systems.previous)[int(what)]
+            foreign = self._systems.foreign
+            self._systems.netsuite = (None, Mute(foreign), foreign, self._systems.previous)[int(what)]
 
     def _land(self, what: str, _rotation: str) -> None:
         if what == "save":
@@ -149,12 +155,22 @@ class Replay:
     def _drop(self, what: str, _rotation: str) -> None:
         setattr(self._systems, f"late_{what}", None)
 
+    def _settle(self, rotation: str) -> None:
+        """The hold-off is over, and with it every deadline that was set before it began."""
+        until = self._store.rotation(self._ids[int(rotation)]).in_flight_until
+        assert until
+        self._settled = max(self._settled, until)
+        self._systems.time = self._now()
+
     # --- people
 
     def _request(self, rotation: str) -> None:
         current = self._store.connection(self._connection).current or self._systems.previous
-        new = a_rotation(id=self._ids[int(rotation)], connection=self._connection, previous=current, now=self._now())
-        add(self._store, new)
+        now = self._now()
+        new = a_rotation(id=self._ids[int(rotation)], connection=self._connection, previous=current, now=now)
+        stored = add(self._store, new)
+        before = self._store.rotation(self._ids[0]).in_flight_until if rotation != "0" else None
+        assert max(now, before or now) == stored.available_at
         with pytest.raises(RotationOpen):
             add(self._store, replace(new, id=f"{new.id}/beside"))
 
@@ -192,6 +208,7 @@ class Replay:
             "candidate": self._number(rotation.candidate.certificate) if rotation.candidate else "0",
             "tries": str(rotation.tries),
             "doubt": str(int(rotation.doubt_since is not None)),
+            "flight": str(int(rotation.in_flight_until is not None)),
             "create": str(int(rotation.may_create_record)),
             "overwrite": str(int(rotation.may_overwrite)),
             "netsuite": self._number(self._systems.netsuite),
@@ -204,13 +221,14 @@ class Replay:
             late = NOW.replace(year=2099)
             assert self._store.claim("somebody", lease=LEASE, now=late, rotation_id=rotation.id) is None
 
-    def _number(self, held: Certificate | str | None) -> str:
+    def _number(self, held: Certificate | Mute | None) -> str:
         if held is None:
             return "0"
-        if isinstance(held, str):
-            return "1"
+        if isinstance(held, Mute):
+            ours = self._number(held.certificate)
+            return "1" if held.certificate == self._systems.foreign else str(int(ours) + MUTED)
         known = {self._systems.foreign.fingerprint: "2", self._systems.previous.fingerprint: "3", **self._numbers}
-        return known.get(held.fingerprint, "unknown")
+        return known.get(held.fingerprint, "-1")
 
     def _now(self) -> datetime:
-        return max(worker.clock.time for worker in self._workers)
+        return max(self._settled, *(worker.clock.time for worker in self._workers))

@@ -6,20 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from factories import NOW, a_certificate, key_pem, signed
 
 from orchestrator.engine import Engine
 from orchestrator.heart import Heart
-from persistence.journal import PUT_OFF
+from persistence.journal import PUT_OFF, UNKNOWN
 from persistence.store import Claim, Store
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
 from states.errors import CannotSign, CertificateRecordMissing, NotPermitted, Stale, TryLater, Unknown
 from states.ports import Ports, Record, Report
 from states.rotation import Candidate, Confirmation, PrivateKey
-from states.steps import INSTALL_WITHIN
 from states.table import FAIL
 
 LEASE = 600.0
@@ -29,8 +28,12 @@ A_WHILE = timedelta(seconds=10)
 PATIENCE = 20.0
 """Seconds that the code may take from one call to the next before the replay gives up."""
 
-MUTE = "mute"
-"""What NetSuite's record holds when nobody can sign with it."""
+
+@dataclass(frozen=True)
+class Mute:
+    """What NetSuite's record holds when nobody can sign with it."""
+
+    certificate: Certificate
 
 
 class Killed(BaseException):
@@ -54,10 +57,12 @@ class Systems:
 
     previous: Certificate = field(default_factory=a_certificate)
     foreign: Certificate = field(default_factory=a_certificate)
-    netsuite: Certificate | str | None = None
+    netsuite: Certificate | Mute | None = None
     openair: Certificate | None = None
     late_install: tuple[Certificate, bool] | None = None
     late_save: Certificate | None = None
+    time: datetime = NOW
+    """By NetSuite's clock."""
     sent: set[str] = field(default_factory=set)
     """The fingerprints that NetSuite was sent."""
 
@@ -72,7 +77,7 @@ class Systems:
     def sign(self, challenge: Challenge) -> str:
         if self.netsuite is None:
             raise CertificateRecordMissing
-        if isinstance(self.netsuite, str):
+        if isinstance(self.netsuite, Mute):
             raise CannotSign
         return signed(self.netsuite, challenge.text)
 
@@ -126,7 +131,16 @@ class WorkersNetSuite:
         self._systems = systems
 
     def report(self) -> Report:
-        record = Record(name="a record", file_name="somebody-elses.pem", valid_from=None, valid_to=None)
+        held = self._systems.netsuite
+        shown = held.certificate if isinstance(held, Mute) else held
+        # The keys of a test are made within one second: only what is shown of our own is told apart.
+        ours = shown if shown and shown.fingerprint in self._systems.sent else None
+        record = Record(
+            name="a record",
+            file_name="somebody-elses.pem",
+            valid_from=ours.not_before if ours else None,
+            valid_to=ours.not_after if ours else None,
+        )
         return Report(record=record, server_time=NOW, bundles={})
 
     def sign(self, challenge: Challenge) -> str:
@@ -137,8 +151,9 @@ class WorkersNetSuite:
         self, certificate: Certificate, key: PrivateKey, challenge: Challenge, *, deadline: datetime, create: bool
     ) -> str:
         assert key_pem(certificate) == key.reveal()
-        assert deadline == self._worker.clock.time + INSTALL_WITHIN
         how = self._worker.call("install")
+        if (self._systems.time > deadline) != (how == "late"):
+            self._worker.diverged(f"The install is sent by {deadline}; it is {self._systems.time}.")
         if how in ("lost_late", "slow"):
             self._systems.sent.add(certificate.fingerprint)
             self._systems.late_install = (certificate, create)
@@ -146,6 +161,9 @@ class WorkersNetSuite:
             if how == "done" and self._systems.netsuite is None and not create:
                 raise CertificateRecordMissing
             self._systems.install(certificate, create=create)
+        elif how == "mute":
+            self._systems.install(certificate, create=create)
+            self._systems.netsuite = Mute(certificate)
         _answer(how)
         return self._systems.sign(challenge)
 
@@ -174,13 +192,14 @@ def _answer(how: str) -> None:
     """What the caller of a write gets to know of it, where that is not the plain answer."""
     if how == "broke_done":
         raise Bug
-    if how.startswith("lost"):
+    if how.startswith("lost") or how == "mute":
         raise Unknown
 
 
 _TROUBLE: Mapping[str, type[Exception]] = {
     "gone": TryLater,
     "later": TryLater,
+    "late": TryLater,
     "refused": NotPermitted,
     "broke": Bug,
 }
@@ -196,9 +215,14 @@ class GatedStore(Store):
         self._worker = worker
 
     def advance(self, claim: Claim, *args: Any, event: str, **kwargs: Any) -> Claim:
-        self._worker.wait({PUT_OFF: "put_off", FAIL: "park"}.get(event, "move"))
+        self._worker.wait({PUT_OFF: "put_off", FAIL: "park", UNKNOWN: "unknown"}.get(event, "move"))
         with self._worker.noting():
             return super().advance(claim, *args, event=event, **kwargs)
+
+    def ensure_held(self, claim: Claim) -> None:
+        self._worker.wait("check")
+        with self._worker.noting("held"):
+            super().ensure_held(claim)
 
     def release(self, claim: Claim) -> None:
         self._worker.wait("release")
@@ -218,7 +242,7 @@ class Worker:
         self.at = "idle"
         """What it is about to do."""
         self.result = ""
-        """What came of its last write: stored, or stale."""
+        """What came of what it did with the store last: stored, held, or stale."""
         self._how = ""
         self._killed = False
         self._broken: BaseException | None = None
@@ -279,15 +303,20 @@ class Worker:
         return how
 
     @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Note what comes of a write."""
+    def noting(self, well: str = "stored") -> Iterator[None]:
+        """Note what comes of what it does with the store."""
         self.result = ""
         try:
             yield
-            self.result = "stored"
+            self.result = well
         except Stale:
             self.result = "stale"
             raise
+
+    def diverged(self, how: str) -> NoReturn:
+        """Note that the code did something else than the model, and end here."""
+        self._broken = Diverged(how)
+        raise Killed
 
     def _carry(self, claim: Claim) -> None:
         try:

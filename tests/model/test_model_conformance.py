@@ -27,8 +27,8 @@ BATCHES, RUNS = 6, 30
 MISFORTUNES = 7
 STEPS = 4000
 """Where a random run is cut off: a person may resume for ever."""
-RARE = "release %d stale"
-"""Hardly ever comes by chance; the way to the violation without FENCE has it."""
+RARE = {"release %d stale", "install %d late"}
+"""Hardly ever come by chance. The way to the violation without FENCE has the one; the other has a test of its own."""
 
 _names = itertools.count(1)
 
@@ -111,7 +111,7 @@ def test_the_code_does_what_the_model_does(replay: Callable[[list[Event]], None]
 def test_the_runs_show_all_that_the_model_can_do() -> None:
     """Each event that the model can print, but for violations, is in one of the runs that are replayed."""
     seen = {str(event) for seed in range(BATCHES * RUNS) for event in a_run(seed)}
-    printed = set(re.findall(r'printf\("@ ([^"]+?)\\n"', MODEL.read_text())) - {"violated %e", RARE}
+    printed = set(re.findall(r'printf\("@ ([^"]+?)\\n"', MODEL.read_text())) - {"violated %e", *RARE}
     patterns = {form: re.compile(re.sub("%[de]", r"\\w+", form)) for form in printed}
     assert set() == {form for form, pattern in patterns.items() if not any(map(pattern.fullmatch, seen))}
     troubles = {f"{call} {trouble}" for call in CALLS for trouble in ("later", "refused", "broke", "gone")}
@@ -127,3 +127,16 @@ def test_the_code_has_the_models_guards(replay: Callable[[list[Event]], None], e
         assert (guards, expected) == (guards, way.violated)
         with pytest.raises(Diverged):
             replay(Event.parse(way.trail))
+
+
+def test_a_late_install_is_refused(replay: Callable[[list[Event]], None], explorer: ModuleType) -> None:
+    """A worker that stood still between its check and its install is refused by NetSuite, for its deadline is over.
+
+    The way there is the one on which, without deadlines, the next rotation would be overtaken.
+    """
+    *way, about, install, violated = Event.parse(
+        explorer.explore(explorer.mutated(("DEADLINE",), "none_overtaken"), "-O0").trail
+    )
+    worker = about.words[0]
+    assert (f"install {worker} done", "violated none_overtaken") == (str(install), str(violated))
+    replay([*way, about, Event("install", (worker, "late"))])
