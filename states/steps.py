@@ -99,39 +99,48 @@ def _ensure_installed(rotation: Rotation, ports: Ports) -> Confirmation:
 
 
 def _find_candidate(rotation: Rotation, ports: Ports, looks: int) -> Confirmation | None:
-    """Ask NetSuite to sign; return the proof that it holds the candidate, or None where the candidate may go in.
+    """Look for the candidate in NetSuite; return the proof that it is there, or None where it may go in.
 
-    Several looks have a delay between them.
+    Several looks have a delay between them. Raises as ``_look`` does.
     """
     for look in range(looks):
         if look:
             ports.clock.sleep(READ_BACK_DELAY)
-        challenge, asked_at = _challenge(ports)
-        try:
-            signature = ports.netsuite.sign(challenge)
-        except CertificateRecordMissing:
-            ports.turn.saw("NetSuite has no certificate record.")
-            if not rotation.may_create_record:
-                raise
-            continue
-        except CannotSign:
-            ports.turn.saw("NetSuite cannot sign with what its record holds.")
-            if not _may_replace(rotation, ports, is_mute=True):
-                raise
-            continue
-        if _is_previous(rotation, challenge, signature):
-            ports.turn.saw("NetSuite signed with the certificate before.")
-            continue
-        try:
-            found = _confirmation(rotation, challenge, signature, asked_at)
-        except NotConfirmed as error:
-            ports.turn.saw("NetSuite signed with another key.")
-            if not _may_replace(rotation, ports):
-                raise ForeignRotation from error
-        else:
-            ports.turn.saw("NetSuite signed with the candidate.")
+        if found := _look(rotation, ports):
             return found
     return None
+
+
+def _look(rotation: Rotation, ports: Ports) -> Confirmation | None:
+    """Ask NetSuite to sign, once.
+
+    Raises ForeignRotation, CertificateRecordMissing or CannotSign where what is there must not be replaced.
+    """
+    challenge, asked_at = _challenge(ports)
+    try:
+        signature = ports.netsuite.sign(challenge)
+    except CertificateRecordMissing:
+        ports.turn.saw("NetSuite has no certificate record.")
+        if not rotation.may_create_record:
+            raise
+        return None
+    except CannotSign:
+        ports.turn.saw("NetSuite cannot sign with what its record holds.")
+        if not _may_replace(rotation, ports, is_mute=True):
+            raise
+        return None
+    if _is_previous(rotation, challenge, signature):
+        ports.turn.saw("NetSuite signed with the certificate before.")
+        return None
+    try:
+        found = _confirmation(rotation, challenge, signature, asked_at)
+    except NotConfirmed as error:
+        ports.turn.saw("NetSuite signed with another key.")
+        if not _may_replace(rotation, ports):
+            raise ForeignRotation from error
+        return None
+    ports.turn.saw("NetSuite signed with the candidate.")
+    return found
 
 
 def _is_previous(rotation: Rotation, challenge: Challenge, signature: str) -> bool:
