@@ -72,14 +72,14 @@ def told(entry: Entry, before: Entry | None) -> str:
     """What brought the rotation there, in a few words; ``before`` is the entry before this one."""
     detail, because = entry.detail, _because(entry)
     if entry.event == REQUEST:
-        held_off = f", not begun before {detail.get('until')}" if because else ""
+        held_off = f", not begun before {_until(entry)}" if because else ""
         return f"{detail.get('cause')}, asked by {entry.actor}{held_off}{because}"
     if entry.event == FAIL:
         return f"parked{because}"
     if entry.event == PUT_OFF:
-        return f"put off until {detail.get('until')}{because}"
+        return f"put off until {_until(entry)}{because}"
     if entry.event == UNKNOWN:
-        return f"answer to the {detail.get('write')} lost, it may take effect until {detail.get('until')}{because}"
+        return f"answer to the {detail.get('write')} lost, it may take effect until {_until(entry)}{because}"
     if entry.source is entry.target or before is None or entry.event == RESUME:
         return f"{entry.event.replace('_', ' ')} by {entry.actor}"
     return f"after {words.span(entry.at - before.at)}{because}"
@@ -90,6 +90,10 @@ def remark(entry: Entry) -> str:
     looks = entry.detail.get("looks")
     told = [entry.detail.get("message"), *(looks if isinstance(looks, list) else ())]
     return " ".join(str(each) for each in told if each)
+
+
+def _until(entry: Entry) -> str:
+    return words.moment(datetime.fromisoformat(str(entry.detail["until"])))
 
 
 def _because(entry: Entry) -> str:

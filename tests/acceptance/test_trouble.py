@@ -71,6 +71,26 @@ def test_remote_down(connected: Home, simulator: Simulator) -> None:
     assert [] == installed(simulator.history.entries())
 
 
+def test_lost_answer(connected: Home, simulator: Simulator) -> None:
+    """A lost answer is told with what was seen of it; the next rotation says what it waits for, and until when."""
+    simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
+    done = rotate(connected)
+    rotation = connected.json("rotation", "list")[0]
+    assert (0, "Completed", False) == (done.returncode, rotation["state"], rotation["in_doubt"])
+    told = connected("rotation", "explain", rotation["id"]).stdout
+    assert "answer to the install lost, it may take effect until" in told
+    assert "NetSuite signed with the candidate." in told
+    assert ["request", "generate_key", "unknown", "upload_to_netsuite", "save_to_openair", "verify"] == [
+        entry["event"] for entry in connected.json("rotation", "journal", rotation["id"])
+    ]
+
+    asked = rotate(connected)
+    waiting = connected.json("rotation", "list")[0]
+    assert (6, "HELD_OFF") == (asked.returncode, error(asked)["code"])
+    assert rotation["id"] in error(asked)["message"]
+    assert ("Requested", rotation["in_flight_until"]) == (waiting["state"], waiting["available_at"])
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(connected: Home, simulator: Simulator, how: signal.Signals) -> None:
     """Asked to stop, rotate finishes the step in hand and tells how to go on; run-due completes the rotation."""

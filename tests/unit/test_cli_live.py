@@ -9,7 +9,7 @@ from rich.console import Console
 
 from orchestrator.cli import timeline
 from orchestrator.cli.live import drawn
-from persistence.journal import PUT_OFF, REQUEST, Entry, Head, append
+from persistence.journal import PUT_OFF, REQUEST, UNKNOWN, Entry, Head, append
 from states import lifecycle
 from states.errors import CannotSign
 from states.rotation import Rotation
@@ -123,3 +123,41 @@ def test_last_reason_for_putting_off() -> None:
         timeline.put_off(journal),
         timeline.put_off([*journal, first, second]),
     )
+
+
+def told(event: str, detail: dict[str, object]) -> str:
+    """One entry in words."""
+    rotation, journal = path(1)
+    source = None if event == REQUEST else rotation.state
+    entry = append(journal[-1].head, rotation, event=event, actor="w1", source=source, detail=detail)
+    return timeline.told(entry, journal[-1])
+
+
+UNTIL = "2026-11-23T12:03:00.123456+00:00"
+
+
+def test_lost_answer_in_plain_words() -> None:
+    """What was sent, until when it may take effect, and why nobody knows."""
+    detail = {"write": "install", "until": UNTIL, "code": "UNKNOWN_OUTCOME", "message": "The connection was reset."}
+    expected = "answer to the install lost, it may take effect until 2026-11-23 12:03:00 UTC"
+    assert f"{expected} [UNKNOWN_OUTCOME]: The connection was reset." == told(UNKNOWN, detail)
+
+
+def test_settled_doubt_in_plain_words() -> None:
+    """A move out of doubt tells what the looks showed."""
+    looks = ["OpenAir holds another certificate.", "OpenAir holds the candidate."]
+    _, journal = path(1, 2)
+    settled = replace(journal[-1], detail={"looks": looks})
+    assert f"after 2.00 s: {' '.join(looks)}" == timeline.told(settled, journal[-2])
+    assert " ".join(looks) == timeline.remark(settled)
+    assert "" == timeline.remark(journal[-1])
+
+
+def test_held_off_request_in_plain_words() -> None:
+    """A rotation that waits for what is in flight tells so from its first entry on."""
+    message = "A write of rotation 01JD may take effect until 2026-11-23 12:03:00 UTC."
+    detail: dict[str, object] = {"cause": "manual", "until": UNTIL, "code": "HELD_OFF", "message": message}
+    assert f"manual, asked by w1, not begun before 2026-11-23 12:03:00 UTC [HELD_OFF]: {message}" == told(
+        REQUEST, detail
+    )
+    assert "manual, asked by w1" == told(REQUEST, {"cause": "manual"})
