@@ -98,7 +98,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - parked with its type, never swallowed
             # A bug or a broken machine. What the step had sent by then is not known.
             _log.exception("step broke", extra=_about(claim.rotation))
-            doubtful = turn.claim.rotation.in_doubt(began, self._clock.now())
+            doubtful = turn.claim.rotation.with_doubt(began, self._clock.now())
             return self._park(turn.claim, doubtful, _internal(error), turn.evidence), False
         return self._advance(turn, done, edge, ports, began), True
 

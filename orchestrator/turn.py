@@ -42,7 +42,7 @@ class Turn:
     def lost(self, write: Write, error: KeyturnError) -> None:
         """Commit that ``write`` was sent and nobody knows what came of it. Raises Stale where it cannot be stored."""
         now = self._clock.now()
-        after = replace(self.claim.rotation.in_doubt(self.began, now), updated_at=now)
+        after = replace(self.claim.rotation.with_doubt(self.began, now), updated_at=now)
         assert after.candidate
         assert after.in_flight_until
         detail = {

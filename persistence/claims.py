@@ -80,7 +80,7 @@ def claim(tx: Transaction, worker: str, *, lease: float, now: datetime, rotation
 def _take_over(tx: Transaction, taken: Claim, values: rows.Values, *, lost: str, now: datetime) -> Claim:
     """Claim what a lost worker left: whatever it sent since its last write is in doubt."""
     before = taken.rotation
-    after = replace(before.in_doubt(before.updated_at, now), version=before.version + 1, updated_at=now)
+    after = replace(before.with_doubt(before.updated_at, now), version=before.version + 1, updated_at=now)
     assert after.in_flight_until
     detail = {"from": lost, "until": after.in_flight_until.isoformat()}
     entry = append(taken.journal, after, event=TAKEN_OVER, actor=taken.worker, source=before.state, detail=detail)

@@ -147,7 +147,7 @@ def write(
             next_action=f"Look at it with `keyturn rotation show {before.id}`, then repeat the command.",
         )
     if standing.worker:  # it died holding the rotation, and nobody knows what it had sent
-        after = after.in_doubt(before.updated_at, after.updated_at)
+        after = after.with_doubt(before.updated_at, after.updated_at)
     head = Head(standing.journal_seq, standing.journal_hash)
     entry = append(head, after, event=event, actor=actor, source=before.state, detail=detail)
     _store(tx, _WRITE, before, after, entry, _hold(None, 0))

@@ -165,7 +165,7 @@ class Rotation:
         """Whether it still holds its connection: under way or parked."""
         return self.closed_at is None
 
-    def in_doubt(self, since: datetime, now: datetime) -> "Rotation":
+    def with_doubt(self, since: datetime, now: datetime) -> "Rotation":
         """The rotation with doubt raised ``now`` about a write that may have been sent from ``since`` on."""
         until = now + HOLD_OFF
         return replace(

@@ -71,10 +71,10 @@ def connection(shown: Connection, secrets: list[SecretName] | None = None) -> Js
 def rotation(shown: Rotation, now: datetime) -> Json:
     """``id``, ``connection``, ``state``, ``cause``, ``actor``, ``reason``, ``attempt``, ``tries``, ``created_at``,
     ``updated_at``, ``available_at``, ``closed_at``, ``skew_seconds`` (up to now where it still grows; null before the
-    upload), ``in_doubt`` (whether a write's answer was lost), ``in_flight_until`` (until
-    when such a write may still take effect), ``candidate`` and ``previous`` (certificates),
-    ``waiting_for`` (null when nothing is waited for), ``failure`` (``failed_from``, ``code``, ``message``,
-    ``next_action``, ``at``; null unless parked).
+    upload), ``in_doubt`` (whether a write's answer was lost), ``in_flight_until`` (until when such a write may still
+    take effect; null where there was none), ``candidate`` and ``previous`` (certificates), ``waiting_for`` (null when
+    nothing is waited for), ``failure`` (``failed_from``, ``code``, ``message``, ``next_action``, ``at``; null unless
+    parked).
     """
     skew, failure = shown.skew(now), shown.failure
     return {

@@ -96,6 +96,15 @@ def test_install_proves_itself(account: Account) -> None:
     assert certificate.fingerprint == account.simulator.netsuite.record.fingerprint
 
 
+def test_report_shows_the_validity_to_the_second(account: Account) -> None:
+    """What is told of the record is the installed certificate's own validity: so an unfinished install is known."""
+    certificate = a_certificate(days=90)
+    account.install(certificate)
+    record = account.adapter.report().record
+    assert record
+    assert (certificate.not_before, certificate.not_after) == (record.valid_from, record.valid_to)
+
+
 def test_install_again(account: Account) -> None:
     """Installing the same certificate again is safe."""
     certificate = a_certificate()
