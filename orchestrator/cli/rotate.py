@@ -23,7 +23,7 @@ def rotate(
     """Give a connection a new certificate now, and show it happen.
 
     Exits with 0 when it is completed, 3 when it is parked or waits for a person, 4 when a sign-in was refused, 6 when
-    one is under way already, 7 when a system is down.
+    one is under way already or a write of the one before may still take effect, 7 when a system is down.
     """
     with session.keyturn() as app:
         if dry_run:
