@@ -10,6 +10,7 @@ from sqlalchemy import Update, bindparam, insert, or_, select, update
 from persistence import models, rows
 from persistence.clock import UtcDateTime, database_now, database_now_plus, seconds
 from persistence.journal import TAKEN_OVER, Head, append
+from persistence.prepared import Prepared
 from persistence.rotations import FULL
 from states.errors import Stale
 from states.rotation import Rotation
@@ -51,8 +52,10 @@ _TAKE: Final = (
 _HELD: Final = update(_r).where(
     _r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker")
 )
-_IS_HELD: Final = select(_r.c.id).where(
-    _r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker")
+_IS_HELD: Final = Prepared(
+    select(_r.c.id).where(
+        _r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker")
+    )
 )
 _RENEW: Final = _HELD.values(lease_until=database_now_plus(seconds("lease")))
 _RELEASE: Final = _HELD.values(worker=None, lease_until=None)
@@ -99,7 +102,7 @@ def _take_over(tx: Transaction, taken: Claim, values: rows.Values, *, lost: str,
 
 def ensure_held(tx: Transaction, held: Claim) -> None:
     """Raise Stale when another worker has the rotation. A lease that only ran out is nobody else's yet."""
-    if tx.execute(_IS_HELD, _compared(held)).one_or_none() is None:
+    if not _IS_HELD.finds(tx, _compared(held)):
         raise Stale
 
 

@@ -60,6 +60,15 @@ class Database:
             yield tx
 
     @contextmanager
+    def glancing(self) -> Iterator[Connection]:
+        """For one short SELECT, on SQLite through the writer's connection: it has at hand what it wrote just now.
+
+        Raises TryLater when the database is away.
+        """
+        with self._told(TryLater), self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
+            yield tx
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that commits when the block ends, and changes nothing when the block raises.
 

@@ -1,4 +1,4 @@
-"""Writes that are compiled once and then run as they are, on the driver's own cursor.
+"""Statements that are compiled once and then run as they are, on the driver's own cursor.
 
 SQLAlchemy keeps compiled statements too, but looks each one up by its whole structure and prepares for results that a
 write does not have. With a handful of short statements for each move, that took a fifth of a rotation's whole time.
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Dialect, Insert, Update
+from sqlalchemy import Dialect, Insert, Select, Update
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 
 Values = dict[str, Any]
@@ -31,9 +32,9 @@ class _Text:
 
 
 class Prepared:
-    """An INSERT or UPDATE of whatever columns it is given, and of those that it sets itself."""
+    """An INSERT or UPDATE of whatever columns it is given, and of those that it sets itself; or a plain SELECT."""
 
-    def __init__(self, statement: Insert | Update) -> None:
+    def __init__(self, statement: Insert | Update | Select[Any]) -> None:
         self._statement: Final = statement
         self._texts: Final[dict[tuple[str, ...], _Text]] = {}
 
@@ -43,6 +44,19 @@ class Prepared:
         The transaction must have begun: the driver's cursor begins none that SQLAlchemy knows of. Raises what
         SQLAlchemy would.
         """
+        cursor = self._execute(tx, values)
+        written = cursor.rowcount
+        cursor.close()
+        return written
+
+    def finds(self, tx: Transaction, values: Values) -> bool:
+        """Run a SELECT likewise; tell whether it found a row."""
+        cursor = self._execute(tx, values)
+        found = cursor.fetchone() is not None
+        cursor.close()
+        return found
+
+    def _execute(self, tx: Transaction, values: Values) -> DBAPICursor:
         key = (tx.dialect.name, *values)
         text = self._texts.get(key)
         if text is None:
@@ -52,14 +66,12 @@ class Prepared:
         try:
             cursor.execute(text.sql, parameters)
         except tx.dialect.loaded_dbapi.Error as error:
-            raise DBAPIError.instance(text.sql, None, error, tx.dialect.loaded_dbapi.Error, True) from error
-        else:
-            return cursor.rowcount
-        finally:
             cursor.close()
+            raise DBAPIError.instance(text.sql, None, error, tx.dialect.loaded_dbapi.Error, True) from error
+        return cursor
 
 
-def _compile(statement: Insert | Update, dialect: Dialect, names: list[str]) -> _Text:
+def _compile(statement: Insert | Update | Select[Any], dialect: Dialect, names: list[str]) -> _Text:
     compiled = statement.compile(dialect=dialect, column_keys=names)
     order = compiled.positiontup if compiled.positional else list(compiled.binds)
     processors = {

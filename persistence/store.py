@@ -149,7 +149,7 @@ class Store:
 
     def ensure_held(self, claim: Claim) -> None:
         """Raise Stale when another worker has the rotation. Nothing is written."""
-        with self._database.reading() as tx:
+        with self._database.glancing() as tx:
             claims.ensure_held(tx, claim)
 
     def renew(self, claim: Claim, *, lease: float) -> None:
