@@ -1,29 +1,21 @@
 """HTTP as both adapters use it: one request, one answer; where there is none, a clear word on what may have happened.
 
-`requests` reports a refused connection and one that was reset after sending by the same exception. Here the connection
-itself tells the two apart: whatever fails before it is open was never sent, whatever fails later may have arrived.
+What fails before the connection is open was never sent; what fails later may have arrived (transport.py).
 """
 
-import contextlib
 import email.utils
-import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
+from orchestrator.adapters.transport import NotConnected, cut_after, session
 from states.connection import check_url
 from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
 
@@ -52,8 +44,8 @@ class Answer:
 class Http:
     """Sends requests to one base URL. Safe to share between threads; close it when done.
 
-    No redirect is followed, nothing is sent twice, no cookie is kept; proxies, netrc and certificate bundles that the
-    environment names are ignored; TLS is always verified.
+    No redirect is followed, nothing is sent twice, no cookie is kept; proxies, netrc, certificate bundles and key logs
+    that the environment names are ignored; TLS is always verified.
     """
 
     def __init__(
@@ -67,9 +59,10 @@ class Http:
     ) -> None:
         """``system`` is its name in messages; ``ca_bundle`` is a PEM file, else certifi's bundle is trusted.
 
-        ``answer_within`` (seconds) bounds connecting and answering together, also when the answer drips in byte by
-        byte; only the look-up of the host's name is the operating system's own. Raises InvalidInput for a base URL
-        that is neither https nor http to a loopback address, InvalidSettings for a CA bundle that cannot be read.
+        ``answer_within`` (seconds) bounds the whole call, from looking the host's name up to the answer's last byte,
+        also when that drips in byte by byte; ``connect_within`` bounds the try of each of the host's addresses. Raises
+        InvalidInput for a base URL that is neither https nor http to a loopback address, InvalidSettings for a CA
+        bundle that cannot be read.
         """
         check_url(base_url)
         if ca_bundle:
@@ -78,12 +71,7 @@ class Http:
         self._peer = f"{system} ({urlsplit(base_url).hostname})"
         self._connect_within = connect_within
         self.answer_within = answer_within
-        self._session = _Session()
-        self._session.trust_env = False
-        self._session.verify = ca_bundle or True
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, _Adapter())
+        self._session = session(ca_bundle, answer_within)
 
     def close(self) -> None:
         """Close all connections."""
@@ -104,7 +92,7 @@ class Http:
         its answer was lost and it changes nothing; Unknown when its answer was lost and it may have changed something;
         Refused or WrongBaseUrl when the other side's TLS certificate is not acceptable.
         """
-        # The answers are small, and what is not compressed cannot be a compression bomb.
+        # The answers are small. What comes compressed in spite of this is not expanded: it might be a bomb.
         headers = {"Accept-Encoding": "identity", "User-Agent": "Keyturn", **headers}
         timeout: Any = Timeout(connect=self._connect_within, total=self.answer_within)  # types-requests: numbers only
         try:
@@ -119,7 +107,7 @@ class Http:
             )
             with response:
                 return self._complete(response, writes=writes)
-        except _NotConnected as error:
+        except NotConnected as error:
             raise self._not_sent(error.reason) from error
         except (requests.RequestException, HTTPError, OSError) as error:
             raise self._lost(type(error).__name__, writes=writes) from error
@@ -127,8 +115,8 @@ class Http:
     def _complete(self, response: requests.Response, *, writes: bool) -> Answer:
         left = self.answer_within - response.elapsed.total_seconds()
         body = bytearray()
-        with _cut_after(left, response.raw.shutdown):
-            for chunk in response.iter_content(65536):
+        with cut_after(left, response.raw.shutdown):
+            for chunk in response.raw.stream(65536, decode_content=False):
                 body += chunk
                 if len(body) > MOST_BYTES:
                     raise self._lost(f"more than {MOST_BYTES} bytes", writes=writes)
@@ -180,88 +168,3 @@ def _http_date(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-# --- below requests ---------------------------------------------------------------------------------------------------
-
-
-class _Session(requests.Session):
-    """Even with redirects off, `requests` reads a redirect's whole body, however long: it must not see one."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature is requests'
-        return None
-
-
-class _NotConnected(Exception):
-    """The connection was never open. No OSError, so that urllib3 and requests let it pass as it is."""
-
-    def __init__(self, reason: Exception) -> None:
-        super().__init__(type(reason).__name__)
-        self.reason = reason
-
-
-@contextlib.contextmanager
-def _connecting() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, HTTPError) as error:
-        raise _NotConnected(error) from error
-
-
-@contextlib.contextmanager
-def _cut_after(seconds: float, cut: Callable[[], object]) -> Iterator[None]:
-    """Stop the block's reading from a connection after ``seconds``: a socket's timeout only bounds each single read.
-
-    Raises TimeoutError then, whatever the block makes of the cut: some readers take it for the end of the answer.
-    """
-    too_late = threading.Event()
-
-    def stop() -> None:
-        too_late.set()
-        with contextlib.suppress(OSError, RuntimeError, ValueError):  # the answer was complete in the same moment
-            cut()
-
-    timer = threading.Timer(max(seconds, 0.0), stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except Exception as error:
-        if too_late.is_set():
-            raise TimeoutError from error
-        raise
-    finally:
-        timer.cancel()
-    if too_late.is_set():
-        raise TimeoutError
-
-
-class _Connection(HTTPConnection):
-    """Tells when it could not be opened, and gives an answer's whole head the time that urllib3 gives each read."""
-
-    def connect(self) -> None:
-        with _connecting():
-            super().connect()
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
-        seconds = cast(float, self.timeout)  # what urllib3 left of the whole call's time
-        with _cut_after(seconds, partial(self.sock.shutdown, socket.SHUT_RDWR)):
-            return super().getresponse()
-
-
-class _TlsConnection(_Connection, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection  # pyright: ignore[reportAssignmentType] - urllib3's own class does not fit either
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection  # pyright: ignore[reportAssignmentType] - likewise
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

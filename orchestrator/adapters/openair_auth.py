@@ -33,8 +33,8 @@ PATH: Final = "/login/oauth2/v1/token"
 SECRET: Final = "openair_oauth"  # noqa: S105 - a secret's name
 """The name under which the tokens are kept."""
 SPARE: Final = timedelta(seconds=30)
-"""How much longer than its call a refresh may be under way: names are looked up, and the tokens stored. After that its
-worker is taken for dead."""
+"""How much longer than its call a refresh may be under way, for the tokens to be stored. After that its worker is taken
+for dead."""
 STORE_TRIES: Final = 7
 """How often the new tokens are tried to be stored, within about 15 seconds."""
 LOOK_AGAIN: Final = 1.0

@@ -1,6 +1,7 @@
 """HTTP over real sockets: what was never sent, what was sent and lost, and what must not hold a worker."""
 
 import contextlib
+import gzip
 import socket
 import ssl
 import struct
@@ -327,6 +328,41 @@ def test_large_answers_are_not_read(serve: Callable[[Handler], Wire], status: by
     assert sum(sent) < 64 * MOST_BYTES
 
 
+def test_compressed_answers_are_not_expanded(httpserver: HTTPServer) -> None:
+    """What is compressed though nobody asked for it stays as it is: a bomb of a few kilobytes is a few kilobytes."""
+    bomb = gzip.compress(b" " * 64 * MOST_BYTES)
+    httpserver.expect_request("/path").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
+    assert bomb == post(httpserver.url_for("")).body
+
+
+def test_late_connection_is_not_used(serve: Callable[[Handler], Wire], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not answer holds nobody; where it answers at last, nothing is sent any more."""
+    answered, closed = threading.Event(), threading.Event()
+    sent: list[bytes] = []
+
+    def listen(connection: socket.socket) -> None:
+        sent.append(connection.recv(1))
+        closed.set()
+
+    wire = serve(listen)
+    address = ("127.0.0.1", int(wire.url.rpartition(":")[2]))
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        answered.wait(60)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    began = time.monotonic()
+    try:
+        with pytest.raises(TryLater, match="could not be reached"):
+            post(f"http://localhost:{address[1]}", writes=True, answer_within=PATIENCE)
+        assert time.monotonic() - began < FAR_TOO_LONG
+    finally:
+        answered.set()
+    assert closed.wait(FAR_TOO_LONG)
+    assert [b""] == sent
+
+
 def test_largest_answer(httpserver: HTTPServer) -> None:
     """An answer of exactly the largest size is read."""
     httpserver.expect_request("/path").respond_with_data(b" " * MOST_BYTES)
@@ -498,6 +534,36 @@ def test_handshake_that_never_ends(serve: Callable[[Handler], Wire]) -> None:
     began = time.monotonic()
     assert NEVER_SENT == errors_of(serve(stall).url.replace("http:", "https:"), connect_within=PATIENCE)
     assert time.monotonic() - began < FAR_TOO_LONG
+
+
+def test_handshake_that_drips(serve: Callable[[Handler], Wire]) -> None:
+    """A TLS handshake that comes byte by byte is given up as well, and nothing was sent."""
+
+    def drip_handshake(connection: socket.socket) -> None:
+        connection.recv(1)
+        drip(connection, b"\x16\x03\x03\x3f\xff" + b"\x02" * 1000)  # a record that is announced, and never complete
+
+    began = time.monotonic()
+    assert NEVER_SENT == errors_of(serve(drip_handshake).url.replace("http:", "https:"), connect_within=PATIENCE)
+    assert time.monotonic() - began < FAR_TOO_LONG
+
+
+def test_session_keys_are_not_written(
+    tls: Tls, serve: Callable[[Handler], Wire], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """SSLKEYLOGFILE, with which whoever recorded the traffic could read it, is ignored, as is SSL_CERT_FILE."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    monkeypatch.setenv("SSL_CERT_FILE", tls.ca_bundle)
+    with tls_server(tls.server) as server:
+        assert [Refused, Refused] == errors_of(f"https://127.0.0.1:{server.port}")
+
+    def converse(connection: socket.socket) -> None:
+        with tls.server.wrap_socket(connection, server_side=True) as wrapped:
+            received(wrapped)
+            wrapped.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    assert post(serve(converse).url.replace("http:", "https:"), ca_bundle=tls.ca_bundle).status == 200
+    assert not (tmp_path / "keys").exists()
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
