@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 from orchestrator.adapters import netsuite_errors
-from orchestrator.adapters.http import Answer, Http
+from orchestrator.adapters.http import Http
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from states.certificate import Certificate, Challenge
 from states.connection import NetSuiteSettings
@@ -61,33 +61,40 @@ class NetSuiteAdapter:
             "deadline": f"{deadline.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "create": create,
         }
-        return self._call(request, writes=True, meaning=_signature)
+        return self._call(request, writes=True, meaning=_signature, key=key)
 
     def _call(
-        self, request: Mapping[str, object], *, writes: bool, meaning: Callable[[Mapping[str, Any]], _Meaning]
+        self,
+        request: Mapping[str, object],
+        *,
+        writes: bool,
+        meaning: Callable[[Mapping[str, Any]], _Meaning],
+        key: PrivateKey | None = None,
     ) -> _Meaning:
-        """Call the RESTlet and return the meaning of its answer."""
+        """Call the RESTlet and return the meaning of its answer; ``key`` is the one that the request carries."""
         body = json.dumps(request).encode()
         token = self._tokens.token()
-        reply = netsuite_errors.read(self._post(body, token, writes=writes), writes=writes)
+        reply = self._ask(body, token, writes=writes, key=key)
         if reply.status == HTTPStatus.UNAUTHORIZED and reply.oauth_error == "invalid_token":
             # The script did not run. The token was revoked or has expired early; one new token is worth a try.
             token = self._tokens.token(rejected=token)
-            reply = netsuite_errors.read(self._post(body, token, writes=writes), writes=writes)
+            reply = self._ask(body, token, writes=writes, key=key)
         if reply.done is None:
             raise netsuite_errors.error_of(reply)
         try:
             return meaning(reply.done)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise netsuite_errors.unclear(reply) from error
+        except (KeyError, TypeError, ValueError, AttributeError):
+            # Not chained: a parser's message may quote what it could not read.
+            raise netsuite_errors.unclear(reply) from None
 
-    def _post(self, body: bytes, token: str, *, writes: bool) -> Answer:
+    def _ask(self, body: bytes, token: str, *, writes: bool, key: PrivateKey | None) -> netsuite_errors.Reply:
         headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
-        return self._http.post(PATH, body, headers, writes=writes, query=self._query)
+        answer = self._http.post(PATH, body, headers, writes=writes, query=self._query)
+        return netsuite_errors.read(answer, writes=writes, sent=[token, key.reveal().decode() if key else ""])
 
 
 def _signature(done: Mapping[str, Any]) -> str:

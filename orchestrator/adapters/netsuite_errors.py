@@ -7,7 +7,7 @@ like any script's error, so a status alone never decides.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -39,7 +39,7 @@ NOT_UNDERSTOOD: Final = (
 
 _RECORD_NOT_FOUND: Final = re.compile(r"""Certificate ["']\w+["'] not found""")
 """Oracle's help writes the id in double quotes, its public typings in single ones."""
-_CHALLENGE: Final = re.compile(r"""^\s*Bearer\b.*\berror="([^"]*)\"""", re.IGNORECASE)
+_CHALLENGE: Final = re.compile(r"""^\s*Bearer\b.*\berror="([a-z_]{1,32})\"""", re.IGNORECASE)
 _DEPLOY: Final = "Deploy suitescript/ as its README.md tells, then run `keyturn rotation resume ID`."
 
 
@@ -60,16 +60,18 @@ class Reply:
     retry_after: float | None = None
     done: Mapping[str, Any] | None = field(default=None, repr=False)
     """The RESTlet's answer where it did what it was asked."""
+    sent: Sequence[str] = field(default=(), repr=False)
+    """The secrets of the request."""
 
     @property
     def told(self) -> str:
         """What NetSuite said, fit to be shown."""
         words = f"{self.code}: {self.message}" if self.code else self.message
-        return f"HTTP {self.status}" + (f", {quoted(words)}" if words else "")
+        return f"HTTP {self.status}" + (f", {quoted(words, self.sent)}" if words else "")
 
 
-def read(answer: Answer, *, writes: bool) -> Reply:
-    """Take ``answer`` apart. Never fails: what cannot be read is left empty."""
+def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
+    """Take ``answer`` apart. Never fails: what cannot be read is left empty. ``sent`` are its request's secrets."""
     content = _object(answer.body.decode(errors="replace"))
     error = content.get("error")
     code, message = _unpacked(error) if isinstance(error, dict) else ("", "")
@@ -83,6 +85,7 @@ def read(answer: Answer, *, writes: bool) -> Reply:
         saved=isinstance(error, dict) and error.get("saved") is True,
         retry_after=retry_after(answer),
         done=content if answer.status == HTTPStatus.OK and content.get("outcome") == "done" else None,
+        sent=sent,
     )
 
 

@@ -60,16 +60,17 @@ class NetSuiteTokens:
             return kept.value
 
     def _fetch(self) -> Token:
+        assertion = self._assertion()
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": self._assertion(),
+            "client_assertion": assertion,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         now = self._clock.now()
         answer = self._http.post(PATH, urlencode(form).encode(), headers, writes=False)
         if answer.status != HTTPStatus.OK:
-            error = oauth.error_of(oauth.refusal("NetSuite", answer))
+            error = oauth.error_of(oauth.refusal("NetSuite", answer, [assertion]))
             if isinstance(error, SignInRefused):
                 error.next_action = _NEXT_ACTION
             raise error

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -61,11 +61,14 @@ class Refusal:
     error: str = ""
     description: str = ""
     retry_after: float | None = None
+    sent: Sequence[str] = field(default=(), repr=False)
+    """The secrets of the request."""
 
     @property
     def told(self) -> str:
         """What the other side said, fit to be shown."""
-        return f"HTTP {self.status}" + (f", {quoted(f'{self.error} {self.description}')}" if self.error else "")
+        words = f"{self.error} {self.description}"
+        return f"HTTP {self.status}" + (f", {quoted(words, self.sent)}" if self.error else "")
 
 
 CHECKS: Final[tuple[Check[Refusal], ...]] = (
@@ -98,8 +101,8 @@ CHECKS: Final[tuple[Check[Refusal], ...]] = (
 """What an answer without a token means: the first check that applies decides."""
 
 
-def refusal(system: str, answer: Answer) -> Refusal:
-    """Take an answer without a token apart. Never fails."""
+def refusal(system: str, answer: Answer, sent: Sequence[str] = ()) -> Refusal:
+    """Take an answer without a token apart; ``sent`` are the secrets of its request. Never fails."""
     content = _content(answer)
     return Refusal(
         system,
@@ -107,6 +110,7 @@ def refusal(system: str, answer: Answer) -> Refusal:
         str(content.get("error", "")),
         str(content.get("error_description", "")),
         retry_after(answer),
+        sent,
     )
 
 
@@ -118,6 +122,6 @@ def error_of(refused: Refusal) -> KeyturnError:
 def _content(answer: Answer) -> Mapping[str, object]:
     try:
         content = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

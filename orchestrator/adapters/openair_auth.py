@@ -135,6 +135,7 @@ class OAuthSignIn:
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "application/json",
         }
+        self._client_secret = client_secret
         self._http = http
         self._secrets = secrets
         self._clock = clock
@@ -178,7 +179,8 @@ class OAuthSignIn:
         if token is None:
             perhaps_spent = answer.status == HTTPStatus.OK or answer.status in SERVER_ERRORS
             self._withdraw(replace(grant, in_doubt=grant.in_doubt or perhaps_spent), version)
-            raise _error_of(oauth.refusal("OpenAir", answer), in_doubt=grant.in_doubt)
+            sent = [grant.refresh_token, self._client_secret, self._headers["Authorization"]]
+            raise _error_of(oauth.refusal("OpenAir", answer, sent), in_doubt=grant.in_doubt)
         fresh = Grant(
             refresh_token=token.refresh_token or grant.refresh_token,
             access_token=token.value,

@@ -70,3 +70,22 @@ def test_answer_hides_its_body() -> None:
 def test_quoted(text: str, expected: str) -> None:
     """Other systems' words are shown in short, and not at all where they may quote a secret."""
     assert expected == quoted(text)
+
+
+SECRET = "hunter2+Tr0ub4dor/3=="
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"bad secret {SECRET}",
+        "bad secret hunter2%2BTr0ub4dor%2F3%3D%3D",
+        r"bad secret hunter2\u002bTr0ub4dor\/3",
+        "bad secret …Tr0ub4do",
+        "x" * 185 + " Tr0ub4dor",
+    ],
+)
+def test_quoted_without_what_was_sent(text: str) -> None:
+    """A secret that was sent is not shown, however it was escaped or cut."""
+    assert "(withheld: it may quote a secret)" == quoted(text, ["", SECRET])
+    assert '"bad secret"' == quoted("bad secret", ["", SECRET])

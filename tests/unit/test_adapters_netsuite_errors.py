@@ -160,6 +160,13 @@ def test_secrets_are_withheld() -> None:
     assert "MIIE" not in error_for(400, body, writes=True).message
 
 
+def test_bearer_challenge_is_not_quoted() -> None:
+    """Of a Bearer challenge only the codes that RFC 6750 has are shown, not whatever stands there."""
+    told = error_for(401, PAGE, bearer("S3cret-token"), writes=False)
+    assert "S3cret" not in told.message
+    assert "(invalid_token)" in error_for(401, PAGE, bearer("invalid_token"), writes=False).message
+
+
 def test_every_check_decides_something() -> None:
     """No row of the table is dead: each is the first that applies to one of the answers above."""
     rows = [(row[1], row[2], row[3]) for row in SAME_FOR_BOTH] + [(row[1], row[2], {}) for row in DIFFERENT]

@@ -48,6 +48,7 @@ ROWS = [
     ("no word on why", answer(401), errors.SignInRefused),
     ("forbidden", answer(403), errors.SignInRefused),
     ("page instead of JSON", answer(200), errors.TryLater),
+    ("deep JSON", answer(200, b"[" * 100_000), errors.TryLater),
     ("bad request, no word on why", answer(400), errors.TryLater),
 ]
 
