@@ -97,7 +97,7 @@ class App:
     @cached_property
     def doctor(self) -> Doctor:
         """The doctor."""
-        return Doctor(self.store, self.vault, self.connect, self.clock)
+        return Doctor(self.settings.private, self.store, self.vault, self.connect, self.clock)
 
     @cached_property
     def schedule(self) -> Schedule:

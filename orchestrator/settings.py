@@ -101,6 +101,15 @@ class Settings(Table):
         return self.store.url or f"sqlite:///{self.data / 'keyturn.db'}"
 
     @property
+    def private(self) -> list[Path]:
+        """The folders and files that are nobody else's business on this machine. Not all of them need be there."""
+        found = [self.config_file.parent, self.config_file, self.data]
+        scheme, _, path = self.store_url.partition(":///")
+        if scheme == "sqlite":
+            found += [Path(path).parent, *(Path(path + suffix) for suffix in ("", "-wal", "-shm"))]
+        return list(dict.fromkeys(found))
+
+    @property
     def kek_file(self) -> Path:
         """The key-encryption key's file."""
         return self.vault.file or self.config_file.parent / "kek"

@@ -53,14 +53,13 @@ class Credentials:
         return {name: value for name, value in vars(self).items() if name != "private_key_pem"}
 
     def write(self, directory: Path) -> Path:
-        """Write `credentials.json` and `netsuite-key.pem` (mode 0600) into `directory` (made 0700).
+        """Write `credentials.json` and `netsuite-key.pem` (mode 0600) into `directory`.
 
         Returns the path of `credentials.json`.
 
-        Safe to repeat: earlier files are replaced.
+        Safe to repeat: earlier files are replaced. A missing directory is made (0700); one that is there stays as it is.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
         settings = self.as_json() | {"private_key_file": KEY_FILE}
         _write_private(directory / KEY_FILE, self.private_key_pem)
         _write_private(directory / FILE, json.dumps(settings, indent=2) + "\n")

@@ -11,6 +11,7 @@ from states.errors import AwaitingPerson, Refused
 from states.rotation import Confirmation
 
 _PUBLIC: Final = 0o644
+_PUBLIC_FOLDER: Final = 0o755
 
 
 class Confirmed(Protocol):
@@ -63,7 +64,9 @@ class OpenAirExport:
 
 def _write(path: Path, text: str) -> None:
     """Put a public file in place as a whole, readable by everybody."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(_PUBLIC_FOLDER)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with draft.open("x", encoding="ascii") as file:

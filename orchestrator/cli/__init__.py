@@ -2,6 +2,7 @@
 
 import io
 import os
+import resource
 import sys
 
 
@@ -14,6 +15,8 @@ def version() -> str:
 
 def main() -> None:
     """The entry point."""
+    os.umask(0o077)  # what this process makes is its user's alone, the folders on the way to it included
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dumped core would hold the keys that are open in memory
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 is no reason to fail

@@ -111,7 +111,7 @@ def _moments(connection: Connection) -> Json:
 
 
 def doctor(name: AnyConnection = None, /, *, session: Given) -> int:
-    """Look at settings, database, vault, clocks, sign-ins and permissions, of one connection or all.
+    """Look at settings, files, database, vault, clocks, sign-ins and permissions, of one connection or all.
 
     Each finding comes with its fix. Changes nothing. Exits with 0 when all is well, 3 otherwise.
     """

@@ -1,8 +1,11 @@
 """The doctor: everything a rotation stands on, looked at one by one, each finding with its fix."""
 
-from collections.abc import Callable, Iterator
+import shlex
+import stat
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from orchestrator.engine import Connect
@@ -30,9 +33,11 @@ class Finding:
 
 
 class Doctor:
-    """Looks at the store, the vault, the clocks, both sign-ins and the permissions. Changes nothing."""
+    """Looks at files, store, vault, clocks, both sign-ins and the permissions. Changes nothing."""
 
-    def __init__(self, store: Store, vault: Vault, connect: Connect, clock: Clock) -> None:
+    def __init__(self, private: Sequence[Path], store: Store, vault: Vault, connect: Connect, clock: Clock) -> None:
+        """``private`` are the files and folders that should be closed to other users of this machine."""
+        self._private = private
         self._store = store
         self._vault = vault
         self._connect = connect
@@ -40,6 +45,7 @@ class Doctor:
 
     def examine(self, connection: str | None = None) -> Iterator[Finding]:
         """Every finding, as it comes; of one connection, or of all. Raises NotFound for an unknown one."""
+        yield _files(self._private)
         database = _look("database", self._database)
         yield database
         if not database.ok:
@@ -80,6 +86,15 @@ class Doctor:
         if record is None:
             return "answers; there is no certificate record yet"
         return f"answers; the record holds {record.file_name}" + (" (the placeholder)" if record.is_placeholder else "")
+
+
+def _files(private: Sequence[Path]) -> Finding:
+    there = [path for path in private if path.exists()]
+    found = [shlex.quote(str(path)) for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    if not found:
+        return Finding("files", True, "closed to other users of this machine")
+    told = f"{', '.join(found)} {'is' if len(found) == 1 else 'are'} open to other users."
+    return Finding("files", False, told, f"Close what is open: `chmod go= {' '.join(found)}`.")
 
 
 def _signing(ports: Ports) -> str:

@@ -1,5 +1,6 @@
 """The verbs of whoever looks after the installation: setting up, checking the journal, changing the key."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -7,6 +8,7 @@ from orchestrator.settings import Settings
 from persistence.kek import create_kek_file, read_kek_file
 from persistence.store import Store
 from persistence.vault import Vault
+from states.errors import InvalidSettings
 
 _SETTINGS_FILE: Final = """\
 # Keyturn's settings. Every value has a default; what is commented out shows it.
@@ -87,8 +89,11 @@ def _folder(folder: Path) -> str:
 def _settings_file(file: Path) -> str:
     if file.exists():
         return f"The settings file {file} is there."
-    file.touch(mode=0o600)
-    file.write_text(_SETTINGS_FILE)
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:  # follows no link
+            made.write(_SETTINGS_FILE)
+    except OSError as error:
+        raise InvalidSettings(f"The settings file {file} cannot be written: {error.strerror}.") from error
     return f"Wrote the settings file {file}."
 
 

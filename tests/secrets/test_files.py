@@ -1,0 +1,177 @@
+"""Files: whatever Keyturn makes is its user's alone, and what others left open is told."""
+
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from acceptance.terminal import NAME, Home, error
+
+from simulator import Simulator
+
+PATIENCE = 60
+
+
+@pytest.fixture(autouse=True)
+def _no_umask() -> Iterator[None]:
+    """The most careless shell there is: it lets everybody at everything."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def open_to_others(folder: Path) -> list[str]:
+    """What in ``folder`` other users can get at, or could if its parents let them."""
+    return sorted(
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o077
+    )
+
+
+def test_init_under_no_umask(tmp_path: Path) -> None:
+    """Settings, key, database, and every folder on the way to them, are closed to other users."""
+    deep = tmp_path / "made" / "on" / "the" / "way"
+    places = {"CONFIGURATION_DIRECTORY": str(deep / "config"), "KEYTURN_DATA": str(deep / "data")}
+    home = Home(deep, {**Home.at(tmp_path).environment, **places})
+    assert 0 == home("init").returncode
+    assert home.settings.exists()
+    assert home.kek.exists()
+    assert [] == open_to_others(tmp_path)
+
+
+def test_worker_and_simulator_under_no_umask(tmp_path: Path) -> None:
+    """So are the write-ahead log of a worker at work, and the credentials that the simulator hands out."""
+    home = Home.at(tmp_path)
+    assert 0 == home("init").returncode
+    sandbox = tmp_path / "sandbox"
+    running = home.start("simulator", "--directory", sandbox, "-o", "json")
+    try:
+        _until_printed(running, "}\n")
+        worker = home.start("worker")
+        try:
+            _until_there(tmp_path / "data" / "keyturn.db-wal")
+            assert [] == open_to_others(tmp_path)
+            assert ["credentials.json", "netsuite-key.pem"] == sorted(
+                path.name for path in sandbox.iterdir() if not path.name.startswith("openair")
+            )
+        finally:
+            _end(worker)
+    finally:
+        _end(running)
+
+
+def test_simulator_leaves_a_folder_as_it_is(tmp_path: Path) -> None:
+    """A folder that was there keeps its mode: it may be one that others work in."""
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    with Simulator() as simulator:
+        simulator.credentials.write(shared)
+    assert 0o755 == stat.S_IMODE(shared.stat().st_mode)
+    assert [] == open_to_others(shared)
+
+
+def test_demo_under_no_umask(tmp_path: Path) -> None:
+    """The demo's folder with its worker's log, which a person may keep."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir(mode=0o700)
+    run = Home.at(tmp_path)("demo", "--keep", "-o", "json", TMPDIR=str(temporary))
+    assert 0 == run.returncode, run.stderr
+    assert any(temporary.rglob("worker.log"))
+    assert [] == open_to_others(tmp_path)
+
+
+def test_exported_certificates_are_for_everybody(tmp_path: Path) -> None:
+    """What is public stays so: an administrator can read the exported certificate in a folder of its own."""
+    home = Home.at(tmp_path)
+    assert 0 == home("init").returncode
+    with Simulator() as simulator:
+        by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
+        options: dict[str, str | None] = {f"openair-{option}": None for option in by_api}
+        assert 0 == home.add(simulator.credentials, **options, **{"openair-export": ""}).returncode
+        assert 3 == home("rotate", NAME, KEYTURN_EXPORT__FOLDER=str(tmp_path / "handed" / "over")).returncode
+    exported = next((tmp_path / "handed" / "over").iterdir())
+    assert (0o644, 0o755) == tuple(stat.S_IMODE(path.stat().st_mode) for path in (exported, exported.parent))
+
+
+@pytest.mark.parametrize("name", ["config", "config/keyturn.toml", "data", "data/keyturn.db"])
+def test_doctor_tells_what_is_too_open(tmp_path: Path, name: str) -> None:
+    """A folder or file that others can get at is named, with the command that closes it; that command does."""
+    home = Home.at(tmp_path)
+    assert 0 == home("init").returncode
+    path = tmp_path / name
+    path.chmod(path.stat().st_mode | 0o044)
+    run = home("doctor", "-o", "json")
+    finding = next(each for each in json.loads(run.stdout) if each["subject"] == "files")
+    assert (3, False, True) == (run.returncode, finding["ok"], finding["message"].startswith(str(path)))
+    fix = finding["fix"].split("`")[1]
+    assert fix.startswith(f"chmod go= {path}")
+    subprocess.run(fix.split(), check=False)  # a write-ahead log that it names may be gone by now
+    assert 0 == home("doctor").returncode
+
+
+def test_key_that_is_too_open_is_refused(tmp_path: Path) -> None:
+    """A key-encryption key that others can read opens nothing until it is closed; the fix is named."""
+    home = Home.at(tmp_path)
+    assert 0 == home("init").returncode
+    home.kek.chmod(0o640)
+    finding = next(each for each in home.json("doctor") if each["subject"] == "vault")
+    assert (False, True) == (finding["ok"], f"chmod 600 {home.kek}" in finding["fix"])
+
+
+@pytest.mark.parametrize("name", ["keyturn.toml", "kek"])
+def test_init_does_not_write_through_a_link(tmp_path: Path, name: str) -> None:
+    """A link that somebody put where a file is to be made is not followed."""
+    home = Home.at(tmp_path)
+    target = tmp_path / "target"
+    home.settings.parent.mkdir(mode=0o700)
+    (home.settings.parent / name).symlink_to(target)
+    run = home("init", "-o", "json")
+    assert run.returncode in (2, 6)
+    assert str(home.settings.parent / name) in error(run)["message"]
+    assert not target.exists()
+
+
+def test_no_core_is_dumped(tmp_path: Path) -> None:
+    """A process that crashes leaves no image of its memory, where keys lie in the clear."""
+    home = Home.at(tmp_path)
+    assert 0 == home("init").returncode
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        worker = home.start("worker")
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    try:
+        _until_there(tmp_path / "data" / "keyturn.db-wal")
+        assert (0, 0) == resource.prlimit(worker.pid, resource.RLIMIT_CORE)
+        worker.send_signal(signal.SIGABRT)
+        assert -signal.SIGABRT == worker.wait(PATIENCE)
+    finally:
+        _end(worker)
+
+
+def _until_there(path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} was waited for in vain"
+        time.sleep(0.05)
+
+
+def _until_printed(process: subprocess.Popen[str], end: str) -> None:
+    assert process.stdout
+    line = ""
+    while not line.endswith(end):
+        line = process.stdout.readline()
+        assert line, "it ended early"
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    process.communicate(timeout=PATIENCE)
