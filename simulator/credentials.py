@@ -57,7 +57,7 @@ class Credentials:
 
         Returns the path of `credentials.json`.
 
-        Safe to repeat: earlier files are replaced. A missing directory is made (0700); one that is there stays as it is.
+        Safe to repeat: earlier files are replaced. A missing directory is made (0700), one that is there left as it is.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings = self.as_json() | {"private_key_file": KEY_FILE}

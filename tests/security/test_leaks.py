@@ -1,0 +1,84 @@
+"""The searcher itself: it finds what was planted, in every disguise, and nothing where there is nothing."""
+
+import base64
+import json
+import secrets
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from security.leaks import Secrets
+
+SECRET = 'Ünhörd/of+"quoted"&<tagged>\nsecret\'%'
+
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "JSON": json.dumps,
+    "JSON in Unicode": lambda text: json.dumps(text, ensure_ascii=False),
+    "JSON in JSON": lambda text: json.dumps({"message": text}).replace("/", "\\/"),
+    "repr": repr,
+    "repr of bytes": lambda text: repr(text.encode()),
+    "URL": lambda text: quote(text, safe=""),
+    "form": quote_plus,
+    "XML": escape,
+    "hexadecimal": lambda text: text.encode().hex(),
+    "HEXADECIMAL": lambda text: "0" + text.encode().hex().upper(),
+    "a piece": lambda text: text[5:21],
+    **{
+        f"Base64 after {before} bytes": (
+            lambda text, before=before: base64.b64encode(b"x" * before + text.encode()).decode()  # type: ignore[misc]
+        )
+        for before in range(3)
+    },
+    "Base64 in lines": lambda text: base64.encodebytes(text.encode() * 3).decode(),
+    "Base64 in JSON": lambda text: json.dumps("\n" + base64.b64encode(text.encode()).decode()),
+    "Base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+def test_planted_secrets_are_found(disguise: Callable[[str], str]) -> None:
+    """A secret is found in whatever writing, in the middle of anything."""
+    known = Secrets()
+    known.add("planted", SECRET)
+    data = b"\x00\xffbefore " + disguise(SECRET).encode() + b" after" + secrets.token_bytes(99)
+    assert {"planted"} == known.found_in(data)
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize(
+    "key",
+    [ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)],
+    ids=["EC", "RSA"],
+)
+def test_planted_keys_are_found(key: rsa.RSAPrivateKey, form: PrivateFormat, encoding: Encoding) -> None:
+    """A private key is found in PEM and DER of either format, in Base64 and hexadecimal, without its first line too."""
+    known = Secrets()
+    known.add_key("planted", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    planted = key.private_bytes(encoding, form, NoEncryption())
+    body = b"".join(line for line in planted.splitlines() if b"-----" not in line) if encoding is Encoding.PEM else b""
+    for data in (planted, base64.b64encode(planted), planted.hex().encode(), json.dumps(repr(planted)).encode(), body):
+        assert not data or "planted" in known.found_in(b"before " + data + b" after")
+
+
+def test_other_keys_are_not_found() -> None:
+    """A certificate's public half, and what is nobody's secret, raise no alarm; any private key at all does."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    known = Secrets()
+    known.add("planted", SECRET)
+    known.add_key("key", pem)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert set() == known.found_in(public + secrets.token_bytes(10_000) + secrets.token_hex(10_000).encode())
+    other = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert {"some private key"} == known.found_in(other)
+
+
+def test_short_secrets_are_not_looked_for() -> None:
+    """A secret that chance could write is no canary."""
+    with pytest.raises(ValueError, match="too short"):
+        Secrets().add("pin", "1234")
