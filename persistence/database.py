@@ -118,6 +118,8 @@ def _parse(url: str) -> URL:
         return URL.create("sqlite", database=path)  # taken literally: a folder's name may have any character
     if not url.startswith("postgresql://"):
         raise InvalidSettings("The store's URL is sqlite:///PATH or postgresql://…: a file, or a server.")
+    if url.count("@") > 1:  # the rest of the password would be taken for the server's name, and told
+        raise InvalidSettings("In the store's URL, write an @ of the password as %40.")
     try:
         return make_url(url)
     except (ArgumentError, ValueError):

@@ -52,7 +52,8 @@ class Secrets:
 
     def found_in(self, data: bytes) -> set[str]:
         """The names of the secrets that ``data`` holds, openly or in disguise."""
-        return {name for view in _views(data) for piece, name in self._pieces.items() if piece in view}
+        views = set(_views(data))
+        return {name for view in views for piece, name in self._pieces.items() if piece in view}
 
 
 def _views(data: bytes) -> Iterator[bytes]:
