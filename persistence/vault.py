@@ -82,10 +82,12 @@ class Vault:
             raise SealBroken(f"The sealed {column} of {owner} is corrupt, or belongs to another record.") from error
 
     def check(self) -> None:
-        """See that the key-encryption key opens every data key. Changes nothing. Raises VaultLocked, SealBroken."""
+        """See that the key-encryption key opens every data key, and keep them open: from then on this vault goes on
+        when the key-encryption key is changed. Stores nothing. Raises VaultLocked, SealBroken.
+        """
         kek = self._kek()
         for key in self._keys.data_keys():
-            _unwrap(kek, key)
+            self._ciphers[key.id] = AESGCM(_unwrap(kek, key))
 
     def rewrap(self, new_kek: KeyEncryptionKey) -> int:
         """Wrap every data key with ``new_kek`` instead, all or none; return how many there were. Touches no record.
@@ -98,10 +100,11 @@ class Vault:
 
     def _prepare(self) -> int:
         """Open the newest data key, or make the first; return its id."""
-        kek = self._kek()
-        kept = self._keys.data_keys() or [self._keys.add_data_key(_wrap(kek, _FIRST, secrets.token_bytes(SIZE)))]
+        kept = self._keys.data_keys()
+        if not kept:
+            kept = [self._keys.add_data_key(_wrap(self._kek(), _FIRST, secrets.token_bytes(SIZE)))]
         newest = max(kept, key=lambda key: key.id)
-        self._ciphers[newest.id] = AESGCM(_unwrap(kek, newest))
+        self._keep_open(newest)
         return newest.id
 
     def _cipher(self, key_id: int) -> AESGCM:
@@ -109,8 +112,12 @@ class Vault:
             key = next((key for key in self._keys.data_keys() if key.id == key_id), None)
             if key is None:
                 raise SealBroken(f"The vault's data key {key_id} is missing from the database.")
-            self._ciphers[key_id] = AESGCM(_unwrap(self._kek(), key))
+            self._keep_open(key)
         return self._ciphers[key_id]
+
+    def _keep_open(self, key: WrappedKey) -> None:
+        if key.id not in self._ciphers:
+            self._ciphers[key.id] = AESGCM(_unwrap(self._kek(), key))
 
 
 def _wrap(kek: KeyEncryptionKey, key_id: int, data_key: bytes) -> WrappedKey:

@@ -120,6 +120,18 @@ def test_rewrapping_changes_the_key_and_no_record(vault: Vault, store: Store) ->
         Vault(store, lambda: KEK).open(sealed, owner="acme", column="token")
 
 
+def test_a_vault_that_was_checked_goes_on(vault: Vault, store: Store) -> None:
+    """A worker that checked its vault at the start seals and opens on, whatever becomes of its key-encryption key."""
+    sealed = vault.seal(SECRET, owner="01J", column="key")
+    keys = iter([KEK])
+    running = Vault(store, lambda: next(keys))
+    running.check()
+    vault.rewrap(OTHER)
+    assert SECRET == running.open(sealed, owner="01J", column="key")
+    again = running.seal(SECRET, owner="01J", column="key")
+    assert SECRET == Vault(store, lambda: OTHER).open(again, owner="01J", column="key")
+
+
 def test_rewrapping_is_all_or_nothing(vault: Vault, store: Store) -> None:
     """Where one data key cannot be unwrapped, none is changed."""
     vault.seal(SECRET, owner="01J", column="key")

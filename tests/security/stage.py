@@ -149,7 +149,8 @@ class Stage:
         if files:
             self._read_files(*more)
         said = {what: who for who, what in self.said}  # much is said many times
-        assert {} == {who: found for what, who in said.items() if (found := self.known.found_in(what))}
+        leaks = {who: found for what, who in said.items() if (found := self.known.found_in(what))}
+        assert not leaks, leaks
 
     def _read_files(self, *more: Path) -> None:
         files = [path for folder in (self.config, self.folder / "data", *more) for path in folder.rglob("*")]

@@ -355,6 +355,13 @@ def _children(pid: int) -> list[int]:
     return [int(status.parent.name) for status in Path("/proc").glob("[0-9]*/status") if _parent(status) == pid]
 
 
+def _is_worker(pid: int) -> bool:
+    """Whether it is a worker by now; a moment before, a child still is what its parent is."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"\0worker\0")
+    return False
+
+
 def _parent(status: Path) -> int:
     with suppress(OSError):  # it ended meanwhile
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("PPid:"))
@@ -399,8 +406,8 @@ def test_demo(play: Stage) -> None:
     words = command("demo", "--keep", "-o", "json")
     demo = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        _until(lambda: bool(_children(demo.pid)))
-        for child in _children(demo.pid):
+        _until(lambda: any(_is_worker(child) for child in _children(demo.pid)))
+        for child in filter(_is_worker, _children(demo.pid)):
             _look_at(play, child)
         out, err = demo.communicate(timeout=PATIENCE)
     finally:

@@ -1,0 +1,180 @@
+"""The key-encryption key is changed while workers rotate and secrets are written, or killed in it: nothing is lost."""
+
+import base64
+import os
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from acceptance.terminal import Home, command
+from home import connect, keyturn
+
+from orchestrator.adapters.keys import VaultKeys
+from orchestrator.bootstrap import App
+from orchestrator.secrets import SecretName, Secrets
+from persistence import vault
+from persistence.kek import KeyEncryptionKey, read_kek_file
+from persistence.store import Store
+from persistence.vault import Vault
+from simulator import Simulator
+from states.errors import RotationOpen, VaultLocked
+from states.state import State
+
+PATIENCE = 60
+MANY = 3000
+"""Data keys: so many take a rewrap long enough to be killed in the middle."""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An initialised Keyturn."""
+    made = Home.at(tmp_path)
+    assert 0 == made("init").returncode
+    return made
+
+
+def new_key(folder: Path, name: str) -> Path:
+    """A new key-encryption key's file."""
+    file = folder / name
+    file.touch(mode=0o600)
+    file.write_text(base64.b64encode(os.urandom(32)).decode())
+    return file
+
+
+def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While two workers rotate several connections and a secret is written again and again, the key is changed several
+    times: every rotation completes, every secret opens with the last key, and the first one opens nothing.
+    """
+    with Simulator(accounts=3) as simulator, keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__POLL="0.05") as app:
+        first, file = read_kek_file(app.settings.kek_file), app.settings.kek_file
+        names = [f"c{number}" for number in range(3)]
+        for name, pair in zip(names, simulator.pairs.values(), strict=True):
+            connect(app, pair.credentials, name)
+        with _workers(2), _written(app, names[0]) as written:
+            for change in range(4):
+                before = len(simulator.history.entries())
+                _request(app, names)
+                _until(lambda before=before: len(simulator.history.entries()) > before)  # type: ignore[misc]
+                key = new_key(tmp_path, f"kek-{change}")
+                Vault(app.store, lambda: read_kek_file(file)).rewrap(read_kek_file(key))
+                key.replace(file)
+            _request(app, names)
+            _until(lambda: all(each.state is State.COMPLETED for each in app.rotations.recent()))
+        assert written
+        opened = Vault(app.store, lambda: read_kek_file(file))
+        for name in names:
+            secrets = Secrets(app.store, opened, name)
+            assert {*SecretName} == {each for each in SecretName if secrets.need(each)}
+            current = app.rotations.recent(connection=name)[0]
+            assert current.candidate
+            assert VaultKeys(opened).open(current.id, current.candidate)
+        assert written[-1] == Secrets(app.store, opened, names[0]).need(SecretName.OPENAIR_PASSWORD).decode()
+        with pytest.raises(VaultLocked):
+            Vault(app.store, lambda: first).check()
+
+
+def _request(app: App, names: list[str]) -> None:
+    for name in names:
+        with suppress(RotationOpen):
+            app.rotations.request(name, actor="tester")
+
+
+@contextmanager
+def _written(app: App, name: str) -> Iterator[list[str]]:
+    """What is stored as a password, one after the other, each as by a process of its own."""
+    written: list[str] = []
+    ended = threading.Event()
+
+    def write() -> None:
+        while not ended.is_set():
+            with suppress(VaultLocked):  # the key was changed, and its file not yet
+                store, fresh = app.store, Vault(app.store, lambda: read_kek_file(app.settings.kek_file))
+                password = f"password {len(written)}"
+                sealed = Secrets(store, fresh, name).seal(SecretName.OPENAIR_PASSWORD, password.encode())
+                store.put_secret(name, SecretName.OPENAIR_PASSWORD, sealed, version=None)
+                written.append(password)
+            ended.wait(0.02)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield written
+    finally:
+        ended.set()
+        writer.join()
+
+
+@pytest.mark.parametrize("moment", ["before it begins", "in the middle"])
+def test_killed_rewrap(home: Home, moment: str) -> None:
+    """A rewrap that is killed has changed nothing: the old key opens all, the new one nothing; it can be repeated."""
+    old = read_kek_file(home.kek)
+    with closing(Store(f"sqlite:///{home.database}")) as store:
+        sealed = Vault(store, lambda: old).seal(b"secret", owner="acme", column="token")
+        with store._database.writing() as tx:
+            for number in range(2, MANY):
+                key = vault._wrap(old, number, bytes(32))
+                tx.exec_driver_sql("INSERT INTO datakeys VALUES (?, ?, ?)", (number, key.kek_id, key.wrapped))
+    key = new_key(home.folder, "new")
+    with closing(sqlite3.connect(home.database, isolation_level=None, timeout=0)) as database:
+        if moment == "before it begins":
+            database.execute("BEGIN IMMEDIATE")
+        rewrap = home.start("vault", "rewrap", key, "--yes")
+        if moment == "in the middle":
+            _until(lambda: rewrap.poll() is None and _is_writing(database))
+        else:
+            _until(lambda: _is_open_in(rewrap, home.database))
+        rewrap.kill()
+        rewrap.communicate()
+        assert rewrap.returncode < 0, "it was over before it could be killed"
+    _assert_opens_with(home, old, sealed)
+    assert 0 == home("vault", "rewrap", key, "--yes").returncode
+    _assert_opens_with(home, read_kek_file(key), sealed)
+    with pytest.raises(VaultLocked):
+        _assert_opens_with(home, old, sealed)
+
+
+def _assert_opens_with(home: Home, key: KeyEncryptionKey, sealed: bytes) -> None:
+    with closing(Store(f"sqlite:///{home.database}")) as store:
+        opened = Vault(store, lambda: key)
+        opened.check()
+        assert b"secret" == opened.open(sealed, owner="acme", column="token")
+
+
+def _is_writing(database: sqlite3.Connection) -> bool:
+    """Whether somebody else holds the database's write lock."""
+    try:
+        database.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return True
+    database.execute("ROLLBACK")
+    return False
+
+
+def _is_open_in(process: subprocess.Popen[str], file: Path) -> bool:
+    folder = Path(f"/proc/{process.pid}/fd")
+    return any(os.path.realpath(each) == str(file) for each in folder.iterdir())
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[None]:
+    quiet = subprocess.DEVNULL
+    workers = [subprocess.Popen(command("worker"), stdout=quiet, stderr=quiet) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait(PATIENCE)
+
+
+def _until(fact: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not fact():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
