@@ -17,6 +17,7 @@ from orchestrator.heart import Heart
 from orchestrator.operations.checks import Checks
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.doctor import Doctor
+from orchestrator.operations.remedies import Remedies
 from orchestrator.operations.rotations import Rotations
 from orchestrator.operations.upkeep import Upkeep
 from orchestrator.schedule import Schedule
@@ -88,6 +89,11 @@ class App:
     def rotations(self) -> Rotations:
         """The verbs on rotations."""
         return Rotations(self.store, self.clock, self.random)
+
+    @cached_property
+    def remedies(self) -> Remedies:
+        """The verbs that end a parked rotation otherwise than by going on."""
+        return Remedies(self.store, self.connect, self.clock, lease=self.settings.worker.lease)
 
     @cached_property
     def checks(self) -> Checks:

@@ -20,6 +20,7 @@ from sqlmodel import Field, SQLModel
 from persistence.clock import UtcDateTime
 from persistence.journal import MOVES, REQUEST
 from states import table
+from states.rotation import Ending
 from states.state import State
 
 
@@ -113,6 +114,14 @@ class Rotations(_Table, table=True):
         CheckConstraint(_in("failed_from", table.ACTIVE), name="failed_from"),
         CheckConstraint(f"state <> '{State.COMPLETED}' OR closed_at IS NOT NULL", name="completed_is_closed"),
         CheckConstraint(f"NOT ({ACTIVE.text}) OR closed_at IS NULL", name="active_is_open"),
+        CheckConstraint(
+            f"(ending IS NOT NULL) = (state = '{State.FAILED}' AND closed_at IS NOT NULL)",
+            name="ending_told",
+        ),
+        CheckConstraint(_in("ending", tuple(Ending)), name="ending"),
+        CheckConstraint(
+            f"restoring_since IS NULL OR (state = '{State.FAILED}' AND closed_at IS NULL)", name="restoring_is_parked"
+        ),
         *(_proof(proof) for proof in table.PROOFS),
         _together("confirmation_fingerprint", "challenge", "signature", "asked_at"),
         _together("saved_fingerprint", "saved_at"),
@@ -164,7 +173,9 @@ class Rotations(_Table, table=True):
     failure_message: str | None = Field(default=None, sa_type=Text)
     failure_next_action: str | None = Field(default=None, sa_type=Text)
     failed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    restoring_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ending: str | None = Field(default=None, sa_type=Text)
 
     worker: str | None = Field(default=None, sa_type=Text)
     """Who holds the rotation, or held it when the lease ran out; None after a clean give-back."""

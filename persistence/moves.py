@@ -19,6 +19,7 @@ from persistence.clock import database_now, database_now_plus, seconds
 from persistence.journal import ORIGIN, REQUEST, Entry, Head, append
 from persistence.prepared import Prepared
 from persistence.upsert import insert_into
+from states.certificate import Certificate
 from states.connection import Connection
 from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
 from states.rotation import Rotation
@@ -59,6 +60,7 @@ _STANDING: Final = (
     select(
         _r.c.version,
         _r.c.worker,
+        _r.c.fence,
         _r.c.journal_seq,
         _r.c.journal_hash,
         (_r.c.lease_until > database_now()).label("is_leased"),
@@ -129,31 +131,54 @@ def advance(
     entry = append(claim.journal, after, event=event, actor=claim.worker, source=before.state, detail=detail)
     values = {"b_fence": claim.fence, "b_worker": claim.worker, **_hold(claim.worker if lease else None, lease)}
     _store(tx, _ADVANCE, before, after, entry, values)
-    if after.state is State.COMPLETED:
-        _put_in_place(tx, after, due_at)
+    _settle(tx, after, None, due_at)
     return replace(claim, rotation=replace(after, version=before.version + 1), journal=entry.head)
 
 
+def hold(tx: Transaction, worker: str, parked: Rotation, *, lease: float) -> Claim:
+    """Hold a parked rotation that nobody else holds."""
+    if parked.state is not State.FAILED or not parked.is_open:
+        raise IllegalMove(f"Rotation {parked.id} is not parked.")
+    standing = _standing(tx, parked)
+    fence = standing["fence"] + 1
+    _WRITE.run(tx, {"b_id": parked.id, "b_version": parked.version, "worker": worker, "fence": fence, "lease": lease})
+    return Claim(parked, worker, fence, Head(standing["journal_seq"], standing["journal_hash"]))
+
+
 def write(
-    tx: Transaction, before: Rotation, after: Rotation, *, event: str, actor: str, detail: Mapping[str, object]
+    tx: Transaction,
+    before: Rotation,
+    after: Rotation,
+    *,
+    event: str,
+    actor: str,
+    detail: Mapping[str, object],
+    adopted: Certificate | None,
+    due_at: datetime | None,
 ) -> Rotation:
     """Write what a person decided about a rotation that no worker holds."""
-    standing = tx.execute(_STANDING, {"id": before.id}).one_or_none()
+    standing = _standing(tx, before)
+    # It died holding the rotation, and nobody knows what it had sent. Who holds a parked one notes that beforehand.
+    if standing["worker"] and before.state is not State.FAILED:
+        after = after.with_doubt(before.updated_at, after.updated_at)
+    head = Head(standing["journal_seq"], standing["journal_hash"])
+    entry = append(head, after, event=event, actor=actor, source=before.state, detail=detail)
+    _store(tx, _WRITE, before, after, entry, _hold(None, 0))
+    _settle(tx, after, adopted, due_at)
+    return replace(after, version=before.version + 1)
+
+
+def _standing(tx: Transaction, before: Rotation) -> rows.Row:
+    """How the rotation stands, locked. Raises NotFound; Stale when it is held, or not as ``before`` any more."""
+    standing = tx.execute(_STANDING, {"id": before.id}).mappings().one_or_none()
     if standing is None:
         raise NotFound(f"There is no rotation {before.id}.")
-    if standing.version != before.version or standing.is_leased:
+    if standing["version"] != before.version or standing["is_leased"]:
         raise Stale(
             f"Rotation {before.id} is being worked on, or was changed meanwhile; nothing was changed.",
             next_action=f"Look at it with `keyturn rotation show {before.id}`, then repeat the command.",
         )
-    if standing.worker:  # it died holding the rotation, and nobody knows what it had sent
-        after = after.with_doubt(before.updated_at, after.updated_at)
-    head = Head(standing.journal_seq, standing.journal_hash)
-    entry = append(head, after, event=event, actor=actor, source=before.state, detail=detail)
-    _store(tx, _WRITE, before, after, entry, _hold(None, 0))
-    if after.closed_at and after.candidate:  # it was given up, and nothing will ever need its key
-        _ERASE_KEY.run(tx, {"b_fingerprint": after.candidate.fingerprint, "sealed_key": None})
-    return replace(after, version=before.version + 1)
+    return standing
 
 
 def _second(moment: datetime) -> str:
@@ -204,15 +229,21 @@ def _store(
         ) from error
 
 
-def _put_in_place(tx: Transaction, rotation: Rotation, due_at: datetime | None) -> None:
-    """Make the candidate the connection's current certificate, and destroy the keys that nothing needs any more."""
-    assert rotation.candidate
-    fingerprint = rotation.candidate.fingerprint
-    _ERASE_CURRENT_KEY.run(tx, {"b_name": rotation.connection, "sealed_key": None})
-    if not rotation.policy.keep_key:
-        _ERASE_KEY.run(tx, {"b_fingerprint": fingerprint, "sealed_key": None})
-    in_place = {"b_name": rotation.connection, "current_fingerprint": fingerprint, "due_at": due_at}
-    _CHANGE_CONNECTION.run(tx, in_place)
+def _settle(tx: Transaction, rotation: Rotation, adopted: Certificate | None, due_at: datetime | None) -> None:
+    """Make the certificate that a rotation ended with the connection's current one, where that is a new one, and
+    destroy the keys that nothing needs any more.
+    """
+    if rotation.is_open:
+        return
+    candidate, completed = rotation.candidate, rotation.state is State.COMPLETED
+    if adopted:
+        _know_certificate(tx.dialect.name).run(tx, rows.of_certificate(adopted))
+    if in_place := candidate.certificate if candidate and completed else adopted:
+        _ERASE_CURRENT_KEY.run(tx, {"b_name": rotation.connection, "sealed_key": None})
+        current = {"b_name": rotation.connection, "current_fingerprint": in_place.fingerprint, "due_at": due_at}
+        _CHANGE_CONNECTION.run(tx, current)
+    if candidate and not (completed and rotation.policy.keep_key):
+        _ERASE_KEY.run(tx, {"b_fingerprint": candidate.fingerprint, "sealed_key": None})
 
 
 def _head(entry: Entry) -> rows.Values:

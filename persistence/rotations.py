@@ -7,8 +7,9 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Select, bindparam, select
 
 from persistence import models, rows
+from states.certificate import Certificate
 from states.errors import NotFound
-from states.rotation import Rotation
+from states.rotation import Candidate, Rotation
 from states.state import State
 
 _r: Final = models.rotations
@@ -22,6 +23,7 @@ _PREFIX_LENGTH: Final = 6
 FULL: Final = select(
     _r,
     *(_previous.c[name].label(f"previous_{name}") for name in ("pem", "not_before", "not_after")),
+    _previous.c.sealed_key.is_not(None).label("previous_key_kept"),
     *(_candidate.c[name].label(f"candidate_{name}") for name in ("pem", "not_before", "not_after", "sealed_key")),
 ).select_from(
     _r.outerjoin(_previous, _previous.c.fingerprint == _r.c.previous_fingerprint).outerjoin(
@@ -32,6 +34,15 @@ FULL: Final = select(
 
 _BY_ID: Final = FULL.where(_r.c.id == bindparam("id"))
 _BY_PREFIX: Final = FULL.where(_r.c.id.between(bindparam("first"), bindparam("last"))).limit(2)
+_KEPT: Final = (
+    select(_r.c.id, _candidate.c.sealed_key)
+    .select_from(_r.join(_candidate, _candidate.c.fingerprint == _r.c.candidate_fingerprint))
+    .where(
+        _r.c.connection == bindparam("connection"),
+        _r.c.candidate_fingerprint == bindparam("fingerprint"),
+        _candidate.c.sealed_key.is_not(None),
+    )
+)
 _OPEN: Final = FULL.where(_r.c.connection == bindparam("connection"), models.OPEN)
 
 
@@ -62,6 +73,13 @@ def newest(tx: Transaction, connection: str | None, states: Collection[State], l
 def open_one(tx: Transaction, connection: str) -> Rotation | None:
     """The connection's open rotation: under way or parked."""
     return next(iter(_all(tx, _OPEN, connection=connection)), None)
+
+
+def kept(tx: Transaction, connection: str, certificate: Certificate) -> tuple[str, Candidate] | None:
+    """The rotation that made ``certificate``, and what it made, while the sealed key is kept; or None."""
+    wanted = {"connection": connection, "fingerprint": certificate.fingerprint}
+    row = tx.execute(_KEPT, wanted).one_or_none()
+    return (row.id, Candidate(certificate, row.sealed_key)) if row else None
 
 
 def _all(tx: Transaction, query: Select[Any], **parameters: object) -> list[Rotation]:

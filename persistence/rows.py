@@ -10,7 +10,7 @@ from persistence.journal import Entry
 from states.certificate import Certificate, Challenge
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
 from states.errors import InvalidInput, JournalBroken, NotConfirmed
-from states.rotation import Candidate, Cause, Confirmation, Failure, Receipt, Rotation
+from states.rotation import Candidate, Cause, Confirmation, Ending, Failure, Receipt, Rotation
 from states.state import State
 
 Row = RowMapping | Mapping[str, Any]
@@ -127,7 +127,9 @@ def of_progress(rotation: Rotation) -> Values:
         "failure_message": failure.message if failure else None,
         "failure_next_action": failure.next_action if failure else None,
         "failed_at": failure.at if failure else None,
+        "restoring_since": rotation.restoring_since,
         "closed_at": rotation.closed_at,
+        "ending": rotation.ending.value if rotation.ending else None,
     }
 
 
@@ -152,6 +154,7 @@ def to_rotation(row: Row) -> Rotation:
         updated_at=row["updated_at"],
         available_at=row["available_at"],
         previous=to_certificate(row, "previous"),
+        previous_key_kept=row["previous_key_kept"],
         candidate=Candidate(certificate, row["candidate_sealed_key"] or b"") if certificate else None,
         confirmation=_to_confirmation(row, certificate),
         saved=_to_receipt(row, "saved"),
@@ -164,7 +167,9 @@ def to_rotation(row: Row) -> Rotation:
         waiting_for=row["waiting_for"],
         awaits_person=row["awaits_person"],
         failure=_to_failure(row),
+        restoring_since=row["restoring_since"],
         closed_at=row["closed_at"],
+        ending=Ending(row["ending"]) if row["ending"] else None,
     )
 
 

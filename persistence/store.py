@@ -17,7 +17,7 @@ from persistence.journal import Entry
 from persistence.vault import WrappedKey
 from states.certificate import Certificate
 from states.connection import Connection
-from states.rotation import Rotation
+from states.rotation import Candidate, Rotation
 from states.state import State
 
 __all__ = ["Claim", "Store"]
@@ -132,6 +132,11 @@ class Store:
         with self._database.reading() as tx:
             return rotations.newest(tx, connection, states, limit)
 
+    def kept_key(self, connection: str, certificate: Certificate) -> tuple[str, Candidate] | None:
+        """The id of the connection's rotation that made ``certificate``, and what it made; None without its key."""
+        with self._database.reading() as tx:
+            return rotations.kept(tx, connection, certificate)
+
     def open_rotation(self, connection: str) -> Rotation | None:
         """The connection's open rotation, under way or parked, or None."""
         with self._database.reading() as tx:
@@ -146,6 +151,16 @@ class Store:
         """
         with self._database.writing() as tx:
             return claims.claim(tx, worker, lease=lease, now=now, rotation_id=rotation_id)
+
+    def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
+        """Hold a parked rotation for ``lease`` seconds: until then nobody resumes or closes it.
+
+        Nothing is noted, and nothing is in doubt when the lease runs out: whoever holds it notes what it is about to
+        send. Raises Stale when somebody else holds it or it was changed since ``parked`` was read, IllegalMove for one
+        that is not parked, NotFound.
+        """
+        with self._database.writing() as tx:
+            return moves.hold(tx, worker, parked, lease=lease)
 
     def ensure_held(self, claim: Claim) -> None:
         """Raise Stale when another worker has the rotation. Nothing is written."""
@@ -177,7 +192,7 @@ class Store:
         ``event`` is the move's trigger, or a note that leaves the state as it is. ``lease`` above 0 holds the claim for
         so many more seconds, 0 gives it back. A new candidate is kept with its sealed key. Completed makes the
         candidate the connection's current certificate, due for rotation at ``due_at``, and destroys its predecessor's
-        key, and its own unless the policy keeps it.
+        key, and its own unless the policy keeps it. Closed without being Completed, its candidate's key is destroyed.
 
         Raises Stale when another worker has the rotation, IllegalMove when the database refuses the move.
         """
@@ -185,15 +200,28 @@ class Store:
             return moves.advance(tx, claim, after, event=event, detail=detail, lease=lease, due_at=due_at)
 
     def write(
-        self, before: Rotation, after: Rotation, *, event: str, actor: str, detail: Mapping[str, object]
+        self,
+        before: Rotation,
+        after: Rotation,
+        *,
+        event: str,
+        actor: str,
+        detail: Mapping[str, object],
+        adopted: Certificate | None = None,
+        due_at: datetime | None = None,
     ) -> Rotation:
         """Store what a person decided, and its journal entry: compare and set on version; return what was stored.
+
+        Closing the rotation destroys its candidate's key. A certificate that is ``adopted`` with that becomes the
+        connection's current one, due for rotation at ``due_at``; its predecessor's key is destroyed.
 
         Raises Stale when a worker holds the rotation or it was changed since ``before`` was read, IllegalMove when the
         database refuses the move, NotFound.
         """
         with self._database.writing() as tx:
-            return moves.write(tx, before, after, event=event, actor=actor, detail=detail)
+            return moves.write(
+                tx, before, after, event=event, actor=actor, detail=detail, adopted=adopted, due_at=due_at
+            )
 
     # --- the journal
 

@@ -1,12 +1,17 @@
-"""What a person may do with a rotation now, and what they should: derived from its state alone."""
+"""What a person may do with a rotation now, and what they should: derived from what is stored of it, and the time.
+
+What only the two systems can tell is asked by whoever does it (states/remedies.py).
+"""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from states import table
-from states.rotation import Rotation
+from states.errors import ForeignRotation
+from states.rotation import Ending, Rotation
 from states.state import State
 
 
@@ -17,8 +22,8 @@ class Verb:
     name: str
     command: str
     """The command line; ``{id}`` stands for the rotation."""
-    why_not: Callable[[Rotation], str]
-    """Why it is not possible now, as a sentence, or empty when it is."""
+    why_not: Callable[[Rotation, datetime], str]
+    """Why it is not possible at that moment (UTC), as a sentence, or empty when it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,60 +35,122 @@ class Advice:
     """Empty when there is nothing to do."""
 
 
-def _watch(rotation: Rotation) -> str:
+def _watch(rotation: Rotation, _now: datetime) -> str:
     return "" if rotation.is_open else "The rotation has ended."
 
 
-def _resume(rotation: Rotation) -> str:
+def _resume(rotation: Rotation, now: datetime) -> str:
+    if refused := _is_parked(rotation):
+        return refused
+    # The candidate may be sent as often as need be, but not while its predecessor may still land on top of it.
+    return _in_flight(rotation, now) if rotation.restoring_since else ""
+
+
+def _confirm(rotation: Rotation, _now: datetime) -> str:
+    return "" if rotation.awaits_person else "Nothing waits for a person."
+
+
+def _restore(rotation: Rotation, now: datetime) -> str:
+    if refused := _is_parked(rotation):
+        return refused
+    if not _may_be_sent(rotation):
+        return "NetSuite was never sent its certificate."
+    if rotation.previous is None:
+        return "There was no previous certificate."
+    if not rotation.previous_key_kept:
+        return "The previous certificate's private key was not kept."
+    if now > rotation.previous.not_after:
+        return f"The previous certificate expired on {rotation.previous.not_after:%Y-%m-%d}."
+    # What an unfinished restore has on its way is the very certificate that is wanted.
+    return "" if rotation.restoring_since else _in_flight(rotation, now)
+
+
+def _adopt(rotation: Rotation, now: datetime) -> str:
+    if refused := _is_parked(rotation):
+        return refused
+    if not _is_foreign(rotation):
+        return "It was not parked because of somebody else's certificate."
+    return _in_flight(rotation, now)
+
+
+def _abandon(rotation: Rotation, _now: datetime) -> str:
+    if refused := _is_parked(rotation):
+        return refused
+    return "NetSuite may hold its certificate already." if _may_be_sent(rotation) else ""
+
+
+def _is_parked(rotation: Rotation) -> str:
     if not rotation.is_open:
         return "The rotation has ended."
     return "" if rotation.state is State.FAILED else f"The rotation is {rotation.state}, not Failed."
 
 
-def _confirm(rotation: Rotation) -> str:
-    return "" if rotation.awaits_person else "Nothing waits for a person."
+def _may_be_sent(rotation: Rotation) -> bool:
+    """Whether NetSuite may have been sent the candidate."""
+    if rotation.candidate is None:
+        return False
+    return rotation.doubt_since is not None or "confirmation" in table.proofs_at(rotation.position)
 
 
-def _abandon(rotation: Rotation) -> str:
-    if refused := _resume(rotation):
-        return refused
-    if rotation.doubt_since or "confirmation" in table.proofs_at(rotation.position):
-        return "NetSuite may hold its certificate already."
-    return ""
+def _is_foreign(rotation: Rotation) -> bool:
+    return rotation.failure is not None and rotation.failure.code == ForeignRotation.code
 
 
+def _in_flight(rotation: Rotation, now: datetime) -> str:
+    until = rotation.in_flight_until
+    if until is None or now > until:
+        return ""
+    return f"What was sent without an answer may still take effect, until {until:%Y-%m-%d %H:%M:%S} UTC."
+
+
+_COMMAND: Final = re.compile(r"`keyturn [^`]*`")
 _RESUMING: Final = re.compile(r"[,;]?\s+then run `keyturn rotation resume ID`")
 
 VERBS: Final = (
     Verb("watch", "keyturn rotation watch {id}", _watch),
     Verb("resume", "keyturn rotation resume {id}", _resume),
     Verb("confirm", "keyturn rotation confirm {id} --fingerprint SHA256", _confirm),
+    Verb("restore", "keyturn rotation restore {id}", _restore),
+    Verb("adopt", "keyturn rotation adopt {id}", _adopt),
     Verb("abandon", "keyturn rotation abandon {id}", _abandon),
 )
 """Every verb on a rotation, with its precondition."""
 
 
-def why_not(verb: str, rotation: Rotation) -> str:
-    """Why ``verb`` is not possible now, or empty when it is."""
-    return next(each.why_not(rotation) for each in VERBS if each.name == verb)
+_ENDED: Final = {
+    None: "Nothing to do: both sides hold the new certificate.",
+    Ending.ABANDONED: "Nothing to do: the rotation was abandoned before NetSuite was sent its certificate.",
+    Ending.RESTORED: "Nothing to do: the rotation was given up, and both sides hold the previous certificate again.",
+    Ending.ADOPTED: "Nothing to do: the rotation was given up for the certificate that both sides held by then.",
+}
+
+
+def why_not(verb: str, rotation: Rotation, now: datetime) -> str:
+    """Why ``verb`` is not possible ``now`` (UTC), or empty when it is."""
+    return next(each.why_not(rotation, now) for each in VERBS if each.name == verb)
 
 
 def advise(rotation: Rotation) -> Advice:
     """The one next safe action."""
-    if rotation.state is State.COMPLETED:
-        return Advice("Nothing to do: both sides hold the new certificate.", "")
     if not rotation.is_open:
-        return Advice("Nothing to do: the rotation was closed.", "")
+        return Advice(_ENDED[rotation.ending], "")
+    if rotation.restoring_since:
+        command = _command("restore", rotation)
+        return Advice(f"Putting the previous certificate back was not finished. Run `{command}` again.", command)
     if rotation.failure:
-        return Advice(
-            rotation.failure.next_action.replace("resume ID", f"resume {rotation.id}"), _command("resume", rotation)
-        )
+        verb = "adopt" if _is_foreign(rotation) else "resume"
+        return Advice(resolve(rotation.failure.next_action, rotation.id), _command(verb, rotation))
     if rotation.awaits_person:
-        return Advice(rotation.waiting_for, _command("watch", rotation))
+        return Advice(resolve(rotation.waiting_for, rotation.id), _command("watch", rotation))
     if rotation.waiting_for:
         again = f"{rotation.available_at:%Y-%m-%d %H:%M:%S} UTC"
         return Advice(f"Nothing to do: a worker tries again at {again}. {rotation.waiting_for}", "keyturn worker")
     return Advice("Nothing to do: a worker carries it on. Start one if none is running.", "keyturn worker")
+
+
+def resolve(sentence: str, rotation_id: str) -> str:
+    """Put the rotation's id in place of ``ID`` in the commands that ``sentence`` names, ready to paste."""
+    return _COMMAND.sub(lambda command: re.sub(r"\bID\b", rotation_id, command[0]), sentence)
 
 
 def outside_a_rotation(next_action: str) -> str:

@@ -74,6 +74,13 @@ class NotSavedYet(Unknown):
     code = "NOT_SAVED_YET"
 
 
+class RestoreUnfinished(Unknown):
+    """Putting the previous certificate back was begun, and it is not proved that both sides agree on it."""
+
+    code = "RESTORE_UNFINISHED"
+    next_action = "Run `keyturn rotation restore ID` again: it looks at what is true before it sends anything."
+
+
 # --- a person has a part to do ----------------------------------------------------------------------------------------
 
 
@@ -157,8 +164,9 @@ class ForeignRotation(Refused):
 
     code = "FOREIGN_ROTATION"
     next_action = (
-        "Somebody else replaced the certificate. Find out who; "
-        "then `keyturn rotation resume ID --overwrite` puts Keyturn's candidate in its place."
+        "Somebody else replaced the certificate. Find out who, and choose: `keyturn rotation adopt ID` accepts that "
+        "certificate, once OpenAir holds it too; `keyturn rotation resume ID --overwrite` puts Keyturn's candidate "
+        "in its place."
     )
 
 

@@ -13,7 +13,7 @@ from transitions import Machine, MachineError
 
 from states import advice, table
 from states.errors import IllegalMove, KeyturnError
-from states.rotation import Failure, Rotation
+from states.rotation import Confirmation, Ending, Failure, Rotation
 from states.state import State
 from states.table import Edge
 
@@ -75,6 +75,7 @@ def resume(
         rotation,
         state=target,
         failure=None,
+        restoring_since=None,
         attempt=rotation.attempt + 1,
         tries=0,
         may_create_record=may_create_record,
@@ -87,11 +88,51 @@ def resume(
 def abandon(rotation: Rotation, now: datetime) -> Rotation:
     """Close a parked rotation whose candidate was never sent to NetSuite: it stays Failed, and frees its connection.
 
-    Raises IllegalMove where the candidate may have been sent; resuming is the only way on then.
+    Raises IllegalMove where the candidate may have been sent.
     """
-    if refused := advice.why_not("abandon", rotation):
-        raise IllegalMove(f"Rotation {rotation.id} cannot be abandoned: {refused}")
-    return replace(rotation, updated_at=now, closed_at=now)
+    return _close(rotation, "abandon", Ending.ABANDONED, now)
+
+
+def restoring(rotation: Rotation, now: datetime) -> Rotation:
+    """Note that the previous certificate is about to be sent to NetSuite: from now on its fate is in doubt.
+
+    What has to be put back may have been there for as long as there is a doubt, so the skew begins no later.
+    """
+    return replace(
+        rotation.with_doubt(now, now),
+        restoring_since=now,
+        skew_from=rotation.skew_from or rotation.doubt_since,
+        updated_at=now,
+    )
+
+
+def restore(rotation: Rotation, proof: Confirmation, now: datetime) -> Rotation:
+    """Close a parked rotation whose previous certificate both sides hold again; ``proof`` is NetSuite's signature.
+
+    Raises IllegalMove where restoring is not possible, or ``proof`` is of another certificate.
+    """
+    if rotation.previous is None or proof.fingerprint != rotation.previous.fingerprint:
+        raise IllegalMove("NetSuite has not proved that it holds the previous certificate.")
+    return _close(rotation, "restore", Ending.RESTORED, now)
+
+
+def adopt(rotation: Rotation, proof: Confirmation, now: datetime) -> Rotation:
+    """Close a parked rotation in favour of the certificate that both sides hold; ``proof`` is NetSuite's signature.
+
+    Raises IllegalMove where adopting is not possible, or ``proof`` is of this rotation's own candidate.
+    """
+    if rotation.candidate and proof.fingerprint == rotation.candidate.fingerprint:
+        raise IllegalMove(
+            "Both sides hold this rotation's own certificate.", next_action="Run `keyturn rotation resume ID`."
+        )
+    return _close(rotation, "adopt", Ending.ADOPTED, now)
+
+
+def _close(rotation: Rotation, verb: str, ending: Ending, now: datetime) -> Rotation:
+    """End a parked rotation: it stays Failed, and frees its connection."""
+    if refused := advice.why_not(verb, rotation, now):
+        raise IllegalMove(f"Rotation {rotation.id} cannot be {ending}: {refused}")
+    return replace(rotation, doubt_since=None, restoring_since=None, ending=ending, updated_at=now, closed_at=now)
 
 
 def _fire(rotation: Rotation, trigger: str) -> State:

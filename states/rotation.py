@@ -43,6 +43,17 @@ class Cause(StrEnum):
     INITIAL = "initial"
 
 
+class Ending(StrEnum):
+    """How a Failed rotation was closed."""
+
+    ABANDONED = "abandoned"
+    """Given up before NetSuite was sent its certificate."""
+    RESTORED = "restored"
+    """The certificate before it was put back: both sides hold that one."""
+    ADOPTED = "adopted"
+    """Somebody else's certificate was accepted: both sides hold that one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """The certificate a rotation made, and its private key as the vault sealed it."""
@@ -131,6 +142,8 @@ class Rotation:
 
     previous: Certificate | None = None
     """The certificate that NetSuite is expected to hold when this rotation begins, or None at initial set-up."""
+    previous_key_kept: bool = field(default=False, compare=False)
+    """Whether the previous certificate's private key was kept, sealed, when the store was asked for this rotation."""
     candidate: Candidate | None = None
     confirmation: Confirmation | None = None
     saved: Receipt | None = None
@@ -152,8 +165,12 @@ class Rotation:
     awaits_person: bool = False
     """Whether it is a person's part that is being waited for."""
     failure: Failure | None = None
+    restoring_since: datetime | None = None
+    """Since when the previous certificate is being put back (UTC): from then on it may have been sent to NetSuite."""
     closed_at: datetime | None = None
     """When the rotation ended for good (UTC): no open rotation is left behind then."""
+    ending: Ending | None = None
+    """How a Failed rotation was closed; None for any other."""
 
     @property
     def position(self) -> State:
@@ -175,7 +192,10 @@ class Rotation:
         )
 
     def skew(self, now: datetime) -> timedelta | None:
-        """How long OpenAir lagged behind NetSuite, up to ``now`` where it still does; None before the upload."""
+        """How long OpenAir lagged behind NetSuite, up to ``now`` where it still does; None before the upload.
+
+        It ends when OpenAir has the new certificate, or when both sides agree on another one.
+        """
         if self.skew_from is None:
             return None
-        return (self.saved.at if self.saved else now) - self.skew_from
+        return (self.saved.at if self.saved else self.closed_at or now) - self.skew_from

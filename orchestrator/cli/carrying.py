@@ -62,7 +62,7 @@ def tell(session: Session, app: App, rotation: Rotation, *, interrupted: bool = 
         session.out.say()
         session.out.say(timeline.summary(rotation, now), style="green" if rotation.state is State.COMPLETED else "")
     session.out.show(records.rotation(rotation, now), rotation.id, rows if rotation.state is State.COMPLETED else [])
-    if rotation.failure:
+    if rotation.failure and rotation.is_open:
         return session.fail_rotation(rotation, exits.of_rotation(rotation))
     if not rotation.is_open:
         return exits.of_rotation(rotation)

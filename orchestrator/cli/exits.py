@@ -21,7 +21,7 @@ from states.errors import (
     TryLater,
     Unknown,
 )
-from states.rotation import Rotation
+from states.rotation import Ending, Rotation
 from states.state import State
 
 
@@ -78,6 +78,11 @@ _KEPT_PARKED: Final = {
     State.UPLOADED_TO_NETSUITE: "NetSuite holds the new key, OpenAir perhaps not yet: imports may be refused.",
     State.SAVED_TO_OPENAIR: "Both sides hold the new certificate; only the last check is missing.",
 }
+_KEPT_ENDED: Final = {
+    Ending.ABANDONED: "Neither system was sent the certificate: both hold what they held.",
+    Ending.RESTORED: "Both sides held the previous certificate again when the rotation was closed.",
+    Ending.ADOPTED: "Both sides held somebody else's certificate when the rotation was closed.",
+}
 _IN_DOUBT: Final = " A write was sent whose answer was lost: resuming looks first."
 
 
@@ -96,6 +101,8 @@ def of_rotation(rotation: Rotation, waits_because: str = "") -> Exit:
 
     ``waits_because`` is the code of the error that it was put off for, where it is still under way.
     """
+    if rotation.ending:
+        return Exit.FAILED
     if rotation.failure:
         exit_code = _of_code(rotation.failure.code)
         parked = (Exit.SIGN_IN, Exit.REMOTE_DOWN)
@@ -108,7 +115,9 @@ def of_rotation(rotation: Rotation, waits_because: str = "") -> Exit:
 
 
 def kept_by(rotation: Rotation) -> str:
-    """What a parked or waiting rotation keeps, as a sentence."""
+    """What a rotation that is not completed keeps, as a sentence."""
+    if rotation.ending:
+        return _KEPT_ENDED[rotation.ending]
     return _KEPT_PARKED.get(rotation.position, "") + (_IN_DOUBT if rotation.doubt_since else "")
 
 

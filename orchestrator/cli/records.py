@@ -7,11 +7,12 @@ Moments are ISO 8601 in UTC (``2026-11-23T20:15:03.123Z``), spans are seconds, f
 from datetime import datetime
 
 from orchestrator.cli.output import Json
-from orchestrator.cli.words import iso, resolve
+from orchestrator.cli.words import iso
 from orchestrator.operations.doctor import Finding
 from orchestrator.operations.rotations import Explanation
 from orchestrator.secrets import SecretName
 from persistence.journal import Entry
+from states import advice
 from states.certificate import Certificate
 from states.connection import Connection
 from states.health import Health
@@ -72,9 +73,10 @@ def rotation(shown: Rotation, now: datetime) -> Json:
     """``id``, ``connection``, ``state``, ``cause``, ``actor``, ``reason``, ``attempt``, ``tries``, ``created_at``,
     ``updated_at``, ``available_at``, ``closed_at``, ``skew_seconds`` (up to now where it still grows; null before the
     upload), ``in_doubt`` (whether a write's answer was lost), ``in_flight_until`` (until when such a write may still
-    take effect; null where there was none), ``candidate`` and ``previous`` (certificates), ``waiting_for`` (null when
-    nothing is waited for), ``failure`` (``failed_from``, ``code``, ``message``, ``next_action``, ``at``; null unless
-    parked).
+    take effect; null where there was none), ``restoring_since`` (null unless a restore was begun and not finished),
+    ``ending`` (how a Failed rotation was closed: ``abandoned``, ``restored``, ``adopted``; null for any other),
+    ``candidate`` and ``previous`` (certificates), ``waiting_for`` (null when nothing is waited for), ``failure``
+    (``failed_from``, ``code``, ``message``, ``next_action``, ``at``; null unless Failed).
     """
     skew, failure = shown.skew(now), shown.failure
     return {
@@ -93,6 +95,8 @@ def rotation(shown: Rotation, now: datetime) -> Json:
         "skew_seconds": round(skew.total_seconds(), 3) if skew is not None else None,
         "in_doubt": shown.doubt_since is not None,
         "in_flight_until": iso(shown.in_flight_until),
+        "restoring_since": iso(shown.restoring_since),
+        "ending": shown.ending.value if shown.ending else None,
         "candidate": certificate(shown.candidate.certificate if shown.candidate else None),
         "previous": certificate(shown.previous),
         "waiting_for": shown.waiting_for or None,
@@ -100,7 +104,7 @@ def rotation(shown: Rotation, now: datetime) -> Json:
             "failed_from": failure.failed_from.value,
             "code": failure.code,
             "message": failure.message,
-            "next_action": resolve(failure.next_action, shown.id),
+            "next_action": advice.resolve(failure.next_action, shown.id),
             "at": iso(failure.at),
         }
         if failure
@@ -143,7 +147,7 @@ def explanation(told: Explanation, now: datetime) -> Json:
             }
             for verb, why_not in told.verbs
         ],
-        "next_action": resolve(told.advice.sentence, told.rotation.id),
+        "next_action": told.advice.sentence,
         "next_command": told.advice.command or None,
     }
 

@@ -1,9 +1,12 @@
-"""`keyturn rotation explain|resume|confirm|abandon`: what a person does about a rotation that waits for one."""
+"""`keyturn rotation explain|resume|confirm|restore|adopt|abandon`: what people do about
+a rotation that waits for one.
+"""
 
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from orchestrator.bootstrap import App
 from orchestrator.cli import checks, records, timeline, words
 from orchestrator.cli.arguments import Detach, DryRun, Reason, RotationId, flag
 from orchestrator.cli.carrying import carry
@@ -12,6 +15,7 @@ from orchestrator.cli.session import Given, Session, actor
 from orchestrator.operations.rotations import Explanation
 from states.errors import IllegalMove
 from states.health import Health
+from states.rotation import Rotation
 
 
 def explain(
@@ -49,7 +53,7 @@ def _tell(session: Session, told: Explanation, found: Health | None, summary: st
     for verb, why_not in told.verbs:
         out.text(f"  {verb.name:8} {why_not or verb.command.format(id=rotation.id)}")
     out.text("\nNext")
-    for line in words.resolve(told.advice.sentence, rotation.id).splitlines():
+    for line in told.advice.sentence.splitlines():
         out.text(f"  {line}")
     if told.advice.command:
         out.text(f"  → {told.advice.command}")
@@ -115,6 +119,57 @@ def confirm(
             session.out.show(records.rotation(after, app.rotations.now()), after.id, [("confirmed", after.id)])
             return Exit.FINE
         return carry(session, app, after, None)
+
+
+def restore(
+    rotation: RotationId,
+    /,
+    *,
+    reason: Reason = "",
+    overwrite: Annotated[
+        bool, flag("Replace the certificate in NetSuite, even if somebody else put it there.")
+    ] = False,
+    session: Given,
+) -> int:
+    """Put the previous certificate back into NetSuite, and give a parked rotation up.
+
+    It helps while OpenAir still holds that certificate: both sides then agree, and imports are accepted again. OpenAir
+    is only read. The candidate and its key are destroyed. Where something goes wrong, run it again.
+    """
+    with session.keyturn() as app:
+        before = app.rotations.show(rotation)
+        session.confirm(f"Put the previous certificate back into NetSuite, and give rotation {before.id} up?")
+        after = app.remedies.restore(before.id, actor=actor(), reason=reason, overwrite=overwrite)
+        return _given_up(session, app, after)
+
+
+def adopt(rotation: RotationId, /, *, reason: Reason = "", session: Given) -> int:
+    """Accept the certificate that somebody else put in both systems, and give a parked rotation up.
+
+    Changes nothing in either system. The certificate becomes the connection's current one; the private keys that
+    Keyturn has of this connection are destroyed.
+    """
+    with session.keyturn() as app:
+        before = app.rotations.show(rotation)
+        session.confirm(f"Accept the certificate that somebody else put there, and give rotation {before.id} up?")
+        after = app.remedies.adopt(before.id, actor=actor(), reason=reason)
+        return _given_up(session, app, after)
+
+
+def _given_up(session: Session, app: App, rotation: Rotation) -> int:
+    """Tell how a rotation was given up, and when the connection's next one begins."""
+    now, connection = app.rotations.now(), app.connections.show(rotation.connection)
+    current = connection.current
+    rows = [
+        (str(rotation.ending), rotation.id),
+        ("both sides hold", f"{current.fingerprint}\nvalid until {words.moment(current.not_after)}" if current else ""),
+        ("skew", words.span(rotation.skew(now))),
+        ("next rotation", words.moment(connection.due_at) if connection.is_automatic else "by hand only"),
+    ]
+    session.out.show(records.rotation(rotation, now), rotation.id, rows)
+    if connection.is_automatic and connection.due_at and connection.due_at <= now:
+        session.out.note("The next rotation is due: a worker begins it at once.")
+    return Exit.FINE
 
 
 def abandon(rotation: RotationId, /, *, reason: Reason = "", session: Given) -> int:

@@ -11,6 +11,7 @@ from orchestrator.cli.exits import Exit
 from orchestrator.cli.output import Rows, View
 from orchestrator.cli.session import Given
 from persistence.journal import Entry
+from states.advice import advise
 from states.errors import InvalidInput
 from states.rotation import Rotation
 from states.state import State
@@ -20,6 +21,8 @@ for _name, _help in (
     ("explain", "What happened, what is possible now, and the one next safe command."),
     ("resume", "Take a parked rotation back to the state it failed from, and carry it on."),
     ("confirm", "Say that OpenAir holds the exported certificate, and carry the rotation on."),
+    ("restore", "Put the previous certificate back into NetSuite, and give a parked rotation up."),
+    ("adopt", "Accept the certificate that somebody else put there, and give a parked rotation up."),
     ("abandon", "Give a parked rotation up whose certificate was never sent to NetSuite."),
 ):
     app.command(f"orchestrator.cli.repair:{_name}", name=_name, help=_help)
@@ -65,8 +68,9 @@ def list_(
 
 
 def _remark(rotation: Rotation) -> str:
-    if rotation.failure and rotation.is_open:
-        return f"parked in {rotation.position} [{rotation.failure.code}]: {rotation.failure.message}"
+    if rotation.failure:
+        what = rotation.ending.value if rotation.ending else "parked"
+        return f"{what} in {rotation.position} [{rotation.failure.code}]: {rotation.failure.message}"
     return f"waits: {rotation.waiting_for}" if rotation.waiting_for else ""
 
 
@@ -107,8 +111,10 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
         rows += [
             ("parked", f"in {failure.failed_from} [{failure.code}]: {failure.message}"),
             ("kept", exits.kept_by(rotation)),
-            ("next", words.resolve(failure.next_action, rotation.id)),
         ]
+        if rotation.ending:
+            rows.append(("ended", f"{rotation.ending} at {words.moment(rotation.closed_at)}"))
+        rows.append(("next", advise(rotation).sentence))
     return rows
 
 

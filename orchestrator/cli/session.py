@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from orchestrator.cli import exits
 from orchestrator.cli.output import Json, Output
-from orchestrator.cli.words import resolve
+from states.advice import resolve
 from states.errors import InvalidInput, KeyturnError, TryLater
 from states.rotation import Rotation
 

@@ -6,13 +6,21 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.cli import words
-from persistence.journal import PUT_OFF, REQUEST, UNKNOWN, Entry
+from persistence.journal import ABANDON, ADOPT, PUT_OFF, REQUEST, RESTORE, RESTORING, UNKNOWN, Entry
 from states.rotation import Rotation
 from states.state import State
 from states.table import ACTIVE, FAIL, NEXT, RESUME
 
 PATH: Final = (*ACTIVE, State.COMPLETED)
 """The states of a rotation that goes well."""
+
+_SAID: Final = {
+    RESTORING: "putting the previous certificate back into NetSuite, by {actor}",
+    ABANDON: "abandoned by {actor}",
+    RESTORE: "restored by {actor}: both sides hold the previous certificate",
+    ADOPT: "somebody else's certificate adopted by {actor}: both sides hold it",
+}
+"""What happened to a parked rotation, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +63,13 @@ def put_off(journal: Sequence[Entry]) -> tuple[str, str]:
 
 def summary(rotation: Rotation, now: datetime) -> str:
     """What the way took: ``Completed in 1.93 s, skew 0.31 s``, with the attempts where there were several."""
-    if rotation.failure:
+    if rotation.failure and rotation.is_open:
         return f"Parked in {rotation.position} after {words.span(rotation.failure.at - rotation.created_at)}"
     took = words.span((rotation.closed_at or now) - rotation.created_at)
+    how = rotation.ending.capitalize() if rotation.ending else rotation.state
     attempts = f", {rotation.attempt} attempts" if rotation.attempt > 1 else ""
     skew = rotation.skew(now)
-    return f"{rotation.state} in {took}" + (f", skew {words.span(skew)}" if skew is not None else "") + attempts
+    return f"{how} in {took}" + (f", skew {words.span(skew)}" if skew is not None else "") + attempts
 
 
 def line(entry: Entry, before: Entry | None, connection: str) -> str:
@@ -80,6 +89,8 @@ def told(entry: Entry, before: Entry | None) -> str:
         return f"put off until {_until(entry)}{because}"
     if entry.event == UNKNOWN:
         return f"answer to the {detail.get('write')} lost, it may take effect until {_until(entry)}{because}"
+    if entry.event in _SAID:
+        return _SAID[entry.event].format(actor=entry.actor)
     if entry.source is entry.target or before is None or entry.event == RESUME:
         return f"{entry.event.replace('_', ' ')} by {entry.actor}"
     return f"after {words.span(entry.at - before.at)}{because}"

@@ -9,7 +9,6 @@ from states.errors import InvalidInput
 _SPAN: Final = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SCALE: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
-_COMMAND: Final = re.compile(r"`keyturn [^`]*`")
 
 NOTHING: Final = "–"  # noqa: RUF001 - an en dash stands for an empty cell
 
@@ -64,8 +63,3 @@ def iso(at: datetime | None) -> str | None:
 def count(number: int, thing: str) -> str:
     """``1 rotation``, ``2 rotations``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def resolve(sentence: str, rotation_id: str) -> str:
-    """Put the rotation's id in place of ``ID`` in the commands that ``sentence`` names, ready to paste."""
-    return _COMMAND.sub(lambda command: re.sub(r"\bID\b", rotation_id, command[0]), sentence)

@@ -85,10 +85,10 @@ class Rotations:
         ``create_record`` allows making the missing certificate record, ``overwrite`` replacing a foreign certificate;
         each holds for the step in hand only. Raises NotFound, IllegalMove for one that is not parked, Stale.
         """
-        before = self._store.rotation(rotation_id)
-        if refused := advice.why_not("resume", before):
+        before, now = self._store.rotation(rotation_id), self._clock.now()
+        if refused := advice.why_not("resume", before, now):
             raise IllegalMove(f"Rotation {before.id} cannot be resumed: {refused}")
-        after = lifecycle.resume(before, self._clock.now(), may_create_record=create_record, may_overwrite=overwrite)
+        after = lifecycle.resume(before, now, may_create_record=create_record, may_overwrite=overwrite)
         detail = {"reason": reason, "create_record": create_record, "overwrite": overwrite}
         return self._store.write(before, after, event=RESUME, actor=actor, detail=detail)
 
@@ -98,8 +98,8 @@ class Rotations:
         ``fingerprint`` is the SHA-256 that the person sees there (colons and case do not matter). Raises InvalidInput
         when it is not the candidate's, IllegalMove when nothing waits for a person.
         """
-        before = self._store.rotation(rotation_id)
-        if refused := advice.why_not("confirm", before):
+        before, now = self._store.rotation(rotation_id), self._clock.now()
+        if refused := advice.why_not("confirm", before, now):
             raise IllegalMove(f"Rotation {before.id} cannot be confirmed: {refused}")
         assert before.candidate
         seen = fingerprint.replace(":", "").strip().lower()
@@ -108,7 +108,6 @@ class Rotations:
                 f"OpenAir holds {seen or 'nothing'}, but this rotation made {before.candidate.fingerprint}.",
                 next_action="Save the exported file in OpenAir, then confirm with the fingerprint that OpenAir shows.",
             )
-        now = self._clock.now()
         self._store.confirm_export(before.connection, seen, by=actor, at=now)
         after = replace(before, available_at=now, updated_at=now, waiting_for="", awaits_person=False)
         return self._store.write(before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail={"fingerprint": seen})
@@ -139,12 +138,12 @@ class Rotations:
 
     def explain(self, rotation_id: str) -> Explanation:
         """What happened, what is possible now, and the one next safe action."""
-        rotation = self._store.rotation(rotation_id)
+        rotation, now = self._store.rotation(rotation_id), self._clock.now()
         return Explanation(
             rotation=rotation,
             journal=self._store.journal(rotation.id),
             advice=advice.advise(rotation),
-            verbs=[(verb, verb.why_not(rotation)) for verb in advice.VERBS],
+            verbs=[(verb, verb.why_not(rotation, now)) for verb in advice.VERBS],
         )
 
     def watch(self, rotation_id: str) -> Iterator[Rotation]:

@@ -9,7 +9,7 @@ from factories import a_connection, a_rotation, add, an_id, begin, carry
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from persistence.journal import ABANDON, MOVES, NOTES
+from persistence.journal import ABOUT_PARKED, MOVES, NOTES
 from persistence.store import Store
 from states import table
 from states.state import State
@@ -97,8 +97,31 @@ def test_one_open_rotation_for_each_connection(store: Store) -> None:
     begin(store, number=2, connection="other")
     move = "UPDATE rotations SET connection = 'acme' WHERE connection = 'other'"
     refuses(store, move, because="rotations")
-    execute(store, "UPDATE rotations SET closed_at = updated_at WHERE state = 'Failed'")
+    execute(store, "UPDATE rotations SET closed_at = updated_at, ending = 'abandoned' WHERE state = 'Failed'")
     execute(store, move)
+
+
+def test_a_closed_failure_tells_how_it_ended(store: Store) -> None:
+    """What is Failed and closed was abandoned, restored or adopted; nothing else has such an ending."""
+    begin(store, State.COMPLETED, number=1)
+    refuses(store, "UPDATE rotations SET ending = 'restored'", because="ck_rotations_ending_told")
+    carry(store, begin(store, number=2), State.FAILED)
+    close = "UPDATE rotations SET closed_at = updated_at, ending = {} WHERE state = 'Failed'"
+    refuses(store, close.format("NULL"), because="ck_rotations_ending_told")
+    refuses(store, close.format("'lost'"), because="ck_rotations_ending")
+    refuses(store, "UPDATE rotations SET ending = 'adopted' WHERE state = 'Failed'", because="ck_rotations_ending_told")
+    execute(store, close.format("'adopted'"))
+
+
+def test_only_what_is_parked_is_being_restored(store: Store) -> None:
+    """A rotation that is under way or ended is not one whose previous certificate is being put back."""
+    begin(store, State.COMPLETED, number=1)
+    carry(store, begin(store, number=2), State.FAILED)
+    began = "UPDATE rotations SET restoring_since = updated_at"
+    refuses(store, f"{began} WHERE state = 'Completed'", because="ck_rotations_restoring_is_parked")
+    execute(store, f"{began} WHERE state = 'Failed'")
+    end = "UPDATE rotations SET closed_at = updated_at, ending = 'restored' WHERE state = 'Failed'"
+    refuses(store, end, because="ck_rotations_restoring_is_parked")
 
 
 @pytest.mark.parametrize("state", ["requested", "Done", ""])
@@ -119,7 +142,7 @@ def test_the_journal_takes_every_legal_move_and_no_other(store: Store) -> None:
     states = (None, *State)
     accepted = set()
     seq = 1
-    for source, event, target in product(states, ("request", *table.TRIGGERS, *NOTES, ABANDON, "delete"), State):
+    for source, event, target in product(states, ("request", *table.TRIGGERS, *NOTES, *ABOUT_PARKED, "delete"), State):
         seq += 1
         values = {"seq": seq, "event": event, "source": source and source.value, "target": target.value}
         try:

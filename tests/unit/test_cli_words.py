@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from orchestrator.cli import words
-from states.errors import CertificateRecordMissing, InvalidInput
+from states.errors import InvalidInput
 
 MOMENT = datetime(2026, 11, 23, 13, 0, 0, 5_000, tzinfo=timezone(timedelta(hours=1)))
 
@@ -60,11 +60,3 @@ def test_moments_are_utc() -> None:
         "2026-11-23T12:00:00.005Z",
     ) == (words.moment(MOMENT), words.instant(MOMENT), words.clock(MOMENT), words.day(MOMENT), words.iso(MOMENT))
     assert "12:00:00.000" == words.clock(datetime(2026, 1, 1, 12, tzinfo=UTC))
-
-
-def test_only_commands_get_the_rotations_id() -> None:
-    """ID becomes the rotation's id in the commands, and stays what it is in the vendor's repair steps."""
-    resolved = words.resolve(CertificateRecordMissing.next_action, "01JD")
-    assert "`keyturn rotation resume 01JD`" in resolved
-    assert "`keyturn rotation resume 01JD --create-record`" in resolved
-    assert "the ID _oa_realtime" in resolved

@@ -106,7 +106,9 @@ def upgrade() -> None:
         sa.Column("failure_message", sa.Text(), nullable=True),
         sa.Column("failure_next_action", sa.Text(), nullable=True),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("restoring_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ending", sa.Text(), nullable=True),
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
@@ -165,6 +167,15 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(verified_fingerprint IS NULL) = (verified_at IS NULL)",
             name=op.f("ck_rotations_verified_fingerprint_together"),
+        ),
+        sa.CheckConstraint(
+            "(ending IS NOT NULL) = (state = 'Failed' AND closed_at IS NOT NULL)",
+            name=op.f("ck_rotations_ending_told"),
+        ),
+        sa.CheckConstraint("ending IN ('abandoned', 'restored', 'adopted')", name=op.f("ck_rotations_ending")),
+        sa.CheckConstraint(
+            "restoring_since IS NULL OR (state = 'Failed' AND closed_at IS NULL)",
+            name=op.f("ck_rotations_restoring_is_parked"),
         ),
         sa.CheckConstraint("(worker IS NULL) = (lease_until IS NULL)", name=op.f("ck_rotations_worker_together")),
         sa.CheckConstraint(
@@ -236,7 +247,8 @@ def upgrade() -> None:
             "'SavedToOpenAir>unknown>SavedToOpenAir', 'Requested>confirmed_by_person>Requested', "
             "'KeyGenerated>confirmed_by_person>KeyGenerated', "
             "'UploadedToNetSuite>confirmed_by_person>UploadedToNetSuite', "
-            "'SavedToOpenAir>confirmed_by_person>SavedToOpenAir', 'Failed>abandon>Failed')",
+            "'SavedToOpenAir>confirmed_by_person>SavedToOpenAir', 'Failed>restoring>Failed', 'Failed>abandon>Failed', "
+            "'Failed>restore>Failed', 'Failed>adopt>Failed')",
             name=op.f("ck_journal_move"),
         ),
         sa.CheckConstraint("seq >= 1", name=op.f("ck_journal_seq")),

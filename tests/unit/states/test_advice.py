@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from states import errors
-from states.advice import VERBS, Advice, advise, why_not
+from states.advice import VERBS, Advice, advise, resolve, why_not
 from states.connection import Policy
 from states.errors import CertificateRecordMissing, ForeignRotation, KeyturnError, Refused, SignInRefused
+from states.rotation import Ending
 from states.state import State
 from states.table import ACTIVE
 from tests.unit.states.conftest import ID, NOW, Pair, a_rotation, parked
@@ -16,6 +17,8 @@ from tests.unit.states.conftest import ID, NOW, Pair, a_rotation, parked
 REFUSALS = [
     each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Refused) and each is not Refused
 ]
+
+MAY_HOLD = "NetSuite may hold its certificate already."
 
 
 @pytest.mark.parametrize("state", ACTIVE)
@@ -31,10 +34,41 @@ def test_completed_there_is_nothing_to_do(pair: Pair) -> None:
     assert expected == advise(a_rotation(pair, State.COMPLETED))
 
 
-def test_closed_there_is_nothing_to_do(pair: Pair) -> None:
-    """A failed rotation that was closed cannot be resumed, so it is not advised."""
-    rotation = parked(a_rotation(pair, State.KEY_GENERATED, closed_at=NOW))
-    assert Advice("Nothing to do: the rotation was closed.", "") == advise(rotation)
+@pytest.mark.parametrize(
+    ("ending", "tells"),
+    [
+        (Ending.ABANDONED, "abandoned before NetSuite was sent its certificate"),
+        (Ending.RESTORED, "both sides hold the previous certificate again"),
+        (Ending.ADOPTED, "the certificate that both sides held by then"),
+    ],
+)
+def test_closed_there_is_nothing_to_do(ending: Ending, tells: str, pair: Pair) -> None:
+    """A failed rotation that was closed cannot be resumed, so it is not advised; how it ended is told."""
+    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED, closed_at=NOW, ending=ending)))
+    assert ("", True) == (advice.command, advice.sentence.startswith("Nothing to do: "))
+    assert tells in advice.sentence
+
+
+def test_an_unfinished_restore_is_finished_first(pair: Pair) -> None:
+    """Whatever it was parked for: the one next safe command is to restore again."""
+    rotation = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, restoring_since=NOW), ForeignRotation())
+    assert f"keyturn rotation restore {ID}" == advise(rotation).command
+
+
+def test_a_foreign_rotation_is_a_choice(pair: Pair) -> None:
+    """Accept it or overwrite it: both commands are named, and the one that changes neither system is offered."""
+    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()))
+    for command in (f"`keyturn rotation adopt {ID}`", f"`keyturn rotation resume {ID} --overwrite`"):
+        assert command in advice.sentence
+    assert f"keyturn rotation adopt {ID}" == advice.command
+
+
+def test_commands_are_resolved_and_prose_is_not() -> None:
+    """ID is replaced in commands only: the vendor's repair asks for the ID _oa_realtime."""
+    resolved = resolve(CertificateRecordMissing.next_action, "01JD")
+    assert "`keyturn rotation resume 01JD`" in resolved
+    assert "`keyturn rotation resume 01JD --create-record`" in resolved
+    assert "the ID _oa_realtime" in resolved
 
 
 def test_parked_the_failure_says_what_to_do(pair: Pair) -> None:
@@ -90,7 +124,7 @@ def test_a_put_off_step_needs_nobody(state: State, pair: Pair) -> None:
 
 def test_the_verbs() -> None:
     """Each has the command that its advice would give."""
-    expected = ["watch", "resume", "confirm", "abandon"]
+    expected = ["watch", "resume", "confirm", "restore", "adopt", "abandon"]
     assert expected == [verb.name for verb in VERBS]
     assert {True} == {f"rotation {verb.name} {{id}}" in verb.command for verb in VERBS}
 
@@ -99,21 +133,21 @@ def test_the_verbs() -> None:
 def test_watching_is_possible_while_it_is_open(state: State, pair: Pair) -> None:
     """Only what has ended cannot be watched."""
     rotation = parked(a_rotation(pair)) if state is State.FAILED else a_rotation(pair, state)
-    assert ("The rotation has ended." if state is State.COMPLETED else "") == why_not("watch", rotation)
+    assert ("The rotation has ended." if state is State.COMPLETED else "") == why_not("watch", rotation, NOW)
 
 
 @pytest.mark.parametrize("state", ACTIVE)
 def test_only_a_parked_rotation_is_resumed(state: State, pair: Pair) -> None:
     """The sentence names the state it is in; parked there, it can be resumed."""
     rotation = a_rotation(pair, state)
-    assert f"The rotation is {state}, not Failed." == why_not("resume", rotation)
-    assert "" == why_not("resume", parked(rotation))
+    assert f"The rotation is {state}, not Failed." == why_not("resume", rotation, NOW)
+    assert "" == why_not("resume", parked(rotation), NOW)
 
 
 def test_an_ended_rotation_is_not_resumed(pair: Pair) -> None:
     """Completed or closed, it stays as it is."""
     closed = parked(a_rotation(pair, closed_at=NOW))
-    ended = [why_not("resume", each) for each in (closed, a_rotation(pair, State.COMPLETED))]
+    ended = [why_not("resume", each, NOW) for each in (closed, a_rotation(pair, State.COMPLETED))]
     assert ["The rotation has ended."] * 2 == ended
 
 
@@ -121,7 +155,7 @@ def test_an_ended_rotation_is_not_resumed(pair: Pair) -> None:
 def test_only_what_waits_is_confirmed(awaits_person: bool, expected: str, pair: Pair) -> None:  # noqa: FBT001
     """A person confirms a save only where the rotation waits for one, not for OpenAir itself."""
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for="OpenAir.", awaits_person=awaits_person)
-    assert expected == why_not("confirm", rotation)
+    assert expected == why_not("confirm", rotation, NOW)
 
 
 @pytest.mark.parametrize(
@@ -129,18 +163,21 @@ def test_only_what_waits_is_confirmed(awaits_person: bool, expected: str, pair: 
     [
         (State.REQUESTED, ""),
         (State.KEY_GENERATED, ""),
-        (State.UPLOADED_TO_NETSUITE, "NetSuite may hold its certificate already."),
-        (State.SAVED_TO_OPENAIR, "NetSuite may hold its certificate already."),
+        (State.UPLOADED_TO_NETSUITE, MAY_HOLD),
+        (State.SAVED_TO_OPENAIR, MAY_HOLD),
     ],
 )
 def test_only_what_was_never_sent_is_abandoned(state: State, expected: str, pair: Pair) -> None:
-    """Parked before the upload and not in doubt; under way, in doubt or ended, it is not given up."""
+    """Parked before the upload and not in doubt; under way, in doubt or ended, it is not given up.
+
+    Without a candidate nothing can have been sent, whatever is in doubt.
+    """
     rotation = a_rotation(pair, state)
-    assert f"The rotation is {state}, not Failed." == why_not("abandon", rotation)
-    assert expected == why_not("abandon", parked(rotation))
+    assert f"The rotation is {state}, not Failed." == why_not("abandon", rotation, NOW)
+    assert expected == why_not("abandon", parked(rotation), NOW)
     doubtful = parked(replace(rotation, doubt_since=NOW))
-    assert "NetSuite may hold its certificate already." == why_not("abandon", doubtful)
-    assert "The rotation has ended." == why_not("abandon", parked(replace(rotation, closed_at=NOW)))
+    assert (expected if state is State.REQUESTED else MAY_HOLD) == why_not("abandon", doubtful, NOW)
+    assert "The rotation has ended." == why_not("abandon", parked(replace(rotation, closed_at=NOW)), NOW)
 
 
 def test_advice_does_not_depend_on_the_policy(pair: Pair) -> None:

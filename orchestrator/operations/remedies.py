@@ -1,0 +1,164 @@
+"""The verbs that end a parked rotation otherwise than by going on: *restore* and *adopt*."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from orchestrator.engine import Connect
+from orchestrator.heart import Heart
+from persistence.journal import ADOPT, RESTORE, RESTORING
+from persistence.store import Claim, Store
+from states import advice, lifecycle, remedies, window
+from states.errors import (
+    IllegalMove,
+    KeyturnError,
+    NotPermitted,
+    RestoreUnfinished,
+    SignInRefused,
+    Stale,
+    TryLater,
+    WrongBaseUrl,
+)
+from states.ports import Clock, Ports
+from states.rotation import Confirmation, PrivateKey, Rotation
+from states.steps import INSTALL_WITHIN
+
+_log = logging.getLogger("keyturn.remedies")
+
+_MENDABLE: Final = (SignInRefused, NotPermitted, WrongBaseUrl)
+"""Errors that advise to mend something and then to resume."""
+
+
+class Remedies:
+    """What people do about a rotation that is better not carried on."""
+
+    def __init__(self, store: Store, connect: Connect, clock: Clock, *, lease: float) -> None:
+        """``connect`` gives a connection's ports by name; ``lease`` is in seconds."""
+        self._store = store
+        self._connect = connect
+        self._clock = clock
+        self._lease = lease
+
+    def restore(self, rotation_id: str, *, actor: str, reason: str = "", overwrite: bool = False) -> Rotation:
+        """Put the previous certificate back into NetSuite, see that both sides agree on it, and close the rotation.
+
+        The candidate's key is destroyed. The previous certificate stays the connection's current one, due when it was.
+        ``overwrite`` allows replacing whatever NetSuite holds. OpenAir is only read. Safe to repeat.
+
+        Raises, and nothing was changed: NotFound; Stale while somebody else works on the rotation; IllegalMove, Drift,
+        ForeignRotation, CannotSign, CertificateRecordMissing where it would not help; TryLater or Refused when a
+        system or the vault cannot be asked. Raises RestoreUnfinished once the certificate may have been sent.
+        """
+        parked = self._possible("restore", rotation_id)
+        claim = self._store.hold(actor, parked, lease=self._lease)
+        with Heart(self._store, lease=self._lease) as heart, heart.beating(claim):
+            try:
+                return self._restore(claim, reason, may_overwrite=overwrite)
+            except BaseException:
+                with suppress(KeyturnError):  # else the lease runs out
+                    self._store.release(claim)
+                raise
+
+    def adopt(self, rotation_id: str, *, actor: str, reason: str = "") -> Rotation:
+        """Accept the certificate that somebody else put in place of ours, where both sides agree on it, and close the
+        rotation.
+
+        It becomes the connection's current certificate, without a key of ours, and its due moment is drawn. The keys of
+        the candidate and of the previous certificate are destroyed. Changes nothing in either system. Raises NotFound;
+        Stale when the rotation was changed meanwhile; IllegalMove, Drift, CannotSign, CertificateRecordMissing where it
+        is not so; TryLater or Refused when a system cannot be asked.
+        """
+        before = self._possible("adopt", rotation_id)
+        with _repeating("adopt"):
+            ports = self._connect(before.connection)
+            proof = remedies.find_agreement(before, ports)
+        after = lifecycle.adopt(before, proof, self._clock.now())
+        is_new = before.previous is None or before.previous.fingerprint != proof.fingerprint
+        closed = self._store.write(
+            before,
+            after,
+            event=ADOPT,
+            actor=actor,
+            detail={"reason": reason, **_evidence(proof)},
+            adopted=proof.certificate if is_new else None,
+            due_at=window.draw_due_at(proof.certificate, ports.random.fraction()),
+        )
+        _log.info("rotation closed", extra=_about(closed))
+        return closed
+
+    def _possible(self, verb: str, rotation_id: str) -> Rotation:
+        rotation = self._store.rotation(rotation_id)
+        if refused := advice.why_not(verb, rotation, self._clock.now()):
+            raise IllegalMove(f"{verb.capitalize()} is not possible for rotation {rotation.id}: {refused}")
+        return rotation
+
+    def _restore(self, claim: Claim, reason: str, *, may_overwrite: bool) -> Rotation:
+        with _repeating("restore"):
+            ports = self._connect(claim.rotation.connection)
+            key = self._previous_key(claim.rotation, ports)
+            proof = remedies.find_previous(claim.rotation, ports, may_overwrite=may_overwrite)
+        if proof:
+            return self._restored(claim, proof, reason)
+        before = lifecycle.restoring(claim.rotation, self._clock.now())
+        detail = {"reason": reason, "overwrite": may_overwrite}
+        claim = self._store.advance(claim, before, event=RESTORING, detail=detail, lease=self._lease)
+        with _unfinished():
+            self._store.ensure_held(claim)
+            deadline = before.updated_at + INSTALL_WITHIN
+            proof = remedies.put_previous_back(claim.rotation, key, ports, deadline=deadline)
+            return self._restored(claim, proof, reason)
+
+    def _previous_key(self, rotation: Rotation, ports: Ports) -> PrivateKey:
+        assert rotation.previous
+        kept = self._store.kept_key(rotation.connection, rotation.previous)
+        assert kept, "nothing destroys the key while the rotation is held"
+        maker, previous = kept
+        return ports.keys.open(maker, previous)
+
+    def _restored(self, claim: Claim, proof: Confirmation, reason: str) -> Rotation:
+        after = lifecycle.restore(claim.rotation, proof, self._clock.now())
+        detail = {"reason": reason, **_evidence(proof)}
+        closed = self._store.advance(claim, after, event=RESTORE, detail=detail).rotation
+        _log.info("rotation closed", extra=_about(closed))
+        return closed
+
+
+@contextmanager
+def _repeating(verb: str) -> Iterator[None]:
+    """Nothing was changed yet and nobody tries again by himself: let errors advise to repeat ``verb``."""
+    try:
+        yield
+    except TryLater as error:
+        error.next_action = f"Run `keyturn rotation {verb} ID` again when it is."
+        raise
+    except _MENDABLE as error:
+        error.next_action = error.next_action.replace("rotation resume", f"rotation {verb}")
+        raise
+
+
+@contextmanager
+def _unfinished() -> Iterator[None]:
+    """Whatever goes wrong from here on, the certificate may have been sent."""
+    try:
+        yield
+    except Stale:
+        raise
+    except KeyturnError as error:
+        raise RestoreUnfinished(f"Putting the previous certificate back is not finished: {error.message}") from error
+
+
+def _evidence(proof: Confirmation) -> dict[str, object]:
+    """What the journal keeps of the proof: enough to check it again, nothing secret."""
+    return {
+        "fingerprint": proof.fingerprint,
+        "not_after": proof.certificate.not_after.isoformat(),
+        "challenge": proof.challenge.nonce,
+        "signature": proof.signature,
+        "asked_at": proof.asked_at.isoformat(),
+    }
+
+
+def _about(rotation: Rotation) -> dict[str, object]:
+    assert rotation.ending
+    return {"rotation": rotation.id, "connection": rotation.connection, "ending": rotation.ending.value}

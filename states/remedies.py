@@ -1,0 +1,146 @@
+"""What ends a parked rotation other than by resuming it: going back to the certificate before it, or accepting what
+somebody else put there. On ports only, like the steps. Neither ever writes to OpenAir.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from states.certificate import Certificate, Challenge
+from states.errors import (
+    CannotSign,
+    CertificateRecordMissing,
+    Drift,
+    ForeignRotation,
+    IllegalMove,
+    KeyturnError,
+    NotConfirmed,
+    Unknown,
+)
+from states.ports import Ports
+from states.rotation import Confirmation, PrivateKey, Rotation
+from states.steps import READ_BACK_DELAY
+
+_OVERWRITE: Final = "`keyturn rotation restore ID --overwrite` puts the previous certificate in its place."
+_ELSE_OVERWRITE: Final = (
+    "Have whoever changed NetSuite's certificate save it in OpenAir too, then run `keyturn rotation adopt ID` again; "
+    "or `keyturn rotation resume ID --overwrite` puts Keyturn's candidate in its place."
+)
+
+
+def find_previous(rotation: Rotation, ports: Ports, *, may_overwrite: bool) -> Confirmation | None:
+    """See whether putting the previous certificate back would make both sides agree. Changes nothing.
+
+    Returns NetSuite's proof that it holds it already, or None where it has to be put back. In doubt NetSuite is asked
+    twice, with a delay. ``may_overwrite``: whatever NetSuite holds may be replaced.
+
+    Raises IllegalMove when OpenAir holds the candidate, Drift when it holds something else, ForeignRotation when
+    NetSuite signs with a key that is neither the candidate's nor the previous one's, CannotSign when nobody can tell
+    whose the record is, CertificateRecordMissing.
+    """
+    _see_previous_in_openair(rotation, ports)
+    return _ask(rotation, ports, looks=2 if rotation.doubt_since else 1, may_overwrite=may_overwrite)
+
+
+def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, deadline: datetime) -> Confirmation:
+    """Install the previous certificate with its ``key`` in NetSuite, and see that both sides agree on it.
+
+    Safe to repeat. NetSuite refuses the request after ``deadline`` (UTC). Raises Unknown when the answer was lost and
+    two looks did not find it; IllegalMove or Drift when OpenAir was changed meanwhile; as ports.NetSuite.install.
+    """
+    challenge, asked_at = Challenge.of(ports.random.bytes(32)), ports.clock.now()
+    previous = _previous_of(rotation)
+    try:
+        signature = ports.netsuite.install(previous, key, challenge, deadline=deadline, create=False)
+        proof = _proof(rotation, previous, challenge, signature, asked_at)
+    except (Unknown, NotConfirmed) as error:
+        found = _look_again(rotation, ports)
+        if found is None:
+            raise Unknown("NetSuite was sent the certificate, but does not sign with it so far.") from error
+        proof = found
+    _see_previous_in_openair(rotation, ports)
+    return proof
+
+
+def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
+    """NetSuite's proof that it holds the very certificate that OpenAir holds, whosever it is. Changes nothing.
+
+    Raises Drift when the two do not agree, CannotSign, CertificateRecordMissing.
+    """
+    held = ports.openair.read()
+    if held is None:
+        raise Drift("OpenAir holds no certificate.", next_action=_ELSE_OVERWRITE)
+    challenge, asked_at = Challenge.of(ports.random.bytes(32)), ports.clock.now()
+    signature = ports.netsuite.sign(challenge)
+    try:
+        return _proof(rotation, held, challenge, signature, asked_at)
+    except NotConfirmed as error:
+        told = "NetSuite signs with another key than that of the certificate in OpenAir."
+        raise Drift(told, next_action=_ELSE_OVERWRITE) from error
+
+
+def _ask(rotation: Rotation, ports: Ports, *, looks: int, may_overwrite: bool) -> Confirmation | None:
+    """Ask NetSuite to sign; return the proof that it holds the previous certificate, or None where it may go in."""
+    previous, candidate = _previous_of(rotation), rotation.candidate
+    for look in range(looks):
+        if look:
+            ports.clock.sleep(READ_BACK_DELAY)
+        challenge, asked_at = Challenge.of(ports.random.bytes(32)), ports.clock.now()
+        try:
+            signature = ports.netsuite.sign(challenge)
+        except CertificateRecordMissing as error:
+            then = "Then run `keyturn rotation restore ID` again."
+            raise CertificateRecordMissing(next_action=error.repair + then) from error
+        except CannotSign as error:
+            if not may_overwrite:
+                raise CannotSign(next_action=f"See the record in NetSuite; then {_OVERWRITE}") from error
+            continue
+        if previous.verifies(signature, challenge.text):
+            return _proof(rotation, previous, challenge, signature, asked_at)
+        is_ours = candidate is not None and candidate.certificate.verifies(signature, challenge.text)
+        if not (is_ours or may_overwrite):
+            raise ForeignRotation(
+                next_action=f"Somebody else replaced the certificate. Find out who; then {_OVERWRITE}"
+            )
+    return None
+
+
+def _look_again(rotation: Rotation, ports: Ports) -> Confirmation | None:
+    """Look for the previous certificate after its install got no good answer, whatever is there meanwhile."""
+    try:
+        return _ask(rotation, ports, looks=2, may_overwrite=True)
+    except KeyturnError as blind:
+        raise Unknown(f"NetSuite was sent the certificate, but cannot be asked now: {blind.message}") from blind
+
+
+def _see_previous_in_openair(rotation: Rotation, ports: Ports) -> None:
+    held = ports.openair.read()
+    if held is not None and held.fingerprint == _previous_of(rotation).fingerprint:
+        return
+    if held is not None and rotation.candidate is not None and held.fingerprint == rotation.candidate.fingerprint:
+        raise IllegalMove(
+            "OpenAir holds this rotation's own certificate: going on helps, going back does not.",
+            next_action="Run `keyturn rotation resume ID`.",
+        )
+    raise Drift(
+        f"OpenAir holds {'another certificate than' if held else 'no certificate instead of'} the previous one: "
+        "putting that back into NetSuite does not help.",
+        next_action="Find out who changed OpenAir; `keyturn rotation resume ID` saves Keyturn's candidate there.",
+    )
+
+
+def _proof(
+    rotation: Rotation, certificate: Certificate, challenge: Challenge, signature: str, asked_at: datetime
+) -> Confirmation:
+    return Confirmation(
+        rotation_id=rotation.id,
+        certificate=certificate,
+        challenge=challenge,
+        signature=signature,
+        asked_at=asked_at,
+    )
+
+
+def _previous_of(rotation: Rotation) -> Certificate:
+    if rotation.previous is None:
+        raise IllegalMove("There was no previous certificate.")
+    return rotation.previous

@@ -1,0 +1,191 @@
+"""What the store does about parked rotations: holding one, closing it, and what becomes of certificates and keys."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from factories import NOW, a_certificate, a_connection, an_id, begin, carry
+
+from persistence.journal import ABANDON, ADOPT, RESTORE, RESTORING
+from persistence.store import Claim, Store
+from states import lifecycle
+from states.connection import Policy
+from states.errors import IllegalMove, NotFound, Stale
+from states.rotation import Ending, Rotation
+from states.state import State
+from states.table import RESUME
+
+LATER = NOW + timedelta(minutes=5)
+
+
+def a_parked(store: Store, *, number: int = 2, policy: Policy | None = None) -> Rotation:
+    """A second rotation of acme, parked between both sides; the first one completed."""
+    begin(store, State.COMPLETED, number=1, policy=policy or Policy())
+    previous = store.connection("acme").current
+    carry(store, begin(store, State.UPLOADED_TO_NETSUITE, number=number, previous=previous), State.FAILED)
+    return store.rotation(an_id(number))
+
+
+def closed(parked: Rotation, ending: Ending) -> Rotation:
+    return replace(parked, ending=ending, updated_at=LATER, closed_at=LATER)
+
+
+def keys(store: Store) -> list[bool]:
+    """Whether the keys of both rotations' certificates are kept, the older first."""
+    rotations = reversed(store.rotations(connection="acme"))
+    return [bool(rotation.candidate and rotation.candidate.sealed_key) for rotation in rotations]
+
+
+# --- holding ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_parked_rotation_is_held(store: Store) -> None:
+    """While it is held, nobody else holds or writes it, and no worker claims it; given back, it is as it was."""
+    parked = a_parked(store)
+    held = store.hold("ada", parked, lease=60)
+    assert ("ada", parked) == (held.worker, held.rotation)
+    resumed = lifecycle.resume(parked, LATER)
+    with pytest.raises(Stale, match="being worked on"):
+        store.hold("bob", parked, lease=60)
+    with pytest.raises(Stale, match="being worked on"):
+        store.write(parked, resumed, event=RESUME, actor="bob", detail={})
+    assert store.claim("w1", lease=60, now=LATER) is None
+    assert store.claim("w1", lease=60, now=LATER, rotation_id=parked.id) is None
+    store.renew(held, lease=60)
+    store.release(held)
+    assert parked == store.rotation(parked.id)
+    assert store.write(parked, resumed, event=RESUME, actor="bob", detail={})
+
+
+def test_a_hold_that_ran_out_leaves_no_doubt(store: Store) -> None:
+    """Whoever holds a parked rotation notes beforehand what it will send: its death alone says nothing."""
+    parked = a_parked(store)
+    lost = store.hold("ada", parked, lease=60)
+    store.renew(lost, lease=-1)
+    held = store.hold("bob", parked, lease=60)
+    assert held.fence > lost.fence
+    for do in (lambda: store.release(lost), lambda: store.renew(lost, lease=60)):
+        with pytest.raises(Stale):
+            do()
+    store.renew(held, lease=-1)
+    resumed = store.write(parked, lifecycle.resume(parked, LATER), event=RESUME, actor="ada", detail={})
+    assert resumed.doubt_since is None
+
+
+def test_what_was_noted_before_outlives_its_holder(store: Store) -> None:
+    """A restore that was noted and not finished is in doubt for whoever looks next."""
+    parked = a_parked(store)
+    held = store.hold("ada", parked, lease=60)
+    held = store.advance(held, lifecycle.restoring(parked, LATER), event=RESTORING, detail={}, lease=60)
+    store.renew(held, lease=-1)
+    found = store.rotation(parked.id)
+    assert (held.rotation, LATER, LATER) == (found, found.restoring_since, found.doubt_since)
+
+
+def test_only_what_is_parked_is_held(store: Store) -> None:
+    """What is under way is for workers to claim, and what has ended is nobody's."""
+    under_way = begin(store, State.KEY_GENERATED)
+    store.release(under_way)
+    with pytest.raises(IllegalMove, match="is not parked"):
+        store.hold("ada", under_way.rotation, lease=60)
+    ended = closed(carry(store, under_way_again(store), State.FAILED).rotation, Ending.ABANDONED)
+    with pytest.raises(IllegalMove, match="is not parked"):
+        store.hold("ada", ended, lease=60)
+
+
+def under_way_again(store: Store) -> Claim:
+    """A rotation of another connection, claimed."""
+    store.add_connection(a_connection(name="other"))
+    return begin(store, number=3, connection="other")
+
+
+def test_what_changed_is_not_held(store: Store) -> None:
+    """Compare and set: a rotation that is not as it was read is Stale; one that is not there is NotFound."""
+    parked = a_parked(store)
+    with pytest.raises(Stale, match="changed meanwhile"):
+        store.hold("ada", replace(parked, version=parked.version - 1), lease=60)
+    with pytest.raises(NotFound):
+        store.hold("ada", replace(parked, id=an_id(9)), lease=60)
+
+
+# --- closing ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_how_it_ended_comes_back(store: Store, ending: Ending) -> None:
+    """The ending survives the store, the candidate's key does not, and the connection is free for another rotation."""
+    parked = a_parked(store)
+    event = {Ending.ABANDONED: ABANDON, Ending.RESTORED: RESTORE, Ending.ADOPTED: ADOPT}[ending]
+    store.write(parked, closed(parked, ending), event=event, actor="ada", detail={})
+    found = store.rotation(parked.id)
+    assert (ending, LATER, State.FAILED) == (found.ending, found.closed_at, found.state)
+    assert [True, False] == keys(store)
+    assert store.open_rotation("acme") is None
+    begin(store, number=3)
+    store.verify_journal()
+
+
+def test_restored_by_its_holder(store: Store) -> None:
+    """The holder closes it with its own claim; the current certificate, its due moment and its key stay."""
+    parked = a_parked(store)
+    before = store.connection("acme")
+    held = store.hold("ada", parked, lease=60)
+    done = store.advance(held, closed(parked, Ending.RESTORED), event=RESTORE, detail={})
+    assert ("ada", RESTORE) == (store.journal(parked.id)[-1].actor, store.journal(parked.id)[-1].event)
+    assert before == store.connection("acme")
+    assert [True, False] == keys(store)
+    with pytest.raises(Stale):
+        store.release(done)
+
+
+def test_an_adopted_certificate_takes_the_place(store: Store) -> None:
+    """It becomes current, due when it was drawn, and no private key of the connection is left."""
+    parked = a_parked(store)
+    stranger = a_certificate()
+    after = closed(parked, Ending.ADOPTED)
+    store.write(parked, after, event=ADOPT, actor="ada", detail={}, adopted=stranger, due_at=LATER)
+    connection = store.connection("acme")
+    assert (stranger, LATER) == (connection.current, connection.due_at)
+    assert [False, False] == keys(store)
+    assert store.kept_key("acme", stranger) is None
+
+
+def test_a_refused_adoption_changes_nothing(store: Store) -> None:
+    """The closing and what becomes current commit together, or not at all."""
+    parked = a_parked(store)
+    before = store.connection("acme")
+    stale = replace(parked, version=parked.version - 1)
+    with pytest.raises(Stale):
+        store.write(
+            stale,
+            closed(parked, Ending.ADOPTED),
+            event=ADOPT,
+            actor="ada",
+            detail={},
+            adopted=a_certificate(),
+            due_at=LATER,
+        )
+    assert (before, [True, True]) == (store.connection("acme"), keys(store))
+
+
+# --- the previous certificate's key -----------------------------------------------------------------------------------
+
+
+def test_the_previous_key_is_found_with_its_maker(store: Store) -> None:
+    """A sealed key opens for the rotation that made it only, so that one is named."""
+    parked = a_parked(store)
+    first = store.rotation(an_id(1))
+    assert parked.previous
+    assert parked.previous_key_kept
+    assert (first.id, first.candidate) == store.kept_key("acme", parked.previous)
+
+
+def test_a_key_that_was_not_kept_is_not_found(store: Store) -> None:
+    """Where the policy destroyed it, or another connection made it, there is none."""
+    parked = a_parked(store, policy=Policy(keep_key=False))
+    store.add_connection(a_connection(name="other"))
+    assert parked.previous
+    assert not parked.previous_key_kept
+    assert store.kept_key("acme", parked.previous) is None
+    assert parked.candidate
+    assert store.kept_key("other", parked.candidate.certificate) is None

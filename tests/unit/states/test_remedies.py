@@ -1,0 +1,216 @@
+"""Restoring and adopting: what is asked of both systems, in which order, and what is refused."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from states import remedies
+from states.errors import (
+    CannotSign,
+    CertificateRecordMissing,
+    Drift,
+    ForeignRotation,
+    IllegalMove,
+    KeyturnError,
+    TryLater,
+    Unknown,
+)
+from states.rotation import Confirmation, PrivateKey, Rotation
+from states.state import State
+from tests.unit.states.conftest import ID, NOW, World, a_pair, parked
+
+LOOK = ["openair.read", "netsuite.sign"]
+AGAIN = ["netsuite.sign"]
+DEADLINE = NOW + timedelta(minutes=2)
+
+
+def a_parked(world: World, position: State = State.UPLOADED_TO_NETSUITE, **changes: Any) -> Rotation:
+    """A rotation that is parked in ``position``, and systems to match."""
+    return parked(world.rotation(position, **changes))
+
+
+def find(world: World, rotation: Rotation, *, may_overwrite: bool = False) -> Confirmation | None:
+    return remedies.find_previous(rotation, world.ports, may_overwrite=may_overwrite)
+
+
+def put_back(world: World, rotation: Rotation) -> Confirmation:
+    key = world.previous.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return remedies.put_previous_back(rotation, PrivateKey(key), world.ports, deadline=DEADLINE)
+
+
+# --- seeing whether it helps ------------------------------------------------------------------------------------------
+
+
+def test_the_candidate_may_be_replaced(world: World) -> None:
+    """NetSuite signs with the candidate, OpenAir holds the previous certificate: that has to be put back."""
+    assert None is find(world, a_parked(world))
+    assert LOOK == world.calls
+
+
+def test_the_previous_certificate_is_there_already(world: World) -> None:
+    """NetSuite signs with it: that proof is enough, and nothing has to be sent."""
+    rotation = a_parked(world)
+    world.netsuite.hold(world.previous)
+    proof = find(world, rotation)
+    assert proof
+    assert (world.previous.fingerprint, ID) == (proof.fingerprint, proof.rotation_id)
+
+
+def test_in_doubt_netsuite_is_asked_twice(world: World) -> None:
+    """What an earlier call sent may land between the looks, and is then not sent again."""
+    rotation = a_parked(world, doubt_since=NOW)
+    world.clock.later(1, lambda: world.netsuite.hold(world.previous))
+    assert find(world, rotation)
+    assert [*LOOK, *AGAIN] == world.calls
+    assert [2.0] == world.clock.slept
+
+
+def test_openair_that_holds_the_candidate_is_no_case_for_restoring(world: World) -> None:
+    """Both sides agree already, or nearly: resuming is the way; NetSuite is not even asked."""
+    rotation = a_parked(world, State.SAVED_TO_OPENAIR)
+    with pytest.raises(IllegalMove, match="going on helps") as caught:
+        find(world, rotation)
+    assert ("Run `keyturn rotation resume ID`.", ["openair.read"]) == (caught.value.next_action, world.calls)
+
+
+@pytest.mark.parametrize("holds", ["another", "none"])
+def test_openair_that_lost_the_previous_certificate(world: World, holds: str) -> None:
+    """Without the previous certificate in OpenAir, putting it back into NetSuite would help nobody."""
+    rotation = a_parked(world)
+    world.openair.held = a_pair().certificate if holds == "another" else None
+    with pytest.raises(Drift, match="does not help"):
+        find(world, rotation)
+    assert ["openair.read"] == world.calls
+
+
+def test_a_strangers_key_stays(world: World) -> None:
+    """A key that is neither the candidate's nor the previous one's is replaced only when a person says so."""
+    rotation = a_parked(world)
+    world.netsuite.hold(a_pair())
+    with pytest.raises(ForeignRotation) as caught:
+        find(world, rotation)
+    assert "`keyturn rotation restore ID --overwrite`" in caught.value.next_action
+    assert None is find(world, rotation, may_overwrite=True)
+
+
+def test_a_mute_record_stays(world: World) -> None:
+    """Nobody can tell whose a record is that cannot sign, so that too needs a person's word."""
+    rotation = a_parked(world)
+    world.netsuite.can_sign = False
+    with pytest.raises(CannotSign) as caught:
+        find(world, rotation)
+    assert "`keyturn rotation restore ID --overwrite`" in caught.value.next_action
+    assert None is find(world, rotation, may_overwrite=True)
+
+
+@pytest.mark.parametrize("may_overwrite", [False, True])
+def test_a_missing_record_is_not_created(world: World, may_overwrite: bool) -> None:  # noqa: FBT001
+    """The vendor's repair comes first, whatever a person allowed; then the same verb again."""
+    rotation = a_parked(world)
+    world.netsuite.hold(None)
+    with pytest.raises(CertificateRecordMissing) as caught:
+        find(world, rotation, may_overwrite=may_overwrite)
+    assert caught.value.next_action.endswith("Then run `keyturn rotation restore ID` again.")
+
+
+# --- putting it back --------------------------------------------------------------------------------------------------
+
+
+def test_the_previous_certificate_is_put_back(world: World) -> None:
+    """NetSuite proves it by the install's own signature, then OpenAir is read; OpenAir is never written."""
+    proof = put_back(world, a_parked(world))
+    assert ["netsuite.install", "openair.read"] == world.calls
+    assert world.previous.fingerprint == proof.fingerprint
+    assert ([world.previous.fingerprint], []) == (world.installed, world.saved)
+
+
+@pytest.mark.parametrize("late", [None, 1.0])
+def test_a_lost_answer_is_read_back(world: World, late: float | None) -> None:
+    """The install happened at once or a moment later: two looks find it, and it is not sent again."""
+    rotation = a_parked(world)
+    world.will_fail("netsuite.install", Unknown(), applied=late is None, late=late)
+    assert world.previous.fingerprint == put_back(world, rotation).fingerprint
+    assert 1 == world.calls.count("netsuite.install")
+
+
+def test_a_lost_answer_may_stay_lost(world: World) -> None:
+    """When two looks do not find it, nothing is said but that nobody knows."""
+    rotation = a_parked(world)
+    world.will_fail("netsuite.install", Unknown())
+    with pytest.raises(Unknown, match="does not sign with it so far"):
+        put_back(world, rotation)
+    assert ["netsuite.install", *AGAIN, *AGAIN] == world.calls
+
+
+@pytest.mark.parametrize("error", [TryLater(), CertificateRecordMissing()])
+def test_a_blind_look_leaves_the_doubt(world: World, error: KeyturnError) -> None:
+    """Whatever keeps us from looking, what was sent stays unknown."""
+    rotation = a_parked(world)
+    world.will_fail("netsuite.install", Unknown())
+    world.will_fail("netsuite.sign", error)
+    with pytest.raises(Unknown, match="cannot be asked now"):
+        put_back(world, rotation)
+
+
+def test_an_answer_of_another_key_is_no_proof(world: World) -> None:
+    """An install that answers with another key's signature counts as lost."""
+    rotation = a_parked(world)
+    world.will_answer("netsuite.install", "bm90IGEgc2lnbmF0dXJl")
+    with pytest.raises(Unknown):
+        put_back(world, rotation)
+
+
+def test_netsuite_refuses_what_comes_too_late(world: World) -> None:
+    """The deadline goes with the request: what is delayed on its way cannot undo what came after it."""
+    rotation = a_parked(world)
+    world.clock.advance(121)
+    with pytest.raises(TryLater):
+        put_back(world, rotation)
+    assert [] == world.installed
+
+
+def test_openair_that_was_changed_meanwhile_is_told(world: World) -> None:
+    """Both sides agree only when OpenAir still holds the previous certificate after NetSuite took it."""
+    rotation = a_parked(world)
+
+    def save() -> None:
+        world.openair.held = world.candidate.certificate
+
+    world.will_go_well("netsuite.install", after=save)
+    with pytest.raises(IllegalMove, match="going on helps"):
+        put_back(world, rotation)
+
+
+# --- adopting ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_both_sides_hold_is_found(world: World) -> None:
+    """NetSuite's signature verifies with OpenAir's certificate: that is the proof, whosever it is."""
+    stranger = a_pair()
+    rotation = a_parked(world)
+    world.netsuite.hold(stranger)
+    world.openair.held = stranger.certificate
+    proof = remedies.find_agreement(rotation, world.ports)
+    assert (stranger.certificate, LOOK, []) == (proof.certificate, world.calls, world.installed)
+
+
+@pytest.mark.parametrize("holds", ["previous", "none"])
+def test_half_a_change_is_not_adopted(world: World, holds: str) -> None:
+    """While OpenAir holds another certificate or none, imports are refused: the stranger has to finish, or we."""
+    rotation = a_parked(world)
+    world.netsuite.hold(a_pair())
+    world.openair.held = world.previous.certificate if holds == "previous" else None
+    with pytest.raises(Drift) as caught:
+        remedies.find_agreement(rotation, world.ports)
+    for command in ("`keyturn rotation adopt ID`", "`keyturn rotation resume ID --overwrite`"):
+        assert command in caught.value.next_action
+
+
+def test_without_a_previous_certificate_nothing_is_restored(world: World) -> None:
+    """The initial set-up has nothing to go back to."""
+    rotation = replace(a_parked(world), previous=None)
+    with pytest.raises(IllegalMove, match="no previous certificate"):
+        find(world, rotation)
