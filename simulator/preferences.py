@@ -113,6 +113,13 @@ class CompanySettings:
         certificate = None if pem is None else x509.load_pem_x509_certificate(pem.encode())
         self._act_outside("administrator", lambda held: replace(held, trusted=certificate))
 
+    def save_outside(self, pem: str) -> None:
+        """Save a certificate as another party's rotation does: in the preference, so that OpenAir trusts it.
+
+        Noted in the history. Raises ValueError where `pem` is not a certificate.
+        """
+        self._act_outside("foreign", lambda held: self._with_certificate(held, pem))
+
     def meddle(self, fault: Fault) -> None:
         """Do to certificate and preference what a fault of the kind missing, foreign or stale says."""
         if fault.kind == "stale":
@@ -122,8 +129,7 @@ class CompanySettings:
         else:
             name = f"Real-time import of {self._account} (foreign)"
             start = self._history.now() - timedelta(days=1)
-            other = self_signed(new_ec_key(), name, start, timedelta(days=365)).certificate_pem()
-            self._act_outside("foreign", lambda held: self._with_certificate(held, other))
+            self.save_outside(self_signed(new_ec_key(), name, start, timedelta(days=365)).certificate_pem())
 
     def _act_outside(self, what: str, change: Callable[[Held], Held]) -> None:
         """Change what is held without any request of the client, and note that in the history."""

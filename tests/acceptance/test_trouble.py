@@ -1,5 +1,6 @@
 """When a rotation does not go well: what is told, what the exit code says, and how it goes on."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -187,3 +188,79 @@ def test_abandoned(connected: Home, simulator: Simulator) -> None:
     assert 0 == rotate(connected).returncode
     again = connected("rotation", "abandon", rotation, "--yes", "-o", "json")
     assert (6, "ILLEGAL_MOVE") == (again.returncode, error(again)["code"])
+
+
+def stuck(home: Home, simulator: Simulator) -> str:
+    """A second rotation, parked between both sides because OpenAir can be read but not saved to; its id."""
+    assert 0 == rotate(home).returncode
+    simulator.faults.add(Fault("openair.api", "401", action="Modify", times=None))
+    parked = rotate(home)
+    assert "NetSuite holds the new key" in error(parked)["kept"]
+    return str(error(parked)["rotation"])
+
+
+def test_restored(connected: Home, simulator: Simulator) -> None:
+    """A rotation that is stuck between both sides is given up on a person's word, and imports are accepted again."""
+    rotation = stuck(connected, simulator)
+    assert str(simulator.imports.send()).startswith("Error:")
+    assert f"keyturn rotation restore {rotation}" in connected("rotation", "explain", rotation).stdout
+    unasked = connected("rotation", "restore", rotation, "-o", "json")
+    assert (2, "Repeat the command with --yes.") == (unasked.returncode, error(unasked)["next_action"])
+
+    restored = connected("rotation", "restore", rotation[:8], "--reason", "OpenAir is stuck", "--yes")
+    assert (0, "") == (restored.returncode, restored.stderr)
+    assert restored.stdout.startswith(f"restored         {rotation}\n")
+    assert ("project=T", 0) == (simulator.imports.send(), connected("health").returncode)
+    assert_openair_came_second(simulator.history.entries())
+
+    again = connected("rotation", "restore", rotation, "--yes", "-o", "json")
+    assert (6, "ILLEGAL_MOVE", "Nothing was changed.") == (again.returncode, error(again)["code"], error(again)["kept"])
+
+
+def test_an_ending_is_told_everywhere(connected: Home, simulator: Simulator) -> None:
+    """list, show, explain, journal and watch tell that a rotation was restored, and nothing is left to do."""
+    rotation = stuck(connected, simulator)
+    assert 0 == connected("rotation", "restore", rotation, "--yes").returncode
+    listed = connected("rotation", "list", "--state", "Failed").stdout
+    assert "restored in UploadedToNetSuite [SIGN_IN_REFUSED]" in listed
+    shown = connected("rotation", "show", rotation).stdout
+    assert "Both sides held the previous certificate again when the rotation was closed." in shown
+    explained = connected("rotation", "explain", rotation).stdout
+    assert "restored by " in explained
+    assert "Nothing to do: the rotation was given up, and both sides hold the previous certificate again." in explained
+    assert "restore" in connected("rotation", "journal", rotation).stdout
+    assert "restored" == connected.json("rotation", "show", rotation)["ending"]
+    watched = connected("rotation", "watch", rotation)
+    assert (1, True) == (watched.returncode, "Restored in" in watched.stdout)
+
+
+def test_an_unfinished_restore_is_finished(connected: Home, simulator: Simulator) -> None:
+    """A restore whose request was lost says that it is not finished; the same command again finishes it."""
+    rotation = stuck(connected, simulator)
+    simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))
+    lost = connected("rotation", "restore", rotation, "--yes", "-o", "json")
+    told = error(lost)
+    assert (7, "RESTORE_UNFINISHED") == (lost.returncode, told["code"])
+    assert "It was sent and may have been done" in told["kept"]
+    assert f"`keyturn rotation restore {rotation}`" in told["next_action"]
+    assert f"→ keyturn rotation restore {rotation}" in connected("rotation", "explain", rotation).stdout
+    assert 0 == connected("rotation", "restore", rotation, "--yes").returncode
+
+
+def test_adopted(connected: Home, simulator: Simulator) -> None:
+    """A certificate that somebody else put into both systems is accepted; into one of them only, it is not."""
+    assert 0 == rotate(connected).returncode
+    record = simulator.netsuite.record
+    record.reset("foreign")
+    parked = rotate(connected)
+    rotation = error(parked)["rotation"]
+    assert f"`keyturn rotation adopt {rotation}`" in error(parked)["next_action"]
+    half = connected("rotation", "adopt", rotation, "--yes", "-o", "json")
+    assert (1, "DRIFT", "Nothing was changed.") == (half.returncode, error(half)["code"], error(half)["kept"])
+
+    assert record.held
+    simulator.openair.settings.save_outside(record.held.pair.certificate_pem())
+    adopted = connected("rotation", "adopt", rotation, "--yes", "-o", "json")
+    assert (0, "adopted") == (adopted.returncode, json.loads(adopted.stdout)["ending"])
+    assert record.fingerprint == connected.json("connection", "show", NAME)["certificate"]["fingerprint"]
+    assert (0, "project=T") == (connected("health").returncode, simulator.imports.send())

@@ -272,7 +272,7 @@ def test_nobody_else_touches_what_is_being_restored(
 def test_openair_took_the_candidate_after_all(app: App, simulator: Simulator, stuck: Rotation, carry: Carry) -> None:
     """When OpenAir turns out to hold the candidate, restoring is refused with nothing changed, and resuming helps."""
     assert stuck.candidate
-    _prefer(simulator, stuck.candidate.certificate)
+    simulator.openair.settings.save_outside(stuck.candidate.certificate.pem)
     with pytest.raises(IllegalMove, match="going on helps"):
         app.remedies.restore(stuck.id, actor="ada")
     assert stuck == app.rotations.show(stuck.id)
@@ -280,15 +280,9 @@ def test_openair_took_the_candidate_after_all(app: App, simulator: Simulator, st
     assert carry(app.rotations.resume(stuck.id, actor="ada")).state is State.COMPLETED
 
 
-def _prefer(simulator: Simulator, certificate: Certificate) -> None:
-    """Let somebody save ``certificate`` in OpenAir's preference."""
-    settings = simulator.pairs["TSTDRV1"].openair.settings
-    settings._held.change(lambda held: settings._with_certificate(held, certificate.pem))
-
-
 def test_a_strangers_key_is_replaced_only_on_a_persons_word(app: App, simulator: Simulator, stuck: Rotation) -> None:
     """NetSuite holds neither candidate nor previous certificate: refused, unless overwriting is allowed."""
-    simulator.pairs["TSTDRV1"].netsuite.record.reset("foreign")
+    simulator.netsuite.record.reset("foreign")
     before = installed(simulator.history.entries())
     with pytest.raises(ForeignRotation):
         app.remedies.restore(stuck.id, actor="ada")
@@ -351,7 +345,7 @@ def test_a_lost_install_of_the_candidate_is_waited_for(
 def foreign(simulator: Simulator, first: Certificate, rotate: Rotate) -> Rotation:
     """A second rotation, parked because somebody else replaced NetSuite's certificate."""
     del first
-    simulator.pairs["TSTDRV1"].netsuite.record.reset("foreign")
+    simulator.netsuite.record.reset("foreign")
     parked = rotate()
     assert parked.failure
     assert parked.failure.code == "FOREIGN_ROTATION"
@@ -360,9 +354,9 @@ def foreign(simulator: Simulator, first: Certificate, rotate: Rotate) -> Rotatio
 
 def finish(simulator: Simulator) -> str:
     """Let the stranger save his certificate in OpenAir too; return its fingerprint."""
-    held = simulator.pairs["TSTDRV1"].netsuite.record.held
+    held = simulator.netsuite.record.held
     assert held
-    _prefer(simulator, Certificate.parse(held.pair.certificate_pem()))
+    simulator.openair.settings.save_outside(held.pair.certificate_pem())
     return held.pair.fingerprint
 
 
@@ -436,7 +430,7 @@ def test_our_own_certificate_is_not_adopted(app: App, simulator: Simulator, fore
     """When both sides turn out to hold the rotation's own candidate, resuming is the way: its key is not destroyed."""
     assert foreign.candidate
     _install(app, foreign.id, foreign.candidate)
-    _prefer(simulator, foreign.candidate.certificate)
+    simulator.openair.settings.save_outside(foreign.candidate.certificate.pem)
     with pytest.raises(IllegalMove, match="own certificate") as caught:
         app.remedies.adopt(foreign.id, actor="ada")
     assert "Run `keyturn rotation resume ID`." == caught.value.next_action

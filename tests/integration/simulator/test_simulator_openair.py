@@ -167,6 +167,15 @@ def test_an_administrator_can_set_the_certificate(sim: Simulator, candidate: Key
     ]
 
 
+def test_another_party_can_save_a_certificate(sim: Simulator, client: Any, candidate: KeyPair) -> None:
+    """What another party's rotation saves is both trusted and read by the API; the history tells whose act it was."""
+    client.save("not a certificate")
+    sim.openair.settings.save_outside(candidate.certificate_pem())
+    assert candidate.fingerprint == sim.openair.settings.fingerprint
+    assert [candidate.certificate_pem()] == [each.setting for each in sim.openair.settings.preferences()]
+    assert [{"saved": candidate.fingerprint}] == [entry.effect for entry in sim.history.entries(endpoint="outside")]
+
+
 @pytest.mark.parametrize(
     "body",
     [
