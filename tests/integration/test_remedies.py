@@ -242,7 +242,7 @@ def test_a_crash_in_the_middle(
 def _expire(app: App, rotation: Rotation) -> None:
     """Let the lease of whoever held ``rotation`` run out."""
     with app.store._database.writing() as tx:
-        tx.exec_driver_sql(f"UPDATE rotations SET lease_until = '2000-01-01' WHERE id = '{rotation.id}'")  # noqa: S608
+        tx.exec_driver_sql(f"UPDATE rotations SET lease_until = '2000-01-01' WHERE id = '{rotation.id}'")  # noqa: S608 - the id is ours
 
 
 def test_nobody_else_touches_what_is_being_restored(
@@ -254,14 +254,14 @@ def test_nobody_else_touches_what_is_being_restored(
     refusals: list[type[KeyturnError]] = []
     claims: list[Claim | None] = []
 
-    def meddle(challenge: object) -> str:
+    def meddle(challenge: Challenge) -> str:
         for verb in (app.remedies.restore, app.rotations.resume):
             try:
                 verb(stuck.id, actor="bob")
             except KeyturnError as error:
                 refusals.append(type(error))
         claims.append(app.store.claim("w1", lease=60, now=app.clock.now()))
-        return sign(challenge)  # type: ignore[arg-type]
+        return sign(challenge)
 
     monkeypatch.setattr(ports.netsuite, "sign", meddle)
     assert app.remedies.restore(stuck.id, actor="ada").ending
@@ -445,9 +445,9 @@ def test_adopting_is_not_stored_over_a_change(
     ports = app.connect(NAME)
     sign = ports.netsuite.sign
 
-    def resume(challenge: object) -> str:
+    def resume(challenge: Challenge) -> str:
         app.rotations.resume(foreign.id, actor="bob")
-        return sign(challenge)  # type: ignore[arg-type]
+        return sign(challenge)
 
     monkeypatch.setattr(ports.netsuite, "sign", resume)
     with pytest.raises(Stale):

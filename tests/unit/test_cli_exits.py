@@ -9,6 +9,7 @@ from orchestrator.cli import exits
 from orchestrator.cli.exits import Exit
 from states import errors, lifecycle
 from states.errors import KeyturnError
+from states.rotation import Ending
 from states.state import State
 from states.table import ACTIVE
 
@@ -28,6 +29,7 @@ CODES = {
     errors.NotSavedYet: 7,
     errors.HeldOff: 6,
     errors.Unknown: 7,
+    errors.RestoreUnfinished: 7,
     errors.GaveUp: 7,
     errors.VaultLocked: 1,
     errors.JournalBroken: 1,
@@ -78,7 +80,18 @@ def test_parked_rotations_tell_what_is_kept(state: State) -> None:
     )
 
 
+@pytest.mark.parametrize("ending", Ending)
+def test_an_ended_rotation_needs_no_attention_any_more(ending: Ending) -> None:
+    """It failed, and nothing waits for anybody; what both sides held at its end is told in place of what it kept."""
+    parked = lifecycle.fail(advance_to(a_rotation(), State.UPLOADED_TO_NETSUITE), errors.GaveUp(), NOW)
+    ended = replace(parked, ending=ending, closed_at=NOW)
+    assert (Exit.REMOTE_DOWN, Exit.FAILED) == (exits.of_rotation(parked), exits.of_rotation(ended))
+    assert exits.kept_by(parked) != exits.kept_by(ended)
+    assert "when the rotation was closed" in exits.kept_by(ended) or ending is Ending.ABANDONED
+
+
 def test_only_an_unknown_outcome_may_have_changed_something() -> None:
     """Whatever is rejected or refused outright changed nothing; a lost answer is told as such."""
     assert "Nothing was changed." == exits.kept(errors.RotationOpen())
     assert "may have been done" in exits.kept(errors.Unknown())
+    assert "may have been done" in exits.kept(errors.RestoreUnfinished())
