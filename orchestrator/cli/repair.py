@@ -168,7 +168,7 @@ def _given_up(session: Session, app: App, rotation: Rotation) -> int:
     ]
     session.out.show(records.rotation(rotation, now), rotation.id, rows)
     if connection.is_automatic and connection.due_at and connection.due_at <= now:
-        session.out.note("The next rotation is due: a worker begins it at once.")
+        session.out.note("The next rotation is due: a worker begins it by itself.")
     return Exit.FINE
 
 

@@ -15,10 +15,10 @@ PATH: Final = (*ACTIVE, State.COMPLETED)
 """The states of a rotation that goes well."""
 
 _SAID: Final = {
-    RESTORING: "putting the previous certificate back into NetSuite, by {actor}",
-    ABANDON: "abandoned by {actor}",
-    RESTORE: "restored by {actor}: both sides hold the previous certificate",
-    ADOPT: "somebody else's certificate adopted by {actor}: both sides hold it",
+    RESTORING: "putting the previous certificate back into NetSuite begun",
+    ABANDON: "abandoned",
+    RESTORE: "both sides hold the previous certificate again: restored",
+    ADOPT: "both sides hold somebody else's certificate: adopted",
 }
 """What happened to a parked rotation, in words."""
 
@@ -89,10 +89,8 @@ def told(entry: Entry, before: Entry | None) -> str:
         return f"put off until {_until(entry)}{because}"
     if entry.event == UNKNOWN:
         return f"answer to the {detail.get('write')} lost, it may take effect until {_until(entry)}{because}"
-    if entry.event in _SAID:
-        return _SAID[entry.event].format(actor=entry.actor)
     if entry.source is entry.target or before is None or entry.event == RESUME:
-        return f"{entry.event.replace('_', ' ')} by {entry.actor}"
+        return f"{_SAID.get(entry.event) or entry.event.replace('_', ' ')} by {entry.actor}"
     return f"after {words.span(entry.at - before.at)}{because}"
 
 

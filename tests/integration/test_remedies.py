@@ -128,11 +128,13 @@ def test_restoring_ends_the_skew(app: App, clock: LaterClock, stuck: Rotation) -
     assert skew == app.rotations.show(stuck.id).skew(clock.now())
 
 
-def test_a_restored_connection_rotates_again(app: App, simulator: Simulator, stuck: Rotation, rotate: Rotate) -> None:
-    """Its next rotation replaces the restored certificate as if nothing had been."""
-    app.remedies.restore(stuck.id, actor="ada")
+def test_a_restored_connection_rotates_again(app: App, simulator: Simulator, stuck: Rotation, carry: Carry) -> None:
+    """Once nothing can land any more, the next rotation replaces the restored certificate as if nothing had been."""
+    restored = app.remedies.restore(stuck.id, actor="ada")
     simulator.faults.clear()
-    done = rotate()
+    following = app.rotations.request(NAME, actor="tester")
+    assert restored.in_flight_until == following.available_at
+    done = carry(following)
     assert (State.COMPLETED, stuck.previous) == (done.state, done.previous)
     assert_openair_came_second(simulator.history.entries())
 
