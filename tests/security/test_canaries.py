@@ -45,6 +45,8 @@ IN_PROCESS = {
     "rotation resume",
     "rotation confirm",
     "rotation abandon",
+    "rotation restore",
+    "rotation adopt",
     "rotation list",
     "rotation show",
     "rotation journal",
@@ -121,6 +123,7 @@ def test_every_command(play: Stage, form: str) -> None:
         run(*arguments)
     play("needs-rotation", NAME, "--output", form)
     used.add("needs-rotation")
+    _adopted_and_restored(play, run)
     _resumed_abandoned_and_confirmed(play, run)
     new = play.folder / "data" / "kek"
     new.touch(mode=0o600)
@@ -130,6 +133,21 @@ def test_every_command(play: Stage, form: str) -> None:
     run("run-due")
     assert IN_PROCESS == used
     play.assert_nothing_leaked()
+
+
+def _adopted_and_restored(play: Stage, run: Callable[..., str]) -> None:
+    record = play.simulator.netsuite.record
+    record.reset("foreign")
+    play("rotate", NAME, "--verbose")  # exits as what parked it tells
+    assert record.held
+    play.simulator.openair.settings.save_outside(record.held.pair.certificate_pem())
+    run("rotation", "adopt", play.rotation()["id"])
+    run("rotate", NAME)
+    play.simulator.faults.add(Fault("openair.api", "401", action="Modify", times=None))
+    play("rotate", NAME, "--verbose")
+    play.simulator.faults.clear()
+    run("rotation", "restore", play.rotation()["id"])
+    play.alter("UPDATE rotations SET in_flight_until = NULL")  # or what follows would be held off for minutes
 
 
 def _resumed_abandoned_and_confirmed(play: Stage, run: Callable[..., str]) -> None:

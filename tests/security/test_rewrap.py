@@ -157,7 +157,13 @@ def _is_writing(database: sqlite3.Connection) -> bool:
 
 def _is_open_in(process: subprocess.Popen[str], file: Path) -> bool:
     folder = Path(f"/proc/{process.pid}/fd")
-    return any(os.path.realpath(each) == str(file) for each in folder.iterdir())
+    return any(_target(each) == str(file) for each in folder.iterdir())
+
+
+def _target(descriptor: Path) -> str:
+    with suppress(FileNotFoundError):  # it was closed since the folder was listed
+        return str(descriptor.readlink())
+    return ""
 
 
 @contextmanager
