@@ -105,7 +105,8 @@ class Engine:
     def _advance(self, turn: Turn, done: Rotation, edge: Edge, ports: Ports, began: datetime) -> Claim:
         now = self._clock.now()
         # An answer that was lost in this very try is in what the turn wrote, not in what the step was given.
-        done = replace(done, in_flight_until=turn.claim.rotation.in_flight_until)
+        if done.in_flight_until != turn.claim.rotation.in_flight_until:
+            done = replace(done, in_flight_until=turn.claim.rotation.in_flight_until)
         after = lifecycle.advance(done, edge, now)
         completed = after.state is State.COMPLETED
         due_at = None

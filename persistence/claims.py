@@ -102,7 +102,7 @@ def _take_over(tx: Transaction, taken: Claim, values: rows.Values, *, lost: str,
 
 def ensure_held(tx: Transaction, held: Claim) -> None:
     """Raise Stale when another worker has the rotation. A lease that only ran out is nobody else's yet."""
-    if not _IS_HELD.finds(tx, _compared(held)):
+    if _IS_HELD.first(tx, _compared(held)) is None:
         raise Stale
 
 

@@ -9,9 +9,10 @@ from threading import Lock
 from typing import Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 
+from persistence.prepared import Prepared
 from states.errors import InvalidSettings, KeyturnError, TryLater, Unknown
 
 PATIENCE: Final = 10
@@ -23,6 +24,9 @@ _PRAGMAS: Final = (
     "foreign_keys = ON",
     "secure_delete = ON",  # an erased key is overwritten, not only unlinked
 )
+_BEGIN: Final = Prepared(text("BEGIN"))
+_BEGIN_WRITING: Final = Prepared(text("BEGIN IMMEDIATE"))
+"""Having begun by reading, a writer could not wait for another: it would fail, and its update be lost."""
 _SNAPSHOT: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 """How PostgreSQL is read; SQLite's transactions are like that anyway."""
 
@@ -56,7 +60,7 @@ class Database:
         """A transaction that sees the database as it was at one moment. Raises TryLater when it is away."""
         with self._told(TryLater), self._snapshots.connect() as tx:
             if self.is_sqlite:
-                tx.exec_driver_sql("BEGIN")
+                _BEGIN.run(tx, {})
             yield tx
 
     @contextmanager
@@ -77,8 +81,7 @@ class Database:
         with self._told(TryLater), self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
             tx.begin()
             if self.is_sqlite:
-                # Having begun by reading, a writer could not wait for another: it would fail, and its update be lost.
-                tx.exec_driver_sql("BEGIN IMMEDIATE")
+                _BEGIN_WRITING.run(tx, {})
             yield tx
             with self._told(Unknown):
                 tx.commit()

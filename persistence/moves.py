@@ -32,7 +32,7 @@ _certificates: Final = models.certificates
 Make = Callable[[Connection], Rotation]
 """Makes a new rotation for a connection as it stands."""
 
-_LATEST: Final = (
+_LATEST: Final = Prepared(
     connections.FULL.add_columns(_r.c.journal_hash, _r.c.closed_at, _r.c.in_flight_until)
     .outerjoin(_r, _r.c.id == _c.c.latest_rotation)
     .where(_c.c.name == bindparam("name"))
@@ -82,7 +82,7 @@ def add(
 
     While a write of the rotation before may still take effect, the new one is held off and not claimed.
     """
-    latest = tx.execute(_LATEST, {"name": connection}).mappings().one_or_none()
+    latest = _LATEST.first(tx, {"name": connection})
     if latest is None:
         raise NotFound(f"There is no connection {connection}.")
     previous_hash = _ended(connection, latest["latest_rotation"], latest["journal_hash"], latest["closed_at"])
@@ -132,7 +132,7 @@ def advance(
     values = {"b_fence": claim.fence, "b_worker": claim.worker, **_hold(claim.worker if lease else None, lease)}
     _store(tx, _ADVANCE, before, after, entry, values)
     _settle(tx, after, None, due_at)
-    return replace(claim, rotation=replace(after, version=before.version + 1), journal=entry.head)
+    return Claim(replace(after, version=before.version + 1), claim.worker, claim.fence, entry.head)
 
 
 def hold(tx: Transaction, worker: str, parked: Rotation, *, lease: float) -> Claim:

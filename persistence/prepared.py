@@ -9,20 +9,23 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Dialect, Insert, Select, Update
+from sqlalchemy import Dialect, Insert, Select, TextClause, Update
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 
 Values = dict[str, Any]
-_Processor = Callable[[Any], Any] | None
+Statement = Insert | Update | Select[Any] | TextClause
+_Named = tuple[tuple[str, Callable[[Any], Any] | None], ...]
+"""Parameters or columns in order, each with what turns it into the driver's form, or back."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A statement in one database's own words, and how it takes each parameter."""
+    """A statement in one database's own words, what it takes and what it gives."""
 
     sql: str
-    takes: tuple[tuple[str, _Processor], ...]
+    takes: _Named
+    gives: _Named
     is_positional: bool
 
     def parameters(self, values: Values) -> Any:
@@ -30,11 +33,18 @@ class _Text:
         taken = [process(values[name]) if process else values[name] for name, process in self.takes]
         return tuple(taken) if self.is_positional else dict(zip((name for name, _ in self.takes), taken, strict=True))
 
+    def row(self, given: Any) -> Values:
+        """What the driver gave, by column."""
+        columns = zip(self.gives, given, strict=True)
+        return {name: process(value) if process else value for (name, process), value in columns}
+
 
 class Prepared:
-    """An INSERT or UPDATE of whatever columns it is given, and of those that it sets itself; or a plain SELECT."""
+    """An INSERT or UPDATE of whatever columns it is given, and of those that it sets itself; a plain SELECT; or any
+    statement in words.
+    """
 
-    def __init__(self, statement: Insert | Update | Select[Any]) -> None:
+    def __init__(self, statement: Statement) -> None:
         self._statement: Final = statement
         self._texts: Final[dict[tuple[str, ...], _Text]] = {}
 
@@ -44,19 +54,19 @@ class Prepared:
         The transaction must have begun: the driver's cursor begins none that SQLAlchemy knows of. Raises what
         SQLAlchemy would.
         """
-        cursor = self._execute(tx, values)
+        _, cursor = self._execute(tx, values)
         written = cursor.rowcount
         cursor.close()
         return written
 
-    def finds(self, tx: Transaction, values: Values) -> bool:
-        """Run a SELECT likewise; tell whether it found a row."""
-        cursor = self._execute(tx, values)
-        found = cursor.fetchone() is not None
+    def first(self, tx: Transaction, values: Values) -> Values | None:
+        """Run a SELECT likewise; return its first row by column, or None."""
+        text, cursor = self._execute(tx, values)
+        given = cursor.fetchone()
         cursor.close()
-        return found
+        return None if given is None else text.row(given)
 
-    def _execute(self, tx: Transaction, values: Values) -> DBAPICursor:
+    def _execute(self, tx: Transaction, values: Values) -> tuple[_Text, DBAPICursor]:
         key = (tx.dialect.name, *values)
         text = self._texts.get(key)
         if text is None:
@@ -68,13 +78,14 @@ class Prepared:
         except tx.dialect.loaded_dbapi.Error as error:
             cursor.close()
             raise DBAPIError.instance(text.sql, None, error, tx.dialect.loaded_dbapi.Error, True) from error
-        return cursor
+        return text, cursor
 
 
-def _compile(statement: Insert | Update | Select[Any], dialect: Dialect, names: list[str]) -> _Text:
+def _compile(statement: Statement, dialect: Dialect, names: list[str]) -> _Text:
     compiled = statement.compile(dialect=dialect, column_keys=names)
     order = compiled.positiontup if compiled.positional else list(compiled.binds)
-    processors = {
-        name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
-    }
-    return _Text(compiled.string, tuple((name, processors[name]) for name in order or ()), compiled.positional)
+    takes = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
+    columns = statement.selected_columns if isinstance(statement, Select) else ()
+    gives = [(str(each.key), each.type.dialect_impl(dialect).result_processor(dialect, None)) for each in columns]
+    ordered = [(name, takes[name]) for name in order or ()]
+    return _Text(compiled.string, tuple(ordered), tuple(gives), compiled.positional)
