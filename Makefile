@@ -6,10 +6,10 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format generate bench model install unit node clean
+.PHONY: help demo test check format generate bench model install node clean
 
 help: ## Show this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.demo ## One rotation after another, one of them interrupted, against simulated systems (20 seconds)
 	@$(BIN)/keyturn demo
@@ -17,8 +17,8 @@ demo: $(VENV)/.demo ## One rotation after another, one of them interrupted, agai
 test: $(VENV)/.dev install node ## Every test, against the built wheel
 	$(PYTEST) -n auto --dist loadscope
 
-unit: $(VENV)/.dev ## The tests that take milliseconds
-	$(PYTEST) tests/unit
+test-%: $(VENV)/.dev install ## One folder of the tests: make test-unit, make test-security, …
+	$(PYTEST) -n auto --dist loadscope tests/$*
 
 node: ## The SuiteScript's own tests and lint, where Node.js is (REQUIRE=all: everywhere)
 	@if command -v npm >/dev/null; then \
