@@ -5,6 +5,7 @@ eight megabytes.
 """
 
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection as Transaction
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(7120231123)")
 """The number is only Keyturn's own; whoever comes second waits, and finds nothing left to do."""
+_TURN: Final = Lock()
+"""Alembic's context is global to the process, so its threads take turns, whatever their databases."""
 _APPLIED: Final = text("SELECT version_num FROM alembic_version")
 
 
@@ -27,7 +30,7 @@ def migrate(database: Database) -> None:
     from alembic import command  # noqa: PLC0415 - see above
 
     database.make_file()
-    with database.writing() as tx:
+    with _TURN, database.writing() as tx:
         if not database.is_sqlite:
             tx.execute(_LOCK)
         command.upgrade(config(tx), "head")

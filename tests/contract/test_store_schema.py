@@ -5,6 +5,7 @@ import os
 import stat
 import threading
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,20 @@ def test_many_may_migrate_at_once(url: str) -> None:
     for thread in threads:
         thread.join()
     assert [] == errors
+
+
+def test_one_process_may_make_several_databases_at_once(tmp_path: Path) -> None:
+    """Alembic's context is global to the process; Keyturn's threads take turns."""
+    urls = [f"sqlite:///{tmp_path / str(number)}.db" for number in range(8)]
+    with ThreadPoolExecutor(len(urls)) as pool:
+        list(pool.map(_make, urls))
+
+
+def _make(url: str) -> None:
+    store = Store(url)
+    store.migrate()
+    store.check()
+    store.close()
 
 
 def test_a_failed_migration_leaves_nothing_behind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
