@@ -36,8 +36,8 @@ def set_up(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Text() if as_text else _Json())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    # Their debug lines carry URLs and SQL parameters.
-    for chatty in ("urllib3", "sqlalchemy", "alembic"):
+    # Their debug lines carry URLs and SQL parameters; `transitions` tells each move twice, which the engine tells once.
+    for chatty in ("urllib3", "sqlalchemy", "alembic", "transitions"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

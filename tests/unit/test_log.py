@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from factories import a_rotation
 
 from orchestrator import log
+from states import lifecycle
+from states.errors import TryLater
 
 Lines = Callable[[], list[str]]
 
@@ -94,3 +97,10 @@ def test_less_grave_records_are_left_out(lines: Lines) -> None:
     log.set_up("error", "json")
     logging.getLogger("keyturn").warning("not seen")
     assert ["seen"] == [json.loads(line)["message"] for line in lines()]
+
+
+def test_the_state_machines_library_keeps_quiet(lines: Lines) -> None:
+    """It tells every move in two lines of its own; the engine's line says it all."""
+    log.set_up("debug", "json")
+    lifecycle.fail(a_rotation(), TryLater(), datetime(2026, 11, 24, tzinfo=UTC))
+    assert [] == lines()
