@@ -16,7 +16,7 @@ from orchestrator.turn import Turn
 from persistence.journal import PUT_OFF
 from persistence.store import Claim, Store
 from states import lifecycle, window
-from states.errors import AwaitingPerson, GaveUp, InternalError, KeyturnError, Stale
+from states.errors import AwaitingPerson, GaveUp, InternalError, KeyturnError, Stale, TryLater
 from states.ports import Clock, Ports
 from states.rotation import Rotation
 from states.state import State
@@ -131,11 +131,12 @@ class Engine:
         if wait is None:
             gave_up = GaveUp(f"Gave up after {rotation.tries + 1} rounds of tries. The last error: {error.message}")
             return self._park(turn.claim, rotation, gave_up, turn.evidence)
-        now = self._clock.now()
-        wait = max(wait, timedelta(seconds=retry_after(error) or 0))
+        until = self._clock.now() + max(wait, timedelta(seconds=retry_after(error) or 0))
+        if isinstance(error, TryLater) and error.over_at:
+            until = min(until, error.over_at)
         level = logging.ERROR if patience.urgent else logging.WARNING
-        _log.log(level, "rotation put off", extra={**_about(rotation), "code": error.code, "until": now + wait})
-        after = replace(rotation, tries=rotation.tries + 1, available_at=now + wait, awaits_person=False)
+        _log.log(level, "rotation put off", extra={**_about(rotation), "code": error.code, "until": until})
+        after = replace(rotation, tries=rotation.tries + 1, available_at=until, awaits_person=False)
         return self._store_note(turn, after, error)
 
     def _wait_for_person(self, turn: Turn, error: AwaitingPerson) -> Claim:

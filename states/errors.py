@@ -12,6 +12,7 @@ The first line of a class's docstring is its default message; ``code`` is stable
 """
 
 import inspect
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -38,11 +39,20 @@ class TryLater(KeyturnError):
     next_action = "Nothing to do: Keyturn tries again by itself."
 
     def __init__(
-        self, message: str | None = None, *, next_action: str | None = None, retry_after: float | None = None
+        self,
+        message: str | None = None,
+        *,
+        next_action: str | None = None,
+        retry_after: float | None = None,
+        over_at: datetime | None = None,
     ) -> None:
-        """``retry_after`` is in seconds, as the other system asked for, or None where it did not."""
+        """``retry_after`` is in seconds, as the other system asked for, or None where it did not.
+
+        ``over_at`` is when what stands in the way will be over at the latest (UTC), or None where nobody knows.
+        """
         super().__init__(message, next_action=next_action)
         self.retry_after = retry_after
+        self.over_at = over_at
 
 
 class Throttled(TryLater):

@@ -154,13 +154,14 @@ class OAuthSignIn:
         if grant.access_token not in ("", rejected) and now < grant.expires_at - EXPIRY_MARGIN:
             return grant.access_token
         if grant.refreshing_until and now < grant.refreshing_until:
-            raise TryLater("Another worker is renewing OpenAir's access token.", retry_after=LOOK_AGAIN)
+            # It may be done in a moment; if it died, nobody knows that before its note runs out.
+            raise _renewing(grant.refreshing_until)
         until = now + timedelta(seconds=self._http.answer_within) + SPARE
         note = replace(grant, refreshing_until=until, in_doubt=True)
         try:
             version = self._secrets.replace(SECRET, note.to_bytes(), version)
         except Stale:
-            raise TryLater("Another worker is renewing OpenAir's access token.", retry_after=LOOK_AGAIN) from None
+            raise _renewing(until) from None
         return self._refresh(grant, version)
 
     def _refresh(self, grant: Grant, version: int) -> str:
@@ -221,6 +222,10 @@ class OAuthSignIn:
         if found is None:
             raise SignInRefused("There is no refresh token for OpenAir.", next_action=_CONSENT)
         return Grant.from_bytes(found[0]), found[1]
+
+
+def _renewing(until: datetime) -> TryLater:
+    return TryLater("Another worker is renewing OpenAir's access token.", retry_after=LOOK_AGAIN, over_at=until)
 
 
 def _error_of(refused: oauth.Refusal, *, in_doubt: bool) -> KeyturnError:

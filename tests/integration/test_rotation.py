@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
-from home import NAME, connect
+from home import NAME, ImpatientClock, connect
 from judge import assert_openair_came_second, installed, saved
 
+from orchestrator.adapters.openair_auth import Grant
 from orchestrator.bootstrap import App
+from orchestrator.secrets import SecretName, Secrets
 from simulator import Fault, Simulator
 from states.connection import Algorithm, OpenAirKind, OpenAirSettings, Policy
 from states.errors import InvalidInput, RotationOpen
@@ -18,6 +21,16 @@ from states.window import Need
 
 Rotate = Callable[[], Rotation]
 Carry = Callable[[Rotation], Rotation]
+
+
+class StoppedClock(ImpatientClock):
+    """A clock that stands still."""
+
+    def __init__(self) -> None:
+        self._now = super().now()
+
+    def now(self) -> datetime:
+        return self._now
 
 
 def test_initial_set_up(app: App, simulator: Simulator, rotate: Rotate) -> None:
@@ -202,6 +215,25 @@ def test_save_is_retried_at_once_and_then_put_off(app: App, simulator: Simulator
     assert done.saved
     assert done.skew_from
     assert (done.saved.at - done.skew_from) == done.skew(app.clock.now())
+
+
+@pytest.mark.parametrize(("noted", "expected"), [(40, 40), (600, 60)])
+def test_a_dead_workers_refresh_is_waited_for(app: App, rotate: Rotate, noted: int, expected: int) -> None:
+    """A worker that died while it renewed OpenAir's tokens left a note until when that may last: the rotation is put
+    off until that very moment, or for a minute as ever, whichever is sooner.
+    """
+    app.clock = StoppedClock()
+    until = app.clock.now() + timedelta(seconds=noted)
+    secrets = Secrets(app.store, app.vault, NAME)
+    stored, version = secrets.get(SecretName.OPENAIR_REFRESH_TOKEN) or (b"", 0)
+    note = replace(Grant.from_bytes(stored), refreshing_until=until, in_doubt=True)
+    secrets.replace(SecretName.OPENAIR_REFRESH_TOKEN, note.to_bytes(), version)
+    waiting = rotate()
+    assert (State.KEY_GENERATED, "Another worker is renewing OpenAir's access token.") == (
+        waiting.state,
+        waiting.waiting_for,
+    )
+    assert timedelta(seconds=expected) == waiting.available_at - app.clock.now()
 
 
 def test_export_waits_for_a_person(app: App, simulator: Simulator, carry: Carry) -> None:
