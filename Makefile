@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format generate bench model install node clean
+.PHONY: help demo test check format generate bench model crash faults soak mutants install node clean
 
 help: ## Show this help
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ check: $(VENV)/.dev ## Lint, format, types, import rules, generated files
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/python -m orchestrator.generate --check
+
+crash: $(VENV)/.dev install ## Kill a worker at every point of a rotation, on both databases (needs strace; 20 minutes)
+	REQUIRE=all KEYTURN_CRASH="$${KEYTURN_CRASH:-all}" $(PYTEST) -x tests/crash/matrix
 
 model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too, and replay it (needs spin, gcc)
 	$(BIN)/python model/run.py --quick --mutants

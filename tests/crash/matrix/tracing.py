@@ -1,0 +1,159 @@
+"""What a worker did, as strace saw it, and the points at which it is killed: the system calls by which it changes its
+database or talks to a system.
+
+They are read from strace's log of a rotation, so whatever the worker does, by whatever library, is among them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+SYSCALLS = ("pwrite64", "ftruncate", "fsync", "fdatasync", "sendto", "recvfrom")
+"""SQLite writes by the first two and commits by the next two; PostgreSQL and HTTP are spoken to by the others."""
+
+SPENDING = "refresh_token"
+"""The request that spends OpenAir's refresh token."""
+
+Moment = Literal["before", "after"]
+
+_CALL = re.compile(r"(?P<thread>\d+)\s+(?P<syscall>[a-z]\w*)\((?P<rest>.*)")
+_FILE = re.compile(r"\d+<[^>]*/(?P<name>[^/>]+)>")
+_POSTGRESQL = re.compile(r"\d+<UNIX")
+_COMMIT = r'"Q\0\0\0\vCOMMIT\0"'
+"""PostgreSQL's message for it, as strace writes it down. (READ COMMITTED is in many others.)"""
+_STATEMENT = re.compile(r"\\0(INSERT INTO|UPDATE|DELETE FROM) (\w+)")
+"""At the start of a statement, which follows a zero byte; FOR UPDATE does not."""
+_HEAD = re.compile(r'"POST (?P<path>[^ ?]+)')
+_BODY = re.compile(r'\\"action\\": \\"(\w+)|grant_type=(\w+)|<(Read|Add|Modify)\b')
+_DELAYED = "(DELAYED)"
+
+
+@dataclass(frozen=True)
+class Call:
+    """The ``nth`` call of a system call in the worker's main thread, counted from 1."""
+
+    syscall: str
+    nth: int
+    what: str
+    """What it was for; equal in every run. Empty for what changes nothing anywhere, such as reading the database."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A moment at which the worker is killed."""
+
+    moment: Moment
+    call: Call
+
+    def __str__(self) -> str:
+        return f"{self.moment} {self.call.syscall} {self.call.nth} ({self.call.what})"
+
+    @property
+    def injection(self) -> str:
+        """The order to strace for it: the thread is held at the call's end until the test kills it.
+
+        Before it, the call is left out, so it has no effect. (A signal cannot be ordered together with --seccomp-bpf,
+        without which a worker takes three times as long to start.)
+        """
+        fault = "retval=0:" if self.moment == "before" else ""
+        return f"inject={self.call.syscall}:{fault}delay_exit={HELD * 1_000_000}:when={self.call.nth}"
+
+
+HELD = 600
+"""Seconds for which a thread is held; the kill comes within milliseconds."""
+
+
+def lines(log: Path) -> Iterator[re.Match[str]]:
+    """The calls in strace's log, in the order they began: each with ``thread``, ``syscall`` and the ``rest``."""
+    for line in log.read_text(errors="replace").splitlines():
+        if found := _CALL.fullmatch(line):
+            yield found
+
+
+def calls(log: Path, process: int) -> list[Call]:
+    """The calls of the thread that carries the rotation, in order: the main one. The others only renew its lease."""
+    return list(_told([(line["syscall"], line["rest"]) for line in lines(log) if int(line["thread"]) == process]))
+
+
+def is_held(log: Path) -> bool:
+    """Whether a thread is held at its point."""
+    return log.exists() and _DELAYED in log.read_text(errors="replace")
+
+
+def points(traced: Sequence[Call]) -> list[Point]:
+    """Before and after each call that matters, in order.
+
+    Inside a transaction, what is after one write is before the next, and what is after the last is before the commit.
+    """
+    found = []
+    for call in traced:
+        if call.what:
+            found.append(Point("before", call))
+            if not call.what.startswith("write"):
+                found.append(Point("after", call))
+    return found
+
+
+def refreshing(found: Sequence[Point]) -> list[Point]:
+    """The points at which OpenAir's tokens are being renewed, from the note that announces it to their commit.
+
+    Who resumes from there waits until the note has run out, lest the refresh token be spent twice.
+    """
+    first = last = next(place for place, point in enumerate(found) if point.call.what == SPENDING)
+    while "commit" not in found[first].call.what:
+        first -= 1
+    while "commit" in found[first - 1].call.what:
+        first -= 1
+    while "commit" not in found[last].call.what:
+        last += 1
+    return list(found[first : last + 1])
+
+
+def spent(found: Sequence[Point]) -> list[Point]:
+    """The points at which OpenAir has voided the refresh token, and the next one is in the worker's hands alone."""
+    window = refreshing(found)
+    return window[[point.call.what for point in window].index(SPENDING) + 1 : -1]
+
+
+def _told(found: Sequence[tuple[str, str]]) -> Iterator[Call]:
+    seen: Counter[str] = Counter()
+    sent: dict[str, str] = {}  # by connection, so that an answer is told by its request
+    for syscall, rest in found:
+        seen[syscall] += 1
+        connection = rest.partition(",")[0]
+        if syscall == "sendto":
+            sent[connection] = _request(rest)
+        yield Call(syscall, seen[syscall], _what(syscall, rest, sent.get(connection, "")))
+
+
+def _what(syscall: str, rest: str, request: str) -> str:
+    if syscall == "sendto":
+        return request
+    if syscall == "recvfrom":
+        # Of PostgreSQL's answers, the one to COMMIT is the only one that tells of a change.
+        return "" if not request or request.startswith("write") else f"answer to {request}"
+    name = file_of(rest)
+    if name.endswith("-shm"):  # made anew by whoever opens the database first
+        return ""
+    return f"write {name}" if syscall in ("pwrite64", "ftruncate") else f"commit {name}"
+
+
+def file_of(rest: str) -> str:
+    """The name of the file that a call is about."""
+    found = _FILE.match(rest)
+    return found["name"] if found else "a file"
+
+
+def _request(rest: str) -> str:
+    if _POSTGRESQL.match(rest):
+        if _COMMIT in rest:
+            return "commit"
+        statement = _STATEMENT.search(rest)
+        return f"write {statement[1]} {statement[2]}" if statement else ""
+    if head := _HEAD.search(rest):
+        return f"head of {head['path'].split('/', 2)[2]}"
+    body = _BODY.search(rest)
+    return next(filter(None, body.groups())) if body else "body"
