@@ -4,7 +4,7 @@ import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import postgres
@@ -14,10 +14,9 @@ from simulator import Simulator
 
 pytest.register_assert_rewrite("crash.matrix.patient")  # so that its assertions tell what they compared
 
+from crash.matrix.campaign import Admit, Say  # noqa: E402
 from crash.matrix.patient import Patient, files_with_private_key  # noqa: E402 - that comes first
 from crash.matrix.victim import strace  # noqa: E402
-
-Admit = Callable[[], Patient]
 
 ACCOUNTS = 600
 """Pairs of systems: one for each kill of the whole matrix, and some for those that went amiss."""
@@ -71,3 +70,14 @@ def admit(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Iter
             return Patient(folder, postgres.new_database(server) if server else "", simulator, next(pairs))
 
         yield make
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Print a line though output is captured: the number of points is what the run is for."""
+
+    def show(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{line}", flush=True)  # noqa: T201 - see above
+
+    return show

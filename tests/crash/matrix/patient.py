@@ -1,6 +1,5 @@
 """A Keyturn of its own for each kill: folder, database, account; and the workers that die of it or complete it."""
 
-import itertools
 import os
 import subprocess
 import sys
@@ -35,20 +34,22 @@ class Patient:
     def __init__(self, folder: Path, url: str, simulator: Simulator, pair: Pair) -> None:
         """``url`` is the store's; empty for SQLite in the folder."""
         self.folder = folder
+        self.data = folder / "data"
+        self.logs: list[Path] = []
+        """strace's, one for each worker that ran under it."""
         self.needed_consent = False
         self._simulator = simulator
         self._pair = pair
-        self._victims = itertools.count(1)
         config = folder / "config" / "keyturn.toml"
-        self.app = App(Settings(config_file=config, data=folder / "data", store=StoreSettings(url=url)))
+        self.app = App(Settings(config_file=config, data=self.data, store=StoreSettings(url=url)))
         self.app.upkeep.initialise()
         # Without these bundles nothing is rotated unasked: there is one rotation and no other.
         connect(self.app, pair.credentials, bundles={})
         others = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
         self._environment = others | {
             "KEYTURN_CONFIG": str(config),
-            "KEYTURN_DATA": str(folder / "data"),
-            "KEYTURN_STORE__URL": url or f"sqlite:///{folder / 'data' / 'keyturn.db'}",
+            "KEYTURN_DATA": str(self.data),
+            "KEYTURN_STORE__URL": url or f"sqlite:///{self.data / 'keyturn.db'}",
             "KEYTURN_WORKER__LEASE": str(LEASE),
             "KEYTURN_WORKER__POLL": "0.05",
         }
@@ -56,13 +57,11 @@ class Patient:
         # From here until a worker completes it the test keeps out of the database: had it a connection open, SQLite
         # would have nothing to recover when the worker dies; and closing the last one would tidy up behind it.
         self.app.close()
+        self.disk = {file.name: file.read_bytes() for file in self.data.glob("keyturn.db*")}
+        """SQLite's files before any worker ran."""
 
     def close(self) -> None:
         self.app.close()
-
-    @property
-    def database(self) -> Path:
-        return self.folder / "data" / "keyturn.db"
 
     @property
     def rotation(self) -> Rotation:
@@ -70,25 +69,23 @@ class Patient:
 
     # --- who dies
 
-    def log(self) -> Path:
-        """Where strace writes next; outside the patient's folder, for strace sees everything that is sent."""
-        return self.folder.with_name(f"strace-{next(self._victims)}")
-
-    def carried(self, log: Path) -> list[Call]:
+    def carried(self) -> list[Call]:
         """Let a worker carry the rotation; return its calls."""
-        return self._victim(log, None).end()
+        return self._victim(None).end()
 
     def struck(self, *kills: Point) -> bool:
         """Kill one worker after the other, each at its point; tell whether each of them was hit there."""
         for place, kill in enumerate(kills):
             if place:
                 outlive_lease()
-            if not self._victim(self.log(), kill).strike():
+            if not self._victim(kill).strike():
                 return False
         return True
 
-    def _victim(self, log: Path, point: Point | None) -> Victim:
+    def _victim(self, point: Point | None) -> Victim:
         """`keyturn run-due`: it carries rotations in its main thread, so that its calls count the same in every run."""
+        log = self.folder.with_name(f"strace-{len(self.logs)}")  # not in the folder: strace sees the keys that are sent
+        self.logs.append(log)
         return Victim([*KEYTURN, "run-due"], self._environment, self.folder, log, point)
 
     # --- who completes

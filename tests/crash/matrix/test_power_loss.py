@@ -1,0 +1,100 @@
+"""Power is cut at every sync of a rotation. SQLite's files are left as a disk may leave them, while the systems stay as
+far on as they were. What is left opens and is whole, and another worker completes the rotation.
+"""
+
+import itertools
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+
+import pytest
+from crash.matrix import power
+from crash.matrix.campaign import Admit, Say, assert_not_shrunk, carried, choose, every, hit, outcomes
+from crash.matrix.patient import Patient
+from crash.matrix.tracing import Point, lines, points, refreshing
+
+from persistence.store import Store
+
+pytestmark = pytest.mark.timeout(7200)
+
+SELECTED = 4
+
+
+@dataclass(frozen=True)
+class PowerCut:
+    """``left`` is a function's name in power.py: what the disk had of what was not synced."""
+
+    point: Point
+    left: str
+
+    def __str__(self) -> str:
+        return f"power cut {self.point}, {self.left} written"
+
+
+@pytest.fixture
+def database() -> str:
+    """PostgreSQL looks after its own files."""
+    return "sqlite"
+
+
+def test_no_request_rests_on_what_a_power_cut_could_undo(admit: Admit) -> None:
+    """Whatever a worker wrote is synced before it sends anything to NetSuite or OpenAir."""
+    patient, _ = carried(admit)
+    sent = synced = 0
+    unsynced: set[str] = set()
+    first, *others = lines(patient.logs[-1])  # of the main thread; the heart's renewals are no request's ground
+    for line in [first, *(line for line in others if line["thread"] == first["thread"])]:
+        if line["syscall"] == "sendto":
+            assert set() == unsynced, line.string
+            sent += 1
+        elif line["syscall"] in ("fsync", "fdatasync"):
+            unsynced.discard(line["rest"].partition(")")[0])
+            synced += 1
+        elif line["syscall"] == "pwrite64" and "-shm>" not in line["rest"]:
+            unsynced.add(line["rest"].partition(",")[0])
+    assert sent >= 20
+    assert synced >= 9
+
+
+def test_power_is_cut(admit: Admit, say: Say) -> None:
+    """At every sync, whatever the disk had got to: the rotation completes and every rule has held. A person is needed
+    only where OpenAir's next refresh token was not on the disk.
+    """
+    _, traced = carried(admit)
+    at = points(traced)
+    syncs = [after for before, after in itertools.pairwise(at) if _is_sync(after) and not _is_sync(before)]
+    found = [PowerCut(point, left.__name__) for point in syncs for left in power.LEFT]
+    tokens = refreshing(at)[-1]
+    chosen = choose(found, every([each for each in found if each.point != tokens], SELECTED))
+    done = outcomes("power cuts", lambda it: survived(hit(admit, it.point), it.left), chosen, say)
+    assert [it for it in chosen if it.point == tokens] == [it for it, needed_consent in done if needed_consent]
+    assert_not_shrunk("power cuts", found)
+
+
+def _is_sync(point: Point) -> bool:
+    return point.call.what.startswith("commit")
+
+
+def survived(patient: Patient, left: str) -> bool:
+    """Cut the files back, let a worker finish, judge; tell whether a person had to consent."""
+    synced, unsynced = power.changes(patient.logs[-1])
+    assert unsynced
+    power.cut(patient.data, patient.disk, [*synced, *getattr(power, left)(unsynced)])
+    assert_whole(patient)
+    patient.finish()
+    patient.assert_well()
+    patient.close()
+    return patient.needed_consent
+
+
+def assert_whole(patient: Patient) -> None:
+    """What is left is a database, and its journal is as it was written. Looked at in a copy, lest it be tidied up."""
+    copy = patient.folder.with_name("copy")
+    shutil.copytree(patient.data, copy)
+    with closing(sqlite3.connect(copy / "keyturn.db")) as opened:
+        assert [("ok",)] == opened.execute("PRAGMA integrity_check").fetchall()
+    store = Store(f"sqlite:///{copy / 'keyturn.db'}")
+    store.check()
+    assert store.verify_journal() >= 1
+    store.close()
