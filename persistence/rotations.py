@@ -38,11 +38,11 @@ _KEPT: Final = (
     select(_r.c.id, _candidate.c.sealed_key)
     .select_from(_r.join(_candidate, _candidate.c.fingerprint == _r.c.candidate_fingerprint))
     .where(
-        _r.c.connection == bindparam("connection"),
         _r.c.candidate_fingerprint == bindparam("fingerprint"),
         _candidate.c.sealed_key.is_not(None),
     )
 )
+"""Asked when a rotation is restored, which is too seldom for an index that every rotation would have to keep."""
 _OPEN: Final = FULL.where(_r.c.connection == bindparam("connection"), models.OPEN)
 
 
@@ -75,10 +75,9 @@ def open_one(tx: Transaction, connection: str) -> Rotation | None:
     return next(iter(_all(tx, _OPEN, connection=connection)), None)
 
 
-def kept(tx: Transaction, connection: str, certificate: Certificate) -> tuple[str, Candidate] | None:
+def kept(tx: Transaction, certificate: Certificate) -> tuple[str, Candidate] | None:
     """The rotation that made ``certificate``, and what it made, while the sealed key is kept; or None."""
-    wanted = {"connection": connection, "fingerprint": certificate.fingerprint}
-    row = tx.execute(_KEPT, wanted).one_or_none()
+    row = tx.execute(_KEPT, {"fingerprint": certificate.fingerprint}).one_or_none()
     return (row.id, Candidate(certificate, row.sealed_key)) if row else None
 
 

@@ -132,10 +132,10 @@ class Store:
         with self._database.reading() as tx:
             return rotations.newest(tx, connection, states, limit)
 
-    def kept_key(self, connection: str, certificate: Certificate) -> tuple[str, Candidate] | None:
-        """The id of the connection's rotation that made ``certificate``, and what it made; None without its key."""
+    def kept_key(self, certificate: Certificate) -> tuple[str, Candidate] | None:
+        """The id of the rotation that made ``certificate``, and what it made; None without its key."""
         with self._database.reading() as tx:
-            return rotations.kept(tx, connection, certificate)
+            return rotations.kept(tx, certificate)
 
     def open_rotation(self, connection: str) -> Rotation | None:
         """The connection's open rotation, under way or parked, or None."""

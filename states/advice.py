@@ -130,22 +130,33 @@ def why_not(verb: str, rotation: Rotation, now: datetime) -> str:
     return next(each.why_not(rotation, now) for each in VERBS if each.name == verb)
 
 
-def advise(rotation: Rotation) -> Advice:
-    """The one next safe action."""
+def advise(rotation: Rotation, now: datetime) -> Advice:
+    """The one next safe action ``now`` (UTC): one that is possible."""
     if not rotation.is_open:
         return Advice(_ENDED[rotation.ending], "")
     if rotation.restoring_since:
-        command = _command("restore", rotation)
-        return Advice(f"Putting the previous certificate back was not finished. Run `{command}` again.", command)
+        unfinished = "Putting the previous certificate back was not finished."
+        return _first_possible(("restore", "resume"), unfinished, rotation, now)
     if rotation.failure:
-        verb = "adopt" if _is_foreign(rotation) else "resume"
-        return Advice(resolve(rotation.failure.next_action, rotation.id), _command(verb, rotation))
+        wanted = ("adopt", "resume") if _is_foreign(rotation) else ("resume",)
+        return _first_possible(wanted, resolve(rotation.failure.next_action, rotation.id), rotation, now)
     if rotation.awaits_person:
         return Advice(resolve(rotation.waiting_for, rotation.id), _command("watch", rotation))
     if rotation.waiting_for:
         again = f"{rotation.available_at:%Y-%m-%d %H:%M:%S} UTC"
         return Advice(f"Nothing to do: a worker tries again at {again}. {rotation.waiting_for}", "keyturn worker")
     return Advice("Nothing to do: a worker carries it on. Start one if none is running.", "keyturn worker")
+
+
+def _first_possible(verbs: tuple[str, ...], sentence: str, rotation: Rotation, now: datetime) -> Advice:
+    """The first of ``verbs`` that is possible, after ``sentence`` and the reasons why those before it are not."""
+    for verb in verbs:
+        refused = why_not(verb, rotation, now)
+        if not refused:
+            return Advice(sentence, _command(verb, rotation))
+        if refused not in sentence:
+            sentence = f"{sentence} {refused}"
+    return Advice(sentence, "")
 
 
 def resolve(sentence: str, rotation_id: str) -> str:

@@ -68,8 +68,10 @@ def resume(
 ) -> Rotation:
     """Take a parked rotation back to the state it failed from: same id, attempt + 1.
 
-    Whatever was in doubt stays in doubt. Raises IllegalMove for a rotation that is not parked.
+    Whatever was in doubt stays in doubt. Raises IllegalMove for a rotation that is not parked, or that has to wait.
     """
+    if refused := advice.why_not("resume", rotation, now):
+        raise IllegalMove(f"Rotation {rotation.id} cannot be resumed: {refused}")
     target = _fire(rotation, table.RESUME)
     return replace(
         rotation,

@@ -75,8 +75,8 @@ _KEPT: Final[tuple[tuple[type[KeyturnError], str], ...]] = (
 _KEPT_PARKED: Final = {
     State.REQUESTED: "Neither system was touched: both hold what they held.",
     State.KEY_GENERATED: "The candidate, sealed. OpenAir was not touched.",
-    State.UPLOADED_TO_NETSUITE: "NetSuite holds the new key, OpenAir perhaps not yet: imports may be refused.",
-    State.SAVED_TO_OPENAIR: "Both sides hold the new certificate; only the last check is missing.",
+    State.UPLOADED_TO_NETSUITE: "NetSuite took the new key, OpenAir perhaps not yet: imports may be refused.",
+    State.SAVED_TO_OPENAIR: "Both sides took the new certificate; only the last check is missing.",
 }
 _KEPT_ENDED: Final = {
     Ending.ABANDONED: "Neither system was sent the certificate: both hold what they held.",

@@ -114,7 +114,7 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
         ]
         if rotation.ending:
             rows.append(("ended", f"{rotation.ending} at {words.moment(rotation.closed_at)}"))
-        rows.append(("next", advise(rotation).sentence))
+        rows.append(("next", advise(rotation, now).sentence))
     return rows
 
 

@@ -111,7 +111,7 @@ class Remedies:
 
     def _previous_key(self, rotation: Rotation, ports: Ports) -> PrivateKey:
         assert rotation.previous
-        kept = self._store.kept_key(rotation.connection, rotation.previous)
+        kept = self._store.kept_key(rotation.previous)
         assert kept, "nothing destroys the key while the rotation is held"
         maker, previous = kept
         return ports.keys.open(maker, previous)

@@ -83,11 +83,9 @@ class Rotations:
         """Take a parked rotation back to the state it failed from: same id, attempt + 1.
 
         ``create_record`` allows making the missing certificate record, ``overwrite`` replacing a foreign certificate;
-        each holds for the step in hand only. Raises NotFound, IllegalMove for one that is not parked, Stale.
+        each holds for the step in hand only. Raises NotFound, IllegalMove where it is not possible, Stale.
         """
         before, now = self._store.rotation(rotation_id), self._clock.now()
-        if refused := advice.why_not("resume", before, now):
-            raise IllegalMove(f"Rotation {before.id} cannot be resumed: {refused}")
         after = lifecycle.resume(before, now, may_create_record=create_record, may_overwrite=overwrite)
         detail = {"reason": reason, "create_record": create_record, "overwrite": overwrite}
         return self._store.write(before, after, event=RESUME, actor=actor, detail=detail)
@@ -142,7 +140,7 @@ class Rotations:
         return Explanation(
             rotation=rotation,
             journal=self._store.journal(rotation.id),
-            advice=advice.advise(rotation),
+            advice=advice.advise(rotation, now),
             verbs=[(verb, verb.why_not(rotation, now)) for verb in advice.VERBS],
         )
 

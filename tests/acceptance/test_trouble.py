@@ -195,7 +195,7 @@ def stuck(home: Home, simulator: Simulator) -> str:
     assert 0 == rotate(home).returncode
     simulator.faults.add(Fault("openair.api", "401", action="Modify", times=None))
     parked = rotate(home)
-    assert "NetSuite holds the new key" in error(parked)["kept"]
+    assert "NetSuite took the new key" in error(parked)["kept"]
     return str(error(parked)["rotation"])
 
 

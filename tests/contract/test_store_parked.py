@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import NOW, a_certificate, a_connection, an_id, begin, carry
+from factories import NOW, a_certificate, a_connection, a_rotation, an_id, begin, carry
 
 from persistence.journal import ABANDON, ADOPT, RESTORE, RESTORING
 from persistence.store import Claim, Store
@@ -147,7 +147,7 @@ def test_an_adopted_certificate_takes_the_place(store: Store) -> None:
     connection = store.connection("acme")
     assert (stranger, LATER) == (connection.current, connection.due_at)
     assert [False, False] == keys(store)
-    assert store.kept_key("acme", stranger) is None
+    assert store.kept_key(stranger) is None
 
 
 def test_a_refused_adoption_changes_nothing(store: Store) -> None:
@@ -177,15 +177,23 @@ def test_the_previous_key_is_found_with_its_maker(store: Store) -> None:
     first = store.rotation(an_id(1))
     assert parked.previous
     assert parked.previous_key_kept
-    assert (first.id, first.candidate) == store.kept_key("acme", parked.previous)
+    assert (first.id, first.candidate) == store.kept_key(parked.previous)
 
 
 def test_a_key_that_was_not_kept_is_not_found(store: Store) -> None:
-    """Where the policy destroyed it, or another connection made it, there is none."""
+    """Where the policy destroyed it, there is none, and the rotation tells so."""
     parked = a_parked(store, policy=Policy(keep_key=False))
-    store.add_connection(a_connection(name="other"))
     assert parked.previous
     assert not parked.previous_key_kept
-    assert store.kept_key("acme", parked.previous) is None
-    assert parked.candidate
-    assert store.kept_key("other", parked.candidate.certificate) is None
+    assert store.kept_key(parked.previous) is None
+
+
+def test_a_key_is_found_whichever_connection_made_it(store: Store) -> None:
+    """Of two connections to the same systems one may adopt what the other made: it can be put back all the same."""
+    made = begin(store, State.COMPLETED).rotation
+    assert made.candidate
+    store.add_connection(a_connection(name="other"))
+    following = a_rotation(id=an_id(2), connection="other", previous=made.candidate.certificate)
+    assert store.request("other", lambda _: following).previous
+    assert store.rotation(an_id(2)).previous_key_kept
+    assert (made.id, made.candidate) == store.kept_key(made.candidate.certificate)

@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -18,6 +19,7 @@ REFUSALS = [
     each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Refused) and each is not Refused
 ]
 
+MINUTE = timedelta(minutes=1)
 MAY_HOLD = "NetSuite may hold its certificate already."
 
 
@@ -25,13 +27,13 @@ MAY_HOLD = "NetSuite may hold its certificate already."
 def test_under_way_a_worker_carries_it_on(state: State, pair: Pair) -> None:
     """Nothing to do but to have a worker."""
     expected = Advice("Nothing to do: a worker carries it on. Start one if none is running.", "keyturn worker")
-    assert expected == advise(a_rotation(pair, state))
+    assert expected == advise(a_rotation(pair, state), NOW)
 
 
 def test_completed_there_is_nothing_to_do(pair: Pair) -> None:
     """No command is offered."""
     expected = Advice("Nothing to do: both sides hold the new certificate.", "")
-    assert expected == advise(a_rotation(pair, State.COMPLETED))
+    assert expected == advise(a_rotation(pair, State.COMPLETED), NOW)
 
 
 @pytest.mark.parametrize(
@@ -44,20 +46,44 @@ def test_completed_there_is_nothing_to_do(pair: Pair) -> None:
 )
 def test_closed_there_is_nothing_to_do(ending: Ending, tells: str, pair: Pair) -> None:
     """A failed rotation that was closed cannot be resumed, so it is not advised; how it ended is told."""
-    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED, closed_at=NOW, ending=ending)))
+    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED, closed_at=NOW, ending=ending)), NOW)
     assert ("", True) == (advice.command, advice.sentence.startswith("Nothing to do: "))
     assert tells in advice.sentence
 
 
 def test_an_unfinished_restore_is_finished_first(pair: Pair) -> None:
     """Whatever it was parked for: the one next safe command is to restore again."""
-    rotation = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, restoring_since=NOW), ForeignRotation())
-    assert f"keyturn rotation restore {ID}" == advise(rotation).command
+    kept = {"previous": pair.certificate, "previous_key_kept": True}
+    rotation = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, restoring_since=NOW, **kept), ForeignRotation())
+    expected = Advice("Putting the previous certificate back was not finished.", f"keyturn rotation restore {ID}")
+    assert expected == advise(rotation, NOW)
+
+
+def test_what_cannot_be_done_is_not_the_next_action(pair: Pair) -> None:
+    """An unfinished restore of a certificate that expired meanwhile is not begun again: resuming is, once it may."""
+    expired = replace(pair.certificate, not_after=NOW - MINUTE)
+    position = a_rotation(
+        pair, State.UPLOADED_TO_NETSUITE, previous=expired, previous_key_kept=True, restoring_since=NOW
+    )
+    landed = advise(parked(position), NOW)
+    assert f"keyturn rotation resume {ID}" == landed.command
+    assert "was not finished. The previous certificate expired on 2026-11-23." in landed.sentence
+    in_flight = advise(parked(replace(position, in_flight_until=NOW + MINUTE)), NOW)
+    assert "" == in_flight.command
+    assert in_flight.sentence.endswith("may still take effect, until 2026-11-23 12:01:00 UTC.")
+
+
+def test_adopting_waits_for_what_is_in_flight(pair: Pair) -> None:
+    """Until then the command that is offered is the one that is possible, and the sentence tells how long."""
+    rotation = parked(a_rotation(pair, State.KEY_GENERATED, in_flight_until=NOW + MINUTE), ForeignRotation())
+    advice = advise(rotation, NOW)
+    assert f"keyturn rotation resume {ID}" == advice.command
+    assert advice.sentence.endswith("may still take effect, until 2026-11-23 12:01:00 UTC.")
 
 
 def test_a_foreign_rotation_is_a_choice(pair: Pair) -> None:
     """Accept it or overwrite it: both commands are named, and the one that changes neither system is offered."""
-    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()))
+    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), NOW)
     for command in (f"`keyturn rotation adopt {ID}`", f"`keyturn rotation resume {ID} --overwrite`"):
         assert command in advice.sentence
     assert f"keyturn rotation adopt {ID}" == advice.command
@@ -73,14 +99,14 @@ def test_commands_are_resolved_and_prose_is_not() -> None:
 
 def test_parked_the_failure_says_what_to_do(pair: Pair) -> None:
     """With this rotation's id in place, ready to be copied."""
-    advice = advise(parked(a_rotation(pair), SignInRefused()))
+    advice = advise(parked(a_rotation(pair), SignInRefused()), NOW)
     sentence = f"Check the connection's credentials with `keyturn doctor`, then run `keyturn rotation resume {ID}`."
     assert Advice(sentence, f"keyturn rotation resume {ID}") == advice
 
 
 def test_the_repair_of_the_record_is_told_unchanged(pair: Pair) -> None:
     """The vendor's steps ask for the ID _oa_realtime: that is not the rotation's id."""
-    sentence = advise(parked(a_rotation(pair, State.KEY_GENERATED), CertificateRecordMissing())).sentence
+    sentence = advise(parked(a_rotation(pair, State.KEY_GENERATED), CertificateRecordMissing()), NOW).sentence
     assert "Enter the name OpenAir real-time and the ID _oa_realtime." in sentence
     assert f"`keyturn rotation resume {ID} --create-record`" in sentence
 
@@ -88,7 +114,7 @@ def test_the_repair_of_the_record_is_told_unchanged(pair: Pair) -> None:
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
 def test_advised_commands_name_the_rotation(error: type[KeyturnError], pair: Pair) -> None:
     """No command is left with a placeholder in it."""
-    sentence = advise(parked(a_rotation(pair), error())).sentence
+    sentence = advise(parked(a_rotation(pair), error()), NOW).sentence
     assert "resume ID" not in sentence
     assert ("resume" in error().next_action) is (f"resume {ID}" in sentence)
 
@@ -102,7 +128,7 @@ def test_what_parks_a_rotation_does_not_advise_another(error: type[KeyturnError]
 
 def test_permission_is_part_of_the_advice(pair: Pair) -> None:
     """After a foreign rotation the way on is named, flag and all."""
-    sentence = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation())).sentence
+    sentence = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), NOW).sentence
     assert f"`keyturn rotation resume {ID} --overwrite`" in sentence
 
 
@@ -110,13 +136,13 @@ def test_waiting_for_a_person_is_told(pair: Pair) -> None:
     """The person's part, in the words of whoever waits for it."""
     waiting = "Save the file in OpenAir."
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for=waiting, awaits_person=True)
-    assert Advice("Save the file in OpenAir.", f"keyturn rotation watch {ID}") == advise(rotation)
+    assert Advice("Save the file in OpenAir.", f"keyturn rotation watch {ID}") == advise(rotation, NOW)
 
 
 @pytest.mark.parametrize("state", ACTIVE)
 def test_a_put_off_step_needs_nobody(state: State, pair: Pair) -> None:
     """Elsewhere nothing waits for a person: the worker tries again."""
-    assert "keyturn worker" == advise(a_rotation(pair, state, waiting_for="NetSuite is slow.")).command
+    assert "keyturn worker" == advise(a_rotation(pair, state, waiting_for="NetSuite is slow."), NOW).command
 
 
 # --- verbs ------------------------------------------------------------------------------------------------------------
@@ -184,4 +210,4 @@ def test_advice_does_not_depend_on_the_policy(pair: Pair) -> None:
     """It is derived from the state alone."""
     rotation = a_rotation(pair, State.KEY_GENERATED)
     other = a_rotation(pair, State.KEY_GENERATED, policy=Policy(days=15), attempt=9)
-    assert advise(rotation) == advise(other)
+    assert advise(rotation, NOW) == advise(other, NOW)
