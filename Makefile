@@ -41,6 +41,9 @@ model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too
 	$(BIN)/python model/run.py --quick --mutants
 	$(PYTEST) tests/model
 
+soak: $(VENV)/.dev install ## Rotate 50 connections in bad weather while workers are killed (MINUTES=30, SEED=any)
+	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
+
 format: $(VENV)/.dev ## Format the code, mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -84,6 +84,7 @@ class History:
         self._clock = clock
         self._changed = threading.Condition()
         self._entries: list[Entry] = []
+        self._forgotten = 0
 
     def now(self) -> datetime:
         """The systems' time."""
@@ -96,13 +97,19 @@ class History:
     def put(self, entry: Entry) -> Entry:
         """Append `entry` where it has no `seq` yet, else replace the one of that `seq`; returns it with its `seq`."""
         with self._changed:
-            if entry.seq:
-                self._entries[entry.seq - 1] = entry
-            else:
-                entry = replace(entry, seq=len(self._entries) + 1, at=self._clock.now())
+            if not entry.seq:
+                entry = replace(entry, seq=self._forgotten + len(self._entries) + 1, at=self._clock.now())
                 self._entries.append(entry)
+            elif entry.seq > self._forgotten:
+                self._entries[entry.seq - 1 - self._forgotten] = entry
             self._changed.notify_all()
             return entry
+
+    def forget(self, upto: int) -> None:
+        """Drop the entries up to that `seq`, so that a long run stays small. The numbers go on as before."""
+        with self._changed:
+            del self._entries[: max(upto - self._forgotten, 0)]
+            self._forgotten = max(upto, self._forgotten)
 
     def wait_for(self, wanted: Callable[[Entry], bool], *, after: int = 0, seconds: float = 10.0) -> Entry:
         """The first entry with `seq` above `after` that `wanted` accepts, waiting for it where need be.
@@ -111,7 +118,7 @@ class History:
         """
 
         def found() -> Entry | None:
-            return next((entry for entry in self._entries[after:] if wanted(entry)), None)
+            return next((entry for entry in self._after(after) if wanted(entry)), None)
 
         with self._changed:
             entry = self._changed.wait_for(found, timeout=seconds)
@@ -122,9 +129,12 @@ class History:
     def entries(self, after: int = 0, *, account: str | None = None, endpoint: str | None = None) -> list[Entry]:
         """The entries with `seq` above `after`, of one account or endpoint where given, in order."""
         with self._changed:
-            found = self._entries[after:]
+            found = self._after(after)
         return [entry for entry in found if account in (None, entry.account) and endpoint in (None, entry.endpoint)]
 
     def effects(self, name: str, *, account: str | None = None) -> list[Entry]:
         """The entries that have an effect called `name` ("installed", "signed", "saved", …), in order."""
         return [entry for entry in self.entries(account=account) if name in entry.effect]
+
+    def _after(self, seq: int) -> list[Entry]:
+        return self._entries[max(seq - self._forgotten, 0) :]

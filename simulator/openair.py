@@ -58,6 +58,11 @@ class OpenAirCompany:
         """Make every access token issued so far invalid; refresh tokens stay good."""
         self._access_tokens.clear()
 
+    def consent(self) -> str:
+        """A person consents anew, in a browser; returns the refresh token that Keyturn is given."""
+        self._refresh_tokens.add(token := secrets.token_urlsafe(32))
+        return token
+
     def serve(self, path: str, request: Request) -> Delivery:
         """Answer a request whose path, without the company's prefix, is `path`."""
         if path == AUTHORIZE_PATH and request.method == "GET":

@@ -5,17 +5,30 @@ from collections.abc import Iterable
 from simulator import Entry
 
 
+class Order:
+    """Rule 1, watched as the history grows."""
+
+    def __init__(self) -> None:
+        self._proved: set[tuple[str, str]] = set()
+
+    def broken_by(self, entry: Entry) -> str:
+        """What is wrong with the history's next entry, or an empty string."""
+        if entry.endpoint == "outside":
+            return ""
+        if "leaked" in entry.effect:
+            return f"entry {entry.seq} carried a private key"
+        if fingerprint := entry.effect.get("signed"):
+            self._proved.add((entry.account, fingerprint))
+        fingerprint = entry.effect.get("saved")
+        if fingerprint and (entry.account, fingerprint) not in self._proved:
+            return f"entry {entry.seq} saved {fingerprint} before it was proved"
+        return ""
+
+
 def assert_openair_came_second(history: Iterable[Entry]) -> None:
     """OpenAir was never written before NetSuite had signed with that very certificate (rule 1)."""
-    proved: set[tuple[str, str]] = set()
-    for entry in history:
-        if entry.endpoint == "outside":
-            continue
-        if fingerprint := entry.effect.get("signed"):
-            proved.add((entry.account, fingerprint))
-        if fingerprint := entry.effect.get("saved"):
-            assert (entry.account, fingerprint) in proved, f"entry {entry.seq} saved {fingerprint} before it was proved"
-        assert "leaked" not in entry.effect, f"entry {entry.seq} carried a private key"
+    order = Order()
+    assert [] == [broken for entry in history if (broken := order.broken_by(entry))]
 
 
 def installed(history: Iterable[Entry]) -> list[str]:
