@@ -16,7 +16,7 @@ from orchestrator.turn import Turn
 from persistence.journal import PUT_OFF
 from persistence.store import Claim, Store
 from states import lifecycle, window
-from states.errors import AwaitingPerson, GaveUp, InternalError, KeyturnError, Stale, TryLater
+from states.errors import AwaitingPerson, GaveUp, InternalError, JournalBroken, KeyturnError, Stale, TryLater
 from states.ports import Clock, Ports
 from states.rotation import Rotation
 from states.state import State
@@ -60,11 +60,15 @@ class Engine:
     def run(self, claim: Claim) -> Rotation:
         """Carry the rotation to its end, or until it is put off, parked, or this process is asked to stop.
 
-        Returns the rotation as it was left. Raises Stale when another worker took it over.
+        Returns the rotation as it was left. Raises Stale when another worker took it over, TryLater or Unknown when the
+        database went away: nobody holds it then, or its lease runs out.
         """
         with self._heart.beating(claim):
             try:
-                ports = self._connect(claim.rotation.connection)
+                ports = self._ports(claim.rotation)
+            except TryLater:
+                self._store.release(claim)
+                raise
             except KeyturnError as error:
                 claim = self._park(claim, claim.rotation, error)
                 self._listener(claim.rotation)
@@ -78,6 +82,11 @@ class Engine:
                 if not goes_on:
                     break
         return claim.rotation
+
+    def _ports(self, rotation: Rotation) -> Ports:
+        if rotation.broken:
+            raise JournalBroken(rotation.broken)
+        return self._connect(rotation.connection)
 
     def _take(self, claim: Claim, edge: Edge, ports: Ports) -> tuple[Claim, bool]:
         """Do one step and store what came of it; tell whether the rotation goes on at once."""

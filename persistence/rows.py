@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 from persistence.journal import Entry
 from states.certificate import Certificate, Challenge
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
-from states.errors import InvalidInput, JournalBroken, NotConfirmed
+from states.errors import InvalidInput, NotConfirmed
 from states.rotation import Candidate, Cause, Confirmation, Ending, Failure, Receipt, Rotation
 from states.state import State
 
@@ -136,9 +136,10 @@ def of_progress(rotation: Rotation) -> Values:
 def to_rotation(row: Row) -> Rotation:
     """A rotation with the certificates joined as ``previous`` and ``candidate``.
 
-    Its confirmation is verified anew: one that NetSuite never gave raises JournalBroken.
+    Its confirmation is verified anew. One that NetSuite never gave is left out, and the rotation says so.
     """
     certificate = to_certificate(row, "candidate")
+    confirmation, broken = _to_confirmation(row, certificate)
     return Rotation(
         id=row["id"],
         connection=row["connection"],
@@ -156,7 +157,8 @@ def to_rotation(row: Row) -> Rotation:
         previous=to_certificate(row, "previous"),
         previous_key_kept=row["previous_key_kept"],
         candidate=Candidate(certificate, row["candidate_sealed_key"] or b"") if certificate else None,
-        confirmation=_to_confirmation(row, certificate),
+        confirmation=confirmation,
+        broken=broken,
         saved=_to_receipt(row, "saved"),
         verified=_to_receipt(row, "verified"),
         skew_from=row["skew_from"],
@@ -173,19 +175,21 @@ def to_rotation(row: Row) -> Rotation:
     )
 
 
-def _to_confirmation(row: Row, certificate: Certificate | None) -> Confirmation | None:
+def _to_confirmation(row: Row, certificate: Certificate | None) -> tuple[Confirmation | None, str]:
+    """The confirmation, and what is wrong where there should be one."""
     if row["confirmation_fingerprint"] is None or certificate is None:
-        return None
+        return None, ""
     try:
-        return Confirmation(
+        confirmation = Confirmation(
             rotation_id=row["id"],
             certificate=certificate,
             challenge=Challenge(row["challenge"]),
             signature=row["signature"],
             asked_at=row["asked_at"],
         )
-    except (NotConfirmed, InvalidInput) as error:
-        raise JournalBroken(f"Rotation {row['id']} holds a confirmation that NetSuite never gave.") from error
+    except (NotConfirmed, InvalidInput, ValueError):  # ValueError: what is stored as a certificate is none
+        return None, f"Rotation {row['id']} holds a confirmation that NetSuite never gave."
+    return confirmation, ""
 
 
 def _to_receipt(row: Row, proof: str) -> Receipt | None:

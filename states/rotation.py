@@ -146,6 +146,8 @@ class Rotation:
     """Whether the previous certificate's private key was kept, sealed, when the store was asked for this rotation."""
     candidate: Candidate | None = None
     confirmation: Confirmation | None = None
+    broken: str = field(default="", compare=False)
+    """What shows that the stored rotation was changed outside Keyturn, or empty. Nobody carries on what is broken."""
     saved: Receipt | None = None
     verified: Receipt | None = None
 

@@ -75,8 +75,9 @@ def rotation(shown: Rotation, now: datetime) -> Json:
     upload), ``in_doubt`` (whether a write's answer was lost), ``in_flight_until`` (until when such a write may still
     take effect; null where there was none), ``restoring_since`` (null unless a restore was begun and not finished),
     ``ending`` (how a Failed rotation was closed: ``abandoned``, ``restored``, ``adopted``; null for any other),
-    ``candidate`` and ``previous`` (certificates), ``waiting_for`` (null when nothing is waited for), ``failure``
-    (``failed_from``, ``code``, ``message``, ``next_action``, ``at``; null unless Failed).
+    ``candidate`` and ``previous`` (certificates), ``broken`` (what shows that it was changed outside Keyturn; null
+    for nearly all), ``waiting_for`` (null when nothing is waited for), ``failure`` (``failed_from``, ``code``,
+    ``message``, ``next_action``, ``at``; null unless Failed).
     """
     skew, failure = shown.skew(now), shown.failure
     return {
@@ -99,6 +100,7 @@ def rotation(shown: Rotation, now: datetime) -> Json:
         "ending": shown.ending.value if shown.ending else None,
         "candidate": certificate(shown.candidate.certificate if shown.candidate else None),
         "previous": certificate(shown.previous),
+        "broken": shown.broken or None,
         "waiting_for": shown.waiting_for or None,
         "failure": {
             "failed_from": failure.failed_from.value,

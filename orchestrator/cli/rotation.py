@@ -12,7 +12,7 @@ from orchestrator.cli.output import Rows, View
 from orchestrator.cli.session import Given
 from persistence.journal import Entry
 from states.advice import advise
-from states.errors import InvalidInput
+from states.errors import InvalidInput, JournalBroken
 from states.rotation import Rotation
 from states.state import State
 
@@ -68,6 +68,8 @@ def list_(
 
 
 def _remark(rotation: Rotation) -> str:
+    if rotation.broken and not rotation.failure:
+        return f"[{JournalBroken.code}]: {rotation.broken}"
     if rotation.failure:
         what = rotation.ending.value if rotation.ending else "parked"
         return f"{what} in {rotation.position} [{rotation.failure.code}]: {rotation.failure.message}"
@@ -101,6 +103,8 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
         rows.append(("fingerprint", f"{held.fingerprint}\nvalid until {words.moment(held.not_after)}"))
     if rotation.previous:
         rows.append(("replaces", rotation.previous.fingerprint))
+    if rotation.broken:
+        rows.append(("broken", rotation.broken))
     if rotation.waiting_for:
         rows.append(("waits", f"{rotation.waiting_for}\nAgain at {words.moment(rotation.available_at)}"))
     if rotation.doubt_since:

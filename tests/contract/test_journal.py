@@ -188,12 +188,14 @@ def test_a_state_that_was_changed_outside_shows(store: Store) -> None:
 
 @pytest.mark.parametrize("column", ["signature", "challenge"])
 def test_a_forged_confirmation_shows(store: Store, column: str) -> None:
-    """A stored confirmation is verified whenever it is read: forged, it opens no way to OpenAir."""
+    """A stored confirmation is verified whenever it is read: a forged one is none, and opens no way to OpenAir."""
     store.release(begin(store, State.UPLOADED_TO_NETSUITE))
     tamper(store, f"UPDATE rotations SET {column} = 'Zm9yZ2Vk'")
-    for read in (lambda: store.rotation(an_id(1)), lambda: store.claim("w2", lease=60, now=NOW)):
-        with pytest.raises(JournalBroken, match=f"{an_id(1)} holds a confirmation that NetSuite never gave"):
-            read()
+    claimed = store.claim("w2", lease=60, now=NOW)
+    assert claimed
+    for read in (store.rotation(an_id(1)), claimed.rotation):
+        assert read.confirmation is None
+        assert f"Rotation {an_id(1)} holds a confirmation that NetSuite never gave." == read.broken
 
 
 def test_a_long_journal_is_checked_in_pieces(store: Store) -> None:

@@ -1,0 +1,43 @@
+"""A simulator of several accounts, and a Keyturn with a connection to each."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from home import connect, keyturn
+from hostile.stage import Worker, a_worker
+
+from orchestrator.bootstrap import App
+from simulator import Simulator
+
+NAMES = ("acme", "bravo", "charlie")
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(accounts=len(NAMES)) as running:
+        yield running
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[App]:
+    with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE="1", KEYTURN_WORKER__POLL="0.1") as running:
+        connect(running, simulator.credentials)
+        yield running
+
+
+@pytest.fixture
+def several(app: App, simulator: Simulator) -> App:
+    """The same, with two connections more."""
+    for name, pair in list(zip(NAMES, simulator.pairs.values(), strict=True))[1:]:
+        connect(app, pair.credentials, name)
+    return app
+
+
+@pytest.fixture
+def worker(app: App, tmp_path: Path) -> Callable[..., AbstractContextManager[Worker]]:
+    """Start a worker for that Keyturn."""
+    del app  # its settings are in the environment by now
+    return partial(a_worker, tmp_path)

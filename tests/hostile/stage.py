@@ -1,0 +1,82 @@
+"""A worker process whose machine can be made hostile while it runs, and what it says of that."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from acceptance.terminal import command
+
+PATIENCE: Final = 60.0
+"""Seconds to wait for a fact, at most."""
+
+
+def until(fact: Callable[[], object], *, otherwise: Callable[[], str] = lambda: "waited in vain") -> None:
+    """Wait until ``fact`` holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not fact():
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """`keyturn worker`, running."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self, message: str, **wanted: object) -> list[dict[str, Any]]:
+        """The log's records with this message and these values."""
+        lines = self.log.read_text().splitlines()
+        records = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        return [each for each in records if {"message": message, **wanted}.items() <= each.items()]
+
+    def wait_to_say(self, message: str, **wanted: object) -> dict[str, Any]:
+        """Wait for such a record; return the last."""
+        until(lambda: self.said(message, **wanted), otherwise=self.log.read_text)
+        return self.said(message, **wanted)[-1]
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    @contextmanager
+    def limited(self, what: int, soft: int) -> Iterator[None]:
+        """Give the running process no more than ``soft`` of a resource, for as long as the block runs."""
+        before = resource.prlimit(self.process.pid, what)
+        resource.prlimit(self.process.pid, what, (soft, before[1]))
+        try:
+            yield
+        finally:
+            resource.prlimit(self.process.pid, what, before)
+
+    def stop(self) -> int:
+        """Ask it to stop; return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def a_worker(folder: Path, *, threads: int = 1, **environment: str) -> Iterator[Worker]:
+    """Start a worker with this process's environment; it is killed at the end if it still lives."""
+    log = folder / f"worker-{len(list(folder.glob('worker-*.log'))) + 1}.log"
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            command("worker", "--threads", threads),
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stderr=stderr,
+        )
+    try:
+        yield Worker(process, log)
+    finally:
+        process.kill()
+        process.wait()

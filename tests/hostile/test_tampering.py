@@ -1,0 +1,46 @@
+"""One rotation that was changed in the database is parked, loudly; it does not stop the others."""
+
+import json
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+
+from acceptance.terminal import command
+from hostile.stage import Worker, until
+
+from orchestrator.bootstrap import App
+from simulator import Fault, Simulator
+from states.state import State
+
+Start = Callable[..., AbstractContextManager[Worker]]
+
+
+def test_one_forged_rotation_does_not_stop_the_others(several: App, simulator: Simulator, worker: Start) -> None:
+    """It comes first, in UploadedToNetSuite, is parked as JOURNAL_BROKEN, and everybody else's is completed."""
+    rotation = several.rotations.request("acme", actor="tester")
+    simulator.faults.add(Fault("openair.api", "503", times=None, retry_after=900, account="TSTDRV1", skip=1))
+    with several.engine() as engine:
+        claim = several.store.claim("tester", lease=15, now=several.clock.now(), rotation_id=rotation.id)
+        assert claim
+        assert State.UPLOADED_TO_NETSUITE is engine.run(claim).state
+    simulator.faults.clear()
+    with closing(sqlite3.connect(several.settings.data / "keyturn.db")) as database, database:
+        database.execute("UPDATE rotations SET signature = 'Zm9yZ2Vk', available_at = created_at")
+    with worker() as running:
+        parked = running.wait_to_say("rotation parked", rotation=rotation.id)
+        assert "JOURNAL_BROKEN" == parked["code"]
+        until(lambda: all(several.connections.show(name).current for name in ("bravo", "charlie")))
+        assert 0 == running.stop()
+    shown = several.rotations.show(rotation.id)
+    assert shown.failure
+    assert (State.FAILED, State.UPLOADED_TO_NETSUITE, "JOURNAL_BROKEN") == (
+        shown.state,
+        shown.position,
+        shown.failure.code,
+    )
+    assert [] == simulator.history.effects("saved", account="TSTDRV1")
+    listed = subprocess.run(command("rotation", "list", "-o", "json"), capture_output=True, text=True, check=True)
+    assert {"acme": "Failed", "bravo": "Completed", "charlie": "Completed"} == {
+        each["connection"]: each["state"] for each in json.loads(listed.stdout)
+    }
