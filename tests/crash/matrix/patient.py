@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,20 +13,21 @@ from crash.matrix.tracing import Call, Point
 from crash.matrix.victim import PATIENCE, Victim, until
 from home import NAME, connect
 from judge import assert_openair_came_second, installed, saved
+from security.leaks import Secrets
 
+from orchestrator.adapters.keys import VaultKeys
 from orchestrator.bootstrap import App
 from orchestrator.secrets import SecretName
 from orchestrator.settings import Settings, StoreSettings
-from simulator import Credentials, Pair, Simulator
+from simulator import Credentials, Entry, Pair, Simulator
 from states import table
-from states.rotation import Rotation
+from states.rotation import Failure, Rotation
 from states.state import State
 
 LEASE = 1
 """Seconds; the shortest there is: for so long the next worker waits for the one that died."""
 KEYTURN = (sys.executable, "-m", "orchestrator.cli")
 """Run in the patient's folder, so that what is installed is imported, not the checkout."""
-PRIVATE_KEY = b"PRIVATE KEY"
 
 
 class Patient:
@@ -37,7 +39,9 @@ class Patient:
         self.data = folder / "data"
         self.logs: list[Path] = []
         """strace's, one for each worker that ran under it."""
-        self.needed_consent = False
+        self._left: list[bytes] = []
+        self.parked: Failure | None = None
+        """Why a person had to consent in OpenAir; None where nobody had to."""
         self._simulator = simulator
         self._pair = pair
         config = folder / "config" / "keyturn.toml"
@@ -67,6 +71,11 @@ class Patient:
     def rotation(self) -> Rotation:
         return self.app.rotations.show(self._rotation)
 
+    @property
+    def history(self) -> Sequence[Entry]:
+        """What both systems were asked and did."""
+        return self._simulator.history.entries(account=self._pair.credentials.account)
+
     # --- who dies
 
     def carried(self) -> list[Call]:
@@ -91,8 +100,8 @@ class Patient:
     # --- who completes
 
     def finish(self) -> None:
-        """Let `keyturn worker` complete the rotation. What the dead one left holds no plain key."""
-        assert [] == files_with_private_key(self.folder)
+        """Let `keyturn worker` complete the rotation, and keep for later what the dead one left."""
+        self._left += contents(self.folder)
         with (self.folder / "worker.log").open("ab") as log:
             command = [*KEYTURN, "worker", "--threads", "1"]
             process = subprocess.Popen(command, env=self._environment, cwd=self.folder, stdout=log, stderr=log)
@@ -112,37 +121,49 @@ class Patient:
         """Do what a person is asked to do when the worker died with OpenAir's next refresh token in its hands.
 
         OpenAir voids a refresh token when it is used; the next one was in the answer that nobody stored. No program
-        can mend that. It must have been told, and before anything was installed.
+        can mend that. It must have been told.
         """
-        parked = self.rotation
-        assert parked.failure
-        assert ("SIGN_IN_REFUSED", State.KEY_GENERATED) == (parked.failure.code, parked.failure.failed_from)
-        assert "The answer to an earlier refresh was lost" in parked.failure.message
-        assert "Consent again in OpenAir" in parked.failure.next_action
+        self.parked = self.rotation.failure
+        assert self.parked
+        assert "SIGN_IN_REFUSED" == self.parked.code
+        assert "OpenAir's refresh token is void" in self.parked.message
+        assert "Consent again in OpenAir" in self.parked.next_action
         token = {SecretName.OPENAIR_REFRESH_TOKEN: new_refresh_token(self._pair.credentials)}
         self.app.connections.edit(self.app.connections.show(NAME), token)
-        self.app.rotations.resume(parked.id, actor="tester")
-        self.needed_consent = True
+        self.app.rotations.resume(self._rotation, actor="tester")
 
     # --- what became of it
 
     def assert_well(self) -> None:
-        """Completed, one candidate, one upload and one save of it, OpenAir second, journal whole, no plain key."""
+        """Completed, one candidate, one upload and one save of it, OpenAir second, journal whole, no plain key.
+
+        Where a person had to consent, that was told for what it was, and before NetSuite was given anything.
+        """
         done = self.rotation
-        history = self._simulator.history.entries(account=self._pair.credentials.account)
+        history = self.history
         assert done.state is State.COMPLETED
         assert done.candidate
         assert [done.candidate.fingerprint] == installed(history) == saved(history)
         assert_openair_came_second(history)
         entries = self.app.rotations.journal(done.id)
         moves = [entry.event for entry in entries if entry.source is not entry.target]
-        if self.needed_consent:
+        if self.parked:
+            assert "The answer to an earlier refresh was lost" in self.parked.message
+            assert State.KEY_GENERATED is self.parked.failed_from
             moves = [move for move in moves if move not in (table.FAIL, table.RESUME)]
         assert list(range(1, len(entries) + 1)) == [entry.seq for entry in entries]
         assert ["request", *(edge.trigger for edge in table.FORWARD)] == moves
         assert len(entries) == self.app.upkeep.verify_journal()
-        assert [] == files_with_private_key(self.folder)
+        assert set() == self._leaks(done)
         assert [] == self._pair.netsuite.record.cabinet.paths_with_private_key()
+
+    def _leaks(self, done: Rotation) -> set[str]:
+        """The private keys that lay in the clear in the folder, when a worker had died there or in the end."""
+        assert done.candidate
+        secrets = Secrets()
+        secrets.add_key("the candidate's", VaultKeys(self.app.vault).open(done.id, done.candidate).reveal())
+        secrets.add_key("the one to sign in with", self._pair.credentials.private_key_pem)
+        return {name for content in [*self._left, *contents(self.folder)] for name in secrets.found_in(content)}
 
 
 def outlive_lease() -> None:
@@ -151,9 +172,9 @@ def outlive_lease() -> None:
     until(lambda: time.monotonic() > over)
 
 
-def files_with_private_key(folder: Path) -> list[str]:
-    """The files below ``folder`` that hold a private key in the clear."""
-    return [str(file) for file in folder.rglob("*") if file.is_file() and PRIVATE_KEY in file.read_bytes()]
+def contents(folder: Path) -> list[bytes]:
+    """What is in all the files below ``folder``."""
+    return [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
 
 
 def new_refresh_token(credentials: Credentials) -> str:

@@ -1,7 +1,7 @@
 """What a power cut leaves of SQLite's files: all that was synced, and of the rest whatever the disk had got to."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -11,8 +11,8 @@ from crash.matrix.tracing import file_of, lines
 FILES: Final = ("keyturn.db", "keyturn.db-wal")
 """The third one, keyturn.db-shm, is made anew by whoever opens the database first."""
 
-_WRITE = re.compile(r'\d+<[^>]*>, "(?P<data>(?:[^"\\]|\\.)*)", \d+, (?P<offset>\d+)\)')
-_LENGTH = re.compile(r"\d+<[^>]*>, (?P<offset>\d+)\)")
+_WRITE = re.compile(r'\d+<[^>]*>, "(?P<data>(?:[^"\\]|\\.)*)", \d+, (?P<offset>\d+)')
+_LENGTH = re.compile(r"\d+<[^>]*>, (?P<offset>\d+)")
 _LEFT_OUT = "(INJECTED)"
 
 
@@ -25,20 +25,27 @@ class Change:
     data: bytes | None
 
 
-def changes(log: Path) -> tuple[list[Change], list[Change]]:
-    """What a worker had synced when it ended, and what it had written since then; each in order."""
+def history(log: Path) -> Iterator[tuple[list[Change], list[Change]]]:
+    """What a worker had synced, and what it had written since then: before each sync, and when it ended.
+
+    The syncs are those of the main thread. How often the heart renews the lease depends on the machine.
+    """
+    carrier = ""
     synced: list[Change] = []
     unsynced: list[Change] = []
     for line in lines(log):
         file, rest = file_of(line["rest"]), line["rest"]
+        carrier = carrier or line["thread"]
         if file not in FILES or _LEFT_OUT in rest:
             continue
         if line["syscall"] in ("pwrite64", "ftruncate"):
             unsynced.append(_change(file, rest))
         else:
+            if line["thread"] == carrier:
+                yield list(synced), list(unsynced)
             synced += [each for each in unsynced if each.file == file]
             unsynced = [each for each in unsynced if each.file != file]
-    return synced, unsynced
+    yield synced, unsynced
 
 
 def _change(file: str, rest: str) -> Change:

@@ -13,12 +13,15 @@ from crash.matrix import power
 from crash.matrix.campaign import Admit, Say, assert_not_shrunk, carried, choose, every, hit, outcomes
 from crash.matrix.patient import Patient
 from crash.matrix.tracing import Point, lines, points, refreshing
+from judge import assert_openair_came_second, installed, saved
 
 from persistence.store import Store
+from states.state import State
 
 pytestmark = pytest.mark.timeout(7200)
 
 SELECTED = 4
+SELECTED_BACK = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,14 @@ class PowerCut:
 
     def __str__(self) -> str:
         return f"power cut {self.point}, {self.left} written"
+
+
+@dataclass(frozen=True)
+class SetBack:
+    syncs: int
+
+    def __str__(self) -> str:
+        return f"set back to what was there after {self.syncs} syncs"
 
 
 @pytest.fixture
@@ -72,20 +83,47 @@ def test_power_is_cut(admit: Admit, say: Say) -> None:
     assert_not_shrunk("power cuts", found)
 
 
+def test_set_back_to_an_earlier_sync(admit: Admit, say: Say) -> None:
+    """A database from a backup, or from a disk that lied, knows less than both systems, which are at the end by now. No
+    rule is broken, and they end with the same certificate again, whether the rotation still knows its candidate or not.
+    """
+    patient, _ = carried(admit)
+    *earlier, _ = power.history(patient.logs[-1])
+    found = [SetBack(syncs) for syncs, _ in enumerate(earlier)]
+    chosen = choose(found, every(found, SELECTED_BACK))
+    outcomes("set back", lambda it: recovered(carried(admit)[0], it.syncs), chosen, say)
+    assert_not_shrunk("set back", found)
+
+
 def _is_sync(point: Point) -> bool:
     return point.call.what.startswith("commit")
 
 
 def survived(patient: Patient, left: str) -> bool:
     """Cut the files back, let a worker finish, judge; tell whether a person had to consent."""
-    synced, unsynced = power.changes(patient.logs[-1])
+    *_, (synced, unsynced) = power.history(patient.logs[-1])
     assert unsynced
     power.cut(patient.data, patient.disk, [*synced, *getattr(power, left)(unsynced)])
     assert_whole(patient)
     patient.finish()
     patient.assert_well()
     patient.close()
-    return patient.needed_consent
+    return patient.parked is not None
+
+
+def recovered(patient: Patient, syncs: int) -> None:
+    """Set the files of a completed rotation back, let a worker finish it once more, judge."""
+    synced, _ = list(power.history(patient.logs[-1]))[syncs]
+    power.cut(patient.data, patient.disk, synced)
+    assert_whole(patient)
+    patient.finish()
+    done = patient.rotation
+    assert done.candidate
+    assert State.COMPLETED is done.state
+    assert done.candidate.fingerprint == installed(patient.history)[-1] == saved(patient.history)[-1]
+    assert_openair_came_second(patient.history)
+    patient.app.upkeep.verify_journal()
+    patient.close()
 
 
 def assert_whole(patient: Patient) -> None:
