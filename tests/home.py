@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
 from orchestrator.adapters.system import SystemClock
 from orchestrator.bootstrap import App
@@ -83,3 +85,16 @@ def secrets(credentials: Credentials) -> dict[SecretName, str]:
         SecretName.OPENAIR_REFRESH_TOKEN: credentials.refresh_token,
         SecretName.OPENAIR_PASSWORD: credentials.password,
     }
+
+
+def consent(credentials: Credentials) -> str:
+    """Consent in OpenAir, as a person does in a browser; return the new refresh token."""
+    site = f"{credentials.openair_url}/login/oauth2/v1"
+    back = "https://127.0.0.1/done"
+    query = {"response_type": "code", "client_id": credentials.openair_client_id, "redirect_uri": back, "scope": "xml"}
+    answer = requests.get(f"{site}/authorize", params=query, allow_redirects=False, timeout=60)
+    code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back}
+    client = (credentials.openair_client_id, credentials.openair_client_secret)
+    token: str = requests.post(f"{site}/token", form, auth=client, timeout=60).json()["refresh_token"]
+    return token

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from home import NAME, ImpatientClock, connect
+import requests
+from home import NAME, ImpatientClock, connect, consent
 from judge import assert_openair_came_second, installed, saved
 
 from orchestrator.adapters.openair_auth import Grant
@@ -224,16 +225,43 @@ def test_a_dead_workers_refresh_is_waited_for(app: App, rotate: Rotate, noted: i
     """
     app.clock = StoppedClock()
     until = app.clock.now() + timedelta(seconds=noted)
-    secrets = Secrets(app.store, app.vault, NAME)
-    stored, version = secrets.get(SecretName.OPENAIR_REFRESH_TOKEN) or (b"", 0)
-    note = replace(Grant.from_bytes(stored), refreshing_until=until, in_doubt=True)
-    secrets.replace(SecretName.OPENAIR_REFRESH_TOKEN, note.to_bytes(), version)
+    leave_note(app, until)
     waiting = rotate()
     assert (State.KEY_GENERATED, "Another worker is renewing OpenAir's access token.") == (
         waiting.state,
         waiting.waiting_for,
     )
     assert timedelta(seconds=expected) == waiting.available_at - app.clock.now()
+
+
+def test_a_refresh_token_that_died_with_its_worker(
+    app: App, simulator: Simulator, rotate: Rotate, carry: Carry
+) -> None:
+    """OpenAir voided it and the next one was never stored: the rotation is parked before NetSuite is given anything,
+    the reason and what to do are told, and a new consent completes it.
+    """
+    known = simulator.credentials
+    form = {"grant_type": "refresh_token", "refresh_token": known.refresh_token}
+    client = (known.openair_client_id, known.openair_client_secret)
+    assert requests.post(f"{known.openair_url}/login/oauth2/v1/token", form, auth=client, timeout=60).ok
+    leave_note(app, app.clock.now())
+    parked = rotate()
+    assert parked.failure
+    assert ("SIGN_IN_REFUSED", State.KEY_GENERATED) == (parked.failure.code, parked.failure.failed_from)
+    assert "The answer to an earlier refresh was lost" in parked.failure.message
+    assert "Consent again in OpenAir" in parked.failure.next_action
+    assert [] == installed(simulator.history.entries())
+    token = consent(known)
+    app.connections.edit(app.connections.show(NAME), {SecretName.OPENAIR_REFRESH_TOKEN: token})
+    assert State.COMPLETED is carry(app.rotations.resume(parked.id, actor="tester")).state
+
+
+def leave_note(app: App, until: datetime) -> None:
+    """Leave behind what a worker does that dies while it renews OpenAir's tokens."""
+    secrets = Secrets(app.store, app.vault, NAME)
+    stored, version = secrets.get(SecretName.OPENAIR_REFRESH_TOKEN) or (b"", 0)
+    note = replace(Grant.from_bytes(stored), refreshing_until=until, in_doubt=True)
+    secrets.replace(SecretName.OPENAIR_REFRESH_TOKEN, note.to_bytes(), version)
 
 
 def test_export_waits_for_a_person(app: App, simulator: Simulator, carry: Carry) -> None:

@@ -33,32 +33,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def choose(found: Sequence[Item], selection: Sequence[Item]) -> Sequence[Item]:
-    """What is tried of all that was found."""
-    if WANTED in ("", "all"):
-        return found if WANTED else selection
-    chosen = [each for each in found if WANTED in str(each)]
-    if not chosen:
-        pytest.skip(f"nothing in this test is called {WANTED}")
-    return chosen
-
-
-def every(found: Sequence[Item], wanted: int) -> list[Item]:
-    """Every k-th, beginning where the seed says."""
-    step = max(1, len(found) // wanted)
-    return list(found[SEED % step :: step][:wanted])
-
-
-def assert_not_shrunk(name: str, found: Sequence[object]) -> None:
-    """As many as ever were found."""
-    least = dict(line.rsplit(maxsplit=1) for line in MINIMUM.read_text().splitlines())
-    assert int(least[name]) <= len(found), "the matrix has shrunk: find out why, or lower the number in minimum.txt"
-
-
 def outcomes(
-    name: str, try_it: Callable[[Item], Result], chosen: Sequence[Item], say: Say
+    name: str, found: Sequence[Item], selection: Sequence[Item], try_it: Callable[[Item], Result], say: Say
 ) -> list[tuple[Item, Result]]:
-    """What came of trying each; the first failure ends it, and tells how it is repeated."""
+    """What came of trying what is chosen. The first failure ends it, and tells how it is repeated."""
 
     def told(item: Item) -> Result:
         try:
@@ -67,11 +45,29 @@ def outcomes(
             error.add_note(f"Repeat it: KEYTURN_CRASH='{item}' make crash")
             raise
 
+    least = dict(line.rsplit(maxsplit=1) for line in MINIMUM.read_text().splitlines())
+    assert int(least[name]) <= len(found), "the matrix has shrunk: find out why, or lower the number in minimum.txt"
+    chosen = _choose(found, selection)
     began = time.monotonic()
     done = side_by_side(told, chosen)
     how = f"KEYTURN_CRASH={WANTED}" if WANTED else f"KEYTURN_CRASH_SEED={SEED}"
-    say(f"{name}: {len(chosen)} tried ({how}), {(time.monotonic() - began) / len(chosen):.1f} s each")
+    say(f"{name}: {len(chosen)} of {len(found)} ({how}), {(time.monotonic() - began) / len(chosen):.1f} s each")
     return done
+
+
+def every(found: Sequence[Item], wanted: int) -> list[Item]:
+    """Every k-th, beginning where the seed says."""
+    step = max(1, len(found) // wanted)
+    return list(found[SEED % step :: step][:wanted])
+
+
+def _choose(found: Sequence[Item], selection: Sequence[Item]) -> Sequence[Item]:
+    if WANTED in ("", "all"):
+        return found if WANTED else selection
+    chosen = [each for each in found if WANTED in str(each)]
+    if not chosen:
+        pytest.skip(f"nothing in this test is called {WANTED}")
+    return chosen
 
 
 def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> list[tuple[Item, Result]]:

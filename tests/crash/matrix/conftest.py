@@ -14,8 +14,8 @@ from simulator import Simulator
 
 pytest.register_assert_rewrite("crash.matrix.patient")  # so that its assertions tell what they compared
 
-from crash.matrix.campaign import Admit, Say  # noqa: E402
-from crash.matrix.patient import Patient, contents  # noqa: E402 - that comes first
+from crash.matrix.campaign import Admit, Say  # noqa: E402 - that comes first
+from crash.matrix.patient import Patient, contents  # noqa: E402
 from crash.matrix.victim import strace  # noqa: E402
 
 ACCOUNTS = 600

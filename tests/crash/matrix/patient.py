@@ -6,12 +6,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
-import requests
 from crash.matrix.tracing import Call, Point
-from crash.matrix.victim import PATIENCE, Victim, until
-from home import NAME, connect
+from crash.matrix.victim import Victim, until
+from home import NAME, connect, consent
 from judge import assert_openair_came_second, installed, saved
 from security.leaks import Secrets
 
@@ -19,7 +17,7 @@ from orchestrator.adapters.keys import VaultKeys
 from orchestrator.bootstrap import App
 from orchestrator.secrets import SecretName
 from orchestrator.settings import Settings, StoreSettings
-from simulator import Credentials, Entry, Pair, Simulator
+from simulator import Entry, Pair, Simulator
 from states import table
 from states.rotation import Failure, Rotation
 from states.state import State
@@ -106,6 +104,7 @@ class Patient:
             command = [*KEYTURN, "worker", "--threads", "1"]
             process = subprocess.Popen(command, env=self._environment, cwd=self.folder, stdout=log, stderr=log)
         try:
+            until(lambda: has_opened_the_database(process))
             until(self._is_settled)
             if self.rotation.state is State.FAILED:
                 self._consent()
@@ -128,7 +127,7 @@ class Patient:
         assert "SIGN_IN_REFUSED" == self.parked.code
         assert "OpenAir's refresh token is void" in self.parked.message
         assert "Consent again in OpenAir" in self.parked.next_action
-        token = {SecretName.OPENAIR_REFRESH_TOKEN: new_refresh_token(self._pair.credentials)}
+        token = {SecretName.OPENAIR_REFRESH_TOKEN: consent(self._pair.credentials)}
         self.app.connections.edit(self.app.connections.show(NAME), token)
         self.app.rotations.resume(self._rotation, actor="tester")
 
@@ -166,6 +165,12 @@ class Patient:
         return {name for content in [*self._left, *contents(self.folder)] for name in secrets.found_in(content)}
 
 
+def has_opened_the_database(worker: subprocess.Popen[bytes]) -> bool:
+    """Its threads come after that."""
+    assert worker.poll() is None, "the worker left"
+    return len(list(Path(f"/proc/{worker.pid}/task").iterdir())) > 1
+
+
 def outlive_lease() -> None:
     """Wait until whatever a worker that is dead by now held is free again."""
     over = time.monotonic() + LEASE
@@ -175,16 +180,3 @@ def outlive_lease() -> None:
 def contents(folder: Path) -> list[bytes]:
     """What is in all the files below ``folder``."""
     return [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
-
-
-def new_refresh_token(credentials: Credentials) -> str:
-    """Consent in OpenAir, as a person does in a browser."""
-    site = f"{credentials.openair_url}/login/oauth2/v1"
-    back = "https://127.0.0.1/done"
-    query = {"response_type": "code", "client_id": credentials.openair_client_id, "redirect_uri": back, "scope": "xml"}
-    answer = requests.get(f"{site}/authorize", params=query, allow_redirects=False, timeout=PATIENCE)
-    code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back}
-    client = (credentials.openair_client_id, credentials.openair_client_secret)
-    token: str = requests.post(f"{site}/token", form, auth=client, timeout=PATIENCE).json()["refresh_token"]
-    return token

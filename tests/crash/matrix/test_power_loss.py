@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from crash.matrix import power
-from crash.matrix.campaign import Admit, Say, assert_not_shrunk, carried, choose, every, hit, outcomes
+from crash.matrix.campaign import Admit, Say, carried, every, hit, outcomes
 from crash.matrix.patient import Patient
 from crash.matrix.tracing import Point, lines, points, refreshing
 from judge import assert_openair_came_second, installed, saved
@@ -77,10 +77,9 @@ def test_power_is_cut(admit: Admit, say: Say) -> None:
     syncs = [after for before, after in itertools.pairwise(at) if _is_sync(after) and not _is_sync(before)]
     found = [PowerCut(point, left.__name__) for point in syncs for left in power.LEFT]
     tokens = refreshing(at)[-1]
-    chosen = choose(found, every([each for each in found if each.point != tokens], SELECTED))
-    done = outcomes("power cuts", lambda it: survived(hit(admit, it.point), it.left), chosen, say)
-    assert [it for it in chosen if it.point == tokens] == [it for it, needed_consent in done if needed_consent]
-    assert_not_shrunk("power cuts", found)
+    selection = every([each for each in found if each.point != tokens], SELECTED)
+    done = outcomes("power cuts", found, selection, lambda it: survived(hit(admit, it.point), it.left), say)
+    assert [it for it, _ in done if it.point == tokens] == [it for it, needed_consent in done if needed_consent]
 
 
 def test_set_back_to_an_earlier_sync(admit: Admit, say: Say) -> None:
@@ -90,9 +89,8 @@ def test_set_back_to_an_earlier_sync(admit: Admit, say: Say) -> None:
     patient, _ = carried(admit)
     *earlier, _ = power.history(patient.logs[-1])
     found = [SetBack(syncs) for syncs, _ in enumerate(earlier)]
-    chosen = choose(found, every(found, SELECTED_BACK))
-    outcomes("set back", lambda it: recovered(carried(admit)[0], it.syncs), chosen, say)
-    assert_not_shrunk("set back", found)
+    again = every(found, SELECTED_BACK)
+    outcomes("databases set back", found, again, lambda it: recovered(carried(admit)[0], it.syncs), say)
 
 
 def _is_sync(point: Point) -> bool:

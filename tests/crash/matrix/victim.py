@@ -10,8 +10,8 @@ from pathlib import Path
 
 from crash.matrix.tracing import SYSCALLS, Call, Point, calls, is_held
 
-PATIENCE = 120.0
-"""Seconds; nothing here takes a tenth of that on a machine at rest."""
+PATIENCE = 300.0
+"""Seconds; nothing here takes a quarter of that on a machine at rest."""
 
 
 class Victim:
