@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.heart import Heart
+from orchestrator.machine import shortage
 from orchestrator.patience import RETRIED, Effort, Patience, retry_after
 from orchestrator.turn import Turn
 from persistence.journal import PUT_OFF
@@ -66,7 +67,7 @@ class Engine:
         with self._heart.beating(claim):
             try:
                 ports = self._ports(claim.rotation)
-            except TryLater:
+            except (TryLater, OSError, MemoryError):  # the database or this machine: nothing of the rotation's own
                 self._store.release(claim)
                 raise
             except KeyturnError as error:
@@ -101,13 +102,15 @@ class Engine:
         except AwaitingPerson as error:
             return self._wait_for_person(turn, error), False
         except RETRIED as error:
-            return self._put_off(turn, effort.patience, error), False
+            return self._put_off(turn, turn.claim.rotation, effort.patience, error), False
         except KeyturnError as error:
             return self._park(turn.claim, turn.claim.rotation, error, turn.evidence), False
-        except Exception as error:  # noqa: BLE001 - parked with its type, never swallowed
-            # A bug or a broken machine. What the step had sent by then is not known.
+        except Exception as error:  # noqa: BLE001 - put off or parked with its type, never swallowed
+            # A machine that is short of something, or a bug. What the step had sent by then is not known.
             _log.exception("step broke", extra=_about(claim.rotation))
             doubtful = turn.claim.rotation.with_doubt(began, self._clock.now())
+            if lacking := shortage(error):
+                return self._put_off(turn, doubtful, effort.patience, lacking), False
             return self._park(turn.claim, doubtful, _internal(error), turn.evidence), False
         return self._advance(turn, done, edge, ports, began), True
 
@@ -133,9 +136,8 @@ class Engine:
         _log.info("rotation moved", extra=_about(advanced.rotation))
         return advanced
 
-    def _put_off(self, turn: Turn, patience: Patience, error: KeyturnError) -> Claim:
+    def _put_off(self, turn: Turn, rotation: Rotation, patience: Patience, error: KeyturnError) -> Claim:
         """Try again later, or park the rotation when its patience has run out."""
-        rotation = turn.claim.rotation
         wait = patience.put_off(rotation.tries)
         if wait is None:
             gave_up = GaveUp(f"Gave up after {rotation.tries + 1} rounds of tries. The last error: {error.message}")

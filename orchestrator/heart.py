@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from orchestrator.machine import start
 from persistence.store import Claim, Store
-from states.errors import Stale
+from states.errors import KeyturnError, Stale
 
 _log = logging.getLogger("keyturn.heart")
 
@@ -30,7 +31,7 @@ class Heart:
         self._thread = threading.Thread(target=self._beat, name="keyturn-heart", daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        start(self._thread)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,6 +65,9 @@ class Heart:
                     return  # it was given back while this thread was on its way
                 del self._claims[claim.rotation.id]
             _log.warning("lease lost", extra={"rotation": claim.rotation.id})
-        except Exception:  # noqa: BLE001 - the beat must go on
+        except KeyturnError as error:
             # The database may be away for a moment; the lease tells for how long that is harmless.
+            about = {"rotation": claim.rotation.id, "code": error.code, "reason": error.message}
+            _log.error("lease not renewed", extra=about)
+        except Exception:  # noqa: BLE001 - the beat must go on
             _log.exception("lease not renewed", extra={"rotation": claim.rotation.id})

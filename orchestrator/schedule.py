@@ -38,7 +38,13 @@ class Schedule:
         return self._store.due(self._clock.now(), BATCH)
 
     def start_due(self, *, actor: str) -> Pass:
-        """Request a rotation for each connection that is due. Safe to repeat, and on several machines at once."""
+        """Request a rotation for each connection that is due; bring back what a wrong clock put out of reach.
+
+        Safe to repeat, and on several machines at once.
+        """
+        now = self._clock.now()
+        if brought_back := self._store.bring_back(now):
+            _log.warning("a clock was wrong", extra={"rotations": brought_back, "now": now})
         started: list[Rotation] = []
         failed: list[tuple[str, KeyturnError]] = []
         for name in self.due():

@@ -15,6 +15,11 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from persistence.prepared import Prepared
 from states.errors import InvalidSettings, KeyturnError, TryLater, Unknown
 
+_AWAY: Final = (OperationalError, InterfaceError)
+"""What the drivers raise when a database is not there, cannot be used for the moment, or went away."""
+_UNDONE: Final = ("SQLITE_FULL", "SQLITE_BUSY")
+"""SQLite's names for a COMMIT that did nothing, because there was no room, or because it waited in vain."""
+
 PATIENCE: Final = 10
 """Seconds to wait for SQLite's one writer to finish, or for a PostgreSQL server to take a connection."""
 
@@ -42,11 +47,20 @@ class Database:
         self._snapshots = self._engine if self.is_sqlite else self._engine.execution_options(**_SNAPSHOT)
         self._turn = Lock()
         self._writer: Connection | None = None
+        self._opened: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
         """What a message calls the database: the file, or the URL without its password."""
         return str(self._url.database) if self.is_sqlite else self._url.render_as_string(hide_password=True)
+
+    def is_missing(self, error: TryLater) -> bool:
+        """Whether ``error``, met on opening the database, is no passing trouble: there is no such file, or the server
+        is up and turns us away.
+        """
+        if self.is_sqlite:
+            return self._place() is None
+        return "FATAL" in error.message and "the database system is" not in error.message
 
     def make_file(self) -> None:
         """Make SQLite's file where there is none, for this user alone. Safe to repeat."""
@@ -89,29 +103,52 @@ class Database:
     def close(self) -> None:
         """Close every connection. Safe to repeat; the next transaction opens new ones."""
         with self._turn:
-            if self._writer:
-                self._writer.close()
-                self._writer = None
-            self._engine.dispose()
+            self._drop_connections()
+
+    def _drop_connections(self) -> None:
+        if self._writer:
+            self._writer.close()
+            self._writer = None
+        self._engine.dispose()
 
     @contextmanager
     def _one_writer(self) -> Iterator[Connection]:
         """SQLite has one writer at a time. This process's threads queue for it here: SQLite itself has no queue, it
         sleeps and looks again. One connection is kept for it, as getting one from the pool costs as much as a write.
+
+        It is kept for as long as all goes well, and the file is where it was: one that was moved away can be written to
+        as before, but nobody else would see it.
         """
         with self._turn:
-            self._writer = tx = self._writer or self._engine.connect()
+            if self._writer and self._opened != self._place():
+                self._drop_connections()
+            if not self._writer:
+                self._writer, self._opened = self._engine.connect(), self._place()
             try:
-                yield tx
+                yield self._writer
+            except (*_AWAY, TryLater, Unknown):
+                self._drop_connections()
+                raise
             finally:
-                tx.rollback()  # after a commit, there is nothing to roll back
+                if self._writer:
+                    self._writer.rollback()  # after a commit, there is nothing to roll back
+
+    def _place(self) -> tuple[int, int] | None:
+        """Which file there is where SQLite's should be."""
+        try:
+            found = os.stat(str(self._url.database))  # noqa: PTH116 - before every write: Path takes twice as long
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     @contextmanager
     def _told(self, kind: type[KeyturnError]) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError) as error:
+        except _AWAY as error:
             reason = str(error.orig).partition("\n")[0]
+            if getattr(error.orig, "sqlite_errorname", "") in _UNDONE:
+                kind = TryLater
             raise kind(f"The database {self.name} is not available: {reason}.") from error
 
 

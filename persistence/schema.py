@@ -37,14 +37,19 @@ def migrate(database: Database) -> None:
 
 
 def check(database: Database) -> None:
-    """Raise InvalidSettings unless the database can be reached, and its newest migration is the newest there is."""
+    """Raise InvalidSettings unless the database is there, and its newest migration is the newest there is; TryLater
+    when it is away.
+    """
     try:
         with database.reading() as tx:
             applied = tx.execute(_APPLIED).scalar() if inspect(tx).has_table("alembic_version") else None
     except TryLater as error:
-        raise InvalidSettings(
-            error.message, next_action="Make the database with `keyturn init`, or correct the setting `store.url`."
-        ) from error
+        if database.is_missing(error):
+            raise InvalidSettings(
+                error.message, next_action="Make the database with `keyturn init`, or correct the setting `store.url`."
+            ) from error
+        error.next_action = "See that the database is up and may be written to by this user, then repeat the command."
+        raise
     known = revisions()
     if applied == known[-1]:
         return

@@ -44,7 +44,7 @@ class Store:
         schema.migrate(self._database)
 
     def check(self) -> None:
-        """Raise InvalidSettings when the database cannot be reached, or is older or newer than this Keyturn."""
+        """Raise InvalidSettings when there is no such database, or it is older or newer than this Keyturn."""
         schema.check(self._database)
 
     def close(self) -> None:
@@ -151,6 +151,15 @@ class Store:
         """
         with self._database.writing() as tx:
             return claims.claim(tx, worker, lease=lease, now=now, rotation_id=rotation_id)
+
+    def bring_back(self, now: datetime) -> int:
+        """Make rotations available and leases run out that a clock which was hours ahead put out of reach.
+
+        They are available three minutes from ``now``, when what may be in flight has landed. Returns how many there
+        were. Safe to repeat, and on several machines at once.
+        """
+        with self._database.writing() as tx:
+            return claims.bring_back(tx, now)
 
     def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
         """Hold a parked rotation for ``lease`` seconds: until then nobody resumes or closes it.

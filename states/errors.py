@@ -61,6 +61,13 @@ class Throttled(TryLater):
     code = "THROTTLED"
 
 
+class Exhausted(TryLater):
+    """This machine is short of something that Keyturn needs."""
+
+    code = "MACHINE_EXHAUSTED"
+    next_action = "Free what the message names (`ulimit -a` shows the limits). Keyturn tries again by itself."
+
+
 class HeldOff(TryLater):
     """A write of the rotation before may still take effect."""
 
@@ -195,6 +202,16 @@ class KeyMismatch(Refused):
 
     code = "KEY_MISMATCH"
     next_action = _RESTORE
+
+
+class NotValidNow(Refused):
+    """The rotation's certificate is not valid by this machine's clock."""
+
+    code = "NOT_VALID_NOW"
+    next_action = (
+        "Set this machine's clock, then run `keyturn rotation resume ID`. Where it is right now, it was wrong when the "
+        "certificate was made: give that one up with `keyturn rotation abandon ID`, and begin anew."
+    )
 
 
 class VaultLocked(Refused):

@@ -19,6 +19,7 @@ from states.errors import (
     KeyturnError,
     NotConfirmed,
     NotSavedYet,
+    NotValidNow,
     Unknown,
 )
 from states.ports import Ports, Record, Write
@@ -49,7 +50,8 @@ def upload_to_netsuite(rotation: Rotation, ports: Ports) -> Rotation:
 
     Raises ForeignRotation when NetSuite signs with a key that is neither the candidate's nor the expected one,
     CertificateRecordMissing when there is no record and none may be created, CannotSign when nobody can tell whose the
-    record is, Unknown when the answer was lost and two looks did not find the candidate.
+    record is, NotValidNow where a clock is or was wrong, Unknown when the answer was lost and two looks did not find
+    the candidate.
     """
     confirmation = _ensure_installed(rotation, ports)
     # A candidate that was found there may have come from the write in doubt, so the skew begins with that one.
@@ -172,6 +174,8 @@ def _shows_candidate(rotation: Rotation, record: Record) -> bool:
 
 def _install(rotation: Rotation, ports: Ports) -> Confirmation:
     candidate = _candidate_of(rotation)
+    if not candidate.certificate.is_valid_at(ports.clock.now()):
+        raise NotValidNow
     ports.openair.read()  # the second leg must be ready before the first is taken
     key = ports.keys.open(rotation.id, candidate)
     challenge, asked_at = _challenge(ports)

@@ -58,11 +58,23 @@ def _connecting() -> Iterator[None]:
         raise NotConnected(error) from error
 
 
+class NoThread(OSError):
+    """This machine lets no more threads start."""
+
+
+def _start(thread: threading.Thread) -> None:
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise NoThread from error
+
+
 @contextlib.contextmanager
 def cut_after(seconds: float, cut: Callable[[], object]) -> Iterator[None]:
     """Stop the block's reading from a connection after ``seconds``: a socket's timeout only bounds each single read.
 
     Raises TimeoutError then, whatever the block makes of the cut: some readers take it for the end of the answer.
+    Raises NoThread where nothing could watch over it.
     """
     too_late = threading.Event()
 
@@ -73,7 +85,7 @@ def cut_after(seconds: float, cut: Callable[[], object]) -> Iterator[None]:
 
     timer = threading.Timer(max(seconds, 0.0), stop)
     timer.daemon = True
-    timer.start()
+    _start(timer)
     try:
         yield
     except Exception as error:
@@ -97,8 +109,9 @@ class _Connection(HTTPConnection):
         # A look-up of a name cannot be stopped, and each of its addresses has a timeout of its own: they are left
         # behind in a thread when they take too long. Whoever is first, it or the end of the time, settles the outcome.
         outcome: Future[None] = Future()
-        threading.Thread(target=self._open, args=(outcome,), name="keyturn-connect", daemon=True).start()
+        opener = threading.Thread(target=self._open, args=(outcome,), name="keyturn-connect", daemon=True)
         with _connecting():
+            _start(opener)
             try:
                 outcome.result(self._within)
             finally:

@@ -91,6 +91,7 @@ def _switch(name: str, short: str = "", text: str = "") -> Parameter:
 
 def _call(app: App, tokens: Sequence[str], session: "Session") -> int:
     """Run one command; return its exit code."""
+    from orchestrator.machine import shortage  # noqa: PLC0415
     from states.errors import InternalError, KeyturnError  # noqa: PLC0415
 
     command, bound, ignored = app.parse_args(tokens)
@@ -105,6 +106,8 @@ def _call(app: App, tokens: Sequence[str], session: "Session") -> int:
     except Exception as error:  # noqa: BLE001 - told without a traceback, and logged with one
         # Its text may hold what must not be told; the log hides secrets.
         _log(session).exception("command broke")
+        if lacking := shortage(error):
+            return session.fail(lacking)
         told = f"Keyturn itself failed ({type(error).__name__})."
         report = "Repeat the command with --verbose and report the log's traceback."
         return session.fail(InternalError(told, next_action=report))

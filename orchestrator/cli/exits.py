@@ -6,6 +6,7 @@ from typing import Final
 from states.errors import (
     AlreadyExists,
     AwaitingPerson,
+    Exhausted,
     GaveUp,
     HeldOff,
     IllegalMove,
@@ -58,6 +59,7 @@ _EXITS: Final[tuple[tuple[type[KeyturnError], Exit], ...]] = (
     (Stale, Exit.CONFLICT),
     (IllegalMove, Exit.CONFLICT),
     (HeldOff, Exit.CONFLICT),
+    (Exhausted, Exit.FAILED),
     (TryLater, Exit.REMOTE_DOWN),
     (Unknown, Exit.REMOTE_DOWN),
     (GaveUp, Exit.REMOTE_DOWN),

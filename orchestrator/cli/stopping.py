@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from orchestrator.cli.exits import Exit
+from orchestrator.machine import start
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR: Final = b"\x1b[?25h"
@@ -31,10 +32,10 @@ def stoppable(tell: Callable[[str], None]) -> Iterator[threading.Event]:
     os.set_blocking(writing, False)
     stop = threading.Event()
     listener = threading.Thread(target=_listen, args=(reading, stop, tell), name="keyturn-signals", daemon=True)
+    start(listener)
     heeded = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]  # nohup stays nohup
     handlers = {each: signal.signal(each, lambda *_: None) for each in heeded}
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    listener.start()
     try:
         yield stop
     finally:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Final
 
 from orchestrator.engine import Engine
+from orchestrator.machine import shortage, start
 from persistence.store import Store
-from states.errors import Stale
+from states.errors import KeyturnError, Stale
 from states.ports import Clock
 
 _log = logging.getLogger("keyturn.worker")
@@ -46,18 +47,23 @@ class Embedded:
         self._stop = stop
 
     def run(self, threads: int) -> None:
-        """Work until ``stop`` is set."""
+        """Work until ``stop`` is set. Raises Exhausted where not all of the threads can start; none is left then."""
         workers = [
             threading.Thread(target=self._carry, name=f"keyturn-worker-{number}", args=(f"{self._name}/{number}",))
             for number in range(1, threads + 1)
         ]
-        for worker in workers:
-            worker.start()
-        while not self._stop.is_set():
-            self._safely(self._start_due)
-            self._stop.wait(SCHEDULE_EVERY)
-        for worker in workers:
-            worker.join()
+        started: list[threading.Thread] = []
+        try:
+            for worker in workers:
+                start(worker)
+                started.append(worker)
+            while not self._stop.is_set():
+                self._safely(self._start_due)
+                self._stop.wait(SCHEDULE_EVERY)
+        finally:
+            self._stop.set()
+            for worker in started:
+                worker.join()
 
     def drain(self) -> None:
         """Carry everything that is claimable now, in this thread, and return."""
@@ -84,6 +90,8 @@ class Embedded:
         """Do ``work``; a database that is away must not end the worker."""
         try:
             return bool(work())
-        except Exception:  # noqa: BLE001 - whatever it was, the next rotation may fare better
-            _log.exception("worker will try again", extra={"worker": self._name})
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next rotation may fare better
+            known = error if isinstance(error, KeyturnError) else shortage(error)
+            told = {"code": known.code, "reason": known.message} if known else {}
+            _log.error("worker will try again", extra={"worker": self._name, **told}, exc_info=not known)
             return False

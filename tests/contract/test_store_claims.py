@@ -43,6 +43,21 @@ def test_the_lease_is_the_databases_to_judge(store: Store) -> None:
     assert store.claim("w2", lease=60, now=datetime(2099, 1, 1, tzinfo=UTC)) is None
 
 
+def test_what_a_clock_that_was_ahead_put_out_of_reach(store: Store) -> None:
+    """Days away, a moment comes when what may be in flight has landed, and a lease runs out; hours are left alone."""
+    days, hour = NOW + timedelta(days=3), NOW + timedelta(hours=1)
+    for number, available_at in ((1, days), (2, hour), (3, NOW)):
+        store.add_connection(a_connection(name=f"c{number}"))
+        add(store, a_rotation(id=an_id(number), connection=f"c{number}", available_at=available_at))
+    held = store.claim("lost", lease=3 * 86400, now=NOW)
+    assert held
+    assert 2 == store.bring_back(NOW)
+    assert [NOW + HOLD_OFF, hour, NOW] == [store.rotation(an_id(number)).available_at for number in (1, 2, 3)]
+    taken = _claim(store, "w2")
+    assert (held.rotation.id, NOW) == (taken.rotation.id, taken.rotation.doubt_since)
+    assert 0 == store.bring_back(NOW)
+
+
 def test_a_lease_that_ran_out_sets_doubt(store: Store) -> None:
     """Taken over from a lost worker, the rotation is in doubt since that worker's last write, and the journal tells."""
     lost = begin(store, State.KEY_GENERATED)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from home import connect, keyturn
@@ -12,6 +13,8 @@ from hostile.stage import Worker, a_worker
 from orchestrator.bootstrap import App
 from simulator import Simulator
 
+BY_HAND: dict[str, Any] = {"bundles": {}}
+"""Without the bundles nothing begins by itself."""
 NAMES = ("acme", "bravo", "charlie")
 
 
@@ -24,7 +27,7 @@ def simulator() -> Iterator[Simulator]:
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[App]:
     with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE="1", KEYTURN_WORKER__POLL="0.1") as running:
-        connect(running, simulator.credentials)
+        connect(running, simulator.credentials, **BY_HAND)
         yield running
 
 
@@ -32,7 +35,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -
 def several(app: App, simulator: Simulator) -> App:
     """The same, with two connections more."""
     for name, pair in list(zip(NAMES, simulator.pairs.values(), strict=True))[1:]:
-        connect(app, pair.credentials, name)
+        connect(app, pair.credentials, name, **BY_HAND)
     return app
 
 

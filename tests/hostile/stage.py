@@ -7,12 +7,18 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from acceptance.terminal import command
+from judge import assert_openair_came_second, installed, saved
+
+from orchestrator.bootstrap import App
+from simulator import Simulator
+from states.rotation import Rotation
+from states.state import State
 
 PATIENCE: Final = 60.0
 """Seconds to wait for a fact, at most."""
@@ -45,8 +51,22 @@ class Worker:
         return self.said(message, **wanted)[-1]
 
     @property
-    def is_alive(self) -> bool:
-        return self.process.poll() is None
+    def tracebacks(self) -> bool:
+        """Whether it logged an exception that nobody foresaw."""
+        return "Traceback" in self.log.read_text()
+
+    def files(self) -> list[Path]:
+        """What it has open."""
+        found = []
+        for descriptor in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                found.append(descriptor.readlink())
+        return found
+
+    @property
+    def threads(self) -> int:
+        """How many threads it has."""
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
 
     @contextmanager
     def limited(self, what: int, soft: int) -> Iterator[None]:
@@ -80,3 +100,19 @@ def a_worker(folder: Path, *, threads: int = 1, **environment: str) -> Iterator[
     finally:
         process.kill()
         process.wait()
+
+
+def completed_once(app: App, simulator: Simulator, rotation: Rotation) -> None:
+    """Completed, with one candidate, uploaded and saved once, in the right order, and all told in the journal."""
+    until(lambda: app.rotations.show(rotation.id).state is State.COMPLETED)
+    done = app.rotations.show(rotation.id)
+    history = simulator.history.entries(account=app.connections.show(rotation.connection).netsuite.account)
+    assert done.candidate
+    assert [done.candidate.fingerprint] == installed(history) == saved(history)
+    assert_openair_came_second(history)
+    app.upkeep.verify_journal()
+
+
+def error_of(run: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:
+    """The error that a command with ``-o json`` told on stderr."""
+    return dict(json.loads(run.stderr.splitlines()[-1])["error"])

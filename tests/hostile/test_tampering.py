@@ -25,12 +25,15 @@ def test_one_forged_rotation_does_not_stop_the_others(several: App, simulator: S
         assert claim
         assert State.UPLOADED_TO_NETSUITE is engine.run(claim).state
     simulator.faults.clear()
+    others = [several.rotations.request(name, actor="tester") for name in ("bravo", "charlie")]
     with closing(sqlite3.connect(several.settings.data / "keyturn.db")) as database, database:
-        database.execute("UPDATE rotations SET signature = 'Zm9yZ2Vk', available_at = created_at")
+        database.execute(
+            "UPDATE rotations SET signature = 'Zm9yZ2Vk', available_at = created_at WHERE id = ?", (rotation.id,)
+        )
     with worker() as running:
         parked = running.wait_to_say("rotation parked", rotation=rotation.id)
         assert "JOURNAL_BROKEN" == parked["code"]
-        until(lambda: all(several.connections.show(name).current for name in ("bravo", "charlie")))
+        until(lambda: all(several.rotations.show(each.id).state is State.COMPLETED for each in others))
         assert 0 == running.stop()
     shown = several.rotations.show(rotation.id)
     assert shown.failure

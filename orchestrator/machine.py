@@ -1,0 +1,39 @@
+"""What a machine that is short of something does to Keyturn, told as an error of Keyturn's own."""
+
+import errno
+import os
+from threading import Thread
+from typing import Final
+
+from states.errors import Exhausted
+
+_SHORTAGES: Final = (
+    errno.EAGAIN,  # processes and threads
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOSPC,
+    errno.EROFS,
+)
+
+
+def start(thread: Thread) -> None:
+    """Start ``thread``. Raises Exhausted where this machine lets no more of them start."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise Exhausted(
+            "This machine lets Keyturn start no more threads.",
+            next_action="End other processes or allow more (`ulimit -u`, TasksMax), then start Keyturn again.",
+        ) from error
+
+
+def shortage(error: Exception) -> Exhausted | None:
+    """What this machine lacks, where that is what ``error`` means, in the system's own words."""
+    if isinstance(error, MemoryError):
+        return Exhausted("This machine is short of something that Keyturn needs: memory.")
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        return Exhausted(f"This machine is short of something that Keyturn needs: {os.strerror(error.errno)}.")
+    return None

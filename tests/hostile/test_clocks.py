@@ -1,0 +1,157 @@
+"""Clocks that jump by days, and clocks that disagree by minutes."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from home import ImpatientClock, connect, keyturn
+from hostile.stage import completed_once
+
+from orchestrator.bootstrap import App
+from simulator import Fault, Simulator
+from states.rotation import HOLD_OFF, Rotation
+from states.state import State
+
+
+class WrongClock(ImpatientClock):
+    """The machine's clock, set wrong by ``off``."""
+
+    def __init__(self) -> None:
+        self.off = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.off
+
+
+@pytest.fixture
+def clock() -> WrongClock:
+    return WrongClock()
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator, clock: WrongClock) -> Iterator[App]:
+    with keyturn(tmp_path, monkeypatch) as running:
+        running.clock = clock
+        connect(running, simulator.credentials, bundles={})
+        yield running
+
+
+def carry(app: App, rotation: Rotation, *, worker: str = "tester") -> Rotation:
+    """Carry the rotation as far as it goes now."""
+    claim = app.store.claim(worker, lease=15, now=app.clock.now(), rotation_id=rotation.id)
+    assert claim, "there was nothing to claim"
+    with app.engine() as engine:
+        return engine.run(claim)
+
+
+def uploaded(app: App, simulator: Simulator) -> Rotation:
+    """A rotation that is put off between both sides."""
+    simulator.faults.add(Fault("openair.api", "503", action="Add", when="before", times=None, retry_after=60))
+    rotation = carry(app, app.rotations.request("acme", actor="tester"))
+    assert State.UPLOADED_TO_NETSUITE is rotation.state
+    simulator.faults.clear()
+    return rotation
+
+
+def failure(rotation: Rotation) -> tuple[str, str]:
+    assert rotation.failure
+    return rotation.failure.code, rotation.failure.next_action
+
+
+def test_the_clock_jumps_forward_between_both_sides(app: App, simulator: Simulator, clock: WrongClock) -> None:
+    """Three days ahead, NetSuite accepts no sign-in: parked, and told to look at the clock; once right, completed."""
+    rotation = uploaded(app, simulator)
+    clock.off = timedelta(days=3)
+    code, advice = failure(carry(app, rotation))
+    assert ("SIGN_IN_REFUSED", True) == (code, "this machine's clock" in advice)
+    clock.off = timedelta(0)
+    carry(app, app.rotations.resume(rotation.id, actor="tester"))
+    completed_once(app, simulator, rotation)
+
+
+def test_the_clock_jumps_back_between_both_sides(app: App, simulator: Simulator, clock: WrongClock) -> None:
+    """Three days back, the rotation would wait for three days: the next pass brings it back, and it is completed."""
+    rotation = uploaded(app, simulator)
+    clock.off = timedelta(days=-3)
+    assert app.store.claim("tester", lease=15, now=clock.now()) is None
+    app.schedule.start_due(actor="tester")
+    clock.off += HOLD_OFF
+    carry(app, rotation)
+    completed_once(app, simulator, rotation)
+
+
+def test_what_is_put_off_by_hours_is_left_alone(app: App, simulator: Simulator, clock: WrongClock) -> None:
+    """A wait that Keyturn itself decided on is no sign of a wrong clock."""
+    rotation = uploaded(app, simulator)
+    app.schedule.start_due(actor="tester")
+    assert rotation.available_at == app.rotations.show(rotation.id).available_at > clock.now()
+
+
+def test_a_lease_of_days(app: App, simulator: Simulator) -> None:
+    """The database's clock was ahead when a worker died: nobody waits for its lease, and there is a doubt."""
+    rotation = app.rotations.request("acme", actor="tester")
+    assert app.store.claim("lost", lease=3 * 86400, now=app.clock.now())
+    assert app.store.claim("tester", lease=15, now=app.clock.now()) is None
+    app.schedule.start_due(actor="tester")
+    carry(app, rotation)
+    completed_once(app, simulator, rotation)
+    assert "taken_over" in [entry.event for entry in app.rotations.journal(rotation.id)]
+
+
+def test_a_certificate_made_by_a_wrong_clock(app: App, simulator: Simulator, clock: WrongClock) -> None:
+    """Not valid yet, it is never installed: parked, given up as advised, and the next one is completed."""
+    clock.off = timedelta(days=3)
+    rotation = app.rotations.request("acme", actor="tester")
+    assert "SIGN_IN_REFUSED" == failure(carry(app, rotation))[0]
+    clock.off = timedelta(0)
+    code, advice = failure(carry(app, app.rotations.resume(rotation.id, actor="tester")))
+    assert ("NOT_VALID_NOW", True) == (code, "keyturn rotation abandon ID" in advice)
+    assert [] == simulator.history.effects("installed")
+    app.rotations.abandon(rotation.id, actor="tester")
+    after = app.rotations.request("acme", actor="tester")
+    carry(app, after)
+    completed_once(app, simulator, after)
+
+
+def test_netsuite_is_minutes_ahead(app: App, simulator: Simulator) -> None:
+    """NetSuite refuses an install whose deadline has passed by its clock: put off, and told to set the clock."""
+    simulator.clock.offset = timedelta(minutes=4)
+    rotation = carry(app, app.rotations.request("acme", actor="tester"))
+    assert (State.KEY_GENERATED, "The request reached NetSuite after its deadline, and changed nothing.") == (
+        rotation.state,
+        rotation.waiting_for,
+    )
+    assert [] == simulator.history.effects("installed")
+    assert any("clock" in finding.message and not finding.ok for finding in app.doctor.examine("acme"))
+    simulator.clock.offset = timedelta(0)
+    completed_later(app, simulator, rotation)
+
+
+def test_netsuite_is_minutes_behind(app: App, simulator: Simulator) -> None:
+    """NetSuite takes no assertion from the future: parked, and told to look at the clock; once right, completed."""
+    simulator.clock.offset = timedelta(minutes=-4)
+    rotation = carry(app, app.rotations.request("acme", actor="tester"))
+    code, advice = failure(rotation)
+    assert ("SIGN_IN_REFUSED", True) == (code, "this machine's clock" in advice)
+    simulator.clock.offset = timedelta(0)
+    carry(app, app.rotations.resume(rotation.id, actor="tester"))
+    completed_once(app, simulator, rotation)
+
+
+def test_two_workers_whose_clocks_are_minutes_apart(app: App, simulator: Simulator, clock: WrongClock) -> None:
+    """What a worker that is ahead leaves, another takes up as many minutes later; nobody does anything twice."""
+    clock.off = timedelta(minutes=1)
+    rotation = uploaded(app, simulator)
+    clock.off = timedelta(0)
+    assert app.store.claim("other", lease=15, now=clock.now()) is None
+    completed_later(app, simulator, rotation)
+
+
+def completed_later(app: App, simulator: Simulator, rotation: Rotation) -> None:
+    """Carry the rotation on when it is available, by whatever clock."""
+    claim = app.store.claim("other", lease=15, now=rotation.available_at, rotation_id=rotation.id)
+    assert claim
+    with app.engine() as engine:
+        engine.run(claim)
+    completed_once(app, simulator, rotation)

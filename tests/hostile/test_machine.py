@@ -1,0 +1,93 @@
+"""A machine that is short of threads or of file descriptors."""
+
+import resource
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from hostile.stage import Worker, completed_once, until
+
+from orchestrator.bootstrap import App
+from simulator import Simulator
+from states.state import State
+
+Start = Callable[..., AbstractContextManager[Worker]]
+
+CROWDED = '''
+import os, pathlib, threading
+
+start = threading.Thread.start
+
+def crowded(thread):
+    """There is no room for threads of this name, as long as the file is there."""
+    if thread.name.startswith(os.environ["CROWDED"]) and pathlib.Path(os.environ["WHILE"]).exists():
+        raise RuntimeError("can't start new thread")
+    start(thread)
+
+threading.Thread.start = crowded
+'''
+"""A sitecustomize.py: Python imports it at start-up. As root, no limit on processes holds."""
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """The environment of a process that cannot start threads of that name while the file ``crowded`` is there."""
+    place = tmp_path / "site"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(CROWDED)
+    (tmp_path / "crowded").touch()
+    return lambda name: {"PYTHONPATH": str(place), "CROWDED": name, "WHILE": str(tmp_path / "crowded")}
+
+
+@pytest.mark.parametrize("name", ["keyturn-worker-2", "keyturn-heart", "keyturn-signals"])
+def test_no_thread_for_the_worker(worker: Start, crowded: Callable[[str], dict[str, str]], name: str) -> None:
+    """A worker that cannot have all its threads ends at once, none left behind, with a sentence, a code and 1."""
+    with worker(threads=2, **crowded(name)) as running:
+        assert 1 == running.process.wait(60)
+    assert not running.tracebacks
+    told = running.log.read_text()
+    assert "This machine lets Keyturn start no more threads. [MACHINE_EXHAUSTED]" in told
+    assert "ulimit -u" in told
+
+
+def test_no_thread_for_a_call(
+    app: App, simulator: Simulator, worker: Start, crowded: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    """A call that needs a thread is not sent, which is no doubt; when there are threads again, all goes on."""
+    rotation = app.rotations.request("acme", actor="tester")
+    with worker(**crowded("keyturn-connect")) as running:
+        running.wait_to_say("step will be tried again", code="TRY_LATER")
+        (tmp_path / "crowded").unlink()
+        completed_once(app, simulator, rotation)
+        assert 0 == running.stop()
+    assert app.rotations.show(rotation.id).in_flight_until is None
+    assert not running.tracebacks
+
+
+def test_no_thread_to_watch_over_an_answer(
+    app: App, simulator: Simulator, worker: Start, crowded: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    """What was sent and cannot be listened to is repeated only where it changes nothing."""
+    rotation = app.rotations.request("acme", actor="tester")
+    with worker(**crowded("Thread-")) as running:  # a timer's name
+        running.wait_to_say("step will be tried again", code="TRY_LATER")
+        (tmp_path / "crowded").unlink()
+        completed_once(app, simulator, rotation)
+        assert 0 == running.stop()
+    assert not running.tracebacks
+
+
+@pytest.mark.parametrize("is_warm", [False, True], ids=["at its first rotation", "later"])
+def test_no_descriptors(several: App, simulator: Simulator, worker: Start, *, is_warm: bool) -> None:
+    """Without descriptors nothing can be opened or sent: the worker says so and lives, and goes on when it has some."""
+    with worker() as running:
+        if is_warm:
+            before = several.rotations.request("bravo", actor="tester")
+            until(lambda: several.rotations.show(before.id).state is State.COMPLETED)
+        until(lambda: running.threads == 4)  # the main one, signals, heart, one that works
+        with running.limited(resource.RLIMIT_NOFILE, len(running.files())):
+            rotation = several.rotations.request("acme", actor="tester")
+            until(lambda: running.said("step will be tried again") or running.said("worker will try again"))
+        completed_once(several, simulator, rotation)
+        assert 0 == running.stop()
