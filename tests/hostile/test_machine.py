@@ -1,5 +1,6 @@
 """A machine that is short of threads or of file descriptors."""
 
+import errno
 import resource
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,8 +9,11 @@ from pathlib import Path
 import pytest
 from hostile.stage import Worker, completed_once, until
 
+from orchestrator import bootstrap
 from orchestrator.bootstrap import App
+from orchestrator.cli import application
 from simulator import Simulator
+from states.errors import TryLater
 from states.state import State
 
 Start = Callable[..., AbstractContextManager[Worker]]
@@ -91,3 +95,52 @@ def test_no_descriptors(several: App, simulator: Simulator, worker: Start, *, is
             until(lambda: running.said("step will be tried again") or running.said("worker will try again"))
         completed_once(several, simulator, rotation)
         assert 0 == running.stop()
+
+
+def test_a_step_that_met_a_shortage(app: App, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is put off, not parked; what it may have sent by then is in doubt, and is looked for before it goes on."""
+    rotation = app.rotations.request("acme", actor="tester")
+    claim = app.store.claim("tester", lease=15, now=app.clock.now())
+    assert claim
+    with monkeypatch.context() as short, app.engine() as engine:
+        short.setattr(app.connect("acme").netsuite, "install", _raise(OSError(errno.EMFILE, "secret")))
+        put_off = engine.run(claim)
+    assert "This machine is short of something that Keyturn needs: Too many open files." == put_off.waiting_for
+    assert (State.KEY_GENERATED, True) == (put_off.state, put_off.doubt_since is not None)
+    again = app.store.claim("tester", lease=15, now=put_off.available_at)
+    assert again
+    with app.engine() as engine:
+        engine.run(again)
+    completed_once(app, simulator, rotation)
+
+
+@pytest.mark.parametrize("error", [TryLater("The database is away."), OSError(errno.EMFILE, "no more files")])
+def test_a_rotation_is_not_blamed_for_its_machine(app: App, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Where the database is away, or the machine short, before anything was begun, the rotation is as it was."""
+    rotation = app.rotations.request("acme", actor="tester")
+    claim = app.store.claim("tester", lease=15, now=app.clock.now())
+    assert claim
+    monkeypatch.setattr(app, "connect", _raise(error))
+    with app.engine() as engine, pytest.raises(type(error)):
+        engine.run(claim)
+    assert rotation == app.rotations.show(rotation.id)
+    assert app.store.claim("other", lease=15, now=app.clock.now()), "it was given back"
+
+
+def test_a_command_without_descriptors(
+    app: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what the machine lacks, in the system's own words, with a code and 1."""
+    del app  # its settings are in the environment by now
+    monkeypatch.setattr(bootstrap, "start", _raise(OSError(errno.EMFILE, "secret")))
+    assert 1 == application.run(["rotation", "list"])
+    told = capsys.readouterr().err
+    assert "short of something that Keyturn needs: Too many open files. [MACHINE_EXHAUSTED]" in told
+    assert "secret" not in told.partition("error:")[2]
+
+
+def _raise(error: Exception) -> Callable[..., None]:
+    def work(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    return work

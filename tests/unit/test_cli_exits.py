@@ -24,6 +24,7 @@ CODES = {
     errors.AlreadyExists: 6,
     errors.Stale: 6,
     errors.IllegalMove: 6,
+    errors.Exhausted: 1,
     errors.TryLater: 7,
     errors.Throttled: 7,
     errors.NotSavedYet: 7,
