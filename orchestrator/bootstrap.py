@@ -50,7 +50,7 @@ class App:
         self.clock = SystemClock()
         self.random = SystemRandom()
         self.worker_name = f"{socket.gethostname()}:{os.getpid()}"
-        self._ports: dict[tuple[str, int], Ports] = {}
+        self._ports: dict[str, tuple[int, Ports]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -123,11 +123,12 @@ class App:
         Nothing is sent yet. Raises NotFound, VaultLocked, SealBroken, SignInRefused when a secret is missing.
         """
         connection = self.store.connection(name)
-        key = (connection.name, connection.version)
         with self._lock:
-            if key not in self._ports:
-                self._ports[key] = self._wiring.ports(connection)
-            return self._ports[key]
+            version, ports = self._ports.get(name, (None, None))
+            if ports is None or version != connection.version:
+                ports = self._wiring.ports(connection)
+                self._ports[name] = connection.version, ports
+            return ports
 
     @cached_property
     def _wiring(self) -> "Wiring":

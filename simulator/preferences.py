@@ -120,6 +120,15 @@ class CompanySettings:
         """
         self._act_outside("foreign", lambda held: self._with_certificate(held, pem))
 
+    def delete_duplicates(self) -> None:
+        """Delete all preferences that carry the certificate but the last, as an administrator does by hand."""
+
+        def kept(held: Held) -> Held:
+            doomed = [each for each in held.preferences if each.name == self._certificate_preference][:-1]
+            return replace(held, preferences=tuple(each for each in held.preferences if each not in doomed))
+
+        self._act_outside("administrator", kept)
+
     def meddle(self, fault: Fault) -> None:
         """Do to certificate and preference what a fault of the kind missing, foreign or stale says."""
         if fault.kind == "stale":

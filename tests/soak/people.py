@@ -59,6 +59,8 @@ class People:
         self.parked[rotation.failure.code] += 1
         if rotation.failure.code == SignInRefused.code:
             self._consent(rotation.connection)
+        if "Delete all but one" in rotation.failure.next_action:
+            self._simulator.pairs[self._accounts[rotation.connection]].openair.settings.delete_duplicates()
         for verb, options in self._commands(rotation):
             try:
                 self._run(rotation.id, verb, options)
