@@ -12,7 +12,7 @@ from typing import Final
 from states import advice, window
 from states.certificate import Certificate
 from states.connection import Connection
-from states.errors import CertificateRecordMissing, Drift, KeyturnError
+from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError
 from states.ports import Record
 from states.rotation import Rotation
 from states.state import State
@@ -131,8 +131,24 @@ def _drift(facts: Facts) -> Problem | None:
         return None
     return Problem(
         Drift.code,
-        "NetSuite signs with another key than that of the certificate in OpenAir: imports are refused.",
+        "NetSuite does not sign with the key of the certificate in OpenAir: imports are refused.",
         _rotate(facts),
+    )
+
+
+def _foreign(facts: Facts) -> Problem | None:
+    """Both sides agree on a certificate that is nobody's that Keyturn knows: it would be rotated too late, or early."""
+    ours = facts.connection.current
+    if not facts.agree or ours is None or not isinstance(facts.openair, Certificate):
+        return None
+    candidate = facts.rotation.candidate if facts.rotation else None
+    if facts.openair.fingerprint in (ours.fingerprint, candidate and candidate.fingerprint):
+        return None
+    choice = " Nothing is replaced: you can adopt that certificate then, or overwrite it." if not facts.rotation else ""
+    return Problem(
+        ForeignRotation.code,
+        "Both sides hold a certificate that Keyturn did not put there, so it does not rotate it in time.",
+        _rotate(facts) + choice,
     )
 
 
@@ -197,6 +213,7 @@ _LOOKS: Final[tuple[Callable[[Facts], Problem | None], ...]] = (
     _placeholder,
     _openair_empty,
     _drift,
+    _foreign,
     _due,
     _not_yet_valid,
     _parked,

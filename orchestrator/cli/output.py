@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -49,6 +50,9 @@ STYLES: Final = {
 
 _GAP: Final = "  "
 _INDENT: Final = "    "
+_COMMAND: Final = re.compile(r"`[^`]*`")
+_GLUE: Final = "\0"
+"""Stands for a space at which a line is not broken."""
 
 
 class Output:
@@ -149,18 +153,22 @@ def _print(text: str, stream: TextIO | None = None) -> None:
 
 
 def _wrapped(text: str, label: str, stream: TextIO | None = None) -> str:
-    """``label`` and ``text``; at a terminal wrapped between words, the further lines below the text's beginning."""
+    """``label`` and ``text``; at a terminal wrapped between words, the further lines below the text's beginning.
+
+    A `command` is one word: whoever copies it gets it whole.
+    """
     if not (stream or sys.stdout).isatty():
         return label + text
     indent = len(label) + len(text) - len(text.lstrip(" "))
-    return textwrap.fill(
-        label + text,
+    filled = textwrap.fill(
+        label + _COMMAND.sub(lambda command: command[0].replace(" ", _GLUE), text),
         shutil.get_terminal_size().columns,
         subsequent_indent=" " * indent,
         break_long_words=False,
         break_on_hyphens=False,
         replace_whitespace=False,
     )
+    return filled.replace(_GLUE, " ")
 
 
 def _styled(text: str, style: str, stream: TextIO | None = None) -> None:

@@ -51,7 +51,7 @@ def _tell(session: Session, told: Explanation, found: Health | None, summary: st
             out.text(f"  {line}")
     out.text("\nWhat is possible now")
     for verb, why_not in told.verbs:
-        out.text(f"  {verb.name:8} {why_not or verb.command.format(id=rotation.id)}")
+        out.text(f"no: {why_not}" if why_not else verb.command.format(id=rotation.id), label=f"  {verb.name:8} ")
     out.text("\nNext")
     for line in told.advice.sentence.splitlines():
         out.text(f"  {line}")

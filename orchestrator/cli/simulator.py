@@ -53,13 +53,10 @@ def package() -> ModuleType:
 def _announce(out: Output, told: dict[str, Any]) -> None:
     credentials = Path(next(iter(told["credentials"].values())))
     command = add_command("sandbox", credentials)
-    rows = [
-        ("NetSuite", told["netsuite_url"]),
-        ("OpenAir", told["openair_url"]),
-        ("control", told["control_url"]),
-        ("connect", shlex.join(command)),
-    ]
+    rows = [("NetSuite", told["netsuite_url"]), ("OpenAir", told["openair_url"]), ("control", told["control_url"])]
     out.show({**told, "connect": command}, told["control_url"], rows)
+    # Never wrapped: it is there to be copied.
+    out.say(f"\nConnect to them, in another terminal:\n{shlex.join(command)}")
 
 
 def add_command(name: str, credentials: Path) -> list[str]:

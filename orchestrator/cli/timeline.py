@@ -67,9 +67,10 @@ def summary(rotation: Rotation, now: datetime) -> str:
         return f"Parked in {rotation.position} after {words.span(rotation.failure.at - rotation.created_at)}"
     took = words.span((rotation.closed_at or now) - rotation.created_at)
     how = rotation.ending.capitalize() if rotation.ending else rotation.state
+    ended = f"Still {rotation.state} after {took}" if rotation.is_open else f"{how} in {took}"
     attempts = f", {rotation.attempt} attempts" if rotation.attempt > 1 else ""
     skew = rotation.skew(now)
-    return f"{how} in {took}" + (f", skew {words.span(skew)}" if skew is not None else "") + attempts
+    return ended + (f", skew {words.span(skew)}" if skew is not None else "") + attempts
 
 
 def line(entry: Entry, before: Entry | None, connection: str) -> str:

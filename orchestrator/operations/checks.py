@@ -66,23 +66,26 @@ def _facts(connection: Connection, store: Store, ports: Ports) -> Facts:
         openair = ports.openair.read()
     except KeyturnError as error:
         openair = error
-    both = isinstance(netsuite, Record) and isinstance(openair, Certificate)
+    agree = None
+    if isinstance(netsuite, Record) and isinstance(openair, Certificate):
+        try:
+            agree = _agree(ports, openair)
+        except KeyturnError as error:
+            netsuite = error
     return Facts(
         connection=connection,
         now=ports.clock.now(),
         netsuite=netsuite,
         openair=openair,
-        agree=_agree(ports, openair) if both and isinstance(openair, Certificate) else None,
+        agree=agree,
         rotation=store.open_rotation(connection.name),
     )
 
 
-def _agree(ports: Ports, certificate: Certificate) -> bool | None:
-    """Whether NetSuite's signature verifies with ``certificate``; None where NetSuite could not be asked."""
+def _agree(ports: Ports, certificate: Certificate) -> bool:
+    """Whether NetSuite's signature verifies with ``certificate``. Raises where NetSuite could not be asked."""
     challenge = Challenge.of(ports.random.bytes(32))
     try:
         return certificate.verifies(ports.netsuite.sign(challenge), challenge.text)
     except (CannotSign, CertificateRecordMissing):
         return False
-    except KeyturnError:
-        return None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.terminal import NAME, Home, Run, error
+from factories import a_certificate
 from judge import assert_openair_came_second, installed, saved
 
 from simulator import Fault, Simulator
@@ -264,3 +265,30 @@ def test_adopted(connected: Home, simulator: Simulator) -> None:
     assert (0, "adopted") == (adopted.returncode, json.loads(adopted.stdout)["ending"])
     assert record.fingerprint == connected.json("connection", "show", NAME)["certificate"]["fingerprint"]
     assert (0, "project=T") == (connected("health").returncode, simulator.imports.send())
+
+
+@pytest.mark.parametrize("where", ["NetSuite", "OpenAir"])
+def test_drift_is_found_though_nobody_rotated(connected: Home, simulator: Simulator, where: str) -> None:
+    """Whichever side somebody changed: health says that imports are refused, which is true, and how to mend it."""
+    assert 0 == rotate(connected).returncode
+    if where == "NetSuite":
+        simulator.netsuite.record.reset("foreign")
+    else:
+        simulator.openair.settings.save_outside(a_certificate().pem)
+    health = connected("health", NAME, "-o", "json")
+    assert (3, "DRIFT") == (health.returncode, json.loads(health.stdout)["problems"][0]["code"])
+    assert "No valid certificate available for real-time import" == json.loads(health.stdout)["sentence"]
+    assert str(simulator.imports.send()).startswith("Error:")
+
+
+def test_a_foreign_rotation_of_both_sides_is_found(connected: Home, simulator: Simulator) -> None:
+    """Imports go in, so the vendor's sentence is good; health tells that Keyturn does not look after that one."""
+    assert 0 == rotate(connected).returncode
+    simulator.netsuite.record.reset("foreign")
+    assert simulator.netsuite.record.held
+    simulator.openair.settings.save_outside(simulator.netsuite.record.held.pair.certificate_pem())
+    health = connected("health", NAME, "-o", "json")
+    told = json.loads(health.stdout)
+    assert (3, ["FOREIGN_ROTATION"]) == (health.returncode, [problem["code"] for problem in told["problems"]])
+    assert told["sentence"].startswith("Current real-time import certificate is valid until")
+    assert "project=T" == simulator.imports.send()

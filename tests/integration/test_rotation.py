@@ -148,6 +148,13 @@ def test_foreign_rotation_is_parked(app: App, simulator: Simulator, rotate: Rota
     assert_openair_came_second(simulator.history.entries())
 
 
+def test_an_agreement_that_could_not_be_tried_is_a_problem(app: App, simulator: Simulator, rotate: Rotate) -> None:
+    """NetSuite tells of its record but cannot be asked for a signature: health says so, not that all is well."""
+    rotate()
+    simulator.faults.add(Fault("netsuite.restlet", "503", action="sign", times=None))
+    assert ["TRY_LATER"] == [problem.code for problem in app.checks.health(NAME).problems]
+
+
 def test_openair_out_of_reach_stops_before_the_upload(app: App, simulator: Simulator, rotate: Rotate) -> None:
     """When OpenAir refuses the sign-in, NetSuite is left as it is: no outage begins."""
     simulator.faults.add(Fault("openair.api", "401", times=None))

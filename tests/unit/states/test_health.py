@@ -15,7 +15,7 @@ from states.errors import KeyturnError, SignInRefused, TryLater
 from states.health import Facts, Health, check
 from states.ports import PLACEHOLDER_FILE, Record
 from states.state import State
-from tests.unit.states.conftest import ID, NOW, a_pair, a_rotation, parked
+from tests.unit.states.conftest import ID, NOW, Pair, a_pair, a_rotation, parked
 
 CERTIFICATE = a_pair(not_after=NOW + timedelta(days=100)).certificate
 EXPIRED = a_pair(not_before=NOW - timedelta(days=100), not_after=NOW - timedelta(days=1)).certificate
@@ -133,6 +133,26 @@ def test_an_empty_openair() -> None:
     (problem,) = check(facts(openair=None, agree=None)).problems
     assert "OPENAIR_EMPTY" == problem.code
     assert problem.next_action.startswith(ROTATE)
+
+
+def test_a_foreign_certificate_on_both_sides() -> None:
+    """Imports are accepted, but Keyturn counts to another expiry: the way to adopting is told."""
+    connection = a_connection(current=a_pair().certificate)
+    (problem,) = check(facts(connection=connection)).problems
+    assert "FOREIGN_ROTATION" == problem.code
+    assert problem.next_action.startswith(ROTATE)
+    assert "adopt" in problem.next_action
+
+
+@pytest.mark.parametrize("state", [State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR])
+def test_the_candidate_is_not_foreign(state: State, pair: Pair) -> None:
+    """A rotation on its way has put its own certificate there, and parked it says what is the matter itself."""
+    connection = a_connection(current=CERTIFICATE)
+    rotation = a_rotation(pair, state)
+    assert "FOREIGN_ROTATION" not in codes(
+        check(facts(connection=connection, openair=pair.certificate, rotation=rotation))
+    )
+    assert "FOREIGN_ROTATION" not in codes(check(facts(connection=connection, rotation=rotation)))
 
 
 def test_drift() -> None:
