@@ -1,8 +1,8 @@
 /*
  * The protocol of a rotation, for spin (https://spinroot.com). README.md tells what is modelled and what is not.
  *
- * One connection and ROTATIONS rotations of it, one after the other; two workers; an operator; the two systems, and
- * what can go wrong between them. A run may have MISFORTUNES of any kinds, at any points:
+ * One connection and ROTATIONS rotations of it, one after the other; two workers; an operator who resumes or abandons,
+ * and Ada, who restores or adopts (endings.pml); the two systems, and what can go wrong between them. A run may have MISFORTUNES of any kinds, at any points:
  *
  *   a worker dies; its lease runs out in mid-call; it is stopped between two steps
  *   a call is put off, refused, or breaks the worker's code; its answer is lost: done, not done, or done late
@@ -53,6 +53,8 @@ bool install_creates[ROTATIONS];
 /* What a worker does next: one remote call, or one write of the store. Between two of these anything may happen. */
 mtype:phases = { idle, sign, check, install, read, save, store, stop };
 
+mtype:endings = { Abandoned, Restored, Adopted };
+
 /* A row of the table `rotations`; in a worker's hand, the row as it read it or as it last wrote it. */
 typedef Rotation {
   mtype:states state;
@@ -61,15 +63,19 @@ typedef Rotation {
   byte tries;                                  /* put-offs of the step in hand */
   bool doubt;                                  /* a write may have been sent whose answer nobody saw */
   bool may_create, may_overwrite;              /* what the operator allowed on resuming */
+  bool foreign;                                /* it is parked because NetSuite signed as a stranger */
 }
 
 Rotation row[ROTATIONS];
-bool abandoned[ROTATIONS];                     /* it stays Failed, but is closed */
+mtype:endings ending[ROTATIONS];               /* how it was closed though it stays Failed; 0 while it was not */
+bool restoring[ROTATIONS];                     /* the certificate before is being put back: it may have been sent */
 byte rotations;                                /* how many were asked for so far */
 byte current = PREVIOUS;                       /* what the connection was given last */
 byte expected[ROTATIONS];                      /* what NetSuite is expected to hold before the upload */
 
-#define NOBODY WORKERS
+#define ADA    WORKERS                         /* whoever restores or adopts (endings.pml); she holds it as a worker does */
+#define ACTORS (WORKERS + 1)
+#define NOBODY ACTORS
 byte holder[ROTATIONS] = NOBODY;               /* who holds it, or held it when the lease ran out */
 bool leased[ROTATIONS];                        /* the lease still runs, by the database's clock */
 bool in_flight[ROTATIONS];                     /* what was sent in doubt may still land: in_flight_until is to come */
@@ -78,10 +84,11 @@ bool in_flight[ROTATIONS];                     /* what was sent in doubt may sti
  * Versions and fencing tokens only grow, and are only compared for equality with what was read. One bit each says as
  * much: whether nobody wrote the row, or claimed it, since then.
  */
-bool version_is_as_read[WORKERS], fence_is_mine[WORKERS], operators_version_is_as_read;
+bool version_is_as_read[ACTORS], fence_is_mine[ACTORS], operators_version_is_as_read;
 
-byte busy_with[WORKERS];                       /* the rotation that a live worker has in hand, from 1; or 0 */
-bool overdue[WORKERS];                         /* the deadline of its try's install is over */
+byte busy_with[ACTORS];                        /* the rotation that a live worker, or Ada, has in hand, from 1; or 0 */
+bool overdue[ACTORS];                          /* the deadline of its try's install is over */
+bool ada_noted;                                /* she noted that she is about to put the certificate before back */
 bool about_to_save[WORKERS];                   /* it saw that it holds the rotation, and saves next */
 byte operator_read;                            /* the rotation that the operator has in view, from 1; or 0 */
 byte misfortunes = MISFORTUNES;                /* how many may still happen */
@@ -98,7 +105,7 @@ int calls, lull = LULL;
 #endif
 
 #define ACTIVE(r)   (row[r].state != Completed && row[r].state != Failed)
-#define OPEN(r)     ((r) < rotations && row[r].state != Completed && !abandoned[r])
+#define OPEN(r)     ((r) < rotations && row[r].state != Completed && !ending[r])
 #define PARKED(r)   (OPEN(r) && row[r].state == Failed)
 #define SECOND      (ROTATIONS - 1)
 
@@ -148,6 +155,13 @@ int calls, lull = LULL;
 #define MAY_ABANDON(r)              true
 #else
 #define MAY_ABANDON(r)              (!row[r].doubt && RANK_OF(row[r]) <= RANK(KeyGenerated))
+#endif
+
+/* What an unfinished restore sent must have landed before the rotation goes on. */
+#ifdef NO_RESUME_WAITS
+#define MAY_RESUME(r)               true
+#else
+#define MAY_RESUME(r)               (!(restoring[r] && in_flight[r]))
 #endif
 
 /* A rotation is held off until whatever was in doubt of the one before has landed or never will. */
@@ -270,7 +284,10 @@ mtype:properties = {
   none_overwritten, /* what was seen to be a stranger's is not replaced unless a person allowed it */
   none_unnoticed,   /* OpenAir is not written when NetSuite was changed while nobody was at work */
   saved_is_seen,    /* SavedToOpenAir: OpenAir held the candidate */
-  both_agree,       /* Completed: both hold the candidate, but for what a stranger wrote while that was looked at */
+  both_agree,       /* Completed, restored, adopted: both hold the candidate, the one before, or some same one, but for
+                       what a stranger wrote while that was looked at */
+  restore_helps,    /* the certificate before is put back only where OpenAir holds it */
+  none_undone,      /* nothing that was sent lands on what was settled since: restored, adopted, or resumed */
   abandoned_unsent, /* NetSuite is never sent the certificate of a rotation that was abandoned */
   none_overtaken,   /* nothing of a rotation lands once the next one was begun */
   none_lost         /* when all comes to rest, no rotation is under way: each was completed or parked */
@@ -290,6 +307,7 @@ mtype:properties = {
 /* printf knows the names of a plain variable's values only. */
 hidden mtype:properties violated;
 hidden mtype:states shown_state, shown_from;
+hidden mtype:endings shown_ending;
 hidden mtype:phases shown_call;
 
 /* Once misfortunes end, each rotation is completed or parked in time, however often it is resumed. */
@@ -304,12 +322,13 @@ bool install_unsettled[ROTATIONS];             /* one was sent by the holder, an
 bool save_unsettled[ROTATIONS];
 bool seen_in_openair[ROTATIONS];               /* OpenAir held the candidate */
 bool changed_unseen;                           /* NetSuite was changed while nobody worked, and not asked since */
-bool meddled[WORKERS];                         /* somebody else wrote since this worker's step began */
+bool meddled[ACTORS];                          /* somebody else wrote since this worker's step began */
 
 /* === the two systems ============================================================================================== */
 
 inline netsuite_takes(r, certificate, create) {
   MUST(none_overtaken, (r) == begun);
+  MUST(none_undone, ((certificate) == expected[r] -> row[r].state == Failed && ending[r] != Adopted : !ending[r]));
   if
   :: netsuite == MISSING && !(create)
   :: else -> netsuite = certificate
@@ -329,12 +348,14 @@ inline openair_takes(r, certificate) {
 inline written(r, writer) {
   version_is_as_read[0] = version_is_as_read[0] && (writer == 0 || busy_with[0] != r + 1);
   version_is_as_read[1] = version_is_as_read[1] && (writer == 1 || busy_with[1] != r + 1);
+  version_is_as_read[ADA] = version_is_as_read[ADA] && (writer == ADA || busy_with[ADA] != r + 1);
   operators_version_is_as_read = operators_version_is_as_read && operator_read != r + 1;
   shown_state = row[r].state;
   shown_from = row[r].failed_from;
-  printf("@ row %d %e from=%e candidate=%d tries=%d doubt=%d flight=%d create=%d overwrite=%d netsuite=%d openair=%d\n", r,
-         shown_state, shown_from, row[r].candidate, row[r].tries, row[r].doubt, in_flight[r], row[r].may_create,
-         row[r].may_overwrite, netsuite, openair)
+  shown_ending = ending[r];
+  printf("@ row %d %e from=%e ending=%e candidate=%d tries=%d doubt=%d flight=%d create=%d overwrite=%d restoring=%d foreign=%d netsuite=%d openair=%d\n",
+         r, shown_state, shown_from, shown_ending, row[r].candidate, row[r].tries, row[r].doubt, in_flight[r],
+         row[r].may_create, row[r].may_overwrite, restoring[r], row[r].foreign, netsuite, openair)
 }
 
 #define CLAIMABLE(r) ((r) < rotations && ACTIVE(r) && AVAILABLE(r) && (holder[r] == NOBODY || !LEASE_RUNS(r)))
@@ -343,6 +364,7 @@ inline written(r, writer) {
 inline claim(r) {
   printf("@ claim %d %d\n", me, r);
   fence_is_mine[1 - me] = fence_is_mine[1 - me] && busy_with[1 - me] != r + 1;
+  fence_is_mine[ADA] = fence_is_mine[ADA] && busy_with[ADA] != r + 1;
   fence_is_mine[me] = true;
   version_is_as_read[me] = true;
   busy_with[me] = r + 1;
@@ -381,7 +403,7 @@ inline advance(r) {
         save_unsettled[r] = false
      :: todo == unknown -> my.doubt = my.doubt || DOUBT_AFTER_LOSS
      :: todo == put_off -> my.tries++
-     :: todo == park -> my.failed_from = my.state; my.state = Failed
+     :: todo == park -> my.failed_from = my.state; my.state = Failed; my.foreign = signed_by_another
      fi;
      MUST(only_forward, RANK_OF(my) >= RANK_OF(row[r]));
      MUST(saved_is_seen, my.state != SavedToOpenAir || seen_in_openair[r]);
@@ -395,7 +417,8 @@ inline advance(r) {
      row[r].doubt = my.doubt;
      row[r].may_create = my.may_create;
      row[r].may_overwrite = my.may_overwrite;
-     in_flight[r] = in_flight[r] || my.doubt;
+     row[r].foreign = my.foreign;
+     in_flight[r] = in_flight[r] || (todo == unknown && DOUBT_AFTER_LOSS) || broken;
      written(r, me);
      if
      :: todo == unknown -> holder[r] = me; leased[r] = true; then = Noted
@@ -443,6 +466,7 @@ inline go_on() {
      fi
   :: then == Try ->
      reads = 0; sent_it = false; saved_it = false; noted = false; openair_read = false; stranger = false;
+     signed_by_another = false;
      in_doubt = my.doubt;
      overdue[me] = false;
      if
@@ -496,22 +520,23 @@ inline go_on() {
      sent_it = false; saved_it = false
   :: then == Later && !sent_it && !saved_it ->
      tried++;
+     signed_by_another = false;
      if
      :: tried < TRIES -> then = Try
      :: tried >= TRIES && !PATIENCE_ENDS(my.tries) -> todo = put_off; then = Store
      :: tried >= TRIES && PATIENCE_ENDS(my.tries) -> todo = park; then = Store
      fi
   :: then == Refused && !sent_it && !saved_it -> todo = park; then = Store
-  :: then == Broke -> my.doubt = true; todo = park; then = Store
+  :: then == Broke -> my.doubt = true; broken = true; signed_by_another = false; todo = park; then = Store
   :: then == Store -> phase = store; then = Wait
   :: then == LetGo ->                          /* it forgets everything */
      busy_with[me] = 0; version_is_as_read[me] = false; fence_is_mine[me] = false; meddled[me] = false;
      overdue[me] = false; about_to_save[me] = false;
      my.state = 0; my.failed_from = 0; my.candidate = 0; my.tries = 0;
-     my.doubt = false; my.may_create = false; my.may_overwrite = false;
+     my.doubt = false; my.may_create = false; my.may_overwrite = false; my.foreign = false;
      r = 0; why = is_ready; todo = move; sends = idle; tried = 0; looks = 0; wanted = 0; reads = 0;
      in_doubt = false; sent_it = false; saved_it = false; noted = false; proved = false;
-     openair_read = false; stranger = false;
+     openair_read = false; stranger = false; signed_by_another = false; broken = false;
      phase = idle; then = Wait
   :: then == Wait -> break
   od
@@ -547,7 +572,9 @@ inline netsuite_sign() {
         if
         :: IS_PROOF(netsuite, my.candidate) -> then = Proved
         :: !IS_PROOF(netsuite, my.candidate) && netsuite == expected[r] && STILL_EXPECTED(my.state) -> then = Look
-        :: else -> then = (MAY_REPLACE(my.may_overwrite) -> Look : Refused)
+        :: else ->
+           then = (MAY_REPLACE(my.may_overwrite) -> Look : Refused);
+           signed_by_another = (then == Refused)
         fi
      fi
   fi
@@ -579,7 +606,7 @@ inline netsuite_install() {
   MUST(none_overwritten, !stranger || my.may_overwrite);
   LOOKED(install_unsettled[r], looks);
   MUST(one_candidate, sent[r] == 0 || sent[r] == my.candidate);
-  MUST(abandoned_unsent, !abandoned[r]);
+  MUST(abandoned_unsent, ending[r] != Abandoned);
   if
   :: netsuite_gone -> printf("@ install %d gone\n", me); then = Later
   TROUBLE(install, !netsuite_gone && MISFORTUNE)
@@ -690,6 +717,8 @@ proctype Worker(byte me) {
   bool saved_it;                               /* the save of this try is being looked for */
   bool noted;                                  /* the store has it that nobody knows what came of it */
   bool proved;                                 /* NetSuite proved the candidate a moment ago */
+  bool signed_by_another;                      /* NetSuite signed as a stranger, which must not be replaced */
+  bool broken;                                 /* its code broke in this step */
   bool openair_read;                           /* onlooker's: OpenAir answered in this try */
   bool stranger;                               /* onlooker's: NetSuite signed as a stranger in this try */
 
@@ -715,6 +744,8 @@ end:
      }
   od
 }
+
+#include "endings.pml"
 
 /* === everybody else =============================================================================================== */
 
@@ -744,9 +775,9 @@ inline look_at(parked) {
   operators_version_is_as_read = true;
   back_to = row[r].failed_from;
   if
-  :: true
-  :: netsuite == MISSING -> create = true
-  :: netsuite != expected[r] || openair != expected[r] -> overwrite = true
+  :: MAY_RESUME(r)
+  :: MAY_RESUME(r) && netsuite == MISSING -> create = true
+  :: MAY_RESUME(r) && (netsuite != expected[r] || openair != expected[r]) -> overwrite = true
   :: MAY_ABANDON(r) -> abandon = true
   fi
 }
@@ -761,14 +792,17 @@ inline decide() {
   MUST(only_forward, RANK(back_to) >= RANK_OF(row[r]));
   MUST(abandoned_unsent, !abandon || sent[r] == 0);
   if
-  :: abandon -> abandoned[r] = true
+  :: abandon -> ending[r] = Abandoned
   :: !abandon ->
      row[r].state = back_to;
+     row[r].foreign = false;
+     restoring[r] = false;
      row[r].failed_from = 0;
      row[r].tries = 0;
      row[r].may_create = create;
      row[r].may_overwrite = overwrite
   fi;
+  fence_is_mine[ADA] = fence_is_mine[ADA] && busy_with[ADA] != r + 1;
   holder[r] = NOBODY;
   leased[r] = false;
   written(r, NOBODY)
@@ -781,14 +815,14 @@ proctype Operator() {
   bool create, overwrite, abandon;
 end:
   do
-  :: atomic { operator_read == 0 && PARKED(0) -> look_at(0) }
-  :: atomic { operator_read == 0 && PARKED(SECOND) -> look_at(SECOND) }
+  :: atomic { operator_read == 0 && PARKED(0) && (MAY_RESUME(0) || MAY_ABANDON(0)) -> look_at(0) }
+  :: atomic { operator_read == 0 && PARKED(SECOND) && (MAY_RESUME(SECOND) || MAY_ABANDON(SECOND)) -> look_at(SECOND) }
   :: atomic {
        operator_read != 0 ->
        if
-       :: AS_READ(operators_version_is_as_read) -> decide()
-       :: !AS_READ(operators_version_is_as_read) && abandon -> printf("@ abandon %d stale\n", r)
-       :: !AS_READ(operators_version_is_as_read) && !abandon ->
+       :: AS_READ(operators_version_is_as_read) && !leased[r] -> decide()
+       :: !(AS_READ(operators_version_is_as_read) && !leased[r]) && abandon -> printf("@ abandon %d stale\n", r)
+       :: !(AS_READ(operators_version_is_as_read) && !leased[r]) && !abandon ->
           printf("@ resume %d create=%d overwrite=%d stale\n", r, create, overwrite)
        fi;
        if
@@ -836,8 +870,11 @@ inline settle(r) {
   printf("@ settle %d\n", r);
   in_flight[r] = false;
   overdue[0] = overdue[0] || (busy_with[0] == (r) + 1 && !fence_is_mine[0]);
-  overdue[1] = overdue[1] || (busy_with[1] == (r) + 1 && !fence_is_mine[1])
+  overdue[1] = overdue[1] || (busy_with[1] == (r) + 1 && !fence_is_mine[1]);
+  overdue[ADA] = overdue[ADA] || (busy_with[ADA] == (r) + 1 && ada_noted)
 }
+
+#define MATTERS(r) ((r) + 1 < rotations || PARKED(r))  /* somebody waits for that */
 
 /* What must come in time: a request lands, or never will; the lease of a dead worker ends; a hold-off ends. */
 proctype Time() {
@@ -847,7 +884,8 @@ end:
   :: atomic { install_flies[SECOND] -> land_install(SECOND) }
   :: atomic { save_flies[0] -> land_save(0) }
   :: atomic { save_flies[SECOND] -> land_save(SECOND) }
-  :: atomic { in_flight[0] && rotations > 1 && ALL_LANDED(0) -> settle(0) }
+  :: atomic { in_flight[0] && MATTERS(0) && ALL_LANDED(0) -> settle(0) }
+  :: atomic { in_flight[SECOND] && MATTERS(SECOND) && ALL_LANDED(SECOND) -> settle(SECOND) }
   :: atomic { LEASES_END && leased[0] && IS_DEAD(0) -> expire(0) }
   :: atomic { LEASES_END && leased[SECOND] && IS_DEAD(SECOND) -> expire(SECOND) }
   od
@@ -857,14 +895,14 @@ end:
 inline changes_netsuite(certificate) {
   printf("@ foreign netsuite %d\n", certificate);
   netsuite = certificate;
-  meddled[0] = true; meddled[1] = true;
+  meddled[0] = true; meddled[1] = true; meddled[ADA] = true;
   changed_unseen = changed_unseen || (busy_with[0] == 0 && busy_with[1] == 0)
 }
 
 inline changes_openair(certificate) {
   printf("@ foreign openair\n");
   openair = certificate;
-  meddled[0] = true; meddled[1] = true
+  meddled[0] = true; meddled[1] = true; meddled[ADA] = true
 }
 
 /* What need not come at all. */
@@ -890,6 +928,9 @@ proctype Rest() {
 
 init {
   atomic {
-    run Worker(0); run Worker(1); run Schedule(); run Operator(); run Time(); run Fate(); run Rest()
+    run Worker(0); run Worker(1); run Schedule(); run Operator(); run Time(); run Fate(); run Rest();
+#ifndef WITHOUT_ADA
+    run Ada()
+#endif
   }
 }

@@ -36,6 +36,8 @@ class Scope:
     rotations: int
     misfortunes: int
     liveness: bool = False
+    ada: bool = True
+    """Whether somebody restores and adopts."""
     without: tuple[str, ...] = ()
     """The guards that are taken away."""
     only: str = ""
@@ -47,7 +49,8 @@ class Scope:
         guards = [f"-DNO_{guard}" for guard in self.without]
         looked_at = "0" if self.liveness else self.only  # no property has the number 0
         only = [f"-DONLY={looked_at}"] if looked_at else []
-        return [f"-DROTATIONS={self.rotations}", f"-DMISFORTUNES={self.misfortunes}", *guards, *only]
+        endings = [] if self.ada else ["-DWITHOUT_ADA"]
+        return [f"-DROTATIONS={self.rotations}", f"-DMISFORTUNES={self.misfortunes}", *endings, *guards, *only]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Found:
 
 
 QUICK: Final = (Scope(2, 2), Scope(2, 1, liveness=True))
-FULL: Final = (Scope(2, 3), Scope(2, 2, liveness=True))
+FULL: Final = (Scope(2, 3, ada=False), Scope(1, 3), Scope(2, 2), Scope(2, 2, liveness=True))
 
 MUTANTS: Final = (
     (("PROOF",), "openair_second"),
@@ -99,6 +102,13 @@ MUTANTS: Final = (
     (("HOLD_OFF",), "none_overtaken"),
     (("DEADLINE",), "none_overtaken"),
     (("CHECK",), "none_overtaken"),
+    (("DEADLINE",), "none_undone"),
+    (("RESTORE_WAITS",), "none_undone"),
+    (("RESTORE_NOTED",), "none_undone"),
+    (("RESTORE_HELPS",), "restore_helps"),
+    (("RESUME_WAITS",), "none_undone"),
+    (("ADOPT_WAITS",), "none_undone"),
+    (("AGREEMENT",), "both_agree"),
 )
 """Guards that are taken away, and a property that fails without them. Each guard and each property is here."""
 
@@ -166,7 +176,8 @@ def assertions() -> Iterator[str]:
 def explore(scope: Scope, optimisation: str) -> Found:
     """Generate, compile and run the explorer of one scope, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="keyturn-model-") as folder:
-        shutil.copy(MODEL, folder)
+        for part in MODEL.parent.glob("*.pml"):
+            shutil.copy(part, folder)
         _run(folder, "spin", *scope.defines, "-a", MODEL.name)
         # Liveness wants weak fairness: whoever can always go on does so in time. Safety needs no claim.
         kind = ["-DNFAIR=4"] if scope.liveness else ["-DSAFETY", "-DNOCLAIM"]

@@ -7,26 +7,28 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from factories import NOW, a_rotation, add
+from factories import NOW, a_rotation, add, carry, next_move
 
 from persistence.journal import ABANDON
 from persistence.store import Claim, Store
 from states import lifecycle, table
 from states.certificate import Certificate
-from states.errors import KeyturnError, RotationOpen, Stale
-from states.rotation import Rotation
+from states.errors import ForeignRotation, KeyturnError, RotationOpen, Stale
+from states.rotation import Candidate, Rotation
 from states.state import State
-from states.table import RESUME
-from tests.model.stage import A_WHILE, LEASE, Diverged, Mute, Systems, Worker
+from states.table import NEXT, RESUME
+from tests.model.stage import A_MOMENT, A_WHILE, LEASE, Diverged, Mute, Systems, Worker
 
 MODEL: Final = Path(__file__).parents[2] / "model" / "rotation.pml"
+ADA: Final = 2
+"""In the model, the number of whoever restores and adopts."""
 
 MUTED: Final = 4
 """In the model, a candidate's number is so much higher where NetSuite cannot sign with it."""
 CALLS: Final = ("sign", "install", "read", "save")
-WRITES: Final = ("check", "move", "unknown", "put_off", "park", "release")
+WRITES: Final = ("check", "move", "unknown", "put_off", "park", "release", "note", "close")
 """What a worker does with the store; it writes nothing when it checks its hold."""
-_WORKERS_EVENTS: Final = (*CALLS, *WRITES, "claim", "crash", "aged")
+_WORKERS_EVENTS: Final = (*CALLS, *WRITES, "claim", "crash", "aged", "restore", "adopt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class Replay:
         self._connection = connection
         self._ids = (f"{connection}/0", f"{connection}/1")
         self._systems = Systems()
-        self._workers = [Worker(name, url, self._systems) for name in ("w0", "w1")]
+        self._workers = [Worker(name, url, self._systems) for name in ("w0", "w1", "ada")]
+        _complete_first(store, connection, self._systems.previous)
         self._held: dict[str, Claim] = {}
         self._seen: dict[str, Rotation] = {}
         self._settled = NOW
@@ -122,7 +125,7 @@ class Replay:
         claim = who.store.claim(who.name, lease=LEASE, now=who.clock.time, rotation_id=wanted)
         assert claim, "the model claims what the store does not give"
         self._held[wanted] = claim
-        who.begin(claim)
+        who.carry(claim)
 
     def _about(self, worker: str, to_do: str) -> None:
         assert to_do == self._workers[int(worker)].at
@@ -159,13 +162,14 @@ class Replay:
         """The hold-off is over, and with it every deadline that was set before it began."""
         until = self._store.rotation(self._ids[int(rotation)]).in_flight_until
         assert until
-        self._settled = max(self._settled, until)
-        self._systems.time = self._now()
+        self._settled = max(self._settled, until + A_MOMENT)
+        # What Ada has not noted by now, she notes later.
+        self._systems.time = self._workers[ADA].clock.time = self._now()
 
     # --- people
 
     def _request(self, rotation: str) -> None:
-        current = self._store.connection(self._connection).current or self._systems.previous
+        current = self._store.connection(self._connection).current
         now = self._now()
         new = a_rotation(id=self._ids[int(rotation)], connection=self._connection, previous=current, now=now)
         stored = add(self._store, new)
@@ -186,6 +190,17 @@ class Replay:
         self._decide(seen, lifecycle.abandon(seen, self._now()), ABANDON, result)
         assert seen.candidate is None or seen.candidate.fingerprint not in self._systems.sent
 
+    def _restore(self, _ada: str, rotation: str, overwrite: str) -> None:
+        who, wanted = self._workers[ADA], self._ids[int(rotation)]
+        who.clock.time = self._now()
+        who.restore(wanted, overwrite=overwrite == "overwrite=1")
+        assert who.claim, "the model restores what the code does not"
+        self._held[wanted] = who.claim
+
+    def _adopt(self, _ada: str, rotation: str) -> None:
+        self._workers[ADA].clock.time = self._now()
+        self._workers[ADA].adopt(self._ids[int(rotation)])
+
     def _decide(self, before: Rotation, after: Rotation, event: str, expected: str) -> None:
         result = "stored"
         try:
@@ -205,12 +220,15 @@ class Replay:
         assert {"state": state, **expected} == {
             "state": rotation.state.value,
             "from": rotation.failure.failed_from.value if rotation.failure else "0",
+            "ending": rotation.ending.capitalize() if rotation.ending else "0",
             "candidate": self._number(rotation.candidate.certificate) if rotation.candidate else "0",
             "tries": str(rotation.tries),
             "doubt": str(int(rotation.doubt_since is not None)),
-            "flight": str(int(rotation.in_flight_until is not None)),
+            "flight": str(int((rotation.in_flight_until or self._settled) > self._settled)),
             "create": str(int(rotation.may_create_record)),
             "overwrite": str(int(rotation.may_overwrite)),
+            "restoring": str(int(rotation.restoring_since is not None)),
+            "foreign": str(int(rotation.failure is not None and rotation.failure.code == ForeignRotation.code)),
             "netsuite": self._number(self._systems.netsuite),
             "openair": self._number(self._systems.openair),
         }
@@ -232,3 +250,13 @@ class Replay:
 
     def _now(self) -> datetime:
         return max(self._settled, *(worker.clock.time for worker in self._workers))
+
+
+def _complete_first(store: Store, connection: str, certificate: Certificate) -> None:
+    """A rotation before the model's: it put ``certificate`` in place, and its key is kept."""
+    rotation = a_rotation(id=f"{connection}/before", connection=connection)
+    _, claim = store.request_for("before", connection, lambda _: rotation, lease=LEASE)
+    assert claim
+    made = next_move(claim.rotation, candidate=Candidate(certificate, f"{connection} {rotation.id}".encode()))
+    claim = store.advance(claim, made, event=NEXT[State.REQUESTED].trigger, detail={}, lease=LEASE)
+    carry(store, claim, State.COMPLETED)

@@ -2,8 +2,8 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -12,19 +12,29 @@ from factories import NOW, a_certificate, key_pem, signed
 
 from orchestrator.engine import Engine
 from orchestrator.heart import Heart
-from persistence.journal import PUT_OFF, UNKNOWN
+from orchestrator.operations.remedies import Remedies
+from persistence.journal import PUT_OFF, RESTORE, RESTORING, UNKNOWN
 from persistence.store import Claim, Store
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
-from states.errors import CannotSign, CertificateRecordMissing, NotPermitted, Stale, TryLater, Unknown
+from states.errors import (
+    CannotSign,
+    CertificateRecordMissing,
+    KeyturnError,
+    NotPermitted,
+    Stale,
+    TryLater,
+    Unknown,
+)
 from states.ports import Ports, Record, Report
-from states.rotation import Candidate, Confirmation, PrivateKey
+from states.rotation import Candidate, Confirmation, PrivateKey, Rotation
 from states.table import FAIL
 
 LEASE = 600.0
 """Seconds: no lease runs out by itself while a trace is replayed."""
 A_WHILE = timedelta(seconds=10)
 """Longer than a proof is fresh."""
+A_MOMENT = timedelta(seconds=1)
 PATIENCE = 20.0
 """Seconds that the code may take from one call to the next before the replay gives up."""
 
@@ -206,6 +216,9 @@ _TROUBLE: Mapping[str, type[Exception]] = {
 
 # --- a worker ---------------------------------------------------------------------------------------------------------
 
+_NOTES: Mapping[str, str] = {PUT_OFF: "put_off", FAIL: "park", UNKNOWN: "unknown", RESTORING: "note", RESTORE: "close"}
+"""What the model calls the writes that are no forward moves."""
+
 
 class GatedStore(Store):
     """The real store; each write of a worker waits until the trace comes to it."""
@@ -215,9 +228,19 @@ class GatedStore(Store):
         self._worker = worker
 
     def advance(self, claim: Claim, *args: Any, event: str, **kwargs: Any) -> Claim:
-        self._worker.wait({PUT_OFF: "put_off", FAIL: "park", UNKNOWN: "unknown"}.get(event, "move"))
+        self._worker.wait(_NOTES.get(event, "move"))
         with self._worker.noting():
             return super().advance(claim, *args, event=event, **kwargs)
+
+    def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
+        """At once: it is read and held in one, in the model."""
+        self._worker.claim = super().hold(worker, parked, lease=lease)
+        return self._worker.claim
+
+    def write(self, *args: Any, **kwargs: Any) -> Rotation:
+        self._worker.wait("close")
+        with self._worker.noting():
+            return super().write(*args, **kwargs)
 
     def ensure_held(self, claim: Claim) -> None:
         self._worker.wait("check")
@@ -231,7 +254,9 @@ class GatedStore(Store):
 
 
 class Worker:
-    """The real engine in a thread of its own, which stands still before each remote call and each write."""
+    """The real engine in a thread of its own, which stands still before each remote call and each write; and the real
+    remedies, for whoever restores and adopts.
+    """
 
     def __init__(self, name: str, url: str, systems: Systems) -> None:
         self.name = name
@@ -243,6 +268,8 @@ class Worker:
         """What it is about to do."""
         self.result = ""
         """What came of what it did with the store last: stored, held, or stale."""
+        self.claim: Claim | None = None
+        """The parked rotation that it held last."""
         self._how = ""
         self._killed = False
         self._broken: BaseException | None = None
@@ -256,14 +283,21 @@ class Worker:
         )
         heart = Heart(self.store, lease=LEASE)  # it never beats: leases end when the trace says so
         self._engine = Engine(self.store, lambda _: ports, heart, self.clock, stopping=lambda: self.comes("release"))
+        self._remedies = Remedies(self.store, lambda _: ports, self.clock, lease=LEASE)
 
     # --- what the trace does with it
 
-    def begin(self, claim: Claim) -> None:
+    def carry(self, claim: Claim) -> None:
         """Carry a claimed rotation, up to the first call."""
-        self._killed = False
-        threading.Thread(target=self._carry, args=(claim,), daemon=True).start()
-        self._until_it_stands()
+        self._begin(lambda: self._engine.run(claim))
+
+    def restore(self, rotation_id: str, *, overwrite: bool) -> None:
+        """Restore, up to the first call."""
+        self._begin(lambda: self._remedies.restore(rotation_id, actor=self.name, overwrite=overwrite))
+
+    def adopt(self, rotation_id: str) -> None:
+        """Adopt, up to the first call."""
+        self._begin(lambda: self._remedies.adopt(rotation_id, actor=self.name))
 
     def go_on(self, to_do: str, how: str) -> None:
         """Do what it is about to do, which must be ``to_do``, and go on up to the next call."""
@@ -288,6 +322,8 @@ class Worker:
 
     def wait(self, to_do: str) -> str:
         """Stand still before ``to_do`` until the trace comes to it; return how it goes."""
+        if self._killed:  # nobody tidies up
+            raise Killed
         self.at = to_do
         self._stands.release()
         self._go.acquire()
@@ -318,10 +354,16 @@ class Worker:
         self._broken = Diverged(how)
         raise Killed
 
-    def _carry(self, claim: Claim) -> None:
+    def _begin(self, work: Callable[[], object]) -> None:
+        self._killed = False
+        threading.Thread(target=self._do, args=(work,), daemon=True).start()
+        self._until_it_stands()
+
+    def _do(self, work: Callable[[], object]) -> None:
         try:
-            self._engine.run(claim)
-        except (Killed, Stale):
+            with suppress(KeyturnError):  # refused, or taken over
+                work()
+        except Killed:
             pass
         except BaseException as error:  # noqa: BLE001 - told by the thread that waits for it
             self._broken = error
