@@ -48,19 +48,19 @@ class Reply:
     """An answer of the RESTlet's URL, as the checks look at it."""
 
     status: int
-    writes: bool = False
+    writes: bool
     """Whether it answers a request that may have changed something."""
-    code: str = ""
-    message: str = ""
-    """The error's name and words: the platform's, a script's, or the RESTlet's own."""
-    oauth_error: str = ""
-    """The `error` of a Bearer challenge (RFC 6750)."""
-    saved: bool = False
+    code: str
+    message: str
+    """The error's name and words: the platform's, a script's, or the RESTlet's own; empty where there are none."""
+    oauth_error: str
+    """The `error` of a Bearer challenge (RFC 6750), or empty."""
+    saved: bool
     """Whether the RESTlet says that it had saved the certificate before it failed."""
-    retry_after: float | None = None
-    done: Mapping[str, Any] | None = field(default=None, repr=False)
+    retry_after: float | None
+    done: Mapping[str, Any] | None = field(repr=False)
     """The RESTlet's answer where it did what it was asked."""
-    sent: Sequence[str] = field(default=(), repr=False)
+    sent: Sequence[str] = field(repr=False)
     """The secrets of the request."""
 
     @property

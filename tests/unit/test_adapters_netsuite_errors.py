@@ -66,10 +66,14 @@ SAME_FOR_BOTH = [
     ("token missing", 400, platform("INVALID_LOGIN_ATTEMPT"), bearer("invalid_request"), errors.SignInRefused),
     ("no word on why", 401, PAGE, {}, errors.SignInRefused),
     ("forbidden", 403, PAGE, {}, errors.NotPermitted),
+    ("forbidden to this token", 403, PAGE, bearer("insufficient_scope"), errors.NotPermitted),
+    ("the certificate is another role's", 400, script("ACCESS_TO_CERTIFICATE_RESTRICTED"), {}, errors.NotPermitted),
     ("the platform lacks a permission", 400, script("INSUFFICIENT_PERMISSION"), {}, errors.NotPermitted),
     ("the RESTlet lacks a permission", 200, refusal("NOT_PERMITTED"), {}, errors.NotPermitted),
     ("nothing there", 404, PAGE, {}, errors.Refused),
     ("no such script", 400, platform("SSS_INVALID_SCRIPTLET_ID"), {}, errors.Refused),
+    ("no such script any more", 400, platform("SSS_SCRIPT_NOT_FOUND"), {}, errors.Refused),
+    ("request too large", 413, PAGE, {}, errors.Refused),
     ("no POST", 405, PAGE, {}, errors.Refused),
     ("no JSON wanted", 415, PAGE, {}, errors.Refused),
     ("another version", 200, refusal("INVALID_REQUEST"), {}, errors.Refused),
@@ -97,6 +101,7 @@ DIFFERENT = [
     ("page instead of JSON", 200, PAGE, errors.TryLater),
     ("nothing at all", 200, b"", errors.TryLater),
     ("JSON of another kind", 200, b"[]", errors.TryLater),
+    ("bytes that are no text", 200, b"\xff\xfe", errors.TryLater),
     ("deep JSON", 200, b"[" * 100_000, errors.TryLater),
     ("outcome nobody knows", 200, b'{"outcome": "perhaps"}', errors.TryLater),
     ("done, but not OK", 500, b'{"outcome": "done"}', errors.TryLater),
@@ -127,9 +132,10 @@ def test_refused_after_saving(code: str) -> None:
     assert errors.Unknown is type(error_for(200, body, writes=True))
 
 
-def test_not_deployed_names_the_way_out() -> None:
-    """Where the RESTlet is missing, the next action is to deploy it."""
-    assert "suitescript/" in error_for(404, writes=True).next_action
+@pytest.mark.parametrize("status", [404, 405])
+def test_not_deployed_names_the_way_out(status: int) -> None:
+    """Where the RESTlet is missing or another one, the next action is to deploy it."""
+    assert "suitescript/" in error_for(status, writes=True).next_action
 
 
 def test_record_missing_has_the_vendors_words() -> None:
@@ -154,6 +160,32 @@ def test_script_error_is_unpacked() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (platform("A_CODE", "Some words."), '(HTTP 500, "A_CODE: Some words.")'),
+        (platform("A_CODE", json.dumps({"code": "INNER", "message": "Inner words."})), '"INNER: Inner words.")'),
+        (b'{"error": {"code": "A_CODE"}}', '(HTTP 500, "A_CODE:")'),
+        (b'{"error": {"message": "Some words."}}', '(HTTP 500, "Some words.")'),
+        (b'{"error": {}}', "(HTTP 500)"),
+        (b'{"error": "Some words."}', "(HTTP 500)"),
+        (PAGE, "(HTTP 500)"),
+    ],
+)
+def test_what_is_told_of_an_error(body: bytes, told: str) -> None:
+    """The status is told, and whatever code and words the answer has; what it lacks is left out."""
+    assert told in error_for(500, body, writes=False).message
+
+
+def test_a_reply_shows_no_secret() -> None:
+    """The representation of a reply holds neither the request's secrets nor the RESTlet's answer."""
+    body = b'{"outcome": "done", "signature": "a-signature"}'
+    reply = netsuite_errors.read(Answer(200, {}, body), writes=False, sent=["a-token"])
+    assert (["a-token"], "a-signature") == (reply.sent, (reply.done or {})["signature"])
+    assert "a-token" not in repr(reply)
+    assert "a-signature" not in repr(reply)
+
+
 def test_secrets_are_withheld() -> None:
     """An answer that quotes a key is not quoted on."""
     body = platform("UNEXPECTED_ERROR", "bad input -----BEGIN PRIVATE KEY-----MIIE")
@@ -167,9 +199,31 @@ def test_bearer_challenge_is_not_quoted() -> None:
     assert "(invalid_token)" in error_for(401, PAGE, bearer("invalid_token"), writes=False).message
 
 
+DECIDED_BY = {
+    "another data centre": "wrong address",
+    "too many requests": "throttled",
+    "record missing, by code": "record missing",
+    "token not valid": "sign-in refused",
+    "forbidden": "permission missing",
+    "nothing there": "not deployed",
+    "no POST": "another RESTlet",
+    "too late": "too late",
+    "bad certificate": "certificate refused",
+    "signing failed": "cannot sign",
+    "server error": "unclear",
+    "failed after saving": "saved, then failed",
+}
+
+
 def test_every_check_decides_something() -> None:
     """No row of the table is dead: each is the first that applies to one of the answers above."""
-    rows = [(row[1], row[2], row[3]) for row in SAME_FOR_BOTH] + [(row[1], row[2], {}) for row in DIFFERENT]
-    rows.append((200, refusal("SIGNING_FAILED", saved=True), {}))
-    replies = [netsuite_errors.read(Answer(status, headers, body), writes=False) for status, body, headers in rows]
-    assert {check.name for check in CHECKS} == {first(CHECKS, reply).name for reply in replies}
+    rows = {row[0]: (row[1], row[2], row[3]) for row in SAME_FOR_BOTH}
+    rows |= {row[0]: (row[1], row[2], {}) for row in DIFFERENT}
+    rows["failed after saving"] = (200, refusal("SIGNING_FAILED", saved=True), {})
+    replies = {
+        name: netsuite_errors.read(Answer(status, headers, body), writes=False)
+        for name, (status, body, headers) in rows.items()
+        if name in DECIDED_BY
+    }
+    assert DECIDED_BY == {name: first(CHECKS, reply).name for name, reply in replies.items()}
+    assert {check.name for check in CHECKS} == set(DECIDED_BY.values())

@@ -7,6 +7,7 @@ from orchestrator.adapters.checks import first
 from orchestrator.adapters.openair_errors import CHECKS, Reply
 from states import errors
 
+NOT_SIGNED_IN = ("2", "401", "413", "416", "418", "419", "420")
 SAME_FOR_BOTH = [
     ("302", Reply(status=302, command=""), errors.WrongBaseUrl),
     ("404", Reply(status=404, command=""), errors.WrongBaseUrl),
@@ -17,7 +18,7 @@ SAME_FOR_BOTH = [
     ("HTTP 429", Reply(status=429, command=""), errors.Throttled),
     ("code 556", Reply(status=200, command="", code="556"), errors.Throttled),
     ("HTTP 401", Reply(status=401, command=""), errors.SignInRefused),
-    *((f"code {it}", Reply(status=200, command="", code=it), errors.SignInRefused) for it in openair_errors.SIGN_IN),
+    *((f"code {it}", Reply(status=200, command="", code=it), errors.SignInRefused) for it in NOT_SIGNED_IN),
     ("HTTP 403", Reply(status=403, command=""), errors.NotPermitted),
     ("code 414", Reply(status=200, command="", code="414"), errors.TryLater),
     ("code 965", Reply(status=200, command="", code="965"), errors.TryLater),
@@ -54,16 +55,37 @@ def test_unclear_for_writes(reply: Reply) -> None:
     ]
 
 
-@pytest.mark.parametrize("code", ["414", "556"])
+@pytest.mark.parametrize("code", ["414", "556", ""])
 def test_retry_after_is_kept(code: str) -> None:
-    """What OpenAir asks for in Retry-After reaches the retry table."""
+    """What OpenAir asks for in Retry-After reaches the retry table, however it says that it cannot answer now."""
     seconds = 12.0
     error = openair_errors.error_of(Reply(status=200, command="Read", code=code, retry_after=seconds))
     assert isinstance(error, errors.TryLater)
     assert seconds == error.retry_after
 
 
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [(Reply(status=503, command="Add"), "(Add, HTTP 503)"), (Reply(status=200, command="Add", code="5"), "code 5)")],
+)
+def test_what_is_told_of_an_error(reply: Reply, told: str) -> None:
+    """The command is told, and the code that OpenAir gave; without one, the HTTP status."""
+    assert told in openair_errors.error_of(reply).message
+
+
+DECIDED_BY = {
+    "302": "wrong address",
+    "code 556": "throttled",
+    "code 401": "sign-in refused",
+    "HTTP 403": "not permitted",
+    "code 414": "temporary",
+    "code 5": "refused",
+    "HTTP 500": "unclear",
+}
+
+
 def test_every_check_decides_something() -> None:
     """No row of the table is dead: each is the first that applies to one of the answers above."""
-    replies = [row[1] for row in (*SAME_FOR_BOTH, *UNCLEAR)]
-    assert {check.name for check in CHECKS} == {first(CHECKS, reply).name for reply in replies}
+    replies = {row[0]: row[1] for row in (*SAME_FOR_BOTH, *UNCLEAR) if row[0] in DECIDED_BY}
+    assert DECIDED_BY == {name: first(CHECKS, reply).name for name, reply in replies.items()}
+    assert {check.name for check in CHECKS} == set(DECIDED_BY.values())

@@ -178,10 +178,11 @@ def test_answers_that_cannot_be_read(answer: str) -> None:
         openair(FakeHttp(answer)).read()
 
 
-def test_rejected_token_is_renewed_once() -> None:
+@pytest.mark.parametrize("code", ["2", "401", "418", "419", "420"])
+def test_rejected_token_is_renewed_once(code: str) -> None:
     """An access token that OpenAir rejects is renewed, and the command sent again: it was not carried out."""
     certificate = confirmation().certificate
-    http = FakeHttp(done("Read", auth="420", status="2"), found(certificate.pem))
+    http = FakeHttp(done("Read", auth=code, status=code), found(certificate.pem))
     assert certificate == openair(http, renews=True).read()
     assert ["first", "second"] == [request.findtext("Auth/Login/access_token") for request, _ in http.asked]
 

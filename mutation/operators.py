@@ -1,0 +1,356 @@
+"""What a mutant is: the module with one small thing changed. Pure: source in, compiled mutants out.
+
+Everything that runs is changed, module level too: in Keyturn the tables, the checks and the SQL statements stand there.
+Left alone is what a type checker judges or only a person reads: annotations, docstrings, prose (a text with a space in
+it), asserts (they narrow types), imports, and how a dataclass is written (slots, keywords).
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
+from itertools import takewhile
+from types import CodeType
+from typing import Any, Final, TypeVar
+
+CLAUSES: Final = ("where", "or_", "order_by", "add_columns")
+"""Calls whose arguments each say something of their own: they are left out one by one."""
+CONTEXT: Final = 30
+"""Characters shown on each side of a change in a long expression."""
+LONG: Final = 100
+
+_COMPARISONS: Final[dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]]] = {
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.Lt: (ast.LtE, ast.GtE),
+    ast.LtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.GtE, ast.LtE),
+    ast.GtE: (ast.Gt, ast.Lt),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,),
+}
+_ARITHMETIC: Final[dict[type[ast.operator], type[ast.operator]]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A module with one change."""
+
+    module: str
+    scope: str
+    """The function or class that the change is in; empty at the module's own level."""
+    change: str
+    """What was changed into what. With module and scope it names the mutant, wherever its lines move to."""
+    line: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Place and change: its name."""
+        return self.place, self.change
+
+    @property
+    def place(self) -> str:
+        """Module and scope."""
+        return f"{self.module}:{self.scope}" if self.scope else self.module
+
+
+def mutants(module: str, source: str, file: str) -> Iterator[tuple[Mutant, CodeType]]:
+    """Every mutant of a module, and the whole module compiled with its change."""
+    tree = ast.parse(source, file)
+    seen: Counter[tuple[str, str]] = Counter()
+    for change in _changes(tree, ""):
+        text = _told(_text(change.node), _text(change.instead))
+        seen[change.scope, text] += 1
+        if (count := seen[change.scope, text]) > 1:
+            text += f" ({count})"
+        change.put(change.instead)
+        code = compile(tree, file, "exec", dont_inherit=True)
+        change.put(change.node)
+        yield Mutant(module, change.scope, text, change.node.lineno), code
+
+
+# --- walking the tree -------------------------------------------------------------------------------------------------
+
+
+_Placed = ast.expr | ast.stmt | ast.excepthandler
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One node of the tree, and what is put in its place."""
+
+    scope: str
+    parent: ast.AST
+    field: str
+    index: int | None
+    node: _Placed
+    instead: ast.AST
+
+    def put(self, node: ast.AST) -> None:
+        """Put ``node`` in the place."""
+        if self.index is None:
+            setattr(self.parent, self.field, node)
+        else:
+            getattr(self.parent, self.field)[self.index] = node
+
+
+def _changes(parent: ast.AST, scope: str) -> Iterator[_Change]:
+    for name, index, node in _children(parent):
+        if _is_left_alone(parent, name, node):
+            continue
+        inner = scope
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            inner = f"{scope}.{node.name}" if scope else node.name
+        if isinstance(node, _Placed):
+            for instead in _instead_of(parent, name, node):
+                located = ast.fix_missing_locations(ast.copy_location(copy(instead), node))
+                yield _Change(scope, parent, name, index, node, located)
+        yield from _changes(node, inner)
+
+
+def _children(parent: ast.AST) -> Iterator[tuple[str, int | None, ast.AST]]:
+    for name, value in ast.iter_fields(parent):
+        if isinstance(value, ast.AST):
+            yield name, None, value
+        elif isinstance(value, list):
+            yield from ((name, index, each) for index, each in enumerate(value) if isinstance(each, ast.AST))
+
+
+def _is_left_alone(parent: ast.AST, name: str, node: ast.AST) -> bool:
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.Assert() | ast.JoinedStr():
+            return True
+        case ast.Expr(value=ast.Constant()):  # a docstring
+            return True
+        case ast.keyword(arg="slots" | "kw_only") | ast.Call(func=ast.Name(id="TypeVar")):
+            return True
+        case ast.Assign(targets=[ast.Name(id=target)], value=value) if isinstance(parent, ast.Module):
+            return target in ("__all__", "_log") or isinstance(value, ast.Subscript)  # a type's other name
+    return name in ("annotation", "returns", "bases")
+
+
+# --- the operators ----------------------------------------------------------------------------------------------------
+
+
+def _instead_of(parent: ast.AST, name: str, node: _Placed) -> Iterator[ast.AST]:
+    """Everything that is tried in ``node``'s place."""
+    if isinstance(parent, ast.Dict) and name == "keys":  # pairs are left out whole
+        return
+    if operator := _OPERATORS.get(type(node)):
+        yield from operator(node)
+    if isinstance(node, ast.expr) and (name == "ifs" or (name == "test" and not isinstance(parent, ast.IfExp))):
+        yield from _opposite(node)
+
+
+def _other_constant(node: ast.Constant) -> Iterator[ast.expr]:
+    """The other truth value, the next number, another word."""
+    match node.value:
+        case bool(value):
+            yield ast.Constant(not value)
+        case int(value) | float(value):
+            yield ast.Constant(value + 1)
+        case str(value) if not _is_prose(value):
+            yield ast.Constant(value + "X")
+
+
+def _other_comparison(node: ast.Compare) -> Iterator[ast.expr]:
+    """The opposite, and the other side of the boundary."""
+    for index, op in enumerate(node.ops):
+        yield from (_with(node, ops=_replaced(node.ops, index, other())) for other in _COMPARISONS[type(op)])
+
+
+def _other_condition(node: ast.BoolOp) -> Iterator[ast.expr]:
+    """`and` for `or`, and each condition left out."""
+    yield _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
+    for rest in _without_one(node.values):
+        yield _with(node, values=rest) if len(rest) > 1 else rest[0]
+
+
+def _other_sign(node: ast.UnaryOp) -> Iterator[ast.expr]:
+    yield node.operand
+
+
+def _other_arithmetic(node: ast.BinOp) -> Iterator[ast.expr]:
+    if other := _ARITHMETIC.get(type(node.op)):
+        yield _with(node, op=other())
+
+
+def _one_branch(node: ast.IfExp) -> Iterator[ast.expr]:
+    yield from (node.body, node.orelse)
+
+
+def _no_answer(node: ast.Lambda) -> Iterator[ast.expr]:
+    if not _is_none(node.body):
+        yield _with(node, body=ast.Constant(None))
+
+
+def _element_less(node: ast.Tuple | ast.List) -> Iterator[ast.expr]:
+    if isinstance(node.ctx, ast.Load):
+        yield from (_with(node, elts=rest) for rest in _without_one(node.elts))
+
+
+def _pair_less(node: ast.Dict) -> Iterator[ast.expr]:
+    pairs = zip(_without_one(node.keys), _without_one(node.values), strict=True)
+    yield from (_with(node, keys=keys, values=values) for keys, values in pairs)
+
+
+def _other_call(node: ast.Call) -> Iterator[ast.expr]:
+    """A call with one argument None, without one of its keywords or clauses; or only what it is called on."""
+    for index, argument in enumerate(node.args):
+        if not (_is_none(argument) or _is_told(argument) or isinstance(argument, ast.Starred)):
+            yield _with(node, args=_replaced(node.args, index, ast.Constant(None)))
+    for keyword in node.keywords:
+        if not isinstance(keyword.value, ast.Constant):
+            yield _with(node, keywords=[each for each in node.keywords if each is not keyword])
+    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
+        yield node.func.value
+    if _name_of(node.func) in CLAUSES and len(node.args) > 1:
+        yield from (_with(node, args=rest) for rest in _without_one(node.args))
+
+
+def _returns_nothing(node: ast.Return) -> Iterator[ast.stmt]:
+    if node.value and not isinstance(node.value, ast.Constant):
+        yield ast.Return(ast.Constant(None))
+
+
+def _raises_not(node: ast.Raise) -> Iterator[ast.stmt]:
+    """The error let pass, and raised without its cause."""
+    yield ast.Pass()
+    if node.cause and not _is_none(node.cause):
+        yield ast.Raise(node.exc, None)
+
+
+def _passes(_node: ast.stmt) -> Iterator[ast.stmt]:
+    yield ast.Pass()
+
+
+def _calls_not(node: ast.Expr) -> Iterator[ast.stmt]:
+    if isinstance(node.value, ast.Call):
+        yield ast.Pass()
+
+
+def _goes_on(_node: ast.Break) -> Iterator[ast.stmt]:
+    yield ast.Continue()
+
+
+def _assigns_nothing(node: ast.Assign) -> Iterator[ast.stmt]:
+    """None, where the value is not changed in itself."""
+    if isinstance(node.value, ast.Name | ast.Attribute):
+        yield _with(node, value=ast.Constant(None))
+
+
+def _handles_not(node: ast.ExceptHandler) -> Iterator[ast.excepthandler]:
+    """A handler that lets pass what it should handle."""
+    if not (isinstance(node.body[0], ast.Raise) and node.body[0].exc is None):
+        yield _with(node, body=[ast.Raise(None, None)])
+
+
+def _opposite(test: ast.expr) -> Iterator[ast.expr]:
+    """The opposite condition, where no other operator makes it."""
+    if not isinstance(test, ast.Compare | ast.UnaryOp):
+        yield ast.UnaryOp(ast.Not(), test)
+
+
+_OPERATORS: Final[dict[type[ast.AST], Callable[[Any], Iterator[ast.AST]]]] = {
+    ast.Constant: _other_constant,
+    ast.Compare: _other_comparison,
+    ast.BoolOp: _other_condition,
+    ast.UnaryOp: _other_sign,
+    ast.BinOp: _other_arithmetic,
+    ast.IfExp: _one_branch,
+    ast.Lambda: _no_answer,
+    ast.Tuple: _element_less,
+    ast.List: _element_less,
+    ast.Dict: _pair_less,
+    ast.Call: _other_call,
+    ast.Return: _returns_nothing,
+    ast.Raise: _raises_not,
+    ast.Expr: _calls_not,
+    ast.AugAssign: _passes,
+    ast.Delete: _passes,
+    ast.Continue: _passes,
+    ast.Break: _goes_on,
+    ast.Assign: _assigns_nothing,
+    ast.ExceptHandler: _handles_not,
+}
+
+
+# --- small parts ------------------------------------------------------------------------------------------------------
+
+_Node = TypeVar("_Node", bound=ast.AST)
+_Part = TypeVar("_Part")
+
+
+def _with(node: _Node, **changes: object) -> _Node:
+    changed = copy(node)
+    for name, value in changes.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def _replaced(parts: Sequence[_Part], index: int, part: _Part) -> list[_Part]:
+    return [*parts[:index], part, *parts[index + 1 :]]
+
+
+def _without_one(parts: Sequence[_Part]) -> list[list[_Part]]:
+    """The parts without the first, without the second, and so on."""
+    return [[*parts[:index], *parts[index + 1 :]] for index in range(len(parts))]
+
+
+def _name_of(function: ast.expr) -> str:
+    return (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_prose(text: object) -> bool:
+    return isinstance(text, str) and " " in text
+
+
+def _is_told(node: ast.expr) -> bool:
+    """Whether it is something that a person reads."""
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and _is_prose(node.value))
+
+
+def _told(before: str, after: str) -> str:
+    """The change as text, of a long expression only the part that differs."""
+    if len(before) + len(after) > LONG:
+        start = _alike(before, after)
+        end = _alike(before[start:][::-1], after[start:][::-1])
+        cut_start, cut_end = max(0, start - CONTEXT), max(0, end - CONTEXT)
+        before, after = (_cut(text, cut_start, cut_end) for text in (before, after))
+    return f"{before} → {after}"
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _cut(text: str, start: int, end: int) -> str:
+    kept = text[start : len(text) - end]
+    if len(kept) > LONG:
+        kept = f"{kept[: LONG // 2]} … {kept[-LONG // 2 :]}"
+    return ("…" if start else "") + kept + ("…" if end else "")
+
+
+def _text(node: ast.AST) -> str:
+    if isinstance(node, ast.ExceptHandler):
+        node = ast.Try(body=[ast.Pass()], handlers=[node], orelse=[], finalbody=[])
+    return " ".join(ast.unparse(node).split()).removeprefix("try: pass ")
