@@ -17,6 +17,7 @@ from typing import Final
 from operators import Mutant, mutants
 from trials import ROOT, Trial, Verdict, die_with_parent
 
+DRAWN: Final = "tests/unit/test_generate.py::test_the_repository_is_up_to_date"
 VALUES: Final = "tests/unit/test_values.py::test_values_are_frozen"
 STATES: Final = (
     *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "tests/unit/states").glob("test_*.py")),
@@ -32,6 +33,7 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
         f"states.{file.stem}": [test for test in STATES if test != RANDOM_WALKS or file.stem == "steps"]
         for file in sorted((ROOT / "states").glob("[!_]*.py"))
     },
+    "states.drawing": ("tests/unit/states/test_drawing.py", DRAWN),
     "orchestrator.engine": ENGINE,
     "orchestrator.turn": ENGINE,
     "orchestrator.patience": ENGINE,

@@ -122,7 +122,8 @@ class Engine:
         after = lifecycle.advance(done, edge, now)
         completed = after.state is State.COMPLETED
         due_at = None
-        if completed and after.candidate:
+        if completed:
+            assert after.candidate
             due_at = window.draw_due_at(after.candidate.certificate, ports.random.fraction())
         detail = {**_evidence(after, edge), **turn.evidence, "seconds": round((now - began).total_seconds(), 3)}
         advanced = self._store.advance(
@@ -190,9 +191,11 @@ def _evidence(rotation: Rotation, edge: Edge) -> Mapping[str, object]:
     """What the journal keeps of the proof that a step brought: enough to check it again, nothing secret."""
     proof = getattr(rotation, edge.brings)
     evidence: dict[str, object] = {"fingerprint": proof.fingerprint}
-    if rotation.state is State.KEY_GENERATED and rotation.candidate:
+    if rotation.state is State.KEY_GENERATED:
+        assert rotation.candidate
         evidence["not_after"] = rotation.candidate.certificate.not_after.isoformat()
-    if rotation.state is State.UPLOADED_TO_NETSUITE and rotation.confirmation:
+    if rotation.state is State.UPLOADED_TO_NETSUITE:
+        assert rotation.confirmation
         confirmation = rotation.confirmation
         evidence |= {
             "challenge": confirmation.challenge.nonce,

@@ -235,8 +235,16 @@ def test_seconds_are_told_to_the_millisecond(stage: Stage, clock: FakeClock) -> 
     assert 0.251 == stage.entries(stage.run())[1].detail["seconds"]
 
 
-def test_a_completed_rotation_is_given_back_and_the_next_one_drawn(stage: Stage) -> None:
-    """Completed lets go of the rotation; its certificate is the connection's, due at the moment that was drawn."""
+def test_a_completed_rotation_is_nobodys(stage: Stage) -> None:
+    """The last move gives the rotation back."""
+    claim = begin(stage.store, previous=stage.systems.netsuite)
+    assert State.COMPLETED is stage.engine.run(claim).state
+    with pytest.raises(Stale):
+        stage.store.ensure_held(claim)
+
+
+def test_with_the_last_move_the_next_rotation_is_drawn(stage: Stage) -> None:
+    """Completed, the certificate is the connection's, due at the moment that was drawn, and there is room for more."""
     done = stage.run()
     connection = stage.store.connection("acme")
     assert done.candidate

@@ -178,7 +178,7 @@ class FakeRandom:
 
     def bytes(self, count: int) -> bytes:
         self._count += 1
-        return hashlib.sha256(f"random {self._count}".encode()).digest()[:count]
+        return hashlib.shake_128(f"random {self._count}".encode()).digest(count)
 
     def fraction(self) -> float:
         return 0.5

@@ -235,10 +235,10 @@ def test_a_save_that_never_arrived_stays_unknown(world: World) -> None:
 
 @pytest.mark.parametrize("error", [Throttled(), TryLater(), SignInRefused()], ids=lambda error: error.code)
 def test_a_lost_answer_is_not_forgotten_when_reading_back_fails(world: World, error: KeyturnError) -> None:
-    """The save was sent, and OpenAir cannot be read now: that is unknown, whatever kept the looks from seeing."""
-    world.will_fail("openair.save", Unknown(), applied=True)
+    """The save was sent, and OpenAir cannot be read now: that is unknown, in the words of the answer that was lost."""
+    world.will_fail("openair.save", Unknown("The connection was reset."), applied=True)
     world.will_fail("openair.read", error)
-    with pytest.raises(Unknown):
+    with pytest.raises(Unknown, match=r"The connection was reset\."):
         save_to_openair(world.rotation(AT), world.ports)
 
 

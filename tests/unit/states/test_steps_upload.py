@@ -12,6 +12,7 @@ from states.errors import (
     ForeignRotation,
     IllegalMove,
     KeyturnError,
+    NotConfirmed,
     NotPermitted,
     Refused,
     SealBroken,
@@ -152,9 +153,25 @@ def test_a_foreign_certificate_is_left_alone(world: World) -> None:
     """NetSuite signs with a key that is neither ours nor the expected one: nothing is written anywhere."""
     rotation = world.rotation(AT)
     world.netsuite.hold(a_pair())
-    with pytest.raises(ForeignRotation):
+    with pytest.raises(ForeignRotation) as caught:
         upload_to_netsuite(rotation, world.ports)
+    assert isinstance(caught.value.__cause__, NotConfirmed)
     assert ["netsuite.sign", "netsuite.report"] == world.calls
+
+
+def test_what_a_look_showed_is_noted(world: World) -> None:
+    """Each answer of NetSuite's is noted in a sentence, for the journal of a rotation in doubt."""
+    may_be_replaced = world.rotation(AT, doubt_since=NOW, may_overwrite=True, may_create_record=True)
+    world.will_fail("netsuite.sign", CertificateRecordMissing())
+    world.will_fail("netsuite.sign", CannotSign())
+    upload_to_netsuite(may_be_replaced, world.ports)
+    world.netsuite.hold(a_pair())
+    upload_to_netsuite(may_be_replaced, world.ports)
+    assert [
+        "NetSuite has no certificate record.",
+        "NetSuite cannot sign with what its record holds.",
+        *["NetSuite signed with another key."] * 2,
+    ] == world.turn.looks
 
 
 def test_a_foreign_certificate_is_replaced_where_a_person_allowed_it(world: World) -> None:
@@ -260,6 +277,16 @@ def test_without_doubt_a_mute_record_is_not_ours(world: World) -> None:
         upload_to_netsuite(rotation, world.ports)
 
 
+def test_a_record_that_signs_as_another_is_not_ours(world: World) -> None:
+    """In doubt a mute record with the candidate's validity may be ours; one that signs with another key is not."""
+    rotation = world.rotation(AT, doubt_since=NOW)
+    ours = world.candidate.certificate
+    world.netsuite.hold(a_pair(not_before=ours.not_before, not_after=ours.not_after))
+    with pytest.raises(ForeignRotation):
+        upload_to_netsuite(rotation, world.ports)
+    assert ["netsuite.sign", "netsuite.report"] == world.calls
+
+
 def test_a_record_that_vanishes_between_two_questions_is_foreign(world: World) -> None:
     """A strange signature, then no record to explain it: somebody is at work there."""
     rotation = world.rotation(AT)
@@ -343,8 +370,9 @@ def test_the_skew_of_a_lost_answer_begins_with_the_install(world: World) -> None
 def test_an_install_that_never_arrived_stays_unknown(world: World) -> None:
     """Two looks with a delay between them find the previous certificate still: the outcome stays unknown."""
     world.will_fail("netsuite.install", Unknown())
-    with pytest.raises(Unknown, match="does not sign with it so far"):
+    with pytest.raises(Unknown, match="does not sign with it so far") as caught:
         upload_to_netsuite(world.rotation(AT), world.ports)
+    assert isinstance(caught.value.__cause__, Unknown)
     assert [*LOST, "netsuite.sign", "netsuite.sign"] == world.calls
     assert [READ_BACK_DELAY] == world.clock.slept
 
@@ -416,8 +444,9 @@ def test_a_lost_answer_is_not_forgotten_when_reading_back_fails(world: World, er
     world.will_go_well("netsuite.sign")
     world.will_fail("netsuite.sign", error)
     world.will_fail("netsuite.sign", error)
-    with pytest.raises(Unknown):
+    with pytest.raises(Unknown) as caught:
         upload_to_netsuite(world.rotation(AT), world.ports)
+    assert error is caught.value.__cause__
 
 
 def test_the_hold_off_outlasts_every_install() -> None:
