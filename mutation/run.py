@@ -23,8 +23,15 @@ STATES: Final = (
     *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "tests/unit/states").glob("test_*.py")),
     f"{VALUES}[states]",
 )
-ENGINE: Final = ("tests/integration/test_engine.py", "tests/unit/test_patience.py", "tests/integration/test_doubt.py")
-STORE: Final = ("tests/contract", f"{VALUES}[persistence]")
+ENGINE: Final = ("tests/integration/test_engine.py", "tests/unit/test_patience.py", f"{VALUES}[orchestrator]")
+STORE: Final = (
+    "tests/contract/test_journal.py",
+    *(
+        f"tests/contract/test_store_{what}.py"
+        for what in ("claims", "connections", "constraints", "parked", "rotations")
+    ),
+    f"{VALUES}[persistence]",
+)
 RANDOM_WALKS: Final = "tests/unit/states/test_steps_order.py"
 """They take half of the time, and are about the steps."""
 

@@ -121,7 +121,7 @@ class Effort:
                 "step": self._step.__name__,
                 "try": state.attempt_number,
                 "wait_seconds": round(state.upcoming_sleep, 3),
-                "code": error.code if isinstance(error, KeyturnError) else type(error).__name__,
+                "code": error.code,
                 "outage": self.patience.urgent,
             },
         )
@@ -145,13 +145,18 @@ class _asked_to_stay_away(stop_base):  # noqa: N801 - tenacity names its stops s
         self._longest = longest
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        return (retry_after(_error(retry_state)) or 0) > self._longest
+        asked = retry_after(_error(retry_state))
+        return asked is not None and asked > self._longest
 
 
-def retry_after(error: BaseException | None) -> float | None:
+def retry_after(error: KeyturnError) -> float | None:
     """The seconds that the other system asked for, or None."""
     return error.retry_after if isinstance(error, TryLater) else None
 
 
-def _error(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
+def _error(state: RetryCallState) -> KeyturnError:
+    """How the try ended: whether to stop and how long to wait is asked only after an error that is retried."""
+    assert state.outcome
+    error = state.outcome.exception()
+    assert isinstance(error, RETRIED)
+    return error

@@ -141,7 +141,7 @@ def _fire(rotation: Rotation, trigger: str) -> State:
     subject = _Subject(rotation)
     try:
         moved = _MACHINE.events[trigger].trigger(subject)
-    except (MachineError, KeyError) as error:
+    except MachineError as error:
         raise IllegalMove(f"A rotation that is {rotation.state} does not allow {trigger!r}.") from error
     if not moved:
         raise IllegalMove(f"The rotation is {rotation.state}, but has nothing to {trigger}.")

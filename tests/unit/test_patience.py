@@ -115,20 +115,16 @@ def test_a_refusal_is_not_tried_again(hand: MakeHand) -> None:
     assert (1, []) == (trial.begun, trial.slept)
 
 
-@pytest.mark.parametrize(("asked", "slept"), [(0.0, [0.0]), (3.0, [3.0]), (8.0, [8.0])])
-def test_the_wait_that_is_asked_for(asked: float, slept: Sequence[float], hand: MakeHand) -> None:
-    """A Retry-After that the step can wait for is waited for, to the second."""
-    trial = hand(steps.verify, Throttled(retry_after=asked))
-    trial.run()
-    assert slept == trial.slept
+LONGEST = [(steps.generate_key, 2), (steps.upload_to_netsuite, 8), (steps.save_to_openair, 4), (steps.verify, 8)]
 
 
-def test_a_longer_wait_ends_the_tries(hand: MakeHand) -> None:
-    """A Retry-After beyond the longest wait is left to the put-off."""
-    trial = hand(steps.verify, Throttled(retry_after=8.1))
+@pytest.mark.parametrize(("step", "longest"), LONGEST, ids=[row[0].__name__ for row in LONGEST])
+def test_the_wait_that_is_asked_for(step: Step, longest: int, hand: MakeHand) -> None:
+    """A Retry-After that the step can wait for is waited for, to the second; a longer one is left to the put-off."""
+    trial = hand(step, *[Throttled(retry_after=asked) for asked in (0, longest, longest + 0.1)])
     with pytest.raises(Throttled):
         trial.run()
-    assert [] == trial.slept
+    assert [0, longest] == trial.slept
 
 
 @pytest.mark.usefixtures("longest")

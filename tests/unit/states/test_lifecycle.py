@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from transitions import MachineError
 
 from states import lifecycle
 from states.errors import ForeignRotation, IllegalMove, Refused, Throttled
@@ -213,8 +214,9 @@ def test_a_closed_rotation_does_not_fail(state: State, pair: Pair) -> None:
 def test_failing_twice_is_refused(pair: Pair) -> None:
     """The first reason stands: a parked rotation is not parked again for another."""
     failed = lifecycle.fail(a_rotation(pair), Throttled(), NOW)
-    with pytest.raises(IllegalMove, match="Failed"):
+    with pytest.raises(IllegalMove, match="Failed") as caught:
         lifecycle.fail(failed, Refused(), LATER)
+    assert isinstance(caught.value.__cause__, MachineError)
 
 
 # --- closing what is parked -------------------------------------------------------------------------------------------
@@ -249,6 +251,8 @@ def test_restoring_needs_the_proof_of_the_previous_certificate(pair: Pair) -> No
     for other in (pair, a_pair()):
         with pytest.raises(IllegalMove, match="not proved"):
             lifecycle.restore(rotation, a_confirmation(other), LATER)
+    with pytest.raises(IllegalMove, match="not proved"):
+        lifecycle.restore(replace(rotation, previous=None), a_confirmation(pair), LATER)
 
 
 def test_adopting_closes_in_favour_of_any_other_certificate(pair: Pair) -> None:
@@ -258,6 +262,7 @@ def test_adopting_closes_in_favour_of_any_other_certificate(pair: Pair) -> None:
     assert (State.FAILED, Ending.ADOPTED, LATER) == (adopted.state, adopted.ending, adopted.closed_at)
     with pytest.raises(IllegalMove, match="own certificate"):
         lifecycle.adopt(rotation, a_confirmation(pair), LATER)
+    assert Ending.ADOPTED is lifecycle.adopt(replace(rotation, candidate=None), a_confirmation(pair), LATER).ending
 
 
 def test_abandoning_closes(pair: Pair) -> None:
@@ -286,6 +291,7 @@ def test_what_has_to_be_put_back_was_there_since_the_doubt(
     rotation = restorable(pair, a_pair(), skew_from=skew_from, doubt_since=doubt_since)
     begun = lifecycle.restoring(rotation, LATER)
     assert (LATER, doubt_since or LATER, expected) == (begun.restoring_since, begun.doubt_since, begun.skew_from)
+    assert LATER == begun.updated_at
 
 
 def test_resuming_ends_an_unfinished_restore(pair: Pair) -> None:
