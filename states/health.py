@@ -63,19 +63,21 @@ def check(facts: Facts) -> Health:
     """Judge ``facts``: expired, absent, placeholder or disagreeing certificates count as no valid one (assumption)."""
     problems = tuple(problem for look in _LOOKS if (problem := look(facts)))
     certificate = _certificate(facts)
-    works = (
-        certificate is not None
-        and certificate.is_valid_at(facts.now)
-        and facts.agree is not False
-        and facts.netsuite is not None
-        and not (isinstance(facts.netsuite, Record) and facts.netsuite.is_placeholder)
-    )
-    until = certificate.not_after if certificate and works else None
+    until = certificate.not_after if certificate and _works(certificate, facts) else None
     return Health(
         shows=facts.connection.options.shows_certificate,
         sentence=VALID_UNTIL.format(expiry=f"{until:%Y-%m-%d}") if until else NO_VALID_CERTIFICATE,
         valid_until=until,
         problems=problems,
+    )
+
+
+def _works(certificate: Certificate, facts: Facts) -> bool:
+    return (
+        certificate.is_valid_at(facts.now)
+        and facts.agree is not False
+        and facts.netsuite is not None
+        and not (isinstance(facts.netsuite, Record) and facts.netsuite.is_placeholder)
     )
 
 
@@ -154,7 +156,7 @@ def _foreign(facts: Facts) -> Problem | None:
 
 def _due(facts: Facts) -> Problem | None:
     certificate = _certificate(facts)
-    need = window.need(certificate, facts.connection.due_at, facts.now)
+    need = window.need(certificate, None, facts.now)  # being due is no problem, at whatever moment that was drawn
     if certificate is None or need in (Need.NOT_DUE, Need.DUE):
         return None
     tense = "expired on" if need is Need.EXPIRED else "expires on"
@@ -196,8 +198,10 @@ def _parked(facts: Facts) -> Problem | None:
 
 def _outage(facts: Facts) -> Problem | None:
     rotation = facts.rotation
-    skew = rotation.skew(facts.now) if rotation and rotation.position is State.UPLOADED_TO_NETSUITE else None
-    if rotation is None or skew is None:
+    if rotation is None or rotation.position is not State.UPLOADED_TO_NETSUITE:
+        return None
+    skew = rotation.skew(facts.now)
+    if skew is None:
         return None
     return Problem(
         "SKEW",

@@ -86,8 +86,9 @@ def test_a_certificate_does_not_fill_the_log(pair: Pair) -> None:
 )
 def test_what_is_no_certificate_is_rejected(text: str) -> None:
     """Anything that cannot be read as PEM is invalid input, never another exception."""
-    with pytest.raises(InvalidInput, match=r"not a PEM certificate"):
+    with pytest.raises(InvalidInput, match=r"not a PEM certificate") as caught:
         Certificate.parse(text)
+    assert isinstance(caught.value.__cause__, ValueError)
 
 
 # --- signatures -------------------------------------------------------------------------------------------------------

@@ -174,6 +174,14 @@ def test_overdue_and_expired(certificate: object, code: str, words: str) -> None
     assert words in problem.message
 
 
+def test_not_valid_yet() -> None:
+    """Up to the very moment from which on it is valid, this machine's clock or somebody's certificate is wrong."""
+    (problem,) = check(facts(openair=FUTURE)).problems
+    assert "NOT_YET_VALID" == problem.code
+    assert f"valid only from {FUTURE.not_before:%Y-%m-%d %H:%M} UTC on" in problem.message
+    assert () == check(facts(openair=FUTURE, now=FUTURE.not_before)).problems
+
+
 def test_being_due_is_no_problem() -> None:
     """The automatic rotation will see to it."""
     due = a_pair(not_after=NOW + timedelta(days=10)).certificate

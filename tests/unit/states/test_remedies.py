@@ -15,15 +15,17 @@ from states.errors import (
     ForeignRotation,
     IllegalMove,
     KeyturnError,
+    NotConfirmed,
     TryLater,
     Unknown,
 )
 from states.rotation import Confirmation, PrivateKey, Rotation
 from states.state import State
-from tests.unit.states.conftest import ID, NOW, World, a_pair, parked
+from tests.unit.states.conftest import ID, NOW, REMOTE_CALL, World, a_pair, parked
 
 LOOK = ["openair.read", "netsuite.sign"]
 AGAIN = ["netsuite.sign"]
+A_CALL = timedelta(seconds=REMOTE_CALL)
 DEADLINE = NOW + timedelta(minutes=2)
 
 
@@ -57,6 +59,7 @@ def test_the_previous_certificate_is_there_already(world: World) -> None:
     proof = find(world, rotation)
     assert proof
     assert (world.previous.fingerprint, ID) == (proof.fingerprint, proof.rotation_id)
+    assert NOW + A_CALL == proof.asked_at
 
 
 def test_in_doubt_netsuite_is_asked_twice(world: World) -> None:
@@ -66,6 +69,22 @@ def test_in_doubt_netsuite_is_asked_twice(world: World) -> None:
     assert find(world, rotation)
     assert [*LOOK, *AGAIN] == world.calls
     assert [2.0] == world.clock.slept
+
+
+def test_in_doubt_netsuite_is_asked_no_more_than_twice(world: World) -> None:
+    """What was not found by the second look has to be put back."""
+    assert None is find(world, a_parked(world, doubt_since=NOW))
+    assert [*LOOK, *AGAIN] == world.calls
+
+
+def test_a_rotation_that_made_no_candidate(world: World) -> None:
+    """Without a candidate, whatever is not the previous certificate is a stranger's, on either side."""
+    rotation = replace(a_parked(world), candidate=None)
+    with pytest.raises(ForeignRotation):
+        find(world, rotation)
+    world.openair.held = world.candidate.certificate
+    with pytest.raises(Drift):
+        find(world, rotation)
 
 
 def test_openair_that_holds_the_candidate_is_no_case_for_restoring(world: World) -> None:
@@ -103,6 +122,7 @@ def test_a_mute_record_stays(world: World) -> None:
     with pytest.raises(CannotSign) as caught:
         find(world, rotation)
     assert "`keyturn rotation restore ID --overwrite`" in caught.value.next_action
+    assert isinstance(caught.value.__cause__, CannotSign)
     assert None is find(world, rotation, may_overwrite=True)
 
 
@@ -114,6 +134,7 @@ def test_a_missing_record_is_not_created(world: World, may_overwrite: bool) -> N
     with pytest.raises(CertificateRecordMissing) as caught:
         find(world, rotation, may_overwrite=may_overwrite)
     assert caught.value.next_action.endswith("Then run `keyturn rotation restore ID` again.")
+    assert isinstance(caught.value.__cause__, CertificateRecordMissing)
 
 
 # --- putting it back --------------------------------------------------------------------------------------------------
@@ -123,8 +144,17 @@ def test_the_previous_certificate_is_put_back(world: World) -> None:
     """NetSuite proves it by the install's own signature, then OpenAir is read; OpenAir is never written."""
     proof = put_back(world, a_parked(world))
     assert ["netsuite.install", "openair.read"] == world.calls
-    assert world.previous.fingerprint == proof.fingerprint
+    assert (world.previous.fingerprint, NOW) == (proof.fingerprint, proof.asked_at)
     assert ([world.previous.fingerprint], []) == (world.installed, world.saved)
+
+
+def test_a_record_that_vanished_is_not_made(world: World) -> None:
+    """A restore creates no record: that is the vendor's repair."""
+    rotation = a_parked(world)
+    world.netsuite.hold(None)
+    with pytest.raises(CertificateRecordMissing):
+        put_back(world, rotation)
+    assert [] == world.installed
 
 
 @pytest.mark.parametrize("late", [None, 1.0])
@@ -137,11 +167,13 @@ def test_a_lost_answer_is_read_back(world: World, late: float | None) -> None:
 
 
 def test_a_lost_answer_may_stay_lost(world: World) -> None:
-    """When two looks do not find it, nothing is said but that nobody knows."""
-    rotation = a_parked(world)
-    world.will_fail("netsuite.install", Unknown())
-    with pytest.raises(Unknown, match="does not sign with it so far"):
+    """When two looks do not find it, nothing is said but that nobody knows, whoever's key is there meanwhile."""
+    rotation, lost = a_parked(world), Unknown()
+    world.netsuite.hold(a_pair())
+    world.will_fail("netsuite.install", lost)
+    with pytest.raises(Unknown, match="does not sign with it so far") as caught:
         put_back(world, rotation)
+    assert lost is caught.value.__cause__
     assert ["netsuite.install", *AGAIN, *AGAIN] == world.calls
 
 
@@ -151,8 +183,9 @@ def test_a_blind_look_leaves_the_doubt(world: World, error: KeyturnError) -> Non
     rotation = a_parked(world)
     world.will_fail("netsuite.install", Unknown())
     world.will_fail("netsuite.sign", error)
-    with pytest.raises(Unknown, match="cannot be asked now"):
+    with pytest.raises(Unknown, match="cannot be asked now") as caught:
         put_back(world, rotation)
+    assert type(error) is type(caught.value.__cause__)
 
 
 def test_an_answer_of_another_key_is_no_proof(world: World) -> None:
@@ -195,6 +228,7 @@ def test_what_both_sides_hold_is_found(world: World) -> None:
     world.openair.held = stranger.certificate
     proof = remedies.find_agreement(rotation, world.ports)
     assert (stranger.certificate, LOOK, []) == (proof.certificate, world.calls, world.installed)
+    assert NOW + A_CALL == proof.asked_at
 
 
 @pytest.mark.parametrize("holds", ["previous", "none"])
@@ -207,6 +241,9 @@ def test_half_a_change_is_not_adopted(world: World, holds: str) -> None:
         remedies.find_agreement(rotation, world.ports)
     for command in ("`keyturn rotation adopt ID`", "`keyturn rotation resume ID --overwrite`"):
         assert command in caught.value.next_action
+    if holds == "previous":
+        assert "signs with another key" in caught.value.message
+        assert isinstance(caught.value.__cause__, NotConfirmed)
 
 
 def test_without_a_previous_certificate_nothing_is_restored(world: World) -> None:

@@ -1,0 +1,69 @@
+"""A rotation: what it begins with, and what a doubt does to it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from states.connection import Policy
+from states.rotation import HOLD_OFF, Cause, Rotation
+from states.state import State
+from states.steps import INSTALL_WITHIN
+from tests.unit.states.conftest import ID, NOW, Pair, a_rotation
+
+SECOND = timedelta(seconds=1)
+
+
+def test_a_new_rotation_has_nothing_yet() -> None:
+    """No proof, no doubt, no permission, no failure: the first attempt of a request that nobody took up so far."""
+    new = Rotation(
+        id=ID,
+        connection="acme",
+        cause=Cause.MANUAL,
+        actor="ada",
+        created_at=NOW,
+        updated_at=NOW,
+        available_at=NOW,
+    )
+    assert (State.REQUESTED, Policy(), "", 0, 1, 0) == (
+        new.state,
+        new.policy,
+        new.reason,
+        new.version,
+        new.attempt,
+        new.tries,
+    )
+    begun = (
+        "previous candidate confirmation saved verified skew_from doubt_since in_flight_until failure closed_at ending"
+    )
+    assert [None] * 11 == [getattr(new, name) for name in begun.split()]
+    allowed = (new.may_create_record, new.may_overwrite, new.awaits_person, new.previous_key_kept, new.waiting_for)
+    assert (False, False, False, False, "") == allowed
+
+
+def test_a_kept_key_makes_no_other_rotation(pair: Pair) -> None:
+    """Whether a key is kept is looked up anew each time: two readings of one rotation are equal all the same."""
+    rotation = a_rotation(pair)
+    assert rotation == replace(rotation, previous_key_kept=True)
+
+
+def test_the_hold_off_outlasts_an_install_by_a_minute() -> None:
+    """What was sent at the last moment, by a NetSuite clock that is a minute slow."""
+    assert INSTALL_WITHIN + timedelta(minutes=1) == HOLD_OFF
+
+
+def test_a_doubt_holds_the_next_rotation_off(pair: Pair) -> None:
+    """A write that may have been sent since then is in flight until the hold-off after the doubt was raised."""
+    doubtful = a_rotation(pair).with_doubt(NOW - SECOND, NOW)
+    assert (NOW - SECOND, NOW + HOLD_OFF) == (doubtful.doubt_since, doubtful.in_flight_until)
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [(NOW + HOLD_OFF - SECOND, NOW + HOLD_OFF), (NOW + HOLD_OFF + SECOND, NOW + HOLD_OFF + SECOND)],
+)
+def test_a_second_doubt_ends_nothing_sooner(until: datetime, expected: datetime, pair: Pair) -> None:
+    """It is in doubt since the first one, and in flight until the later of both ends."""
+    before = a_rotation(pair, doubt_since=NOW - 2 * SECOND, in_flight_until=until)
+    doubtful = before.with_doubt(NOW, NOW)
+    assert (NOW - 2 * SECOND, expected) == (doubtful.doubt_since, doubtful.in_flight_until)
