@@ -26,6 +26,7 @@ TRIES = 4
 SEED = int(os.environ.get("KEYTURN_CRASH_SEED", "0")) or random.randrange(1, 100_000)  # noqa: S311 - a selection
 WANTED = os.environ.get("KEYTURN_CRASH", "")
 MINIMUM = Path(__file__).with_name("minimum.txt")
+"""How many there were at the least; on SQLite a few less, for the pages of a commit depend on the lengths of ids."""
 
 Admit = Callable[[], Patient]
 Say = Callable[[str], None]

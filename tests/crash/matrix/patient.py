@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crash.matrix.tracing import Call, Point
-from crash.matrix.victim import Victim, until
+from crash.matrix.victim import PATIENCE, Victim, until
 from home import NAME, connect, consent
 from judge import assert_openair_came_second, installed, saved
 from security.leaks import Secrets
@@ -19,6 +19,7 @@ from orchestrator.secrets import SecretName
 from orchestrator.settings import Settings, StoreSettings
 from simulator import Entry, Pair, Simulator
 from states import table
+from states.certificate import Certificate
 from states.rotation import Failure, Rotation
 from states.state import State
 
@@ -29,7 +30,10 @@ KEYTURN = (sys.executable, "-m", "orchestrator.cli")
 
 
 class Patient:
-    """One Keyturn with one rotation to carry, for a pair of systems that nobody else uses. Close it when done."""
+    """One Keyturn that was set up, and has its certificate to renew, in a pair of systems that nobody else uses.
+
+    Close it when done.
+    """
 
     def __init__(self, folder: Path, url: str, simulator: Simulator, pair: Pair) -> None:
         """``url`` is the store's; empty for SQLite in the folder."""
@@ -38,15 +42,17 @@ class Patient:
         self.logs: list[Path] = []
         """strace's, one for each worker that ran under it."""
         self._left: list[bytes] = []
-        self.parked: Failure | None = None
-        """Why a person had to consent in OpenAir; None where nobody had to."""
+        self.parked: list[Failure] = []
+        """Why a person had to do something."""
         self._simulator = simulator
         self._pair = pair
         config = folder / "config" / "keyturn.toml"
         self.app = App(Settings(config_file=config, data=self.data, store=StoreSettings(url=url)))
         self.app.upkeep.initialise()
-        # Without these bundles nothing is rotated unasked: there is one rotation and no other.
+        # Without these bundles nothing is rotated unasked: there is this rotation and no other.
         connect(self.app, pair.credentials, bundles={})
+        self.previous = self._set_up()
+        self._consent()  # so that the tokens are renewed in the rotation
         others = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
         self._environment = others | {
             "KEYTURN_CONFIG": str(config),
@@ -61,6 +67,16 @@ class Patient:
         self.app.close()
         self.disk = {file.name: file.read_bytes() for file in self.data.glob("keyturn.db*")}
         """SQLite's files before any worker ran."""
+
+    def _set_up(self) -> Certificate:
+        """The initial set-up, which nobody disturbs; return the certificate that is in use from now on."""
+        _, claim = self.app.rotations.request_for("tester", NAME, actor="tester", lease=PATIENCE)
+        assert claim
+        with self.app.engine() as engine:
+            done = engine.run(claim)
+        assert done.state is State.COMPLETED
+        assert done.candidate
+        return done.candidate.certificate
 
     def close(self) -> None:
         self.app.close()
@@ -106,8 +122,8 @@ class Patient:
         try:
             until(lambda: has_opened_the_database(process))
             until(self._is_settled)
-            if self.rotation.state is State.FAILED:
-                self._consent()
+            while self.rotation.state is State.FAILED:
+                self._do_as_told()
                 until(self._is_settled)
         finally:
             process.kill()
@@ -116,20 +132,26 @@ class Patient:
     def _is_settled(self) -> bool:
         return self.rotation.state in (State.COMPLETED, State.FAILED)
 
-    def _consent(self) -> None:
-        """Do what a person is asked to do when the worker died with OpenAir's next refresh token in its hands.
+    def _do_as_told(self) -> None:
+        """Do what a person is asked to do, and resume.
 
-        OpenAir voids a refresh token when it is used; the next one was in the answer that nobody stored. No program
-        can mend that. It must have been told.
+        OpenAir voids a refresh token when it is used. The next one may have died with a worker, or with a disk.
         """
-        self.parked = self.rotation.failure
-        assert self.parked
-        assert "SIGN_IN_REFUSED" == self.parked.code
-        assert "OpenAir's refresh token is void" in self.parked.message
-        assert "Consent again in OpenAir" in self.parked.next_action
+        failure = self.rotation.failure
+        assert failure
+        self.parked.append(failure)
+        if failure.code == "SIGN_IN_REFUSED":
+            assert "OpenAir's refresh token is void" in failure.message
+            assert "Consent again in OpenAir" in failure.next_action
+            self._consent()
+        else:
+            assert "FOREIGN_ROTATION" == failure.code
+        overwrite = "FOREIGN_ROTATION" in [each.code for each in self.parked]
+        self.app.rotations.resume(self._rotation, actor="tester", overwrite=overwrite)
+
+    def _consent(self) -> None:
         token = {SecretName.OPENAIR_REFRESH_TOKEN: consent(self._pair.credentials)}
         self.app.connections.edit(self.app.connections.show(NAME), token)
-        self.app.rotations.resume(self._rotation, actor="tester")
 
     # --- what became of it
 
@@ -139,20 +161,23 @@ class Patient:
         Where a person had to consent, that was told for what it was, and before NetSuite was given anything.
         """
         done = self.rotation
-        history = self.history
         assert done.state is State.COMPLETED
         assert done.candidate
-        assert [done.candidate.fingerprint] == installed(history) == saved(history)
-        assert_openair_came_second(history)
+        expected = [self.previous.fingerprint, done.candidate.fingerprint]
+        assert expected == installed(self.history) == saved(self.history)
+        assert_openair_came_second(self.history)
+        assert None is self.app.store.kept_key(self.previous)
+        for failure in self.parked:
+            assert "The answer to an earlier refresh was lost" in failure.message
+            assert State.KEY_GENERATED is failure.failed_from
         entries = self.app.rotations.journal(done.id)
         moves = [entry.event for entry in entries if entry.source is not entry.target]
-        if self.parked:
-            assert "The answer to an earlier refresh was lost" in self.parked.message
-            assert State.KEY_GENERATED is self.parked.failed_from
-            moves = [move for move in moves if move not in (table.FAIL, table.RESUME)]
         assert list(range(1, len(entries) + 1)) == [entry.seq for entry in entries]
-        assert ["request", *(edge.trigger for edge in table.FORWARD)] == moves
-        assert len(entries) == self.app.upkeep.verify_journal()
+        assert ["request", *(edge.trigger for edge in table.FORWARD)] == [
+            move for move in moves if move not in (table.FAIL, table.RESUME)
+        ]
+        assert len(self.parked) == moves.count(table.FAIL) == moves.count(table.RESUME)
+        assert self.app.upkeep.verify_journal() > self.app.upkeep.verify_journal(done.id) == len(entries)
         assert set() == self._leaks(done)
         assert [] == self._pair.netsuite.record.cabinet.paths_with_private_key()
 

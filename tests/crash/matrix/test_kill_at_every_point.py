@@ -69,6 +69,6 @@ def survived(admit: Admit) -> Callable[[Deaths], bool]:
         patient.finish()
         patient.assert_well()
         patient.close()
-        return patient.parked is not None
+        return bool(patient.parked)
 
     return outcome
