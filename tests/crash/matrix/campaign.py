@@ -19,7 +19,7 @@ import pytest
 from crash.matrix.patient import Patient, outlive_lease
 from crash.matrix.tracing import Call, Point
 
-ABREAST = 12
+ABREAST = 8
 """Patients at once: half of one's time is waiting."""
 TRIES = 4
 """How often a point is aimed at: now and then an answer comes in two pieces, and the calls count differently."""
