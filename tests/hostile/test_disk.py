@@ -161,8 +161,10 @@ def test_a_lost_mount(small: App, simulator: Simulator, tmp_path: Path) -> None:
         uploaded(simulator)
         small.close()
         subprocess.run(["mount", "--move", data, keep], check=True)
-        running.wait_to_say("worker will try again", code="TRY_LATER")
-        assert [] == list(data.iterdir())
-        subprocess.run(["mount", "--move", keep, data], check=True)
+        try:
+            running.wait_to_say("worker will try again", code="TRY_LATER")
+            assert [] == list(data.iterdir())
+        finally:
+            subprocess.run(["mount", "--move", keep, data], check=True)
         completed_once(small, simulator, rotation)
         assert 0 == running.stop()

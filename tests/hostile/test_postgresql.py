@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import postgres
@@ -32,34 +33,30 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator, s
         yield running
 
 
-def stop(server: Path) -> None:
-    """Stop the server as a crash does."""
-    _control(server, "-m", "immediate", "stop")
-
-
-def start(server: Path) -> None:
-    _control(server, "-l", server / "data" / "log", "-o", f"-k {server} -h '' -F", "-w", "start")
-
-
-def _control(server: Path, *arguments: object) -> None:
-    program = Path(shlex.split((server / "started").read_text())[0]).with_name("pg_ctl")
-    postgres._run(program, "-D", server / "data", *arguments)
+@contextmanager
+def away(server: Path) -> Iterator[None]:
+    """Stop the server as a crash does, and start it again after the block."""
+    program = Path(shlex.split((server / "data" / "postmaster.opts").read_text())[0]).with_name("pg_ctl")
+    control = (program, "-D", server / "data", "-w")
+    postgres._run(*control, "-m", "immediate", "stop")
+    try:
+        yield
+    finally:
+        postgres._run(*control, "-l", server / "data" / "log", "-o", f"-k {server} -h '' -F", "start")
 
 
 def test_a_server_that_goes_away_and_comes_back(app: App, simulator: Simulator, server: Path, tmp_path: Path) -> None:
     """The upload's move cannot be stored: the worker says so and lives; commands exit with 7; then all goes on."""
-    (server / "started").write_text((server / "data" / "postmaster.opts").read_text())
     simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", when="after", seconds=2))
     rotation = app.rotations.request("acme", actor="tester")
     with a_worker(tmp_path) as running:
         simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=60)
-        stop(server)
-        told = running.wait_to_say("worker will try again", code="TRY_LATER")
-        assert "is not available" in told["reason"]
-        for words in (("rotation", "list"), ("worker",), ("rotate", "acme")):
-            run = subprocess.run(command(*words, "-o", "json"), capture_output=True, check=False)
-            assert ("TRY_LATER", 7) == (error_of(run)["code"], run.returncode)
-        start(server)
+        with away(server):
+            told = running.wait_to_say("worker will try again", code="TRY_LATER")
+            assert "is not available" in told["reason"]
+            for words in (("rotation", "list"), ("worker",), ("rotate", "acme")):
+                run = subprocess.run(command(*words, "-o", "json"), capture_output=True, check=False)
+                assert ("TRY_LATER", 7) == (error_of(run)["code"], run.returncode)
         completed_once(app, simulator, rotation)
         assert 0 == running.stop()
     assert not running.tracebacks
