@@ -314,4 +314,7 @@ class JournalBroken(Rejected):
     """The journal was changed after it was written."""
 
     code = "JOURNAL_BROKEN"
-    next_action = "Keep a copy of the database as evidence and compare it with a backup."
+    next_action = (
+        "Keep a copy of the database as evidence, and compare it with a backup. Once the database is as it was, run "
+        "`keyturn rotation resume ID`; `keyturn rotation explain ID` tells how else to end the rotation."
+    )
