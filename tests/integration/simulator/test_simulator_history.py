@@ -5,6 +5,8 @@ from typing import Any
 
 from simulator import Simulator
 from simulator.certificates import KeyPair
+from simulator.clock import Clock
+from simulator.history import History
 
 
 def rotate(client: Any, pair: KeyPair, request: dict[str, Any]) -> None:
@@ -91,3 +93,18 @@ def test_accounts_share_the_sequence(make_client: Any) -> None:
             (entry.seq, entry.account) for entry in sim.history.entries()
         ]
         assert [2] == [entry.seq for entry in sim.history.entries(account="TSTDRV2")]
+
+
+def test_what_was_judged_can_be_forgotten() -> None:
+    """A long run stays small: entries go, the numbers go on, and who ends late what was forgotten does no harm."""
+    history = History(Clock())
+    for _ in range(3):
+        history.begin("netsuite", "TSTDRV1", "netsuite.restlet").end(200, "answered")
+    late = history.begin("netsuite", "TSTDRV1", "netsuite.restlet")
+    late.effect(signed="ab")
+    history.forget(4)
+    late.end(200, "answered")
+    history.begin("openair", "TSTDRV1", "openair.api").end(200, "answered")
+    history.forget(2)
+    assert [5] == [entry.seq for entry in history.entries()] == [entry.seq for entry in history.entries(4)]
+    assert 5 == history.wait_for(lambda entry: entry.system == "openair").seq
