@@ -99,7 +99,7 @@ class _Play:
                 return
 
     def _round(self, crew: Crew, wanted: set[str]) -> list[Rotation]:
-        """Let everybody act once; return the rotations that are open. ``wanted`` loses the connections that were
+        """Let everybody act once; return the rotations that are open then. ``wanted`` loses the connections that were
         asked a rotation for.
         """
         time.sleep(TICK)
@@ -112,7 +112,7 @@ class _Play:
         for name in sorted(wanted - {each.connection for each in still}):
             if self._people.ask(name):
                 wanted.remove(name)
-        return still if still or not wanted else self._people.open()
+        return self._people.open()
 
     def _judge(self) -> None:
         report, watch, people = self._report, self._watch, self._people
