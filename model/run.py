@@ -37,7 +37,7 @@ class Scope:
     misfortunes: int
     liveness: bool = False
     ada: bool = True
-    """Whether somebody restores and adopts."""
+    """Whether somebody restores and adopts: endings.pml."""
     without: tuple[str, ...] = ()
     """The guards that are taken away."""
     only: str = ""
@@ -162,8 +162,10 @@ def check_mutants() -> bool:
 def mutated(guards: tuple[str, ...], expected: str) -> Scope:
     """The smallest scope in which ``expected`` fails without ``guards``."""
     if expected == FINALLY:
-        return Scope(1, 1, liveness=True, without=guards)
-    return Scope(2 if expected in ("one_open", "none_overtaken") else 1, 2, without=guards, only=expected)
+        return Scope(1, 1, liveness=True, ada=False, without=guards)
+    rotations = 2 if expected in ("one_open", "none_overtaken") else 1
+    ada = expected in ("none_undone", "restore_helps", "both_agree")
+    return Scope(rotations, 2, ada=ada, without=guards, only=expected)
 
 
 def assertions() -> Iterator[str]:

@@ -206,7 +206,9 @@ def _outage(facts: Facts) -> Problem | None:
     return Problem(
         "SKEW",
         f"NetSuite has the new key, OpenAir not yet: for {skew.total_seconds():.0f} s imports may be refused.",
-        f"Watch it with `keyturn rotation watch {rotation.id}`.",
+        f"See `keyturn rotation explain {rotation.id}`."
+        if rotation.failure
+        else f"Watch it with `keyturn rotation watch {rotation.id}`.",
     )
 
 

@@ -77,7 +77,7 @@ def build(*, overview: bool = False) -> App:
         from orchestrator.cli.output import Form, Output  # noqa: PLC0415 - --version and --help need neither
         from orchestrator.cli.session import Session  # noqa: PLC0415
 
-        level = "info" if verbose else "error" if quiet else None
+        level = "info" if verbose else None
         asks = not no_input and sys.stdin.isatty()
         return _call(app, tokens, Session(Output(Form(output), quiet=quiet), config, level, yes=yes, asks=asks))
 

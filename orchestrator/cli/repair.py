@@ -162,7 +162,7 @@ def _given_up(session: Session, app: App, rotation: Rotation) -> int:
     current = connection.current
     rows = [
         (str(rotation.ending), rotation.id),
-        ("both sides hold", f"{current.fingerprint}\nvalid until {words.moment(current.not_after)}" if current else ""),
+        ("both hold", f"{current.fingerprint}\nvalid until {words.moment(current.not_after)}" if current else ""),
         ("skew", words.span(rotation.skew(now))),
         ("next rotation", words.moment(connection.due_at) if connection.is_automatic else "by hand only"),
     ]

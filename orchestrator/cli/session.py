@@ -42,7 +42,7 @@ class Session:
         """
         from orchestrator.bootstrap import start  # noqa: PLC0415 - it takes most of a second, and help needs none of it
 
-        app = start(self.config, level=self.level or level, new=new)
+        app = start(self.config, level=self.level or level or ("error" if self.out.quiet else None), new=new)
         try:
             yield app
         except TryLater:

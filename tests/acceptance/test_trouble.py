@@ -51,6 +51,14 @@ def test_parked_rotations_are_listed_with_their_reason(connected: Home, simulato
     assert "watch" in explained
 
 
+def test_quiet_is_not_louder(connected: Home, simulator: Simulator) -> None:
+    """A quiet command that fails tells its error once, and logs nothing beside it."""
+    simulator.netsuite.record.reset("missing")
+    run = connected("rotate", NAME, "--quiet")
+    assert (3, "", "error: ") == (run.returncode, run.stdout, run.stderr[:7])
+    assert 1 == run.stderr.count("not found")
+
+
 def test_refused_sign_in(connected: Home, simulator: Simulator) -> None:
     """A refused sign-in parks the rotation and has an exit code of its own; health tells it as well."""
     simulator.faults.add(Fault("netsuite.token", "401", times=None))
@@ -210,7 +218,7 @@ def test_restored(connected: Home, simulator: Simulator) -> None:
 
     restored = connected("rotation", "restore", rotation[:8], "--reason", "OpenAir is stuck", "--yes")
     assert (0, "") == (restored.returncode, restored.stderr)
-    assert restored.stdout.startswith(f"restored         {rotation}\n")
+    assert restored.stdout.startswith(f"restored       {rotation}\n")
     assert ("project=T", 0) == (simulator.imports.send(), connected("health").returncode)
     assert_openair_came_second(simulator.history.entries())
 

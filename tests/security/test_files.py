@@ -150,7 +150,8 @@ def test_no_core_is_dumped(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
     try:
         _until_there(tmp_path / "data" / "keyturn.db-wal")
-        assert (0, 0) == resource.prlimit(worker.pid, resource.RLIMIT_CORE)
+        most = min(hard, 1) if hard >= 0 else 1  # at 1, none is piped to a collector either
+        assert (most, most) == resource.prlimit(worker.pid, resource.RLIMIT_CORE)
         worker.send_signal(signal.SIGABRT)
         assert -signal.SIGABRT == worker.wait(PATIENCE)
     finally:
