@@ -16,7 +16,8 @@ from states.rotation import Confirmation
 
 NAME = "oa_realtime_certificate"
 EMPTY = '<response><Auth status="0"/><Read status="601"/></response>'
-BILLION_LAUGHS = '<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><response>&b;</response>'
+BILLION_LAUGHS = '<!DOCTYPE response [<!ENTITY a "60"><!ENTITY b "&a;1">]>' + EMPTY.replace("601", "&b;")
+OUTSIDE = '<!DOCTYPE response SYSTEM "file:///etc/passwd">' + EMPTY
 
 
 class FakeHttp:
@@ -170,10 +171,11 @@ def test_lost_write_is_unknown() -> None:
         '<response status="1"/>',
         '<response><Auth status="0"/></response>',
         BILLION_LAUGHS,
+        OUTSIDE,
     ],
 )
 def test_answers_that_cannot_be_read(answer: str) -> None:
-    """What is no answer to the command is no answer, and entities are not expanded."""
+    """What is no answer to the command is no answer; nor is what would be one if entities were expanded."""
     with pytest.raises(TryLater):
         openair(FakeHttp(answer)).read()
 
