@@ -355,6 +355,28 @@ def test_a_connection_that_cannot_be_opened_parks_the_rotation(stage: Stage) -> 
     assert "looks" not in stage.last(parked).detail
 
 
+def test_a_rotation_that_was_changed_is_parked(stage: Stage) -> None:
+    """What somebody changed in the database is not carried on: nothing is called, and the reason is told."""
+    claim = begin(stage.store, previous=stage.systems.netsuite)
+    parked = stage.engine.run(replace(claim, rotation=replace(claim.rotation, broken="It was changed.")))
+    assert parked.failure
+    assert ("JOURNAL_BROKEN", "It was changed.", []) == (
+        parked.failure.code,
+        parked.failure.message,
+        stage.systems.calls,
+    )
+
+
+def test_a_database_that_is_away_parks_nothing(stage: Stage) -> None:
+    """The connection cannot be read for now: the rotation is given back as it was, and whoever runs it is told."""
+    stage.refusal = TryLater("The database is away.")
+    claim = begin(stage.store, previous=stage.systems.netsuite)
+    with pytest.raises(TryLater, match="The database is away"):
+        stage.engine.run(claim)
+    assert not stage.is_held(claim.rotation)
+    assert (claim.rotation, []) == (stage.store.rotation(claim.rotation.id), stage.heard)
+
+
 def test_a_bug_parks_the_rotation_in_doubt(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """An exception that nobody foresaw is parked by its type alone, with everything since the step began in doubt."""
     stage.systems.troubles["install"].append(ZeroDivisionError("a secret"))
@@ -416,6 +438,15 @@ def test_the_longer_wait_counts(stage: Stage, asked: float, waits: int) -> None:
     stage.systems.troubles["read"].append(Throttled(retry_after=asked))
     waiting = stage.run(State.KEY_GENERATED)
     assert timedelta(seconds=waits) == waiting.available_at - waiting.updated_at
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(30, 30), (90, 60)])
+def test_what_will_be_over_is_waited_for_no_longer(stage: Stage, seconds: int, waits: int) -> None:
+    """Where it is known when the trouble ends, the rotation is tried again then, if that is sooner."""
+    over_at = NOW + timedelta(seconds=seconds)
+    stage.systems.troubles["read"].append(TryLater(retry_after=9, over_at=over_at))
+    waiting = stage.run(State.KEY_GENERATED)
+    assert min(over_at, waiting.updated_at + timedelta(seconds=waits)) == waiting.available_at
 
 
 def test_each_put_off_counts(stage: Stage) -> None:

@@ -134,9 +134,10 @@ def test_permission_is_part_of_the_advice(pair: Pair) -> None:
 
 def test_waiting_for_a_person_is_told(pair: Pair) -> None:
     """The person's part, in the words of whoever waits for it."""
-    waiting = "Save the file in OpenAir."
+    waiting = "Save the file in OpenAir, then run `keyturn rotation confirm ID`."
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for=waiting, awaits_person=True)
-    assert Advice("Save the file in OpenAir.", f"keyturn rotation watch {ID}") == advise(rotation, NOW)
+    expected = f"Save the file in OpenAir, then run `keyturn rotation confirm {ID}`."
+    assert Advice(expected, f"keyturn rotation watch {ID}") == advise(rotation, NOW)
 
 
 @pytest.mark.parametrize("state", ACTIVE)
@@ -175,6 +176,27 @@ def test_an_ended_rotation_is_not_resumed(pair: Pair) -> None:
     closed = parked(a_rotation(pair, closed_at=NOW))
     ended = [why_not("resume", each, NOW) for each in (closed, a_rotation(pair, State.COMPLETED))]
     assert ["The rotation has ended."] * 2 == ended
+
+
+def test_to_the_last_moment(pair: Pair) -> None:
+    """A certificate can be restored up to its very expiry; what is in flight is waited for up to its very end."""
+    rotation = parked(
+        a_rotation(pair, State.UPLOADED_TO_NETSUITE, previous=pair.certificate, previous_key_kept=True),
+        ForeignRotation(),
+    )
+    expiry = pair.certificate.not_after
+    assert ["", "The previous certificate expired on 2027-11-23."] == [
+        why_not("restore", rotation, moment) for moment in (expiry, expiry + timedelta(microseconds=1))
+    ]
+    in_flight = replace(rotation, in_flight_until=NOW)
+    refused = [why_not("adopt", in_flight, moment) for moment in (NOW, NOW + timedelta(microseconds=1))]
+    assert ["What was sent without an answer may still take effect, until 2026-11-23 12:00:00 UTC.", ""] == refused
+
+
+def test_a_failure_that_is_gone_is_nobodys(pair: Pair) -> None:
+    """Somebody changed the database: without its failure, a parked rotation is not somebody else's doing."""
+    rotation = replace(parked(a_rotation(pair), ForeignRotation()), failure=None)
+    assert "It was not parked because of somebody else's certificate." == why_not("adopt", rotation, NOW)
 
 
 @pytest.mark.parametrize(("awaits_person", "expected"), [(True, ""), (False, "Nothing waits for a person.")])
