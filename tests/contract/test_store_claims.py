@@ -36,6 +36,23 @@ def test_a_rotation_can_be_claimed_as_it_is_added(store: Store) -> None:
     assert State.KEY_GENERATED is carry(store, claim, State.KEY_GENERATED).rotation.state
 
 
+def test_the_first_claim_has_the_first_token(store: Store) -> None:
+    """Tokens count the claims of a rotation, however it was claimed."""
+    add(store, a_rotation())
+    assert 1 == _claim(store, "w1").fence
+    store.add_connection(a_connection(name="other"))
+    assert 1 == begin(store, number=2, connection="other").fence
+
+
+def test_a_lease_is_as_long_as_was_asked(store: Store) -> None:
+    """Claimed with the request or later: a lease that ended before it began holds nothing."""
+    store.request_for("w1", "acme", lambda _: a_rotation(), lease=-1)
+    assert store.claim("w2", lease=-1, now=NOW)
+    assert store.claim("w3", lease=-1, now=NOW, rotation_id=an_id(1))
+    assert store.claim("w4", lease=60, now=NOW)
+    assert store.claim("w5", lease=60, now=NOW) is None
+
+
 def test_the_lease_is_the_databases_to_judge(store: Store) -> None:
     """However wrong a worker's own clock is, it neither gets a rotation that is held, nor loses one it holds."""
     add(store, a_rotation())

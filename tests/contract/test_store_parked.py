@@ -57,6 +57,15 @@ def test_a_parked_rotation_is_held(store: Store) -> None:
     assert store.write(parked, resumed, event=RESUME, actor="bob", detail={})
 
 
+def test_a_hold_is_as_long_as_was_asked(store: Store) -> None:
+    """A hold that ended before it began keeps nobody out."""
+    parked = a_parked(store)
+    store.hold("ada", parked, lease=-1)
+    store.hold("bob", parked, lease=60)
+    with pytest.raises(Stale):
+        store.hold("eve", parked, lease=60)
+
+
 def test_a_hold_that_ran_out_leaves_no_doubt(store: Store) -> None:
     """Whoever holds a parked rotation notes beforehand what it will send: its death alone says nothing."""
     parked = a_parked(store)

@@ -18,6 +18,7 @@ from factories import (
     carry,
     next_move,
 )
+from sqlalchemy.exc import IntegrityError
 
 from persistence.journal import PUT_OFF, UNKNOWN
 from persistence.store import Store
@@ -135,8 +136,9 @@ def test_a_rotation_needs_its_connection(store: Store) -> None:
 def test_an_id_is_used_once(store: Store) -> None:
     """The id is the idempotency key: a second rotation cannot have it."""
     begin(store, State.COMPLETED)
-    with pytest.raises(IllegalMove, match=an_id(1)):
+    with pytest.raises(IllegalMove, match=an_id(1)) as caught:
         add(store, a_rotation())
+    assert isinstance(caught.value.__cause__, IntegrityError)
 
 
 def test_a_rotation_begins_at_the_beginning(store: Store) -> None:
@@ -162,8 +164,9 @@ def test_no_step_of_the_way_is_skipped(store: Store, edge: table.Edge) -> None:
     claim = begin(store, edge.source)
     skipped = advance_to(claim.rotation, State.COMPLETED)
     event = edge.trigger if edge.target is not State.COMPLETED else "generate_key"
-    with pytest.raises(IllegalMove, match=f"from {edge.source} to {State.COMPLETED}"):
+    with pytest.raises(IllegalMove, match=f"from {edge.source} to {State.COMPLETED}") as caught:
         store.advance(claim, skipped, event=event, detail={})
+    assert isinstance(caught.value.__cause__, IntegrityError)
     assert claim.rotation == store.rotation(claim.rotation.id)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from states.connection import (
     Algorithm,
+    Connection,
     NetSuiteSettings,
     OpenAirKind,
     OpenAirSettings,
@@ -268,3 +269,36 @@ def test_a_version_is_numbers_and_dots(version: str) -> None:
     """What cannot be compared is rejected, with the bundle's id."""
     with pytest.raises(InvalidInput, match="369630"):
         a_connection(bundles={"369630": version})
+
+
+# --- what nobody said -------------------------------------------------------------------------------------------------
+
+
+def test_the_usual_settings() -> None:
+    """What suitescript/ deploys, how Keyturn signs in to it, and where OpenAir's certificate is kept."""
+    netsuite = NetSuiteSettings(account="1", **NOTHING)
+    assert ("PS256", "customscript_keyturn_restlet", "customdeploy_keyturn_restlet") == (
+        netsuite.assertion_algorithm,
+        netsuite.script,
+        netsuite.deployment,
+    )
+    openair = OpenAirSettings(url="https://acme.app.openair.com", client_id="id")
+    assert ("default", "oa_realtime_certificate", "", "") == (
+        openair.namespace,
+        openair.preference,
+        openair.company,
+        openair.user,
+    )
+    assert "" == OpenAirSettings(url="https://acme.app.openair.com", company="Acme", user="keyturn").client_id
+
+
+def test_a_new_connection() -> None:
+    """Real-time integration with OAuth 2.0, no bundle that is known, no certificate, never due by itself."""
+    netsuite, openair = NetSuiteSettings(account="1", **NOTHING), OpenAirSettings(kind=OpenAirKind.EXPORT)
+    new = Connection(name="acme", netsuite=netsuite, openair=openair)
+    assert (Options(single_sign_on=False, real_time_integration=True, oauth2=True), Policy(), {}) == (
+        new.options,
+        new.policy,
+        new.bundles,
+    )
+    assert (0, None, None) == (new.version, new.current, new.due_at)
