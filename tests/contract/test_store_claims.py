@@ -130,6 +130,43 @@ def test_a_late_worker_is_fenced_off(store: Store) -> None:
     assert State.UPLOADED_TO_NETSUITE is carry(store, taken, State.UPLOADED_TO_NETSUITE).rotation.state
 
 
+def test_a_worker_of_the_same_name_is_another_one(store: Store) -> None:
+    """It is the token that tells a restarted worker from the one before it, not the name."""
+    lost = begin(store, State.KEY_GENERATED)
+    store.renew(lost, lease=-1)
+    taken = _claim(store, lost.worker)
+    late = Claim(taken.rotation, lost.worker, lost.fence, taken.journal)
+    for do in (
+        lambda: carry(store, late, State.UPLOADED_TO_NETSUITE),
+        lambda: store.ensure_held(late),
+        lambda: store.renew(late, lease=60),
+        lambda: store.release(late),
+    ):
+        with pytest.raises(Stale):
+            do()
+    store.ensure_held(taken)
+
+
+def test_a_worker_holds_each_rotation_by_itself(store: Store) -> None:
+    """What a worker does with one of its rotations does nothing to another one, though name and token are the same."""
+    store.add_connection(a_connection(name="other"))
+    one, other = begin(store, number=1), begin(store, number=2, connection="other")
+    assert (one.worker, one.fence, one.rotation.version) == (other.worker, other.fence, other.rotation.version)
+    one = carry(store, one, State.KEY_GENERATED)
+    assert other.rotation == store.rotation(an_id(2))
+    store.renew(one, lease=-1)
+    taken = _claim(store, "w2")
+    assert an_id(1) == taken.rotation.id
+    store.ensure_held(other)
+    with pytest.raises(Stale):
+        store.ensure_held(one)
+    store.release(taken)
+    store.ensure_held(other)
+    assert State.KEY_GENERATED is carry(store, other, State.KEY_GENERATED).rotation.state
+    assert store.claim("w3", lease=60, now=NOW, rotation_id=an_id(2)) is None
+    assert store.claim("w3", lease=60, now=NOW, rotation_id=an_id(1))
+
+
 def test_a_claim_is_held_until_another_has_it(store: Store) -> None:
     """Asked before each write to the other systems: a lease that ran out is enough only once somebody took over."""
     claim = begin(store, State.KEY_GENERATED)

@@ -117,6 +117,20 @@ def test_what_changed_is_not_held(store: Store) -> None:
         store.hold("ada", replace(parked, id=an_id(9)), lease=60)
 
 
+def test_a_person_writes_one_rotation(store: Store) -> None:
+    """Holding or writing a parked rotation does nothing to another one that is just as far."""
+    store.add_connection(a_connection(name="other"))
+    one, other = (
+        carry(store, begin(store, State.KEY_GENERATED, number=number, connection=name), State.FAILED).rotation
+        for number, name in ((1, "acme"), (2, "other"))
+    )
+    assert one.version == other.version
+    store.release(store.hold("ada", one, lease=60))
+    store.write(one, lifecycle.resume(one, LATER), event=RESUME, actor="ada", detail={})
+    assert other == store.rotation(other.id)
+    assert store.hold("bob", other, lease=60)
+
+
 # --- closing ----------------------------------------------------------------------------------------------------------
 
 

@@ -203,6 +203,19 @@ def test_completing_destroys_the_predecessors_key(store: Store) -> None:
     assert [b"", b"sealed"] == [_sealed_key(store, 1), _sealed_key(store, 2)]
 
 
+def test_completing_leaves_other_connections_as_they_are(store: Store) -> None:
+    """Their certificates stay current, and their keys are kept."""
+    store.add_connection(a_connection(name="other"))
+    store.add_connection(a_connection(name="a-third"))
+    for number, name in ((1, "other"), (2, "acme"), (3, "a-third"), (4, "acme")):
+        begin(store, State.COMPLETED, number=number, connection=name)
+    assert [b"sealed", b"", b"sealed", b"sealed"] == [_sealed_key(store, number) for number in (1, 2, 3, 4)]
+    for number, name in ((1, "other"), (3, "a-third"), (4, "acme")):
+        candidate = store.rotation(an_id(number)).candidate
+        assert candidate
+        assert candidate.certificate == store.connection(name).current
+
+
 def test_a_policy_can_keep_no_key_at_all(store: Store) -> None:
     """Where the policy does not keep keys, the candidate's own is erased as soon as it is in place."""
     begin(store, State.COMPLETED, number=1)
