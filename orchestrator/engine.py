@@ -172,7 +172,8 @@ class Engine:
     ) -> Claim:
         """Give up for now, loudly: a state with a code, a reason and the next safe action."""
         after = lifecycle.fail(rotation, error, self._clock.now())
-        told = {"code": error.code, "message": error.message, "next": error.next_action}
+        assert after.failure
+        told = {"code": error.code, "message": error.message, "next": after.failure.next_action}
         parked = self._store.advance(claim, after, event=FAIL, detail={**told, **evidence})
         _log.error("rotation parked", extra={**_about(parked.rotation), "code": error.code, "reason": error.message})
         return parked

@@ -96,7 +96,7 @@ def read_kek_file(path: Path) -> KeyEncryptionKey:
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise VaultLocked(
             f"The key-encryption key {path} is open to other users.",
-            next_action=f"Make it yours alone, then repeat the command: `chown $USER {path} && chmod 600 {path}`.",
+            next_action=f"Make it yours alone with `chown $USER {path} && chmod 600 {path}`, then repeat the command.",
         )
     return _decode(text, f"The file {path}")
 

@@ -169,5 +169,10 @@ def outside_a_rotation(next_action: str) -> str:
     return _RESUMING.sub("", next_action)
 
 
+def inside_a_rotation(next_action: str) -> str:
+    """``next_action`` of an error that parked a rotation: that one is resumed, where a command would be repeated."""
+    return next_action.replace("repeat the command", "run `keyturn rotation resume ID`")
+
+
 def _command(name: str, rotation: Rotation) -> str:
     return next(verb.command for verb in VERBS if verb.name == name).format(id=rotation.id)

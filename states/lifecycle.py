@@ -51,7 +51,8 @@ def advance(rotation: Rotation, edge: Edge, now: datetime) -> Rotation:
 def fail(rotation: Rotation, error: KeyturnError, now: datetime) -> Rotation:
     """Park the rotation with the reason and the next safe action."""
     target = _fire(rotation, table.FAIL)
-    failure = Failure.of(error, failed_from=rotation.state, at=now)
+    next_action = advice.inside_a_rotation(error.next_action)
+    failure = replace(Failure.of(error, failed_from=rotation.state, at=now), next_action=next_action)
     return replace(
         rotation,
         state=target,

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from states import errors
+from states import errors, lifecycle
 from states.advice import VERBS, Advice, advise, resolve, why_not
 from states.connection import Policy
 from states.errors import CertificateRecordMissing, ForeignRotation, KeyturnError, Refused, SignInRefused
@@ -124,6 +124,14 @@ def test_what_parks_a_rotation_does_not_advise_another(error: type[KeyturnError]
     """A parked rotation still holds its connection, so a new one would be refused: the advice must be possible."""
     assert "keyturn rotate`" not in error().next_action
     assert "new rotation" not in error().next_action
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
+def test_a_parked_rotation_is_resumed_not_asked_for_again(error: type[KeyturnError], pair: Pair) -> None:
+    """Whatever parked it: the command that begins one would be refused, so nobody is told to repeat it."""
+    sentence = advise(lifecycle.fail(a_rotation(pair), error(), NOW), NOW).sentence
+    assert "repeat the command" not in sentence
+    assert f"`keyturn rotation resume {ID}" in sentence
 
 
 def test_permission_is_part_of_the_advice(pair: Pair) -> None:

@@ -204,7 +204,8 @@ def test_the_skew_is_an_outage(is_parked: bool) -> None:  # noqa: FBT001
     problem = health.problems[-1]
     assert "SKEW" == problem.code
     assert "for 90 s imports may be refused" in problem.message
-    assert f"keyturn rotation watch {ID}" in problem.next_action
+    verb = "explain" if is_parked else "watch"
+    assert f"`keyturn rotation {verb} {ID}`" in problem.next_action
 
 
 @pytest.mark.parametrize("position", [State.REQUESTED, State.KEY_GENERATED, State.SAVED_TO_OPENAIR])
