@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from factories import NOW, a_connection, a_rotation, add, an_id, begin, carry
+from sqlalchemy import text
 
 from persistence.journal import PUT_OFF, TAKEN_OVER
 from persistence.store import Claim, Store
@@ -90,6 +91,7 @@ def test_a_lease_that_ran_out_sets_doubt(store: Store) -> None:
     last = store.journal(an_id(1))[-1]
     detail = {"from": "w1", "until": until.isoformat()}
     assert (TAKEN_OVER, "w2", detail, now) == (last.event, last.actor, last.detail, last.at)
+    assert last.seq == store.verify_journal()
 
 
 def test_doubt_is_not_set_later_than_it_was(store: Store) -> None:
@@ -155,6 +157,7 @@ def test_a_worker_holds_each_rotation_by_itself(store: Store) -> None:
     one = carry(store, one, State.KEY_GENERATED)
     assert other.rotation == store.rotation(an_id(2))
     store.renew(one, lease=-1)
+    assert store.claim("w2", lease=60, now=NOW, rotation_id=an_id(2)) is None
     taken = _claim(store, "w2")
     assert an_id(1) == taken.rotation.id
     store.ensure_held(other)
@@ -211,8 +214,15 @@ def test_a_move_keeps_or_drops_the_lease(store: Store) -> None:
     assert State.UPLOADED_TO_NETSUITE is _claim(store, "w2").rotation.state
 
 
-def test_outages_go_first(store: Store) -> None:
-    """UploadedToNetSuite is claimed before everything else; the rest by how long it has been available."""
+@pytest.mark.parametrize("has_index", [True, False])
+def test_outages_go_first(store: Store, has_index: bool) -> None:  # noqa: FBT001
+    """UploadedToNetSuite is claimed before everything else; the rest by how long it has been available.
+
+    That is asked for, and not left to the index by which the database finds them.
+    """
+    if not has_index:
+        with store._database.writing() as tx:
+            tx.execute(text("DROP INDEX ix_rotations_claimable"))
     waiting = {
         "young": (State.KEY_GENERATED, NOW),
         "old": (State.REQUESTED, NOW - timedelta(hours=2)),
