@@ -111,6 +111,12 @@ def test_openair_without_a_way_to_sign_in_is_rejected(sign_in: dict[str, Any]) -
         OpenAirSettings(url="https://acme.app.openair.com", **sign_in)
 
 
+def test_openair_is_reached_safely() -> None:
+    """Its URL is checked like any other."""
+    with pytest.raises(InvalidInput, match="not https"):
+        OpenAirSettings(url="http://acme.app.openair.com", client_id="id")
+
+
 def test_the_export_needs_nothing() -> None:
     """A person signs in there, not Keyturn."""
     assert "" == OpenAirSettings(kind=OpenAirKind.EXPORT).url
@@ -126,6 +132,7 @@ def test_the_export_needs_nothing() -> None:
         "https://acme.app.openair.com:8443",
         "https://acme.app.openair.com/",
         "HTTPS://ACME.APP.OPENAIR.COM",
+        "https://XYZ.app.openair.com",
         "http://localhost:8080",
         "http://127.0.0.1:8080",
         "http://127.1.2.3",
@@ -146,6 +153,7 @@ def test_a_legal_url_is_accepted(url: str) -> None:
         "https://",
         "https:///api.pl",
         "ftp://acme.app.openair.com",
+        "ftp://localhost",
         "http://acme.app.openair.com",
         "http://127.0.0.1.evil.example",
         "http://localhost.evil.example",
