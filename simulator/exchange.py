@@ -1,9 +1,9 @@
 """How a simulated endpoint serves a call: faults, the proper work, the history, in this order and in one place."""
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from simulator.clock import Clock
 from simulator.faults import KINDS, Fault, FaultPlan, When
 from simulator.history import Call, History
 from simulator.server import Delivery, Reply
@@ -29,12 +29,12 @@ class Endpoint:
 
 
 class Exchange:
-    """Serves calls of both systems. `stopping` ends every wait early."""
+    """Serves calls of both systems, in the time of `clock`."""
 
-    def __init__(self, history: History, plan: FaultPlan, stopping: threading.Event) -> None:
+    def __init__(self, history: History, plan: FaultPlan, clock: Clock) -> None:
         self.history = history
         self._plan = plan
-        self._stopping = stopping
+        self._clock = clock
 
     def serve(self, endpoint: Endpoint, actions: Sequence[str], work: Work, *, listed: bool = True) -> Delivery:
         """Serve one call.
@@ -45,10 +45,10 @@ class Exchange:
         call = self._begin(endpoint, actions)
         faults = self._plan.strike(endpoint.name, actions, endpoint.account)
         call.fault = "+".join(fault.kind for fault in faults) or None
-        self._accompany("before", faults, endpoint)
+        self._accompany("before", faults, endpoint, call)
         answering = next((fault for fault in faults if KINDS[fault.kind].answers), None)
         delivery = self._deliver(endpoint, actions, call, work, answering)
-        self._accompany("after", faults, endpoint)
+        self._accompany("after", faults, endpoint, call)
         if listed or faults or call.listed:
             _end(call, delivery, answering)
         return delivery
@@ -73,13 +73,13 @@ class Exchange:
             return Delivery(proper, pause=fault.seconds)
         return Delivery(_instead(fault, endpoint))
 
-    def _accompany(self, moment: When, faults: Sequence[Fault], endpoint: Endpoint) -> None:
+    def _accompany(self, moment: When, faults: Sequence[Fault], endpoint: Endpoint, call: Call) -> None:
         for fault in faults:
             if KINDS[fault.kind].answers or fault.moment != moment:
                 continue
             if fault.kind == "delay":
-                self._stopping.wait(fault.seconds)
-            else:
+                self._clock.wait(fault.seconds)
+            elif fault.kind != "stale" or call.changed:
                 endpoint.meddle(fault)
 
     def _apply_late(self, endpoint: Endpoint, actions: Sequence[str], work: Work, seconds: float) -> None:
@@ -88,12 +88,10 @@ class Exchange:
         call.fault = "late"
 
         def apply() -> None:
-            if self._stopping.wait(seconds):
-                return
             reply = work(call)
             call.end(None, "applied late", reply.code)
 
-        threading.Thread(target=apply, name="simulator-late", daemon=True).start()
+        self._clock.later(seconds, apply)
 
 
 def _instead(fault: Fault, endpoint: Endpoint) -> Reply | None:

@@ -65,6 +65,11 @@ class Call:
         """Whether it has joined the history."""
         return self._entry.seq > 0
 
+    @property
+    def changed(self) -> bool:
+        """Whether it changed what a system holds."""
+        return not self._entry.effect.keys().isdisjoint(("installed", "saved"))
+
     def effect(self, **effects: str) -> None:
         """Note what the request changed or proved, at the moment it happens."""
         self._change(effect={**self._entry.effect, **effects})

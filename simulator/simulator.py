@@ -3,14 +3,13 @@
 import contextlib
 import functools
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
 from simulator.certificates import KeyPair, PrivateKey, new_ec_key, new_rsa_key, self_signed
-from simulator.clock import Clock, utc_now
+from simulator.clock import Clock
 from simulator.control import Control
 from simulator.credentials import Credentials, generate
 from simulator.exchange import Exchange
@@ -55,7 +54,7 @@ class Simulator:
                             life of access tokens
     certificate_preference  name of the XML API preference whose value OpenAir verifies imports with
     port                    NetSuite's port; OpenAir takes the next, the control API the one after. 0: any free ones
-    now                     the time source, UTC
+    clock                   the systems' time; None: the machine's
 
     Raises FileNotFoundError where the RESTlet is missing, OSError where a port is taken. Everything is in memory; each
     instance makes new credentials.
@@ -71,10 +70,9 @@ class Simulator:
         openair_token_seconds: float = TOKEN_SECONDS,
         certificate_preference: str = CERTIFICATE_PREFERENCE,
         port: int = 0,
-        now: Callable[[], datetime] = utc_now,
+        clock: Clock | None = None,
     ) -> None:
-        self._stopping = threading.Event()
-        self.clock = Clock(now)
+        self.clock = clock or Clock()
         self.history = History(self.clock)
         self.faults = FaultPlan()
         self.pairs: dict[str, Pair] = {}
@@ -82,7 +80,7 @@ class Simulator:
         self._openair_companies: dict[str, OpenAirCompany] = {}
         self._routes: dict[str, Route] = {}
         self.imports = Imports(self._routes, self.clock)
-        exchange = Exchange(self.history, self.faults, self._stopping)
+        exchange = Exchange(self.history, self.faults, self.clock)
         restlet = Restlet(find_script())
         self._servers = self._bind(port)
         for number in range(1, accounts + 1):
@@ -108,7 +106,7 @@ class Simulator:
         with contextlib.ExitStack() as undo:
             servers = []
             for place, app in enumerate(apps):
-                servers.append(Server(app, self._stopping, port + place if port else 0))
+                servers.append(Server(app, self.clock.stopping, port + place if port else 0))
                 undo.callback(servers[-1].stop)
             undo.pop_all()
         return servers
@@ -129,7 +127,7 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.imports.stop_all()
-        self._stopping.set()
+        self.clock.stopping.set()
         stops = [threading.Thread(target=server.stop) for server in self._servers]  # together, for each takes a while
         for stop in stops:
             stop.start()

@@ -182,6 +182,17 @@ def test_a_change_may_show_late(
     ]
 
 
+def test_what_changed_nothing_hides_nothing(
+    sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any, make_challenge: Any
+) -> None:
+    """A stale call that only reads does not take an earlier change back."""
+    client.ask(make_installation(candidate))
+    sim.faults.add(Fault("netsuite.restlet", "stale", seconds=60, times=None))
+    for _ in range(2):
+        client.ask({"action": "sign", "challenge": make_challenge()})
+    assert [candidate.fingerprint] * 3 == [entry.effect["signed"] for entry in sim.history.effects("signed")]
+
+
 def test_skip_and_times_choose_the_calls(sim: Simulator, client: Any) -> None:
     """A fault lets `skip` matching calls pass, then strikes `times` of them."""
     sim.faults.add(Fault("netsuite.restlet", "500", skip=1, times=2))
