@@ -104,6 +104,7 @@ def _in_flight(rotation: Rotation, now: datetime) -> str:
 
 
 _COMMAND: Final = re.compile(r"`keyturn [^`]*`")
+_GOING_ON: Final = re.compile(r"`keyturn rotation (resume|adopt) ")
 _RESUMING: Final = re.compile(r"[,;]?\s+then run `keyturn rotation resume ID`")
 
 VERBS: Final = (
@@ -138,8 +139,9 @@ def advise(rotation: Rotation, now: datetime) -> Advice:
         unfinished = "Putting the previous certificate back was not finished."
         return _first_possible(("restore", "resume"), unfinished, rotation, now)
     if rotation.failure:
-        wanted = ("adopt", "resume") if _is_foreign(rotation) else ("resume",)
-        return _first_possible(wanted, resolve(rotation.failure.next_action, rotation.id), rotation, now)
+        sentence = resolve(rotation.failure.next_action, rotation.id)
+        wanted = tuple(dict.fromkeys(_GOING_ON.findall(sentence))) or ("resume",)
+        return _first_possible(wanted, sentence, rotation, now)
     if rotation.awaits_person:
         return Advice(resolve(rotation.waiting_for, rotation.id), _command("watch", rotation))
     if rotation.waiting_for:
@@ -149,11 +151,14 @@ def advise(rotation: Rotation, now: datetime) -> Advice:
 
 
 def _first_possible(verbs: tuple[str, ...], sentence: str, rotation: Rotation, now: datetime) -> Advice:
-    """The first of ``verbs`` that is possible, after ``sentence`` and the reasons why those before it are not."""
+    """The first of ``verbs`` that is possible, with the options that ``sentence`` names, after that sentence and the
+    reasons why those before it are not.
+    """
     for verb in verbs:
         refused = why_not(verb, rotation, now)
         if not refused:
-            return Advice(sentence, _command(verb, rotation))
+            named = re.search(f"`(keyturn rotation {verb} [^`]*)`", sentence)
+            return Advice(sentence, named[1] if named else _command(verb, rotation))
         if refused not in sentence:
             sentence = f"{sentence} {refused}"
     return Advice(sentence, "")

@@ -54,8 +54,10 @@ def upload_to_netsuite(rotation: Rotation, ports: Ports) -> Rotation:
     the candidate.
     """
     confirmation = _ensure_installed(rotation, ports)
-    # A candidate that was found there may have come from the write in doubt, so the skew begins with that one.
-    return replace(rotation, confirmation=confirmation, skew_from=rotation.doubt_since or confirmation.asked_at)
+    # A candidate that was found there may have come from the write in doubt, so the skew begins with that one; or with
+    # the upload before, where that was undone.
+    began = rotation.skew_from or rotation.doubt_since or confirmation.asked_at
+    return replace(rotation, confirmation=confirmation, skew_from=began)
 
 
 def save_to_openair(rotation: Rotation, ports: Ports) -> Rotation:
@@ -131,7 +133,9 @@ def _look(rotation: Rotation, ports: Ports) -> Confirmation | None:
         if not _may_replace(rotation, ports, is_mute=True):
             raise
         return None
-    if _is_previous(rotation, challenge, signature):
+    previous = rotation.previous
+    is_previous = previous is not None and previous.verifies(signature, challenge.text)
+    if is_previous and rotation.confirmation is None:
         ports.turn.saw("NetSuite signed with the certificate before.")
         return None
     try:
@@ -139,16 +143,22 @@ def _look(rotation: Rotation, ports: Ports) -> Confirmation | None:
     except NotConfirmed as error:
         ports.turn.saw("NetSuite signed with another key.")
         if not _may_replace(rotation, ports):
-            raise ForeignRotation from error
+            raise _put_back() if is_previous else ForeignRotation() from error
         return None
     ports.turn.saw("NetSuite signed with the candidate.")
     return found
 
 
-def _is_previous(rotation: Rotation, challenge: Challenge, signature: str) -> bool:
-    """Whether the signature is by the certificate this rotation was asked to replace, and did not replace yet."""
-    previous = rotation.previous
-    return rotation.confirmation is None and previous is not None and previous.verifies(signature, challenge.text)
+def _put_back() -> ForeignRotation:
+    """NetSuite proved the candidate, and signs with its predecessor now: only a person can find out why."""
+    return ForeignRotation(
+        "NetSuite signs with the previous certificate again: somebody put it back, or NetSuite shows the new one late.",
+        next_action=(
+            "Run `keyturn rotation resume ID` to look again. If somebody put it back, find out who, and choose: "
+            "`keyturn rotation adopt ID` keeps it, once OpenAir holds it too; `keyturn rotation resume ID --overwrite` "
+            "puts Keyturn's candidate in its place."
+        ),
+    )
 
 
 def _may_replace(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> bool:

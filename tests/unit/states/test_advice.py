@@ -120,6 +120,13 @@ def test_advised_commands_name_the_rotation(error: type[KeyturnError], pair: Pai
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
+def test_the_command_is_one_that_the_sentence_names(error: type[KeyturnError], pair: Pair) -> None:
+    """With its options: plainly resumed, a rotation that was parked for drift would be parked for drift again."""
+    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), error()))
+    assert ("resume ID" in error().next_action) is (f"`{advice.command}`" in advice.sentence)
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
 def test_what_parks_a_rotation_does_not_advise_another(error: type[KeyturnError]) -> None:
     """A parked rotation still holds its connection, so a new one would be refused: the advice must be possible."""
     assert "keyturn rotate`" not in error().next_action

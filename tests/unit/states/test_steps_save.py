@@ -1,5 +1,6 @@
 """save_to_openair: only what NetSuite confirmed, read back and compared."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -164,6 +165,16 @@ def test_permission_to_create_does_not_undo_a_way_back(world: World) -> None:
     with pytest.raises(ForeignRotation):
         save_to_openair(rotation, world.ports)
     assert ([], []) == (world.installed, world.saved)
+
+
+def test_a_way_back_is_not_called_a_strangers_key(world: World) -> None:
+    """NetSuite signs with the previous key again: it may only show the upload late, so a second look is advised."""
+    rotation = stale(world)
+    world.netsuite.hold(world.previous)
+    with pytest.raises(ForeignRotation, match="signs with the previous certificate again") as caught:
+        save_to_openair(rotation, world.ports)
+    commands = re.findall(r"`keyturn ([^`]*)`", caught.value.next_action)
+    assert ["rotation resume ID", "rotation adopt ID", "rotation resume ID --overwrite"] == commands
 
 
 @pytest.mark.parametrize("can_sign", [False, True])
