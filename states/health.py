@@ -15,7 +15,6 @@ from states.connection import Connection
 from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError
 from states.ports import Record
 from states.rotation import Rotation
-from states.state import State
 from states.window import Need
 
 NO_VALID_CERTIFICATE: Final = "No valid certificate available for real-time import"
@@ -198,7 +197,7 @@ def _parked(facts: Facts) -> Problem | None:
 
 def _outage(facts: Facts) -> Problem | None:
     rotation = facts.rotation
-    if rotation is None or rotation.position is not State.UPLOADED_TO_NETSUITE:
+    if rotation is None or rotation.saved:
         return None
     skew = rotation.skew(facts.now)
     if skew is None:

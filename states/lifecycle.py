@@ -99,10 +99,15 @@ def abandon(rotation: Rotation, now: datetime) -> Rotation:
 def restoring(rotation: Rotation, now: datetime) -> Rotation:
     """Note that the previous certificate is about to be sent to NetSuite: from now on its fate is in doubt.
 
-    What has to be put back may have been there for as long as there is a doubt, so the skew begins no later.
+    Its proof that it holds the candidate counts no more, so the rotation is back where the upload comes next: resumed,
+    it finds the previous certificate where that is expected. What has to be put back may have been there for as long
+    as there is a doubt, so the skew begins no later.
     """
     return replace(
         rotation.with_doubt(now, now),
+        failure=rotation.failure and replace(rotation.failure, failed_from=State.KEY_GENERATED),
+        confirmation=None,
+        saved=None,
         restoring_since=now,
         skew_from=rotation.skew_from or rotation.doubt_since,
         updated_at=now,

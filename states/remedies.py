@@ -91,17 +91,23 @@ def _ask(rotation: Rotation, ports: Ports, *, looks: int, may_overwrite: bool) -
             then = "Then run `keyturn rotation restore ID` again."
             raise CertificateRecordMissing(next_action=error.repair + then) from error
         except CannotSign as error:
-            if not may_overwrite:
+            if not (may_overwrite or _is_placeholder(ports)):
                 raise CannotSign(next_action=f"See the record in NetSuite; then {_OVERWRITE}") from error
             continue
         if previous.verifies(signature, challenge.text):
             return _proof(rotation, previous, challenge, signature, asked_at)
         is_ours = candidate is not None and candidate.certificate.verifies(signature, challenge.text)
-        if not (is_ours or may_overwrite):
+        if not (is_ours or may_overwrite or _is_placeholder(ports)):
             raise ForeignRotation(
                 next_action=f"Somebody else replaced the certificate. Find out who; then {_OVERWRITE}"
             )
     return None
+
+
+def _is_placeholder(ports: Ports) -> bool:
+    """Whether NetSuite's record holds what the vendor's repair puts there, which is nobody's."""
+    record = ports.netsuite.report().record
+    return record is not None and record.is_placeholder
 
 
 def _look_again(rotation: Rotation, ports: Ports) -> Confirmation | None:

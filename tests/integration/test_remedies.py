@@ -163,7 +163,8 @@ def test_a_restore_that_never_arrived_is_repeated(app: App, simulator: Simulator
     left = app.rotations.show(stuck.id)
     assert left.restoring_since
     assert left.restoring_since == left.doubt_since
-    assert stuck.failure == left.failure
+    assert stuck.failure
+    assert replace(stuck.failure, failed_from=State.KEY_GENERATED) == left.failure
     assert "`keyturn rotation restore ID`" in caught.value.next_action
     assert f"keyturn rotation restore {stuck.id}" == app.rotations.explain(stuck.id).advice.command
     assert Ending.RESTORED is app.remedies.restore(stuck.id, actor="ada").ending
@@ -195,6 +196,28 @@ def test_resuming_waits_for_what_restoring_sent(
     done = carry(app.rotations.resume(stuck.id, actor="ada"))
     assert (State.COMPLETED, None) == (done.state, done.restoring_since)
     assert_openair_came_second(simulator.history.entries())
+
+
+def test_going_on_after_a_restore_that_came_to_nothing(
+    app: App, simulator: Simulator, clock: LaterClock, stuck: Rotation, carry: Carry
+) -> None:
+    """NetSuite was given the previous certificate back, then OpenAir lost it: a plain resume, as advised, completes.
+
+    That NetSuite holds the previous certificate is our own doing, and no reason to park.
+    """
+    simulator.faults.clear()
+    simulator.faults.add(Fault("openair.api", "foreign", action="Read", when="before", skip=1))
+    with pytest.raises(RestoreUnfinished):
+        app.remedies.restore(stuck.id, actor="ada")
+    with pytest.raises(Drift, match="does not help") as caught:
+        app.remedies.restore(stuck.id, actor="ada")
+    assert "`keyturn rotation resume ID`" in caught.value.next_action
+    clock.ahead = timedelta(minutes=10)
+    done = carry(app.rotations.resume(stuck.id, actor="ada"))
+    assert (State.COMPLETED, ()) == (done.state, app.checks.health(NAME).problems)
+    assert stuck.skew_from == done.skew_from, "never understated"
+    assert_openair_came_second(simulator.history.entries())
+    app.upkeep.verify_journal()
 
 
 class Killed(BaseException):

@@ -294,6 +294,13 @@ def test_what_has_to_be_put_back_was_there_since_the_doubt(
     assert LATER == begun.updated_at
 
 
+def test_restoring_undoes_the_upload(pair: Pair) -> None:
+    """What NetSuite proved before counts no more: the upload comes next again, with the previous one expected there."""
+    begun = lifecycle.restoring(restorable(pair, a_pair()), LATER)
+    assert (State.KEY_GENERATED, None, None) == (begun.position, begun.confirmation, begun.saved)
+    assert State.KEY_GENERATED is lifecycle.resume(begun, LATER).state
+
+
 def test_resuming_ends_an_unfinished_restore(pair: Pair) -> None:
     """From then on it is the candidate again that is sent; the doubt stays."""
     resumed = lifecycle.resume(restorable(pair, a_pair(), restoring_since=NOW, doubt_since=NOW), LATER)

@@ -137,6 +137,14 @@ def test_a_missing_record_is_not_created(world: World, may_overwrite: bool) -> N
     assert isinstance(caught.value.__cause__, CertificateRecordMissing)
 
 
+@pytest.mark.parametrize("can_sign", [False, True])
+def test_the_placeholder_is_nobodys(world: World, can_sign: bool) -> None:  # noqa: FBT001
+    """After the vendor's repair of a missing record, which advises the same verb again, it goes on without more."""
+    rotation = a_parked(world)
+    world.netsuite.hold_placeholder(can_sign=can_sign)
+    assert None is find(world, rotation)
+
+
 # --- putting it back --------------------------------------------------------------------------------------------------
 
 
