@@ -1,0 +1,131 @@
+"""Workers and operators, each with a Keyturn of its own on the one database, who go on when they are told to."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from orchestrator.bootstrap import App
+from persistence.store import Claim, Store
+from states.errors import KeyturnError
+from states.state import State
+from tests.faults.world import World
+
+SAVES_WITHIN = timedelta(seconds=60)
+"""How long a worker may take from its check to its save: it is assumed not to stand still for longer."""
+PATIENCE = 120.0
+"""Seconds, for real, that somebody may take from one place to the next."""
+
+
+class Killed(BaseException):
+    """The process ends here: nothing catches it, nothing more is written."""
+
+
+_acting = threading.local()
+
+
+def stand(place: str) -> None:
+    """Stand still here, if the caller is an actor."""
+    actor: Actor | None = getattr(_acting, "actor", None)
+    if actor:
+        actor.stand(place)
+
+
+class Actor:
+    """Does one deed at a time in a thread of its own, and stands still before each request and each answer."""
+
+    def __init__(self, name: str, app: App, world: World) -> None:
+        self.name = name
+        self.app = app
+        self.world = world
+        self.place = ""
+        """Where it stands; empty when it has nothing to do."""
+        self.killed = False
+        self.may_save_since: datetime | None = None
+        """Since when it may save in OpenAir, by its last check."""
+        self._outcome: BaseException | None = None
+        self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
+        app.store = Watched(app.settings.store_url, self)
+        world.rule(app.store)
+
+    def begin(self, deed: Callable[[], object]) -> None:
+        """Do ``deed``, up to the first place."""
+        assert not self.place
+        threading.Thread(target=self._do, args=(deed,), name=self.name, daemon=True).start()
+        self._until_it_stands()
+
+    def go_on(self, places: int = 1) -> None:
+        """Go on for so many places, if there are so many."""
+        for _ in range(places):
+            if self.place:
+                self._go.release()
+                self._until_it_stands()
+
+    def finish(self) -> None:
+        """Go on to the end."""
+        while self.place:
+            self.go_on()
+
+    def kill(self) -> None:
+        """End it where it stands. Whatever is done from now on needs another actor."""
+        self.killed = True
+        self.go_on()
+        self.app.close()
+
+    def hasten(self, moment: datetime) -> None:
+        """Before time goes on to ``moment``: whoever was allowed to save does so in time."""
+        while (
+            self.place
+            and getattr(_acting, "actor", None) is not self
+            and self.may_save_since
+            and self.may_save_since + SAVES_WITHIN < moment
+        ):
+            self.go_on()
+
+    # --- in its own thread
+
+    def stand(self, place: str) -> None:
+        """Stand still until it is told to go on."""
+        self.place = place
+        self._stands.release()
+        self._go.acquire()
+        if self.killed:
+            raise Killed
+
+    def _do(self, deed: Callable[[], object]) -> None:
+        _acting.actor = self
+        try:
+            deed()
+        except (Killed, KeyturnError):
+            pass  # what a person is told, or a worker that was overtaken
+        except BaseException as error:  # noqa: BLE001 - told by the thread that waits for it
+            self._outcome = error
+        self.place = ""
+        self.may_save_since = None
+        self._stands.release()
+
+    def _until_it_stands(self) -> None:
+        assert self._stands.acquire(timeout=PATIENCE), f"{self.name} hangs, after {self.place}"
+        if self._outcome:
+            raise AssertionError(f"{self.name} broke") from self._outcome
+
+
+class Watched(Store):
+    """The real store of one actor. It notes when the actor may save, and is gone for one that was killed."""
+
+    def __init__(self, url: str, actor: Actor) -> None:
+        super().__init__(url)
+        self._actor = actor
+
+    def ensure_held(self, claim: Claim) -> None:
+        super().ensure_held(claim)
+        if claim.rotation.position is not State.KEY_GENERATED:
+            self._actor.may_save_since = self._actor.world.time
+
+    def advance(self, *args: object, **options: object) -> Claim:
+        self._actor.may_save_since = None
+        return super().advance(*args, **options)  # type: ignore[arg-type]
+
+    def release(self, claim: Claim) -> None:
+        if self._actor.killed:
+            raise Killed
+        super().release(claim)

@@ -1,0 +1,339 @@
+"""One random schedule: two connections, several workers and operators who act at once, faults, time, strangers."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from home import connect
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from judge import assert_openair_came_second
+
+from orchestrator.bootstrap import App
+from orchestrator.engine import Engine
+from orchestrator.heart import Heart
+from orchestrator.settings import Settings
+from simulator import KINDS, Entry, Fault, Pair, Simulator
+from simulator.faults import ENDPOINTS
+from simulator.netsuite import ACTIONS
+from simulator.record import STATES
+from states.rotation import Ending, Rotation
+from states.state import State
+from tests.faults.actors import Actor
+from tests.faults.person import Person
+from tests.faults.reasons import is_true
+from tests.faults.tally import TALLY, count_faults
+from tests.faults.world import Counting, WorkersClock, World
+
+LEASE = 60.0
+"""Seconds. Nobody's heart beats: every lease may run out in the middle of a step."""
+NAMES = ("acme", "bolt")
+WORKERS = ("w1", "w2", "w3")
+OPERATORS = ("ada", "bob")
+APART = 30
+"""Seconds that a clock may be off: any two disagree by a minute at most."""
+CALLED = {
+    "netsuite.token": (None,),
+    "netsuite.restlet": (None, *ACTIONS),
+    "openair.token": (None, "refresh_token"),
+    "openair.api": (None, "Read", "Add", "Modify"),
+}
+MOST_DEEDS = 12
+
+VERBS = ("resume", "resume create", "resume overwrite", "restore", "restore overwrite", "adopt", "abandon")
+MEDDLING = (
+    *(f"netsuite {state}" for state in STATES),
+    "netsuite foreign",
+    "openair foreign",
+    "openair missing",
+    "openair netsuite's",
+    "tokens revoked",
+)
+
+names = st.sampled_from(NAMES)
+workers = st.sampled_from(WORKERS)
+actors = st.sampled_from(WORKERS + OPERATORS)
+places = st.integers(0, 12)
+ahead = st.integers(-APART, APART)
+meddling = st.tuples(names, st.sampled_from(MEDDLING))
+waits = st.sampled_from([1, 6, 30, 61, 61, 61, 130, 200, 4000])
+"""Seconds: leases run out, proofs age, what is late lands."""
+
+
+@st.composite
+def faults(draw: st.DrawFn) -> Fault:
+    """A fault at an endpoint that Keyturn calls, as the simulator knows them."""
+    endpoint = draw(st.sampled_from([endpoint for endpoint in ENDPOINTS if endpoint in CALLED]))
+    kind = draw(st.sampled_from(list(KINDS)))
+    seconds = {"drip": [0.001, 1.0], "late": [1, 3, 30, 45], "delay": [1, 15, 25]}.get(kind, [1, 3, 60])
+    if kind == "late" and endpoint == "netsuite.restlet":
+        seconds.append(600)  # whatever is installed so late is past its deadline
+    return Fault(
+        endpoint,
+        kind,
+        draw(st.sampled_from(CALLED[endpoint])),
+        when=draw(st.sampled_from(KINDS[kind].when)),
+        times=draw(st.sampled_from([1, 1, 1, 2, 8])),
+        skip=draw(st.integers(0, 2)),
+        seconds=draw(st.sampled_from(seconds)) if KINDS[kind].timed else 0,
+        retry_after=draw(st.sampled_from([None, 0, 5, 900])),
+    )
+
+
+working = st.tuples(st.just("work"), st.one_of(st.none(), faults(), faults(), meddling, waits), workers, places)
+asking = st.tuples(st.just("ask"), names, st.sampled_from(OPERATORS), st.integers(0, 20), places)
+dying = st.tuples(st.just("kill"), actors)
+disagreeing = st.tuples(st.just("disagree"), st.sampled_from([*WORKERS, *OPERATORS, "systems", "database"]), ahead)
+deeds = st.one_of(working, working, working, working, asking, asking, dying, disagreeing)
+
+
+class Schedule(RuleBasedStateMachine):
+    """Whatever happens in whatever order, no rule is broken, and in the end every rotation ends well."""
+
+    settings: Settings
+    template: Path
+    wire: Callable[[Simulator, World], None]
+
+    # --- the stage
+
+    @initialize(record=st.sampled_from(["valid", "placeholder"]), rotated=st.sampled_from([0, 1, 2, 2]))
+    def open(self, record: str, rotated: int) -> None:
+        """Two connections, of which so many have rotated once."""
+        self.world, self.random = World(), Counting()
+        self.world.before_time_passes = self._hasten
+        self.simulator = Simulator(accounts=len(NAMES), record=record, clock=self.world)
+        self.wire(self.simulator, self.world)
+        shutil.copy(self.template, self.settings.data / "keyturn.db")
+        for extra in ("-wal", "-shm"):
+            (self.settings.data / f"keyturn.db{extra}").unlink(missing_ok=True)
+        self.actors = {name: self._actor(name) for name in (*WORKERS, *OPERATORS)}
+        self.desk = self._app()
+        self.world.rule(self.desk.store)
+        self.pairs = dict(zip(NAMES, self.simulator.pairs.values(), strict=True))
+        for name, pair in self.pairs.items():
+            connect(self.desk, pair.credentials, name)
+        for name in NAMES[:rotated]:
+            self.desk.rotations.request(name, actor="ada")
+            self._drive(name)
+        self.known: set[str] = set()
+        self.judged = 0
+
+    def _app(self) -> App:
+        app = App(self.settings)
+        app.clock = WorkersClock(self.world)  # type: ignore[assignment]
+        app.random = self.random  # type: ignore[assignment]
+        return app
+
+    def _actor(self, name: str) -> Actor:
+        return Actor(name, self._app(), self.world)
+
+    def _hasten(self, moment: Any) -> None:
+        for actor in self.actors.values():
+            actor.hasten(moment)
+
+    # --- what happens
+
+    @rule(deed=deeds)
+    def happens(self, deed: tuple[str, Any]) -> None:
+        """Somebody does something."""
+        name, *details = deed
+        getattr(self, name)(*details)
+
+    def work(self, trouble: Fault | tuple[str, str] | int | None, worker: str, places: int) -> None:
+        """Trouble comes. A worker goes on; one that is idle claims what is next, or waits for it, or begins it."""
+        if isinstance(trouble, Fault):
+            self.simulator.faults.add(trouble)
+        elif isinstance(trouble, int):
+            self.world.go_on(trouble)
+        elif trouble:
+            self._meddle(*trouble)
+        actor = self.actors[worker]
+        if not actor.place:
+            self._claim(actor)
+        actor.go_on(places)
+
+    def _claim(self, actor: Actor) -> None:
+        for name in NAMES:
+            if not self._open(name):
+                actor.app.rotations.request(name, actor=actor.name, scheduled=True)
+        coming = [it.available_at for it in map(self._open, NAMES) if it and it.state is not State.FAILED]
+        if coming:
+            self.world.until(min(coming) - actor.app.clock.ahead)  # type: ignore[attr-defined]
+        if claim := actor.app.store.claim(actor.name, lease=LEASE, now=actor.app.clock.now()):
+            actor.begin(lambda: self._engine(actor.app).run(claim))
+
+    def _meddle(self, name: str, deed: str) -> None:
+        """Somebody else changes what a system holds; or saves in OpenAir what NetSuite holds; or revokes tokens."""
+        pair = self.pairs[name]
+        held = pair.netsuite.record.held
+        match deed.split():
+            case ["netsuite", state]:
+                pair.netsuite.record.reset(state)
+            case ["openair", "netsuite's"] if held:
+                pair.openair.settings.save_outside(held.pair.certificate_pem())
+            case ["openair", "foreign" | "missing" as kind]:
+                pair.openair.settings.meddle(Fault("openair.api", kind))
+            case ["tokens", "revoked"]:
+                pair.netsuite.revoke_tokens()
+                pair.openair.revoke_tokens()
+
+    def ask(self, name: str, who: str, choice: int, places: int) -> None:
+        """An operator goes on for some places; one that is idle does something that `explain` does not rule out."""
+        actor, rotation = self.actors[who], self._open(name)
+        if rotation and not actor.place:
+            verbs = [it.name for it, why_not in self.desk.rotations.explain(rotation.id).verbs if not why_not]
+            possible = [verb for verb in VERBS if verb.split()[0] in verbs] or VERBS
+            verb = possible[choice % len(possible)]
+            actor.begin(lambda: self._do(actor.app, verb, rotation.id))
+        actor.go_on(places)
+
+    def _do(self, app: App, verb: str, identifier: str) -> None:
+        TALLY[f"operator: {verb}"] += 1
+        match verb.split():
+            case ["resume", *leave]:
+                create, overwrite = "create" in leave, "overwrite" in leave
+                app.rotations.resume(identifier, actor="ada", create_record=create, overwrite=overwrite)
+            case ["abandon"]:
+                app.rotations.abandon(identifier, actor="ada")
+            case ["adopt"]:
+                app.remedies.adopt(identifier, actor="ada")
+            case ["restore", *leave]:
+                app.remedies.restore(identifier, actor="ada", overwrite="overwrite" in leave)
+
+    def kill(self, who: str) -> None:
+        """A process dies where it stands, and another of that name starts; or nothing goes wrong any more."""
+        if self.actors[who].place:
+            TALLY["killed: a process"] += 1
+            self.actors[who].kill()
+            self.actors[who] = self._actor(who)
+        else:
+            self.simulator.faults.clear()
+
+    def disagree(self, whose: str, ahead: int) -> None:
+        """Somebody's clock is set, no further off than is assumed; the database's by as much, or by days."""
+        if whose in self.actors:
+            self.actors[whose].app.clock.ahead = timedelta(seconds=ahead)  # type: ignore[attr-defined]
+        elif whose == "systems":
+            self.world.offset = timedelta(seconds=ahead)
+        else:
+            self.world.database_ahead = timedelta(days=ahead // 10)
+
+    # --- what always holds
+
+    @invariant()
+    def rules_hold(self) -> None:
+        """Rule 1 by the systems' history, rule 3, one candidate, no lost rotation, an unbroken journal."""
+        if not hasattr(self, "judged"):
+            return
+        assert_openair_came_second(self.simulator.history.entries())
+        with self._database() as database:
+            (entries,) = database.execute("SELECT count(*) FROM journal").fetchone()
+            if entries == self.judged:
+                return
+            self.judged = entries
+            twice = database.execute(
+                "SELECT connection FROM rotations WHERE closed_at IS NULL GROUP BY connection HAVING count(*) > 1"
+            ).fetchall()
+            several = database.execute(
+                "SELECT rotation_id FROM journal WHERE event = 'generate_key' GROUP BY rotation_id HAVING count(*) > 1"
+            ).fetchall()
+            ids = {row[0] for row in database.execute("SELECT id FROM rotations")}
+        assert ([], [], set()) == (twice, several, self.known - ids)
+        self.known = ids
+        self.desk.upkeep.verify_journal()
+
+    # --- the end
+
+    def teardown(self) -> None:
+        """All trouble ends. Every rotation is carried on and, where it is parked, mended as Keyturn advises."""
+        if not hasattr(self, "judged"):
+            return
+        try:
+            self._end()
+        finally:
+            for actor in self.actors.values():
+                actor.kill()
+            self.desk.close()
+            with self.simulator:
+                """Its ports are closed."""
+
+    def _end(self) -> None:
+        count_faults(self.simulator.history.entries())
+        self.simulator.faults.clear()
+        for actor in self.actors.values():
+            actor.finish()
+            actor.app.clock.ahead = timedelta()  # type: ignore[attr-defined]
+        self.world.offset = self.world.database_ahead = timedelta()
+        self.world.go_on(4 * 86400)  # longer than any clock was off: no lease is left
+        for name, pair in self.pairs.items():
+            self._mend(name, pair)
+        self.rules_hold()
+        for rotation in self.desk.store.rotations(limit=1000):
+            assert not rotation.is_open, rotation
+            TALLY[f"ended: {(rotation.ending or rotation.state).value}"] += 1
+        with self._database() as database:
+            noted = "SELECT event, json_extract(detail, '$.code'), count(*) FROM journal GROUP BY 1, 2"
+            for event, code, count in database.execute(noted):
+                TALLY[f"journal: {event} {code or ''}"] += count
+        TALLY["schedules"] += 1
+
+    def _mend(self, name: str, pair: Pair) -> None:
+        person = Person(self.desk, pair, name, lambda deeds: deeds[-1])
+        self._drive(name)
+        self._agree(name, pair)
+        for _ in range(MOST_DEEDS):
+            if not person.act():
+                break
+            self._drive(name)
+            self._agree(name, pair)
+        problems = self.desk.checks.health(name).problems
+        assert not problems, f"{problems}, in spite of {person.done}"
+        assert pair.netsuite.record.fingerprint == pair.openair.settings.fingerprint
+        assert [] == pair.netsuite.record.cabinet.paths_with_private_key()
+
+    def _drive(self, name: str) -> None:
+        """Carry the connection's rotation until it is parked or has ended."""
+        while (rotation := self._open(name)) and rotation.state is not State.FAILED:
+            self.world.until(rotation.available_at)
+            claim = self.desk.store.claim("desk", lease=LEASE, now=self.desk.clock.now(), rotation_id=rotation.id)
+            assert claim, f"nobody can claim {rotation}"
+            self._engine(self.desk).run(claim)
+        if rotation and rotation.failure:
+            assert is_true(rotation.failure, self._history(name)), rotation.failure
+
+    def _agree(self, name: str, pair: Pair) -> None:
+        """What the last rotation ended with is in place, unless somebody else acted since."""
+        with self._database() as database:
+            query = "SELECT latest_rotation FROM connections WHERE name = ?"
+            (latest,) = database.execute(query, (name,)).fetchone()
+        if latest is None:
+            return
+        ended = self.desk.rotations.show(latest)
+        if ended.closed_at is None or ended.ending is Ending.ABANDONED:
+            return
+        since = [it for it in self._history(name) if it.at >= ended.closed_at]
+        if any(entry.endpoint == "outside" for entry in since):
+            return
+        current = self.desk.connections.show(name).current
+        assert current
+        assert (current.fingerprint,) * 2 == (pair.netsuite.record.fingerprint, pair.openair.settings.fingerprint)
+
+    # --- helpers
+
+    def _open(self, name: str) -> Rotation | None:
+        return self.desk.store.open_rotation(name)
+
+    def _history(self, name: str) -> list[Entry]:
+        return self.simulator.history.entries(account=self.pairs[name].netsuite.account)
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.settings.data / "keyturn.db")) as database:
+            yield database
+
+    def _engine(self, app: App) -> Engine:
+        return Engine(app.store, app.connect, Heart(app.store, lease=LEASE), app.clock)
