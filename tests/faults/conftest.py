@@ -1,7 +1,7 @@
 """Tells at the end what happened in all cases and schedules."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.faults.tally import SEED, TALLY
 
 
 @pytest.fixture(autouse=True)
-def tally(record_property: pytest.RecordProperty) -> Iterator[None]:
+def tally(record_property: Callable[[str, object], None]) -> Iterator[None]:
     """Count what happens in this test; its process may do several."""
     TALLY.clear()
     yield

@@ -230,7 +230,7 @@ class Schedule(RuleBasedStateMachine):
         if not hasattr(self, "judged"):
             return
         assert_openair_came_second(self.simulator.history.entries())
-        with self._database() as database:
+        with self.database() as database:
             (entries,) = database.execute("SELECT count(*) FROM journal").fetchone()
             if entries == self.judged:
                 return
@@ -275,7 +275,7 @@ class Schedule(RuleBasedStateMachine):
         for rotation in self.desk.store.rotations(limit=1000):
             assert not rotation.is_open, rotation
             TALLY[f"ended: {(rotation.ending or rotation.state).value}"] += 1
-        with self._database() as database:
+        with self.database() as database:
             noted = "SELECT event, json_extract(detail, '$.code'), count(*) FROM journal GROUP BY 1, 2"
             for event, code, count in database.execute(noted):
                 TALLY[f"journal: {event} {code or ''}"] += count
@@ -307,7 +307,7 @@ class Schedule(RuleBasedStateMachine):
 
     def _agree(self, name: str, pair: Pair) -> None:
         """What the last rotation ended with is in place, unless somebody else acted since."""
-        with self._database() as database:
+        with self.database() as database:
             query = "SELECT latest_rotation FROM connections WHERE name = ?"
             (latest,) = database.execute(query, (name,)).fetchone()
         if latest is None:
@@ -331,7 +331,8 @@ class Schedule(RuleBasedStateMachine):
         return self.simulator.history.entries(account=self.pairs[name].netsuite.account)
 
     @contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
+    def database(self) -> Iterator[sqlite3.Connection]:
+        """The database, without Keyturn."""
         with closing(sqlite3.connect(self.settings.data / "keyturn.db")) as database:
             yield database
 

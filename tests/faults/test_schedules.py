@@ -1,5 +1,6 @@
 """Random schedules of several connections, workers, clocks and operators at once, under faults of all kinds."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,23 +11,26 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from orchestrator import patience
 from orchestrator.adapters import http
+from persistence.journal import TAKEN_OVER
 from simulator import Simulator
+from states.state import State
 from tests.faults import wire
 from tests.faults.actors import stand
-from tests.faults.schedule import Schedule
+from tests.faults.schedule import LEASE, NAMES, Schedule
 from tests.faults.tally import SEED, WHOLE
 from tests.faults.world import World
 
-BATCHES = 8
+PARTS = 8
 """So many parts, each with a seed of its own, so that they can be shared out."""
 SCHEDULES = 2000 if WHOLE else 160
 STEPS = 40
+LEAST_PLACES = 16
+"""A rotation makes eight calls and more, with a place before and after each."""
 
 
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("batch", range(BATCHES))
-def test_no_schedule_breaks_a_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
-    """Nothing is lost and no rule broken on the way; every rotation ends Completed, or parked and then mended."""
+@pytest.fixture
+def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Schedule]:
+    """Schedules with files of their own, in which nobody is very patient."""
     for step, usual in patience.TABLE.items():
         monkeypatch.setitem(patience.TABLE, step, replace(usual, attempts=2, most_put_offs=2))
     with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE="600") as app:
@@ -40,10 +44,17 @@ def test_no_schedule_breaks_a_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         def wire(self, simulator: Simulator, world: World) -> None:
             monkeypatch.setattr(http, "session", wire.session(simulator, world, stand))
 
+    return Batch
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_schedule_breaks_a_rule(batch: type[Schedule], part: int) -> None:
+    """Nothing is lost and no rule broken on the way; every rotation ends Completed, or parked and then mended."""
     run_state_machine_as_test(
-        seed(SEED * BATCHES + batch)(Batch),
+        seed(SEED * PARTS + part)(batch),
         settings=settings(
-            max_examples=SCHEDULES // BATCHES,
+            max_examples=SCHEDULES // PARTS,
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
@@ -51,3 +62,33 @@ def test_no_schedule_breaks_a_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             print_blob=True,
         ),
     )
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("rotated", [0, len(NAMES)])
+def test_a_lease_may_run_out_in_the_middle_of_any_call(batch: type[Schedule], rotated: int) -> None:
+    """Before and after each request of a rotation: another worker completes it; the first one harms nothing then.
+
+    Only where the first had just spent OpenAir's refresh token, and nobody has the next one, a person has to consent.
+    """
+    for places in itertools.count(1):
+        schedule = batch()
+        schedule.open(record="placeholder", rotated=rotated)
+        schedule.work(None, "w1", places)
+        if not schedule.actors["w1"].place:
+            break
+        schedule.world.go_on(LEASE + 1)
+        for _ in NAMES:
+            schedule.work(None, "w2", 0)
+            schedule.actors["w2"].finish()
+        with schedule.database() as database:
+            query = (
+                "SELECT state, failure_code FROM rotations JOIN journal ON rotation_id = id WHERE event = 'taken_over'"
+            )
+            (taken_over,) = database.execute(query, (TAKEN_OVER,))
+        assert taken_over in [(State.COMPLETED, None), (State.FAILED, "SIGN_IN_REFUSED")]
+        schedule.actors["w1"].finish()
+        schedule.rules_hold()
+        schedule.teardown()
+    assert places > LEAST_PLACES
+    schedule.teardown()
