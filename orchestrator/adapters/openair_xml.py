@@ -18,10 +18,13 @@ from orchestrator.adapters.http import Answer, Http, retry_after
 from orchestrator.adapters.openair_errors import NO_SUCH_RECORD, SUCCESS, TOKEN_REFUSED, Reply
 from states.certificate import Certificate
 from states.connection import OpenAirSettings
-from states.errors import InvalidInput, Refused
+from states.errors import InvalidInput
 from states.rotation import Confirmation
 
 PATH: Final = "/api.pl"
+
+MOST_FOUND: Final = "100"
+"""How many Preferences of one name are looked for; there should be one."""
 
 _CODE: Final = re.compile(r"\d{1,6}")
 
@@ -58,37 +61,35 @@ class OpenAirXml:
         self._http = http
 
     def read(self) -> Certificate | None:
-        """The certificate in the Preference; None where it is missing, empty, or no certificate. Changes nothing."""
-        found = self._find()
-        return None if found is None else _certificate(found)
+        """The certificate in the Preference; None where it is missing, empty, or no certificate. Changes nothing.
+
+        None as well where there are several of that name which differ: nobody knows which one counts.
+        """
+        held = {it.fingerprint if it else "": it for it in map(_certificate, self._find())}
+        return next(iter(held.values())) if len(held) == 1 else None
 
     def save(self, confirmation: Confirmation) -> None:
         """Save the confirmed certificate: modify the Preference, or add it where it is missing.
 
-        Safe to repeat: where the Preference holds the certificate already, nothing is written. Raises Unknown.
+        An Add that landed late may have left a second one, so each of that name gets the certificate. Safe to repeat:
+        where it is there already, nothing is written. Raises Unknown.
         """
         found = self._find()
-        if found is None:
+        if not found:
             self._run("Add", self._new_preference(confirmation.certificate))
-            return
-        held = _certificate(found)
-        if held is None or held.fingerprint != confirmation.fingerprint:
-            self._run("Modify", _changed_preference(found, confirmation.certificate))
+        for preference in found:
+            held = _certificate(preference)
+            if held is None or held.fingerprint != confirmation.fingerprint:
+                self._run("Modify", _changed_preference(preference, confirmation.certificate))
 
-    def _find(self) -> Element | None:
+    def _find(self) -> list[Element]:
         criterion = Element("Preference")
         SubElement(criterion, "name").text = self._preference
         returned = Element("_Return")
         for name in ("id", "name", "setting"):
             SubElement(returned, name)
-        answer = self._run("Read", criterion, returned, method="equal to", limit="2")
-        found = [it for it in answer.findall("Preference") if it.findtext("name") == self._preference]
-        if len(found) > 1:
-            raise Refused(
-                f"OpenAir has several Preferences named {self._preference}; which one counts is not known.",
-                next_action="Delete all but one of them in OpenAir, then run `keyturn rotation resume ID`.",
-            )
-        return found[0] if found else None
+        answer = self._run("Read", criterion, returned, method="equal to", limit=MOST_FOUND)
+        return [it for it in answer.findall("Preference") if it.findtext("name") == self._preference]
 
     def _new_preference(self, certificate: Certificate) -> Element:
         preference = Element("Preference")

@@ -49,6 +49,23 @@ def test_a_lost_save_is_told_with_its_evidence(app: App, simulator: Simulator, r
     assert (State.COMPLETED, None) == (done.state, done.doubt_since)
 
 
+def test_an_add_that_lands_late_lands_beside_another(
+    app: App, simulator: Simulator, rotate: Rotate, carry: Callable[[Rotation], Rotation]
+) -> None:
+    """The first Add lands after the second: OpenAir has two Preferences then, and both are kept up."""
+    late: list[Callable[[], None]] = []
+    simulator.clock.later = lambda _seconds, act: late.append(act)  # type: ignore[method-assign]
+    simulator.faults.add(Fault("openair.api", "late", action="Add", seconds=30))
+    done = rotate()
+    late.pop()()
+    following = carry(app.rotations.request(NAME, actor="tester"))
+    assert [State.COMPLETED] * 2 == [done.state, following.state]
+    assert ((), 2) == (app.checks.health(NAME).problems, len(simulator.openair.settings.preferences()))
+    assert following.candidate
+    held = {preference.setting for preference in simulator.openair.settings.preferences()}
+    assert {following.candidate.certificate.pem} == held
+
+
 def test_nothing_is_in_flight_where_all_was_answered(app: App, rotate: Rotate) -> None:
     """A rotation that goes well leaves no doubt, no evidence of one, and its successor begins at once."""
     done = rotate()

@@ -11,7 +11,7 @@ from orchestrator.adapters.http import Answer
 from orchestrator.adapters.openair_xml import OpenAirXml
 from states.certificate import Certificate
 from states.connection import OpenAirSettings
-from states.errors import Refused, SignInRefused, TryLater, Unknown
+from states.errors import SignInRefused, TryLater, Unknown
 from states.rotation import Confirmation
 
 NAME = "oa_realtime_certificate"
@@ -89,7 +89,7 @@ def test_read_request() -> None:
     request, writes = http.asked[0]
     expected = (
         "<request><Auth><Login><access_token>first</access_token></Login></Auth>"
-        '<Read type="Preference" method="equal to" limit="2">'
+        '<Read type="Preference" method="equal to" limit="100">'
         f"<Preference><name>{NAME}</name></Preference>"
         "<_Return><id /><name /><setting /></_Return></Read></request>"
     )
@@ -143,13 +143,20 @@ def test_save_again_writes_nothing() -> None:
     assert [("Read", False)] == http.commands
 
 
-def test_two_preferences_are_refused() -> None:
-    """Which of two Preferences counts is not known: neither is read or written."""
+def test_of_two_preferences_each_is_saved_to() -> None:
+    """An Add that landed twice left two, and which one counts is not known: each of them gets the certificate."""
     proof = confirmation()
-    http = FakeHttp(found("one", "two"))
-    with pytest.raises(Refused, match="several"):
-        openair(http).save(proof)
-    assert [("Read", False)] == http.commands
+    http = FakeHttp(found("one", proof.certificate.pem, "three"), done("Modify"), done("Modify"))
+    openair(http).save(proof)
+    assert [("Read", False), ("Modify", True), ("Modify", True)] == http.commands
+    assert ["41", "43"] == [request[1][0].findtext("id") for request, _ in http.asked[1:]]
+
+
+def test_two_preferences_are_one_certificate_where_they_agree() -> None:
+    """Two that hold the same certificate are as good as one; of two that differ, nobody knows which one counts."""
+    certificate = confirmation().certificate
+    assert certificate == openair(FakeHttp(found(certificate.pem, certificate.pem))).read()
+    assert openair(FakeHttp(found(certificate.pem, confirmation().certificate.pem))).read() is None
 
 
 def test_lost_write_is_unknown() -> None:
