@@ -928,9 +928,10 @@ proctype Rest() {
 
 init {
   atomic {
-    run Worker(0); run Worker(1); run Schedule(); run Operator(); run Time(); run Fate(); run Rest();
+    run Worker(0); run Worker(1); run Schedule(); run Operator();
 #ifndef WITHOUT_ADA
-    run Ada()
+    run Ada();
 #endif
+    run Time(); run Fate(); run Rest()
   }
 }

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -49,7 +50,9 @@ def command(seed: int) -> list[str]:
 @cache
 def a_run(seed: int) -> list[Event]:
     """The events of one random run."""
-    return Event.parse(subprocess.run(command(seed), check=True, capture_output=True, text=True).stdout.splitlines())
+    with tempfile.TemporaryDirectory() as folder:  # spin keeps a file of its own where it runs
+        run = subprocess.run(command(seed), check=True, capture_output=True, text=True, cwd=folder)
+    return Event.parse(run.stdout.splitlines())
 
 
 @pytest.fixture(scope="module")
