@@ -151,13 +151,14 @@ def advise(rotation: Rotation, now: datetime) -> Advice:
 
 
 def _first_possible(verbs: tuple[str, ...], sentence: str, rotation: Rotation, now: datetime) -> Advice:
-    """The first of ``verbs`` that is possible, with the options that ``sentence`` names, after that sentence and the
-    reasons why those before it are not.
+    """The first of ``verbs`` that is possible, after ``sentence`` and the reasons why those before it are not.
+
+    The one that is advised first has the options that the sentence names; leave is not offered as a makeshift.
     """
     for verb in verbs:
         refused = why_not(verb, rotation, now)
         if not refused:
-            named = re.search(f"`(keyturn rotation {verb} [^`]*)`", sentence)
+            named = re.search(f"`(keyturn rotation {verb} [^`]*)`", sentence) if verb == verbs[0] else None
             return Advice(sentence, named[1] if named else _command(verb, rotation))
         if refused not in sentence:
             sentence = f"{sentence} {refused}"

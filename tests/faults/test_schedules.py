@@ -82,9 +82,7 @@ def test_a_lease_may_run_out_in_the_middle_of_any_call(batch: type[Schedule], ro
             schedule.work(None, "w2", 0)
             schedule.actors["w2"].finish()
         with schedule.database() as database:
-            query = (
-                "SELECT state, failure_code FROM rotations JOIN journal ON rotation_id = id WHERE event = 'taken_over'"
-            )
+            query = "SELECT state, failure_code FROM rotations JOIN journal ON rotation_id = id WHERE event = ?"
             (taken_over,) = database.execute(query, (TAKEN_OVER,))
         assert taken_over in [(State.COMPLETED, None), (State.FAILED, "SIGN_IN_REFUSED")]
         schedule.actors["w1"].finish()

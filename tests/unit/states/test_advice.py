@@ -122,7 +122,7 @@ def test_advised_commands_name_the_rotation(error: type[KeyturnError], pair: Pai
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
 def test_the_command_is_one_that_the_sentence_names(error: type[KeyturnError], pair: Pair) -> None:
     """With its options: plainly resumed, a rotation that was parked for drift would be parked for drift again."""
-    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), error()))
+    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), error()), NOW)
     assert ("resume ID" in error().next_action) is (f"`{advice.command}`" in advice.sentence)
 
 

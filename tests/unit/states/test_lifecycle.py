@@ -298,7 +298,7 @@ def test_restoring_undoes_the_upload(pair: Pair) -> None:
     """What NetSuite proved before counts no more: the upload comes next again, with the previous one expected there."""
     begun = lifecycle.restoring(restorable(pair, a_pair()), LATER)
     assert (State.KEY_GENERATED, None, None) == (begun.position, begun.confirmation, begun.saved)
-    assert State.KEY_GENERATED is lifecycle.resume(begun, LATER).state
+    assert State.KEY_GENERATED is lifecycle.resume(begun, LATER + timedelta(minutes=4)).state
 
 
 def test_resuming_ends_an_unfinished_restore(pair: Pair) -> None:
