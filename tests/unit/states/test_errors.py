@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
@@ -79,3 +80,23 @@ def test_the_vendors_sentence_is_kept() -> None:
 def test_how_long_to_wait_is_kept() -> None:
     """In seconds, as the other system asked; None where it did not."""
     assert (30.0, None) == (Throttled(retry_after=30.0).retry_after, TryLater().retry_after)
+
+
+def test_the_first_line_is_the_message() -> None:
+    """What follows it in a docstring is for whoever reads the code."""
+
+    class Odd(Refused):
+        """It is odd.
+
+        Nobody knows why.
+        """
+
+    assert "It is odd." == Odd().message
+
+
+def test_when_trouble_will_be_over() -> None:
+    """As long as was asked for, and until when at the latest, where that is known."""
+    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    error = TryLater(retry_after=3.0, over_at=moment)
+    assert (3.0, moment) == (error.retry_after, error.over_at)
+    assert (None, None) == (TryLater().retry_after, TryLater().over_at)
