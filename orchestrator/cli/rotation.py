@@ -71,8 +71,8 @@ def _remark(rotation: Rotation) -> str:
     if rotation.broken and not rotation.failure:
         return f"[{JournalBroken.code}]: {rotation.broken}"
     if rotation.failure:
-        what = rotation.ending.value if rotation.ending else "parked"
-        return f"{what} in {rotation.position} [{rotation.failure.code}]: {rotation.failure.message}"
+        what = rotation.ending.value if rotation.ending else f"parked in {rotation.position}"
+        return f"{what} [{rotation.failure.code}]: {rotation.failure.message}"
     return f"waits: {rotation.waiting_for}" if rotation.waiting_for else ""
 
 
