@@ -35,7 +35,7 @@ check: $(VENV)/.dev ## Lint, format, types, import rules, generated files
 	$(BIN)/python -m orchestrator.generate --check
 
 crash: $(VENV)/.dev install ## Kill a worker at every point of a rotation, on both databases (needs strace; 20 minutes)
-	REQUIRE=all KEYTURN_CRASH="$${KEYTURN_CRASH:-all}" $(PYTEST) -x tests/crash/matrix
+	REQUIRE=all CRASH="$(or $(CRASH),all)" $(PYTEST) -x tests/crash/matrix
 
 faults: $(VENV)/.dev install ## Each fault at each call, and 2,000 random schedules of faults (SEED=any repeats one; minutes)
 	KEYTURN_FAULTS=all SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -n auto tests/faults

@@ -2,9 +2,9 @@
 
 A selection is tried: some that matter most, and every k-th of the others from a seed that is printed.
 
-KEYTURN_CRASH=all            try them all
-KEYTURN_CRASH='sendto 12'    try those whose name contains this: how a failure is repeated
-KEYTURN_CRASH_SEED=7         the selection of seed 7
+CRASH=all            try them all
+CRASH='sendto 12'    try those whose name contains this: how a failure is repeated
+SEED=7               the selection of seed 7
 """
 
 import os
@@ -23,8 +23,8 @@ ABREAST = 8
 """Patients at once: half of one's time is waiting."""
 TRIES = 4
 """How often a point is aimed at: now and then an answer comes in two pieces, and the calls count differently."""
-SEED = int(os.environ.get("KEYTURN_CRASH_SEED", "0")) or random.randrange(1, 100_000)  # noqa: S311 - a selection
-WANTED = os.environ.get("KEYTURN_CRASH", "")
+SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 100_000)  # noqa: S311 - a selection
+WANTED = os.environ.get("CRASH", "")
 MINIMUM = Path(__file__).with_name("minimum.txt")
 """How many there were at the least; on SQLite a few less, for the pages of a commit depend on the lengths of ids."""
 
@@ -43,7 +43,7 @@ def outcomes(
         try:
             return try_it(item)
         except BaseException as error:
-            error.add_note(f"Repeat it: KEYTURN_CRASH='{item}' make crash")
+            error.add_note(f"Repeat it: CRASH='{item}' make crash")
             raise
 
     least = dict(line.rsplit(maxsplit=1) for line in MINIMUM.read_text().splitlines())
@@ -51,7 +51,7 @@ def outcomes(
     chosen = _choose(found, selection)
     began = time.monotonic()
     done = side_by_side(told, chosen)
-    how = f"KEYTURN_CRASH={WANTED}" if WANTED else f"KEYTURN_CRASH_SEED={SEED}"
+    how = f"CRASH={WANTED}" if WANTED else f"SEED={SEED}"
     say(f"{name}: {len(chosen)} of {len(found)} ({how}), {(time.monotonic() - began) / len(chosen):.1f} s each")
     return done
 
