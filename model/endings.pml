@@ -136,13 +136,15 @@ inline ask_netsuite() {
   fi
 }
 
-/* Store.advance, leaving the state as it is: from now on the certificate before may be on its way. */
+/* Store.advance, leaving the state as it is: from now on the certificate before may be on its way, and the proof that
+   NetSuite holds the candidate counts no more. */
 inline note() {
   if
   :: AS_READ(version_is_as_read[ADA]) && MINE(fence_is_mine[ADA]) ->
      printf("@ note %d stored\n", ADA);
      MUST(compare_and_set, version_is_as_read[ADA] && fence_is_mine[ADA]);
      restoring[r] = true;
+     row[r].failed_from = KeyGenerated;
      row[r].doubt = true;
      in_flight[r] = true;
      ada_noted = true;
