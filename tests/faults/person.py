@@ -68,11 +68,9 @@ class Person:
         rotation = self._app.store.open_rotation(self._name)
         if rotation:
             advice = self._app.rotations.explain(rotation.id).advice
-            if not Deed.all_in(advice.sentence):
-                self.follow(f"`{advice.command}`")
-            else:
-                assert not advice.command or f"`{advice.command}`" in advice.sentence, f"the two differ: {advice}"
-                self.follow(advice.sentence)
+            offered, named = Deed.all_in(f"`{advice.command}`"), Deed.all_in(advice.sentence)
+            assert {deed.verb for deed in offered} <= {deed.verb for deed in named or offered}, f"they differ: {advice}"
+            self.follow(advice.sentence if named else f"`{advice.command}`")
             return True
         problems = self._app.checks.health(self._name).problems
         for problem in problems[:1]:
