@@ -72,10 +72,13 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees the database as it was at one moment. Raises TryLater when it is away."""
-        with self._told(TryLater), self._snapshots.connect() as tx:
-            if self.is_sqlite:
-                _BEGIN.run(tx, {})
-            yield tx
+        try:
+            with self._snapshots.connect() as tx:
+                if self.is_sqlite:
+                    _BEGIN.run(tx, {})
+                yield tx
+        except _AWAY as error:
+            raise self._told(TryLater, error) from error
 
     @contextmanager
     def glancing(self) -> Iterator[Connection]:
@@ -83,8 +86,11 @@ class Database:
 
         Raises TryLater when the database is away.
         """
-        with self._told(TryLater), self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
-            yield tx
+        try:
+            with self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
+                yield tx
+        except _AWAY as error:
+            raise self._told(TryLater, error) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -92,13 +98,17 @@ class Database:
 
         Raises TryLater when the database is away or busy, Unknown when it went away while committing.
         """
-        with self._told(TryLater), self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
-            tx.begin()
-            if self.is_sqlite:
-                _BEGIN_WRITING.run(tx, {})
-            yield tx
-            with self._told(Unknown):
+        kind: type[KeyturnError] = TryLater
+        try:
+            with self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
+                tx.begin()
+                if self.is_sqlite:
+                    _BEGIN_WRITING.run(tx, {})
+                yield tx
+                kind = Unknown
                 tx.commit()
+        except _AWAY as error:
+            raise self._told(kind, error) from error
 
     def close(self) -> None:
         """Close every connection. Safe to repeat; the next transaction opens new ones."""
@@ -126,7 +136,7 @@ class Database:
                 self._writer, self._opened = self._engine.connect(), self._place()
             try:
                 yield self._writer
-            except (*_AWAY, TryLater, Unknown):
+            except _AWAY:
                 self._drop_connections()
                 raise
             finally:
@@ -141,15 +151,11 @@ class Database:
             return None
         return found.st_dev, found.st_ino
 
-    @contextmanager
-    def _told(self, kind: type[KeyturnError]) -> Iterator[None]:
-        try:
-            yield
-        except _AWAY as error:
-            reason = str(error.orig).partition("\n")[0]
-            if getattr(error.orig, "sqlite_errorname", "") in _UNDONE:
-                kind = TryLater
-            raise kind(f"The database {self.name} is not available: {reason}.") from error
+    def _told(self, kind: type[KeyturnError], error: OperationalError | InterfaceError) -> KeyturnError:
+        reason = str(error.orig).partition("\n")[0]
+        if getattr(error.orig, "sqlite_errorname", "") in _UNDONE:
+            kind = TryLater
+        return kind(f"The database {self.name} is not available: {reason}.")
 
 
 def _parse(url: str) -> URL:

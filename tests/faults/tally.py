@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from simulator import Entry
 
 SEED = int(os.environ.get("SEED", "1"))
-WHOLE = os.environ.get("KEYTURN_FAULTS") == "all"
+WHOLE = os.environ.get("FAULTS") == "all"
 """Whether everything is tried, or a selection that takes a minute."""
 TALLY: Counter[str] = Counter()
 
