@@ -54,7 +54,7 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
         "tests/unit/test_adapters_openair_xml.py",
         f"{VALUES}[orchestrator]",
     ),
-    "persistence.store": STORE,
+    "persistence.store": (*STORE, "tests/contract/test_vault.py", "tests/contract/test_store_schema.py"),
     "persistence.moves": STORE,
     "persistence.claims": STORE,
 }

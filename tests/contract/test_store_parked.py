@@ -72,7 +72,7 @@ def test_a_hold_that_ran_out_leaves_no_doubt(store: Store) -> None:
     lost = store.hold("ada", parked, lease=60)
     store.renew(lost, lease=-1)
     held = store.hold("bob", parked, lease=60)
-    assert held.fence > lost.fence
+    assert lost.fence + 1 == held.fence
     for do in (lambda: store.release(lost), lambda: store.renew(lost, lease=60)):
         with pytest.raises(Stale):
             do()
@@ -146,6 +146,13 @@ def test_how_it_ended_comes_back(store: Store, ending: Ending) -> None:
     assert store.open_rotation("acme") is None
     begin(store, number=3)
     store.verify_journal()
+
+
+def test_what_made_nothing_is_closed(store: Store) -> None:
+    """Parked before it had a candidate, there is no key to destroy; the connection is free."""
+    parked = carry(store, begin(store), State.FAILED).rotation
+    store.write(parked, closed(parked, Ending.ABANDONED), event=ABANDON, actor="ada", detail={})
+    assert (None, store.rotation(parked.id).ending) == (store.open_rotation("acme"), Ending.ABANDONED)
 
 
 def test_restored_by_its_holder(store: Store) -> None:

@@ -39,6 +39,15 @@ def test_a_rotation_comes_back_as_it_went_in(store: Store) -> None:
     )
     add(store, rotation)
     assert rotation == store.rotation(rotation.id)
+    assert rotation.previous
+    asked = {"cause": "scheduled", "reason": "due", "previous": rotation.previous.fingerprint}
+    assert asked == store.journal(rotation.id)[0].detail
+
+
+def test_a_rotation_is_made_for_its_connection(store: Store) -> None:
+    """Whoever makes it is given the connection as it stands."""
+    stored = store.request("acme", lambda connection: a_rotation(policy=connection.policy, reason=connection.name))
+    assert ("acme", store.connection("acme").policy) == (stored.reason, stored.policy)
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.REQUESTED])
@@ -106,7 +115,7 @@ def test_the_next_rotation_waits_for_what_is_in_flight(store: Store) -> None:
     stored, claim = store.request_for("w1", "acme", lambda _: a_rotation(id=an_id(2)), lease=60)
     assert claim is None
     assert (stored, NOW + HOLD_OFF) == (store.rotation(an_id(2)), stored.available_at)
-    assert an_id(1) in stored.waiting_for
+    assert f"{an_id(1)} may take effect until 2026-11-23 12:03:00 UTC" in stored.waiting_for
     told = store.journal(an_id(2))[0].detail
     assert ("HELD_OFF", stored.waiting_for, stored.available_at.isoformat()) == (
         told["code"],
@@ -258,10 +267,11 @@ def test_a_person_does_not_write_into_a_workers_hands(store: Store) -> None:
     """While a live lease is on the rotation, and when it has changed since, an operator's write is Stale."""
     claim = begin(store, State.KEY_GENERATED)
     woken = replace(claim.rotation, available_at=NOW)
-    with pytest.raises(Stale, match="being worked on"):
+    with pytest.raises(Stale, match="being worked on") as caught:
         store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
+    assert f"keyturn rotation show {claim.rotation.id}" in caught.value.next_action
     store.release(claim)
-    store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
+    assert store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={}).doubt_since is None
     with pytest.raises(Stale, match="changed meanwhile"):
         store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
 
@@ -301,6 +311,14 @@ def test_six_characters_find_a_rotation(store: Store) -> None:
     add(store, a_rotation(id="01JDABBBBC0000000000000000", connection="c3"))
     with pytest.raises(NotFound, match="Several rotations"):
         store.rotation("01JDABBBB")
+
+
+def test_a_list_is_not_endless(store: Store) -> None:
+    """Where nobody says how many, the newest fifty are listed."""
+    for number in range(1, 52):
+        store.add_connection(a_connection(name=f"c{number}"))
+        add(store, a_rotation(id=an_id(number), connection=f"c{number}"))
+    assert [an_id(number) for number in range(51, 1, -1)] == [rotation.id for rotation in store.rotations()]
 
 
 def test_the_newest_rotations_come_first(store: Store) -> None:

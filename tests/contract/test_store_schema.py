@@ -6,6 +6,7 @@ import stat
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,24 @@ def test_migrating_is_safe_to_repeat(store: Store) -> None:
     store.migrate()
     store.check()
     assert ["acme"] == [connection.name for connection in store.connections()]
+
+
+def test_the_databases_clock(store: Store) -> None:
+    """It is asked anew each time, and tells UTC."""
+    first, second = store.now(), store.now()
+    assert first <= second
+    assert (timedelta(0), True) == (first.utcoffset(), abs(datetime.now(UTC) - second) < timedelta(minutes=1))
+
+
+def test_a_closed_store_holds_no_connection(store: Store) -> None:
+    """Every connection to the database is given up; what is used again is opened again."""
+    store.now()
+    opened = [store._database._engine.pool.checkedin()]
+    for _ in range(2):
+        store.close()
+        opened.append(store._database._engine.pool.checkedin())
+    assert [True, False, False] == [number > 0 for number in opened]
+    assert "acme" == store.connection("acme").name
 
 
 def test_many_may_migrate_at_once(url: str) -> None:

@@ -121,10 +121,17 @@ LONGEST = [(steps.generate_key, 2), (steps.upload_to_netsuite, 8), (steps.save_t
 @pytest.mark.parametrize(("step", "longest"), LONGEST, ids=[row[0].__name__ for row in LONGEST])
 def test_the_wait_that_is_asked_for(step: Step, longest: int, hand: MakeHand) -> None:
     """A Retry-After that the step can wait for is waited for, to the second; a longer one is left to the put-off."""
-    trial = hand(step, *[Throttled(retry_after=asked) for asked in (0, longest, longest + 0.1)])
+    trial = hand(step, *[Throttled(retry_after=asked) for asked in (longest, longest + 0.1)])
     with pytest.raises(Throttled):
         trial.run()
-    assert [0, longest] == trial.slept
+    assert [longest] == trial.slept
+
+
+def test_no_wait_may_be_asked_for(hand: MakeHand) -> None:
+    """Who asks for no wait is asked again at once."""
+    trial = hand(steps.verify, Throttled(retry_after=0))
+    trial.run()
+    assert [0] == trial.slept
 
 
 @pytest.mark.usefixtures("longest")

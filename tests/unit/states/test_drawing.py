@@ -58,8 +58,9 @@ def test_mermaid_begins_and_ends() -> None:
 
 @pytest.mark.parametrize("lit", State)
 def test_mermaid_lights_the_current_state(lit: State) -> None:
-    """One class, on one state."""
+    """One class, on one state, in the colour that the drawing lights it with."""
     assert [str(lit)] == re.findall(r"^    class (\w+) lit$", mermaid(lit), re.MULTILINE)
+    assert [fills(lit)[lit]] == re.findall(r"^    classDef lit fill:(#\w+),color:#fff$", mermaid(lit), re.MULTILINE)
 
 
 def test_mermaid_lights_nothing_unasked() -> None:
@@ -121,6 +122,8 @@ def test_trouble_does_not_look_like_progress() -> None:
 def test_the_lit_name_can_be_read(lit: State) -> None:
     """Ink and fill contrast by 4.5 to 1 or more (WCAG 2.2, 1.4.3)."""
     (ink,) = (text.get("fill", "") for text in drawing(lit).iter(f"{SVG}text") if text.text == lit)
+    assert re.fullmatch(r"#[0-9a-f]{3}", ink)
+    assert re.fullmatch(r"#[0-9a-f]{6}", fills(lit)[lit])
     lighter, darker = sorted([luminance(ink), luminance(fills(lit)[lit])], reverse=True)
     assert 4.5 <= (lighter + 0.05) / (darker + 0.05)
 
