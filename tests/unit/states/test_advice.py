@@ -193,6 +193,12 @@ def test_an_ended_rotation_is_not_resumed(pair: Pair) -> None:
     assert ["The rotation has ended."] * 2 == ended
 
 
+def test_a_failure_that_names_no_command_is_resumed(pair: Pair) -> None:
+    """Whatever was advised when it was parked, what goes on from there is resuming."""
+    advice = advise(parked(a_rotation(pair), Refused(next_action="Mend it.")), NOW)
+    assert Advice("Mend it.", f"keyturn rotation resume {ID}") == advice
+
+
 def test_to_the_last_moment(pair: Pair) -> None:
     """A certificate can be restored up to its very expiry; what is in flight is waited for up to its very end."""
     rotation = parked(

@@ -144,6 +144,23 @@ def test_a_foreign_certificate_on_both_sides() -> None:
     assert "adopt" in problem.next_action
 
 
+def test_while_the_sides_are_not_seen_to_agree_nothing_is_foreign() -> None:
+    """OpenAir holds somebody else's certificate; whether NetSuite signs with it is not known, or it does not."""
+    connection = a_connection(current=a_pair().certificate)
+    for netsuite, agree in ((TryLater(), None), (RECORD, False)):
+        assert "FOREIGN_ROTATION" not in codes(check(facts(connection=connection, netsuite=netsuite, agree=agree)))
+
+
+def test_a_foreign_certificate_under_an_open_rotation() -> None:
+    """The rotation that is open is where to choose; that nothing is replaced is not its promise."""
+    connection = a_connection(current=a_pair().certificate)
+    (problem,) = check(facts(connection=connection, rotation=a_rotation(a_pair()))).problems
+    assert ("FOREIGN_ROTATION", f"Rotation {ID} is open: see `keyturn rotation explain {ID}`.") == (
+        problem.code,
+        problem.next_action,
+    )
+
+
 @pytest.mark.parametrize("state", [State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR])
 def test_the_candidate_is_not_foreign(state: State, pair: Pair) -> None:
     """A rotation on its way has put its own certificate there, and parked it says what is the matter itself."""

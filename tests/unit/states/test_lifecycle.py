@@ -203,6 +203,13 @@ def test_a_closed_rotation_is_not_resumed(pair: Pair) -> None:
         lifecycle.resume(parked(a_rotation(pair, State.KEY_GENERATED, closed_at=NOW)), LATER)
 
 
+def test_what_has_to_wait_is_not_resumed(pair: Pair) -> None:
+    """While a restore may still land on top of it, the candidate is not sent again."""
+    rotation = parked(a_rotation(pair, State.KEY_GENERATED, restoring_since=NOW, in_flight_until=LATER))
+    with pytest.raises(IllegalMove, match="cannot be resumed: What was sent"):
+        lifecycle.resume(rotation, LATER)
+
+
 @pytest.mark.parametrize("state", State)
 def test_a_closed_rotation_does_not_fail(state: State, pair: Pair) -> None:
     """What has ended is not parked, whatever its state."""
@@ -299,6 +306,11 @@ def test_restoring_undoes_the_upload(pair: Pair) -> None:
     begun = lifecycle.restoring(restorable(pair, a_pair()), LATER)
     assert (State.KEY_GENERATED, None, None) == (begun.position, begun.confirmation, begun.saved)
     assert State.KEY_GENERATED is lifecycle.resume(begun, LATER + timedelta(minutes=4)).state
+
+
+def test_a_restore_makes_up_no_failure(pair: Pair) -> None:
+    """Somebody changed the database: a parked rotation without its failure stays without."""
+    assert lifecycle.restoring(replace(restorable(pair, a_pair()), failure=None), LATER).failure is None
 
 
 def test_resuming_ends_an_unfinished_restore(pair: Pair) -> None:

@@ -19,6 +19,7 @@ from states.errors import (
     TryLater,
     Unknown,
 )
+from states.ports import Report
 from states.rotation import Confirmation, PrivateKey, Rotation
 from states.state import State
 from tests.unit.states.conftest import ID, NOW, REMOTE_CALL, World, a_pair, parked
@@ -143,6 +144,15 @@ def test_the_placeholder_is_nobodys(world: World, can_sign: bool) -> None:  # no
     rotation = a_parked(world)
     world.netsuite.hold_placeholder(can_sign=can_sign)
     assert None is find(world, rotation)
+
+
+def test_a_record_that_vanishes_between_two_questions_stays_away(world: World) -> None:
+    """A strange signature, then no record to explain it: somebody is at work there."""
+    rotation = a_parked(world)
+    world.netsuite.hold(a_pair())
+    world.will_answer("netsuite.report", Report(record=None, server_time=NOW, bundles={}))
+    with pytest.raises(ForeignRotation):
+        find(world, rotation)
 
 
 # --- putting it back --------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from states.connection import Policy
 from states.rotation import HOLD_OFF, Cause, Rotation
 from states.state import State
 from states.steps import INSTALL_WITHIN
-from tests.unit.states.conftest import ID, NOW, Pair, a_rotation
+from states.table import ACTIVE
+from tests.unit.states.conftest import ID, NOW, Pair, a_rotation, parked
 
 SECOND = timedelta(seconds=1)
 
@@ -39,12 +40,21 @@ def test_a_new_rotation_has_nothing_yet() -> None:
     assert [None] * 11 == [getattr(new, name) for name in begun.split()]
     allowed = (new.may_create_record, new.may_overwrite, new.awaits_person, new.previous_key_kept, new.waiting_for)
     assert (False, False, False, False, "") == allowed
+    assert "" == new.broken
 
 
-def test_a_kept_key_makes_no_other_rotation(pair: Pair) -> None:
-    """Whether a key is kept is looked up anew each time: two readings of one rotation are equal all the same."""
+def test_what_is_looked_up_makes_no_other_rotation(pair: Pair) -> None:
+    """Whether a key is kept, or a row was changed, is no part of it: two readings of one rotation are equal."""
     rotation = a_rotation(pair)
     assert rotation == replace(rotation, previous_key_kept=True)
+    assert rotation == replace(rotation, broken="It was changed.")
+
+
+@pytest.mark.parametrize("state", ACTIVE)
+def test_where_it_got_to(state: State, pair: Pair) -> None:
+    """Its state; parked, the state that it failed from."""
+    rotation = a_rotation(pair, state)
+    assert state is rotation.position is parked(rotation).position
 
 
 def test_the_hold_off_outlasts_an_install_by_a_minute() -> None:

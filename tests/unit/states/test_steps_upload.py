@@ -14,6 +14,7 @@ from states.errors import (
     KeyturnError,
     NotConfirmed,
     NotPermitted,
+    NotValidNow,
     Refused,
     SealBroken,
     SignInRefused,
@@ -93,6 +94,21 @@ def test_the_skew_begins_when_the_install_was_asked_for(world: World) -> None:
     assert NOW + timedelta(seconds=2 * REMOTE_CALL) == done.skew_from
 
 
+def test_the_skew_of_an_upload_that_was_undone_goes_on(world: World) -> None:
+    """A restore that was begun and not finished: since the upload before, imports may have been refused."""
+    undone = world.rotation(AT, skew_from=NOW - timedelta(hours=1), doubt_since=NOW)
+    assert NOW - timedelta(hours=1) == upload_to_netsuite(undone, world.ports).skew_from
+
+
+@pytest.mark.parametrize("days", [-2, 366])
+def test_what_is_not_valid_now_is_not_installed(world: World, days: int) -> None:
+    """A clock is or was wrong: with such a certificate, nothing is sent, and OpenAir is not even read."""
+    world.clock.advance(timedelta(days=days).total_seconds())
+    with pytest.raises(NotValidNow):
+        upload_to_netsuite(world.rotation(AT), world.ports)
+    assert (["netsuite.sign"], []) == (world.calls, world.installed)
+
+
 def test_each_question_is_a_new_challenge(world: World) -> None:
     """A signature that was heard once is of no use later."""
     first = upload_to_netsuite(world.rotation(AT), world.ports).confirmation
@@ -156,6 +172,7 @@ def test_a_foreign_certificate_is_left_alone(world: World) -> None:
     with pytest.raises(ForeignRotation) as caught:
         upload_to_netsuite(rotation, world.ports)
     assert isinstance(caught.value.__cause__, NotConfirmed)
+    assert ForeignRotation().message == caught.value.message
     assert ["netsuite.sign", "netsuite.report"] == world.calls
 
 
