@@ -1,5 +1,6 @@
 """What the engine makes of whatever comes of a step: the real store, both systems in memory."""
 
+import errno
 import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from persistence.store import Store
 from states import steps, window
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
-from states.errors import AwaitingPerson, KeyturnError, NotPermitted, Stale, Throttled, TryLater, Unknown
+from states.errors import AwaitingPerson, NotPermitted, Stale, Throttled, TryLater, Unknown
 from states.ports import Ports
 from states.rotation import HOLD_OFF, Candidate, Confirmation, PrivateKey, Rotation
 from states.state import State
@@ -151,7 +152,7 @@ class Stage:
         self.heard: list[Rotation] = []
         self.stops_after: int | None = None
         """How often the engine may ask whether to stop before it is told so."""
-        self.refusal: KeyturnError | None = None
+        self.refusal: Exception | None = None
         """Why the connection cannot be opened."""
         heart = Heart(store, lease=LEASE)  # it never beats: no lease runs out by itself here
         self.engine = Engine(
@@ -367,11 +368,12 @@ def test_a_rotation_that_was_changed_is_parked(stage: Stage) -> None:
     )
 
 
-def test_a_database_that_is_away_parks_nothing(stage: Stage) -> None:
-    """The connection cannot be read for now: the rotation is given back as it was, and whoever runs it is told."""
-    stage.refusal = TryLater("The database is away.")
+@pytest.mark.parametrize("trouble", [TryLater(), OSError(errno.EMFILE, "Too many open files"), MemoryError()])
+def test_trouble_that_is_not_the_rotations_own_parks_nothing(stage: Stage, trouble: Exception) -> None:
+    """The database is away, or this machine is short of something, before the first step: given back as it was."""
+    stage.refusal = trouble
     claim = begin(stage.store, previous=stage.systems.netsuite)
-    with pytest.raises(TryLater, match="The database is away"):
+    with pytest.raises(type(trouble)):
         stage.engine.run(claim)
     assert not stage.is_held(claim.rotation)
     assert (claim.rotation, []) == (stage.store.rotation(claim.rotation.id), stage.heard)
@@ -393,6 +395,23 @@ def test_a_bug_parks_the_rotation_in_doubt(stage: Stage, caplog: pytest.LogCaptu
     assert broke.exc_info
     assert _about(replace(parked, state=State.KEY_GENERATED)) == _extra(broke)
     assert [parked] == stage.heard
+
+
+def test_a_machine_that_is_short_of_something_is_waited_for(stage: Stage) -> None:
+    """In mid-step nobody knows what was sent by then: the rotation is put off in doubt, and not parked."""
+    stage.systems.troubles["install"].append(OSError(errno.ENOSPC, "a secret"))
+    waiting = stage.run(State.KEY_GENERATED)
+    now = NOW + 3 * CALL
+    assert (State.KEY_GENERATED, 1, NOW, now + HOLD_OFF, now + timedelta(minutes=1)) == (
+        waiting.state,
+        waiting.tries,
+        waiting.doubt_since,
+        waiting.in_flight_until,
+        waiting.available_at,
+    )
+    assert (PUT_OFF, "MACHINE_EXHAUSTED") == (stage.last(waiting).event, stage.last(waiting).detail["code"])
+    assert "This machine is short of something that Keyturn needs: No space left on device." == waiting.waiting_for
+    assert ([waiting], waiting) == (stage.heard, stage.store.rotation(waiting.id))
 
 
 # --- put off ----------------------------------------------------------------------------------------------------------
