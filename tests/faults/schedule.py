@@ -306,7 +306,7 @@ class Schedule(RuleBasedStateMachine):
             assert is_true(rotation.failure, self._history(name)), rotation.failure
 
     def _agree(self, name: str, pair: Pair) -> None:
-        """What the last rotation ended with is in place, unless somebody else acted since."""
+        """What the last rotation ended with is in place, unless somebody else acted since it was installed."""
         with self.database() as database:
             query = "SELECT latest_rotation FROM connections WHERE name = ?"
             (latest,) = database.execute(query, (name,)).fetchone()
@@ -315,11 +315,13 @@ class Schedule(RuleBasedStateMachine):
         ended = self.desk.rotations.show(latest)
         if ended.closed_at is None or ended.ending is Ending.ABANDONED:
             return
-        since = [it for it in self._history(name) if it.at >= ended.closed_at]
-        if any(entry.endpoint == "outside" for entry in since):
-            return
         current = self.desk.connections.show(name).current
         assert current
+        # By the order of the history: the systems' clock is not ours.
+        history = self._history(name)
+        ours = (place for place, it in enumerate(history) if it.effect.get("installed") == current.fingerprint)
+        if any(entry.endpoint == "outside" for entry in history[next(ours, 0) :]):
+            return
         assert (current.fingerprint,) * 2 == (pair.netsuite.record.fingerprint, pair.openair.settings.fingerprint)
 
     # --- helpers
