@@ -63,6 +63,8 @@ class Systems:
     calls: list[str] = field(default_factory=list)
     troubles: dict[str, deque[Exception | None]] = field(default_factory=lambda: defaultdict(deque))
     """What each call raises, time after time; where there is nothing it goes well."""
+    lands: bool = False
+    """Whether an install whose answer is lost takes effect."""
     after: Callable[[str], None] = lambda _call: None
     """What happens meanwhile, after each call."""
 
@@ -90,7 +92,12 @@ class NetSuite:
 
     def install(self, certificate: Certificate, key: PrivateKey, challenge: Challenge, **_: object) -> str:
         assert key_pem(certificate) == key.reveal()
-        self._systems.call("install")
+        try:
+            self._systems.call("install")
+        except Unknown:
+            if self._systems.lands:
+                self._systems.netsuite = certificate
+            raise
         self._systems.netsuite = certificate
         return signed(certificate, challenge.text)
 
@@ -558,6 +565,29 @@ def test_what_is_in_flight_outlasts_the_doubt(stage: Stage) -> None:
     stage.systems.troubles["install"].append(Unknown())
     done = stage.run(State.KEY_GENERATED)
     assert (State.COMPLETED, None, NOW + 3 * CALL + HOLD_OFF) == (done.state, done.doubt_since, done.in_flight_until)
+
+
+def test_a_doubt_that_is_settled_at_once(stage: Stage) -> None:
+    """The lost install is found in the very same try: its move tells what was seen, and it stays in flight."""
+    stage.systems.lands = True
+    stage.systems.troubles["install"].append(Unknown())
+    done = stage.run(State.KEY_GENERATED)
+    uploaded = next(entry for entry in stage.entries(done) if entry.event == "upload_to_netsuite")
+    looks = ["NetSuite signed with the certificate before.", "NetSuite signed with the candidate."]
+    assert looks == uploaded.detail["looks"]
+    assert (1, NOW + 3 * CALL + HOLD_OFF) == (stage.systems.calls.count("install"), done.in_flight_until)
+
+
+def test_a_doubt_that_stays_is_put_off(stage: Stage) -> None:
+    """An outcome that is still unknown after the last try is looked for again later."""
+    stage.systems.troubles["install"].extend(Unknown("Lost.") for _ in range(5))
+    waiting = stage.run(State.KEY_GENERATED)
+    assert (State.KEY_GENERATED, 1, timedelta(minutes=1)) == (
+        waiting.state,
+        waiting.tries,
+        waiting.available_at - waiting.updated_at,
+    )
+    assert (PUT_OFF, "UNKNOWN_OUTCOME") == (stage.last(waiting).event, stage.last(waiting).detail["code"])
 
 
 def test_the_rotation_stays_held_while_its_doubt_is_stored(stage: Stage) -> None:
