@@ -76,6 +76,20 @@ def test_what_a_clock_that_was_ahead_put_out_of_reach(store: Store) -> None:
     assert 0 == store.bring_back(NOW)
 
 
+def test_what_is_within_reach_stays_as_it_is(store: Store) -> None:
+    """Two hours ahead may be right; what a worker holds, and what is parked, waits for no moment."""
+    limit, days = NOW + timedelta(hours=2), NOW + timedelta(days=3)
+    for number in (1, 2, 3, 4):
+        store.add_connection(a_connection(name=f"c{number}"))
+    add(store, a_rotation(id=an_id(1), connection="c1", available_at=limit))
+    add(store, a_rotation(id=an_id(2), connection="c2", available_at=limit + timedelta(microseconds=1)))
+    begin(store, number=3, connection="c3", available_at=days)
+    carry(store, begin(store, State.KEY_GENERATED, number=4, connection="c4"), State.FAILED, now=days)
+    assert 1 == store.bring_back(NOW)
+    expected = [limit, NOW + HOLD_OFF, days, days]
+    assert expected == [store.rotation(an_id(number)).available_at for number in (1, 2, 3, 4)]
+
+
 def test_a_lease_that_ran_out_sets_doubt(store: Store) -> None:
     """Taken over from a lost worker, the rotation is in doubt since that worker's last write, and the journal tells."""
     lost = begin(store, State.KEY_GENERATED)
