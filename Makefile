@@ -47,7 +47,7 @@ model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too
 soak: $(VENV)/.dev install ## Rotate 50 connections in bad weather while workers are killed (MINUTES=30, SEED=any)
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
-mutants: $(VENV)/.dev ## Break the core in thousands of small ways; a test must notice each (half an hour)
+mutants: $(VENV)/.dev ## Break the core in thousands of small ways; a test must notice each (half an hour; python mutation/run.py MODULE: minutes)
 	nice -n 10 $(BIN)/python mutation/run.py
 
 format: $(VENV)/.dev ## Format the code, mend what can be mended
