@@ -2,6 +2,7 @@
 
 The first line of a class's docstring is its default message; ``code`` is stable and may be matched by scripts;
 ``next_action`` is the next safe step. Libraries' exceptions are wrapped once, at the edge, with ``raise … from``.
+One long catalogue on purpose: docs/reference/errors.md is this file.
 
     TryLater        nothing happened; repeat after a while
     Unknown         a write was sent and its answer lost; read back before repeating
