@@ -1,7 +1,6 @@
 """What `make mutants` changes, and that its explanations are of mutants that there are."""
 
 import importlib
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -103,11 +102,3 @@ def test_every_explanation_is_of_a_mutant(mutation: ModuleType) -> None:
     named = {(place, change) for place, changes in explained.items() for change in changes}
     assert set() == named - there
     assert [] == [why for changes in explained.values() for why in changes.values() if not why.endswith(".")]
-
-
-def test_a_survivor_fails_the_run() -> None:
-    """`python mutation/run.py` of the smallest module tells its figures, and exits by what survived."""
-    run = [sys.executable, str(FOLDER / "run.py"), "--jobs", "1", "states.state"]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
-    assert ("", 0) == (done.stderr, done.returncode)
-    assert "states.state" in done.stdout
