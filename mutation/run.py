@@ -6,17 +6,17 @@ explanation is of no mutant that survives.
 
 import argparse
 import multiprocessing
-import signal
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 from typing import Final
 
 from operators import Mutant, mutants
-from trials import ROOT, Trial, Verdict
+from trials import ROOT, Trial, Verdict, die_with_parent
 
 DRAWN: Final = "tests/unit/test_generate.py::test_the_repository_is_up_to_date"
 VALUES: Final = "tests/unit/test_values.py::test_values_are_frozen"
@@ -119,11 +119,13 @@ def main() -> int:
     arguments.add_argument("modules", nargs="*", metavar="MODULE", help="states.steps, say; all of them by default")
     arguments.add_argument("--jobs", type=int, default=2, help="modules judged at the same time")
     asked = arguments.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unlike a default death, it ends the processes below too
     print(f"{'module':40}{'mutants':>12}{'killed':>12}{'explained':>12}{'unexplained':>12}")
     results = []
-    with multiprocessing.get_context("fork").Pool(asked.jobs, maxtasksperchild=1) as pool:
-        for result in pool.imap_unordered(judge, asked.modules or TARGETS):
+    # Spawned, not forked: the pool has threads, and a fork would keep the locks that they hold for ever.
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(asked.jobs, mp_context=spawning, initializer=die_with_parent) as pool:
+        for judged in as_completed([pool.submit(judge, module) for module in asked.modules or TARGETS]):
+            result = judged.result()
             _tell(result)
             results.append(result)
     together = Result(

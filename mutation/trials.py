@@ -287,7 +287,7 @@ def _forked(work: Callable[[], Any], longest: float | None = LONGEST_RUN) -> Any
     return result
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Leave nothing running when the parent is killed (Linux; elsewhere it would end by itself, later)."""
     with suppress(AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -297,7 +297,7 @@ def _child(work: Callable[[], Any], writing: int, folder: str) -> None:
     """Do the work in silence, and end here."""
     try:
         os.setsid()
-        _die_with_parent()
+        die_with_parent()
         os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)

@@ -1,6 +1,7 @@
 """What `make mutants` changes, and that its explanations are of mutants that there are."""
 
 import importlib
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -102,3 +103,11 @@ def test_every_explanation_is_of_a_mutant(mutation: ModuleType) -> None:
     named = {(place, change) for place, changes in explained.items() for change in changes}
     assert set() == named - there
     assert [] == [why for changes in explained.values() for why in changes.values() if not why.endswith(".")]
+
+
+def test_the_runner_judges_a_module_and_ends() -> None:
+    """It prints a module's figures and exits with 0 where every mutant is killed or explained."""
+    command = [sys.executable, str(FOLDER / "run.py"), "--jobs", "1", "states.state"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert ["module", "states.state", "together"] == [line.split()[0] for line in done.stdout.splitlines()]
