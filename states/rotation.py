@@ -146,10 +146,10 @@ class Rotation:
     """Whether the previous certificate's private key was kept, sealed, when the store was asked for this rotation."""
     candidate: Candidate | None = None
     confirmation: Confirmation | None = None
-    broken: str = field(default="", compare=False)
-    """What shows that the stored rotation was changed outside Keyturn, or empty. Nobody carries on what is broken."""
     saved: Receipt | None = None
     verified: Receipt | None = None
+    broken: str = field(default="", compare=False)
+    """What shows that the stored rotation was changed outside Keyturn, or empty. Nobody carries on what is broken."""
 
     skew_from: datetime | None = None
     """The earliest moment at which NetSuite may have held the new key (UTC): skew is never understated."""
