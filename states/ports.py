@@ -194,3 +194,7 @@ class Ports:
     random: Random
     turn: Turn = field(default_factory=NoTurn)
     """The worker's hold on the rotation in hand, which the engine gives."""
+
+    def challenge(self) -> Challenge:
+        """A challenge that NetSuite was never asked to sign before."""
+        return Challenge.of(self.random.bytes(32))

@@ -47,7 +47,7 @@ def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, dead
     Safe to repeat. NetSuite refuses the request after ``deadline`` (UTC). Raises Unknown when the answer was lost and
     two looks did not find it; IllegalMove or Drift when OpenAir was changed meanwhile; as ports.NetSuite.install.
     """
-    challenge, asked_at = Challenge.of(ports.random.bytes(32)), ports.clock.now()
+    challenge, asked_at = ports.challenge(), ports.clock.now()
     previous = _previous_of(rotation)
     try:
         signature = ports.netsuite.install(previous, key, challenge, deadline=deadline, create=False)
@@ -69,7 +69,7 @@ def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
     held = ports.openair.read()
     if held is None:
         raise Drift("OpenAir holds no certificate.", next_action=_ELSE_OVERWRITE)
-    challenge, asked_at = Challenge.of(ports.random.bytes(32)), ports.clock.now()
+    challenge, asked_at = ports.challenge(), ports.clock.now()
     signature = ports.netsuite.sign(challenge)
     try:
         return _proof(rotation, held, challenge, signature, asked_at)
@@ -84,7 +84,7 @@ def _ask(rotation: Rotation, ports: Ports, *, looks: int, may_overwrite: bool) -
     for look in range(looks):
         if look:
             ports.clock.sleep(READ_BACK_DELAY)
-        challenge, asked_at = Challenge.of(ports.random.bytes(32)), ports.clock.now()
+        challenge, asked_at = ports.challenge(), ports.clock.now()
         try:
             signature = ports.netsuite.sign(challenge)
         except CertificateRecordMissing as error:

@@ -120,7 +120,7 @@ def _look(rotation: Rotation, ports: Ports) -> Confirmation | None:
 
     Raises ForeignRotation, CertificateRecordMissing or CannotSign where what is there must not be replaced.
     """
-    challenge, asked_at = _challenge(ports)
+    challenge, asked_at = ports.challenge(), ports.clock.now()
     try:
         signature = ports.netsuite.sign(challenge)
     except CertificateRecordMissing:
@@ -188,7 +188,7 @@ def _install(rotation: Rotation, ports: Ports) -> Confirmation:
         raise NotValidNow
     ports.openair.read()  # the second leg must be ready before the first is taken
     key = ports.keys.open(rotation.id, candidate)
-    challenge, asked_at = _challenge(ports)
+    challenge, asked_at = ports.challenge(), ports.clock.now()
     ports.turn.check()
     try:
         signature = ports.netsuite.install(
@@ -210,10 +210,6 @@ def _install(rotation: Rotation, ports: Ports) -> Confirmation:
             raise Unknown("NetSuite was sent the certificate, but does not sign with it so far.") from error
         # Its skew began when the install was sent, not when the candidate was found.
         return replace(found, asked_at=asked_at)
-
-
-def _challenge(ports: Ports) -> tuple[Challenge, datetime]:
-    return Challenge.of(ports.random.bytes(32)), ports.clock.now()
 
 
 def _confirmation(rotation: Rotation, challenge: Challenge, signature: str, asked_at: datetime) -> Confirmation:

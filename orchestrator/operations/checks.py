@@ -6,7 +6,7 @@ from orchestrator.engine import Connect
 from orchestrator.imports import signed_by
 from persistence.store import Store
 from states import health, window
-from states.certificate import Certificate, Challenge
+from states.certificate import Certificate
 from states.connection import Connection
 from states.errors import CannotSign, CertificateRecordMissing, KeyturnError
 from states.health import Facts, Health
@@ -84,7 +84,7 @@ def _facts(connection: Connection, store: Store, ports: Ports) -> Facts:
 
 def _agree(ports: Ports, certificate: Certificate) -> bool:
     """Whether NetSuite's signature verifies with ``certificate``. Raises where NetSuite could not be asked."""
-    challenge = Challenge.of(ports.random.bytes(32))
+    challenge = ports.challenge()
     try:
         return certificate.verifies(ports.netsuite.sign(challenge), challenge.text)
     except (CannotSign, CertificateRecordMissing):

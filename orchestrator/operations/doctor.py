@@ -12,7 +12,6 @@ from orchestrator.engine import Connect
 from persistence.store import Store
 from persistence.vault import Vault
 from states import advice
-from states.certificate import Challenge
 from states.connection import Connection
 from states.errors import CannotSign, KeyturnError
 from states.ports import Clock, Ports
@@ -99,7 +98,7 @@ def _files(private: Sequence[Path]) -> Finding:
 
 def _signing(ports: Ports) -> str:
     try:
-        ports.netsuite.sign(Challenge.of(ports.random.bytes(32)))
+        ports.netsuite.sign(ports.challenge())
     except CannotSign as error:
         return f"permitted, but the record cannot sign so far: {error.message}"
     return "permitted; NetSuite signs a challenge"
