@@ -24,7 +24,7 @@ STATES: Final = (
     *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "tests/unit/states").glob("test_*.py")),
     f"{VALUES}[states]",
 )
-ENGINE: Final = ("tests/integration/test_engine.py", "tests/unit/test_patience.py", f"{VALUES}[orchestrator]")
+ENGINE: Final = ("tests/integration/engine", "tests/unit/test_patience.py", f"{VALUES}[orchestrator]")
 STORE: Final = (
     "tests/contract/test_journal.py",
     *(

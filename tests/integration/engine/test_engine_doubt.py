@@ -1,0 +1,145 @@
+"""A write whose answer was lost is stored before anything else is sent; and what was seen of it since is kept."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from factories import NOW
+from integration.engine.stage import Stage, extra, lose_patience
+from integration.engine.systems import CALL
+
+from orchestrator.patience import TABLE
+from persistence.journal import PUT_OFF, UNKNOWN
+from states import steps
+from states.errors import AwaitingPerson, NotPermitted, Stale, TryLater, Unknown
+from states.rotation import HOLD_OFF
+from states.state import State
+from states.table import FAIL
+
+
+def test_a_lost_answer_is_stored_before_anything_else_is_sent(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """A write whose answer was lost is journaled with what is known of it, logged, and told to whoever listens."""
+    stage.systems.troubles["install"].append(Unknown("Lost."))
+    done = stage.run(State.KEY_GENERATED)
+    lost = next(entry for entry in stage.entries(done) if entry.event == UNKNOWN)
+    assert done.candidate
+    at = NOW + 3 * CALL
+    until = at + HOLD_OFF
+    assert {
+        "write": "install",
+        "fingerprint": done.candidate.fingerprint,
+        "began": NOW.isoformat(),
+        "until": until.isoformat(),
+        "code": "UNKNOWN_OUTCOME",
+        "message": "Lost.",
+    } == lost.detail
+    assert at == lost.at
+    heard = stage.heard[0]
+    assert (NOW, until, at, State.KEY_GENERATED) == (
+        heard.doubt_since,
+        heard.in_flight_until,
+        heard.updated_at,
+        heard.state,
+    )
+    record = next(each for each in caplog.records if each.message == "answer lost")
+    about = {"rotation": done.id, "connection": "acme", "write": "install", "code": "UNKNOWN_OUTCOME"}
+    assert (logging.WARNING, about) == (record.levelno, extra(record))
+
+
+def test_what_is_in_flight_outlasts_the_doubt(stage: Stage) -> None:
+    """A lost answer that was settled by sending again leaves the first request in flight, through every later move."""
+    stage.systems.troubles["install"].append(Unknown())
+    done = stage.run(State.KEY_GENERATED)
+    assert (State.COMPLETED, None, NOW + 3 * CALL + HOLD_OFF) == (done.state, done.doubt_since, done.in_flight_until)
+
+
+def test_a_doubt_that_is_settled_at_once(stage: Stage) -> None:
+    """The lost install is found in the very same try: its move tells what was seen, and it stays in flight."""
+    stage.systems.lands = True
+    stage.systems.troubles["install"].append(Unknown())
+    done = stage.run(State.KEY_GENERATED)
+    uploaded = next(entry for entry in stage.entries(done) if entry.event == "upload_to_netsuite")
+    looks = ["NetSuite signed with the certificate before.", "NetSuite signed with the candidate."]
+    assert looks == uploaded.detail["looks"]
+    assert (1, NOW + 3 * CALL + HOLD_OFF) == (stage.systems.calls.count("install"), done.in_flight_until)
+
+
+def test_a_doubt_that_stays_is_put_off(stage: Stage) -> None:
+    """An outcome that is still unknown after the last try is looked for again later."""
+    stage.systems.troubles["install"].extend(Unknown("Lost.") for _ in range(5))
+    waiting = stage.run(State.KEY_GENERATED)
+    assert (State.KEY_GENERATED, 1, timedelta(minutes=1)) == (
+        waiting.state,
+        waiting.tries,
+        waiting.available_at - waiting.updated_at,
+    )
+    assert (PUT_OFF, "UNKNOWN_OUTCOME") == (stage.last(waiting).event, stage.last(waiting).detail["code"])
+
+
+def test_a_doubt_that_cannot_be_stored_lets_the_rotation_go(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is away when an answer is lost: Stale is raised, telling why, and the cause is kept."""
+    advance = stage.store.advance
+
+    def away(*args: Any, event: str, **kwargs: Any) -> object:
+        if event == UNKNOWN:
+            raise TryLater("The database is away.")
+        return advance(*args, event=event, **kwargs)
+
+    monkeypatch.setattr(stage.store, "advance", away)
+    stage.systems.troubles["install"].append(Unknown())
+    with pytest.raises(Stale, match="The database is away") as told:
+        stage.run(State.KEY_GENERATED)
+    assert isinstance(told.value.__cause__, TryLater)
+    assert [] == stage.heard
+
+
+def test_each_try_begins_anew(stage: Stage) -> None:
+    """Every try sees the doubt that the tries before left, and may send for as long as it is young itself."""
+    stage.systems.troubles["install"].extend([Unknown(), None])
+    stage.systems.troubles["sign"].extend([None, TryLater(), TryLater()])
+    done = stage.run(State.KEY_GENERATED)
+    lost = [entry for entry in stage.entries(done) if entry.event == UNKNOWN]
+    assert (State.COMPLETED, 1) == (done.state, len(lost))
+
+
+def _in_doubt(stage: Stage) -> list[str]:
+    looks = stage.last(stage.store.rotations()[0]).detail["looks"]
+    assert isinstance(looks, list)
+    return looks
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [(TryLater(), PUT_OFF), (AwaitingPerson(), PUT_OFF), (NotPermitted(), FAIL), (ZeroDivisionError(), FAIL)],
+    ids=["try later", "a person", "refused", "a bug"],
+)
+def test_what_was_seen_in_doubt_is_kept(stage: Stage, error: Exception, event: str) -> None:
+    """However a try in doubt ends, the journal has what it saw, and nothing of the tries before."""
+    tries = TABLE[steps.save_to_openair].attempts if isinstance(error, TryLater) else 1
+    stage.systems.troubles["save"].extend([Unknown("Lost."), *[error] * tries])
+    stage.run(State.UPLOADED_TO_NETSUITE)
+    assert event == stage.last(stage.store.rotations()[0]).event
+    assert [*["OpenAir holds another certificate."] * 2, "NetSuite signed with the candidate."] == _in_doubt(stage)
+
+
+def test_what_was_seen_when_patience_ran_out_is_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rotation that was given up in doubt tells what its last try saw."""
+    lose_patience(monkeypatch, steps.save_to_openair)
+    stage.systems.troubles["save"].append(Unknown())
+    parked = stage.run(State.UPLOADED_TO_NETSUITE)
+    assert parked.failure
+    assert ("GAVE_UP", ["OpenAir holds another certificate."] * 2) == (parked.failure.code, _in_doubt(stage))
+
+
+def test_without_a_doubt_no_looks_are_kept(stage: Stage) -> None:
+    """Where nothing was in doubt, what a step saw is not worth keeping."""
+    assert [] == [entry for entry in stage.entries(stage.run()) if "looks" in entry.detail]
+
+
+def test_a_doubt_without_looks_tells_of_none(stage: Stage) -> None:
+    """A try in doubt that saw nothing leaves no empty list in the journal."""
+    stage.systems.troubles["install"].append(Unknown())
+    stage.systems.troubles["sign"].extend([None, *[NotPermitted()] * 2])
+    parked = stage.run(State.KEY_GENERATED)
+    assert (State.FAILED, False) == (parked.state, "looks" in stage.last(parked).detail)
