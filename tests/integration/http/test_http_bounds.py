@@ -1,0 +1,163 @@
+"""No answer holds a worker for long or fills its memory, however slow or large it is."""
+
+import contextlib
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from integration.http.calls import FAR_TOO_LONG, LOST, NEVER_SENT, PATIENCE, client, errors_of, post, unheld
+from integration.http.tls import Tls
+from integration.http.wire import Handler, Wire, drip, received
+from pytest_httpserver import HTTPServer
+
+from orchestrator.adapters.http import MOST_BYTES
+from states.errors import TryLater
+
+# --- in time ----------------------------------------------------------------------------------------------------------
+
+
+def silence(connection: socket.socket) -> None:
+    received(connection)
+    connection.recv(1)
+
+
+def drip_status(connection: socket.socket) -> None:
+    received(connection)
+    drip(connection, b"HTTP/1.1 200 " + b"O" * 1000)
+
+
+def drip_headers(connection: socket.socket) -> None:
+    received(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    drip(connection, b"X: y\r\n" * 200)
+
+
+def drip_body(connection: socket.socket) -> None:
+    received(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    drip(connection, b" " * 1000)
+
+
+def drip_redirect(connection: socket.socket) -> None:
+    received(connection)
+    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 1000\r\n\r\n")
+    drip(connection, b" " * 1000)
+
+
+def drip_chunk_size(connection: socket.socket) -> None:
+    received(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    drip(connection, b"0" * 1000)
+
+
+@pytest.mark.parametrize("handler", [silence, drip_status, drip_headers, drip_body, drip_redirect, drip_chunk_size])
+def test_slow_answers_do_not_hold_a_worker(serve: Callable[[Handler], Wire], handler: Handler) -> None:
+    """An answer that is not complete in time is given up, however steadily it drips."""
+    with unheld():
+        assert LOST == errors_of(serve(handler).url, answer_within=PATIENCE)
+
+
+@pytest.mark.parametrize("at_once", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"])
+def test_slow_tls_answers_do_not_hold_a_worker(serve: Callable[[Handler], Wire], tls: Tls, at_once: bytes) -> None:
+    """The same under TLS, whose records are read in another way: in the head, and in the body."""
+
+    def drip_records(connection: socket.socket) -> None:
+        with tls.server.wrap_socket(connection, server_side=True) as wrapped:
+            received(wrapped)
+            wrapped.sendall(at_once)
+            drip(wrapped, b"HTTP/1.1 200 OK" + b" " * 1000)
+
+    url = serve(drip_records).url.replace("http:", "https:")
+    with unheld():
+        assert LOST == errors_of(url, answer_within=PATIENCE, ca_bundle=tls.ca_bundle)
+
+
+def stall_handshake(connection: socket.socket) -> None:
+    while connection.recv(1000):
+        pass
+
+
+def drip_handshake(connection: socket.socket) -> None:
+    connection.recv(1)
+    drip(connection, b"\x16\x03\x03\x3f\xff" + b"\x02" * 1000)  # a record that is announced, and never complete
+
+
+@pytest.mark.parametrize("handler", [stall_handshake, drip_handshake])
+def test_slow_handshakes_do_not_hold_a_worker(serve: Callable[[Handler], Wire], handler: Handler) -> None:
+    """A TLS handshake that does not get on, or comes byte by byte, is given up, and nothing was sent."""
+    url = serve(handler).url.replace("http:", "https:")
+    with unheld():
+        assert NEVER_SENT == errors_of(url, connect_within=PATIENCE)
+
+
+def test_late_connection_is_not_used(serve: Callable[[Handler], Wire], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not answer holds nobody; where it answers at last, nothing is sent any more."""
+    answered, closed = threading.Event(), threading.Event()
+    sent: list[bytes] = []
+
+    def listen(connection: socket.socket) -> None:
+        sent.append(connection.recv(1))
+        closed.set()
+
+    wire = serve(listen)
+    address = ("127.0.0.1", int(wire.url.rpartition(":")[2]))
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        answered.wait(60)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    try:
+        with unheld(), pytest.raises(TryLater, match="could not be reached"):
+            post(f"http://localhost:{address[1]}", writes=True, answer_within=PATIENCE)
+    finally:
+        answered.set()
+    assert closed.wait(FAR_TOO_LONG)
+    assert [b""] == sent
+
+
+def test_calls_in_time_leave_nothing_behind(httpserver: HTTPServer) -> None:
+    """The threads that watch the time end with their call."""
+    httpserver.expect_request("/path").respond_with_json({})
+    before = threading.active_count()
+    with client(httpserver.url_for(""), answer_within=60.0) as http:
+        for _ in range(5):
+            http.post("/path", b"", {}, writes=False)
+        time.sleep(0.1)
+        assert threading.active_count() <= before + 1, "the server's own thread aside"
+
+
+# --- in size ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"302 Found\r\nLocation: /"])
+def test_large_answers_are_not_read(serve: Callable[[Handler], Wire], status: bytes) -> None:
+    """An answer without end is given up when it is larger than any that would be understood."""
+    sent: list[int] = []
+
+    def endless(connection: socket.socket) -> None:
+        received(connection)
+        connection.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while sum(sent) < 64 * MOST_BYTES:
+                connection.sendall(b" " * 65536)
+                sent.append(65536)
+
+    assert LOST == errors_of(serve(endless).url)
+    assert sum(sent) < 64 * MOST_BYTES
+
+
+def test_largest_answer(httpserver: HTTPServer) -> None:
+    """An answer of exactly the largest size is read."""
+    httpserver.expect_request("/path").respond_with_data(b" " * MOST_BYTES)
+    assert len(post(httpserver.url_for("")).body) == MOST_BYTES
+
+
+def test_compressed_answers_are_not_expanded(httpserver: HTTPServer) -> None:
+    """What is compressed though nobody asked for it stays as it is: a bomb of a few kilobytes is a few kilobytes."""
+    bomb = gzip.compress(b" " * 64 * MOST_BYTES)
+    httpserver.expect_request("/path").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
+    assert bomb == post(httpserver.url_for("")).body

@@ -1,0 +1,76 @@
+"""What goes out and comes back as it was given, and what is never sent: to other hosts, by proxies, in cookies."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from integration.http.calls import client, post
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+
+def test_request_and_answer(httpserver: HTTPServer) -> None:
+    """Path, query, headers and body arrive as given; status, headers and body come back."""
+    httpserver.expect_request(
+        "/base/path", method="POST", query_string={"script": "a b"}, data=b"body", headers={"X-Own": "1"}
+    ).respond_with_data(b"gone", status=410, headers={"X-Theirs": "2"})
+    with client(httpserver.url_for("/base/")) as http:
+        answer = http.post("/path", b"body", {"X-Own": "1"}, writes=True, query={"script": "a b"})
+    assert (410, "2", b"gone") == (answer.status, answer.headers["x-theirs"], answer.body)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(httpserver: HTTPServer, status: int) -> None:
+    """A redirect comes back as it is: a token or a private key never goes to another host unasked."""
+    httpserver.expect_request("/path").respond_with_data(b"", status=status, headers={"Location": "/elsewhere"})
+    httpserver.expect_request("/elsewhere").respond_with_data(b"")
+    assert status == post(httpserver.url_for("")).status
+    assert ["/path"] == [request.path for request, _ in httpserver.log]
+
+
+def test_environment_is_ignored(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Proxies, netrc and certificate bundles of the environment have no say in where secrets go."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine localhost login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+        monkeypatch.setenv(name.lower(), "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    httpserver.expect_request("/path").respond_with_json({})
+    with client(httpserver.url_for("").replace("127.0.0.1", "localhost")) as http:
+        http.post("/path", b"", {"Authorization": "Bearer mine"}, writes=False)
+        http.post("/path", b"", {}, writes=False)
+    assert ["Bearer mine", None] == [request.headers.get("Authorization") for request, _ in httpserver.log]
+
+
+def test_no_cookies(httpserver: HTTPServer) -> None:
+    """What the other side wants to be remembered is not sent back."""
+    httpserver.expect_request("/path").respond_with_data(b"", headers={"Set-Cookie": "session=1; Path=/"})
+    with client(httpserver.url_for("")) as http:
+        for _ in range(2):
+            http.post("/path", b"", {}, writes=False)
+    assert [None, None] == [request.headers.get("Cookie") for request, _ in httpserver.log]
+
+
+def test_threads_may_share(httpserver: HTTPServer) -> None:
+    """Many threads at once each get their own answer."""
+
+    def echo(request: Request) -> Response:
+        return Response(request.data)
+
+    httpserver.expect_request("/path").respond_with_handler(echo)
+    seen: dict[int, bytes] = {}
+    with client(httpserver.url_for("")) as http:
+
+        def call(number: int) -> None:
+            seen[number] = http.post("/path", str(number).encode(), {}, writes=False).body
+
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert {number: str(number).encode() for number in range(16)} == seen

@@ -1,0 +1,74 @@
+"""Which certificates are trusted; where none is, nothing is sent."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from integration.http.calls import NEVER_SENT, errors_of, post
+from integration.http.tls import Tls, tls_server
+from integration.http.wire import Handler, Wire, received
+
+from orchestrator.adapters.http import Http
+from states.errors import InvalidSettings, Refused, WrongBaseUrl
+
+
+def test_trusted_certificate(tls: Tls) -> None:
+    """A CA bundle that is given is trusted."""
+    with tls_server(tls.server) as server:
+        assert post(f"https://127.0.0.1:{server.port}", ca_bundle=tls.ca_bundle).status == 200
+
+
+def test_untrusted_certificate(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate by an unknown authority is refused before anything is sent, whatever the environment trusts."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", tls.ca_bundle)
+    monkeypatch.setenv("CURL_CA_BUNDLE", tls.ca_bundle)
+    with tls_server(tls.server) as server:
+        assert [Refused, Refused] == errors_of(f"https://127.0.0.1:{server.port}")
+        assert [] == server.log
+
+
+def test_certificate_of_another_host(tmp_path: Path) -> None:
+    """A certificate for another host means another address, and nothing is sent."""
+    tls = Tls(tmp_path, "other.example.com")
+    with tls_server(tls.server) as server:
+        assert [WrongBaseUrl, WrongBaseUrl] == errors_of(f"https://127.0.0.1:{server.port}", ca_bundle=tls.ca_bundle)
+        assert [] == server.log
+
+
+def test_no_tls_there(serve: Callable[[Handler], Wire]) -> None:
+    """Where the other side does not speak TLS, nothing was sent."""
+
+    def plain(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    assert NEVER_SENT == errors_of(serve(plain).url.replace("http:", "https:"))
+
+
+def test_session_keys_are_not_written(
+    tls: Tls, serve: Callable[[Handler], Wire], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """SSLKEYLOGFILE, with which whoever recorded the traffic could read it, is ignored, as is SSL_CERT_FILE."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    monkeypatch.setenv("SSL_CERT_FILE", tls.ca_bundle)
+    with tls_server(tls.server) as server:
+        assert [Refused, Refused] == errors_of(f"https://127.0.0.1:{server.port}")
+
+    def converse(connection: socket.socket) -> None:
+        with tls.server.wrap_socket(connection, server_side=True) as wrapped:
+            received(wrapped)
+            wrapped.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    assert post(serve(converse).url.replace("http:", "https:"), ca_bundle=tls.ca_bundle).status == 200
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_unusable_ca_bundle(tmp_path: Path, content: str | None) -> None:
+    """A CA bundle that cannot be read is the settings' mistake, and is found before anything is sent."""
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_text(content)
+    with pytest.raises(InvalidSettings, match=bundle.name):
+        Http("NetSuite", "https://example.com", ca_bundle=str(bundle))
