@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
 
 from states import errors, lifecycle
 from states.advice import VERBS, Advice, advise, resolve, why_not
@@ -13,7 +14,6 @@ from states.errors import CertificateRecordMissing, ForeignRotation, KeyturnErro
 from states.rotation import Ending
 from states.state import State
 from states.table import ACTIVE
-from tests.unit.states.conftest import ID, NOW, Pair, a_rotation, parked
 
 REFUSALS = [
     each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Refused) and each is not Refused

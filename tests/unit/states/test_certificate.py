@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.states.rotations import ID, NOW, Pair, a_challenge, a_confirmation, a_pair
 
 from states import certificate as certificates
 from states.certificate import Certificate, Challenge
 from states.errors import InvalidInput, NotConfirmed
 from states.rotation import Candidate, Confirmation, PrivateKey
-from tests.unit.states.conftest import ID, NOW, Pair, a_challenge, a_confirmation, a_pair
 
 TRIGGER = (
     b"action=synchronize&db_id=1&record_type=project&ns_id=42&netsuite_user_id=7&other_types=customer"  # FACTS: raw

@@ -9,13 +9,13 @@ import pytest
 from factories import a_connection
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.states.rotations import ID, NOW, Pair, a_pair, a_rotation, parked
 
 from states.connection import Options
 from states.errors import KeyturnError, SignInRefused, TryLater
 from states.health import Facts, Health, check
 from states.ports import PLACEHOLDER_FILE, Record
 from states.state import State
-from tests.unit.states.conftest import ID, NOW, Pair, a_pair, a_rotation, parked
 
 CERTIFICATE = a_pair(not_after=NOW + timedelta(days=100)).certificate
 EXPIRED = a_pair(not_before=NOW - timedelta(days=100), not_after=NOW - timedelta(days=1)).certificate

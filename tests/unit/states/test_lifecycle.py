@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from transitions import MachineError
+from unit.states.rotations import NOW, Pair, a_confirmation, a_pair, a_proof, a_rotation, parked
 
 from states import lifecycle
 from states.errors import ForeignRotation, IllegalMove, Refused, Throttled
 from states.rotation import Ending, Failure, Rotation
 from states.state import State
 from states.table import ACTIVE, EDGES, FAIL, FORWARD, NEXT, PROOFS, RESUME, TRIGGERS, Edge
-from tests.unit.states.conftest import NOW, Pair, a_confirmation, a_pair, a_proof, a_rotation, parked
 
 LATER = NOW + timedelta(minutes=1)
 BY_TRIGGER = {edge.trigger: edge for edge in FORWARD}

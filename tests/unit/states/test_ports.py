@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+from unit.states.world import World
 
 from states.errors import Stale, TryLater
 from states.ports import PLACEHOLDER_FILE, NoTurn, Ports, Record, Write
-from tests.unit.states.conftest import World
 
 
 def test_whoever_holds_no_rotation_writes_nothing(world: World) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from unit.states.rotations import ID, NOW, a_pair, parked
+from unit.states.world import REMOTE_CALL, World
 
 from states import remedies
 from states.errors import (
@@ -22,7 +24,6 @@ from states.errors import (
 from states.ports import Report
 from states.rotation import Confirmation, PrivateKey, Rotation
 from states.state import State
-from tests.unit.states.conftest import ID, NOW, REMOTE_CALL, World, a_pair, parked
 
 LOOK = ["openair.read", "netsuite.sign"]
 AGAIN = ["netsuite.sign"]

@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
 
 from states.connection import Policy
 from states.rotation import HOLD_OFF, Cause, Rotation
 from states.state import State
 from states.steps import INSTALL_WITHIN
 from states.table import ACTIVE
-from tests.unit.states.conftest import ID, NOW, Pair, a_rotation, parked
 
 SECOND = timedelta(seconds=1)
 

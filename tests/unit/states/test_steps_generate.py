@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from unit.states.rotations import ID, NOW
+from unit.states.world import World
 
 from states.connection import Algorithm, Policy
 from states.errors import VaultLocked
 from states.rotation import Candidate
 from states.steps import generate_key
-from tests.unit.states.conftest import ID, NOW, World
 
 
 def test_the_candidate_is_made_by_the_rotations_policy(world: World) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from unit.states.rotations import a_pair
+from unit.states.world import Fault, World
 
 from states import lifecycle
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, Unknown
@@ -12,7 +14,6 @@ from states.ports import PLACEHOLDER_FILE
 from states.rotation import Rotation
 from states.state import State
 from states.table import NEXT
-from tests.unit.states.conftest import Fault, World, a_pair
 
 PAIRS = [a_pair() for _ in range(3)]
 """Made once: previous, candidate, a stranger's."""

@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from unit.states.rotations import NOW, a_confirmation, a_pair
+from unit.states.world import REMOTE_CALL, World
 
 from states.errors import (
     AwaitingPerson,
@@ -26,7 +28,6 @@ from states.ports import Write
 from states.rotation import Receipt, Rotation
 from states.state import State
 from states.steps import READ_BACK_DELAY, save_to_openair
-from tests.unit.states.conftest import NOW, REMOTE_CALL, World, a_confirmation, a_pair
 
 AT = State.UPLOADED_TO_NETSUITE
 FIVE_SECONDS = timedelta(seconds=5)

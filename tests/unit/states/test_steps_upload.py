@@ -5,6 +5,8 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from unit.states.rotations import NOW, a_pair
+from unit.states.world import REMOTE_CALL, World
 
 from states.errors import (
     CannotSign,
@@ -27,7 +29,6 @@ from states.ports import NoTurn, Record, Report, Write
 from states.rotation import HOLD_OFF
 from states.state import State
 from states.steps import INSTALL_WITHIN, READ_BACK_DELAY, upload_to_netsuite
-from tests.unit.states.conftest import NOW, REMOTE_CALL, World, a_pair
 
 AT = State.KEY_GENERATED
 INSTALLED = ["netsuite.sign", "openair.read", "netsuite.install"]

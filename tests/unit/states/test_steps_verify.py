@@ -6,12 +6,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+from unit.states.rotations import NOW, a_pair
+from unit.states.world import REMOTE_CALL, World
 
 from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError, Throttled, Unknown
 from states.rotation import Receipt, Rotation
 from states.state import State
 from states.steps import READ_BACK_DELAY, verify
-from tests.unit.states.conftest import NOW, REMOTE_CALL, World, a_pair
 
 AT = State.SAVED_TO_OPENAIR
 

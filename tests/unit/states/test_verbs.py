@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
+from unit.states.rotations import NOW, Pair, a_pair, a_rotation, parked
 
 from states import errors
 from states.advice import VERBS, why_not
@@ -12,7 +13,6 @@ from states.errors import ForeignRotation, GaveUp, KeyturnError
 from states.rotation import Ending, Rotation
 from states.state import State
 from states.table import ACTIVE
-from tests.unit.states.conftest import NOW, Pair, a_pair, a_rotation, parked
 
 PREVIOUS = a_pair()
 EXPIRED = a_pair(not_before=NOW - timedelta(days=400), not_after=NOW - timedelta(days=1))

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.states.rotations import NOW, a_pair
 
 from states.window import EARLIEST, LATEST, Need, draw_due_at, need
-from tests.unit.states.conftest import NOW, a_pair
 
 CERTIFICATE = a_pair(not_after=NOW + timedelta(days=100)).certificate
 EXPIRY = CERTIFICATE.not_after
