@@ -1,0 +1,80 @@
+"""upload_to_netsuite: a record that cannot sign is ours only in doubt, and by what it shows."""
+
+from datetime import timedelta
+
+import pytest
+from unit.states.rotations import NOW, a_pair
+from unit.states.uploading import AT
+from unit.states.world import World
+
+from states.errors import CannotSign
+from states.ports import Record, Report
+from states.steps import upload_to_netsuite
+
+LOOK = ["netsuite.sign", "netsuite.report"]
+"""A look at a record that cannot sign: what does NetSuite tell of it?"""
+
+
+def test_a_key_that_cannot_be_asked_is_not_overwritten(world: World) -> None:
+    """Rule 5: a check that fails overwrites nothing. Signing failed, so nobody knows whose key it is."""
+    rotation = world.rotation(AT)
+    world.netsuite.hold(a_pair(), can_sign=False)
+    with pytest.raises(CannotSign):
+        upload_to_netsuite(rotation, world.ports)
+    assert [] == world.installed
+
+
+def test_a_key_that_cannot_be_asked_is_replaced_where_a_person_allowed_it(world: World) -> None:
+    """`--overwrite` is the way on."""
+    rotation = world.rotation(AT, may_overwrite=True)
+    world.netsuite.hold(a_pair(), can_sign=False)
+    assert upload_to_netsuite(rotation, world.ports).confirmation
+
+
+def test_after_doubt_an_install_that_cannot_sign_yet_is_repeated(world: World) -> None:
+    """Keyturn's own install may have got half-way: it is put in again, after two looks at whose the record is."""
+    rotation = world.rotation(AT, doubt_since=NOW)
+    world.netsuite.hold(world.candidate, can_sign=False)
+    assert upload_to_netsuite(rotation, world.ports).confirmation
+    assert [*LOOK, *LOOK, "openair.read", "netsuite.install"] == world.calls
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends"), [(0, 1), (1, 0), (None, None)], ids=["ends later", "begins later", "tells nothing"]
+)
+def test_a_mute_record_that_is_not_ours_is_left_alone(world: World, begins: int | None, ends: int | None) -> None:
+    """Even in doubt: its validity is not the candidate's to the second, so it may be a stranger's. A person decides."""
+    rotation = world.rotation(AT, doubt_since=NOW)
+    world.netsuite.hold(a_pair(), can_sign=False)
+    ours = world.candidate.certificate
+    shown = Record(
+        name="OpenAir real-time",
+        file_name="certificate.pem",
+        valid_from=None if begins is None else ours.not_before + timedelta(seconds=begins),
+        valid_to=None if ends is None else ours.not_after + timedelta(seconds=ends),
+    )
+    world.will_answer("netsuite.report", Report(record=shown, server_time=NOW, bundles={}))
+    with pytest.raises(CannotSign):
+        upload_to_netsuite(rotation, world.ports)
+    assert [] == world.installed
+
+
+def test_a_mute_record_is_ours_by_the_second(world: World) -> None:
+    """Fractions of a second, which a certificate does not have, do not count."""
+    rotation = world.rotation(AT, doubt_since=NOW)
+    world.netsuite.hold(world.candidate, can_sign=False)
+    ours, fraction = world.candidate.certificate, timedelta(milliseconds=1)
+    shown = Record(
+        name="a record", file_name="a.pem", valid_from=ours.not_before + fraction, valid_to=ours.not_after + fraction
+    )
+    for _ in range(2):
+        world.will_answer("netsuite.report", Report(record=shown, server_time=NOW, bundles={}))
+    assert upload_to_netsuite(rotation, world.ports).confirmation
+
+
+def test_without_doubt_a_mute_record_is_not_ours(world: World) -> None:
+    """Nothing was sent so far: whatever the record shows, it is not this rotation's doing."""
+    rotation = world.rotation(AT)
+    world.netsuite.hold(world.candidate, can_sign=False)
+    with pytest.raises(CannotSign):
+        upload_to_netsuite(rotation, world.ports)
