@@ -1,4 +1,8 @@
-"""A Keyturn whose secrets are all known, run in this process so that everything it says and writes can be searched."""
+"""A Keyturn whose secrets are all known, run in this process so that everything it says and writes can be searched.
+
+Every secret is looked for in every usual writing (leaks.py). Logs are looked at before anything in them is hidden, and
+with the debug lines of the libraries below.
+"""
 
 import base64
 import io
