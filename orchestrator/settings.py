@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args, get_origin
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -135,7 +135,7 @@ def load(config: Path | None = None, *, new: bool = False) -> Settings:
     try:
         return Settings(**values, config_file=file, data=_data_folder(env))
     except ValidationError as error:
-        raise InvalidSettings(f"{file}, or an environment variable: {_first(error)}") from None
+        raise InvalidSettings(_told(error, file, env)) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise InvalidSettings(f"{file} cannot be read: {error.strerror}.") from error
     for reserved in ("config_file", "data"):
         if reserved in values:
-            raise InvalidSettings(f"{file}: {reserved}: there is no such setting")
+            raise InvalidSettings(f"{file}: there is no setting {reserved}.")
     return values
 
 
@@ -161,7 +161,8 @@ def _overridden(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any
         table, _, value = variable.removeprefix(_PREFIX).lower().partition("__")
         model = tables().get(table)
         if model is None or value not in model.model_fields:
-            raise InvalidSettings(f"There is no setting for the environment variable {variable}.")
+            nearest = _nearest(variable, {each: each for each in (*map(_variable, _names()), *_PLACES)})
+            raise InvalidSettings(f"There is no setting for the environment variable {variable}.{nearest}")
         found = values.get(table, {})
         if isinstance(found, dict):  # anything else is refused when the whole is read
             values = values | {table: found | {value: env[variable]}}
@@ -174,9 +175,54 @@ def tables() -> dict[str, type[Table]]:
     return {name: kind for name, kind in fields.items() if inspect.isclass(kind) and issubclass(kind, Table)}
 
 
-def _first(error: ValidationError) -> str:
+def _names() -> list[str]:
+    """Every setting, as ``table.value``."""
+    return [f"{table}.{value}" for table, kind in tables().items() for value in kind.model_fields]
+
+
+def _variable(name: str) -> str:
+    """The environment variable of the setting ``table.value``."""
+    return _PREFIX + name.upper().replace(".", "__")
+
+
+def _told(error: ValidationError, file: Path, env: Mapping[str, str]) -> str:
+    """The first thing that is wrong, as a sentence. The value is not repeated."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    name = ".".join(str(part) for part in first["loc"][:2])
+    if first["type"] == "extra_forbidden":
+        return f"{file}: there is no setting {name}.{_nearest_setting(name)}"
+    told = _variable(name) if _variable(name) in env else f"{file}: {name}"
+    return f"{told} should be {_wanted(name)}."
+
+
+def _wanted(name: str) -> str:
+    """What the table or ``table.value`` of this name holds, in words."""
+    table, _, value = name.partition(".")
+    if not value:
+        return f"a table: [{table}]"
+    field = tables()[table].model_fields[value]
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(get_args(field.annotation))}"
+    if field.annotation not in (int, float):
+        return "a text" if field.annotation is str else "a path"
+    bounds = {key: getattr(bound, key) for bound in field.metadata for key in ("gt", "ge", "le") if hasattr(bound, key)}
+    kind = "a whole number" if field.annotation is int else "a number"
+    least = f"above {bounds['gt']}, at most" if "gt" in bounds else f"from {bounds['ge']} to"
+    return f"{kind} {least} {bounds['le']}"
+
+
+def _nearest_setting(name: str) -> str:
+    """Which setting, or table, was meant: the table may be missing, or another one's."""
+    known = {each: each for each in (*_names(), *tables())} | {each.partition(".")[2]: each for each in _names()}
+    return _nearest(name, known) or _nearest(name.rpartition(".")[2], known)
+
+
+def _nearest(name: str, known: Mapping[str, str]) -> str:
+    """A question for the nearest of what is ``known``, by how it may be written; empty where nothing is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for what is wrong
+
+    found = get_close_matches(name, known, n=1, cutoff=0.75)
+    return f" Did you mean {known[found[0]]}?" if found else ""
 
 
 def _is_service(env: Mapping[str, str]) -> bool:
