@@ -102,3 +102,11 @@ def carried(admit: Admit, *kills: Point) -> tuple[Patient, list[Call]]:
     patient.assert_well()
     patient.close()
     return patient, traced
+
+
+def completed(patient: Patient) -> bool:
+    """Let the next worker finish, judge; tell whether a person had to consent."""
+    patient.finish()
+    patient.assert_well()
+    patient.close()
+    return bool(patient.parked)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from crash.matrix.tracing import file_of, lines
+from crash.matrix.tracing import WRITING, Line, carriers, lines
 
 FILES: Final = ("keyturn.db", "keyturn.db-wal")
 """The third one, keyturn.db-shm, is made anew by whoever opens the database first."""
@@ -30,32 +30,31 @@ def history(log: Path) -> Iterator[tuple[list[Change], list[Change]]]:
 
     The syncs are those of the main thread. How often the heart renews the lease depends on the machine.
     """
-    carrier = ""
+    found = lines(log)
+    main = carriers(found)[0].thread
     synced: list[Change] = []
     unsynced: list[Change] = []
-    for line in lines(log):
-        file, rest = file_of(line["rest"]), line["rest"]
-        carrier = carrier or line["thread"]
-        if file not in FILES or _LEFT_OUT in rest:
+    for line in found:
+        if line.file not in FILES or _LEFT_OUT in line.rest:
             continue
-        if line["syscall"] in ("pwrite64", "ftruncate"):
-            unsynced.append(_change(file, rest))
+        if line.syscall in WRITING:
+            unsynced.append(_change(line))
         else:
-            if line["thread"] == carrier:
+            if line.thread == main:
                 yield list(synced), list(unsynced)
-            synced += [each for each in unsynced if each.file == file]
-            unsynced = [each for each in unsynced if each.file != file]
+            synced += [each for each in unsynced if each.file == line.file]
+            unsynced = [each for each in unsynced if each.file != line.file]
     yield synced, unsynced
 
 
-def _change(file: str, rest: str) -> Change:
-    if found := _WRITE.match(rest):
+def _change(line: Line) -> Change:
+    if found := _WRITE.match(line.rest):
         # strace writes bytes down as C does, which Python reads the same way.
         data = found["data"].encode("ascii").decode("unicode_escape").encode("latin-1")
-        return Change(file, int(found["offset"]), data)
-    found = _LENGTH.match(rest)
-    assert found, rest
-    return Change(file, int(found["offset"]), None)
+        return Change(line.file, int(found["offset"]), data)
+    found = _LENGTH.match(line.rest)
+    assert found, line
+    return Change(line.file, int(found["offset"]), None)
 
 
 def nothing(unsynced: Sequence[Change]) -> Sequence[Change]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
-from crash.matrix.campaign import Admit, Say, carried, every, hit, outcomes, side_by_side
+from crash.matrix.campaign import Admit, Say, carried, completed, every, hit, outcomes, side_by_side
 from crash.matrix.tracing import Point, points, refreshing, spent
 
 pytestmark = pytest.mark.timeout(7200)  # the whole matrix takes many minutes
@@ -63,12 +63,4 @@ def alone(found: Sequence[Point]) -> list[Deaths]:
 
 def survived(admit: Admit) -> Callable[[Deaths], bool]:
     """Kill, let the next worker finish, judge; tell whether a person had to consent."""
-
-    def outcome(deaths: Deaths) -> bool:
-        patient = hit(admit, *deaths.points)
-        patient.finish()
-        patient.assert_well()
-        patient.close()
-        return bool(patient.parked)
-
-    return outcome
+    return lambda deaths: completed(hit(admit, *deaths.points))

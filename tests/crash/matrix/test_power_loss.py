@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pytest
 from crash.matrix import power
-from crash.matrix.campaign import Admit, Say, carried, every, hit, outcomes
+from crash.matrix.campaign import Admit, Say, carried, completed, every, hit, outcomes
 from crash.matrix.patient import Patient
-from crash.matrix.tracing import Point, lines, points, refreshing
+from crash.matrix.tracing import SYNCING, WRITING, Point, carriers, lines, points, refreshing
 from judge import assert_openair_came_second, installed, saved
 
 from persistence.store import Store
@@ -54,16 +54,15 @@ def test_no_request_rests_on_what_a_power_cut_could_undo(admit: Admit) -> None:
     patient, _ = carried(admit)
     sent = synced = 0
     unsynced: set[str] = set()
-    first, *others = lines(patient.logs[-1])  # of the main thread; the heart's renewals are no request's ground
-    for line in [first, *(line for line in others if line["thread"] == first["thread"])]:
-        if line["syscall"] == "sendto":
-            assert set() == unsynced, line.string
+    for line in carriers(lines(patient.logs[-1])):  # the heart's renewals are no request's ground
+        if line.syscall == "sendto":
+            assert set() == unsynced, line
             sent += 1
-        elif line["syscall"] in ("fsync", "fdatasync"):
-            unsynced.discard(line["rest"].partition(")")[0])
+        elif line.syscall in SYNCING:
+            unsynced.discard(line.file)
             synced += 1
-        elif line["syscall"] == "pwrite64" and "-shm>" not in line["rest"]:
-            unsynced.add(line["rest"].partition(",")[0])
+        elif line.syscall in WRITING and line.is_kept:
+            unsynced.add(line.file)
     assert sent >= 20
     assert synced >= 9
 
@@ -104,10 +103,7 @@ def survived(patient: Patient, left: str) -> bool:
     assert unsynced
     power.cut(patient.data, patient.disk, [*synced, *getattr(power, left)(unsynced)])
     assert_whole(patient)
-    patient.finish()
-    patient.assert_well()
-    patient.close()
-    return bool(patient.parked)
+    return completed(patient)
 
 
 def recovered(patient: Patient, syncs: int) -> None:

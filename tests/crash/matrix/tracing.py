@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-SYSCALLS = ("pwrite64", "ftruncate", "fsync", "fdatasync", "sendto", "recvfrom")
-"""SQLite writes by the first two and commits by the next two; PostgreSQL and HTTP are spoken to by the others."""
+WRITING = ("pwrite64", "ftruncate")
+"""By these SQLite writes."""
+SYNCING = ("fsync", "fdatasync")
+"""By these it commits."""
+SYSCALLS = (*WRITING, *SYNCING, "sendto", "recvfrom")
+"""PostgreSQL and HTTP are spoken to by the last two."""
 
 SPENDING = "refresh_token"
 """The request that spends OpenAir's refresh token."""
@@ -29,6 +33,27 @@ _STATEMENT = re.compile(r"\\0(INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 _HEAD = re.compile(r'"POST (?P<path>[^ ?]+)')
 _BODY = re.compile(r'\\"action\\": \\"(\w+)|grant_type=(\w+)|<(Read|Add|Modify)\b')
 _DELAYED = "(DELAYED)"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A call in strace's log."""
+
+    thread: int
+    syscall: str
+    rest: str
+    """What follows the opening parenthesis."""
+
+    @property
+    def file(self) -> str:
+        """The name of the file that it is about."""
+        found = _FILE.match(self.rest)
+        return found["name"] if found else "a file"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether that file is of use to the next worker. SQLite's -shm is made anew by whoever opens it first."""
+        return not self.file.endswith("-shm")
 
 
 @dataclass(frozen=True)
@@ -66,16 +91,20 @@ HELD = 600
 """Seconds for which a thread is held; the kill comes within milliseconds."""
 
 
-def lines(log: Path) -> Iterator[re.Match[str]]:
-    """The calls in strace's log, in the order they began: each with ``thread``, ``syscall`` and the ``rest``."""
-    for line in log.read_text(errors="replace").splitlines():
-        if found := _CALL.fullmatch(line):
-            yield found
+def lines(log: Path) -> list[Line]:
+    """The calls in strace's log, in the order they began."""
+    found = map(_CALL.fullmatch, log.read_text(errors="replace").splitlines())
+    return [Line(int(each["thread"]), each["syscall"], each["rest"]) for each in found if each]
 
 
-def calls(log: Path, process: int) -> list[Call]:
-    """The calls of the thread that carries the rotation, in order: the main one. The others only renew its lease."""
-    return list(_told([(line["syscall"], line["rest"]) for line in lines(log) if int(line["thread"]) == process]))
+def carriers(found: Sequence[Line]) -> list[Line]:
+    """Those of the thread that carries the rotation: the main one, which begins. The others only renew its lease."""
+    return [line for line in found if line.thread == found[0].thread]
+
+
+def calls(log: Path) -> list[Call]:
+    """The calls of the thread that carries the rotation, in order."""
+    return list(_told(carriers(lines(log))))
 
 
 def is_held(log: Path) -> bool:
@@ -118,33 +147,26 @@ def spent(found: Sequence[Point]) -> list[Point]:
     return window[[point.call.what for point in window].index(SPENDING) + 1 : -1]
 
 
-def _told(found: Sequence[tuple[str, str]]) -> Iterator[Call]:
+def _told(found: Sequence[Line]) -> Iterator[Call]:
     seen: Counter[str] = Counter()
     sent: dict[str, str] = {}  # by connection, so that an answer is told by its request
-    for syscall, rest in found:
-        seen[syscall] += 1
-        connection = rest.partition(",")[0]
-        if syscall == "sendto":
-            sent[connection] = _request(rest)
-        yield Call(syscall, seen[syscall], _what(syscall, rest, sent.get(connection, "")))
+    for line in found:
+        seen[line.syscall] += 1
+        connection = line.rest.partition(",")[0]
+        if line.syscall == "sendto":
+            sent[connection] = _request(line.rest)
+        yield Call(line.syscall, seen[line.syscall], _what(line, sent.get(connection, "")))
 
 
-def _what(syscall: str, rest: str, request: str) -> str:
-    if syscall == "sendto":
+def _what(line: Line, request: str) -> str:
+    if line.syscall == "sendto":
         return request
-    if syscall == "recvfrom":
+    if line.syscall == "recvfrom":
         # Of PostgreSQL's answers, the one to COMMIT is the only one that tells of a change.
         return "" if not request or request.startswith("write") else f"answer to {request}"
-    name = file_of(rest)
-    if name.endswith("-shm"):  # made anew by whoever opens the database first
+    if not line.is_kept:
         return ""
-    return f"write {name}" if syscall in ("pwrite64", "ftruncate") else f"commit {name}"
-
-
-def file_of(rest: str) -> str:
-    """The name of the file that a call is about."""
-    found = _FILE.match(rest)
-    return found["name"] if found else "a file"
+    return f"write {line.file}" if line.syscall in WRITING else f"commit {line.file}"
 
 
 def _request(rest: str) -> str:

@@ -43,7 +43,7 @@ class Victim:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)
             self._process.communicate(timeout=PATIENCE)
-        return calls(self._log, self._process.pid)
+        return calls(self._log)
 
     def strike(self) -> bool:
         """See it die; tell whether it died at its point."""
