@@ -199,7 +199,6 @@ def _table(things: Sequence[T], view: View[T]) -> None:
 def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> None:
     """Draw the table for a terminal, no wider than that is."""
     from rich.console import Console  # noqa: PLC0415 - imported where it is used: start-up counts
-    from rich.padding import Padding  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -213,5 +212,5 @@ def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str])
     lines = console.render_lines(grid, pad=False)
     for line, remark in zip(lines, ["", *remarks], strict=True):
         console.print(*(Text(part.text, part.style or "") for part in line), sep="", end="\n", no_wrap=True)
-        if remark:
-            console.print(Padding(Text(remark), (0, 0, 0, len(_INDENT))))
+        for told in remark.splitlines():
+            _print(_wrapped(told, _INDENT))

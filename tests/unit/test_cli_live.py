@@ -88,6 +88,22 @@ def test_what_is_waited_for() -> None:
     assert "try 2 failed" == on_paper(waiting, journal, NOW + 10 * SECOND, "try 2 failed")[-1]
 
 
+def test_what_a_person_is_waited_for() -> None:
+    """What a person has to do is named by a command that fits into a line, since the drawing breaks longer ones."""
+    rotation, journal = path(1, 1)
+    told = "A person has to save the certificate."
+    waiting = replace(
+        rotation,
+        waiting_for=f"{told} Run `keyturn rotation confirm {rotation.id} --fingerprint {'0' * 64}`.",
+        awaits_person=True,
+        available_at=NOW + 3600 * SECOND,
+    )
+    detail: dict[str, object] = {"code": "AWAITING_PERSON", "message": told}
+    note = append(journal[-1].head, waiting, event=PUT_OFF, actor="w1", source=waiting.state, detail=detail)
+    lines = on_paper(waiting, [*journal, note], NOW)
+    assert [f"{told} Again in 60 min. What to do:", f"`keyturn rotation explain {rotation.id}`"] == lines[-2:]
+
+
 def test_resuming_does_not_restart_the_clock() -> None:
     """A state's time counts from when the rotation first got there, through parking and resuming."""
     before, _ = path(1)

@@ -1,6 +1,8 @@
 """Tables, JSON, names: what goes to stdout and what to stderr. Nothing here is a terminal."""
 
 import json
+import sys
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +24,16 @@ def test_table(capsys: Captured) -> None:
     """A table has aligned columns without trailing blanks, and a remark below the row it belongs to."""
     Output().list(["Rye", "Barley"], VIEW, empty="")
     assert "WORD    LENGTH\nRye     3\nBarley  6\n    a long one\n" == capsys.readouterr().out
+
+
+def test_remark_at_a_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is wrapped below its row, and a command in it is not broken: whoever copies it gets it whole."""
+    for name, value in {"COLUMNS": "30", "TERM": "dumb", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    Output().list(["Barley"], replace(VIEW, remark=lambda _: "See what it is with `keyturn rotation list`."), empty="")
+    expected = ["    See what it is with", "    `keyturn rotation list`."]
+    assert expected == capsys.readouterr().out.splitlines()[2:]
 
 
 def test_json(capsys: Captured) -> None:
