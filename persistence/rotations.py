@@ -44,6 +44,7 @@ _KEPT: Final = (
 )
 """Asked when a rotation is restored, which is too seldom for an index that every rotation would have to keep."""
 _OPEN: Final = FULL.where(_r.c.connection == bindparam("connection"), models.OPEN)
+_ALL_OPEN: Final = FULL.where(models.OPEN)
 
 
 def one(tx: Transaction, rotation_id: str) -> Rotation:
@@ -73,6 +74,11 @@ def newest(tx: Transaction, connection: str | None, states: Collection[State], l
 def open_one(tx: Transaction, connection: str) -> Rotation | None:
     """The connection's open rotation: under way or parked."""
     return next(iter(_all(tx, _OPEN, connection=connection)), None)
+
+
+def open_ones(tx: Transaction) -> list[Rotation]:
+    """Every open rotation, the oldest first."""
+    return sorted(_all(tx, _ALL_OPEN), key=lambda rotation: rotation.id)
 
 
 def kept(tx: Transaction, certificate: Certificate) -> tuple[str, Candidate] | None:

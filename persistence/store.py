@@ -142,6 +142,11 @@ class Store:
         with self._database.reading() as tx:
             return rotations.open_one(tx, connection)
 
+    def open_rotations(self) -> list[Rotation]:
+        """Every open rotation, under way or parked, the oldest first: one for each connection at most."""
+        with self._database.reading() as tx:
+            return rotations.open_ones(tx)
+
     def claim(self, worker: str, *, lease: float, now: datetime, rotation_id: str | None = None) -> Claim | None:
         """Claim the next rotation for ``lease`` seconds, or that one, or return None when there is none to claim.
 

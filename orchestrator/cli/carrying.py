@@ -66,7 +66,7 @@ def tell(session: Session, app: App, rotation: Rotation, *, interrupted: bool = 
         return session.fail_rotation(rotation, exits.of_rotation(rotation))
     if not rotation.is_open:
         return exits.of_rotation(rotation)
-    return _unfinished(session, app, rotation, interrupted=interrupted)
+    return unfinished(session, app, rotation, interrupted=interrupted)
 
 
 def result(app: App, rotation: Rotation) -> Rows:
@@ -85,7 +85,7 @@ def result(app: App, rotation: Rotation) -> Rows:
     ]
 
 
-def _unfinished(session: Session, app: App, rotation: Rotation, *, interrupted: bool) -> int:
+def unfinished(session: Session, app: App, rotation: Rotation, *, interrupted: bool = False) -> int:
     """Tell why an open rotation was left, and how it goes on."""
     code, message = timeline.put_off(app.rotations.journal(rotation.id)) if rotation.waiting_for else ("", "")
     goes_on = f"`keyturn worker` carries it on; `keyturn rotation watch {rotation.id}` follows it."

@@ -130,6 +130,10 @@ class Rotations:
         """The newest rotations first."""
         return self._store.rotations(connection=connection, states=states, limit=limit)
 
+    def unfinished(self) -> list[Rotation]:
+        """Every rotation that is under way or parked, the oldest first, however many there are."""
+        return self._store.open_rotations()
+
     def journal(self, rotation_id: str) -> list[Entry]:
         """Everything that happened to the rotation, in order."""
         return self._store.journal(self._store.rotation(rotation_id).id)

@@ -134,6 +134,15 @@ def test_foreign_certificate(connected: Home, simulator: Simulator) -> None:
     assert 0 == connected("rotation", "resume", rotation, "--overwrite", "--yes").returncode
 
 
+def test_run_due_is_not_silent_about_what_is_put_off(connected: Home, simulator: Simulator) -> None:
+    """A rotation that was put off keeps run-due at exit code 7, also while it is not yet to be tried again."""
+    simulator.faults.add(DOWN)
+    first, second = connected("run-due", "-o", "json"), connected("run-due", "-o", "json")
+    assert (7, 7) == (first.returncode, second.returncode)
+    assert ("TRY_LATER", "TRY_LATER") == (error(first)["code"], error(second)["code"])
+    assert "put off until" in error(second)["message"]
+
+
 def test_exported_certificate(home: Home, simulator: Simulator) -> None:
     """With --openair-export the rotation waits for a person, who confirms by the fingerprint that OpenAir shows."""
     by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
@@ -148,6 +157,10 @@ def test_exported_certificate(home: Home, simulator: Simulator) -> None:
     assert str(exported) in told["next_action"]
     fingerprint = home.json("rotation", "show", told["rotation"])["candidate"]["fingerprint"]
     assert f"keyturn rotation confirm {told['rotation']} --fingerprint {fingerprint}" in told["next_action"]
+
+    again = home("run-due", "-o", "json")
+    assert (3, "AWAITING_PERSON") == (again.returncode, error(again)["code"])
+    assert [told["rotation"]] == [rotation["id"] for rotation in json.loads(again.stdout)["waiting"]]
 
     wrong = home("rotation", "confirm", told["rotation"], "--fingerprint", "ab" * 32, "-o", "json")
     assert (2, "INVALID_INPUT") == (wrong.returncode, error(wrong)["code"])

@@ -74,6 +74,11 @@ def test_a_list_is_read_in_the_order_of_an_index(store: Store, narrowed: dict[st
     assert not any("TEMP B-TREE" in step for step in steps), "nothing is sorted"
 
 
+def test_the_open_rotations_are_a_whole_index(store: Store) -> None:
+    """Of a million finished rotations none is looked at."""
+    assert "SCAN rotations USING INDEX uq_rotations_open" == plans(store, store.open_rotations)[0]
+
+
 def test_a_rotations_whole_life_searches_by_key(store: Store) -> None:
     """Adding, moving, completing, finding and reading the journal look through no table."""
 

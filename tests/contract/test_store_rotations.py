@@ -20,12 +20,12 @@ from factories import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from persistence.journal import PUT_OFF, UNKNOWN
+from persistence.journal import ABANDON, PUT_OFF, UNKNOWN
 from persistence.store import Store
 from states import lifecycle, table
 from states.connection import Algorithm, Policy
 from states.errors import IllegalMove, NotFound, RotationOpen, Stale
-from states.rotation import HOLD_OFF, Cause
+from states.rotation import HOLD_OFF, Cause, Ending
 from states.state import State
 
 
@@ -99,6 +99,18 @@ def test_connections_do_not_hold_each_other_up(store: Store) -> None:
     begin(store, number=2, connection="other")
     assert an_id(1) == _open(store, "acme")
     assert an_id(2) == _open(store, "other")
+
+
+def test_what_is_open_is_found_however_much_has_ended_since(store: Store) -> None:
+    """Under way or parked, the oldest first; a parked rotation is not lost behind others that failed and ended."""
+    store.add_connection(a_connection(name="other"))
+    carry(store, begin(store, number=1), State.FAILED)
+    for number in range(2, 60):
+        failed = carry(store, begin(store, number=number, connection="other"), State.FAILED).rotation
+        ended = replace(failed, ending=Ending.ABANDONED, updated_at=NOW, closed_at=NOW)
+        store.write(failed, ended, event=ABANDON, actor="ada", detail={})
+    begin(store, number=60, connection="other")
+    assert [an_id(1), an_id(60)] == [rotation.id for rotation in store.open_rotations()]
 
 
 def test_a_completed_rotation_makes_room_for_the_next(store: Store) -> None:
