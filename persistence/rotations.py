@@ -55,7 +55,10 @@ def one(tx: Transaction, rotation_id: str) -> Rotation:
         # Filled up with the least and the greatest character of an id, the prefix is a range, whatever the collation.
         found = _all(tx, _BY_PREFIX, first=begins.ljust(_ID_LENGTH, "0"), last=begins.ljust(_ID_LENGTH, "Z"))
     if not found:
-        raise NotFound(f"There is no rotation {rotation_id}.")
+        short = (
+            f" Of an id at least {_PREFIX_LENGTH} characters are needed." if len(rotation_id) < _PREFIX_LENGTH else ""
+        )
+        raise NotFound(f"There is no rotation {rotation_id}.{short}")
     if len(found) > 1:
         raise NotFound(f"Several rotations begin with {rotation_id}.", next_action="Give more of the id.")
     return found[0]

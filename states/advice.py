@@ -106,6 +106,7 @@ def _in_flight(rotation: Rotation, now: datetime) -> str:
 _COMMAND: Final = re.compile(r"`keyturn [^`]*`")
 _GOING_ON: Final = re.compile(r"`keyturn rotation (resume|adopt) ")
 _RESUMING: Final = re.compile(r"[,;]?\s+then run `keyturn rotation resume ID`")
+_BY_ITSELF: Final = re.compile(r"(Nothing to do: )?Keyturn tries again by itself\.")
 
 VERBS: Final = (
     Verb("watch", "keyturn rotation watch {id}", _watch),
@@ -170,9 +171,14 @@ def resolve(sentence: str, rotation_id: str) -> str:
     return _COMMAND.sub(lambda command: re.sub(r"\bID\b", rotation_id, command[0]), sentence)
 
 
+def for_a_command(next_action: str) -> str:
+    """``next_action`` of an error that a command met: unlike a rotation, it is not repeated unless a person does so."""
+    return _BY_ITSELF.sub("Repeat the command after a while.", next_action)
+
+
 def outside_a_rotation(next_action: str) -> str:
-    """``next_action`` of an error that no rotation met: without the advice to resume one."""
-    return _RESUMING.sub("", next_action)
+    """``next_action`` of an error that no rotation met: without the advice to resume one, or to wait for it."""
+    return for_a_command(_RESUMING.sub("", next_action))
 
 
 def inside_a_rotation(next_action: str) -> str:

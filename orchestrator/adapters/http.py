@@ -125,7 +125,10 @@ class Http:
 
     def _not_sent(self, reason: Exception) -> KeyturnError:
         if not isinstance(reason, ssl.SSLCertVerificationError):
-            return TryLater(f"{self._peer} could not be reached ({type(reason).__name__}); nothing was sent.")
+            return TryLater(
+                f"{self._peer} could not be reached ({type(reason).__name__}); nothing was sent.",
+                next_action="Keyturn tries again by itself. Where this repeats, check the base URL and the network.",
+            )
         if reason.verify_code in _WRONG_HOST:
             return WrongBaseUrl(f"{self._peer} answers with a TLS certificate for another host; nothing was sent.")
         return Refused(

@@ -12,6 +12,7 @@ from orchestrator.cli.exits import NEEDS_ROTATION_ERROR, Exit
 from orchestrator.cli.output import Json
 from orchestrator.cli.session import Given, Session
 from orchestrator.operations.doctor import Finding
+from states.advice import outside_a_rotation
 from states.connection import Connection
 from states.errors import KeyturnError
 from states.health import Health, Problem
@@ -51,7 +52,7 @@ def _ask(app: App, name: str, within: timedelta | None) -> Health:
     try:
         health = app.checks.health(name)
     except KeyturnError as error:
-        problem = Problem(error.code, error.message, error.next_action)
+        problem = Problem(error.code, error.message, outside_a_rotation(error.next_action))
         return Health(shows=True, sentence=NOT_KNOWN, valid_until=None, problems=(problem,))
     left = health.valid_until - app.rotations.now() if health.valid_until else None
     if within is None or left is None or left >= within or any(each.code in _EXPIRY for each in health.problems):

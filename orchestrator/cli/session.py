@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from orchestrator.cli import exits
 from orchestrator.cli.output import Json, Output
-from states.advice import resolve
+from states.advice import for_a_command, resolve
 from states.errors import InvalidInput, KeyturnError, TryLater
 from states.rotation import Rotation
 
@@ -73,7 +73,9 @@ class Session:
         ``rotation`` is the id that the command was given; ``exit_code`` is for a command with codes of its own.
         """
         exit_code = exits.of(error) if exit_code is None else exit_code
-        next_action = resolve(error.next_action, rotation) if rotation else error.next_action
+        next_action = for_a_command(error.next_action)
+        if rotation:
+            next_action = resolve(next_action, rotation)
         self.out.error(problem(error.code, error.message, exits.kept(error), next_action, exit_code))
         return exit_code
 

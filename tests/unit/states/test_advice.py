@@ -8,9 +8,18 @@ import pytest
 from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
 
 from states import errors, lifecycle
-from states.advice import VERBS, Advice, advise, resolve, why_not
+from states.advice import VERBS, Advice, advise, for_a_command, outside_a_rotation, resolve, why_not
 from states.connection import Policy
-from states.errors import CertificateRecordMissing, ForeignRotation, KeyturnError, Refused, SignInRefused
+from states.errors import (
+    CertificateRecordMissing,
+    Exhausted,
+    ForeignRotation,
+    KeyturnError,
+    Refused,
+    SignInRefused,
+    Throttled,
+    TryLater,
+)
 from states.rotation import Ending
 from states.state import State
 from states.table import ACTIVE
@@ -87,6 +96,26 @@ def test_a_foreign_rotation_is_a_choice(pair: Pair) -> None:
     for command in (f"`keyturn rotation adopt {ID}`", f"`keyturn rotation resume {ID} --overwrite`"):
         assert command in advice.sentence
     assert f"keyturn rotation adopt {ID}" == advice.command
+
+
+WAITING = {
+    "Nothing to do: Keyturn tries again by itself.": "Repeat the command after a while.",
+    "Free it. Keyturn tries again by itself.": "Free it. Repeat the command after a while.",
+    "Mend it, then run `keyturn rotation resume ID`.": "Mend it, then run `keyturn rotation resume ID`.",
+}
+
+
+@pytest.mark.parametrize(("said", "told"), WAITING.items())
+def test_a_command_is_not_repeated_by_itself(said: str, told: str) -> None:
+    """A rotation is; what a person asked for has to be asked again, and resuming stays what was advised."""
+    assert told == for_a_command(said)
+    assert told.replace(", then run `keyturn rotation resume ID`", "") == outside_a_rotation(said)
+
+
+@pytest.mark.parametrize("error", [TryLater, Throttled, Exhausted])
+def test_nothing_that_passes_is_said_to_be_repeated_by_itself(error: type[KeyturnError]) -> None:
+    """The errors' own sentences are the ones that are looked for."""
+    assert for_a_command(error.next_action).endswith("Repeat the command after a while.")
 
 
 def test_commands_are_resolved_and_prose_is_not() -> None:
