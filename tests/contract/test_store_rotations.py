@@ -317,7 +317,7 @@ def test_six_characters_find_a_rotation(store: Store) -> None:
     assert "01JDABBBBB0000000000000000" == store.rotation("01jdab").id
     with pytest.raises(NotFound, match="no rotation 01JDB"):
         store.rotation("01JDBB")
-    with pytest.raises(NotFound, match="no rotation 01JDA. Of an id at least 6 characters"):
+    with pytest.raises(NotFound, match=r"no rotation 01JDA\. Of an id at least 6 characters"):
         store.rotation("01JDA")
     store.add_connection(a_connection(name="c3"))
     add(store, a_rotation(id="01JDABBBBC0000000000000000", connection="c3"))
