@@ -2,13 +2,14 @@
  * The protocol of a rotation, for spin (https://spinroot.com). README.md tells what is modelled and what is not.
  *
  * One connection and ROTATIONS rotations of it, one after the other; two workers; an operator who resumes or abandons,
- * and Ada, who restores or adopts (endings.pml); the two systems, and what can go wrong between them. A run may have MISFORTUNES of any kinds, at any points:
+ * and Ada, who restores or adopts (endings.pml); the two systems, and what can go wrong between them. A run may have
+ * MISFORTUNES of any kinds, at any points:
  *
  *   a worker dies; its lease runs out in mid-call; it is stopped between two steps
  *   a call is put off, refused, or breaks the worker's code; its answer is lost: done, not done, or done late
  *   a system goes away for good
  *   somebody else replaces, spoils or deletes the certificate, in NetSuite or in OpenAir
- *   an operator's command arrives twice
+ *   an operator's command arrives twice; a person parks what no worker has in hand
  *
  * Every guard is a macro, and -DNO_<guard> takes it away: then a property must fail. A line printed with `@` is an
  * event, or the row as it was written; the conformance test replays them with the real code.
@@ -808,7 +809,30 @@ inline decide() {
   written(r, NOBODY)
 }
 
-/* Resumes or abandons what is parked. A command acts on what was read before; it may arrive twice. */
+/* Store.write of what no worker holds; as with a claim, one that its last worker never gave back is in doubt. */
+inline halt(r) {
+  printf("@ halt %d\n", r);
+  if
+  :: holder[r] != NOBODY ->
+     row[r].doubt = row[r].doubt || DOUBT_AFTER_LEASE;
+     in_flight[r] = true
+  :: else
+  fi;
+  row[r].failed_from = row[r].state;
+  row[r].state = Failed;
+  row[r].foreign = false;
+  fence_is_mine[0] = fence_is_mine[0] && busy_with[0] != r + 1;
+  fence_is_mine[1] = fence_is_mine[1] && busy_with[1] != r + 1;
+  holder[r] = NOBODY;
+  written(r, NOBODY)
+}
+
+#define MAY_HALT(r) (UNDER_WAY(r) && !leased[r])
+
+/*
+ * Parks what is under way, resumes or abandons what is parked. A command acts on what was read before; it may arrive
+ * twice.
+ */
 proctype Operator() {
   byte r;
   mtype:states back_to;
@@ -817,6 +841,8 @@ end:
   do
   :: atomic { operator_read == 0 && PARKED(0) && (MAY_RESUME(0) || MAY_ABANDON(0)) -> look_at(0) }
   :: atomic { operator_read == 0 && PARKED(SECOND) && (MAY_RESUME(SECOND) || MAY_ABANDON(SECOND)) -> look_at(SECOND) }
+  :: atomic { MAY_HALT(0) && COMMON_MISFORTUNE; halt(0) }
+  :: atomic { MAY_HALT(SECOND) && COMMON_MISFORTUNE; halt(SECOND) }
   :: atomic {
        operator_read != 0 ->
        if

@@ -39,6 +39,12 @@ def _watch(rotation: Rotation, _now: datetime) -> str:
     return "" if rotation.is_open else "The rotation has ended."
 
 
+def _park(rotation: Rotation, _now: datetime) -> str:
+    if not rotation.is_open:
+        return "The rotation has ended."
+    return "It is parked already." if rotation.state is State.FAILED else ""
+
+
 def _resume(rotation: Rotation, now: datetime) -> str:
     if refused := _is_parked(rotation):
         return refused
@@ -110,6 +116,7 @@ _BY_ITSELF: Final = re.compile(r"(Nothing to do: )?Keyturn tries again by itself
 
 VERBS: Final = (
     Verb("watch", "keyturn rotation watch {id}", _watch),
+    Verb("park", "keyturn rotation park {id}", _park),
     Verb("resume", "keyturn rotation resume {id}", _resume),
     Verb("confirm", "keyturn rotation confirm {id} --fingerprint SHA256", _confirm),
     Verb("restore", "keyturn rotation restore {id}", _restore),

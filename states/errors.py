@@ -236,6 +236,15 @@ class GaveUp(Refused):
     next_action = "Run `keyturn doctor` to see whether both systems answer, then `keyturn rotation resume ID`."
 
 
+class ParkedByPerson(Refused):
+    """A person parked it."""
+
+    code = "PARKED_BY_PERSON"
+    next_action = (
+        "Run `keyturn rotation resume ID` to go on; `keyturn rotation explain ID` tells how else it may be ended."
+    )
+
+
 class InternalError(Refused):
     """Keyturn itself failed; the log has the details."""
 

@@ -1,6 +1,4 @@
-"""`keyturn rotation explain|resume|confirm|restore|adopt|abandon`: what people do about
-a rotation that waits for one.
-"""
+"""`keyturn rotation explain|park|resume|confirm|restore|adopt|abandon`: what people do about a rotation that waits."""
 
 from typing import Annotated
 
@@ -57,6 +55,19 @@ def _tell(session: Session, told: Explanation, found: Health | None, summary: st
         out.text(f"  {line}")
     if told.advice.command:
         out.text(f"  → {told.advice.command}")
+
+
+def park(rotation: RotationId, /, *, reason: Reason = "", session: Given) -> int:
+    """Stop a rotation that waits: no worker takes it up until a person decides how it goes on.
+
+    What may be done then is what may be done with any parked rotation: resume it, or end it otherwise. Neither system
+    is asked or changed. While a worker has a step in hand it is refused: repeat it then.
+    """
+    with session.keyturn() as app:
+        after = app.rotations.park(rotation, actor=actor(), reason=reason)
+        session.out.show(records.rotation(after, app.rotations.now()), after.id, [("parked", after.id)])
+        session.out.note(f"What is possible now: `keyturn rotation explain {after.id}`.")
+    return Exit.FINE
 
 
 def resume(

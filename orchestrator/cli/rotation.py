@@ -19,6 +19,7 @@ from states.state import State
 app = App(name="rotation", help="See rotations, and take care of parked ones.")
 for _name, _help in (
     ("explain", "What happened, what is possible now, and the one next safe command."),
+    ("park", "Stop a rotation that waits to be tried again, until a person decides."),
     ("resume", "Take a parked rotation back to the state it failed from, and carry it on."),
     ("confirm", "Say that OpenAir holds the exported certificate, and carry the rotation on."),
     ("restore", "Put the previous certificate back into NetSuite, and give a parked rotation up."),

@@ -11,11 +11,11 @@ from persistence.store import Claim, Store
 from states import advice, lifecycle
 from states.advice import Advice, Verb
 from states.connection import Connection
-from states.errors import IllegalMove, InvalidInput
+from states.errors import IllegalMove, InvalidInput, ParkedByPerson
 from states.ports import Clock, Random
 from states.rotation import Cause, Rotation
 from states.state import State
-from states.table import RESUME
+from states.table import FAIL, RESUME
 
 POLL: Final = 0.1
 """Seconds between two looks at a rotation that is watched."""
@@ -76,6 +76,19 @@ class Rotations:
             )
 
         return make
+
+    def park(self, rotation_id: str, *, actor: str, reason: str = "") -> Rotation:
+        """Park a rotation that no worker has in hand, so that none takes it up until a person decides.
+
+        Raises NotFound, IllegalMove for one that is parked or has ended, Stale while a worker is at it.
+        """
+        before = self._store.rotation(rotation_id)
+        if refused := advice.why_not("park", before, self._clock.now()):
+            raise IllegalMove(f"Rotation {before.id} cannot be parked: {refused}")
+        error = ParkedByPerson(f"{actor} parked it: {reason.rstrip('.')}." if reason else f"{actor} parked it.")
+        after = lifecycle.fail(before, error, self._clock.now())
+        detail = {"code": error.code, "message": error.message, "next": error.next_action}
+        return self._store.write(before, after, event=FAIL, actor=actor, detail=detail)
 
     def resume(
         self, rotation_id: str, *, actor: str, reason: str = "", create_record: bool = False, overwrite: bool = False

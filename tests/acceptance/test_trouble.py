@@ -197,6 +197,21 @@ def test_simulator_is_an_extra(keyturn: Home, tmp_path: Path) -> None:
         assert "keyturn[simulator]" in error(run)["next_action"]
 
 
+def test_parked(connected: Home, simulator: Simulator) -> None:
+    """A rotation that nobody took up yet is stopped on a person's word; explain tells who and why, and what then."""
+    rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()
+    stopped = connected("rotation", "park", rotation, "--reason", "the wrong one", "-o", "json")
+    failure = json.loads(stopped.stdout)["failure"]
+    assert (0, "PARKED_BY_PERSON") == (stopped.returncode, failure["code"])
+    assert failure["message"].endswith(" parked it: the wrong one.")
+    again = connected("rotation", "park", rotation, "-o", "json")
+    assert (6, "ILLEGAL_MOVE") == (again.returncode, error(again)["code"])
+    told = connected("rotation", "explain", rotation).stdout
+    assert {True} == {f"keyturn rotation {verb} {rotation}" in told for verb in ("resume", "abandon")}
+    assert 0 == connected("rotation", "abandon", rotation, "--yes").returncode
+    assert [] == simulator.history.entries()
+
+
 def test_abandoned(connected: Home, simulator: Simulator) -> None:
     """A rotation whose key is spoilt is given up on a person's word, which frees its connection for another."""
     simulator.netsuite.record.reset("missing")

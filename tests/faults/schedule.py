@@ -44,7 +44,7 @@ CALLED = {
 }
 MOST_DEEDS = 12
 
-VERBS = ("resume", "resume create", "resume overwrite", "restore", "restore overwrite", "adopt", "abandon")
+VERBS = ("resume", "resume create", "resume overwrite", "restore", "restore overwrite", "adopt", "abandon", "park")
 MEDDLING = (
     *(f"netsuite {state}" for state in STATES),
     "netsuite foreign",
@@ -199,6 +199,8 @@ class Schedule(RuleBasedStateMachine):
                 app.rotations.resume(identifier, actor="ada", create_record=create, overwrite=overwrite)
             case ["abandon"]:
                 app.rotations.abandon(identifier, actor="ada")
+            case ["park"]:
+                app.rotations.park(identifier, actor="ada")
             case ["adopt"]:
                 app.remedies.adopt(identifier, actor="ada")
             case ["restore", *leave]:

@@ -127,6 +127,7 @@ def _sent(point: Point) -> bool:
 
 SAFE: Final[dict[str, Callable[[Point], bool]]] = {
     "watch": lambda point: _parked(point) or (point.standing == "under way" and point.position is not State.COMPLETED),
+    "park": lambda point: point.standing == "under way" and point.position is not State.COMPLETED,
     "resume": lambda point: _parked(point) and not (point.restoring and _in_flight(point)),
     "confirm": lambda point: point.awaits_person,
     "restore": lambda point: (
@@ -238,6 +239,7 @@ class Stage:
         adopting = self._remedies(Helpful(self.stranger, self.stranger))
         return {
             "watch": self._watch,
+            "park": lambda: self.rotations.park(ID, actor="ada"),
             "resume": lambda: self.rotations.resume(ID, actor="ada"),
             "confirm": lambda: self.rotations.confirm(ID, ours.fingerprint, actor="ada"),
             "restore": lambda: restoring.restore(ID, actor="ada"),

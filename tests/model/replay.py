@@ -13,10 +13,10 @@ from persistence.journal import ABANDON
 from persistence.store import Claim, Store
 from states import lifecycle, table
 from states.certificate import Certificate
-from states.errors import ForeignRotation, KeyturnError, RotationOpen, Stale
+from states.errors import ForeignRotation, KeyturnError, ParkedByPerson, RotationOpen, Stale
 from states.rotation import Candidate, Rotation
 from states.state import State
-from states.table import NEXT, RESUME
+from states.table import FAIL, NEXT, RESUME
 from tests.model.stage import A_MOMENT, A_WHILE, LEASE, Diverged, Mute, Systems, Worker
 
 MODEL: Final = Path(__file__).parents[2] / "model" / "rotation.pml"
@@ -180,6 +180,10 @@ class Replay:
 
     def _look(self, rotation: str) -> None:
         self._seen[rotation] = self._store.rotation(self._ids[int(rotation)])
+
+    def _halt(self, rotation: str) -> None:
+        before = self._store.rotation(self._ids[int(rotation)])
+        self._decide(before, lifecycle.fail(before, ParkedByPerson(), self._now()), FAIL, "stored")
 
     def _resume(self, rotation: str, create: str, overwrite: str, result: str) -> None:
         may = {"may_create_record": create == "create=1", "may_overwrite": overwrite == "overwrite=1"}

@@ -23,7 +23,7 @@ from persistence.store import Store
 from tests.model.replay import CALLS, MODEL, Event, Replay
 from tests.model.stage import Diverged
 
-BATCHES, RUNS = 6, 36
+BATCHES, RUNS = 6, 38
 """Random runs: so many batches of so many."""
 MISFORTUNES = 7
 STEPS = 4000

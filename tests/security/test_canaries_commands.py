@@ -20,6 +20,7 @@ IN_PROCESS = {
     "connection show",
     "rotate",
     "rotation explain",
+    "rotation park",
     "rotation resume",
     "rotation confirm",
     "rotation abandon",
@@ -146,5 +147,7 @@ def _resumed_abandoned_and_confirmed(play: Stage, run: Callable[..., str]) -> No
     by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
     play.add("handed", **{f"openair-{option}": None for option in by_api}, **{"openair-export": ""})
     run("rotate", "handed")
+    run("rotation", "park", play.rotation("handed")["id"], "--reason", "its administrator is away")
+    run("rotation", "resume", play.rotation("handed")["id"])
     handed = play.rotation("handed")
     run("rotation", "confirm", handed["id"], "--fingerprint", handed["candidate"]["fingerprint"])

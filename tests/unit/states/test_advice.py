@@ -195,7 +195,7 @@ def test_a_put_off_step_needs_nobody(state: State, pair: Pair) -> None:
 
 def test_the_verbs() -> None:
     """Each has the command that its advice would give."""
-    expected = ["watch", "resume", "confirm", "restore", "adopt", "abandon"]
+    expected = ["watch", "park", "resume", "confirm", "restore", "adopt", "abandon"]
     assert expected == [verb.name for verb in VERBS]
     assert {True} == {f"rotation {verb.name} {{id}}" in verb.command for verb in VERBS}
 
@@ -205,6 +205,14 @@ def test_watching_is_possible_while_it_is_open(state: State, pair: Pair) -> None
     """Only what has ended cannot be watched."""
     rotation = parked(a_rotation(pair)) if state is State.FAILED else a_rotation(pair, state)
     assert ("The rotation has ended." if state is State.COMPLETED else "") == why_not("watch", rotation, NOW)
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_what_is_under_way_is_parked(state: State, pair: Pair) -> None:
+    """What is parked already, or has ended, is not parked again."""
+    rotation = parked(a_rotation(pair)) if state is State.FAILED else a_rotation(pair, state)
+    refusals = {State.FAILED: "It is parked already.", State.COMPLETED: "The rotation has ended."}
+    assert refusals.get(state, "") == why_not("park", rotation, NOW)
 
 
 @pytest.mark.parametrize("state", ACTIVE)

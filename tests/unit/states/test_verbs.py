@@ -60,7 +60,7 @@ def possible(position: State, *, is_parked: bool, **facts: object) -> set[str]:
         return {"confirm"} if facts["awaits_person"] else set()
     verbs = {"watch"} | ({"confirm"} if facts["awaits_person"] else set())
     if not is_parked:
-        return verbs
+        return verbs | {"park"}
     in_doubt = facts["doubt"] or facts["restoring"]
     may_land = in_doubt and facts["when"] == NOW
     has_candidate = position is not State.REQUESTED
