@@ -4,7 +4,6 @@ another that completes the rotation. What happened is judged by the systems' own
 
 import signal
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from subprocess import Popen
 import pytest
 from home import NAME
 from judge import assert_openair_came_second, installed, saved
+from waiting import PATIENCE, until
 
 from orchestrator.bootstrap import App
 from simulator import Fault, Simulator
@@ -24,7 +24,6 @@ Start = Callable[[], AbstractContextManager[Popen[bytes]]]
 
 HELD = 45.0
 """Seconds for which a call is held, so that the kill strikes during it; the test is over before."""
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def test_killed_worker_is_followed_by_another(app: App, simulator: Simulator, wo
     simulator.faults.add(moment.fault)
     rotation = app.rotations.request(NAME, actor="tester")
     with worker() as first:
-        _until(lambda: not simulator.faults.pending())
+        until(lambda: not simulator.faults.pending())
         killed_in = app.rotations.show(rotation.id)
         _kill(first)
     _finish(app, rotation.id, worker)
@@ -95,7 +94,7 @@ def test_killed_while_the_key_is_made(app: App, simulator: Simulator, worker: St
     app.connections.edit(replace(connection, policy=Policy(algorithm=Algorithm.RSA_4096)), {})
     rotation = app.rotations.request(NAME, actor="tester")
     with worker() as first:
-        _until(lambda: _is_claimed(app))
+        until(lambda: _is_claimed(app))
         _kill(first)
     _finish(app, rotation.id, worker)
     done = app.rotations.show(rotation.id)
@@ -110,7 +109,7 @@ def test_sigterm_ends_the_worker_within_the_step_in_hand(app: App, simulator: Si
     simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", when="after", seconds=1))
     rotation = app.rotations.request(NAME, actor="tester")
     with worker() as first:
-        _until(lambda: not simulator.faults.pending())
+        until(lambda: not simulator.faults.pending())
         first.send_signal(signal.SIGTERM)
         assert first.wait(PATIENCE) == 0
     assert app.rotations.show(rotation.id).state is State.UPLOADED_TO_NETSUITE
@@ -126,7 +125,7 @@ def _is_claimed(app: App) -> bool:
 
 def _finish(app: App, rotation_id: str, worker: Start) -> None:
     with worker() as second:
-        _until(lambda: app.rotations.show(rotation_id).state is State.COMPLETED)
+        until(lambda: app.rotations.show(rotation_id).state is State.COMPLETED)
         second.send_signal(signal.SIGTERM)
         assert second.wait(PATIENCE) == 0
 
@@ -142,10 +141,3 @@ def _assert_told(app: App, rotation_id: str) -> None:
 def _kill(process: Popen[bytes]) -> None:
     process.send_signal(signal.SIGKILL)
     assert process.wait(PATIENCE) == -signal.SIGKILL
-
-
-def _until(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not fact():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)

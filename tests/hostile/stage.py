@@ -5,31 +5,20 @@ import os
 import resource
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from acceptance.terminal import command
 from judge import assert_openair_came_second, installed, saved
+from waiting import PATIENCE, until
 
 from orchestrator.bootstrap import App
 from simulator import Simulator
 from states.rotation import Rotation
 from states.state import State
-
-PATIENCE: Final = 60.0
-"""Seconds to wait for a fact, at most."""
-
-
-def until(fact: Callable[[], object], *, otherwise: Callable[[], str] = lambda: "waited in vain") -> None:
-    """Wait until ``fact`` holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not fact():
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.02)
 
 
 @dataclass(frozen=True)

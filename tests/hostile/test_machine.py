@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from hostile.stage import Worker, completed_once, until
+from hostile.stage import Worker, completed_once
+from waiting import until
 
 from orchestrator import bootstrap
 from orchestrator.bootstrap import App

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 
 from acceptance.terminal import command
-from hostile.stage import Worker, until
+from hostile.stage import Worker
+from waiting import until
 
 from orchestrator.bootstrap import App
 from simulator import Fault, Simulator

@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +12,9 @@ from pathlib import Path
 import pytest
 from acceptance.terminal import NAME, command
 from security.stage import Stage
+from waiting import PATIENCE, until
 
 from simulator import Fault
-
-PATIENCE = 60
 
 
 def _environment(play: Stage) -> dict[str, str]:
@@ -72,7 +69,7 @@ def test_worker(play: Stage, how: signal.Signals) -> None:
         command("worker"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        _until(lambda: not play.simulator.faults.pending())
+        until(lambda: not play.simulator.faults.pending())
         _look_at(play, worker.pid)
         play.look_at_the_database("the database in the middle of a step")
         _end(play, worker, how)
@@ -90,7 +87,7 @@ def test_demo(play: Stage) -> None:
     words = command("demo", "--keep", "-o", "json")
     demo = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        _until(lambda: any(_is_worker(child) for child in _children(demo.pid)))
+        until(lambda: any(_is_worker(child) for child in _children(demo.pid)))
         for child in filter(_is_worker, _children(demo.pid)):
             _look_at(play, child)
         out, err = demo.communicate(timeout=PATIENCE)
@@ -127,10 +124,3 @@ def test_simulator(play: Stage) -> None:
         running.communicate()
     assert [] == list((play.folder / "temporary").iterdir())
     play.assert_nothing_leaked()
-
-
-def _until(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not fact():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)

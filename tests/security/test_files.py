@@ -6,16 +6,14 @@ import resource
 import signal
 import stat
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from acceptance.terminal import NAME, Home, error
+from waiting import PATIENCE, until
 
 from simulator import Simulator
-
-PATIENCE = 60
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +54,7 @@ def test_worker_and_simulator_under_no_umask(tmp_path: Path) -> None:
         _until_printed(running, "}\n")
         worker = home.start("worker")
         try:
-            _until_there(tmp_path / "data" / "keyturn.db-wal")
+            until((tmp_path / "data" / "keyturn.db-wal").exists)
             assert [] == open_to_others(tmp_path)
             assert ["credentials.json", "netsuite-key.pem"] == sorted(
                 path.name for path in sandbox.iterdir() if not path.name.startswith("openair")
@@ -149,20 +147,13 @@ def test_no_core_is_dumped(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
     try:
-        _until_there(tmp_path / "data" / "keyturn.db-wal")
+        until((tmp_path / "data" / "keyturn.db-wal").exists)
         most = min(hard, 1) if hard >= 0 else 1  # at 1, none is piped to a collector either
         assert (most, most) == resource.prlimit(worker.pid, resource.RLIMIT_CORE)
         worker.send_signal(signal.SIGABRT)
         assert -signal.SIGABRT == worker.wait(PATIENCE)
     finally:
         _end(worker)
-
-
-def _until_there(path: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} was waited for in vain"
-        time.sleep(0.05)
 
 
 def _until_printed(process: subprocess.Popen[str], end: str) -> None:

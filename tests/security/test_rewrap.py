@@ -5,14 +5,14 @@ import os
 import sqlite3
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from acceptance.terminal import Home, command
 from home import connect, keyturn
+from waiting import PATIENCE, until
 
 from orchestrator.adapters.keys import VaultKeys
 from orchestrator.bootstrap import App
@@ -25,7 +25,6 @@ from simulator import Simulator
 from states.errors import RotationOpen, VaultLocked
 from states.state import State
 
-PATIENCE = 60
 MANY = 3000
 """Data keys: so many take a rewrap long enough to be killed in the middle."""
 
@@ -59,12 +58,12 @@ def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             for change in range(4):
                 before = len(simulator.history.entries())
                 _request(app, names)
-                _until(lambda before=before: len(simulator.history.entries()) > before)  # type: ignore[misc]
+                until(lambda before=before: len(simulator.history.entries()) > before)  # type: ignore[misc]
                 key = new_key(tmp_path, f"kek-{change}")
                 Vault(app.store, lambda: read_kek_file(file)).rewrap(read_kek_file(key))
                 key.replace(file)
             _request(app, names)
-            _until(lambda: all(each.state is State.COMPLETED for each in app.rotations.recent()))
+            until(lambda: all(each.state is State.COMPLETED for each in app.rotations.recent()))
         assert written
         opened = Vault(app.store, lambda: read_kek_file(file))
         for name in names:
@@ -125,9 +124,9 @@ def test_killed_rewrap(home: Home, moment: str) -> None:
             database.execute("BEGIN IMMEDIATE")
         rewrap = home.start("vault", "rewrap", key, "--yes")
         if moment == "in the middle":
-            _until(lambda: rewrap.poll() is None and _is_writing(database))
+            until(lambda: rewrap.poll() is None and _is_writing(database), tick=0.005)
         else:
-            _until(lambda: _is_open_in(rewrap, home.database))
+            until(lambda: _is_open_in(rewrap, home.database), tick=0.005)
         rewrap.kill()
         rewrap.communicate()
         assert rewrap.returncode < 0, "it was over before it could be killed"
@@ -177,10 +176,3 @@ def _workers(count: int) -> Iterator[None]:
             worker.terminate()
         for worker in workers:
             worker.wait(PATIENCE)
-
-
-def _until(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not fact():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crash.matrix.tracing import Call, Point
-from crash.matrix.victim import PATIENCE, Victim, until
+from crash.matrix.victim import PATIENCE, Victim
 from home import NAME, connect, consent
 from judge import assert_openair_came_second, installed, saved
 from security.leaks import Secrets
+from waiting import until
 
 from orchestrator.adapters.keys import VaultKeys
 from orchestrator.bootstrap import App
@@ -120,11 +121,11 @@ class Patient:
             command = [*KEYTURN, "worker", "--threads", "1"]
             process = subprocess.Popen(command, env=self._environment, cwd=self.folder, stdout=log, stderr=log)
         try:
-            until(lambda: has_opened_the_database(process))
-            until(self._is_settled)
+            until(lambda: has_opened_the_database(process), patience=PATIENCE)
+            until(self._is_settled, patience=PATIENCE)
             while self.rotation.state is State.FAILED:
                 self._do_as_told()
-                until(self._is_settled)
+                until(self._is_settled, patience=PATIENCE)
         finally:
             process.kill()
             process.wait()

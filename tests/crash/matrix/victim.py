@@ -4,11 +4,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from crash.matrix.tracing import SYSCALLS, Call, Point, calls, is_held
+from waiting import until
 
 PATIENCE = 300.0
 """Seconds; nothing here takes a quarter of that on a machine at rest."""
@@ -36,7 +36,7 @@ class Victim:
     def end(self) -> list[Call]:
         """Let it live until it is done, or held at its point; return its calls."""
         try:
-            until(lambda: self._process.poll() is not None or is_held(self._log))
+            until(lambda: self._process.poll() is not None or is_held(self._log), patience=PATIENCE)
         finally:
             self._process.kill()
             if is_held(self._log):  # strace would sit out the delay before it lets its dead go
@@ -56,10 +56,3 @@ def strace(log: Path, point: Point | None = None) -> list[str]:
     orders = ["-e", point.injection] if point else []
     trace = f"trace={','.join(SYSCALLS)}"
     return ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-yy", "-s", "8192", "-o", str(log), "-e", trace, *orders]
-
-
-def until(fact: Callable[[], bool], patience: float = PATIENCE) -> None:
-    deadline = time.monotonic() + patience
-    while not fact():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.03)
