@@ -48,6 +48,8 @@ class Systems:
     calls: list[str] = field(default_factory=list)
     troubles: dict[str, deque[Exception | None]] = field(default_factory=lambda: defaultdict(deque))
     """What each call raises, time after time; where there is nothing it goes well."""
+    deadlines: list[datetime] = field(default_factory=list)
+    """Until when each install had to begin."""
     lands: bool = False
     """Whether an install whose answer is lost takes effect."""
     after: Callable[[str], None] = lambda _call: None
@@ -75,8 +77,11 @@ class NetSuite:
         assert self._systems.netsuite
         return signed(self._systems.netsuite, challenge.text)
 
-    def install(self, certificate: Certificate, key: PrivateKey, challenge: Challenge, **_: object) -> str:
+    def install(
+        self, certificate: Certificate, key: PrivateKey, challenge: Challenge, *, deadline: datetime, **_: object
+    ) -> str:
         assert key_pem(certificate) == key.reveal()
+        self._systems.deadlines.append(deadline)
         try:
             self._systems.call("install")
         except Unknown:
