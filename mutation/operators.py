@@ -246,9 +246,11 @@ def _goes_on(_node: ast.Break) -> Iterator[ast.stmt]:
 
 
 def _assigns_nothing(node: ast.Assign) -> Iterator[ast.stmt]:
-    """None, where the value is not changed in itself."""
+    """None, where the value is not changed in itself; else the attribute as it was."""
     if isinstance(node.value, ast.Name | ast.Attribute):
         yield _with(node, value=ast.Constant(None))
+    elif isinstance(node.targets[0], ast.Attribute):
+        yield ast.Pass()
 
 
 def _handles_not(node: ast.ExceptHandler) -> Iterator[ast.excepthandler]:

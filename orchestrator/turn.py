@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from persistence.journal import UNKNOWN
 from persistence.store import Claim, Store
@@ -22,7 +23,8 @@ class Turn:
         """``lease``, in seconds, is kept alive by what is committed; ``listener`` hears of each such change."""
         self.claim = claim
         """The rotation as this worker last wrote it."""
-        self.began = clock.now()
+        self.began: datetime
+        """When the try in hand began (UTC)."""
         self._store = store
         self._clock = clock
         self._lease = lease

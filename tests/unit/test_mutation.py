@@ -45,6 +45,7 @@ def changes(mutation: ModuleType, source: str) -> list[str]:
         ("try:\n  x = 1\nexcept E:\n  f()", ["except E: f() → except E: raise", "f() → pass"]),
         ("x = lambda: a", ["lambda: a → lambda: None"]),
         ("x = a.b", ["x = a.b → x = None"]),
+        ("x.y = f()", ["x.y = f() → pass"]),
     ],
 )
 def test_what_is_changed(source: str, expected: list[str], mutation: ModuleType) -> None:
