@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import Text, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from persistence import models, rows, sealed
@@ -25,6 +25,7 @@ FULL: Final = select(
 """Everything that makes a connection."""
 
 _ONE: Final = FULL.where(_c.c.name == bindparam("name"))
+_OF_ACCOUNT: Final = select(_c.c.name).where(models.canonical(bindparam("account", type_=Text())) == models.ACCOUNT)
 _ALL: Final = FULL.order_by(_c.c.name)
 _ADD: Final = insert(_c)
 _CHANGE: Final = update(_c).where(_c.c.name == bindparam("b_name"))
@@ -47,22 +48,34 @@ _CONFIRMED: Final = (
 
 
 def add(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -> Connection:
-    """Insert a connection that has no certificate yet, with its sealed secrets. Raises AlreadyExists."""
+    """Insert a connection that has no certificate yet, with its sealed secrets. Raises AlreadyExists for a name or
+    a NetSuite account that has a connection.
+    """
     added = replace(connection, version=0, current=None)
     values = {"name": added.name, "version": added.version, "due_at": added.due_at, **rows.of_connection(added)}
     try:
-        tx.execute(_ADD, values)
+        with tx.begin_nested():  # PostgreSQL answers nothing more in a transaction in which a statement failed
+            tx.execute(_ADD, values)
     except IntegrityError as error:
-        raise AlreadyExists(f"There is a connection {connection.name} already.") from error
+        if tx.execute(_ONE, {"name": connection.name}).first():
+            raise AlreadyExists(f"There is a connection {connection.name} already.") from error
+        raise _account_taken(tx, connection) from error
     _put(tx, connection.name, secrets)
     return added
 
 
 def save(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -> Connection:
-    """Write what an administrator may change, and the secrets given. Raises NotFound, Stale."""
+    """Write what an administrator may change, and the secrets given. Raises NotFound, Stale, AlreadyExists for an
+    account that has another connection.
+    """
     values = {"version": connection.version + 1, **rows.of_connection(connection)}
     compared = {"b_name": connection.name, "b_version": connection.version}
-    if tx.execute(_SAVE, {**compared, **values}).rowcount == 0:
+    try:
+        with tx.begin_nested():
+            saved = tx.execute(_SAVE, {**compared, **values}).rowcount
+    except IntegrityError as error:
+        raise _account_taken(tx, connection) from error
+    if saved == 0:
         one(tx, connection.name)
         raise Stale(
             f"Connection {connection.name} was changed by somebody else meanwhile; nothing was changed.",
@@ -70,6 +83,17 @@ def save(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) 
         )
     _put(tx, connection.name, secrets)
     return one(tx, connection.name)
+
+
+def _account_taken(tx: Transaction, connection: Connection) -> AlreadyExists:
+    account = connection.netsuite.account
+    other = tx.execute(_OF_ACCOUNT, {"account": account}).scalar_one()
+    return AlreadyExists(
+        f"NetSuite account {account} has the connection {other} already. An account has one certificate record: two "
+        "connections would replace each other's certificate.",
+        next_action=f"See that one with `keyturn connection show {other}`, and change it with `keyturn connection edit "
+        f"{other}`; or give the account that was meant.",
+    )
 
 
 def one(tx: Transaction, name: str) -> Connection:

@@ -7,11 +7,13 @@ from sqlalchemy import (
     JSON,
     CheckConstraint,
     ColumnClause,
+    ColumnElement,
     Index,
     LargeBinary,
     MetaData,
     Table,
     Text,
+    func,
     literal_column,
     text,
 )
@@ -234,6 +236,16 @@ rotations: Final[Table] = METADATA.tables["rotations"]
 journal: Final[Table] = METADATA.tables["journal"]
 secrets: Final[Table] = METADATA.tables["secrets"]
 data_keys: Final[Table] = METADATA.tables["datakeys"]
+
+
+def canonical(account: ColumnElement[str]) -> ColumnElement[str]:
+    """An account's id as NetSuite's host names have it: 1234567_SB1 and 1234567-sb1 are one account."""
+    return func.lower(func.replace(account, "_", "-"))
+
+
+ACCOUNT: Final = canonical(connections.c.netsuite["account"].as_string())
+Index("uq_connections_account", ACCOUNT, unique=True)
+"""One connection for each NetSuite account, which has one certificate record."""
 
 
 def for_postgresql() -> MetaData:

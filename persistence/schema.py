@@ -55,7 +55,7 @@ def check(database: Database) -> None:
         return
     if applied is None or applied in known:
         raise InvalidSettings(
-            f"The database {database.name} lacks tables or columns of this Keyturn.",
+            f"The database {database.name} lacks tables, columns or indexes of this Keyturn.",
             next_action="Back it up, then run `keyturn init`, which keeps what is there.",
         )
     raise InvalidSettings(

@@ -59,15 +59,19 @@ class Store:
     # --- connections
 
     def add_connection(self, connection: Connection, secrets: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
-        """Store a new connection, which has no certificate yet, with its sealed secrets. Raises AlreadyExists."""
+        """Store a new connection, which has no certificate yet, with its sealed secrets.
+
+        Raises AlreadyExists where there is one of that name, or for that NetSuite account.
+        """
         with self._database.writing() as tx:
             return connections.add(tx, connection, secrets)
 
     def save_connection(self, connection: Connection, secrets: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
         """Store changed settings, options, policy and bundles, and whatever sealed secrets are given anew.
 
-        Its current certificate and due moment are not touched: completing a rotation sets those. Raises NotFound, and
-        Stale when the connection is not at ``connection.version`` any more.
+        Its current certificate and due moment are not touched: completing a rotation sets those. Raises NotFound,
+        AlreadyExists where another connection has that NetSuite account, and Stale when the connection is not at
+        ``connection.version`` any more.
         """
         with self._database.writing() as tx:
             return connections.save(tx, connection, secrets)

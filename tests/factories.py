@@ -1,6 +1,7 @@
 """Ready-made domain objects for tests. Keys are EC P-256, which is quick; signatures are real."""
 
 import base64
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -58,10 +59,12 @@ def a_candidate(**over: Any) -> Candidate:
 
 
 def a_connection(**over: Any) -> Connection:
-    """A connection whose rotations are automatic."""
+    """A connection whose rotations are automatic; each name has an account of its own."""
+    name = over.get("name", "acme")
+    account = "1234567_SB1" if name == "acme" else str(zlib.crc32(name.encode()))
     defaults: dict[str, Any] = {
-        "name": "acme",
-        "netsuite": NetSuiteSettings(account="1234567_SB1", client_id="client", certificate_id="kid"),
+        "name": name,
+        "netsuite": NetSuiteSettings(account=account, client_id="client", certificate_id="kid"),
         "openair": OpenAirSettings(url="https://acme.app.openair.com", company="Acme", user="keyturn"),
         "options": Options(),
         "bundles": {"369630": "4.02", "369637": "5.02"},

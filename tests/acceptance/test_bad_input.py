@@ -43,6 +43,12 @@ BAD = {
         "is not a connection name",
     ),
     "a name that is taken": (("connection", "add", NAME, *NETSUITE, EXPORT), "ALREADY_EXISTS", 6, NAME),
+    "an account that has a connection": (
+        (*NEW, "--account", "tstdrv1", *NETSUITE[2:], EXPORT),
+        "ALREADY_EXISTS",
+        6,
+        f"NetSuite account tstdrv1 has the connection {NAME} already",
+    ),
     "a life that is too short": (
         (*NEW, *NETSUITE, EXPORT, "--days", "3"),
         "INVALID_INPUT",

@@ -1,5 +1,7 @@
 """Connections, their secrets, who is due, what a person confirmed."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -30,6 +32,51 @@ def test_a_name_is_given_once(store: Store) -> None:
     with pytest.raises(AlreadyExists, match="acme"):
         store.add_connection(a_connection(policy=Policy(days=90)))
     assert a_connection() == store.connection("acme")
+
+
+@pytest.mark.parametrize("account", ["1234567_SB1", "1234567-sb1", "1234567_sb1"])
+def test_an_account_has_one_connection(store: Store, account: str) -> None:
+    """However its id is written, a NetSuite account gets no second connection, neither added nor by a change: both
+    would replace the account's one certificate. The one that is there is named, and nothing is stored.
+    """
+    other = store.add_connection(a_connection(name="other"))
+    netsuite = replace(other.netsuite, account=account)
+    for refused in (
+        lambda: store.add_connection(a_connection(name="third", netsuite=netsuite), {"token": b"sealed"}),
+        lambda: store.save_connection(replace(other, netsuite=netsuite), {"token": b"sealed"}),
+    ):
+        with pytest.raises(AlreadyExists, match=r"account \S+ has the connection acme already") as caught:
+            refused()
+        assert "`keyturn connection show acme`" in caught.value.next_action
+    assert [a_connection(), other] == store.connections()
+    assert store.secret("other", "token") is None
+
+
+def test_an_account_that_was_given_up_is_free(store: Store) -> None:
+    """A connection may write its own account otherwise; an account that it left is another's to have."""
+    acme = store.connection("acme")
+    acme = store.save_connection(replace(acme, netsuite=replace(acme.netsuite, account="1234567-sb1")))
+    store.save_connection(replace(acme, netsuite=replace(acme.netsuite, account="7654321")))
+    store.add_connection(a_connection(name="other", netsuite=a_connection().netsuite))
+
+
+def test_of_two_who_add_one_account_at_once_one_is_told(store: Store) -> None:
+    """The database decides in the transaction that writes: one connection is stored, the others are refused."""
+    names = ["one", "two", "three", "four"]
+    together = threading.Barrier(len(names))
+    netsuite = replace(a_connection().netsuite, account="7654321")
+
+    def add(name: str) -> str:
+        together.wait()
+        try:
+            return store.add_connection(a_connection(name=name, netsuite=netsuite)).name
+        except AlreadyExists as error:
+            return error.message
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        told = list(pool.map(add, names))
+    (added,) = set(names) & {connection.name for connection in store.connections()}
+    assert 3 == sum(f"has the connection {added} already" in each for each in told), told
 
 
 def test_connections_are_listed_by_name(store: Store) -> None:

@@ -1,6 +1,7 @@
 # ruff: noqa: S608 - what is put into the SQL is the test's own
 """What the database itself refuses, to whoever writes SQL past the store."""
 
+import json
 from itertools import product
 from typing import Any
 
@@ -99,6 +100,14 @@ def test_one_open_rotation_for_each_connection(store: Store) -> None:
     refuses(store, move, because="rotations")
     execute(store, "UPDATE rotations SET closed_at = updated_at, ending = 'abandoned' WHERE state = 'Failed'")
     execute(store, move)
+
+
+def test_one_connection_for_each_account(store: Store) -> None:
+    """The database refuses a second connection for an account, however its id is written."""
+    store.add_connection(a_connection(name="other"))
+    other = json.dumps({"account": "1234567-sb1"})
+    take = "UPDATE connections SET netsuite = :netsuite WHERE name = 'other'"
+    refuses(store, take, because="uq_connections_account", netsuite=other)
 
 
 def test_a_closed_failure_tells_how_it_ended(store: Store) -> None:

@@ -219,7 +219,7 @@ def test_a_key_that_was_not_kept_is_not_found(store: Store) -> None:
 
 
 def test_a_key_is_found_whichever_connection_made_it(store: Store) -> None:
-    """Of two connections to the same systems one may adopt what the other made: it can be put back all the same."""
+    """Of two connections one may adopt what the other made, having its account now: it can be put back all the same."""
     made = begin(store, State.COMPLETED).rotation
     assert made.candidate
     store.add_connection(a_connection(name="other"))

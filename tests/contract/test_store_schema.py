@@ -6,6 +6,7 @@ import stat
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from sqlalchemy import Connection, text
 from persistence import models, rows, schema
 from persistence.database import Database
 from persistence.store import Store
+from states.connection import NetSuiteSettings
 from states.errors import InvalidSettings, TryLater, Unknown
+
+SIGN_IN: dict[str, Any] = {"client_id": "client", "certificate_id": "kid"}
 
 POSTGRESQL = {
     "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
@@ -74,6 +78,26 @@ def test_migrating_is_safe_to_repeat(store: Store) -> None:
     store.migrate()
     store.check()
     assert ["acme"] == [connection.name for connection in store.connections()]
+
+
+def test_two_connections_for_one_account_are_not_migrated(url: str) -> None:
+    """A database from before the rule that breaks it is left as it is, and the connections are named."""
+    store = Store(url)
+    store.migrate()
+    with store._database.writing() as tx:
+        tx.execute(text("DROP INDEX uq_connections_account"))
+        tx.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    for name, account in (("acme", "1234567_SB1"), ("beta", "1234567-sb1"), ("other", "7")):
+        store.add_connection(a_connection(name=name, netsuite=NetSuiteSettings(account=account, **SIGN_IN)))
+    with pytest.raises(InvalidSettings, match=r"acme and beta are both for NetSuite account 1234567_SB1") as caught:
+        store.migrate()
+    assert "keyturn connection edit" in caught.value.next_action
+    assert ["acme", "beta", "other"] == [connection.name for connection in store.connections()]
+    beta = store.connection("beta")
+    store.save_connection(replace(beta, netsuite=NetSuiteSettings(account="8", **SIGN_IN)))
+    store.migrate()
+    store.check()
+    store.close()
 
 
 def test_the_databases_clock(store: Store) -> None:
@@ -174,8 +198,9 @@ def test_the_migrations_are_numbered_in_order() -> None:
 
 def test_a_database_of_an_older_keyturn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that lacks a migration is told how to get it."""
-    monkeypatch.setattr(schema, "revisions", lambda: ["0001", "0002"])
-    with pytest.raises(InvalidSettings, match="lacks tables or columns") as caught:
+    known = schema.revisions()
+    monkeypatch.setattr(schema, "revisions", lambda: [*known, "9999"])
+    with pytest.raises(InvalidSettings, match="lacks tables, columns or indexes") as caught:
         store.check()
     assert "keyturn init" in caught.value.next_action
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import requests
-from home import NAME, ImpatientClock, connect, consent
+from home import NAME, ImpatientClock, consent
 from judge import assert_openair_came_second, installed, saved
 
 from orchestrator.adapters.openair_auth import Grant
@@ -271,10 +271,11 @@ def leave_note(app: App, until: datetime) -> None:
     secrets.replace(SecretName.OPENAIR_REFRESH_TOKEN, note.to_bytes(), version)
 
 
-def test_export_waits_for_a_person(app: App, simulator: Simulator, carry: Carry) -> None:
+def test_export_waits_for_a_person(app: App, carry: Carry) -> None:
     """The export adapter hands the certificate over, waits without giving up, and completes on confirmation."""
-    connect(app, simulator.credentials, "by-hand", openair=OpenAirSettings(kind=OpenAirKind.EXPORT))
-    _, claim = app.rotations.request_for("test", "by-hand", actor="tester", lease=15)
+    by_hand = OpenAirSettings(kind=OpenAirKind.EXPORT)
+    app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {})
+    _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
     assert claim
     with app.engine() as engine:
         waiting = engine.run(claim)
