@@ -89,6 +89,8 @@ def resume(
             return _would(session, told)
         if overwrite:
             session.confirm(f"Replace the certificate that somebody else put in NetSuite ({before.connection})?")
+        if not detach:
+            app.vault.check()  # without it the rotation would only be parked anew
         after = app.rotations.resume(
             before.id, actor=actor(), reason=reason, create_record=create_record, overwrite=overwrite
         )
@@ -125,6 +127,8 @@ def confirm(
 ) -> int:
     """Say that a person saved the exported certificate in OpenAir, and carry the rotation on."""
     with session.keyturn() as app:
+        if not detach:
+            app.vault.check()
         after = app.rotations.confirm(rotation, fingerprint, actor=actor())
         if detach:
             session.out.show(records.rotation(after, app.rotations.now()), after.id, [("confirmed", after.id)])

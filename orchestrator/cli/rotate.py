@@ -26,8 +26,9 @@ def rotate(
     one is under way already or a write of the one before may still take effect, 7 when a system is down.
     """
     with session.keyturn() as app:
+        connection = app.connections.show(name)
         if dry_run:
-            return _would(session, app, app.connections.show(name))
+            return _would(session, app, connection)
         if detach:
             rotation = app.rotations.request(name, actor=actor(), reason=reason)
             now = app.rotations.now()
@@ -36,6 +37,7 @@ def rotate(
                 f"A worker carries it: `keyturn worker`. Follow it: `keyturn rotation watch {rotation.id}`."
             )
             return Exit.FINE
+        app.vault.check()  # without it the rotation would be begun only to be parked
         lease = app.settings.worker.lease
         rotation, claim = app.rotations.request_for(app.worker_name, name, actor=actor(), reason=reason, lease=lease)
         return carry(session, app, rotation, claim)

@@ -48,6 +48,8 @@ def run_due(*, dry_run: DryRun = False, session: Given) -> int:
     with session.keyturn(level=None) as app:
         if dry_run:
             return _would(session, app)
+        app.store.check()
+        app.vault.check()
         carried: dict[str, Rotation] = {}
         show = live.Lines(session.out, app) if session.out.is_for_people else live.Silent()
 

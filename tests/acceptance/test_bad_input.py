@@ -176,14 +176,53 @@ def test_before_init(keyturn: Home) -> None:
     assert not keyturn.database.exists()
 
 
+def lose_key(home: Home, how: str) -> None:
+    """Take the key-encryption key away, or put another in its place."""
+    home.kek.unlink()
+    if how == "wrong":
+        home.kek.touch(mode=0o600)
+        home.kek.write_text("A" * 43 + "=")
+
+
 @pytest.mark.parametrize("how", ["missing", "wrong"])
 def test_key_encryption_key(connected: Home, how: str) -> None:
-    """Without the right key-encryption key nothing is sealed, nothing is opened, and nothing is changed."""
-    connected.kek.unlink()
-    if how == "wrong":
-        connected.kek.touch(mode=0o600)
-        connected.kek.write_text("A" * 43 + "=")
+    """Without the right key-encryption key nothing is sealed, nothing is opened, and nothing is changed: no rotation is
+    begun, only to be parked.
+    """
+    lose_key(connected, how)
     before = connected.dump()
-    run = connected("connection", "edit", NAME, "--openair-password-file", "-", "-o", "json", given="secret")
-    assert ("VAULT_LOCKED", 1, "Nothing was changed.") == (error(run)["code"], run.returncode, error(run)["kept"])
+    edit = ("connection", "edit", NAME, "--openair-password-file", "-")
+    for words in (edit, ("rotate", NAME), ("run-due",)):
+        run = connected(*words, "-o", "json", given="secret")
+        told = error(run)
+        assert ("VAULT_LOCKED", 1, "Nothing was changed.", "") == (
+            told["code"],
+            run.returncode,
+            told["kept"],
+            run.stdout,
+        )
+        assert before == connected.dump()
+    assert 0 == connected("rotate", NAME, "--dry-run").returncode
+
+
+def test_parked_rotation_without_the_key(connected: Home, simulator: Simulator) -> None:
+    """Without the key-encryption key a parked rotation is not resumed, only to be parked anew: nothing is changed."""
+    simulator.netsuite.record.reset("missing")
+    rotation = connected("rotate", NAME, "-o", "name").stdout.strip()
+    lose_key(connected, "missing")
+    before = connected.dump()
+    run = connected("rotation", "resume", rotation, "-o", "json")
+    assert ("VAULT_LOCKED", 1) == (error(run)["code"], run.returncode)
     assert before == connected.dump()
+
+
+def test_whoever_only_asks_needs_no_key(connected: Home) -> None:
+    """With --detach the worker does the work, so that only it has to hold the key-encryption key."""
+    key = connected.kek.read_bytes()
+    connected.kek.unlink()
+    rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()
+    assert "Requested" == connected.json("rotation", "show", rotation)["state"]
+    connected.kek.touch(mode=0o600)
+    connected.kek.write_bytes(key)
+    assert 0 == connected("run-due").returncode
+    assert "Completed" == connected.json("rotation", "show", rotation)["state"]
