@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
 from orchestrator.adapters.transport import NotConnected, cut_after, session
+from orchestrator.adapters.trouble import in_words
 from states.connection import check_url
 from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
 
@@ -110,7 +111,7 @@ class Http:
         except NotConnected as error:
             raise self._not_sent(error.reason) from error
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise self._lost(type(error).__name__, writes=writes) from error
+            raise self._lost(in_words(error), writes=writes) from error
 
     def _complete(self, response: requests.Response, *, writes: bool) -> Answer:
         left = self.answer_within - response.elapsed.total_seconds()
@@ -126,7 +127,7 @@ class Http:
     def _not_sent(self, reason: Exception) -> KeyturnError:
         if not isinstance(reason, ssl.SSLCertVerificationError):
             return TryLater(
-                f"{self._peer} could not be reached ({type(reason).__name__}); nothing was sent.",
+                f"{self._peer} could not be reached ({in_words(reason)}); nothing was sent.",
                 next_action="Keyturn tries again by itself. Where this repeats, check the base URL and the network.",
             )
         if reason.verify_code in _WRONG_HOST:
