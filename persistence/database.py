@@ -205,5 +205,6 @@ def _open_postgresql(url: URL) -> Engine:
         )
     except ImportError as error:
         raise InvalidSettings(
-            "PostgreSQL needs the package psycopg.", next_action="Install Keyturn with its extra: keyturn[postgresql]."
+            "PostgreSQL needs the package psycopg.",
+            next_action="In Keyturn's checkout, install it anew with its extra: `pip install '.[postgresql]'`.",
         ) from error

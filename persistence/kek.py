@@ -133,7 +133,8 @@ def read_kek_keyring() -> KeyEncryptionKey:
         from keyring.errors import KeyringError  # noqa: PLC0415
     except ImportError as error:
         raise VaultLocked(
-            "The keyring needs the package keyring.", next_action="Install Keyturn with its extra: keyturn[keyring]."
+            "The keyring needs the package keyring.",
+            next_action="In Keyturn's checkout, install it anew with its extra: `pip install '.[keyring]'`.",
         ) from error
     try:
         text = keyring.get_password(KEYRING_SERVICE, KEYRING_USER)

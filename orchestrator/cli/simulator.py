@@ -45,7 +45,7 @@ def package() -> ModuleType:
     except ImportError as error:
         raise InvalidSettings(
             f"The simulator is not installed: {error.name} is missing.",
-            next_action="Install Keyturn with its extra: `pip install 'keyturn[simulator]'`.",
+            next_action="In Keyturn's checkout, install it anew with its extra: `pip install '.[simulator]'`.",
         ) from error
     return simulator
 

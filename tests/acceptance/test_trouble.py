@@ -189,12 +189,15 @@ def test_changed_journal(connected: Home) -> None:
 
 
 def test_simulator_is_an_extra(keyturn: Home, tmp_path: Path) -> None:
-    """Without the extra, demo and simulator name it instead of failing in the middle."""
+    """Without the extra, demo and simulator name it instead of failing in the middle; it comes from the checkout, as an
+    index may have something else under Keyturn's name.
+    """
     (tmp_path / "joserfc.py").write_text("raise ImportError('blocked', name='joserfc')")
     for command in ("simulator", "demo"):
         run = keyturn(command, "-o", "json", PYTHONPATH=str(tmp_path))
         assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
-        assert "keyturn[simulator]" in error(run)["next_action"]
+        assert "checkout" in error(run)["next_action"]
+        assert "`pip install '.[simulator]'`" in error(run)["next_action"]
 
 
 def test_parked(connected: Home, simulator: Simulator) -> None:

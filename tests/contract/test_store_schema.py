@@ -3,6 +3,7 @@
 import logging
 import os
 import stat
+import sys
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -231,6 +232,14 @@ def test_what_is_no_store(url: str) -> None:
     """Other databases, a database in memory and what is no URL are refused at once, in a sentence."""
     with pytest.raises(InvalidSettings, match="sqlite:///PATH"):
         Store(url)
+
+
+def test_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the driver, the error says how to install it from the checkout."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(InvalidSettings, match="package psycopg") as caught:
+        Store("postgresql://127.0.0.1/keyturn")
+    assert "`pip install '.[postgresql]'`" in caught.value.next_action
 
 
 def test_a_password_is_not_told() -> None:

@@ -4,6 +4,7 @@ import base64
 import os
 import pickle
 import stat
+import sys
 from pathlib import Path
 
 import keyring
@@ -116,6 +117,14 @@ def test_a_source_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_kek_credential({})
     with pytest.raises(VaultLocked, match="keyturn-kek cannot be read"):
         read_kek_credential({"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
+def test_the_keyring_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package, the error says how to install it from the checkout."""
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(VaultLocked, match="package keyring") as caught:
+        read_kek_keyring()
+    assert "`pip install '.[keyring]'`" in caught.value.next_action
 
 
 def test_a_machine_without_a_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
