@@ -93,6 +93,7 @@ def _added_and_edited(play: Stage, run: Callable[..., str]) -> None:
     play.add(
         "other",
         **{
+            "account": "TSTDRV2",
             "openair-client-id": None,
             "openair-user": "keyturn",
             "openair-company": play.simulator.credentials.company,
@@ -145,7 +146,7 @@ def _resumed_abandoned_and_confirmed(play: Stage, run: Callable[..., str]) -> No
     run("rotate", NAME)
     run("rotation", "resume", play.rotation()["id"], "--create-record")
     by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
-    play.add("handed", **{f"openair-{option}": None for option in by_api}, **{"openair-export": ""})
+    play.add("handed", account="TSTDRV3", **{f"openair-{option}": None for option in by_api}, **{"openair-export": ""})
     run("rotate", "handed")
     run("rotation", "park", play.rotation("handed")["id"], "--reason", "its administrator is away")
     run("rotation", "resume", play.rotation("handed")["id"])

@@ -1,9 +1,10 @@
 """Parking: a person stops a rotation that is tried again and again, and is then free to end it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from home import NAME, connect
+from home import NAME
 from integration.remedies.stage import Carry, Rotate
 from judge import assert_openair_came_second
 
@@ -106,13 +107,11 @@ def test_what_was_never_sent_is_parked_and_abandoned(app: App, simulator: Simula
     assert (Ending.ABANDONED, []) == (closed.ending, simulator.history.entries())
 
 
-def test_what_waits_for_a_person_can_be_parked(app: App, simulator: Simulator) -> None:
+def test_what_waits_for_a_person_can_be_parked(app: App, rotate: Rotate) -> None:
     """Nobody saves the exported certificate: the rotation is stopped, and waits for another decision."""
-    connect(app, simulator.credentials, "by-hand", openair=OpenAirSettings(kind=OpenAirKind.EXPORT))
-    _, claim = app.rotations.request_for("test", "by-hand", actor="tester", lease=15)
-    assert claim
-    with app.engine() as engine:
-        waiting = engine.run(claim)
+    by_hand = OpenAirSettings(kind=OpenAirKind.EXPORT)
+    app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {})
+    waiting = rotate()
     parked = app.rotations.park(waiting.id, actor="ada")
     assert (True, False) == (waiting.awaits_person, parked.awaits_person)
     assert (State.FAILED, State.UPLOADED_TO_NETSUITE, "") == (parked.state, parked.position, parked.waiting_for)
