@@ -46,6 +46,7 @@ _TRUE: Mapping[str, Reason] = {
     "NOT_PERMITTED": _answered(statuses=[403], codes=["INSUFFICIENT_PERMISSION"]),
     "WRONG_BASE_URL": _answered(statuses=[302]),
     "GAVE_UP": _nothing_works,
+    "PARKED_BY_PERSON": lambda _history: True,  # neither system has a part in that
 }
 
 
