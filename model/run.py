@@ -192,7 +192,7 @@ def explore(scope: Scope, optimisation: str) -> Found:
         return Found(
             states=int(_figure(r"(\d+(?:\.\d+e\+\d+)?) states, stored", says)),
             depth=int(_figure(r"depth reached (\d+)", says)),
-            seconds=_figure(r"elapsed time ([\d.e-]+) seconds", says),
+            seconds=_figure(r"elapsed time ([\d.e+-]+) seconds", says),
             violated=_violated(says, trail),
             trail=events(trail),
         )
