@@ -111,6 +111,8 @@ class Person:
         match deed.verb:
             case "doctor":
                 list(app.doctor.examine(name))
+            case "rotation explain":
+                app.rotations.explain(deed.words[0])
             case "connection edit":
                 given = self._asked(deed)
                 app.connections.edit(app.connections.show(name), given)
