@@ -15,7 +15,7 @@ import requests
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
-from orchestrator.adapters.transport import NotConnected, cut_after, session
+from orchestrator.adapters.transport import NotConnected, session
 from orchestrator.adapters.trouble import in_words
 from states.connection import check_url
 from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
@@ -114,13 +114,11 @@ class Http:
             raise self._lost(in_words(error), writes=writes) from error
 
     def _complete(self, response: requests.Response, *, writes: bool) -> Answer:
-        left = self.answer_within - response.elapsed.total_seconds()
         body = bytearray()
-        with cut_after(left, response.raw.shutdown):
-            for chunk in response.raw.stream(65536, decode_content=False):
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    raise self._lost(f"more than {MOST_BYTES} bytes", writes=writes)
+        for chunk in response.raw.stream(65536, decode_content=False):
+            body += chunk
+            if len(body) > MOST_BYTES:
+                raise self._lost(f"more than {MOST_BYTES} bytes", writes=writes)
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, bytes(body))
 

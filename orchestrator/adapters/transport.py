@@ -5,10 +5,13 @@ itself tells the two apart.
 """
 
 import contextlib
+import http.client
+import io
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from concurrent.futures import Future, InvalidStateError
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
@@ -16,7 +19,7 @@ from typing import Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
@@ -62,44 +65,46 @@ class NoThread(OSError):
     """This machine lets no more threads start."""
 
 
-def _start(thread: threading.Thread) -> None:
-    try:
-        thread.start()
-    except RuntimeError as error:
-        raise NoThread from error
+class _InTime(io.RawIOBase):
+    """Reads from a socket, for its timeout in all: by itself, a socket gives every single read as much."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        super().__init__()
+        self._socket = connected
+        self._raw = connected.makefile("rb", buffering=0)
+        self._until = time.monotonic() + cast(float, connected.gettimeout())
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
-@contextlib.contextmanager
-def cut_after(seconds: float, cut: Callable[[], object]) -> Iterator[None]:
-    """Stop the block's reading from a connection after ``seconds``: a socket's timeout only bounds each single read.
+class _Response(http.client.HTTPResponse):
+    """An answer whose head and body together must be there within what urllib3 left of the whole call's time.
 
-    Raises TimeoutError then, whatever the block makes of the cut: some readers take it for the end of the answer.
-    Raises NoThread where nothing could watch over it.
+    Else its reader raises TimeoutError.
     """
-    too_late = threading.Event()
 
-    def stop() -> None:
-        too_late.set()
-        with contextlib.suppress(OSError, RuntimeError, ValueError):  # the answer was complete in the same moment
-            cut()
-
-    timer = threading.Timer(max(seconds, 0.0), stop)
-    timer.daemon = True
-    _start(timer)
-    try:
-        yield
-    except Exception as error:
-        if too_late.is_set():
-            raise TimeoutError from error
-        raise
-    finally:
-        timer.cancel()
-    if too_late.is_set():
-        raise TimeoutError
+    def __init__(self, connected: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(connected, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_InTime(connected))
 
 
 class _Connection(HTTPConnection):
     """Tells when it could not be opened, and gives each part of a call no more than what is left of the call's time."""
+
+    response_class = _Response
 
     def __init__(self, *args: Any, within: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,7 +116,10 @@ class _Connection(HTTPConnection):
         outcome: Future[None] = Future()
         opener = threading.Thread(target=self._open, args=(outcome,), name="keyturn-connect", daemon=True)
         with _connecting():
-            _start(opener)
+            try:
+                opener.start()
+            except RuntimeError as error:
+                raise NoThread from error
             try:
                 outcome.result(self._within)
             finally:
@@ -128,11 +136,6 @@ class _Connection(HTTPConnection):
             done()
         except InvalidStateError:
             self.close()  # nobody waits any more, and nothing was sent
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
-        seconds = cast(float, self.timeout)  # what urllib3 left of the whole call's time
-        with cut_after(seconds, partial(self.sock.shutdown, socket.SHUT_RDWR)):
-            return super().getresponse()
 
 
 class _TlsConnection(_Connection, HTTPSConnection):

@@ -70,19 +70,6 @@ def test_no_thread_for_a_call(
     assert not running.tracebacks
 
 
-def test_no_thread_to_watch_over_an_answer(
-    app: App, simulator: Simulator, worker: Start, crowded: Callable[[str], dict[str, str]], tmp_path: Path
-) -> None:
-    """What was sent and cannot be listened to is repeated only where it changes nothing."""
-    rotation = app.rotations.request("acme", actor="tester")
-    with worker(**crowded("Thread-")) as running:  # a timer's name
-        running.wait_to_say("step will be tried again", code="TRY_LATER")
-        (tmp_path / "crowded").unlink()
-        completed_once(app, simulator, rotation)
-        assert 0 == running.stop()
-    assert not running.tracebacks
-
-
 @pytest.mark.parametrize("is_warm", [False, True], ids=["at its first rotation", "later"])
 def test_no_descriptors(several: App, simulator: Simulator, worker: Start, *, is_warm: bool) -> None:
     """Without descriptors nothing can be opened or sent: the worker says so and lives, and goes on when it has some."""

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -93,6 +94,22 @@ def test_slow_handshakes_do_not_hold_a_worker(serve: Callable[[Handler], Wire], 
         assert NEVER_SENT == errors_of(url, connect_within=PATIENCE)
 
 
+def test_each_answer_has_its_own_time(serve: Callable[[Handler], Wire]) -> None:
+    """A connection serves for longer than one call may take."""
+
+    def answer(connection: socket.socket) -> None:
+        while received(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    wire = serve(answer)
+    with client(wire.url, answer_within=1.0) as http:
+        began = time.monotonic()
+        assert b"ok" == http.post("/path", b"", {}, writes=True).body
+        until(lambda: time.monotonic() - began > 1.0)
+        assert b"ok" == http.post("/path", b"", {}, writes=True).body
+    assert 1 == wire.connections
+
+
 def test_late_connection_is_not_used(serve: Callable[[Handler], Wire], monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that does not answer holds nobody; where it answers at last, nothing is sent any more."""
     answered, closed = threading.Event(), threading.Event()
@@ -119,14 +136,27 @@ def test_late_connection_is_not_used(serve: Callable[[Handler], Wire], monkeypat
     assert [b""] == sent
 
 
-def test_calls_in_time_leave_nothing_behind(httpserver: HTTPServer) -> None:
-    """The threads that watch the time end with their call."""
-    httpserver.expect_request("/path").respond_with_json({})
-    before = threading.active_count()
-    with client(httpserver.url_for(""), answer_within=60.0) as http:
+def test_only_opening_takes_a_thread(serve: Callable[[Handler], Wire], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls on an open connection start no thread, and the one that opens it ends with that."""
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def noted(thread: threading.Thread) -> None:
+        started.append(thread)
+        start(thread)
+
+    def answer(connection: socket.socket) -> None:
+        while received(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    wire = serve(answer)
+    monkeypatch.setattr(threading.Thread, "start", noted)
+    with client(wire.url) as http:
         for _ in range(5):
             http.post("/path", b"", {}, writes=False)
-        until(lambda: threading.active_count() <= before, patience=FAR_TOO_LONG)
+        [opener] = [thread for thread in started if thread.name == "keyturn-connect"]
+        until(lambda: not opener.is_alive(), patience=FAR_TOO_LONG)
+    assert (1, 2) == (wire.connections, len(started))  # the other one is the server's
 
 
 # --- in size ----------------------------------------------------------------------------------------------------------
