@@ -185,6 +185,12 @@ def test_largest_answer(httpserver: HTTPServer) -> None:
     assert len(post(httpserver.url_for("")).body) == MOST_BYTES
 
 
+def test_one_byte_more_than_the_largest_answer(httpserver: HTTPServer) -> None:
+    """An answer that is a byte larger is none."""
+    httpserver.expect_request("/path").respond_with_data(b" " * (MOST_BYTES + 1))
+    assert LOST == errors_of(httpserver.url_for(""))
+
+
 def test_compressed_answers_are_not_expanded(httpserver: HTTPServer) -> None:
     """What is compressed though nobody asked for it stays as it is: a bomb of a few kilobytes is a few kilobytes."""
     bomb = gzip.compress(b" " * 64 * MOST_BYTES)
