@@ -42,6 +42,7 @@ def worker(
 def run_due(*, dry_run: DryRun = False, session: Given) -> int:
     """Start the rotations that are due, carry all that is waiting, and return: what cron calls.
 
+    It stays, for up to ten minutes, with a rotation that is between both sides and soon to be tried again.
     Exits with 0 when all is well, 3 when a rotation is parked or waits for a person, 7 when one is put off because a
     system is down, 1 when one could not be started. Each of them is told, also one that an earlier run left so.
     """

@@ -7,6 +7,7 @@ share a database; the store's leases keep them off each other's rotations.
 import logging
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from orchestrator.engine import Engine
@@ -14,11 +15,17 @@ from orchestrator.machine import shortage, start
 from persistence.store import Store
 from states.errors import KeyturnError, Stale
 from states.ports import Clock
+from states.rotation import Rotation
+from states.state import State
 
 _log = logging.getLogger("keyturn.worker")
 
 SCHEDULE_EVERY: Final = 60.0
 """Seconds between two passes over the schedule."""
+LONGEST_STAY: Final = timedelta(minutes=10)
+"""For so long, in all, a drain stays with rotations that are between both sides."""
+_A_MOMENT: Final = 0.05
+"""Seconds by which to be late rather than early."""
 
 
 class Embedded:
@@ -66,25 +73,45 @@ class Embedded:
                 worker.join()
 
     def drain(self) -> None:
-        """Carry everything that is claimable now, in this thread, and return."""
-        while not self._stop.is_set() and self._one(f"{self._name}/1"):
-            pass
+        """Carry everything that is claimable now, in this thread, and return.
+
+        What that leaves between both sides is stayed with, as long as it is put off for less than is left of
+        ``LONGEST_STAY`` and nobody else takes it: the next call may be hours away, and imports may fail until then.
+        """
+        until = self._clock.now() + LONGEST_STAY
+        left: dict[str, Rotation] = {}
+        while carried := self._claimable():
+            left |= carried
+            again = [
+                rotation.available_at
+                for rotation in left.values()
+                if rotation.state is State.UPLOADED_TO_NETSUITE and rotation.available_at <= until
+            ]
+            if not again or self._stop.wait(max((min(again) - self._clock.now()).total_seconds(), 0) + _A_MOMENT):
+                return
+
+    def _claimable(self) -> dict[str, Rotation]:
+        """Carry everything that is claimable now; return how it was left, by id."""
+        carried: dict[str, Rotation] = {}
+        while not self._stop.is_set() and (rotation := self._one(f"{self._name}/1")):
+            carried[rotation.id] = rotation
+        return carried
 
     def _carry(self, worker: str) -> None:
         while not self._stop.is_set():
             if not self._safely(lambda: self._one(worker)):
                 self._stop.wait(self._poll)
 
-    def _one(self, worker: str) -> bool:
-        """Claim and carry one rotation; tell whether there was one."""
+    def _one(self, worker: str) -> Rotation | None:
+        """Claim one rotation and carry it; return it as this worker knows it, or None where there was none."""
         claim = self._store.claim(worker, lease=self._lease, now=self._clock.now())
         if claim is None:
-            return False
+            return None
         try:
-            self._engine.run(claim)
+            return self._engine.run(claim)
         except Stale:
             _log.warning("rotation was taken over", extra={"rotation": claim.rotation.id})
-        return True
+            return claim.rotation
 
     def _safely(self, work: Callable[[], object]) -> bool:
         """Do ``work``; a database that is away must not end the worker."""

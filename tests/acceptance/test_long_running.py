@@ -30,6 +30,14 @@ def test_worker_starts_what_is_due_and_stops_cleanly(connected: Home, simulator:
     assert "Completed" == connected.json("rotation", "list")[0]["state"]
 
 
+def test_a_run_now_and_then_stays_with_an_outage(connected: Home, simulator: Simulator) -> None:
+    """run-due tries a save again by itself after the five seconds that OpenAir asks for, and says what it waits for."""
+    simulator.faults.add(Fault("openair.api", "throttle", action="Add", retry_after=5))
+    run = connected("run-due")
+    assert (0, True) == (run.returncode, "put off" in run.stdout)
+    assert "Completed" == connected.json("rotation", "list")[0]["state"]
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
 def test_worker_is_small(home: Home) -> None:
     """A worker at rest takes less than 80 MB of memory."""

@@ -1,0 +1,127 @@
+"""What a command now and then does with a rotation that is left between both sides."""
+
+from datetime import timedelta
+
+import pytest
+from integration.engine.stage import LEASE, Stage
+from integration.engine.systems import FakeClock, Systems
+
+from orchestrator.dispatch.embedded import LONGEST_STAY, Embedded
+from states.errors import TryLater
+from states.rotation import Rotation
+from states.state import State
+
+BETWEEN = State.UPLOADED_TO_NETSUITE
+
+
+class Stop:
+    """The event that asks to stop: waiting for it takes no time, but moves the clock on."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.waited: list[float] = []
+        self.comes = False
+        """Whether it is set while somebody waits for it."""
+
+    def is_set(self) -> bool:
+        return self.comes and bool(self.waited)
+
+    def wait(self, seconds: float) -> bool:
+        self.waited.append(round(seconds))
+        self._clock.moment += timedelta(seconds=seconds)
+        return self.comes
+
+
+@pytest.fixture
+def stop(systems: Systems) -> Stop:
+    return Stop(systems.clock)
+
+
+@pytest.fixture
+def drain(stage: Stage, stop: Stop) -> Embedded:
+    return Embedded(
+        stage.store,
+        stage.engine,
+        stage.systems.clock,
+        name="cron",
+        lease=LEASE,
+        poll=1.0,
+        start_due=list,
+        stop=stop,  # type: ignore[arg-type]
+    )
+
+
+def left_in(stage: Stage, state: State) -> Rotation:
+    """A rotation that an earlier worker left there."""
+    claim = stage.begin(state)
+    stage.store.release(claim)
+    return claim.rotation
+
+
+def asks_to_wait(seconds: float, times: int = 1) -> list[Exception | None]:
+    return [TryLater("OpenAir is down.", retry_after=seconds)] * times
+
+
+def test_it_stays_with_what_is_between_both_sides(stage: Stage, stop: Stop, drain: Embedded) -> None:
+    """A save that is put off for seconds is tried again by the same run, as often as need be."""
+    rotation = left_in(stage, BETWEEN)
+    stage.systems.troubles["save"].extend(asks_to_wait(30, times=4))
+    drain.drain()
+    assert State.COMPLETED is stage.store.rotation(rotation.id).state
+    assert [30, 30, 30, 60] == stop.waited  # longer and longer by itself, and never for less than was asked for
+
+
+def test_it_does_not_stay_for_long(stage: Stage, drain: Embedded) -> None:
+    """Where the save does not get through, the run ends: the next one, or a person, comes back to it."""
+    rotation = left_in(stage, BETWEEN)
+    stage.systems.troubles["save"].extend(asks_to_wait(60, times=1000))
+    began = stage.systems.clock.now()
+    drain.drain()
+    left = stage.store.rotation(rotation.id)
+    assert (BETWEEN, None) == (left.state, left.failure)
+    assert timedelta(minutes=9) < stage.systems.clock.now() - began <= LONGEST_STAY
+
+
+def test_it_leaves_at_once_what_is_put_off_for_long(stage: Stage, stop: Stop, drain: Embedded) -> None:
+    """Where OpenAir asks for more time than the run would stay, it does not stay at all."""
+    left_in(stage, BETWEEN)
+    stage.systems.troubles["save"].extend(asks_to_wait(601))
+    drain.drain()
+    assert [] == stop.waited
+
+
+@pytest.mark.parametrize("state", [State.KEY_GENERATED, State.SAVED_TO_OPENAIR])
+def test_it_leaves_what_is_no_outage(stage: Stage, stop: Stop, drain: Embedded, state: State) -> None:
+    """Where both sides go together, what is put off can wait for the next run."""
+    rotation = left_in(stage, state)
+    stage.systems.troubles["sign"].extend(asks_to_wait(30))
+    drain.drain()
+    assert state is stage.store.rotation(rotation.id).state
+    assert [] == stop.waited
+
+
+def test_it_stops_when_it_is_asked_to(stage: Stage, stop: Stop, drain: Embedded) -> None:
+    """Being asked to stop ends the waiting, and nothing more is carried."""
+    rotation = left_in(stage, BETWEEN)
+    stage.systems.troubles["save"].extend(asks_to_wait(30))
+    stop.comes = True
+    drain.drain()
+    assert BETWEEN is stage.store.rotation(rotation.id).state
+    assert [30] == stop.waited
+
+
+def test_it_leaves_what_another_worker_took(stage: Stage, stop: Stop, drain: Embedded) -> None:
+    """What somebody else carries by then is not watched."""
+    rotation = left_in(stage, BETWEEN)
+    stage.systems.troubles["save"].extend(asks_to_wait(30))
+    wait = stop.wait
+
+    def taken(seconds: float) -> bool:
+        stopped = wait(seconds)
+        assert stage.store.claim("another", lease=LEASE, now=stage.systems.clock.now(), rotation_id=rotation.id)
+        return stopped
+
+    stop.wait = taken  # type: ignore[method-assign]
+    drain.drain()
+    assert BETWEEN is stage.store.rotation(rotation.id).state
+    assert [30] == stop.waited
