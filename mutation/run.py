@@ -46,13 +46,13 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
     "orchestrator.turn": ENGINE,
     "orchestrator.patience": ENGINE,
     "orchestrator.adapters.netsuite_errors": (
-        "tests/unit/test_adapters_netsuite_errors.py",
-        "tests/unit/test_adapters_netsuite.py",
+        "tests/unit/adapters/test_netsuite_errors.py",
+        "tests/unit/adapters/test_netsuite.py",
         f"{VALUES}[orchestrator]",
     ),
     "orchestrator.adapters.openair_errors": (
-        "tests/unit/test_adapters_openair_errors.py",
-        "tests/unit/test_adapters_openair_xml.py",
+        "tests/unit/adapters/test_openair_errors.py",
+        "tests/unit/adapters/test_openair_xml.py",
         f"{VALUES}[orchestrator]",
     ),
     "persistence.store": (*STORE, "tests/contract/test_vault.py", "tests/contract/test_store_schema.py"),

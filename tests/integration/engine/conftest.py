@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clock import FakeClock
 from factories import a_certificate, a_connection
 from integration.engine.stage import Stage
-from integration.engine.systems import FakeClock, Systems
+from integration.engine.systems import Systems
 
 from persistence.store import Store
 

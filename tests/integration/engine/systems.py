@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from factories import NOW, a_certificate, key_pem, signed
+from clock import FakeClock
+from factories import a_certificate, key_pem, signed
 
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
@@ -15,19 +16,6 @@ from states.rotation import Candidate, Confirmation, PrivateKey
 
 CALL = timedelta(seconds=0.25)
 """How long every remote call takes."""
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.moment = NOW
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.moment += timedelta(seconds=seconds)
 
 
 class FakeRandom:

@@ -2,25 +2,19 @@
 
 import base64
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import jsonschema
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from factories import a_certificate, key_pem
+from unit.adapters.netsuite import FakeHttp, settings
 
 from orchestrator.adapters.http import Answer
 from orchestrator.adapters.netsuite import PATH, NetSuiteAdapter
-from orchestrator.adapters.netsuite_token import PATH as TOKEN_PATH
-from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from states.certificate import Challenge
-from states.connection import NetSuiteSettings
-from states.errors import SignInRefused, Throttled, TryLater, Unknown
+from states.errors import SignInRefused, TryLater, Unknown
 from states.ports import Record, Report
 from states.rotation import PrivateKey
 
@@ -29,40 +23,6 @@ NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 CHALLENGE = Challenge.of(bytes(32))
 SIGNATURE = base64.b64encode(b"signature").decode()
 INVALID_TOKEN = Answer(401, {"www-authenticate": 'Bearer realm="1234567", error="invalid_token"'}, b"")
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.moment = NOW
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def sleep(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
-
-
-class FakeHttp:
-    """Answers from a list, and remembers what it was asked."""
-
-    def __init__(self, *answers: Answer | Exception) -> None:
-        self.answers = list(answers)
-        self.asked: list[dict[str, Any]] = []
-
-    def post(
-        self,
-        path: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        *,
-        writes: bool,
-        query: Mapping[str, str] | None = None,
-    ) -> Answer:
-        self.asked.append({"path": path, "body": body, "headers": headers, "writes": writes, "query": query})
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 class FakeTokens:
@@ -74,31 +34,12 @@ class FakeTokens:
         return f"token-{len(self.rejected)}"
 
 
-def settings(**changes: Any) -> NetSuiteSettings:
-    return NetSuiteSettings(**({"account": "1234567_SB1", "client_id": "client", "certificate_id": "kid"} | changes))
-
-
 def adapter(http: Any, tokens: Any = None) -> NetSuiteAdapter:
     return NetSuiteAdapter(settings(), tokens or FakeTokens(), http)
 
 
 def ok(**content: Any) -> Answer:
     return Answer(200, {}, json.dumps({"outcome": "done", **content}).encode())
-
-
-def token_answer(value: str = "abc", expires_in: Any = 3600) -> Answer:
-    return Answer(
-        200, {}, json.dumps({"access_token": value, "expires_in": expires_in, "token_type": "Bearer"}).encode()
-    )
-
-
-def sign_in_key(key: Any = None) -> PrivateKey:
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    return PrivateKey(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-
-
-def token_source(http: Any, clock: FakeClock | None = None) -> NetSuiteTokens:
-    return NetSuiteTokens(settings(assertion_algorithm="ES256"), sign_in_key(), http, clock or FakeClock())
 
 
 def install(http: Any, tokens: Any = None) -> str:
@@ -238,79 +179,3 @@ def test_report_in_another_form(content: dict[str, Any]) -> None:
     """A report that cannot be understood is no report."""
     with pytest.raises(TryLater):
         adapter(FakeHttp(ok(**content))).report()
-
-
-def test_token_request() -> None:
-    """The token is asked for as Oracle's help says, and is not a write."""
-    http = FakeHttp(token_answer("abc"))
-    tokens = token_source(http)
-    assert "abc" == tokens.token()
-    form = parse_qs(http.asked[0]["body"].decode())
-    assert TOKEN_PATH == http.asked[0]["path"]
-    assert http.asked[0]["writes"] is False
-    assert ["client_credentials"] == form["grant_type"]
-    assert ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"] == form["client_assertion_type"]
-
-
-def test_token_is_kept_until_shortly_before_it_expires() -> None:
-    """One token serves many calls; a minute before it expires the next one is fetched."""
-    http, clock = FakeHttp(token_answer("first"), token_answer("second")), FakeClock()
-    tokens = token_source(http, clock)
-    seen = [tokens.token()]
-    for seconds in (3539, 1, 3539):
-        clock.sleep(seconds)
-        seen.append(tokens.token())
-    assert ["first", "first", "second", "second"] == seen
-
-
-def test_rejected_token_is_fetched_once_only() -> None:
-    """Two callers whose token was rejected share the one that is fetched in its place."""
-    http = FakeHttp(token_answer("first"), token_answer("second"))
-    tokens = token_source(http)
-    first = tokens.token()
-    assert ["second", "second"] == [tokens.token(rejected=first), tokens.token(rejected=first)]
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (Answer(401, {}, b'{"error": "invalid_client"}'), SignInRefused),
-        (Answer(429, {"retry-after": "3"}, b""), Throttled),
-        (Answer(503, {}, b""), TryLater),
-        (Answer(200, {}, b"<html>"), TryLater),
-    ],
-)
-def test_token_refused(answer: Answer, expected: type[Exception]) -> None:
-    """Without a token nothing is sent to the RESTlet, and nothing is kept."""
-    http = FakeHttp(answer, token_answer("abc"))
-    tokens = token_source(http)
-    with pytest.raises(expected):
-        tokens.token()
-    assert "abc" == tokens.token()
-
-
-def test_refused_sign_in_names_the_way_out() -> None:
-    """Where NetSuite refuses the sign-in, the next action names what can be wrong, the certificate's expiry too."""
-    http = FakeHttp(Answer(401, {}, b'{"error": "invalid_client"}'))
-    tokens = token_source(http)
-    with pytest.raises(SignInRefused) as caught:
-        tokens.token()
-    assert "expired" in caught.value.next_action
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "key"),
-    [
-        ("PS256", sign_in_key()),
-        ("ES256", sign_in_key(rsa.generate_private_key(public_exponent=65537, key_size=2048))),
-        ("ES384", sign_in_key()),
-        ("ES256", PrivateKey(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")),
-        ("ES256", PrivateKey(b"no key at all")),
-    ],
-)
-def test_key_that_does_not_fit(algorithm: str, key: PrivateKey) -> None:
-    """A sign-in key that does not fit its algorithm is refused here, without a word of the key."""
-    tokens = NetSuiteTokens(settings(assertion_algorithm=algorithm), key, FakeHttp(), FakeClock())
-    with pytest.raises(SignInRefused, match=f"does not fit {algorithm}") as caught:
-        tokens.token()
-    assert caught.value.__cause__ is None

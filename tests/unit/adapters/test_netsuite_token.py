@@ -1,0 +1,107 @@
+"""Access tokens for NetSuite: how one is asked for, kept and replaced."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from clock import FakeClock
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from unit.adapters.netsuite import FakeHttp, settings
+
+from orchestrator.adapters.http import Answer
+from orchestrator.adapters.netsuite_token import PATH, NetSuiteTokens
+from states.errors import SignInRefused, Throttled, TryLater
+from states.rotation import PrivateKey
+
+
+def token_answer(value: str = "abc", expires_in: Any = 3600) -> Answer:
+    return Answer(
+        200, {}, json.dumps({"access_token": value, "expires_in": expires_in, "token_type": "Bearer"}).encode()
+    )
+
+
+def sign_in_key(key: Any = None) -> PrivateKey:
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    return PrivateKey(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def token_source(http: Any, clock: FakeClock | None = None) -> NetSuiteTokens:
+    return NetSuiteTokens(settings(assertion_algorithm="ES256"), sign_in_key(), http, clock or FakeClock())
+
+
+def test_token_request() -> None:
+    """The token is asked for as Oracle's help says, and is not a write."""
+    http = FakeHttp(token_answer("abc"))
+    tokens = token_source(http)
+    assert "abc" == tokens.token()
+    form = parse_qs(http.asked[0]["body"].decode())
+    assert PATH == http.asked[0]["path"]
+    assert http.asked[0]["writes"] is False
+    assert ["client_credentials"] == form["grant_type"]
+    assert ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"] == form["client_assertion_type"]
+
+
+def test_token_is_kept_until_shortly_before_it_expires() -> None:
+    """One token serves many calls; a minute before it expires the next one is fetched."""
+    http, clock = FakeHttp(token_answer("first"), token_answer("second")), FakeClock()
+    tokens = token_source(http, clock)
+    seen = [tokens.token()]
+    for seconds in (3539, 1, 3539):
+        clock.sleep(seconds)
+        seen.append(tokens.token())
+    assert ["first", "first", "second", "second"] == seen
+
+
+def test_rejected_token_is_fetched_once_only() -> None:
+    """Two callers whose token was rejected share the one that is fetched in its place."""
+    http = FakeHttp(token_answer("first"), token_answer("second"))
+    tokens = token_source(http)
+    first = tokens.token()
+    assert ["second", "second"] == [tokens.token(rejected=first), tokens.token(rejected=first)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Answer(401, {}, b'{"error": "invalid_client"}'), SignInRefused),
+        (Answer(429, {"retry-after": "3"}, b""), Throttled),
+        (Answer(503, {}, b""), TryLater),
+        (Answer(200, {}, b"<html>"), TryLater),
+    ],
+)
+def test_token_refused(answer: Answer, expected: type[Exception]) -> None:
+    """Without a token nothing is sent to the RESTlet, and nothing is kept."""
+    http = FakeHttp(answer, token_answer("abc"))
+    tokens = token_source(http)
+    with pytest.raises(expected):
+        tokens.token()
+    assert "abc" == tokens.token()
+
+
+def test_refused_sign_in_names_the_way_out() -> None:
+    """Where NetSuite refuses the sign-in, the next action names what can be wrong, the certificate's expiry too."""
+    http = FakeHttp(Answer(401, {}, b'{"error": "invalid_client"}'))
+    tokens = token_source(http)
+    with pytest.raises(SignInRefused) as caught:
+        tokens.token()
+    assert "expired" in caught.value.next_action
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key"),
+    [
+        ("PS256", sign_in_key()),
+        ("ES256", sign_in_key(rsa.generate_private_key(public_exponent=65537, key_size=2048))),
+        ("ES384", sign_in_key()),
+        ("ES256", PrivateKey(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")),
+        ("ES256", PrivateKey(b"no key at all")),
+    ],
+)
+def test_key_that_does_not_fit(algorithm: str, key: PrivateKey) -> None:
+    """A sign-in key that does not fit its algorithm is refused here, without a word of the key."""
+    tokens = NetSuiteTokens(settings(assertion_algorithm=algorithm), key, FakeHttp(), FakeClock())
+    with pytest.raises(SignInRefused, match=f"does not fit {algorithm}") as caught:
+        tokens.token()
+    assert caught.value.__cause__ is None
