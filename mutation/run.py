@@ -29,7 +29,7 @@ STORE: Final = (
     "tests/contract/test_journal.py",
     *(
         f"tests/contract/test_store_{what}.py"
-        for what in ("claims", "connections", "constraints", "parked", "rotations")
+        for what in ("claims", "claims_lost", "connections", "constraints", "moves", "parked", "rotations")
     ),
     f"{VALUES}[persistence]",
 )
@@ -55,7 +55,12 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
         "tests/unit/adapters/test_openair_xml.py",
         f"{VALUES}[orchestrator]",
     ),
-    "persistence.store": (*STORE, "tests/contract/test_vault.py", "tests/contract/test_store_schema.py"),
+    "persistence.store": (
+        *STORE,
+        "tests/contract/test_vault.py",
+        "tests/contract/test_store_database.py",
+        "tests/contract/test_store_schema.py",
+    ),
     "persistence.moves": STORE,
     "persistence.claims": STORE,
 }

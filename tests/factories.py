@@ -150,3 +150,10 @@ def begin(store: "Store", state: State = State.REQUESTED, *, number: int = 1, **
     _, claim = store.request_for("w1", rotation.connection, lambda _: rotation, lease=60)
     assert claim
     return carry(store, claim, state)
+
+
+def claimed(store: "Store", worker: str) -> "Claim":
+    """Whichever rotation comes next, claimed for ``worker``."""
+    claim = store.claim(worker, lease=60, now=NOW)
+    assert claim
+    return claim

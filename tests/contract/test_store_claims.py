@@ -1,4 +1,4 @@
-"""Claims: leases by the database's clock, fencing tokens, doubt."""
+"""Claims: leases by the database's clock, fencing tokens, what is claimed first."""
 
 import threading
 from collections import Counter
@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from factories import NOW, a_connection, a_rotation, add, an_id, begin, carry
+from factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, claimed
 from sqlalchemy import text
 
-from persistence.journal import PUT_OFF, TAKEN_OVER
-from persistence.store import Claim, Store
+from persistence.journal import PUT_OFF
+from persistence.store import Store
 from states.errors import Stale
 from states.rotation import HOLD_OFF
 from states.state import State
@@ -20,10 +20,10 @@ from states.state import State
 def test_a_claim_holds_the_rotation(store: Store) -> None:
     """While a lease lives nobody else gets the rotation; given back, the next one does, with a higher token."""
     add(store, a_rotation())
-    first = _claim(store, "w1")
+    first = claimed(store, "w1")
     assert store.claim("w2", lease=60, now=NOW) is None
     store.release(first)
-    second = _claim(store, "w2")
+    second = claimed(store, "w2")
     assert second.fence > first.fence
     assert first.rotation == second.rotation, "a clean give-back leaves no doubt and changes nothing"
 
@@ -40,7 +40,7 @@ def test_a_rotation_can_be_claimed_as_it_is_added(store: Store) -> None:
 def test_the_first_claim_has_the_first_token(store: Store) -> None:
     """Tokens count the claims of a rotation, however it was claimed."""
     add(store, a_rotation())
-    assert 1 == _claim(store, "w1").fence
+    assert 1 == claimed(store, "w1").fence
     store.add_connection(a_connection(name="other"))
     assert 1 == begin(store, number=2, connection="other").fence
 
@@ -57,7 +57,7 @@ def test_a_lease_is_as_long_as_was_asked(store: Store) -> None:
 def test_the_lease_is_the_databases_to_judge(store: Store) -> None:
     """However wrong a worker's own clock is, it neither gets a rotation that is held, nor loses one it holds."""
     add(store, a_rotation())
-    _claim(store, "w1")
+    claimed(store, "w1")
     assert store.claim("w2", lease=60, now=datetime(2099, 1, 1, tzinfo=UTC)) is None
 
 
@@ -71,7 +71,7 @@ def test_what_a_clock_that_was_ahead_put_out_of_reach(store: Store) -> None:
     assert held
     assert 2 == store.bring_back(NOW)
     assert [NOW + HOLD_OFF, hour, NOW] == [store.rotation(an_id(number)).available_at for number in (1, 2, 3)]
-    taken = _claim(store, "w2")
+    taken = claimed(store, "w2")
     assert (held.rotation.id, NOW) == (taken.rotation.id, taken.rotation.doubt_since)
     assert 0 == store.bring_back(NOW)
 
@@ -88,115 +88,6 @@ def test_what_is_within_reach_stays_as_it_is(store: Store) -> None:
     assert 1 == store.bring_back(NOW)
     expected = [limit, NOW + HOLD_OFF, days, days]
     assert expected == [store.rotation(an_id(number)).available_at for number in (1, 2, 3, 4)]
-
-
-def test_a_lease_that_ran_out_sets_doubt(store: Store) -> None:
-    """Taken over from a lost worker, the rotation is in doubt since that worker's last write, and the journal tells."""
-    lost = begin(store, State.KEY_GENERATED)
-    store.renew(lost, lease=-1)
-    now = NOW + timedelta(minutes=1)
-    taken = store.claim("w2", lease=60, now=now)
-    assert taken
-    until = now + HOLD_OFF
-    expected = replace(
-        lost.rotation, version=lost.rotation.version + 1, updated_at=now, doubt_since=NOW, in_flight_until=until
-    )
-    assert expected == taken.rotation == store.rotation(an_id(1))
-    last = store.journal(an_id(1))[-1]
-    detail = {"from": "w1", "until": until.isoformat()}
-    assert (TAKEN_OVER, "w2", detail, now) == (last.event, last.actor, last.detail, last.at)
-    assert last.seq == store.verify_journal()
-
-
-def test_doubt_is_not_set_later_than_it_was(store: Store) -> None:
-    """A rotation that was in doubt already stays in doubt since then."""
-    lost = begin(store, State.KEY_GENERATED)
-    since = NOW - timedelta(hours=1)
-    lost = store.advance(lost, replace(lost.rotation, doubt_since=since), event=PUT_OFF, detail={}, lease=-1)
-    assert since == _claim(store, "w2").rotation.doubt_since
-
-
-def test_what_is_in_flight_is_waited_for_no_shorter_than_it_was(store: Store) -> None:
-    """A take-over by a worker whose clock is slow leaves the later end of what may still take effect."""
-    lost = begin(store, State.KEY_GENERATED)
-    until = NOW + timedelta(hours=1)
-    lost = store.advance(lost, replace(lost.rotation, in_flight_until=until), event=PUT_OFF, detail={}, lease=-1)
-    assert until == _claim(store, "w2").rotation.in_flight_until
-
-
-def test_a_worker_that_takes_over_from_itself_is_in_doubt_too(store: Store) -> None:
-    """A restarted worker may have the same name: it does not know what it had sent before."""
-    store.renew(begin(store, State.KEY_GENERATED), lease=-1)
-    assert NOW == _claim(store, "w1").rotation.doubt_since
-
-
-def test_a_late_worker_is_fenced_off(store: Store) -> None:
-    """After a take-over, nothing that the lost worker does reaches the store."""
-    lost = begin(store, State.KEY_GENERATED)
-    store.renew(lost, lease=-1)
-    taken = _claim(store, "w2")
-    late = Claim(taken.rotation, lost.worker, lost.fence, taken.journal)  # even if it had read the newest version
-    for do in (
-        lambda: carry(store, late, State.UPLOADED_TO_NETSUITE),
-        lambda: store.renew(late, lease=60),
-        lambda: store.release(late),
-    ):
-        with pytest.raises(Stale):
-            do()
-    assert State.UPLOADED_TO_NETSUITE is carry(store, taken, State.UPLOADED_TO_NETSUITE).rotation.state
-
-
-def test_a_worker_of_the_same_name_is_another_one(store: Store) -> None:
-    """It is the token that tells a restarted worker from the one before it, not the name."""
-    lost = begin(store, State.KEY_GENERATED)
-    store.renew(lost, lease=-1)
-    taken = _claim(store, lost.worker)
-    late = Claim(taken.rotation, lost.worker, lost.fence, taken.journal)
-    for do in (
-        lambda: carry(store, late, State.UPLOADED_TO_NETSUITE),
-        lambda: store.ensure_held(late),
-        lambda: store.renew(late, lease=60),
-        lambda: store.release(late),
-    ):
-        with pytest.raises(Stale):
-            do()
-    store.ensure_held(taken)
-
-
-def test_a_worker_holds_each_rotation_by_itself(store: Store) -> None:
-    """What a worker does with one of its rotations does nothing to another one, though name and token are the same."""
-    store.add_connection(a_connection(name="other"))
-    one, other = begin(store, number=1), begin(store, number=2, connection="other")
-    assert (one.worker, one.fence, one.rotation.version) == (other.worker, other.fence, other.rotation.version)
-    one = carry(store, one, State.KEY_GENERATED)
-    assert other.rotation == store.rotation(an_id(2))
-    store.renew(one, lease=-1)
-    assert store.claim("w2", lease=60, now=NOW, rotation_id=an_id(2)) is None
-    taken = _claim(store, "w2")
-    assert an_id(1) == taken.rotation.id
-    store.ensure_held(other)
-    with pytest.raises(Stale):
-        store.ensure_held(one)
-    store.release(taken)
-    store.ensure_held(other)
-    assert State.KEY_GENERATED is carry(store, other, State.KEY_GENERATED).rotation.state
-    assert store.claim("w3", lease=60, now=NOW, rotation_id=an_id(2)) is None
-    assert store.claim("w3", lease=60, now=NOW, rotation_id=an_id(1))
-
-
-def test_a_claim_is_held_until_another_has_it(store: Store) -> None:
-    """Asked before each write to the other systems: a lease that ran out is enough only once somebody took over."""
-    claim = begin(store, State.KEY_GENERATED)
-    store.ensure_held(claim)
-    store.renew(claim, lease=-1)
-    store.ensure_held(claim)
-    taken = _claim(store, "w2")
-    with pytest.raises(Stale):
-        store.ensure_held(claim)
-    store.ensure_held(taken)
-    store.release(taken)
-    with pytest.raises(Stale):
-        store.ensure_held(taken)
 
 
 def test_what_was_given_back_is_not_held_any_more(store: Store) -> None:
@@ -225,7 +116,7 @@ def test_a_move_keeps_or_drops_the_lease(store: Store) -> None:
     claim = begin(store, State.KEY_GENERATED)
     assert store.claim("w2", lease=60, now=NOW) is None
     carry(store, claim, State.UPLOADED_TO_NETSUITE, lease=0)
-    assert State.UPLOADED_TO_NETSUITE is _claim(store, "w2").rotation.state
+    assert State.UPLOADED_TO_NETSUITE is claimed(store, "w2").rotation.state
 
 
 @pytest.mark.parametrize("has_index", [True, False])
@@ -318,12 +209,6 @@ def test_processes_share_the_database(store: Store, url: str) -> None:
         assert other.claim("w2", lease=60, now=NOW) is None
     finally:
         other.close()
-
-
-def _claim(store: Store, worker: str) -> Claim:
-    claim = store.claim(worker, lease=60, now=NOW)
-    assert claim
-    return claim
 
 
 def _at_once(work: Callable[[str], None]) -> None:

@@ -1,14 +1,10 @@
 """The tables: made by migrations, the same as the models say, checked before they are used."""
 
 import logging
-import os
-import stat
-import sys
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +18,7 @@ from persistence import models, rows, schema
 from persistence.database import Database
 from persistence.store import Store
 from states.connection import NetSuiteSettings
-from states.errors import InvalidSettings, TryLater, Unknown
+from states.errors import InvalidSettings
 
 SIGN_IN: dict[str, Any] = {"client_id": "client", "certificate_id": "kid"}
 
@@ -99,24 +95,6 @@ def test_two_connections_for_one_account_are_not_migrated(url: str) -> None:
     store.migrate()
     store.check()
     store.close()
-
-
-def test_the_databases_clock(store: Store) -> None:
-    """It is asked anew each time, and tells UTC."""
-    first, second = store.now(), store.now()
-    assert first <= second
-    assert (timedelta(0), True) == (first.utcoffset(), abs(datetime.now(UTC) - second) < timedelta(minutes=1))
-
-
-def test_a_closed_store_holds_no_connection(store: Store) -> None:
-    """Every connection to the database is given up; what is used again is opened again."""
-    store.now()
-    opened = [store._database._engine.pool.checkedin()]
-    for _ in range(2):
-        store.close()
-        opened.append(store._database._engine.pool.checkedin())
-    assert [True, False, False] == [number > 0 for number in opened]
-    assert "acme" == store.connection("acme").name
 
 
 def test_many_may_migrate_at_once(url: str) -> None:
@@ -223,107 +201,6 @@ def test_a_database_of_a_newer_keyturn(store: Store) -> None:
         tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(InvalidSettings, match="newer Keyturn"):
         store.check()
-
-
-@pytest.mark.parametrize(
-    "url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "sqlite+pysqlcipher:///x", "nonsense", ""]
-)
-def test_what_is_no_store(url: str) -> None:
-    """Other databases, a database in memory and what is no URL are refused at once, in a sentence."""
-    with pytest.raises(InvalidSettings, match="sqlite:///PATH"):
-        Store(url)
-
-
-def test_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the driver, the error says how to install it from the checkout."""
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(InvalidSettings, match="package psycopg") as caught:
-        Store("postgresql://127.0.0.1/keyturn")
-    assert "`pip install '.[postgresql]'`" in caught.value.next_action
-
-
-def test_a_password_is_not_told() -> None:
-    """A server that cannot be reached is named without its password, and nothing was changed."""
-    store = Store("postgresql://keyturn:hunter2@127.0.0.1:1/keyturn")
-    with pytest.raises(TryLater, match=r"keyturn:\*\*\*@127.0.0.1:1") as caught:
-        store.check()
-    assert "hunter2" not in str(caught.value)
-    with pytest.raises(TryLater) as later:
-        store.now()
-    assert "hunter2" not in str(later.value)
-
-
-def test_the_file_is_its_users_alone(tmp_path: Path) -> None:
-    """SQLite's files can be read by nobody else, whatever the umask; so can the folder, where it was made for them."""
-    folder = tmp_path / "new" / "data"
-    before = os.umask(0)
-    try:
-        store = Store(f"sqlite:///{folder / 'keyturn.db'}")
-        store.migrate()
-        store.add_connection(a_connection())
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
-        store.close()
-    finally:
-        os.umask(before)
-    assert {"keyturn.db": 0o600, "keyturn.db-wal": 0o600, "keyturn.db-shm": 0o600} == modes
-    assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
-
-
-def test_sqlite_keeps_what_it_committed(tmp_path: Path) -> None:
-    """Every connection writes ahead, waits for the disk, minds foreign keys and overwrites what it erases."""
-    store = Store(f"sqlite:///{tmp_path / 'a%20b #?.db'}")
-    store.migrate()
-    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
-    for transaction in (store._database.reading, store._database.writing):
-        with transaction() as tx:
-            found = {name: tx.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in wanted}
-        assert wanted == found
-    store.close()
-    assert (tmp_path / "a%20b #?.db").exists()
-
-
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    """Another program's file is named, and left as it is."""
-    file = tmp_path / "notes.txt"
-    file.write_text("Not a database, but long enough to be looked at as if it were one. " * 20)
-    before = file.read_bytes()
-    store = Store(f"sqlite:///{file}")
-    for use in (store.check, store.migrate, store.connections):
-        with pytest.raises(InvalidSettings, match=r"notes\.txt is not an SQLite database"):
-            use()
-    store.close()
-    assert before == file.read_bytes()
-
-
-def test_a_busy_database_is_tried_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where another process does not end its transaction, a write is TryLater, and nothing was changed."""
-    url = f"sqlite:///{tmp_path / 'keyturn.db'}"
-    monkeypatch.setattr("persistence.database.PATIENCE", 0.01)
-    one, other = Store(url), Store(url)
-    one.migrate()
-    with one._database.writing(), pytest.raises(TryLater, match="locked"):
-        other.add_connection(a_connection())
-    assert [] == other.connections()
-    one.close()
-    other.close()
-
-
-@pytest.mark.parametrize("url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
-def test_a_lost_server_is_told_apart(store: Store) -> None:
-    """A connection that is cut before the commit is TryLater, in the commit Unknown; the next use makes a new one."""
-
-    def cut_off(*, goes_on: bool) -> None:
-        with store._database.writing() as tx, store._database.writing() as other:
-            process = tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-            other.exec_driver_sql(f"SELECT pg_terminate_backend({process}, 5000)")
-            if goes_on:
-                tx.exec_driver_sql("SELECT 1")
-
-    with pytest.raises(TryLater):
-        cut_off(goes_on=True)
-    with pytest.raises(Unknown):
-        cut_off(goes_on=False)
-    assert ["acme"] == [connection.name for connection in store.connections()]
 
 
 def test_rows_show_no_secret() -> None:
