@@ -4,17 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import (
-    NOW,
-    a_candidate,
-    a_connection,
-    a_rotation,
-    advance_to,
-    an_id,
-    begin,
-    carry,
-    next_move,
-)
+from factories import NOW, a_candidate, a_connection, a_rotation, advance_to, an_id, begin, carry, next_move
 from sqlalchemy.exc import IntegrityError
 
 from persistence.journal import PUT_OFF

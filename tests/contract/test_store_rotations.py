@@ -5,17 +5,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from factories import (
-    NOW,
-    a_certificate,
-    a_connection,
-    a_rotation,
-    add,
-    advance_to,
-    an_id,
-    begin,
-    carry,
-)
+from factories import NOW, a_certificate, a_connection, a_rotation, add, advance_to, an_id, begin, carry
 from sqlalchemy.exc import IntegrityError
 
 from persistence.journal import ABANDON, UNKNOWN
