@@ -1,10 +1,11 @@
 """A simulator and a Keyturn connected to it, anew for each test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from home import NAME, connect, keyturn
+from integration.carrying import Carry, Rotate
 
 from orchestrator.bootstrap import App
 from simulator import Simulator
@@ -25,7 +26,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -
 
 
 @pytest.fixture
-def rotate(app: App) -> Callable[[], Rotation]:
+def rotate(app: App) -> Rotate:
     """Rotate the connection in this process, as far as it goes."""
 
     def run() -> Rotation:
@@ -38,7 +39,7 @@ def rotate(app: App) -> Callable[[], Rotation]:
 
 
 @pytest.fixture
-def carry(app: App) -> Callable[[Rotation], Rotation]:
+def carry(app: App) -> Carry:
     """Carry a rotation on in this process, as far as it goes."""
 
     def run(rotation: Rotation) -> Rotation:

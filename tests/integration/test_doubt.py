@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 from home import NAME
+from integration.away import lose_evidence
+from integration.carrying import Carry, Rotate
 from judge import installed, saved
 
 from orchestrator.bootstrap import App
@@ -13,11 +15,9 @@ from orchestrator.engine import Engine
 from orchestrator.heart import Heart
 from persistence.journal import UNKNOWN, Entry
 from simulator import Fault, Simulator
-from states.errors import Stale, TryLater
-from states.rotation import HOLD_OFF, Confirmation, Rotation
+from states.errors import Stale
+from states.rotation import HOLD_OFF, Confirmation
 from states.state import State
-
-Rotate = Callable[[], Rotation]
 
 
 def test_a_lost_install_is_told_with_its_evidence(app: App, simulator: Simulator, rotate: Rotate) -> None:
@@ -50,7 +50,7 @@ def test_a_lost_save_is_told_with_its_evidence(app: App, simulator: Simulator, r
 
 
 def test_an_add_that_lands_late_lands_beside_another(
-    app: App, simulator: Simulator, rotate: Rotate, carry: Callable[[Rotation], Rotation]
+    app: App, simulator: Simulator, rotate: Rotate, carry: Carry
 ) -> None:
     """The first Add lands after the second: OpenAir has two Preferences then, and both are kept up."""
     late: list[Callable[[], None]] = []
@@ -117,14 +117,7 @@ def test_a_loss_that_cannot_be_stored_ends_the_turn(
     asked, claim = app.rotations.request_for("first", NAME, actor="tester", lease=15)
     assert claim
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
-    advance = app.store.advance
-
-    def away(*args: object, event: str, **kwargs: object) -> object:
-        if event == UNKNOWN:
-            raise TryLater("The database is away.")
-        return advance(*args, event=event, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(app.store, "advance", away)
+    lose_evidence(monkeypatch, app.store)
     with app.engine() as engine:
         with pytest.raises(Stale, match="The database is away"):
             engine.run(claim)

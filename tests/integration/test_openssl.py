@@ -2,21 +2,18 @@
 
 import base64
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from home import NAME
+from integration.carrying import Rotate
 
 from orchestrator.bootstrap import App
 from simulator import Simulator
 from states.connection import Algorithm
-from states.rotation import Rotation
 from states.state import State
-
-Rotate = Callable[[], Rotation]
 
 
 @pytest.fixture(params=[Algorithm.RSA_3072, Algorithm.EC_P256], autouse=True)

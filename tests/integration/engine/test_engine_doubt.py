@@ -2,10 +2,10 @@
 
 import logging
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from factories import NOW
+from integration.away import lose_evidence
 from integration.engine.stage import Stage, extra, lose_patience
 from integration.engine.systems import CALL
 
@@ -79,14 +79,7 @@ def test_a_doubt_that_stays_is_put_off(stage: Stage) -> None:
 
 def test_a_doubt_that_cannot_be_stored_lets_the_rotation_go(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is away when an answer is lost: Stale is raised, telling why, and the cause is kept."""
-    advance = stage.store.advance
-
-    def away(*args: Any, event: str, **kwargs: Any) -> object:
-        if event == UNKNOWN:
-            raise TryLater("The database is away.")
-        return advance(*args, event=event, **kwargs)
-
-    monkeypatch.setattr(stage.store, "advance", away)
+    lose_evidence(monkeypatch, stage.store)
     stage.systems.troubles["install"].append(Unknown())
     with pytest.raises(Stale, match="The database is away") as told:
         stage.run(State.KEY_GENERATED)

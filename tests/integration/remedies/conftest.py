@@ -1,7 +1,8 @@
 """Rotations that wait for a remedy."""
 
 import pytest
-from integration.remedies.stage import NO_SAVE, LaterClock, Rotate
+from integration.carrying import Rotate
+from integration.remedies.stage import NO_SAVE, LaterClock
 
 from orchestrator.bootstrap import App
 from simulator import Simulator

@@ -1,15 +1,11 @@
 """What remedies are tried with: a fault that parks a rotation between both sides, a clock to put forward."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from home import ImpatientClock
 
 from simulator import Fault
-from states.rotation import Rotation
 
-Rotate = Callable[[], Rotation]
-Carry = Callable[[Rotation], Rotation]
 NO_SAVE = Fault("openair.api", "401", action="Modify", times=None)
 """OpenAir can be read, but not saved to."""
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from home import NAME
-from integration.remedies.stage import Carry, Rotate
+from integration.carrying import Carry, Rotate
 from judge import assert_openair_came_second
 
 from orchestrator.bootstrap import App

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 from home import NAME
+from integration.carrying import Carry
 from integration.remedies.evidence import events, kept_keys, without_key
-from integration.remedies.stage import Carry, LaterClock
+from integration.remedies.stage import LaterClock
 from judge import assert_openair_came_second, installed, saved
 
 from orchestrator.bootstrap import App

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 from home import NAME
+from integration.carrying import Carry
 from integration.remedies.evidence import events
-from integration.remedies.stage import Carry, LaterClock
+from integration.remedies.stage import LaterClock
 from judge import assert_openair_came_second, installed
 
 from orchestrator.bootstrap import App

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 from home import NAME
+from integration.carrying import Carry, Rotate
 from integration.remedies.evidence import events
-from integration.remedies.stage import NO_SAVE, Carry, LaterClock, Rotate
+from integration.remedies.stage import NO_SAVE, LaterClock
 from judge import installed
 
 from orchestrator.bootstrap import App
