@@ -141,6 +141,11 @@ def options_for(known: Credentials, folder: Path) -> dict[str, str]:
     }
 
 
+def rotate(home: Home) -> Run:
+    """Rotate the connection; what comes of it is told in JSON."""
+    return home("rotate", NAME, "-o", "json")
+
+
 def error(run: Run) -> dict[str, Any]:
     """The error that a command with ``-o json`` told on stderr."""
     return dict(json.loads(run.stderr.strip().splitlines()[-1])["error"])

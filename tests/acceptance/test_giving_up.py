@@ -1,0 +1,115 @@
+"""A rotation that is not to go on as it would: parked, abandoned, restored or adopted on a person's word."""
+
+import json
+
+from acceptance.terminal import NAME, Home, error, rotate
+from judge import assert_openair_came_second
+
+from simulator import Fault, Simulator
+
+
+def test_parked(connected: Home, simulator: Simulator) -> None:
+    """A rotation that nobody took up yet is stopped on a person's word; explain tells who and why, and what then."""
+    rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()
+    stopped = connected("rotation", "park", rotation, "--reason", "the wrong one", "-o", "json")
+    failure = json.loads(stopped.stdout)["failure"]
+    assert (0, "PARKED_BY_PERSON") == (stopped.returncode, failure["code"])
+    assert failure["message"].endswith(" parked it: the wrong one.")
+    again = connected("rotation", "park", rotation, "-o", "json")
+    assert (6, "ILLEGAL_MOVE") == (again.returncode, error(again)["code"])
+    told = connected("rotation", "explain", rotation).stdout
+    assert {True} == {f"keyturn rotation {verb} {rotation}" in told for verb in ("resume", "abandon")}
+    assert 0 == connected("rotation", "abandon", rotation, "--yes").returncode
+    assert [] == simulator.history.entries()
+
+
+def test_abandoned(connected: Home, simulator: Simulator) -> None:
+    """A rotation whose key is spoilt is given up on a person's word, which frees its connection for another."""
+    simulator.netsuite.record.reset("missing")
+    rotation = error(rotate(connected))["rotation"]
+    simulator.netsuite.record.reset("placeholder")
+    connected.alter("UPDATE certificates SET sealed_key = zeroblob(64) WHERE sealed_key IS NOT NULL")
+    unasked = connected("rotation", "abandon", rotation, "-o", "json")
+    assert (2, "INVALID_INPUT", 6) == (unasked.returncode, error(unasked)["code"], rotate(connected).returncode)
+    given_up = connected("rotation", "abandon", rotation, "--reason", "spoilt", "--yes", "-o", "name")
+    assert (0, rotation) == (given_up.returncode, given_up.stdout.strip())
+    assert 0 == rotate(connected).returncode
+    again = connected("rotation", "abandon", rotation, "--yes", "-o", "json")
+    assert (6, "ILLEGAL_MOVE") == (again.returncode, error(again)["code"])
+
+
+def stuck(home: Home, simulator: Simulator) -> str:
+    """A second rotation, parked between both sides because OpenAir can be read but not saved to; its id."""
+    assert 0 == rotate(home).returncode
+    simulator.faults.add(Fault("openair.api", "401", action="Modify", times=None))
+    parked = rotate(home)
+    assert "NetSuite took the new key" in error(parked)["kept"]
+    return str(error(parked)["rotation"])
+
+
+def test_restored(connected: Home, simulator: Simulator) -> None:
+    """A rotation that is stuck between both sides is given up on a person's word, and imports are accepted again."""
+    rotation = stuck(connected, simulator)
+    assert str(simulator.imports.send()).startswith("Error:")
+    assert f"keyturn rotation restore {rotation}" in connected("rotation", "explain", rotation).stdout
+    unasked = connected("rotation", "restore", rotation, "-o", "json")
+    assert (2, "Repeat the command with --yes.") == (unasked.returncode, error(unasked)["next_action"])
+
+    # Two rotations of the same second differ only after an id's first eight characters.
+    restored = connected("rotation", "restore", rotation[:20], "--reason", "OpenAir is stuck", "--yes")
+    assert (0, "") == (restored.returncode, restored.stderr)
+    assert restored.stdout.startswith(f"restored       {rotation}\n")
+    assert ("project=T", 0) == (simulator.imports.send(), connected("health").returncode)
+    assert_openair_came_second(simulator.history.entries())
+
+    again = connected("rotation", "restore", rotation, "--yes", "-o", "json")
+    assert (6, "ILLEGAL_MOVE", "Nothing was changed.") == (again.returncode, error(again)["code"], error(again)["kept"])
+
+
+def test_an_ending_is_told_everywhere(connected: Home, simulator: Simulator) -> None:
+    """list, show, explain, journal and watch tell that a rotation was restored, and nothing is left to do."""
+    rotation = stuck(connected, simulator)
+    assert 0 == connected("rotation", "restore", rotation, "--yes").returncode
+    listed = connected("rotation", "list", "--state", "Failed").stdout
+    assert "restored [SIGN_IN_REFUSED]" in listed
+    shown = connected("rotation", "show", rotation).stdout
+    assert "Both sides held the previous certificate again when the rotation was closed." in shown
+    explained = connected("rotation", "explain", rotation).stdout
+    assert "restored by " in explained
+    assert "Nothing to do: the rotation was given up, and both sides hold the previous certificate again." in explained
+    assert "restore" in connected("rotation", "journal", rotation).stdout
+    assert "restored" == connected.json("rotation", "show", rotation)["ending"]
+    watched = connected("rotation", "watch", rotation)
+    assert (1, True) == (watched.returncode, "Restored in" in watched.stdout)
+
+
+def test_an_unfinished_restore_is_finished(connected: Home, simulator: Simulator) -> None:
+    """A restore whose request was lost says that it is not finished; the same command again finishes it."""
+    rotation = stuck(connected, simulator)
+    simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))
+    lost = connected("rotation", "restore", rotation, "--yes", "-o", "json")
+    told = error(lost)
+    assert (7, "RESTORE_UNFINISHED") == (lost.returncode, told["code"])
+    assert "It was sent and may have been done" in told["kept"]
+    assert f"`keyturn rotation restore {rotation}`" in told["next_action"]
+    assert f"→ keyturn rotation restore {rotation}" in connected("rotation", "explain", rotation).stdout
+    assert 0 == connected("rotation", "restore", rotation, "--yes").returncode
+
+
+def test_adopted(connected: Home, simulator: Simulator) -> None:
+    """A certificate that somebody else put into both systems is accepted; into one of them only, it is not."""
+    assert 0 == rotate(connected).returncode
+    record = simulator.netsuite.record
+    record.reset("foreign")
+    parked = rotate(connected)
+    rotation = error(parked)["rotation"]
+    assert f"`keyturn rotation adopt {rotation}`" in error(parked)["next_action"]
+    half = connected("rotation", "adopt", rotation, "--yes", "-o", "json")
+    assert (1, "DRIFT", "Nothing was changed.") == (half.returncode, error(half)["code"], error(half)["kept"])
+
+    assert record.held
+    simulator.openair.settings.save_outside(record.held.pair.certificate_pem())
+    adopted = connected("rotation", "adopt", rotation, "--yes", "-o", "json")
+    assert (0, "adopted") == (adopted.returncode, json.loads(adopted.stdout)["ending"])
+    assert record.fingerprint == connected.json("connection", "show", NAME)["certificate"]["fingerprint"]
+    assert (0, "project=T") == (connected("health").returncode, simulator.imports.send())
