@@ -17,7 +17,8 @@ from states.errors import ForeignRotation, KeyturnError, ParkedByPerson, Rotatio
 from states.rotation import Candidate, Rotation
 from states.state import State
 from states.table import FAIL, NEXT, RESUME
-from tests.model.stage import A_MOMENT, A_WHILE, LEASE, Diverged, Mute, Systems, Worker
+from tests.model.systems import Mute, Systems
+from tests.model.worker import A_MOMENT, A_WHILE, LEASE, Diverged, Worker
 
 MODEL: Final = Path(__file__).parents[2] / "model" / "rotation.pml"
 ADA: Final = 2

@@ -21,7 +21,7 @@ from factories import a_connection
 from orchestrator import patience
 from persistence.store import Store
 from tests.model.replay import CALLS, MODEL, Event, Replay
-from tests.model.stage import Diverged
+from tests.model.worker import Diverged
 
 BATCHES, RUNS = 6, 38
 """Random runs: so many batches of so many."""
