@@ -16,7 +16,8 @@ from simulator import Simulator
 from states.state import State
 from tests.faults import wire
 from tests.faults.actors import stand
-from tests.faults.schedule import LEASE, NAMES, Schedule
+from tests.faults.deeds import NAMES
+from tests.faults.schedule import LEASE, Schedule
 from tests.faults.tally import SEED, WHOLE
 from tests.faults.world import World
 
