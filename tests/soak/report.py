@@ -9,7 +9,7 @@ MEBIBYTE: Final = 1024
 """In the KiB that memory is told in."""
 WARM: Final = 300.0
 """Seconds after which a worker has everything that it needs."""
-GROWTH: Final = 4 * MEBIBYTE
+GROWTH: Final = MEBIBYTE
 """How much a warm worker's memory may differ from one quarter of its time to the last."""
 
 
