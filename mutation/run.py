@@ -15,8 +15,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Final
 
-from operators import Mutant, mutants
-from trials import ROOT, Trial, Verdict, die_with_parent
+from forks import die_with_parent
+from mutants import Mutant, mutants
+from trials import ROOT, Trial, Verdict
 
 DRAWN: Final = "tests/unit/test_generate.py::test_the_repository_is_up_to_date"
 VALUES: Final = "tests/unit/test_values.py::test_values_are_frozen"

@@ -6,23 +6,14 @@ decorator, a default) is imported anew with the change; so is a function that di
 survives.
 """
 
-import ctypes
 import gc
 import importlib
 import importlib.abc
 import importlib.machinery
 import inspect
-import io
 import os
-import pickle
-import select
-import shutil
-import signal
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,14 +21,13 @@ from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final
 
 import pytest
+from forks import forked
 from hypothesis import Phase, settings
-from operators import Mutant
+from mutants import Mutant
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 LONGEST_TEST: Final = 30
 """Seconds after which a test fails: by then the mutant runs for ever. Every test takes less than one."""
-LONGEST_RUN: Final = 600.0
-"""Seconds after which a run that no test's end stops is ended from outside."""
 HEAVY: Final = ("cryptography.x509", "requests", "responses", "alembic.command", "sqlmodel", "tenacity")
 """Others' libraries that take long to import: once, not in each fork."""
 PYTEST: Final = (
@@ -45,8 +35,6 @@ PYTEST: Final = (
     *("-o", "addopts=", "--import-mode=importlib", "--strict-config", "--capture=no", f"--timeout={LONGEST_TEST}"),
     *("-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not postgresql and not root and not node"),
 )
-
-_PR_SET_PDEATHSIG: Final = 1
 
 
 class TestsFail(Exception):
@@ -79,7 +67,7 @@ class Trial:
             importlib.import_module(library)
         settings.register_profile("mutants", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate])
         settings.load_profile("mutants")
-        killers = _forked(self._change_where_they_stand, longest=None)
+        killers = forked(self._change_where_they_stand, longest=None)
         self.killers += [killer for killer in killers if killer]
         return [
             Verdict(mutant, self._import_anew(mutant.module, code) if killer is None else killer)
@@ -100,13 +88,13 @@ class Trial:
 
         def loop(session: pytest.Session) -> None:
             sys.setprofile(None)
-            failed[:] = filter(None, [_forked(lambda: _first_failure(session))])
+            failed[:] = filter(None, [forked(lambda: _first_failure(session))])
             functions = _functions_of(self.file)
             original = compile(self.file.read_text(), str(self.file), "exec", dont_inherit=True)
             gc.freeze()  # so that a fork need not copy what nobody changes
             for _, code in [] if failed else self.mutants:
                 changed = _changed_functions(original, code, functions)
-                killer = _forked(partial(self._try, session, changed)) if changed else None
+                killer = forked(partial(self._try, session, changed)) if changed else None
                 if not killer and any(function.__code__ in called for function, _ in changed):
                     killer = None
                 self._remember(killer)
@@ -127,7 +115,7 @@ class Trial:
     # --- in a fork that has imported nothing
 
     def _import_anew(self, module: str, code: CodeType) -> str:
-        killer = _forked(partial(self._collect_and_try, _Importer(module, code)))
+        killer = forked(partial(self._collect_and_try, _Importer(module, code)))
         self._remember(killer)
         return killer
 
@@ -259,65 +247,3 @@ class _Importer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Run the changed code."""
         exec(self._code, module.__dict__)  # noqa: S102 - that is what a loader does
-
-
-# --- forks ------------------------------------------------------------------------------------------------------------
-
-
-def _forked(work: Callable[[], Any], longest: float | None = LONGEST_RUN) -> Any:
-    """What ``work`` returns in a process of its own, or how that ended without a result. Raises what it raises."""
-    reading, writing = os.pipe()
-    folder = tempfile.mkdtemp(prefix="keyturn-mutant-")
-    pid = os.fork()
-    if pid == 0:
-        _child(work, writing, folder)
-    os.close(writing)
-    try:
-        result = pickle.loads(_read(reading, longest) or pickle.dumps("crashed"))  # noqa: S301 - our child wrote it
-    except TimeoutError:
-        return "timed out"
-    finally:
-        os.close(reading)
-        with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        shutil.rmtree(folder, ignore_errors=True)
-    if isinstance(result, Exception):
-        raise result
-    return result
-
-
-def die_with_parent() -> None:
-    """Leave nothing running when the parent is killed (Linux; elsewhere it would end by itself, later)."""
-    with suppress(AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _child(work: Callable[[], Any], writing: int, folder: str) -> None:
-    """Do the work in silence, and end here."""
-    try:
-        os.setsid()
-        die_with_parent()
-        os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
-        try:
-            result = work()
-        except Exception as error:  # noqa: BLE001 - raised by the parent
-            result = error
-        with io.FileIO(writing, "w", closefd=False) as pipe:
-            pipe.write(pickle.dumps(result))
-    finally:
-        os._exit(0)
-
-
-def _read(pipe: int, longest: float | None) -> bytes:
-    deadline = longest and time.monotonic() + longest
-    parts = b""
-    while select.select([pipe], [], [], deadline and max(0, deadline - time.monotonic()))[0]:
-        part = os.read(pipe, 1 << 16)
-        if not part:
-            return parts
-        parts += part
-    raise TimeoutError

@@ -19,7 +19,7 @@ def mutation() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(FOLDER)
         yield importlib.import_module("run")
-        for name in ("run", "operators", "trials"):
+        for name in ("run", "forks", "mutants", "operators", "trials"):
             del sys.modules[name]
 
 
