@@ -143,30 +143,42 @@ def _look(rotation: Rotation, ports: Ports) -> Confirmation | None:
     except NotConfirmed as error:
         ports.turn.saw("NetSuite signed with another key.")
         if not _may_replace(rotation, ports):
-            raise _put_back() if is_previous else ForeignRotation() from error
+            raise _foreign(rotation, is_previous=is_previous) from error
         return None
     ports.turn.saw("NetSuite signed with the candidate.")
     return found
 
 
-def _put_back() -> ForeignRotation:
-    """NetSuite proved the candidate, and signs with its predecessor now: only a person can find out why."""
-    return ForeignRotation(
-        "NetSuite signs with the previous certificate again: somebody put it back, or NetSuite shows the new one late.",
-        next_action=(
-            "Run `keyturn rotation resume ID` to look again. If somebody put it back, find out who, and choose: "
-            "`keyturn rotation adopt ID` keeps it, once OpenAir holds it too; `keyturn rotation resume ID --overwrite` "
-            "puts Keyturn's candidate in its place."
-        ),
-    )
+def _foreign(rotation: Rotation, *, is_previous: bool) -> ForeignRotation:
+    if is_previous:  # NetSuite proved the candidate before: only a person can find out why it no longer does
+        return ForeignRotation(
+            "NetSuite signs with the previous certificate again: somebody put it back, or NetSuite shows the new one "
+            "late.",
+            next_action=(
+                "Run `keyturn rotation resume ID` to look again. If somebody put it back, find out who, and choose: "
+                "`keyturn rotation adopt ID` keeps it, once OpenAir holds it too; `keyturn rotation resume ID "
+                "--overwrite` puts Keyturn's candidate in its place."
+            ),
+        )
+    if rotation.previous is None and rotation.confirmation is None:
+        return ForeignRotation(
+            "NetSuite signs already, with a key that Keyturn did not make: imports may rest on it.",
+            next_action=(
+                "Choose: `keyturn rotation adopt ID` keeps that certificate until it is due, once OpenAir holds it "
+                "too; `keyturn rotation resume ID --overwrite` puts Keyturn's candidate in its place."
+            ),
+        )
+    return ForeignRotation()
 
 
 def _may_replace(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> bool:
-    """Whether what is in the record is nobody's: a person said so, nothing was expected there, or the placeholder.
+    """Whether what is in the record is nobody's: a person said so, nothing rests on it, or the placeholder.
 
     ``is_mute``: NetSuite could not sign with it. In doubt, that may also be our own install, not usable so far.
     """
-    if rotation.may_overwrite or (rotation.previous is None and rotation.confirmation is None):
+    # A first set-up replaces what nobody can sign with. What NetSuite signs with may be what imports rest on.
+    is_unused = is_mute and rotation.previous is None and rotation.confirmation is None
+    if rotation.may_overwrite or is_unused:
         return True
     record = ports.netsuite.report().record
     if record is None:

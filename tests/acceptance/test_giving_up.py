@@ -113,3 +113,19 @@ def test_adopted(connected: Home, simulator: Simulator) -> None:
     assert (0, "adopted") == (adopted.returncode, json.loads(adopted.stdout)["ending"])
     assert record.fingerprint == connected.json("connection", "show", NAME)["certificate"]["fingerprint"]
     assert (0, "project=T") == (connected("health").returncode, simulator.imports.send())
+
+
+def test_a_certificate_in_use_is_kept(connected: Home, simulator: Simulator) -> None:
+    """The first run parks where the vendor's own certificate is in use; adopted, it stays until it is due."""
+    record = simulator.netsuite.record
+    record.reset("valid")
+    assert record.held
+    simulator.openair.settings.save_outside(record.held.pair.certificate_pem())
+    parked = connected("run-due", "-o", "json")
+    assert (3, "FOREIGN_ROTATION") == (parked.returncode, error(parked)["code"])
+    assert "NetSuite signs already" in error(parked)["message"]
+    assert "project=T" == simulator.imports.send()
+    assert 0 == connected("rotation", "adopt", error(parked)["rotation"], "--yes").returncode
+    assert (1, 0) == (connected("needs-rotation", NAME).returncode, connected("health").returncode)
+    assert 0 == connected("run-due").returncode
+    assert (record.held.pair.fingerprint, "project=T") == (record.fingerprint, simulator.imports.send())

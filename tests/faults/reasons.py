@@ -34,6 +34,19 @@ def _signs_with_an_earlier_one(history: Sequence[Entry]) -> bool:
     return signed[-1] != installed[-1] and signed[-1] in installed
 
 
+def _signs_without_us(history: Sequence[Entry]) -> bool:
+    """Nothing was installed before the last signature, or somebody else has been there."""
+    signed = [place for place, entry in enumerate(history) if "signed" in entry.effect]
+    untouched = not any("installed" in entry.effect for entry in history[: signed[-1]])
+    return untouched or _TRUE["FOREIGN_ROTATION"](history)
+
+
+_MESSAGES: Mapping[str, Reason] = {
+    "signs with the previous": _signs_with_an_earlier_one,
+    "signs already": _signs_without_us,
+}
+"""Where one code is said for several reasons."""
+
 _TRUE: Mapping[str, Reason] = {
     "FOREIGN_ROTATION": _somebody("netsuite", "foreign", "valid", "placeholder"),
     "CERTIFICATE_NOT_FOUND": _somebody("netsuite", "missing"),
@@ -52,5 +65,5 @@ _TRUE: Mapping[str, Reason] = {
 
 def is_true(failure: Failure, history: Iterable[Entry]) -> bool:
     """Whether what the failure's code says really happened."""
-    reason = _signs_with_an_earlier_one if "signs with the previous" in failure.message else _TRUE[failure.code]
-    return reason(list(history))
+    told = (reason for words, reason in _MESSAGES.items() if words in failure.message)
+    return next(told, _TRUE[failure.code])(list(history))

@@ -9,6 +9,7 @@ from unit.states.uploading import AT, INSTALLED
 from unit.states.world import REMOTE_CALL, World
 
 from states.errors import (
+    ForeignRotation,
     IllegalMove,
     KeyturnError,
     NotPermitted,
@@ -59,12 +60,35 @@ def test_a_candidate_that_is_there_is_not_installed_again(world: World) -> None:
     assert ["netsuite.sign"] == world.calls
 
 
-def test_the_initial_set_up_replaces_whatever_is_there(world: World) -> None:
-    """Without a previous certificate nothing is expected of the record, so nothing in it is foreign."""
+def test_the_initial_set_up_replaces_what_cannot_sign(world: World) -> None:
+    """Without a previous certificate nothing is expected of the record, and no import can rest on what is in it."""
     rotation = world.rotation(AT, previous=None)
-    world.netsuite.hold(a_pair())
+    world.netsuite.hold(a_pair(), can_sign=False)
     upload_to_netsuite(rotation, world.ports)
     assert INSTALLED == world.calls
+
+
+def test_the_initial_set_up_replaces_the_placeholder(world: World) -> None:
+    """It is the vendor's, the same for everybody."""
+    rotation = world.rotation(AT, previous=None)
+    world.netsuite.hold_placeholder()
+    upload_to_netsuite(rotation, world.ports)
+    assert [world.candidate.fingerprint] == world.installed
+
+
+@pytest.mark.parametrize("may_overwrite", [False, True])
+def test_the_initial_set_up_asks_before_it_replaces_what_signs(world: World, *, may_overwrite: bool) -> None:
+    """The vendor's own certificate may be in use: a person chooses whether to keep it."""
+    rotation = world.rotation(AT, previous=None, may_overwrite=may_overwrite)
+    world.netsuite.hold(a_pair())
+    if may_overwrite:
+        upload_to_netsuite(rotation, world.ports)
+        return
+    with pytest.raises(ForeignRotation, match="NetSuite signs already") as caught:
+        upload_to_netsuite(rotation, world.ports)
+    assert [] == world.installed
+    commands = ("`keyturn rotation adopt ID`", "`keyturn rotation resume ID --overwrite`")
+    assert {True} == {command in caught.value.next_action for command in commands}
 
 
 def test_the_skew_begins_when_the_install_was_asked_for(world: World) -> None:
