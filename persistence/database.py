@@ -10,13 +10,16 @@ from typing import Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
 
 from persistence.prepared import Prepared
 from states.errors import InvalidSettings, KeyturnError, TryLater, Unknown
 
-_AWAY: Final = (OperationalError, InterfaceError)
-"""What the drivers raise when a database is not there, cannot be used for the moment, or went away."""
+_AWAY: Final = (OperationalError, InterfaceError, InternalError)
+"""What the drivers raise when a database is not there, cannot be used for the moment, or went away. To psycopg, a
+server that is read-only or tired of waiting for a transaction is in trouble of its own: an InternalError."""
+_PASSING: Final = ("the database system is", "too many", "connection slots", "terminating connection")
+"""What PostgreSQL says when it lets nobody in for the moment. Whatever else turns us away will do so again."""
 _UNDONE: Final = ("SQLITE_FULL", "SQLITE_BUSY")
 """SQLite's names for a COMMIT that did nothing, because there was no room, or because it waited in vain."""
 
@@ -32,8 +35,10 @@ _PRAGMAS: Final = (
 _BEGIN: Final = Prepared(text("BEGIN"))
 _BEGIN_WRITING: Final = Prepared(text("BEGIN IMMEDIATE"))
 """Having begun by reading, a writer could not wait for another: it would fail, and its update be lost."""
-_SNAPSHOT: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-"""How PostgreSQL is read; SQLite's transactions are like that anyway."""
+_SNAPSHOT: Final = {"isolation_level": "REPEATABLE READ"}
+"""How PostgreSQL is read; SQLite's transactions are like that anyway. Nothing is said of reading only: SQLAlchemy would
+have each connection ask for the opposite ever after, which overrides a server that was made read-only, and which a
+standby refuses."""
 
 
 class Database:
@@ -60,7 +65,7 @@ class Database:
         """
         if self.is_sqlite:
             return self._place() is None
-        return "FATAL" in error.message and "the database system is" not in error.message
+        return "FATAL" in error.message and not any(words in error.message for words in _PASSING)
 
     def make_file(self) -> None:
         """Make SQLite's file where there is none, for this user alone. Safe to repeat."""
@@ -96,7 +101,7 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A transaction that commits when the block ends, and changes nothing when the block raises.
 
-        Raises TryLater when the database is away or busy, Unknown when it went away while committing.
+        Raises TryLater when the database is away, busy or read-only, Unknown when it went away while committing.
         """
         kind: type[KeyturnError] = TryLater
         try:
@@ -151,7 +156,7 @@ class Database:
             return None
         return found.st_dev, found.st_ino
 
-    def _told(self, kind: type[KeyturnError], error: OperationalError | InterfaceError) -> KeyturnError:
+    def _told(self, kind: type[KeyturnError], error: OperationalError | InterfaceError | InternalError) -> KeyturnError:
         reason = str(error.orig).partition("\n")[0]
         if getattr(error.orig, "sqlite_errorname", "") in _UNDONE:
             kind = TryLater

@@ -6,8 +6,10 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import postgres
 import pytest
 from factories import a_connection
+from waiting import until
 
 from persistence.store import Store
 from states.errors import InvalidSettings, TryLater, Unknown
@@ -114,7 +116,65 @@ def test_a_busy_database_is_tried_later(tmp_path: Path, monkeypatch: pytest.Monk
     other.close()
 
 
-@pytest.mark.parametrize("url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_a_read_only_database_is_tried_later(store: Store) -> None:
+    """Reading goes on; a write is TryLater in a sentence, and nothing was changed. When it may be, the next one is."""
+    made_so = "PRAGMA query_only = ON" if store._database.is_sqlite else "SET TRANSACTION READ ONLY"
+
+    def write() -> None:
+        with store._database.writing() as tx:
+            tx.exec_driver_sql(made_so)
+            assert 1 == tx.exec_driver_sql("SELECT count(*) FROM connections").scalar_one()
+            tx.exec_driver_sql("DELETE FROM connections")
+
+    with pytest.raises(TryLater, match=r"is not available: .*read-?only"):
+        write()
+    assert ["acme"] == [connection.name for connection in store.connections()]
+    store.add_connection(a_connection(name="bravo"))
+
+
+ON_POSTGRESQL = pytest.mark.parametrize(
+    "url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
+
+
+@ON_POSTGRESQL
+def test_a_transaction_that_stood_still_is_tried_later(store: Store) -> None:
+    """A server that ends a transaction which waits for too long, as a suspended machine's does, undoes it."""
+
+    def stand_still() -> None:
+        with store._database.writing() as tx:
+            tx.exec_driver_sql("DELETE FROM connections")
+            process = tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            tx.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '10ms'")
+            until(lambda: not _is_served(store, process))
+            tx.exec_driver_sql("SELECT 1")
+
+    with pytest.raises(TryLater, match="idle-in-transaction timeout"):
+        stand_still()
+    assert ["acme"] == [connection.name for connection in store.connections()]
+
+
+def _is_served(store: Store, process: int) -> bool:
+    with store._database.reading() as tx:
+        found = tx.exec_driver_sql("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", (process,)).scalar_one()
+    return bool(found)
+
+
+@pytest.mark.postgresql
+def test_a_server_that_is_full_is_not_missing(postgresql: Path) -> None:
+    """A server without room for one more connection is tried later; one that does not know us has to be set up."""
+    url = postgres.new_database(postgresql)
+    with pytest.raises(InvalidSettings, match=r"role .* does not exist"):
+        Store(url.replace("//postgres@", "//crowd@")).check()
+    owner = Store(url)
+    with owner._database.writing() as tx:
+        tx.exec_driver_sql("CREATE ROLE crowd LOGIN CONNECTION LIMIT 0")
+    owner.close()
+    with pytest.raises(TryLater, match="too many connections"):
+        Store(url.replace("//postgres@", "//crowd@")).check()
+
+
+@ON_POSTGRESQL
 def test_a_lost_server_is_told_apart(store: Store) -> None:
     """A connection that is cut before the commit is TryLater, in the commit Unknown; the next use makes a new one."""
 
