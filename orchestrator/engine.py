@@ -70,8 +70,8 @@ class Engine:
             except (TryLater, OSError, MemoryError):  # the database or this machine: nothing of the rotation's own
                 self._store.release(claim)
                 raise
-            except KeyturnError as error:
-                claim = self._park(claim, claim.rotation, error)
+            except Exception as error:  # noqa: BLE001 - parked with its type, never swallowed
+                claim = self._park(claim, claim.rotation, _known(error, claim.rotation))
                 self._listener(claim.rotation)
                 return claim.rotation
             while edge := NEXT.get(claim.rotation.state):
@@ -107,11 +107,11 @@ class Engine:
             return self._park(turn.claim, turn.claim.rotation, error, turn.evidence), False
         except Exception as error:  # noqa: BLE001 - put off or parked with its type, never swallowed
             # A machine that is short of something, or a bug. What the step had sent by then is not known.
-            _log.exception("step broke", extra=_about(claim.rotation))
+            known = _known(error, claim.rotation)
             doubtful = turn.claim.rotation.with_doubt(began, self._clock.now())
             if lacking := shortage(error):
                 return self._put_off(turn, doubtful, effort.patience, lacking), False
-            return self._park(turn.claim, doubtful, _internal(error), turn.evidence), False
+            return self._park(turn.claim, doubtful, known, turn.evidence), False
         return self._advance(turn, done, edge, ports, began), True
 
     def _advance(self, turn: Turn, done: Rotation, edge: Edge, ports: Ports, began: datetime) -> Claim:
@@ -179,8 +179,13 @@ class Engine:
         return parked
 
 
-def _internal(error: Exception) -> InternalError:
-    """The exception's type alone: its text may hold what must not be told."""
+def _known(error: Exception, rotation: Rotation) -> KeyturnError:
+    """``error`` as one of ours. Of one that nobody foresaw the type alone is told: its text may hold what must not be.
+    The log hides secrets.
+    """
+    if isinstance(error, KeyturnError):
+        return error
+    _log.exception("step broke", extra=_about(rotation))
     return InternalError(f"Keyturn itself failed ({type(error).__name__}); the log has the details.")
 
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BindParameter, DateTime, Dialect, Float, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
+
+ILLEGIBLE: Final = datetime(1, 1, 3, tzinfo=UTC)
+"""Stands for what SQLite, which takes any text, holds in place of a moment: only somebody else can have written it.
+Whoever reads it can reckon with it; not the first of all moments, so that every time zone has it."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -29,10 +33,15 @@ class UtcDateTime(TypeDecorator[datetime]):
         return _text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the moment its zone back; PostgreSQL gives the session's."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+        """Give the moment in UTC; PostgreSQL gives it in the session's zone."""
+        del dialect
+        return None if value is None else value.astimezone(UTC)
+
+    def result_processor(  # pyright: ignore[reportIncompatibleMethodOverride] - the type that it wants is private
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], datetime | None] | None:
+        """From SQLite, read the text here: what is no moment must not hide the row that it is in."""
+        return _moment if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
 
 def _utc(moment: datetime) -> datetime:
@@ -44,6 +53,15 @@ def _utc(moment: datetime) -> datetime:
 
 def _text(moment: datetime | None) -> str | None:
     return None if moment is None else _utc(moment).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _moment(text: Any) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except (TypeError, ValueError):
+        return ILLEGIBLE
 
 
 class database_now(FunctionElement[datetime]):  # noqa: N801 - an SQL function

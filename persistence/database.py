@@ -1,12 +1,13 @@
 """Opens the database: SQLite in WAL, or PostgreSQL by URL. Reading and writing are two kinds of transaction."""
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
@@ -194,7 +195,17 @@ def _open_sqlite(url: URL) -> Engine:
             raise InvalidSettings(f"The file {url.database} is not an SQLite database.") from error
         return connection
 
-    return create_engine(url, creator=connect, hide_parameters=True, pool_size=10, max_overflow=-1)
+    return create_engine(
+        url, creator=connect, hide_parameters=True, pool_size=10, max_overflow=-1, json_deserializer=_legible
+    )
+
+
+def _legible(stored: str) -> Any:
+    """SQLite takes any text as JSON. What is none must not hide the row that it is in."""
+    try:
+        return json.loads(stored)
+    except ValueError:
+        return {"illegible": stored}
 
 
 def _open_postgresql(url: URL) -> Engine:

@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import RowMapping
 
+from persistence.clock import ILLEGIBLE
 from persistence.journal import Entry
 from states.certificate import Certificate, Challenge
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
-from states.errors import InvalidInput, NotConfirmed
+from states.errors import InvalidInput, JournalBroken, NotConfirmed
 from states.rotation import Candidate, Cause, Confirmation, Ending, Failure, Receipt, Rotation
 from states.state import State
 
 Row = RowMapping | Mapping[str, Any]
 """A row by column names. A joined certificate's columns have its role before them: previous_pem."""
+_NOT_OURS: Final = (KeyError, TypeError, ValueError, InvalidInput)
+"""What is raised where a stored object lacks something, has too much, or holds what it never could."""
 Values = dict[str, Any]
 
 
@@ -61,19 +64,22 @@ def of_connection(connection: Connection) -> Values:
 
 
 def to_connection(row: Row) -> Connection:
-    """A connection with the certificate joined as ``current``."""
+    """A connection with the certificate joined as ``current``. Raises JournalBroken where that cannot be read."""
     openair = row["openair"]
-    return Connection(
-        name=row["name"],
-        netsuite=NetSuiteSettings(**row["netsuite"]),
-        openair=OpenAirSettings(**{**openair, "kind": OpenAirKind(openair["kind"])}),
-        options=Options(**row["options"]),
-        policy=_to_policy(row["policy"]),
-        bundles=row["bundles"],
-        version=row["version"],
-        current=to_certificate(row, "current"),
-        due_at=row["due_at"],
-    )
+    try:
+        return Connection(
+            name=row["name"],
+            netsuite=NetSuiteSettings(**row["netsuite"]),
+            openair=OpenAirSettings(**{**openair, "kind": OpenAirKind(openair["kind"])}),
+            options=Options(**row["options"]),
+            policy=_to_policy(row["policy"]),
+            bundles=row["bundles"],
+            version=row["version"],
+            current=to_certificate(row, "current"),
+            due_at=row["due_at"],
+        )
+    except _NOT_OURS as error:
+        raise JournalBroken(f"Connection {row['name']} holds what Keyturn never wrote.") from error
 
 
 def _to_policy(stored: Mapping[str, Any]) -> Policy:
@@ -136,17 +142,21 @@ def of_progress(rotation: Rotation) -> Values:
 def to_rotation(row: Row) -> Rotation:
     """A rotation with the certificates joined as ``previous`` and ``candidate``.
 
-    Its confirmation is verified anew. One that NetSuite never gave is left out, and the rotation says so.
+    Its confirmation is verified anew. One that NetSuite never gave, and whatever else cannot have been written by
+    Keyturn, is left out, and the rotation says so: an error here would stop every claim for one row.
     """
     certificate = to_certificate(row, "candidate")
     confirmation, broken = _to_confirmation(row, certificate)
+    policy, cause, illegible = _to_request(row)
+    if illegible:
+        broken = f"Rotation {row['id']} holds what Keyturn never wrote: {', '.join(illegible)}."
     return Rotation(
         id=row["id"],
         connection=row["connection"],
-        cause=Cause(row["cause"]),
+        cause=cause,
         actor=row["actor"],
         reason=row["reason"],
-        policy=_to_policy(row["policy"]),
+        policy=policy,
         state=State(row["state"]),
         version=row["version"],
         attempt=row["attempt"],
@@ -173,6 +183,21 @@ def to_rotation(row: Row) -> Rotation:
         closed_at=row["closed_at"],
         ending=Ending(row["ending"]) if row["ending"] else None,
     )
+
+
+def _to_request(row: Row) -> tuple[Policy, Cause, list[str]]:
+    """What was asked for, and the columns of the whole row that cannot be read."""
+    policy, cause = Policy(), Cause.MANUAL
+    illegible = [name for name, value in row.items() if value == ILLEGIBLE]
+    try:
+        policy = _to_policy(row["policy"])
+    except _NOT_OURS:
+        illegible.append("policy")
+    try:
+        cause = Cause(row["cause"])
+    except ValueError:
+        illegible.append("cause")
+    return policy, cause, illegible
 
 
 def _to_confirmation(row: Row, certificate: Certificate | None) -> tuple[Confirmation | None, str]:

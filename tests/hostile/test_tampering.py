@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 
+import pytest
 from acceptance.terminal import command
 from hostile.stage import Worker
 from waiting import until
@@ -17,7 +18,10 @@ from states.state import State
 Start = Callable[..., AbstractContextManager[Worker]]
 
 
-def test_one_forged_rotation_does_not_stop_the_others(several: App, simulator: Simulator, worker: Start) -> None:
+@pytest.mark.parametrize("changed", ["signature = 'Zm9yZ2Vk'", "policy = '{}'", "skew_from = 'nonsense'"])
+def test_one_forged_rotation_does_not_stop_the_others(
+    several: App, simulator: Simulator, worker: Start, changed: str
+) -> None:
     """It comes first, in UploadedToNetSuite, is parked as JOURNAL_BROKEN, and everybody else's is completed."""
     rotation = several.rotations.request("acme", actor="tester")
     simulator.faults.add(Fault("openair.api", "503", times=None, retry_after=900, account="TSTDRV1", skip=1))
@@ -28,9 +32,8 @@ def test_one_forged_rotation_does_not_stop_the_others(several: App, simulator: S
     simulator.faults.clear()
     others = [several.rotations.request(name, actor="tester") for name in ("bravo", "charlie")]
     with closing(sqlite3.connect(several.settings.data / "keyturn.db")) as database, database:
-        database.execute(
-            "UPDATE rotations SET signature = 'Zm9yZ2Vk', available_at = created_at WHERE id = ?", (rotation.id,)
-        )
+        change = f"UPDATE rotations SET {changed}, available_at = created_at WHERE id = ?"  # noqa: S608 - as above
+        database.execute(change, (rotation.id,))
     with worker() as running:
         parked = running.wait_to_say("rotation parked", rotation=rotation.id)
         assert "JOURNAL_BROKEN" == parked["code"]
@@ -44,6 +47,8 @@ def test_one_forged_rotation_does_not_stop_the_others(several: App, simulator: S
         shown.failure.code,
     )
     assert [] == simulator.history.effects("saved", account="TSTDRV1")
+    for look in ("show", "explain", "journal"):
+        subprocess.run(command("rotation", look, rotation.id), capture_output=True, check=True)
     listed = subprocess.run(command("rotation", "list", "-o", "json"), capture_output=True, text=True, check=True)
     assert {"acme": "Failed", "bravo": "Completed", "charlie": "Completed"} == {
         each["connection"]: each["state"] for each in json.loads(listed.stdout)

@@ -47,6 +47,23 @@ def test_a_connection_that_cannot_be_opened_parks_the_rotation(stage: Stage) -> 
     assert "looks" not in stage.last(parked).detail
 
 
+def test_a_bug_before_the_first_step_parks_the_rotation(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody foresaw on opening the connection is parked by its type alone; nothing of it is in doubt."""
+    stage.refusal = UnicodeDecodeError("utf-8", b"a secret", 0, 1, "invalid start byte")
+    claim = stage.begin(State.KEY_GENERATED)
+    parked = stage.engine.run(claim)
+    assert parked.failure
+    assert ("INTERNAL_ERROR", "Keyturn itself failed (UnicodeDecodeError); the log has the details.") == (
+        parked.failure.code,
+        parked.failure.message,
+    )
+    assert (None, [], [parked]) == (parked.doubt_since, stage.systems.calls, stage.heard)
+    broke, told = caplog.records
+    assert ("step broke", logging.ERROR, "rotation parked") == (broke.message, broke.levelno, told.message)
+    assert broke.exc_info
+    assert about(claim.rotation) == extra(broke)
+
+
 def test_a_rotation_that_was_changed_is_parked(stage: Stage) -> None:
     """What somebody changed in the database is not carried on: nothing is called, and the reason is told."""
     claim = stage.begin()

@@ -1,0 +1,88 @@
+"""One row that holds what Keyturn never wrote: it is told of, it can be parked, and it hides no other."""
+
+import pytest
+from contract.test_journal import tamper
+from factories import NOW, a_connection, an_id, begin
+
+from persistence.store import Store
+from states.errors import JournalBroken
+from states.lifecycle import fail
+from states.rotation import Rotation
+from states.state import State
+
+ANYWHERE = (
+    ("policy", "'{}'"),
+    ("policy", "'[]'"),
+    ("policy", """'{"algorithm": "none", "days": 365, "keep_key": true}'"""),
+    ("policy", """'{"algorithm": "ec-p256", "days": 0, "keep_key": true}'"""),
+    ("cause", "'whim'"),
+)
+ON_SQLITE = (("policy", "'nonsense'"), ("skew_from", "'nonsense'"), ("updated_at", "5"), ("created_at", "''"))
+"""PostgreSQL refuses such values itself."""
+
+
+def check(store: Store, column: str, value: str) -> None:
+    """Change one rotation, the first to be claimed, and see what becomes of it and of another."""
+    store.add_connection(a_connection(name="bravo"))
+    store.release(begin(store, State.UPLOADED_TO_NETSUITE))
+    store.release(begin(store, number=2, connection="bravo"))
+    tamper(store, f"UPDATE rotations SET {column} = {value} WHERE id = '{an_id(1)}'")  # noqa: S608 - nobody else's words
+    claimed = store.claim("w1", lease=60, now=NOW)
+    assert claimed
+    told = f"Rotation {an_id(1)} holds what Keyturn never wrote: {column}."
+    assert told == claimed.rotation.broken == store.rotation(an_id(1)).broken
+    assert {an_id(1): told, an_id(2): ""} == {each.id: each.broken for each in store.rotations()}
+    parked = fail(claimed.rotation, JournalBroken(told), NOW)
+    store.advance(claimed, parked, event="fail", detail={})
+    assert (State.FAILED, "JOURNAL_BROKEN") == _standing(store.rotation(an_id(1)))
+    another = store.claim("w1", lease=60, now=NOW)
+    assert another
+    assert an_id(2) == another.rotation.id
+
+
+def _standing(rotation: Rotation) -> tuple[State, str]:
+    assert rotation.failure
+    return rotation.state, rotation.failure.code
+
+
+@pytest.mark.parametrize(("column", "value"), ANYWHERE)
+def test_an_illegible_rotation_stops_no_other(store: Store, column: str, value: str) -> None:
+    """It is claimed, listed and parked with the column's name; the next claim takes the next rotation."""
+    check(store, column, value)
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("column", "value"), ON_SQLITE)
+def test_sqlite_takes_any_text(store: Store, column: str, value: str) -> None:
+    """The same where the database let in what is no moment, or no JSON."""
+    check(store, column, value)
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_certificates_illegible_moments_are_told(store: Store) -> None:
+    """The rotation that holds the certificate says so; the journal is still read, and is as it was written."""
+    store.release(begin(store, State.UPLOADED_TO_NETSUITE))
+    tamper(store, "UPDATE certificates SET not_after = 'nonsense'")
+    broken = f"Rotation {an_id(1)} holds what Keyturn never wrote: candidate_not_after."
+    assert broken == store.rotation(an_id(1)).broken
+    assert 3 == store.verify_journal()
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("column", "value"), [("at", "nonsense"), ("detail", "nonsense")])
+def test_an_illegible_entry_is_shown_and_found(store: Store, column: str, value: str) -> None:
+    """The journal can be looked at, and its verification names the entry."""
+    begin(store, State.KEY_GENERATED)
+    tamper(store, f"UPDATE journal SET {column} = '{value}' WHERE seq = 2")  # noqa: S608 - nobody else's words
+    assert ["request", "generate_key"] == [entry.event for entry in store.journal(an_id(1))]
+    with pytest.raises(JournalBroken, match=f"entry 2 of rotation {an_id(1)}"):
+        store.verify_journal()
+
+
+@pytest.mark.parametrize("column", ["openair", "options", "policy"])
+def test_an_illegible_connection_is_named(store: Store, column: str) -> None:
+    """It cannot be used, and whoever asks for it is told which one was changed."""
+    tamper(store, f"""UPDATE connections SET {column} = '{{"kind": 5, "unheard": "of"}}'""")  # noqa: S608 - nobody else's words
+    for ask in (store.connections, lambda: store.connection("acme")):
+        with pytest.raises(JournalBroken, match=r"Connection acme holds what Keyturn never wrote\."):
+            ask()
