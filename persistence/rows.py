@@ -212,7 +212,7 @@ def _to_confirmation(row: Row, certificate: Certificate | None) -> tuple[Confirm
             signature=row["signature"],
             asked_at=row["asked_at"],
         )
-    except (NotConfirmed, InvalidInput, ValueError):  # ValueError: what is stored as a certificate is none
+    except (NotConfirmed, InvalidInput):
         return None, f"Rotation {row['id']} holds a confirmation that NetSuite never gave."
     return confirmation, ""
 

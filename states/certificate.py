@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -21,6 +22,9 @@ from states.errors import InvalidInput
 CHALLENGE_PREFIX = "keyturn-challenge-v1:"
 """Stands before every signed challenge. A real-time import trigger begins with ``action=``, so a signature over a
 challenge can never be passed off as one."""
+
+_UNREADABLE: Final = (ValueError, x509.InvalidVersion, UnsupportedAlgorithm)
+"""What `cryptography` raises for a certificate that it cannot read: the last two are no ValueError."""
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -65,7 +69,8 @@ class Certificate:
         """
         try:
             parsed = x509.load_pem_x509_certificate(pem.encode())
-        except ValueError as error:
+            parsed.public_key()  # read only when it is asked for; a certificate whose key nobody can read is none
+        except _UNREADABLE as error:
             raise InvalidInput("This is not a PEM certificate.") from error
         return cls(
             pem=parsed.public_bytes(Encoding.PEM).decode(),
@@ -82,10 +87,11 @@ class Certificate:
         """Whether ``signature`` (standard Base64) over ``message`` was made with this certificate's private key.
 
         SHA-256 with PKCS#1 v1.5 for RSA keys, with ECDSA (DER) for EC keys: what `N/crypto/certificate` is assumed to
-        make (assumption: Oracle's pages name the hash, not the padding). Malformed Base64 does not verify.
+        make (assumption: Oracle's pages name the hash, not the padding). Malformed Base64 does not verify, and nothing
+        does with a certificate that was changed where it is stored, so that nobody can read it.
         """
-        key = _public_key(self.pem)
         try:
+            key = _public_key(self.pem)
             raw = base64.b64decode(signature, validate=True)
             if isinstance(key, rsa.RSAPublicKey):
                 key.verify(raw, message, padding.PKCS1v15(), hashes.SHA256())
@@ -93,7 +99,7 @@ class Certificate:
                 key.verify(raw, message, ec.ECDSA(hashes.SHA256()))
             else:
                 return False
-        except (InvalidSignature, ValueError):
+        except (InvalidSignature, *_UNREADABLE):
             return False
         return True
 

@@ -83,7 +83,7 @@ class NetSuiteAdapter:
             raise netsuite_errors.error_of(reply)
         try:
             return meaning(reply.done)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             # Not chained: a parser's message may quote what it could not read.
             raise netsuite_errors.unclear(reply) from None
 

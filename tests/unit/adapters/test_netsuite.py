@@ -173,6 +173,7 @@ def test_done_without_a_signature(content: dict[str, Any]) -> None:
         {"record": {}, "environment": {"serverTime": "2026-11-23T20:00:00Z", "bundles": []}},
         {"record": None, "environment": {"serverTime": "2026-11-23T20:00:00Z", "bundles": ["369630"]}},
         {"record": 7, "environment": {"serverTime": 7, "bundles": []}},
+        {"record": None, "environment": {"serverTime": "0001-01-01T00:00:00+14:00", "bundles": []}},
     ],
 )
 def test_report_in_another_form(content: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import pytest
 from defusedxml.ElementTree import fromstring
 from factories import a_candidate, a_confirmation, a_rotation
+from unit.states.rotations import unreadable
 
 from orchestrator.adapters.http import Answer
 from orchestrator.adapters.openair_xml import OpenAirXml
@@ -107,10 +108,18 @@ def test_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [EMPTY, done("Read"), found(""), found("no certificate"), found("text", name="another")]
+    "answer",
+    [
+        EMPTY,
+        done("Read"),
+        found(""),
+        found("no certificate"),
+        found("text", name="another"),
+        *(pytest.param(found(text), id=wrong) for wrong, text in unreadable().items()),
+    ],
 )
 def test_read_finds_none(answer: str) -> None:
-    """A Preference that is missing, empty or holds something else counts as no certificate."""
+    """A Preference that is missing, empty or holds what nobody can read as one counts as no certificate."""
     assert openair(FakeHttp(answer)).read() is None
 
 

@@ -110,3 +110,17 @@ def parked(rotation: Rotation, error: KeyturnError | None = None) -> Rotation:
     """The rotation, parked where it stands."""
     failure = Failure.of(error or Refused(), failed_from=rotation.state, at=NOW)
     return replace(rotation, state=State.FAILED, failure=failure)
+
+
+def unreadable() -> dict[str, str]:
+    """Certificates in good PEM and DER that `cryptography` cannot take, by what is wrong with each."""
+    der = base64.b64decode("".join(a_pair().certificate.pem.splitlines()[1:-1]))
+    version, curve, point = (
+        der.index(bytes.fromhex(start)) for start in ("a003020102", "06082a8648ce3d030107", "03420004")
+    )
+    changes = {"version": (version + 4, 15), "curve": (curve + 9, 0x55), "point": (point + 9, der[point + 9] ^ 1)}
+    return {name: _pem(der[:at] + bytes([value]) + der[at + 1 :]) for name, (at, value) in changes.items()}
+
+
+def _pem(der: bytes) -> str:
+    return f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(der).decode()}-----END CERTIFICATE-----\n"

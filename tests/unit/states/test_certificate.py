@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.states.rotations import ID, NOW, Pair, a_challenge, a_confirmation, a_pair
+from unit.states.rotations import ID, NOW, Pair, a_challenge, a_confirmation, a_pair, unreadable
 
 from states import certificate as certificates
 from states.certificate import Certificate, Challenge
@@ -89,6 +89,15 @@ def test_what_is_no_certificate_is_rejected(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"not a PEM certificate") as caught:
         Certificate.parse(text)
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("text", [pytest.param(text, id=wrong) for wrong, text in unreadable().items()])
+def test_a_certificate_that_nobody_can_read_is_none(text: str) -> None:
+    """Well-formed as it is: of an unheard-of version, with a key on an unknown curve, or on none."""
+    with pytest.raises(InvalidInput, match=r"not a PEM certificate"):
+        Certificate.parse(text)
+    stored = replace(STRANGER.certificate, pem=text)
+    assert not stored.verifies(STRANGER.sign(b"text"), b"text")
 
 
 # --- signatures -------------------------------------------------------------------------------------------------------
