@@ -48,17 +48,19 @@ class Remedies:
 
         Raises, and nothing was changed: NotFound; Stale while somebody else works on the rotation; IllegalMove, Drift,
         ForeignRotation, CannotSign, CertificateRecordMissing where it would not help; TryLater or Refused when a
-        system or the vault cannot be asked. Raises RestoreUnfinished once the certificate may have been sent.
+        system or the vault cannot be asked, or this machine has no thread to spare. Raises RestoreUnfinished once the
+        certificate may have been sent.
         """
         parked = self._possible("restore", rotation_id)
-        claim = self._store.hold(actor, parked, lease=self._lease)
-        with Heart(self._store, lease=self._lease) as heart, heart.beating(claim):
-            try:
-                return self._restore(claim, reason, may_overwrite=overwrite)
-            except BaseException:
-                with suppress(KeyturnError):  # else the lease runs out
-                    self._store.release(claim)
-                raise
+        with Heart(self._store, lease=self._lease) as heart:  # first: where it cannot start, nothing is held
+            claim = self._store.hold(actor, parked, lease=self._lease)
+            with heart.beating(claim):
+                try:
+                    return self._restore(claim, reason, may_overwrite=overwrite)
+                except BaseException:
+                    with suppress(KeyturnError):  # else the lease runs out
+                        self._store.release(claim)
+                    raise
 
     def adopt(self, rotation_id: str, *, actor: str, reason: str = "") -> Rotation:
         """Accept the certificate that somebody else put in place of ours, where both sides agree on it, and close the

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 from home import NAME
@@ -14,7 +15,7 @@ from orchestrator.bootstrap import App
 from persistence.store import Claim, Store
 from simulator import Fault, Simulator
 from states.certificate import Certificate, Challenge
-from states.errors import Drift, IllegalMove, KeyturnError, RestoreUnfinished, Stale
+from states.errors import Drift, Exhausted, IllegalMove, KeyturnError, RestoreUnfinished, Stale
 from states.rotation import Ending, Rotation
 from states.state import State
 
@@ -24,6 +25,20 @@ def test_a_lost_answer_is_read_back(app: App, simulator: Simulator, first: Certi
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
     assert Ending.RESTORED is app.remedies.restore(stuck.id, actor="ada").ending
     assert 2 == installed(simulator.history.entries()).count(first.fingerprint), "once when made, once restored"
+
+
+def test_a_machine_without_threads_holds_nothing(app: App, stuck: Rotation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restore that cannot keep its hold alive does not begin; repeated when there are threads again, it goes on."""
+
+    def start(_thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr(Thread, "start", start)
+        with pytest.raises(Exhausted, match="no more threads"):
+            app.remedies.restore(stuck.id, actor="ada")
+    assert stuck == app.rotations.show(stuck.id)
+    assert Ending.RESTORED is app.remedies.restore(stuck.id, actor="ada").ending
 
 
 def test_a_restore_that_never_arrived_is_repeated(app: App, simulator: Simulator, stuck: Rotation) -> None:
