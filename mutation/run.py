@@ -30,7 +30,7 @@ STORE: Final = (
     "tests/contract/test_journal.py",
     *(
         f"tests/contract/test_store_{what}.py"
-        for what in ("claims", "claims_lost", "connections", "constraints", "moves", "parked", "rotations")
+        for what in ("claims", "claims_lost", "connections", "constraints", "moves", "parked", "reach", "rotations")
     ),
     f"{VALUES}[persistence]",
 )
@@ -64,6 +64,7 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
     ),
     "persistence.moves": STORE,
     "persistence.claims": STORE,
+    "persistence.reach": STORE,
 }
 """The modules that are mutated, each with the tests that must notice."""
 

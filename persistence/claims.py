@@ -1,7 +1,7 @@
 """Claims: which worker holds a rotation, and until when. Each function works within the caller's transaction."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
@@ -13,7 +13,7 @@ from persistence.journal import TAKEN_OVER, Head, append
 from persistence.prepared import Prepared
 from persistence.rotations import FULL
 from states.errors import Stale
-from states.rotation import HOLD_OFF, Rotation
+from states.rotation import Rotation
 
 _r: Final = models.rotations
 
@@ -98,28 +98,6 @@ def _take_over(tx: Transaction, taken: Claim, values: rows.Values, *, lost: str,
     tx.execute(_TAKE, {**values, **noted})
     tx.execute(insert(models.journal), rows.of_entry(entry))
     return replace(taken, rotation=after, journal=entry.head)
-
-
-FURTHEST: Final = timedelta(hours=2)
-"""Nothing is put off, and no lease is given, for as long: a time beyond was told by a clock that was ahead."""
-_PUT_OFF_TOO_FAR: Final = (
-    update(_r)
-    .where(models.ACTIVE, _r.c.worker.is_(None), _r.c.available_at > bindparam("furthest", type_=UtcDateTime()))
-    .values(available_at=bindparam("later", type_=UtcDateTime()))
-)
-_HELD_TOO_LONG: Final = (
-    update(_r)
-    .where(models.OPEN, _r.c.lease_until > database_now_plus(seconds("furthest")))
-    .values(lease_until=database_now())
-)
-
-
-def bring_back(tx: Transaction, now: datetime) -> int:
-    """Undo what a clock that was ahead did to times; return to how many rotations."""
-    # What may still be in flight is waited for; the leases are lost ones, and whoever takes over knows of the doubt.
-    put_off = {"furthest": now + FURTHEST, "later": now + HOLD_OFF}
-    freed = tx.execute(_PUT_OFF_TOO_FAR, put_off).rowcount
-    return freed + tx.execute(_HELD_TOO_LONG, {"furthest": FURTHEST.total_seconds()}).rowcount
 
 
 def ensure_held(tx: Transaction, held: Claim) -> None:

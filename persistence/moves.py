@@ -13,7 +13,7 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from persistence import connections, models, rows
+from persistence import connections, models, reach, rows
 from persistence.claims import Claim
 from persistence.clock import database_now, database_now_plus, seconds
 from persistence.journal import ORIGIN, REQUEST, Entry, Head, append
@@ -93,6 +93,7 @@ def add(
     detail = _asked(rotation)
     until: datetime | None = latest["in_flight_until"]
     if until and until > rotation.available_at:
+        until = reach.within(tx, until, rotation.available_at)
         held_off = HeldOff(f"A write of rotation {latest['latest_rotation']} may take effect until {_second(until)}.")
         rotation = replace(rotation, available_at=until, waiting_for=held_off.message)
         detail |= {"code": held_off.code, "message": held_off.message, "until": until.isoformat()}

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from persistence import audit, claims, connections, moves, rotations, schema, sealed
+from persistence import audit, claims, connections, moves, reach, rotations, schema, sealed
 from persistence.claims import Claim
 from persistence.clock import database_now
 from persistence.database import Database
@@ -162,13 +162,15 @@ class Store:
             return claims.claim(tx, worker, lease=lease, now=now, rotation_id=rotation_id)
 
     def bring_back(self, now: datetime) -> int:
-        """Make rotations available and leases run out that a clock which was hours ahead put out of reach.
+        """Bring back what a clock that was ahead put out of reach; return how many rotations that were.
 
-        They are available three minutes from ``now``, when what may be in flight has landed. Returns how many there
-        were. Safe to repeat, and on several machines at once.
+        What a lost worker held is available at once. What was put off for hours is available in three minutes, when
+        what may be in flight has landed; nor does a parked rotation wait longer for what was sent. Leases of hours run
+        out. ``now`` is the caller's clock; where the database's is later, that one tells what is too far ahead. Safe to
+        repeat, and on several machines at once.
         """
         with self._database.writing() as tx:
-            return claims.bring_back(tx, now)
+            return reach.bring_back(tx, now)
 
     def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
         """Hold a parked rotation for ``lease`` seconds: until then nobody resumes or closes it.

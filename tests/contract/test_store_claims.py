@@ -13,7 +13,6 @@ from sqlalchemy import text
 from persistence.journal import PUT_OFF
 from persistence.store import Store
 from states.errors import Stale
-from states.rotation import HOLD_OFF
 from states.state import State
 
 
@@ -59,35 +58,6 @@ def test_the_lease_is_the_databases_to_judge(store: Store) -> None:
     add(store, a_rotation())
     claimed(store, "w1")
     assert store.claim("w2", lease=60, now=datetime(2099, 1, 1, tzinfo=UTC)) is None
-
-
-def test_what_a_clock_that_was_ahead_put_out_of_reach(store: Store) -> None:
-    """Days away, a moment comes when what may be in flight has landed, and a lease runs out; hours are left alone."""
-    days, hour = NOW + timedelta(days=3), NOW + timedelta(hours=1)
-    for number, available_at in ((1, days), (2, hour), (3, NOW)):
-        store.add_connection(a_connection(name=f"c{number}"))
-        add(store, a_rotation(id=an_id(number), connection=f"c{number}", available_at=available_at))
-    held = store.claim("lost", lease=3 * 86400, now=NOW)
-    assert held
-    assert 2 == store.bring_back(NOW)
-    assert [NOW + HOLD_OFF, hour, NOW] == [store.rotation(an_id(number)).available_at for number in (1, 2, 3)]
-    taken = claimed(store, "w2")
-    assert (held.rotation.id, NOW) == (taken.rotation.id, taken.rotation.doubt_since)
-    assert 0 == store.bring_back(NOW)
-
-
-def test_what_is_within_reach_stays_as_it_is(store: Store) -> None:
-    """Two hours ahead may be right; what a worker holds, and what is parked, waits for no moment."""
-    limit, days = NOW + timedelta(hours=2), NOW + timedelta(days=3)
-    for number in (1, 2, 3, 4):
-        store.add_connection(a_connection(name=f"c{number}"))
-    add(store, a_rotation(id=an_id(1), connection="c1", available_at=limit))
-    add(store, a_rotation(id=an_id(2), connection="c2", available_at=limit + timedelta(microseconds=1)))
-    begin(store, number=3, connection="c3", available_at=days)
-    carry(store, begin(store, State.KEY_GENERATED, number=4, connection="c4"), State.FAILED, now=days)
-    assert 1 == store.bring_back(NOW)
-    expected = [limit, NOW + HOLD_OFF, days, days]
-    assert expected == [store.rotation(an_id(number)).available_at for number in (1, 2, 3, 4)]
 
 
 def test_what_was_given_back_is_not_held_any_more(store: Store) -> None:

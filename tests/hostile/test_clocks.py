@@ -1,12 +1,15 @@
 """Clocks that jump by days, and clocks that disagree by minutes."""
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from home import ImpatientClock, connect, keyturn
-from hostile.stage import completed_once
+from hostile.stage import Worker, completed_once
+from waiting import until
 
 from orchestrator.bootstrap import App
 from simulator import Fault, Simulator
@@ -22,6 +25,9 @@ class WrongClock(ImpatientClock):
 
     def now(self) -> datetime:
         return super().now() + self.off
+
+
+QUICK = {"KEYTURN_WORKER__LEASE": "1", "KEYTURN_WORKER__POLL": "0.1"}
 
 
 @pytest.fixture
@@ -54,6 +60,22 @@ def uploaded(app: App, simulator: Simulator) -> Rotation:
     return rotation
 
 
+AHEAD = """
+UPDATE rotations SET
+    updated_at = strftime('%Y-%m-%d %H:%M:%f', updated_at, :by),
+    available_at = strftime('%Y-%m-%d %H:%M:%f', available_at, :by),
+    lease_until = strftime('%Y-%m-%d %H:%M:%f', lease_until, :by),
+    in_flight_until = strftime('%Y-%m-%d %H:%M:%f', in_flight_until, :by)
+"""
+
+
+def clock_was_ahead(app: App, by: timedelta = timedelta(days=3)) -> None:
+    """Let whatever was told of rotations be as if this machine's clock had been ahead until now."""
+    with closing(sqlite3.connect(app.settings.data / "keyturn.db")) as database:
+        database.execute(AHEAD, {"by": f"{by.total_seconds()} seconds"})
+        database.commit()
+
+
 def failure(rotation: Rotation) -> tuple[str, str]:
     assert rotation.failure
     return rotation.failure.code, rotation.failure.next_action
@@ -70,15 +92,34 @@ def test_the_clock_jumps_forward_between_both_sides(app: App, simulator: Simulat
     completed_once(app, simulator, rotation)
 
 
-def test_the_clock_jumps_back_between_both_sides(app: App, simulator: Simulator, clock: WrongClock) -> None:
-    """Three days back, the rotation would wait for three days: the next pass brings it back, and it is completed."""
+def test_the_clock_was_ahead_when_a_rotation_was_put_off(app: App, simulator: Simulator, clock: WrongClock) -> None:
+    """Once right, the rotation would wait for three days: the next pass brings it back, and it is completed."""
     rotation = uploaded(app, simulator)
-    clock.off = timedelta(days=-3)
+    clock_was_ahead(app)
     assert app.store.claim("tester", lease=15, now=clock.now()) is None
     app.schedule.start_due(actor="tester")
     clock.off += HOLD_OFF
     carry(app, rotation)
     completed_once(app, simulator, rotation)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=3), timedelta(minutes=90)], ids=["days", "minutes"])
+def test_a_worker_is_killed_while_the_clock_is_ahead(
+    app: App, simulator: Simulator, worker: Callable[..., AbstractContextManager[Worker]], ahead: timedelta
+) -> None:
+    """Between both sides, and the clock is set right: the next worker says so, takes over at once, and completes it."""
+    simulator.faults.add(Fault("openair.api", "delay", action="Add", when="before", seconds=60))
+    rotation = app.rotations.request("acme", actor="tester")
+    with worker(**QUICK) as running:
+        until(lambda: State.UPLOADED_TO_NETSUITE is app.rotations.show(rotation.id).state)
+        running.process.kill()
+        running.process.wait()
+    simulator.faults.clear()
+    clock_was_ahead(app, ahead)
+    with worker(**QUICK) as running:
+        running.wait_to_say("a clock was wrong", rotations=1)
+        completed_once(app, simulator, rotation)
+        assert 0 == running.stop()
 
 
 def test_what_is_put_off_by_hours_is_left_alone(app: App, simulator: Simulator, clock: WrongClock) -> None:
