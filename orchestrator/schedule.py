@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.operations import clocks
 from orchestrator.operations.rotations import Rotations
 from persistence.store import Store
 from states.errors import KeyturnError, RotationOpen
@@ -42,9 +43,7 @@ class Schedule:
 
         Safe to repeat, and on several machines at once.
         """
-        now = self._clock.now()
-        if brought_back := self._store.bring_back(now):
-            _log.warning("a clock was wrong", extra={"rotations": brought_back, "now": now})
+        clocks.bring_back(self._store, self._clock.now())
         started: list[Rotation] = []
         failed: list[tuple[str, KeyturnError]] = []
         for name in self.due():

@@ -70,7 +70,7 @@ def bring_back(tx: Transaction, now: datetime) -> int:
         (_PUT_OFF, {"furthest": latest + PUT_OFF_BY, "later": later}),
         (_IN_FLIGHT, {"furthest": latest + HELD_FOR, "later": later}),
     )
-    return len({found for statement, values in asked for found in tx.execute(statement, values).scalars()})
+    return len({found for statement, values in asked for found in tx.execute(statement, values)})
 
 
 def within(tx: Transaction, until: datetime, now: datetime) -> datetime:

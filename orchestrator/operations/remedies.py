@@ -7,6 +7,7 @@ from typing import Final
 
 from orchestrator.engine import Connect
 from orchestrator.heart import Heart
+from orchestrator.operations import clocks
 from persistence.journal import ADOPT, RESTORE, RESTORING
 from persistence.store import Claim, Store
 from states import advice, lifecycle, remedies, window
@@ -90,8 +91,9 @@ class Remedies:
         return closed
 
     def _possible(self, verb: str, rotation_id: str) -> Rotation:
-        rotation = self._store.rotation(rotation_id)
-        if refused := advice.why_not(verb, rotation, self._clock.now()):
+        now = self._clock.now()
+        rotation = clocks.current(self._store, rotation_id, now)
+        if refused := advice.why_not(verb, rotation, now):
             raise IllegalMove(f"{verb.capitalize()} is not possible for rotation {rotation.id}: {refused}")
         return rotation
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from orchestrator.ids import new_id
+from orchestrator.operations import clocks
 from persistence.journal import ABANDON, CONFIRMED_BY_PERSON, Entry
 from persistence.store import Claim, Store
 from states import advice, lifecycle
@@ -98,7 +99,8 @@ class Rotations:
         ``create_record`` allows making the missing certificate record, ``overwrite`` replacing a foreign certificate;
         each holds for the step in hand only. Raises NotFound, IllegalMove where it is not possible, Stale.
         """
-        before, now = self._store.rotation(rotation_id), self._clock.now()
+        now = self._clock.now()
+        before = clocks.current(self._store, rotation_id, now)
         after = lifecycle.resume(before, now, may_create_record=create_record, may_overwrite=overwrite)
         detail = {"reason": reason, "create_record": create_record, "overwrite": overwrite}
         return self._store.write(before, after, event=RESUME, actor=actor, detail=detail)
@@ -153,7 +155,8 @@ class Rotations:
 
     def explain(self, rotation_id: str) -> Explanation:
         """What happened, what is possible now, and the one next safe action."""
-        rotation, now = self._store.rotation(rotation_id), self._clock.now()
+        now = self._clock.now()
+        rotation = clocks.current(self._store, rotation_id, now)
         return Explanation(
             rotation=rotation,
             journal=self._store.journal(rotation.id),
