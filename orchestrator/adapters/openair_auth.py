@@ -35,6 +35,9 @@ SECRET: Final = "openair_oauth"  # noqa: S105 - a secret's name
 SPARE: Final = timedelta(seconds=30)
 """How much longer than its call a refresh may be under way, for the tokens to be stored. After that its worker is taken
 for dead."""
+FURTHEST: Final = timedelta(minutes=5) + SPARE + timedelta(minutes=1)
+"""How far ahead another worker's note may be: its call takes five minutes at most (settings), and its clock may be a
+minute ahead. A note beyond was left by a clock that was wrong: it counts as one that ran out."""
 STORE_TRIES: Final = 7
 """How often the new tokens are tried to be stored, within about 15 seconds."""
 LOOK_AGAIN: Final = 1.0
@@ -153,7 +156,7 @@ class OAuthSignIn:
         now = self._clock.now()
         if grant.access_token not in ("", rejected) and now < grant.expires_at - EXPIRY_MARGIN:
             return grant.access_token
-        if grant.refreshing_until and now < grant.refreshing_until:
+        if grant.refreshing_until and now < grant.refreshing_until <= now + FURTHEST:
             # It may be done in a moment; if it died, nobody knows that before its note runs out.
             raise _renewing(grant.refreshing_until)
         until = now + timedelta(seconds=self._http.answer_within) + SPARE

@@ -117,6 +117,38 @@ def test_dead_worker_is_followed() -> None:
     assert granted(in_doubt=True) == secrets.grant
 
 
+LONGEST = timedelta(minutes=6, seconds=30)
+"""A call of five minutes, the spare half, and a minute by which the other's clock may be ahead."""
+
+
+def test_note_of_a_slower_worker_is_waited_for() -> None:
+    """Another worker may have set it so far ahead, by its own settings and its own clock: it may be at it."""
+    openair, secrets = FakeOpenAir(), FakeSecrets(granted(refreshing_until=NOW + LONGEST, in_doubt=True))
+    with pytest.raises(TryLater) as caught:
+        sign_in(openair, secrets).fields()
+    assert (NOW + LONGEST, []) == (caught.value.over_at, openair.asked)
+
+
+@pytest.mark.parametrize("ahead", [LONGEST + timedelta(microseconds=1), timedelta(days=3)])
+def test_note_of_a_wrong_clock_counts_as_run_out(ahead: timedelta) -> None:
+    """Nobody sets one so far ahead by a right clock: the token is tried, and announced anew by a right one."""
+    openair, secrets = FakeOpenAir(), FakeSecrets(granted(refreshing_until=NOW + ahead, in_doubt=True))
+    seen: list[Grant] = []
+    openair.meanwhile = lambda: seen.append(secrets.grant)
+    assert {"access_token": "access-1"} == sign_in(openair, secrets).fields()
+    assert [granted(refreshing_until=NOW + REFRESH_WITHIN, in_doubt=True)] == seen
+    assert (None, False) == (secrets.grant.refreshing_until, secrets.grant.in_doubt)
+
+
+def test_note_of_a_wrong_clock_leaves_its_doubt() -> None:
+    """Where the worker that set it had spent the token, a person must consent again, and is told why."""
+    note = granted(refreshing_until=NOW + timedelta(days=3), in_doubt=True)
+    openair, secrets = FakeOpenAir(VOID), FakeSecrets(note)
+    with pytest.raises(SignInRefused, match="lost"):
+        sign_in(openair, secrets).fields()
+    assert granted(in_doubt=True) == secrets.grant
+
+
 def test_late_answer_is_kept() -> None:
     """A worker that was taken for dead still stores its new tokens: the other one could only spend a void token."""
     openair, secrets = FakeOpenAir(), FakeSecrets(granted())
