@@ -1,8 +1,9 @@
 /*
- * Restore and adopt: two more ways in which a parked rotation ends (states/remedies.py, operations/remedies.py).
+ * Restore, adopt, and abandon in doubt: the ways in which a parked rotation ends for which the two systems are asked
+ * (states/remedies.py, operations/remedies.py).
  *
  * Ada is a second operator. Restoring, she holds the rotation as a worker does, and notes what she is about to send;
- * adopting, she sends nothing and holds nothing. Whatever does not help is refused, and she lets go.
+ * otherwise she sends nothing and holds nothing. Whatever does not help is refused, and she lets go.
  */
 
 /* === the guards =================================================================================================== */
@@ -41,26 +42,54 @@
 #define AGREES(signer, held)        ((signer) == (held))
 #endif
 
+/* In doubt, what was sent of the candidate must have landed, or never will, before it is given up; NetSuite must not
+   have proved that it holds it; and asked now, it must hold another one: by its signature, or by the validity that a
+   record shows with which it cannot sign. */
+#ifdef NO_ABANDON_WAITS
+#define ABANDON_WAITS(r)            false
+#else
+#define ABANDON_WAITS(r)            (in_flight[r])
+#endif
+#ifdef NO_ABANDON_UNPROVED
+#define IS_PROVED(r)                false
+#else
+#define IS_PROVED(r)                (RANK_OF(row[r]) >= RANK(UploadedToNetSuite))
+#endif
+#ifdef NO_ABANDON_ASKS
+#define HOLDS(signer, candidate)    false
+#else
+#define HOLDS(signer, candidate)    ((signer) == (candidate))
+#endif
+#ifdef NO_ABANDON_MUTE
+#define MAY_BE(mute, candidate)     false
+#else
+#define MAY_BE(mute, candidate)     ((mute) == MUTED(candidate))
+#endif
+
 #define MAY_HAVE_IT(r) (row[r].candidate && (row[r].doubt || RANK_OF(row[r]) >= RANK(UploadedToNetSuite)))
 #define MAY_RESTORE(r) (PARKED(r) && !leased[r] && MAY_HAVE_IT(r) && expected[r] != FOREIGN && !RESTORE_WAITS(r))
 #define MAY_ADOPT(r)   (PARKED(r) && row[r].foreign && !ADOPT_WAITS(r))
+#define MAY_GIVE_UP(r) (PARKED(r) && MAY_HAVE_IT(r) && !IS_PROVED(r) && !ABANDON_WAITS(r))
 
 /* === what she does ================================================================================================ */
+
+mtype:aims = { Restoring, Adopting, Abandoning };
 
 mtype:deeds = { rests, reads, signs, notes, checks, sends, signs_again, reads_again, closes, gives_back };
 
 /* She reads the row; restoring, she holds it too, which changes nothing of it. */
-inline begin_to(adopt, number) {
+inline begin_to(what, number) {
   r = number;
-  adopting = adopt;
+  aim = what;
   busy_with[ADA] = r + 1;
   version_is_as_read[ADA] = true;
   meddled[ADA] = false;
   wanted = (row[r].doubt -> LOOKS_IN_DOUBT : 1);
-  next = reads;
+  next = (aim == Abandoning -> signs : reads);
   if
-  :: adopting -> printf("@ adopt %d %d\n", ADA, r)
-  :: !adopting ->
+  :: aim == Adopting -> printf("@ adopt %d %d\n", ADA, r)
+  :: aim == Abandoning -> printf("@ give_up %d %d\n", ADA, r)
+  :: aim == Restoring ->
      if
      :: netsuite != row[r].candidate && netsuite != expected[r] -> overwrite = true
      :: true
@@ -77,15 +106,15 @@ inline begin_to(adopt, number) {
 inline forget() {
   busy_with[ADA] = 0; version_is_as_read[ADA] = false; fence_is_mine[ADA] = false; meddled[ADA] = false;
   overdue[ADA] = false; ada_noted = false;
-  r = 0; held = 0; looks = 0; wanted = 0; adopting = false; overwrite = false; stranger = false;
+  r = 0; held = 0; looks = 0; wanted = 0; aim = Restoring; overwrite = false; stranger = false;
   next = rests
 }
 
 /* Something is in the way: restoring, the lease is given back, by a write of its own. */
 inline stop_here() {
   if
-  :: adopting -> forget()
-  :: !adopting -> next = gives_back
+  :: aim != Restoring -> forget()
+  :: aim == Restoring -> next = gives_back
   fi
 }
 
@@ -97,9 +126,9 @@ inline read_openair() {
      printf("@ read %d done\n", ADA);
      held = openair;
      if
-     :: next == reads && (adopting || HELPS(openair, r)) -> next = signs
+     :: next == reads && (aim == Adopting || HELPS(openair, r)) -> next = signs
      :: next == reads_again && HELPS(openair, r) -> next = closes
-     :: !adopting && !HELPS(openair, r) -> stop_here()
+     :: aim == Restoring && !HELPS(openair, r) -> stop_here()
      fi
   fi
 }
@@ -117,14 +146,19 @@ inline ask_netsuite() {
      stranger = stranger || (netsuite != row[r].candidate && netsuite != expected[r]);
      looks++;
      if
-     :: netsuite == MISSING || (adopting && IS_MUTE(netsuite)) -> stop_here()
-     :: adopting && netsuite != MISSING && !IS_MUTE(netsuite) ->
+     :: aim == Abandoning ->
+        if
+        :: HOLDS(netsuite, row[r].candidate) || MAY_BE(netsuite, row[r].candidate) -> stop_here()
+        :: else -> next = (looks < wanted -> signs : closes)
+        fi
+     :: aim != Abandoning && (netsuite == MISSING || (aim == Adopting && IS_MUTE(netsuite))) -> stop_here()
+     :: aim == Adopting && netsuite != MISSING && !IS_MUTE(netsuite) ->
         if
         :: AGREES(netsuite, held) && held != row[r].candidate -> next = closes
         :: else -> stop_here()
         fi
-     :: !adopting && netsuite == expected[r] -> next = (next == signs -> closes : reads_again)
-     :: !adopting && netsuite != MISSING && netsuite != expected[r] ->
+     :: aim == Restoring && netsuite == expected[r] -> next = (next == signs -> closes : reads_again)
+     :: aim == Restoring && netsuite != MISSING && netsuite != expected[r] ->
         if
         :: next == signs_again && looks < 2
         :: next == signs_again && looks >= 2 -> stop_here()
@@ -182,15 +216,17 @@ inline put_back() {
   changed_unseen = true
 }
 
-/* Store.advance and Store.write: both sides agree, and the rotation is closed. */
+/* Store.advance and Store.write: both sides agree, or the candidate is in neither, and the rotation is closed. */
 inline close() {
   if
-  :: AS_READ(version_is_as_read[ADA]) && (adopting -> !leased[r] : MINE(fence_is_mine[ADA])) ->
+  :: AS_READ(version_is_as_read[ADA]) && (aim != Restoring -> !leased[r] : MINE(fence_is_mine[ADA])) ->
      printf("@ close %d stored\n", ADA);
-     MUST(compare_and_set, version_is_as_read[ADA] && (adopting || fence_is_mine[ADA]));
-     MUST(both_agree, meddled[ADA] || (netsuite == openair && openair == held));
-     ending[r] = (adopting -> Adopted : Restored);
-     current = (adopting -> held : current);
+     MUST(compare_and_set, version_is_as_read[ADA] && (aim != Restoring || fence_is_mine[ADA]));
+     MUST(both_agree, aim == Abandoning || meddled[ADA] || (netsuite == openair && openair == held));
+     MUST(abandoned_gone, aim != Abandoning || (netsuite != row[r].candidate && netsuite != MUTED(row[r].candidate)
+                                                && openair != row[r].candidate));
+     ending[r] = (aim == Restoring -> Restored : (aim == Adopting -> Adopted : Abandoned));
+     current = (aim == Adopting -> held : current);
      row[r].doubt = false;
      restoring[r] = false;
      holder[r] = NOBODY;
@@ -216,7 +252,8 @@ inline give_back() {
 proctype Ada() {
   byte r;                                      /* the rotation in hand */
   mtype:deeds next = rests;
-  bool adopting, overwrite;                    /* which of the two; what else she allowed */
+  mtype:aims aim = Restoring;                  /* how it is to end */
+  bool overwrite;                              /* what else she allowed */
   byte held;                                   /* what OpenAir held when she looked */
   byte looks, wanted;                          /* looks at NetSuite; how many before anything is sent */
   bool stranger;                               /* onlooker's: NetSuite held a stranger's */
@@ -225,10 +262,12 @@ end:
   do
   :: atomic {
        if
-       :: next == rests && MAY_RESTORE(0)      -> begin_to(false, 0)
-       :: next == rests && MAY_RESTORE(SECOND) -> begin_to(false, SECOND)
-       :: next == rests && MAY_ADOPT(0)        -> begin_to(true, 0)
-       :: next == rests && MAY_ADOPT(SECOND)   -> begin_to(true, SECOND)
+       :: next == rests && MAY_RESTORE(0)      -> begin_to(Restoring, 0)
+       :: next == rests && MAY_RESTORE(SECOND) -> begin_to(Restoring, SECOND)
+       :: next == rests && MAY_ADOPT(0)        -> begin_to(Adopting, 0)
+       :: next == rests && MAY_ADOPT(SECOND)   -> begin_to(Adopting, SECOND)
+       :: next == rests && MAY_GIVE_UP(0)      -> begin_to(Abandoning, 0)
+       :: next == rests && MAY_GIVE_UP(SECOND) -> begin_to(Abandoning, SECOND)
        :: next == reads || next == reads_again -> read_openair()
        :: next == signs || next == signs_again -> ask_netsuite()
        :: next == notes      -> note()

@@ -2,8 +2,8 @@
  * The protocol of a rotation, for spin (https://spinroot.com). README.md tells what is modelled and what is not.
  *
  * One connection and ROTATIONS rotations of it, one after the other; two workers; an operator who resumes or abandons,
- * and Ada, who restores or adopts (endings.pml); the two systems, and what can go wrong between them. A run may have
- * MISFORTUNES of any kinds, at any points:
+ * and Ada, who restores, adopts, or abandons in doubt (endings.pml); the two systems, and what can go wrong between
+ * them. A run may have MISFORTUNES of any kinds, at any points:
  *
  *   a worker dies; its lease runs out in mid-call; it is stopped between two steps
  *   a call is put off, refused, or breaks the worker's code; its answer is lost: done, not done, or done late
@@ -74,7 +74,7 @@ byte rotations;                                /* how many were asked for so far
 byte current = PREVIOUS;                       /* what the connection was given last */
 byte expected[ROTATIONS];                      /* what NetSuite is expected to hold before the upload */
 
-#define ADA    WORKERS                         /* whoever restores or adopts (endings.pml); she holds it as a worker does */
+#define ADA    WORKERS                         /* whoever asks the systems (endings.pml); restoring, she holds as a worker */
 #define ACTORS (WORKERS + 1)
 #define NOBODY ACTORS
 byte holder[ROTATIONS] = NOBODY;               /* who holds it, or held it when the lease ran out */
@@ -151,7 +151,7 @@ int calls, lull = LULL;
 #define MAY_ASK_FOR(r)              ((r) == 0 || !OPEN((r) - 1))
 #endif
 
-/* Only a rotation whose candidate was never sent is given up for good. */
+/* Only a rotation whose candidate was never sent is given up for good unasked; endings.pml has the other ones. */
 #ifdef NO_ABANDON_UNSENT
 #define MAY_ABANDON(r)              true
 #else
@@ -289,7 +289,8 @@ mtype:properties = {
                        what a stranger wrote while that was looked at */
   restore_helps,    /* the certificate before is put back only where OpenAir holds it */
   none_undone,      /* nothing that was sent lands on what was settled since: restored, adopted, or resumed */
-  abandoned_unsent, /* NetSuite is never sent the certificate of a rotation that was abandoned */
+  abandoned_unsent, /* unasked, only a rotation is abandoned whose certificate NetSuite was never sent */
+  abandoned_gone,   /* neither system holds the certificate of a rotation that was abandoned, nor is ever given it */
   none_overtaken,   /* nothing of a rotation lands once the next one was begun */
   none_lost         /* when all comes to rest, no rotation is under way: each was completed or parked */
 };
@@ -329,6 +330,7 @@ bool meddled[ACTORS];                          /* somebody else wrote since this
 
 inline netsuite_takes(r, certificate, create) {
   MUST(none_overtaken, (r) == begun);
+  MUST(abandoned_gone, ending[r] != Abandoned);
   MUST(none_undone, ((certificate) == expected[r] -> row[r].state == Failed && ending[r] != Adopted : !ending[r]));
   if
   :: netsuite == MISSING && !(create)
@@ -339,6 +341,7 @@ inline netsuite_takes(r, certificate, create) {
 inline openair_takes(r, certificate) {
   MUST(openair_second, has_signed[certificate]);
   MUST(none_overtaken, (r) == begun);
+  MUST(abandoned_gone, ending[r] != Abandoned);
   openair = certificate;
   seen_in_openair[r] = seen_in_openair[r] || certificate == row[r].candidate
 }
@@ -607,7 +610,6 @@ inline netsuite_install() {
   MUST(none_overwritten, !stranger || my.may_overwrite);
   LOOKED(install_unsettled[r], looks);
   MUST(one_candidate, sent[r] == 0 || sent[r] == my.candidate);
-  MUST(abandoned_unsent, ending[r] != Abandoned);
   if
   :: netsuite_gone -> printf("@ install %d gone\n", me); then = Later
   TROUBLE(install, !netsuite_gone && MISFORTUNE)

@@ -37,7 +37,7 @@ class Scope:
     misfortunes: int
     liveness: bool = False
     ada: bool = True
-    """Whether somebody restores and adopts: endings.pml."""
+    """Whether somebody restores, adopts, and abandons in doubt: endings.pml."""
     without: tuple[str, ...] = ()
     """The guards that are taken away."""
     only: str = ""
@@ -99,6 +99,10 @@ MUTANTS: Final = (
     (("READ_BACK",), "saved_is_seen"),
     (("VERIFY",), "both_agree"),
     (("ABANDON_UNSENT",), "abandoned_unsent"),
+    (("ABANDON_WAITS",), "abandoned_gone"),
+    (("ABANDON_UNPROVED",), "abandoned_gone"),
+    (("ABANDON_ASKS",), "abandoned_gone"),
+    (("ABANDON_MUTE",), "abandoned_gone"),
     (("HOLD_OFF",), "none_overtaken"),
     (("DEADLINE",), "none_overtaken"),
     (("CHECK",), "none_overtaken"),
@@ -164,7 +168,7 @@ def mutated(guards: tuple[str, ...], expected: str) -> Scope:
     if expected == FINALLY:
         return Scope(1, 1, liveness=True, ada=False, without=guards)
     rotations = 2 if expected in ("one_open", "none_overtaken") else 1
-    ada = expected in ("none_undone", "restore_helps", "both_agree")
+    ada = expected in ("none_undone", "restore_helps", "both_agree", "abandoned_gone")
     return Scope(rotations, 2, ada=ada, without=guards, only=expected)
 
 

@@ -59,7 +59,7 @@ def _confirm(rotation: Rotation, _now: datetime) -> str:
 def _restore(rotation: Rotation, now: datetime) -> str:
     if refused := _is_parked(rotation):
         return refused
-    if not _may_be_sent(rotation):
+    if not may_be_sent(rotation):
         return "NetSuite was never sent its certificate."
     if rotation.previous is None:
         return "There was no previous certificate."
@@ -79,10 +79,12 @@ def _adopt(rotation: Rotation, now: datetime) -> str:
     return _in_flight(rotation, now)
 
 
-def _abandon(rotation: Rotation, _now: datetime) -> str:
+def _abandon(rotation: Rotation, now: datetime) -> str:
     if refused := _is_parked(rotation):
         return refused
-    return "NetSuite may hold its certificate already." if _may_be_sent(rotation) else ""
+    if _was_confirmed(rotation):
+        return "NetSuite has proved that it holds its certificate."
+    return _in_flight(rotation, now) if may_be_sent(rotation) else ""
 
 
 def _is_parked(rotation: Rotation) -> str:
@@ -91,11 +93,15 @@ def _is_parked(rotation: Rotation) -> str:
     return "" if rotation.state is State.FAILED else f"The rotation is {rotation.state}, not Failed."
 
 
-def _may_be_sent(rotation: Rotation) -> bool:
+def may_be_sent(rotation: Rotation) -> bool:
     """Whether NetSuite may have been sent the candidate."""
     if rotation.candidate is None:
         return False
-    return rotation.doubt_since is not None or "confirmation" in table.proofs_at(rotation.position)
+    return rotation.doubt_since is not None or _was_confirmed(rotation)
+
+
+def _was_confirmed(rotation: Rotation) -> bool:
+    return "confirmation" in table.proofs_at(rotation.position)
 
 
 def _is_foreign(rotation: Rotation) -> bool:
@@ -128,7 +134,7 @@ VERBS: Final = (
 
 _ENDED: Final = {
     None: "Nothing to do: both sides hold the new certificate.",
-    Ending.ABANDONED: "Nothing to do: the rotation was abandoned before NetSuite was sent its certificate.",
+    Ending.ABANDONED: "Nothing to do: the rotation was abandoned, and NetSuite does not hold its certificate.",
     Ending.RESTORED: "Nothing to do: the rotation was given up, and both sides hold the previous certificate again.",
     Ending.ADOPTED: "Nothing to do: the rotation was given up for the certificate that both sides held by then.",
 }

@@ -13,7 +13,7 @@ from transitions import Machine, MachineError
 
 from states import advice, table
 from states.errors import IllegalMove, KeyturnError
-from states.rotation import Confirmation, Ending, Failure, Rotation
+from states.rotation import Absence, Confirmation, Ending, Failure, Rotation
 from states.state import State
 from states.table import Edge
 
@@ -88,12 +88,17 @@ def resume(
     )
 
 
-def abandon(rotation: Rotation, now: datetime) -> Rotation:
-    """Close a parked rotation whose candidate was never sent to NetSuite: it stays Failed, and frees its connection.
+def abandon(rotation: Rotation, now: datetime, absence: Absence | None = None) -> Rotation:
+    """Close a parked rotation whose candidate NetSuite does not hold: it stays Failed, and frees its connection.
 
-    Raises IllegalMove where the candidate may have been sent.
+    Raises IllegalMove where abandoning is not possible; where the candidate may have been sent, also without an
+    ``absence`` that tells that NetSuite does not hold this very one.
     """
-    return _close(rotation, "abandon", Ending.ABANDONED, now)
+    closed = _close(rotation, "abandon", Ending.ABANDONED, now)
+    candidate = rotation.candidate
+    if candidate and advice.may_be_sent(rotation) and (absence is None or absence.fingerprint != candidate.fingerprint):
+        raise IllegalMove("Nobody has seen that NetSuite does not hold this rotation's certificate.")
+    return closed
 
 
 def restoring(rotation: Rotation, now: datetime) -> Rotation:

@@ -1,5 +1,6 @@
-"""What ends a parked rotation other than by resuming it: going back to the certificate before it, or accepting what
-somebody else put there. On ports only, like the steps. Neither ever writes to OpenAir.
+"""What ends a parked rotation other than by resuming it: going back to the certificate before it, accepting what
+somebody else put there, or giving up a candidate that NetSuite does not hold. On ports only, like the steps. None of
+them ever writes to OpenAir.
 """
 
 from datetime import datetime
@@ -17,8 +18,8 @@ from states.errors import (
     Unknown,
 )
 from states.ports import Ports
-from states.rotation import Confirmation, PrivateKey, Rotation
-from states.steps import READ_BACK_DELAY
+from states.rotation import Absence, Candidate, Confirmation, PrivateKey, Rotation
+from states.steps import READ_BACK_DELAY, shows
 
 _OVERWRITE: Final = "`keyturn rotation restore ID --overwrite` puts the previous certificate in its place."
 _ELSE_OVERWRITE: Final = (
@@ -76,6 +77,56 @@ def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
     except NotConfirmed as error:
         told = "NetSuite signs with another key than that of the certificate in OpenAir."
         raise Drift(told, next_action=_ELSE_OVERWRITE) from error
+
+
+def find_absence(rotation: Rotation, ports: Ports) -> Absence:
+    """See that NetSuite does not hold the candidate, though it may have been sent it. Changes nothing.
+
+    NetSuite is asked twice, with a delay: what it was sent may show late. Raises IllegalMove where it signs with the
+    candidate, or where a record that cannot sign may be the candidate's.
+    """
+    candidate = rotation.candidate
+    if candidate is None:
+        raise IllegalMove("The rotation has no candidate yet.")
+    asked_at = ports.clock.now()
+    first = _look_elsewhere(candidate, ports)
+    ports.clock.sleep(READ_BACK_DELAY)
+    return Absence(candidate.fingerprint, asked_at, (first, _look_elsewhere(candidate, ports)))
+
+
+def _look_elsewhere(candidate: Candidate, ports: Ports) -> str:
+    """Ask NetSuite to sign, once; return what shows that it does not hold the candidate, as a sentence."""
+    challenge = ports.challenge()
+    try:
+        signature = ports.netsuite.sign(challenge)
+    except CertificateRecordMissing:
+        return "NetSuite has no certificate record."
+    except CannotSign as error:
+        return _see_anothers(candidate, ports, error)
+    if candidate.certificate.verifies(signature, challenge.text):
+        raise IllegalMove(
+            "NetSuite signs with this rotation's own certificate: going on helps, giving up does not.",
+            next_action="Run `keyturn rotation resume ID`.",
+        )
+    return "NetSuite signed with another key."
+
+
+def _see_anothers(candidate: Candidate, ports: Ports, error: CannotSign) -> str:
+    """See by its validity that a record which cannot sign, as ``error`` tells, is not the candidate's."""
+    record = ports.netsuite.report().record
+    if record is None:
+        return "NetSuite has no certificate record."
+    if record.is_placeholder:
+        return "NetSuite cannot sign with the placeholder that its record holds."
+    if record.valid_from and record.valid_to and not shows(candidate, record):
+        return "NetSuite cannot sign with what its record holds, which is not valid for as long as the candidate."
+    raise IllegalMove(
+        "NetSuite cannot sign with what its record holds, and that may be this rotation's own certificate.",
+        next_action=(
+            "Put another certificate into the record in NetSuite, such as bundle 369630's openair-certificate.pem; "
+            "then run `keyturn rotation abandon ID` again. Where it can sign again, run `keyturn rotation resume ID`."
+        ),
+    ) from error
 
 
 def _ask(rotation: Rotation, ports: Ports, *, looks: int, may_overwrite: bool) -> Confirmation | None:

@@ -47,7 +47,7 @@ class Ending(StrEnum):
     """How a Failed rotation was closed."""
 
     ABANDONED = "abandoned"
-    """Given up before NetSuite was sent its certificate."""
+    """Given up: NetSuite was never sent its certificate, or was seen not to hold it."""
     RESTORED = "restored"
     """The certificate before it was put back: both sides hold that one."""
     ADOPTED = "adopted"
@@ -97,6 +97,15 @@ class Receipt:
 
     fingerprint: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """That NetSuite was seen not to hold a certificate: which, when it was asked first (UTC), and what it showed."""
+
+    fingerprint: str
+    asked_at: datetime
+    looks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

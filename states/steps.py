@@ -183,15 +183,14 @@ def _may_replace(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> 
     record = ports.netsuite.report().record
     if record is None:
         return False
-    is_ours = is_mute and rotation.doubt_since is not None and _shows_candidate(rotation, record)
+    is_ours = is_mute and rotation.doubt_since is not None and shows(_candidate_of(rotation), record)
     return record.is_placeholder or is_ours
 
 
-def _shows_candidate(rotation: Rotation, record: Record) -> bool:
+def shows(candidate: Candidate, record: Record) -> bool:
     """Whether the record shows the candidate's validity, to the second: all that NetSuite tells of a certificate."""
-    candidate = _candidate_of(rotation).certificate
     shown = tuple(moment and moment.replace(microsecond=0) for moment in (record.valid_from, record.valid_to))
-    return shown == (candidate.not_before, candidate.not_after)
+    return shown == (candidate.certificate.not_before, candidate.certificate.not_after)
 
 
 def _install(rotation: Rotation, ports: Ports) -> Confirmation:

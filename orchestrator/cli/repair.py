@@ -188,14 +188,15 @@ def _given_up(session: Session, app: App, rotation: Rotation) -> int:
 
 
 def abandon(rotation: RotationId, /, *, reason: Reason = "", session: Given) -> int:
-    """Give a parked rotation up whose certificate was never sent to NetSuite, and free its connection.
+    """Give a parked rotation up whose certificate NetSuite does not hold, and free its connection.
 
-    The candidate and its key are destroyed; both systems keep what they have.
+    The candidate and its key are destroyed; both systems keep what they have. Where NetSuite may have been sent the
+    certificate, it is asked, and nothing is given up that it may hold.
     """
     with session.keyturn() as app:
         before = app.rotations.show(rotation)
         session.confirm(f"Give rotation {before.id} up, and destroy the candidate it made?")
-        after = app.rotations.abandon(before.id, actor=actor(), reason=reason)
+        after = app.remedies.abandon(before.id, actor=actor(), reason=reason)
         session.out.show(records.rotation(after, app.rotations.now()), after.id, [("abandoned", after.id)])
         session.out.note(f"Begin another: `keyturn rotate {after.connection}`.")
     return Exit.FINE

@@ -24,7 +24,7 @@ for _name, _help in (
     ("confirm", "Say that OpenAir holds the exported certificate, and carry the rotation on."),
     ("restore", "Put the previous certificate back into NetSuite, and give a parked rotation up."),
     ("adopt", "Accept the certificate that somebody else put there, and give a parked rotation up."),
-    ("abandon", "Give a parked rotation up whose certificate was never sent to NetSuite."),
+    ("abandon", "Give a parked rotation up whose certificate NetSuite does not hold."),
 ):
     app.command(f"orchestrator.cli.repair:{_name}", name=_name, help=_help)
 

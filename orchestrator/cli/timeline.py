@@ -91,7 +91,7 @@ def told(entry: Entry, before: Entry | None) -> str:
     if entry.event == UNKNOWN:
         return f"answer to the {detail.get('write')} lost, it may take effect until {_until(entry)}{because}"
     if entry.source is entry.target or before is None or entry.event == RESUME:
-        return f"{_SAID.get(entry.event) or entry.event.replace('_', ' ')} by {entry.actor}"
+        return f"{_SAID.get(entry.event) or entry.event.replace('_', ' ')} by {entry.actor}{because}"
     return f"after {words.span(entry.at - before.at)}{because}"
 
 

@@ -1,4 +1,4 @@
-"""The verbs that end a parked rotation otherwise than by going on: *restore* and *adopt*."""
+"""The verbs that end a parked rotation otherwise than by going on: *restore*, *adopt* and *abandon*."""
 
 import logging
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Final
 from orchestrator.engine import Connect
 from orchestrator.heart import Heart
 from orchestrator.operations import clocks
-from persistence.journal import ADOPT, RESTORE, RESTORING
+from persistence.journal import ABANDON, ADOPT, RESTORE, RESTORING
 from persistence.store import Claim, Store
 from states import advice, lifecycle, remedies, window
 from states.errors import (
@@ -22,7 +22,7 @@ from states.errors import (
     WrongBaseUrl,
 )
 from states.ports import Clock, Ports
-from states.rotation import Confirmation, PrivateKey, Rotation
+from states.rotation import Absence, Confirmation, PrivateKey, Rotation
 from states.steps import INSTALL_WITHIN
 
 _log = logging.getLogger("keyturn.remedies")
@@ -89,6 +89,26 @@ class Remedies:
         )
         _log.info("rotation closed", extra=_about(closed))
         return closed
+
+    def abandon(self, rotation_id: str, *, actor: str, reason: str = "") -> Rotation:
+        """Close a parked rotation whose candidate NetSuite does not hold, and destroy the candidate's key.
+
+        Its connection is free for another rotation then. NetSuite is asked only where it may have been sent the
+        candidate; nothing is changed there. Raises NotFound; Stale when the rotation was changed meanwhile; IllegalMove
+        where NetSuite holds the candidate, may hold it, or may still be given it; TryLater or Refused when it cannot be
+        asked.
+        """
+        before = self._possible("abandon", rotation_id)
+        absence = self._absence(before) if advice.may_be_sent(before) else None
+        after = lifecycle.abandon(before, self._clock.now(), absence)
+        detail = {"reason": reason, **(_seen(absence) if absence else {})}
+        closed = self._store.write(before, after, event=ABANDON, actor=actor, detail=detail)
+        _log.info("rotation closed", extra=_about(closed))
+        return closed
+
+    def _absence(self, rotation: Rotation) -> Absence:
+        with _repeating("abandon"):
+            return remedies.find_absence(rotation, self._connect(rotation.connection))
 
     def _possible(self, verb: str, rotation_id: str) -> Rotation:
         now = self._clock.now()
@@ -160,6 +180,15 @@ def _evidence(proof: Confirmation) -> dict[str, object]:
         "challenge": proof.challenge.nonce,
         "signature": proof.signature,
         "asked_at": proof.asked_at.isoformat(),
+    }
+
+
+def _seen(absence: Absence) -> dict[str, object]:
+    """What the journal keeps of why NetSuite is taken not to hold the candidate."""
+    return {
+        "fingerprint": absence.fingerprint,
+        "asked_at": absence.asked_at.isoformat(),
+        "looks": list(absence.looks),
     }
 
 

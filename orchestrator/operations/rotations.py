@@ -7,7 +7,7 @@ from typing import Final
 
 from orchestrator.ids import new_id
 from orchestrator.operations import clocks
-from persistence.journal import ABANDON, CONFIRMED_BY_PERSON, Entry
+from persistence.journal import CONFIRMED_BY_PERSON, Entry
 from persistence.store import Claim, Store
 from states import advice, lifecycle
 from states.advice import Advice, Verb
@@ -124,16 +124,6 @@ class Rotations:
         self._store.confirm_export(before.connection, seen, by=actor, at=now)
         after = replace(before, available_at=now, updated_at=now, waiting_for="", awaits_person=False)
         return self._store.write(before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail={"fingerprint": seen})
-
-    def abandon(self, rotation_id: str, *, actor: str, reason: str = "") -> Rotation:
-        """Close a parked rotation whose candidate was never sent, and destroy the candidate's key.
-
-        Its connection is free for another rotation then. Raises NotFound, IllegalMove where NetSuite may hold the
-        candidate, Stale.
-        """
-        before = self._store.rotation(rotation_id)
-        after = lifecycle.abandon(before, self._clock.now())
-        return self._store.write(before, after, event=ABANDON, actor=actor, detail={"reason": reason})
 
     def show(self, rotation_id: str) -> Rotation:
         """The rotation with this id, or with an id that begins so. Raises NotFound."""

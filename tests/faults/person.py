@@ -125,7 +125,7 @@ class Person:
             case "rotation restore":
                 app.remedies.restore(deed.words[0], actor="ada", overwrite=deed.has("--overwrite"))
             case "rotation abandon":
-                app.rotations.abandon(deed.words[0], actor="ada")
+                app.remedies.abandon(deed.words[0], actor="ada")
             case "rotate":
                 assert deed.words == (name,)
                 app.rotations.request(name, actor="ada")

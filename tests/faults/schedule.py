@@ -142,7 +142,7 @@ class Schedule(RuleBasedStateMachine):
                 create, overwrite = "create" in leave, "overwrite" in leave
                 app.rotations.resume(identifier, actor="ada", create_record=create, overwrite=overwrite)
             case ["abandon"]:
-                app.rotations.abandon(identifier, actor="ada")
+                app.remedies.abandon(identifier, actor="ada")
             case ["park"]:
                 app.rotations.park(identifier, actor="ada")
             case ["adopt"]:

@@ -149,7 +149,7 @@ def test_a_certificate_made_by_a_wrong_clock(app: App, simulator: Simulator, clo
     code, advice = failure(carry(app, app.rotations.resume(rotation.id, actor="tester")))
     assert ("NOT_VALID_NOW", True) == (code, "keyturn rotation abandon ID" in advice)
     assert [] == simulator.history.effects("installed")
-    app.rotations.abandon(rotation.id, actor="tester")
+    app.remedies.abandon(rotation.id, actor="tester")
     after = app.rotations.request("acme", actor="tester")
     carry(app, after)
     completed_once(app, simulator, after)

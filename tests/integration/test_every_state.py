@@ -121,8 +121,11 @@ def _in_flight(point: Point) -> bool:
 
 def _sent(point: Point) -> bool:
     """Whether NetSuite may have been sent the candidate: it confirmed it, or an answer was lost."""
-    confirmed = point.position in (State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR)
-    return confirmed or (point.position is State.KEY_GENERATED and point.doubt[0])
+    return _confirmed(point) or (point.position is State.KEY_GENERATED and point.doubt[0])
+
+
+def _confirmed(point: Point) -> bool:
+    return point.position in (State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR)
 
 
 SAFE: Final[dict[str, Callable[[Point], bool]]] = {
@@ -134,7 +137,7 @@ SAFE: Final[dict[str, Callable[[Point], bool]]] = {
         _parked(point) and _sent(point) and point.previous == "kept" and (point.restoring or not _in_flight(point))
     ),
     "adopt": lambda point: point.standing is ForeignRotation and not _in_flight(point),
-    "abandon": lambda point: _parked(point) and not _sent(point),
+    "abandon": lambda point: _parked(point) and not _confirmed(point) and not (_sent(point) and _in_flight(point)),
 }
 
 
@@ -244,7 +247,7 @@ class Stage:
             "confirm": lambda: self.rotations.confirm(ID, ours.fingerprint, actor="ada"),
             "restore": lambda: restoring.restore(ID, actor="ada"),
             "adopt": lambda: adopting.adopt(ID, actor="ada"),
-            "abandon": lambda: self.rotations.abandon(ID, actor="ada"),
+            "abandon": lambda: adopting.abandon(ID, actor="ada"),
         }
 
     def _watch(self) -> None:

@@ -107,7 +107,7 @@ def test_abandoned_rotation_frees_its_connection(app: App, simulator: Simulator,
     """A parked rotation that was never sent can be given up: its key is destroyed, and another one may begin."""
     simulator.netsuite.record.reset("missing")
     parked = rotate()
-    closed = app.rotations.abandon(parked.id, actor="tester", reason="a new one is wanted")
+    closed = app.remedies.abandon(parked.id, actor="tester", reason="a new one is wanted")
     kept = _candidate(app.rotations.show(parked.id)).sealed_key
     assert (State.FAILED, False, b"") == (closed.state, closed.is_open, kept)
     simulator.netsuite.record.reset("placeholder")

@@ -22,14 +22,14 @@ from tests.model.worker import A_MOMENT, A_WHILE, LEASE, Diverged, Worker
 
 MODEL: Final = Path(__file__).parents[2] / "model" / "rotation.pml"
 ADA: Final = 2
-"""In the model, the number of whoever restores and adopts."""
+"""In the model, the number of whoever asks both systems how a parked rotation may end."""
 
 MUTED: Final = 4
 """In the model, a candidate's number is so much higher where NetSuite cannot sign with it."""
 CALLS: Final = ("sign", "install", "read", "save")
 WRITES: Final = ("check", "move", "unknown", "put_off", "park", "release", "note", "close")
 """What a worker does with the store; it writes nothing when it checks its hold."""
-_WORKERS_EVENTS: Final = (*CALLS, *WRITES, "claim", "crash", "aged", "restore", "adopt")
+_WORKERS_EVENTS: Final = (*CALLS, *WRITES, "claim", "crash", "aged", "restore", "adopt", "give_up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +205,10 @@ class Replay:
     def _adopt(self, _ada: str, rotation: str) -> None:
         self._workers[ADA].clock.time = self._now()
         self._workers[ADA].adopt(self._ids[int(rotation)])
+
+    def _give_up(self, _ada: str, rotation: str) -> None:
+        self._workers[ADA].clock.time = self._now()
+        self._workers[ADA].abandon(self._ids[int(rotation)])
 
     def _decide(self, before: Rotation, after: Rotation, event: str, expected: str) -> None:
         result = "stored"

@@ -162,6 +162,10 @@ class Worker:
         """Adopt, up to the first call."""
         self._begin(lambda: self._remedies.adopt(rotation_id, actor=self.name))
 
+    def abandon(self, rotation_id: str) -> None:
+        """Abandon in doubt, up to the first call."""
+        self._begin(lambda: self._remedies.abandon(rotation_id, actor=self.name))
+
     def go_on(self, to_do: str, how: str) -> None:
         """Do what it is about to do, which must be ``to_do``, and go on up to the next call."""
         if self.at != to_do:

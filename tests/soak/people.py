@@ -89,7 +89,7 @@ class People:
         elif verb == "adopt":
             self._app.remedies.adopt(rotation_id, actor="soak")
         elif verb == "abandon":
-            self._app.rotations.abandon(rotation_id, actor="soak")
+            self._app.remedies.abandon(rotation_id, actor="soak")
 
     def _consent(self, name: str) -> None:
         """What is advised where a refresh token was lost: consent in OpenAir, and store the new token."""

@@ -85,7 +85,7 @@ def test_what_a_worker_has_in_hand_is_not_parked(app: App, put_off: Rotation) ->
 
 
 def test_what_a_dead_worker_had_in_hand_is_in_doubt(app: App, first: Certificate) -> None:
-    """Nobody knows what it had sent: parked, the rotation cannot be abandoned."""
+    """Nobody knows what it had sent: parked, the rotation cannot be abandoned before all of that has landed."""
     del first
     _, claim = app.rotations.request_for("dead", NAME, actor="tester", lease=15)
     assert claim
@@ -95,15 +95,15 @@ def test_what_a_dead_worker_had_in_hand_is_in_doubt(app: App, first: Certificate
     assert dead
     parked = app.rotations.park(made.id, actor="ada")
     assert (True, True) == (parked.doubt_since is not None, parked.in_flight_until is not None)
-    with pytest.raises(IllegalMove, match="NetSuite may hold its certificate already"):
-        app.rotations.abandon(made.id, actor="ada")
+    with pytest.raises(IllegalMove, match="may still take effect"):
+        app.remedies.abandon(made.id, actor="ada")
 
 
 def test_what_was_never_sent_is_parked_and_abandoned(app: App, simulator: Simulator) -> None:
     """A request that was a mistake is taken back before any worker takes it up; nothing was sent."""
     asked = app.rotations.request(NAME, actor="ada")
     app.rotations.park(asked.id, actor="ada", reason="the wrong connection")
-    closed = app.rotations.abandon(asked.id, actor="ada")
+    closed = app.remedies.abandon(asked.id, actor="ada")
     assert (Ending.ABANDONED, []) == (closed.ending, simulator.history.entries())
 
 

@@ -29,7 +29,7 @@ REFUSALS = [
 ]
 
 MINUTE = timedelta(minutes=1)
-MAY_HOLD = "NetSuite may hold its certificate already."
+HOLDS = "NetSuite has proved that it holds its certificate."
 
 
 @pytest.mark.parametrize("state", ACTIVE)
@@ -48,7 +48,7 @@ def test_completed_there_is_nothing_to_do(pair: Pair) -> None:
 @pytest.mark.parametrize(
     ("ending", "tells"),
     [
-        (Ending.ABANDONED, "abandoned before NetSuite was sent its certificate"),
+        (Ending.ABANDONED, "abandoned, and NetSuite does not hold its certificate"),
         (Ending.RESTORED, "both sides hold the previous certificate again"),
         (Ending.ADOPTED, "the certificate that both sides held by then"),
     ],
@@ -269,20 +269,22 @@ def test_only_what_waits_is_confirmed(awaits_person: bool, expected: str, pair: 
     [
         (State.REQUESTED, ""),
         (State.KEY_GENERATED, ""),
-        (State.UPLOADED_TO_NETSUITE, MAY_HOLD),
-        (State.SAVED_TO_OPENAIR, MAY_HOLD),
+        (State.UPLOADED_TO_NETSUITE, HOLDS),
+        (State.SAVED_TO_OPENAIR, HOLDS),
     ],
 )
-def test_only_what_was_never_sent_is_abandoned(state: State, expected: str, pair: Pair) -> None:
-    """Parked before the upload and not in doubt; under way, in doubt or ended, it is not given up.
+def test_only_what_was_never_confirmed_is_abandoned(state: State, expected: str, pair: Pair) -> None:
+    """Parked before NetSuite proved that it has the candidate; under way or ended, it is not given up.
 
-    Without a candidate nothing can have been sent, whatever is in doubt.
+    In doubt, whatever was sent must have landed; without a candidate nothing can have been sent.
     """
     rotation = a_rotation(pair, state)
     assert f"The rotation is {state}, not Failed." == why_not("abandon", rotation, NOW)
     assert expected == why_not("abandon", parked(rotation), NOW)
-    doubtful = parked(replace(rotation, doubt_since=NOW))
-    assert (expected if state is State.REQUESTED else MAY_HOLD) == why_not("abandon", doubtful, NOW)
+    doubtful = parked(replace(rotation, doubt_since=NOW, in_flight_until=NOW))
+    waits = "What was sent without an answer may still take effect, until 2026-11-23 12:00:00 UTC."
+    assert (waits if state is State.KEY_GENERATED else expected) == why_not("abandon", doubtful, NOW)
+    assert expected == why_not("abandon", doubtful, NOW + timedelta(microseconds=1))
     assert "The rotation has ended." == why_not("abandon", parked(replace(rotation, closed_at=NOW)), NOW)
 
 

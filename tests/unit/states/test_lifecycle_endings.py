@@ -10,7 +10,7 @@ from unit.states.rotations import NOW, Pair, a_confirmation, a_pair, a_rotation,
 
 from states import lifecycle
 from states.errors import ForeignRotation, IllegalMove
-from states.rotation import Ending, Rotation
+from states.rotation import Absence, Ending, Rotation
 from states.state import State
 
 LATER = NOW + timedelta(minutes=1)
@@ -63,6 +63,19 @@ def test_abandoning_closes(pair: Pair) -> None:
     """What was never sent is closed as abandoned; there was no skew."""
     abandoned = lifecycle.abandon(parked(a_rotation(pair, State.KEY_GENERATED)), LATER)
     assert (Ending.ABANDONED, LATER, None) == (abandoned.ending, abandoned.closed_at, abandoned.skew(LATER))
+
+
+def test_abandoning_in_doubt_needs_to_see_that_it_is_not_there(pair: Pair) -> None:
+    """What may have been sent is closed only by what was seen of this very certificate, once nothing can land."""
+    rotation = parked(a_rotation(pair, State.KEY_GENERATED, doubt_since=NOW, in_flight_until=NOW))
+    seen = Absence(pair.fingerprint, NOW, ("NetSuite signed with another key.",) * 2)
+    for unseen in (None, replace(seen, fingerprint=a_pair().fingerprint)):
+        with pytest.raises(IllegalMove, match="Nobody has seen"):
+            lifecycle.abandon(rotation, LATER, unseen)
+    with pytest.raises(IllegalMove, match="may still take effect"):
+        lifecycle.abandon(rotation, NOW, seen)
+    abandoned = lifecycle.abandon(rotation, LATER, seen)
+    assert (Ending.ABANDONED, LATER, None) == (abandoned.ending, abandoned.closed_at, abandoned.doubt_since)
 
 
 @pytest.mark.parametrize("close", [lifecycle.restore, lifecycle.adopt])

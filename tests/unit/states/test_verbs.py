@@ -68,9 +68,14 @@ def possible(position: State, *, is_parked: bool, **facts: object) -> set[str]:
     was_sent = has_candidate and (proved or in_doubt)
     if not (facts["restoring"] and may_land):
         verbs.add("resume")
-    if not was_sent:
+    if not has_candidate or not (proved or may_land):
         verbs.add("abandon")
-    elif facts["previous"] == PREVIOUS.certificate and facts["key_kept"] and (facts["restoring"] or not may_land):
+    if (
+        was_sent
+        and facts["previous"] == PREVIOUS.certificate
+        and facts["key_kept"]
+        and (facts["restoring"] or not may_land)
+    ):
         verbs.add("restore")
     if facts["error"] is ForeignRotation and not may_land:
         verbs.add("adopt")
