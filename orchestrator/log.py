@@ -20,9 +20,10 @@ _PATTERNS: Final = (
     re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
     re.compile(
-        r"(?i)\b(password|passwd|secret|client_assertion|access_token|refresh_token|api_?key|code)"
+        r"(?i)\b(\w*password|passwd|\w*secret|client_assertion|\w*_token|api_?key|code)"
         r"""(["']?\s*[=:>]\s*["']?)[^\s"'&<,}]+"""
     ),
+    re.compile(r"""(?i)\bkey=\\?["'][^"'\\]+"""),  # OpenAir's API key stands so in each of its requests
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
 )
 _SECRET: Final = re.compile(r"(?i)(password|secret|token|assertion|private|pem|api_?key|kek)")

@@ -1,6 +1,7 @@
 """No secret shows when something is wrong: a system fails, a seal, a key or an input is not right, we erred."""
 
 import base64
+import json
 import os
 from collections.abc import Callable
 from urllib.parse import quote
@@ -113,16 +114,32 @@ def test_database_password(play: Stage, url: str) -> None:
 
 @pytest.mark.parametrize("broken", [requests.Session.post, Vault.open, NetSuiteTokens._assertion, VaultKeys.generate])
 def test_our_own_mistakes(play: Stage, broken: Callable[..., object]) -> None:
-    """A traceback, logged in full, tells lines and not values: in a step, in a command, and in a worker's thread."""
+    """A traceback, logged in full, tells lines and not values: in a step, in a command, and in a worker's thread.
+
+    The text of the exception holds every secret, as the requests have them, and the arguments of what broke; what is
+    handed to the log is hidden there last of all, so only what comes out of it is looked at.
+    """
     owner = {"Session": requests.Session, "Vault": Vault, "NetSuiteTokens": NetSuiteTokens, "VaultKeys": VaultKeys}
 
-    def breaks(*_: object, **__: object) -> None:
-        raise ZeroDivisionError
+    def breaks(*given: object, **options: object) -> None:
+        raise ZeroDivisionError(f"{_requests(play)} {given} {options}")
 
     name, _, method = broken.__qualname__.partition(".")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner[name], method, breaks)
         for words in (("rotate", NAME), ("health", NAME), ("doctor",), ("run-due",)):
             play(*words, "--verbose")
-    assert any(b"ZeroDivisionError" in what for _, what in play.said)
+    play.said[:] = [(who, what) for who, what in play.said if not who.startswith("the log ")]
+    assert any(b"ZeroDivisionError: <request namespace=" in what for _, what in play.said)
     play.assert_nothing_leaked()
+
+
+def _requests(play: Stage) -> str:
+    """What is sent to the two systems, with every secret in its place."""
+    known = play.simulator.credentials
+    client = base64.b64encode(f"{known.openair_client_id}:{known.openair_client_secret}".encode()).decode()
+    return (
+        f'<request namespace="{known.api_namespace}" key="{known.api_key}"><password>{known.password}</password> '
+        f"Authorization: Basic {client} grant_type=refresh_token&refresh_token={known.refresh_token} "
+        f"client_secret={known.openair_client_secret} {json.dumps({'pem': known.private_key_pem})}"
+    )

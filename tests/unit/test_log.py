@@ -39,6 +39,9 @@ SECRETS = [
     "POST body client_assertion=MIIEvQIBADAN&grant_type=x",
     "{'refresh_token': 'MIIEvQIBADAN'}",
     "<password>MIIEvQIBADAN</password>",
+    "client_id=x&client_secret=MIIEvQIBADAN",
+    '<request API_version="1.0" client="Keyturn" namespace="ns" key="MIIEvQIBADAN">',
+    "<request namespace='ns' key='MIIEvQIBADAN'>",
 ]
 
 
