@@ -5,7 +5,7 @@ from enum import StrEnum
 from persistence.store import Store
 from persistence.vault import Vault
 from states.certificate import Certificate
-from states.errors import SignInRefused
+from states.errors import SealBroken, SignInRefused
 
 
 class SecretName(StrEnum):
@@ -41,7 +41,15 @@ class Secrets:
         if found is None:
             return None
         sealed, version = found
-        return self._vault.open(sealed, owner=self._connection, column=name), version
+        try:
+            return self._vault.open(sealed, owner=self._connection, column=name), version
+        except SealBroken as error:
+            # Giving a rotation up, as where its own key is broken, would leave this as broken as it is.
+            error.next_action = (
+                f"Restore the database from a backup, or give the secret anew with `keyturn connection edit "
+                f"{self._connection}`; then run `keyturn rotation resume ID`."
+            )
+            raise
 
     def need(self, name: SecretName) -> bytes:
         """The secret. Raises SignInRefused when it was never given."""
@@ -50,7 +58,8 @@ class Secrets:
             option = name.lower().replace("_", "-")
             raise SignInRefused(
                 f"The connection {self._connection} has no {option.replace('-', ' ')}.",
-                next_action=f"Give it: `keyturn connection edit {self._connection} --{option}-file FILE`.",
+                next_action=f"Give it with `keyturn connection edit {self._connection} --{option}-file FILE`, "
+                "then run `keyturn rotation resume ID`.",
             )
         return found[0]
 

@@ -116,7 +116,7 @@ def _in_flight(rotation: Rotation, now: datetime) -> str:
 
 
 _COMMAND: Final = re.compile(r"`keyturn [^`]*`")
-_GOING_ON: Final = re.compile(r"`keyturn rotation (resume|adopt) ")
+_GOING_ON: Final = re.compile(r"`keyturn rotation (resume|adopt|abandon) ")
 _RESUMING: Final = re.compile(r"[,;]?\s+then run `keyturn rotation resume ID`")
 _BY_ITSELF: Final = re.compile(r"(Nothing to do: )?Keyturn tries again by itself\.")
 

@@ -114,7 +114,7 @@ class AwaitingPerson(KeyturnError):
 
 _RESTORE = (
     "Restore the database from a backup and run `keyturn rotation resume ID`; "
-    "or, while `keyturn rotation explain ID` allows it, give this one up: `keyturn rotation abandon ID`."
+    "or, where `keyturn rotation explain ID` allows it, give this one up: `keyturn rotation abandon ID`."
 )
 
 

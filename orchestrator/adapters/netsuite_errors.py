@@ -41,6 +41,11 @@ _RECORD_NOT_FOUND: Final = re.compile(r"""Certificate ["']\w+["'] not found""")
 """Oracle's help writes the id in double quotes, its public typings in single ones."""
 _CHALLENGE: Final = re.compile(r"""^\s*Bearer\b.*\berror="([a-z_]{1,32})\"""", re.IGNORECASE)
 _DEPLOY: Final = "Deploy suitescript/ as its README.md tells, then run `keyturn rotation resume ID`."
+_REFUSED_FOR_GOOD: Final = (
+    "NetSuite would refuse this certificate again: give it up with `keyturn rotation abandon ID`, choose another key "
+    "algorithm with `keyturn connection edit NAME --algorithm ALGORITHM`, and begin anew. Only where the message names "
+    "something in NetSuite, mend that, and run `keyturn rotation resume ID`."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +172,7 @@ CHECKS: Final[tuple[Check[Reply], ...]] = (
         lambda it: it.code == "INVALID_CERTIFICATE",
         lambda it: Refused(
             f"NetSuite refused the certificate ({it.told}).",
-            next_action="Choose another key algorithm with `keyturn connection edit`, then start a new rotation.",
+            next_action=_REFUSED_FOR_GOOD,
         ),
     ),
     Check(

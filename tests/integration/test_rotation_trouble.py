@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 
 import pytest
 import requests
-from home import NAME, ImpatientClock, consent
+from home import NAME, ImpatientClock, consent, secrets
 from integration.carrying import Carry, Rotate
 from judge import assert_openair_came_second, installed, saved
 
 from orchestrator.adapters.openair_auth import Grant
 from orchestrator.bootstrap import App
 from orchestrator.secrets import SecretName, Secrets
+from persistence import models
 from simulator import Fault, Simulator
+from states.connection import Algorithm
 from states.state import State
 
 
@@ -140,3 +142,28 @@ def leave_note(app: App, until: datetime) -> None:
     stored, version = secrets.get(SecretName.OPENAIR_REFRESH_TOKEN) or (b"", 0)
     note = replace(Grant.from_bytes(stored), refreshing_until=until, in_doubt=True)
     secrets.replace(SecretName.OPENAIR_REFRESH_TOKEN, note.to_bytes(), version)
+
+
+def test_a_broken_secret_is_given_anew(app: App, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
+    """The seal of what the connection signs in with is broken: given up, the next rotation would meet it, too."""
+    with app.store._database.writing() as tx:
+        tx.execute(models.secrets.update().values(sealed=bytes(64)))
+    parked = rotate()
+    assert parked.failure
+    told = app.rotations.explain(parked.id).advice
+    assert ("SEAL_BROKEN", f"keyturn rotation resume {parked.id}") == (parked.failure.code, told.command)
+    assert f"`keyturn connection edit {NAME}`" in told.sentence
+    app.connections.edit(app.connections.show(NAME), secrets(simulator.credentials))
+    assert State.COMPLETED is carry(app.rotations.resume(parked.id, actor="tester")).state
+
+
+def test_a_refused_certificate_makes_room_for_another(app: App, simulator: Simulator, rotate: Rotate) -> None:
+    """NetSuite takes no such key: what is offered is to give the rotation up, and then the next one is completed."""
+    simulator.faults.add(Fault("netsuite.restlet", "error", "install", code="INVALID_CERTIFICATE"))
+    parked = rotate()
+    assert f"keyturn rotation abandon {parked.id}" == app.rotations.explain(parked.id).advice.command
+    app.remedies.abandon(parked.id, actor="tester")
+    connection = app.connections.show(NAME)
+    app.connections.edit(replace(connection, policy=replace(connection.policy, algorithm=Algorithm.RSA_2048)), {})
+    done = rotate()
+    assert (State.COMPLETED, Algorithm.RSA_2048) == (done.state, done.policy.algorithm)

@@ -1,6 +1,7 @@
 """What an answer of the RESTlet's URL means, row by row."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -197,6 +198,13 @@ def test_bearer_challenge_is_not_quoted() -> None:
     told = error_for(401, PAGE, bearer("S3cret-token"), writes=False)
     assert "S3cret" not in told.message
     assert "(invalid_token)" in error_for(401, PAGE, bearer("invalid_token"), writes=False).message
+
+
+def test_a_refused_certificate_is_given_up() -> None:
+    """Another algorithm makes another certificate, which the open rotation has to make room for first."""
+    advised = error_for(200, refusal("INVALID_CERTIFICATE"), writes=True).next_action
+    commands = re.findall("`keyturn ([a-z]+ [a-z]+)", advised)
+    assert ["rotation abandon", "connection edit", "rotation resume"] == commands
 
 
 DECIDED_BY = {

@@ -170,6 +170,22 @@ def test_a_parked_rotation_is_resumed_not_asked_for_again(error: type[KeyturnErr
     assert f"`keyturn rotation resume {ID}" in sentence
 
 
+@pytest.mark.parametrize("verbs", [("adopt", "resume"), ("abandon", "resume"), ("resume", "abandon"), ("abandon",)])
+def test_the_first_verb_that_is_named_is_offered(verbs: tuple[str, ...], pair: Pair) -> None:
+    """Whichever it is: after a certificate that NetSuite refuses, resuming would only be refused again."""
+    error = Refused(next_action=" or ".join(f"`keyturn rotation {verb} ID`" for verb in verbs))
+    rotation = parked(a_rotation(pair, State.KEY_GENERATED), error)
+    foreign = replace(rotation, failure=rotation.failure and replace(rotation.failure, code=ForeignRotation.code))
+    assert f"keyturn rotation {verbs[0]} {ID}" == advise(foreign, NOW).command
+
+
+def test_what_has_to_wait_is_told_with_its_time(pair: Pair) -> None:
+    """While something may still land, giving up is not possible yet: until when is told, and nothing else offered."""
+    rotation = a_rotation(pair, State.KEY_GENERATED, doubt_since=NOW, in_flight_until=NOW)
+    advice = advise(parked(rotation, Refused(next_action="Run `keyturn rotation abandon ID`.")), NOW)
+    assert ("", True) == (advice.command, advice.sentence.endswith("take effect, until 2026-11-23 12:00:00 UTC."))
+
+
 def test_permission_is_part_of_the_advice(pair: Pair) -> None:
     """After a foreign rotation the way on is named, flag and all."""
     sentence = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), NOW).sentence
