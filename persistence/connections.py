@@ -25,7 +25,12 @@ FULL: Final = select(
 """Everything that makes a connection."""
 
 _ONE: Final = FULL.where(_c.c.name == bindparam("name"))
-_OF_ACCOUNT: Final = select(_c.c.name).where(models.canonical(bindparam("account", type_=Text())) == models.ACCOUNT)
+_another = select(_c.c.name).where(_c.c.name != bindparam("name"))
+_OF_ACCOUNT: Final = _another.where(models.canonical(bindparam("account", type_=Text())) == models.ACCOUNT)
+_OF_PLACE: Final = _another.where(
+    models.canonical_url(bindparam("url", type_=Text())) == models.PLACE[0],
+    bindparam("preference", type_=Text()) == models.PLACE[1],
+)
 _ALL: Final = FULL.order_by(_c.c.name)
 _ADD: Final = insert(_c)
 _CHANGE: Final = update(_c).where(_c.c.name == bindparam("b_name"))
@@ -48,8 +53,8 @@ _CONFIRMED: Final = (
 
 
 def add(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -> Connection:
-    """Insert a connection that has no certificate yet, with its sealed secrets. Raises AlreadyExists for a name or
-    a NetSuite account that has a connection.
+    """Insert a connection that has no certificate yet, with its sealed secrets. Raises AlreadyExists for a name, a
+    NetSuite account or a place in OpenAir that has a connection.
     """
     added = replace(connection, version=0, current=None)
     values = {"name": added.name, "version": added.version, "due_at": added.due_at, **rows.of_connection(added)}
@@ -59,14 +64,14 @@ def add(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -
     except IntegrityError as error:
         if tx.execute(_ONE, {"name": connection.name}).first():
             raise AlreadyExists(f"There is a connection {connection.name} already.") from error
-        raise _account_taken(tx, connection) from error
+        raise _taken(tx, connection) from error
     _put(tx, connection.name, secrets)
     return added
 
 
 def save(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -> Connection:
     """Write what an administrator may change, and the secrets given. Raises NotFound, Stale, AlreadyExists for an
-    account that has another connection.
+    account or a place in OpenAir that has another connection.
     """
     values = {"version": connection.version + 1, **rows.of_connection(connection)}
     compared = {"b_name": connection.name, "b_version": connection.version}
@@ -74,7 +79,7 @@ def save(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) 
         with tx.begin_nested():
             saved = tx.execute(_SAVE, {**compared, **values}).rowcount
     except IntegrityError as error:
-        raise _account_taken(tx, connection) from error
+        raise _taken(tx, connection) from error
     if saved == 0:
         one(tx, connection.name)
         raise Stale(
@@ -85,14 +90,32 @@ def save(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) 
     return one(tx, connection.name)
 
 
-def _account_taken(tx: Transaction, connection: Connection) -> AlreadyExists:
-    account = connection.netsuite.account
-    other = tx.execute(_OF_ACCOUNT, {"account": account}).scalar_one()
+def _taken(tx: Transaction, connection: Connection) -> AlreadyExists:
+    """What the database's refusal means: another connection has the account, or else the place in OpenAir."""
+    name, account, openair = connection.name, connection.netsuite.account, connection.openair
+    other = tx.execute(_OF_ACCOUNT, {"name": name, "account": account}).scalar_one_or_none()
+    if other is not None:
+        return _already(
+            f"NetSuite account {account} has the connection {other} already. An account has one certificate record: "
+            "two connections would replace each other's certificate.",
+            other,
+            "account",
+        )
+    place = {"url": openair.url, "preference": openair.preference}
+    other = tx.execute(_OF_PLACE, {"name": name, **place}).scalar_one()
+    return _already(
+        f"The OpenAir company at {openair.url} has the connection {other} already. Its preference {openair.preference} "
+        "holds one certificate: two connections would replace each other's.",
+        other,
+        "URL",
+    )
+
+
+def _already(message: str, other: str, meant: str) -> AlreadyExists:
     return AlreadyExists(
-        f"NetSuite account {account} has the connection {other} already. An account has one certificate record: two "
-        "connections would replace each other's certificate.",
+        message,
         next_action=f"See that one with `keyturn connection show {other}`, and change it with `keyturn connection edit "
-        f"{other}`; or give the account that was meant.",
+        f"{other}`; or give the {meant} that was meant.",
     )
 
 

@@ -248,6 +248,21 @@ Index("uq_connections_account", ACCOUNT, unique=True)
 """One connection for each NetSuite account, which has one certificate record."""
 
 
+def canonical_url(url: ColumnElement[str]) -> ColumnElement[str]:
+    """A base URL in the one form that tells places apart: case, a slash at its end and https's own port say nothing."""
+    return func.rtrim(func.replace(func.lower(url) + "/", ":443/", "/"), "/")
+
+
+PLACE: Final = (
+    func.nullif(canonical_url(connections.c.openair["url"].as_string()), ""),
+    connections.c.openair["preference"].as_string(),
+)
+"""Where the certificate is kept in OpenAir: each company has a base URL of its own. Without a URL, which only a person
+who saves it by hand can do without, nobody knows the place."""
+Index("uq_connections_place", *PLACE, unique=True)
+"""One connection for each place in OpenAir, which holds one certificate."""
+
+
 def for_postgresql() -> MetaData:
     """The tables with PostgreSQL's own clause on each partial index, for whoever makes or compares them there.
 

@@ -61,7 +61,7 @@ class Store:
     def add_connection(self, connection: Connection, secrets: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
         """Store a new connection, which has no certificate yet, with its sealed secrets.
 
-        Raises AlreadyExists where there is one of that name, or for that NetSuite account.
+        Raises AlreadyExists where there is one of that name, for that NetSuite account, or for that place in OpenAir.
         """
         with self._database.writing() as tx:
             return connections.add(tx, connection, secrets)
@@ -70,8 +70,8 @@ class Store:
         """Store changed settings, options, policy and bundles, and whatever sealed secrets are given anew.
 
         Its current certificate and due moment are not touched: completing a rotation sets those. Raises NotFound,
-        AlreadyExists where another connection has that NetSuite account, and Stale when the connection is not at
-        ``connection.version`` any more.
+        AlreadyExists where another connection has that NetSuite account or that place in OpenAir, and Stale when the
+        connection is not at ``connection.version`` any more.
         """
         with self._database.writing() as tx:
             return connections.save(tx, connection, secrets)

@@ -293,7 +293,7 @@ class NotFound(Rejected):
 
 
 class AlreadyExists(Rejected):
-    """There is one of that name, or for that NetSuite account, already."""
+    """There is one of that name, for that NetSuite account, or for that OpenAir company, already."""
 
     code = "ALREADY_EXISTS"
     next_action = "Choose another name, or change the existing one with `keyturn connection edit`."

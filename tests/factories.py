@@ -59,13 +59,14 @@ def a_candidate(**over: Any) -> Candidate:
 
 
 def a_connection(**over: Any) -> Connection:
-    """A connection whose rotations are automatic; each name has an account of its own."""
+    """A connection whose rotations are automatic; each name has an account and a company of its own."""
     name = over.get("name", "acme")
-    account = "1234567_SB1" if name == "acme" else str(zlib.crc32(name.encode()))
+    number = str(zlib.crc32(name.encode()))
+    account, company = ("1234567_SB1", "acme") if name == "acme" else (number, number)
     defaults: dict[str, Any] = {
         "name": name,
         "netsuite": NetSuiteSettings(account=account, client_id="client", certificate_id="kid"),
-        "openair": OpenAirSettings(url="https://acme.app.openair.com", company="Acme", user="keyturn"),
+        "openair": OpenAirSettings(url=f"https://{company}.app.openair.com", company="Acme", user="keyturn"),
         "options": Options(),
         "bundles": {"369630": "4.02", "369637": "5.02"},
     }

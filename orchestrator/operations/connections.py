@@ -22,7 +22,8 @@ class Connections:
         """Store a new connection with its secrets, sealed, in one transaction.
 
         It has no certificate yet, so its initial set-up is due at once where rotation is automatic. Raises
-        AlreadyExists where there is one of that name, or for that NetSuite account; VaultLocked.
+        AlreadyExists where there is one of that name, for that NetSuite account, or for that place in OpenAir;
+        VaultLocked.
         """
         return self._store.add_connection(
             replace(connection, due_at=self._clock.now()), self._sealed(connection.name, secrets)
@@ -32,7 +33,7 @@ class Connections:
         """Store a changed connection and whatever secrets are given anew, in one transaction.
 
         Raises NotFound, Stale when it was changed elsewhere meanwhile, AlreadyExists where another connection has that
-        NetSuite account, VaultLocked.
+        NetSuite account or that place in OpenAir, VaultLocked.
         """
         return self._store.save_connection(connection, self._sealed(connection.name, secrets))
 

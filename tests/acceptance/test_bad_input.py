@@ -49,6 +49,12 @@ BAD = {
         6,
         f"NetSuite account tstdrv1 has the connection {NAME} already",
     ),
+    "an OpenAir company that has a connection": (
+        (*NEW, *NETSUITE, EXPORT, "--openair-url", "COMPANY"),
+        "ALREADY_EXISTS",
+        6,
+        f"has the connection {NAME} already. Its preference oa_realtime_certificate holds one certificate",
+    ),
     "a life that is too short": (
         (*NEW, *NETSUITE, EXPORT, "--days", "3"),
         "INVALID_INPUT",
@@ -121,7 +127,8 @@ def open_home(tmp_path_factory: pytest.TempPathFactory, template: Path) -> tuple
     text = home.folder / "text"
     text.write_text("not a key")
     text.chmod(0o600)
-    return home, {"OPEN": rotation, "KEY": str(home.folder / "secrets" / "netsuite-key-file"), "TEXT": str(text)}
+    key = home.folder / "secrets" / "netsuite-key-file"
+    return home, {"OPEN": rotation, "COMPANY": simulator.openair_url, "KEY": str(key), "TEXT": str(text)}
 
 
 @pytest.mark.parametrize(("arguments", "code", "exit_code", "sentence"), BAD.values(), ids=BAD)

@@ -60,6 +60,54 @@ def test_an_account_that_was_given_up_is_free(store: Store) -> None:
     store.add_connection(a_connection(name="other", netsuite=a_connection().netsuite))
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["https://acme.app.openair.com", "https://ACME.app.openair.com/", "HTTPS://acme.app.openair.com:443"],
+)
+@pytest.mark.parametrize("kind", OpenAirKind)
+def test_a_place_in_openair_has_one_connection(store: Store, written: str, kind: OpenAirKind) -> None:
+    """However its URL is written and whoever signs in, an OpenAir company's preference gets no second connection,
+    neither added nor by a change: both would replace the one certificate in it. The one that is there is named, and
+    nothing is stored.
+    """
+    other = store.add_connection(a_connection(name="other"))
+    openair = OpenAirSettings(kind=kind, url=written, client_id="client")
+    third = a_connection(name="third", openair=openair)
+    for refused in (
+        lambda: store.add_connection(third, {"token": b"sealed"}),
+        lambda: store.save_connection(replace(other, openair=openair), {"token": b"sealed"}),
+    ):
+        with pytest.raises(AlreadyExists, match=r"company at \S+ has the connection acme already") as caught:
+            refused()
+        assert "`keyturn connection show acme`" in caught.value.next_action
+    assert [a_connection(), other] == store.connections()
+    assert store.secret("other", "token") is None
+
+
+@pytest.mark.parametrize(
+    "openair",
+    [
+        OpenAirSettings(url="https://acme.app.openair.com:8443", client_id="client"),
+        OpenAirSettings(url="https://acme.app.sandbox.openair.com", client_id="client"),
+        OpenAirSettings(url="https://gateway.example/acme", client_id="client"),
+        OpenAirSettings(url="https://acme.app.openair.com", client_id="client", preference="another"),
+        OpenAirSettings(kind=OpenAirKind.EXPORT),
+    ],
+)
+def test_other_places_in_openair_are_free(store: Store, openair: OpenAirSettings) -> None:
+    """Another host, port, path or preference is another place; where a person saves the certificate, nobody knows."""
+    store.add_connection(a_connection(name="by-hand", openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
+    assert openair == store.add_connection(a_connection(name="other", openair=openair)).openair
+
+
+def test_a_place_in_openair_that_was_given_up_is_free(store: Store) -> None:
+    """A connection may write its own URL otherwise; a company that it left is another's to have."""
+    acme = store.connection("acme")
+    acme = store.save_connection(replace(acme, openair=replace(acme.openair, url="https://acme.app.openair.com/")))
+    store.save_connection(replace(acme, openair=replace(acme.openair, url="https://bolt.app.openair.com")))
+    store.add_connection(a_connection(name="other", openair=a_connection().openair))
+
+
 def test_of_two_who_add_one_account_at_once_one_is_told(store: Store) -> None:
     """The database decides in the transaction that writes: one connection is stored, the others are refused."""
     names = ["one", "two", "three", "four"]

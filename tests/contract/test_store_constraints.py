@@ -110,6 +110,14 @@ def test_one_connection_for_each_account(store: Store) -> None:
     refuses(store, take, because="uq_connections_account", netsuite=other)
 
 
+def test_one_connection_for_each_place_in_openair(store: Store) -> None:
+    """The database refuses a second connection for a company's preference, however its URL is written."""
+    store.add_connection(a_connection(name="other"))
+    other = json.dumps({"url": "https://ACME.app.openair.com/", "preference": "oa_realtime_certificate"})
+    take = "UPDATE connections SET openair = :openair WHERE name = 'other'"
+    refuses(store, take, because="uq_connections_place", openair=other)
+
+
 def test_a_closed_failure_tells_how_it_ended(store: Store) -> None:
     """What is Failed and closed was abandoned, restored or adopted; nothing else has such an ending."""
     begin(store, State.COMPLETED, number=1)

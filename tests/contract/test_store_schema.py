@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from persistence import models, rows, schema
 from persistence.database import Database
 from persistence.store import Store
-from states.connection import NetSuiteSettings
+from states.connection import NetSuiteSettings, OpenAirKind, OpenAirSettings
 from states.errors import InvalidSettings
 
 SIGN_IN: dict[str, Any] = {"client_id": "client", "certificate_id": "kid"}
@@ -83,6 +83,7 @@ def test_two_connections_for_one_account_are_not_migrated(url: str) -> None:
     store.migrate()
     with store._database.writing() as tx:
         tx.execute(text("DROP INDEX uq_connections_account"))
+        tx.execute(text("DROP INDEX uq_connections_place"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     for name, account in (("acme", "1234567_SB1"), ("beta", "1234567-sb1"), ("other", "7")):
         store.add_connection(a_connection(name=name, netsuite=NetSuiteSettings(account=account, **SIGN_IN)))
@@ -92,6 +93,32 @@ def test_two_connections_for_one_account_are_not_migrated(url: str) -> None:
     assert ["acme", "beta", "other"] == [connection.name for connection in store.connections()]
     beta = store.connection("beta")
     store.save_connection(replace(beta, netsuite=NetSuiteSettings(account="8", **SIGN_IN)))
+    store.migrate()
+    store.check()
+    store.close()
+
+
+def test_two_connections_for_one_place_in_openair_are_not_migrated(url: str) -> None:
+    """A database from before the rule that breaks it is left as it is, and the connections are named; those for which
+    a person saves the certificate do not share a place.
+    """
+    store = Store(url)
+    store.migrate()
+    with store._database.writing() as tx:
+        tx.execute(text("DROP INDEX uq_connections_place"))
+        tx.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    places = {"acme": "https://acme.app.openair.com", "beta": "https://ACME.app.openair.com:443/", "other": "https://o"}
+    for name, place in places.items():
+        store.add_connection(a_connection(name=name, openair=OpenAirSettings(url=place, client_id="client")))
+    for name in ("by-hand", "by-hand-too"):
+        store.add_connection(a_connection(name=name, openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
+    told = r"acme and beta are both for the OpenAir company at https://acme\.app\.openair\.com"
+    with pytest.raises(InvalidSettings, match=told) as caught:
+        store.migrate()
+    assert "keyturn connection edit" in caught.value.next_action
+    assert {*places, "by-hand", "by-hand-too"} == {connection.name for connection in store.connections()}
+    beta = store.connection("beta")
+    store.save_connection(replace(beta, openair=replace(beta.openair, url="https://beta.app.openair.com")))
     store.migrate()
     store.check()
     store.close()

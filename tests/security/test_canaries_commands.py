@@ -98,6 +98,7 @@ def _added_and_edited(play: Stage, run: Callable[..., str]) -> None:
             "openair-user": "keyturn",
             "openair-company": play.simulator.credentials.company,
             "openair-password-file": password,
+            "openair-preference": "another",
         },
     )
 
