@@ -9,8 +9,9 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Text, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from persistence import models, rows, sealed
+from persistence import models, rotations, rows, sealed
 from persistence.clock import UtcDateTime
+from states import changes
 from states.certificate import Certificate
 from states.connection import Connection
 from states.errors import AlreadyExists, NotFound, Stale
@@ -35,6 +36,11 @@ _ALL: Final = FULL.order_by(_c.c.name)
 _ADD: Final = insert(_c)
 _CHANGE: Final = update(_c).where(_c.c.name == bindparam("b_name"))
 _SAVE: Final = _CHANGE.where(_c.c.version == bindparam("b_version"))
+_MOVE: Final = _SAVE.where(_c.c.latest_rotation.is_not_distinct_from(bindparam("b_latest", type_=Text())))
+"""What is saved once the latest rotation was looked at: on PostgreSQL another one may begin until here."""
+_LATEST: Final = select(_c.c.latest_rotation).where(_c.c.name == bindparam("name"))
+_HOLDER: Final = select(_r.c.worker).where(_r.c.id == bindparam("id")).with_for_update(key_share=True)
+"""Who holds a rotation, locked against claims and moves, not against the connection's next rotation."""
 _DUE: Final = (
     select(_c.c.name)
     .where(
@@ -71,23 +77,34 @@ def add(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -
 
 def save(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -> Connection:
     """Write what an administrator may change, and the secrets given. Raises NotFound, Stale, AlreadyExists for an
-    account or a place in OpenAir that has another connection.
+    account or a place in OpenAir that has another connection, RotationOpen where an open rotation holds it in place.
     """
     values = {"version": connection.version + 1, **rows.of_connection(connection)}
     compared = {"b_name": connection.name, "b_version": connection.version}
+    statement = _SAVE
+    if changes.moved(before := one(tx, connection.name), connection):
+        statement, compared["b_latest"] = _MOVE, _free_to_move(tx, before, connection)
     try:
         with tx.begin_nested():
-            saved = tx.execute(_SAVE, {**compared, **values}).rowcount
+            saved = tx.execute(statement, {**compared, **values}).rowcount
     except IntegrityError as error:
         raise _taken(tx, connection) from error
     if saved == 0:
-        one(tx, connection.name)
         raise Stale(
             f"Connection {connection.name} was changed by somebody else meanwhile; nothing was changed.",
             next_action=f"Look at it with `keyturn connection show {connection.name}`, then repeat the command.",
         )
     _put(tx, connection.name, secrets)
     return one(tx, connection.name)
+
+
+def _free_to_move(tx: Transaction, before: Connection, after: Connection) -> str | None:
+    """The id of the latest rotation, which stays as it is until the transaction ends. Raises RotationOpen."""
+    latest: str | None = tx.execute(_LATEST, {"name": before.name}).scalar_one()
+    holder = tx.execute(_HOLDER, {"id": latest}).scalar_one_or_none()
+    if rotation := rotations.open_one(tx, before.name):
+        changes.check_move(before, after, rotation, is_held=holder is not None)
+    return latest
 
 
 def _taken(tx: Transaction, connection: Connection) -> AlreadyExists:

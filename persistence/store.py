@@ -70,8 +70,9 @@ class Store:
         """Store changed settings, options, policy and bundles, and whatever sealed secrets are given anew.
 
         Its current certificate and due moment are not touched: completing a rotation sets those. Raises NotFound,
-        AlreadyExists where another connection has that NetSuite account or that place in OpenAir, and Stale when the
-        connection is not at ``connection.version`` any more.
+        AlreadyExists where another connection has that NetSuite account or that place in OpenAir, RotationOpen where an
+        open rotation does not allow it to go elsewhere (states.changes), and Stale when the connection is not at
+        ``connection.version`` any more.
         """
         with self._database.writing() as tx:
             return connections.save(tx, connection, secrets)

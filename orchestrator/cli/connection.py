@@ -41,7 +41,11 @@ def add(name: ConnectionName, /, *, fields: _Fields = _NONE, session: Given) -> 
 
 @app.command
 def edit(name: ConnectionName, /, *, fields: _Fields = _NONE, session: Given) -> int:
-    """Change what is given, and nothing else."""
+    """Change what is given, and nothing else.
+
+    While NetSuite may hold the certificate of an open rotation, the account and the OpenAir company stay; of a parked
+    one, a base URL can be corrected.
+    """
     secrets = fields.secrets()
     with session.keyturn() as keyturn:
         changed = fields.changed(keyturn.connections.show(name), secrets)

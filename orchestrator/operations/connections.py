@@ -33,7 +33,8 @@ class Connections:
         """Store a changed connection and whatever secrets are given anew, in one transaction.
 
         Raises NotFound, Stale when it was changed elsewhere meanwhile, AlreadyExists where another connection has that
-        NetSuite account or that place in OpenAir, VaultLocked.
+        NetSuite account or that place in OpenAir, RotationOpen where an open rotation does not allow it to go
+        elsewhere, VaultLocked.
         """
         return self._store.save_connection(connection, self._sealed(connection.name, secrets))
 

@@ -1,0 +1,146 @@
+"""A connection that is changed while it has a rotation, and between two: no import is refused for that, unseen."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from home import NAME, connect, keyturn, netsuite, secrets
+from integration.carrying import Carry, Rotate
+
+from orchestrator.bootstrap import App
+from simulator import Fault, Pair, Simulator
+from states.connection import Connection
+from states.errors import RotationOpen
+from states.rotation import Rotation
+from states.state import State
+
+BUSY = Fault("openair.api", "throttle", action="Modify", times=None)
+NO_SAVE = Fault("openair.api", "401", action="Modify", times=None)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Two accounts, each with its company."""
+    with Simulator(accounts=2) as running:
+        yield running
+
+
+@pytest.fixture
+def here(simulator: Simulator) -> Pair:
+    """The account and company that the connection is for."""
+    return next(iter(simulator.pairs.values()))
+
+
+@pytest.fixture
+def elsewhere(simulator: Simulator) -> Pair:
+    """Another account and company."""
+    return list(simulator.pairs.values())[1]
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Pair) -> Iterator[App]:
+    with keyturn(tmp_path, monkeypatch) as running:
+        connect(running, here.credentials)
+        yield running
+
+
+def move(app: App, to: Pair, *, account: bool) -> Connection:
+    """Point the connection to another company, and to the account beside it."""
+    before, known = app.connections.show(NAME), to.credentials
+    company = replace(
+        before.openair,
+        url=known.openair_url,
+        client_id=known.openair_client_id,
+        namespace=known.api_namespace,
+    )
+    settings = netsuite(known) if account else before.netsuite
+    return app.connections.edit(replace(before, netsuite=settings, openair=company), secrets(known))
+
+
+def between(simulator: Simulator, rotate: Rotate, fault: Fault) -> Rotation:
+    """A second rotation that ``fault`` keeps between the two sides."""
+    assert State.COMPLETED is rotate().state
+    simulator.faults.add(fault)
+    rotation = rotate()
+    assert State.UPLOADED_TO_NETSUITE is rotation.position
+    return rotation
+
+
+@pytest.mark.parametrize("account", [False, True])
+def test_a_rotation_ends_where_it_began(
+    app: App, simulator: Simulator, here: Pair, elsewhere: Pair, rotate: Rotate, carry: Carry, *, account: bool
+) -> None:
+    """Between the two sides the connection goes nowhere else; the rotation goes on and imports are accepted again. The
+    other account and company are left alone.
+    """
+    rotation = between(simulator, rotate, BUSY)
+    before, record = app.connections.show(NAME), elsewhere.netsuite.record.fingerprint
+    with pytest.raises(RotationOpen, match=rotation.id):
+        move(app, elsewhere, account=account)
+    assert before == app.connections.show(NAME)
+    simulator.faults.clear()
+    assert State.COMPLETED is carry(rotation).state
+    assert "project=T" == simulator.imports.send(here.netsuite.account)
+    assert record == elsewhere.netsuite.record.fingerprint
+
+
+def test_a_sign_in_is_mended_in_the_middle_of_an_outage(
+    app: App, simulator: Simulator, here: Pair, rotate: Rotate, carry: Carry
+) -> None:
+    """Secrets and user change while the rotation is under way."""
+    rotation = between(simulator, rotate, BUSY)
+    before, known = app.connections.show(NAME), here.credentials
+    by_password = replace(before.openair, client_id="", company=known.company, user=known.user)
+    app.connections.edit(replace(before, openair=by_password), secrets(known))
+    simulator.faults.clear()
+    assert State.COMPLETED is carry(rotation).state
+    assert "project=T" == simulator.imports.send(here.netsuite.account)
+
+
+def test_an_address_is_corrected_in_the_middle_of_an_outage(
+    app: App, simulator: Simulator, here: Pair, rotate: Rotate, carry: Carry
+) -> None:
+    """Of a parked rotation: the company answers at another address now, and the rotation completes there."""
+    rotation = between(simulator, rotate, NO_SAVE)
+    before = app.connections.show(NAME)
+    url = before.openair.url.replace("127.0.0.1", "localhost")
+    assert url != before.openair.url
+    app.connections.edit(replace(before, openair=replace(before.openair, url=url)), {})
+    simulator.faults.clear()
+    assert State.COMPLETED is carry(app.rotations.resume(rotation.id, actor="ada")).state
+    assert "project=T" == simulator.imports.send(here.netsuite.account)
+
+
+def test_what_another_account_holds_is_not_replaced(app: App, elsewhere: Pair, rotate: Rotate) -> None:
+    """A connection that was moved between two rotations: the next one finds a certificate that Keyturn did not put
+    there, replaces nothing, and leaves the choice to a person.
+    """
+    assert State.COMPLETED is rotate().state
+    elsewhere.netsuite.record.reset("foreign")
+    record = elsewhere.netsuite.record.fingerprint
+    move(app, elsewhere, account=True)
+    parked = rotate()
+    assert parked.failure
+    assert ("FOREIGN_ROTATION", record) == (parked.failure.code, elsewhere.netsuite.record.fingerprint)
+
+
+def test_moved_before_anything_was_sent(app: App, elsewhere: Pair, rotate: Rotate, carry: Carry) -> None:
+    """So is it with a rotation that was requested for the account before: it looks at the new one first."""
+    assert State.COMPLETED is rotate().state
+    elsewhere.netsuite.record.reset("foreign")
+    record = elsewhere.netsuite.record.fingerprint
+    requested = app.rotations.request(NAME, actor="ada")
+    move(app, elsewhere, account=True)
+    parked = carry(requested)
+    assert parked.failure
+    assert ("FOREIGN_ROTATION", record) == (parked.failure.code, elsewhere.netsuite.record.fingerprint)
+
+
+def test_a_moved_connection_is_not_well(app: App, elsewhere: Pair, rotate: Rotate) -> None:
+    """Until it has a certificate there, the health check says that there is none, and what to run."""
+    assert State.COMPLETED is rotate().state
+    move(app, elsewhere, account=True)
+    found = app.checks.health(NAME)
+    assert found.valid_until is None
+    assert f"Run `keyturn rotate {NAME}`." in [problem.next_action for problem in found.problems]
