@@ -92,11 +92,6 @@ class Store:
         with self._database.reading() as tx:
             return connections.due(tx, now, limit)
 
-    def confirm_export(self, connection: str, fingerprint: str, *, by: str, at: datetime) -> None:
-        """Note that a person says OpenAir holds this certificate. Safe to repeat. Raises NotFound."""
-        with self._database.writing() as tx:
-            connections.confirm(tx, connection, fingerprint, by=by, at=at)
-
     def confirmed_export(self, connection: str) -> Certificate | None:
         """The certificate that a person confirmed last, or None."""
         with self._database.reading() as tx:
@@ -230,19 +225,24 @@ class Store:
         detail: Mapping[str, object],
         adopted: Certificate | None = None,
         due_at: datetime | None = None,
+        confirmed: str | None = None,
     ) -> Rotation:
         """Store what a person decided, and its journal entry: compare and set on version; return what was stored.
 
         Closing the rotation destroys its candidate's key. A certificate that is ``adopted`` with that becomes the
-        connection's current one, due for rotation at ``due_at``; its predecessor's key is destroyed.
+        connection's current one, due for rotation at ``due_at``; its predecessor's key is destroyed. ``confirmed`` is
+        the fingerprint of the certificate that OpenAir holds, as ``actor`` says: one that is stored already.
 
         Raises Stale when a worker holds the rotation or it was changed since ``before`` was read, IllegalMove when the
         database refuses the move, NotFound.
         """
         with self._database.writing() as tx:
-            return moves.write(
+            written = moves.write(
                 tx, before, after, event=event, actor=actor, detail=detail, adopted=adopted, due_at=due_at
             )
+            if confirmed:
+                connections.confirm(tx, after.connection, confirmed, by=actor, at=after.updated_at)
+            return written
 
     # --- the journal
 

@@ -109,7 +109,8 @@ class Rotations:
         """Note that a person saved the exported certificate in OpenAir, and wake the rotation.
 
         ``fingerprint`` is the SHA-256 that the person sees there (colons and case do not matter). Raises InvalidInput
-        when it is not the candidate's, IllegalMove when nothing waits for a person.
+        when it is not the candidate's, IllegalMove when nothing waits for a person, Stale when that was changed
+        meanwhile: then it was not noted.
         """
         before, now = self._store.rotation(rotation_id), self._clock.now()
         if refused := advice.why_not("confirm", before, now):
@@ -121,9 +122,9 @@ class Rotations:
                 f"OpenAir holds {seen or 'nothing'}, but this rotation made {before.candidate.fingerprint}.",
                 next_action="Save the exported file in OpenAir, then confirm with the fingerprint that OpenAir shows.",
             )
-        self._store.confirm_export(before.connection, seen, by=actor, at=now)
         after = replace(before, available_at=now, updated_at=now, waiting_for="", awaits_person=False)
-        return self._store.write(before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail={"fingerprint": seen})
+        detail = {"fingerprint": seen}
+        return self._store.write(before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail=detail, confirmed=seen)
 
     def show(self, rotation_id: str) -> Rotation:
         """The rotation with this id, or with an id that begins so. Raises NotFound."""

@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import NOW, a_connection, an_id, begin, carry
+from factories import NOW, a_connection, advance_to, begin, carry
 
+from persistence.journal import CONFIRMED_BY_PERSON
 from persistence.store import Store
 from states.connection import Algorithm, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
 from states.errors import AlreadyExists, NotFound, Stale
+from states.rotation import Rotation
 from states.state import State
+from states.table import FAIL
 
 
 def test_a_connection_comes_back_as_it_went_in(store: Store) -> None:
@@ -135,12 +138,11 @@ def test_connections_are_listed_by_name(store: Store) -> None:
 
 
 def test_an_unknown_connection_is_not_found(store: Store) -> None:
-    """Reading, saving, confirming for and keeping a secret of an unknown connection are NotFound."""
+    """Reading, saving and keeping a secret of an unknown connection are NotFound."""
     for ask in (
         lambda: store.connection("nobody"),
         lambda: store.save_connection(a_connection(name="nobody")),
         lambda: store.put_secret("nobody", "token", b"sealed", version=None),
-        lambda: store.confirm_export("nobody", _completed(store), by="ada", at=NOW),
     ):
         with pytest.raises(NotFound):
             ask()
@@ -219,26 +221,28 @@ def test_due_follows_the_settings(store: Store) -> None:
 
 
 def test_what_a_person_confirmed(store: Store) -> None:
-    """The certificate that a person said OpenAir holds is remembered; confirming is safe to repeat."""
+    """The certificate that a person said OpenAir holds is remembered, with the note of it in the journal."""
     assert store.confirmed_export("acme") is None
-    fingerprint = _completed(store)
-    for _ in range(2):
-        store.confirm_export("acme", fingerprint, by="ada", at=NOW)
-    assert store.connection("acme").current == store.confirmed_export("acme")
+    claim = begin(store, State.UPLOADED_TO_NETSUITE)
+    store.release(claim)
+    assert claim.rotation.candidate
+    _confirm(store, claim.rotation)
+    assert claim.rotation.candidate.certificate == store.confirmed_export("acme")
+    assert CONFIRMED_BY_PERSON == store.journal(claim.rotation.id)[-1].event
 
 
-def test_only_a_known_certificate_is_confirmed(store: Store) -> None:
-    """A fingerprint of no certificate that Keyturn has seen is NotFound, and what was confirmed before stays."""
-    store.confirm_export("acme", _completed(store), by="ada", at=NOW)
-    with pytest.raises(NotFound, match="ffff"):
-        store.confirm_export("acme", "ffff", by="ada", at=NOW)
-    assert store.connection("acme").current == store.confirmed_export("acme")
+def test_what_came_too_late_is_not_confirmed(store: Store) -> None:
+    """Where the rotation was changed meanwhile, what OpenAir holds is not noted either: it is one transaction."""
+    claim = begin(store, State.UPLOADED_TO_NETSUITE)
+    store.release(claim)
+    store.write(claim.rotation, advance_to(claim.rotation, State.FAILED), event=FAIL, actor="bob", detail={})
+    with pytest.raises(Stale):
+        _confirm(store, claim.rotation)
+    assert store.confirmed_export("acme") is None
 
 
-def _completed(store: Store) -> str:
-    """The fingerprint of acme's current certificate, which a rotation makes where there is none."""
-    if store.connection("acme").current is None:
-        begin(store, State.COMPLETED)
-    candidate = store.rotation(an_id(1)).candidate
-    assert candidate
-    return candidate.fingerprint
+def _confirm(store: Store, rotation: Rotation) -> None:
+    """Say that OpenAir holds the rotation's candidate."""
+    assert rotation.candidate
+    seen = rotation.candidate.fingerprint
+    store.write(rotation, rotation, event=CONFIRMED_BY_PERSON, actor="ada", detail={}, confirmed=seen)
