@@ -59,8 +59,9 @@ class WorkerSettings(Table):
 class HttpSettings(Table):
     """How the other systems are called."""
 
-    timeout: float = Field(default=20.0, gt=0, le=300)
-    """Seconds for a whole call, from connecting to the reply's last byte."""
+    timeout: float = Field(default=20.0, gt=0, le=120)
+    """Seconds for a whole call, from connecting to the reply's last byte. Two minutes at most: for so long a save that
+    was allowed may be under way (docs/explanation/assumptions.md)."""
     ca_bundle: Path | None = None
     """A file of certification authorities instead of the usual ones."""
 

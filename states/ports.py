@@ -5,6 +5,7 @@ Every remote call may raise TryLater (nothing was changed), SignInRefused, NotPe
 Refused. A call that writes may also raise Unknown: it was sent, and its answer was lost.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -86,11 +87,12 @@ class OpenAir(Protocol):
         """The certificate that OpenAir holds, or None. Changes nothing; proves that sign-in works."""
         ...
 
-    def save(self, confirmation: Confirmation) -> None:
+    def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
         """Save ``confirmation.certificate``. Safe to repeat.
 
-        Only a Confirmation is accepted, and only NetSuite's verified signature makes one.
-        Raises Unknown; AwaitingPerson where a person must save it.
+        Only a Confirmation is accepted, and only NetSuite's verified signature makes one. ``check`` is called right
+        before each request that writes, after whatever else has to be asked first; what it raises stops the rest.
+        Raises Unknown, also where it was saved in part; AwaitingPerson where a person must save it.
         """
         ...
 
@@ -147,7 +149,7 @@ class Turn(Protocol):
         ...
 
     def check(self) -> None:
-        """Raise Stale once this worker lost the rotation. Called right before each Write."""
+        """Raise Stale once this worker lost the rotation. Called right before each request that writes."""
         ...
 
     def lost(self, write: Write, error: KeyturnError) -> None:

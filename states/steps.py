@@ -252,10 +252,9 @@ def _openair_holds_candidate(rotation: Rotation, ports: Ports, looks: int) -> bo
 
 def _save(rotation: Rotation, ports: Ports, confirmation: Confirmation) -> None:
     """Save the certificate in OpenAir, and see it there. What was not seen is unknown, whatever the answer was."""
-    ports.turn.check()
     lost: Unknown | None = None
     try:
-        ports.openair.save(confirmation)
+        ports.openair.save(confirmation, ports.turn.check)
     except Unknown as error:
         ports.turn.lost(Write.SAVE, error)
         lost = error

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -37,14 +38,15 @@ class OpenAirExport:
         """The certificate that a person confirmed last. It says what was confirmed, not what OpenAir holds now."""
         return self._confirmed.confirmed()
 
-    def save(self, confirmation: Confirmation) -> None:
-        """Return when a person has confirmed this certificate; before that, write it to its file.
+    def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
+        """Return when a person has confirmed this certificate; before that, write it to its file, if ``check`` lets us.
 
         Safe to repeat. Raises AwaitingPerson; Refused where the file cannot be written.
         """
         held = self._confirmed.confirmed()
         if held is not None and held.fingerprint == confirmation.fingerprint:
             return
+        check()
         path = self._folder / f"{self._connection}-{confirmation.fingerprint[:16]}.pem"
         try:
             _write(path, confirmation.certificate.pem)

@@ -5,7 +5,7 @@ that the connector reads it there is an assumption (states.connection.OpenAirSet
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final, Protocol
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
@@ -18,7 +18,7 @@ from orchestrator.adapters.http import Answer, Http, retry_after
 from orchestrator.adapters.openair_errors import NO_SUCH_RECORD, SUCCESS, TOKEN_REFUSED, Reply
 from states.certificate import Certificate
 from states.connection import OpenAirSettings
-from states.errors import InvalidInput
+from states.errors import InvalidInput, TryLater, Unknown
 from states.rotation import Confirmation
 
 PATH: Final = "/api.pl"
@@ -65,22 +65,28 @@ class OpenAirXml:
 
         None as well where there are several of that name which differ: nobody knows which one counts.
         """
-        held = {it.fingerprint if it else "": it for it in map(_certificate, self._find())}
-        return next(iter(held.values())) if len(held) == 1 else None
+        found = {_fingerprint(it): it for it in self._find()}
+        return _certificate(found.popitem()[1]) if len(found) == 1 else None
 
-    def save(self, confirmation: Confirmation) -> None:
+    def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
         """Save the confirmed certificate: modify the Preference, or add it where it is missing.
 
         An Add that landed late may have left a second one, so each of that name gets the certificate. Safe to repeat:
-        where it is there already, nothing is written. Raises Unknown.
+        where it is there already, nothing is written. ``check`` is called right before each write: reading and signing
+        in may have taken minutes. Raises Unknown, also where only some of them were saved to.
         """
-        found = self._find()
+        certificate, found = confirmation.certificate, self._find()
         if not found:
-            self._run("Add", self._new_preference(confirmation.certificate))
-        for preference in found:
-            held = _certificate(preference)
-            if held is None or held.fingerprint != confirmation.fingerprint:
-                self._run("Modify", _changed_preference(preference, confirmation.certificate))
+            self._run("Add", self._new_preference(certificate), check=check)
+        others = [it for it in found if _fingerprint(it) != certificate.fingerprint]
+        for number, preference in enumerate(others):
+            try:
+                self._run("Modify", _changed_preference(preference, certificate), check=check)
+            except TryLater as error:
+                if number:
+                    told = f"OpenAir saved the certificate in {number} of {len(others)} Preferences of that name."
+                    raise Unknown(f"{told} {error.message}") from error
+                raise
 
     def _find(self) -> list[Element]:
         criterion = Element("Preference")
@@ -99,20 +105,30 @@ class OpenAirXml:
 
     # --- one command, one request -------------------------------------------------------------------------------------
 
-    def _run(self, command: str, *content: Element, **attributes: str) -> Element:
-        """Send one command; return its element of the answer. A command that is refused was not carried out."""
+    def _run(
+        self, command: str, *content: Element, check: Callable[[], None] | None = None, **attributes: str
+    ) -> Element:
+        """Send one command; return its element of the answer. A command that is refused was not carried out.
+
+        One that writes has a ``check``, which each request for it has to pass.
+        """
         login = self._sign_in.fields()
-        reply, element = self._send(login, command, content, attributes)
+        reply, element = self._send(login, command, content, attributes, check)
         if reply.code in TOKEN_REFUSED:
             renewed = self._sign_in.renewed(login)
             if renewed:
-                reply, element = self._send(renewed, command, content, attributes)
+                reply, element = self._send(renewed, command, content, attributes, check)
         if element is not None and (reply.code == SUCCESS or (reply.code == NO_SUCH_RECORD and command == "Read")):
             return element
         raise openair_errors.error_of(reply)
 
     def _send(
-        self, login: Mapping[str, str], command: str, content: tuple[Element, ...], attributes: Mapping[str, str]
+        self,
+        login: Mapping[str, str],
+        command: str,
+        content: tuple[Element, ...],
+        attributes: Mapping[str, str],
+        check: Callable[[], None] | None,
     ) -> tuple[Reply, Element | None]:
         request = Element("request", self._envelope)
         sign_in = SubElement(SubElement(request, "Auth"), "Login")
@@ -121,7 +137,9 @@ class OpenAirXml:
         SubElement(request, command, {"type": "Preference", **attributes}).extend(content)
         body: bytes = tostring(request, encoding="utf-8", xml_declaration=True)
         headers = {"Content-Type": "application/xml", "Accept": "application/xml"}
-        answer = self._http.post(PATH, body, headers, writes=command != "Read")
+        if check:
+            check()
+        answer = self._http.post(PATH, body, headers, writes=check is not None)
         return _taken_apart(answer, command)
 
 
@@ -157,3 +175,8 @@ def _certificate(preference: Element) -> Certificate | None:
         return Certificate.parse(preference.findtext("setting") or "")
     except InvalidInput:
         return None
+
+
+def _fingerprint(preference: Element) -> str:
+    held = _certificate(preference)
+    return held.fingerprint if held else ""

@@ -1,6 +1,6 @@
 """The OpenAir port: every implementation through one suite."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_type_hints
 
@@ -52,14 +52,19 @@ class Company:
     def __init__(self, openair: OpenAir, person: Person) -> None:
         self.openair = openair
         self.person = person
+        self.checks = 0
+
+    def check(self) -> None:
+        """Let it write, and count that."""
+        self.checks += 1
 
     def save(self, confirmation: Confirmation) -> None:
         """Save, with the person's help where it is needed."""
         try:
-            self.openair.save(confirmation)
+            self.openair.save(confirmation, self.check)
         except AwaitingPerson:
             self.person.certificate = confirmation.certificate
-            self.openair.save(confirmation)
+            self.openair.save(confirmation, self.check)
 
 
 def settings(simulator: Simulator) -> OpenAirSettings:
@@ -123,6 +128,19 @@ def test_reading_changes_nothing(company: Company) -> None:
     assert [proof.certificate] * 2 == [company.openair.read(), company.openair.read()]
 
 
+def test_a_save_that_is_not_allowed_changes_nothing(company: Company) -> None:
+    """Whoever lost the rotation is stopped before the first write; one that is allowed asks at least once."""
+
+    def check() -> None:
+        raise Stale
+
+    with pytest.raises(Stale):
+        company.openair.save(confirmation(), check)
+    assert company.openair.read() is None
+    company.save(confirmation())
+    assert company.checks >= 1
+
+
 def test_saving_again_is_safe(company: Company) -> None:
     """Saving the same certificate again leaves it there."""
     proof = confirmation()
@@ -140,6 +158,6 @@ def test_next_certificate_takes_its_place(company: Company) -> None:
 
 
 def test_only_a_confirmation_opens_the_way(company: Company) -> None:
-    """What can be saved is a Confirmation, and nothing else: a private key has no way in."""
-    expected = {"confirmation": Confirmation, "return": type(None)}
+    """What can be saved is a Confirmation, and nothing else: a private key has no way in, by the check neither."""
+    expected = {"confirmation": Confirmation, "check": Callable[[], None], "return": type(None)}
     assert expected == get_type_hints(type(company.openair).save)

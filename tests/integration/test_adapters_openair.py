@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from factories import a_candidate, a_confirmation, a_rotation
+from factories import a_candidate, a_confirmation, a_rotation, at_will
 
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.openair_auth import PasswordSignIn
@@ -52,7 +52,7 @@ def test_add_then_modify(company: Company) -> None:
     """The first certificate adds the Preference, the next one modifies it, and the same one again writes nothing."""
     first, second = confirmation(), confirmation()
     for proof in (first, second, second):
-        company.adapter.save(proof)
+        company.adapter.save(proof, at_will)
     assert ["Read", "Add", "Read", "Modify", "Read"] == company.commands
     assert second.fingerprint == company.simulator.openair.settings.fingerprint
     assert len(company.simulator.openair.settings.preferences()) == 1
@@ -63,13 +63,13 @@ def test_add_then_modify(company: Company) -> None:
 def test_lost_write_is_found_by_reading(company: Company, kind: str, command: str) -> None:
     """A write that was done and whose answer was lost is in doubt; reading back finds it, saving again is safe."""
     if command == "Modify":
-        company.adapter.save(confirmation())
+        company.adapter.save(confirmation(), at_will)
     proof = confirmation()
     company.simulator.faults.add(Fault(API, kind, action=command, when="after"))
     with pytest.raises(Unknown):
-        company.adapter.save(proof)
+        company.adapter.save(proof, at_will)
     assert proof.certificate == company.adapter.read()
-    company.adapter.save(proof)
+    company.adapter.save(proof, at_will)
     assert len(company.simulator.openair.settings.preferences()) == 1
 
 
@@ -79,9 +79,9 @@ def test_write_lost_on_its_way_there(company: Company, kind: str) -> None:
     proof = confirmation()
     company.simulator.faults.add(Fault(API, kind, action="Add", when="before"))
     with pytest.raises(Unknown):
-        company.adapter.save(proof)
+        company.adapter.save(proof, at_will)
     assert company.adapter.read() is None
-    company.adapter.save(proof)
+    company.adapter.save(proof, at_will)
     assert proof.certificate == company.adapter.read()
 
 
@@ -92,7 +92,7 @@ def test_lost_read_is_repeated(company: Company, kind: str) -> None:
     with pytest.raises(TryLater):
         company.adapter.read()
     with pytest.raises(TryLater):
-        company.adapter.save(confirmation())
+        company.adapter.save(confirmation(), at_will)
     assert ["Read", "Read"] == company.commands
 
 
@@ -113,11 +113,11 @@ def test_lost_read_is_repeated(company: Company, kind: str) -> None:
 )
 def test_refused_writes(company: Company, kind: str, code: str, expected: type[KeyturnError]) -> None:
     """A write that OpenAir refuses by its own codes was not carried out; only its unknown error leaves a doubt."""
-    company.adapter.save(confirmation())
+    company.adapter.save(confirmation(), at_will)
     held = company.adapter.read()
     company.simulator.faults.add(Fault(API, kind, action="Modify", code=code))
     with pytest.raises(KeyturnError) as caught:
-        company.adapter.save(confirmation())
+        company.adapter.save(confirmation(), at_will)
     assert expected is type(caught.value)
     assert held == company.adapter.read()
 
@@ -135,7 +135,7 @@ def test_wrong_sign_in(company: Company, wrong: dict[str, str]) -> None:
     """A wrong password or API key is refused, once; nothing is written."""
     it = Company(company.simulator, **wrong)
     with pytest.raises(SignInRefused):
-        it.adapter.save(confirmation())
+        it.adapter.save(confirmation(), at_will)
     it.http.close()
     assert ["Read"] == company.commands
     assert company.simulator.openair.settings.preferences() == ()
@@ -151,16 +151,16 @@ def test_another_address(company: Company) -> None:
 
 def test_someone_deletes_it(company: Company) -> None:
     """A Preference that vanishes between reading and writing is added by the next try."""
-    company.adapter.save(confirmation())
+    company.adapter.save(confirmation(), at_will)
     proof = confirmation()
     company.simulator.faults.add(Fault(API, "missing", action="Modify", when="before"))
     with pytest.raises(TryLater, match="deleted"):
-        company.adapter.save(proof)
-    company.adapter.save(proof)
+        company.adapter.save(proof, at_will)
+    company.adapter.save(proof, at_will)
     assert proof.certificate == company.adapter.read()
 
 
 def test_no_private_key_arrives(company: Company) -> None:
     """OpenAir's own history knows of no private key."""
-    company.adapter.save(confirmation())
+    company.adapter.save(confirmation(), at_will)
     assert company.simulator.history.effects("leaked") == []

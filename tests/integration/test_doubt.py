@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from xml.etree.ElementTree import Element
 
 import pytest
 from home import NAME
@@ -10,6 +11,7 @@ from integration.away import lose_evidence
 from integration.carrying import Carry, Rotate
 from judge import installed, saved
 
+from orchestrator.adapters.openair_xml import OpenAirXml
 from orchestrator.bootstrap import App
 from orchestrator.engine import Engine
 from orchestrator.heart import Heart
@@ -100,14 +102,37 @@ def test_who_was_taken_over_writes_no_more(app: App, simulator: Simulator) -> No
             assert app.store.claim("other", lease=15, now=app.clock.now(), rotation_id=asked.id)
             return read()
 
-        def save(self, confirmation: Confirmation) -> None:
-            ports.openair.save(confirmation)
+        def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
+            ports.openair.save(confirmation, check)
 
     with Heart(app.store, lease=15) as heart:
         engine = Engine(app.store, lambda _: replace(ports, openair=Slow()), heart, app.clock)  # type: ignore[arg-type]
         with pytest.raises(Stale):
             engine.run(claim)
     assert ([], []) == (installed(simulator.history.entries()), saved(simulator.history.entries()))
+
+
+def test_who_was_taken_over_while_openair_was_read_saves_no_more(
+    app: App, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked of OpenAir before a save may take minutes: the rotation is asked for after it, not before."""
+    asked, claim = app.rotations.request_for("slow", NAME, actor="tester", lease=15)
+    assert claim
+    openair = app.connect(NAME).openair
+    assert isinstance(openair, OpenAirXml)
+    find = openair._find
+
+    def slowly() -> list[Element]:
+        found = find()
+        if app.store.rotation(asked.id).state is State.UPLOADED_TO_NETSUITE:
+            app.store.renew(claim, lease=-1)
+            assert app.store.claim("other", lease=15, now=app.clock.now(), rotation_id=asked.id)
+        return found
+
+    monkeypatch.setattr(openair, "_find", slowly)
+    with app.engine() as engine, pytest.raises(Stale):
+        engine.run(claim)
+    assert [] == saved(simulator.history.entries())
 
 
 def test_a_loss_that_cannot_be_stored_ends_the_turn(

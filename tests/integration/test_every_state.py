@@ -165,7 +165,7 @@ class Helpful:
     def read(self) -> Certificate:
         return self.openair_holds
 
-    def save(self, confirmation: Confirmation) -> None:
+    def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
         raise NotImplementedError
 
 

@@ -1,6 +1,6 @@
 """Both systems in memory, and how one worker reaches them: each call waits for the trace to say how it ends."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -125,7 +125,8 @@ class WorkersOpenAir:
         self._worker.call("read")
         return self._systems.openair
 
-    def save(self, confirmation: Confirmation) -> None:
+    def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
+        check()
         how = self._worker.call("save")
         if how in ("lost_late", "slow"):
             self._systems.late_save = confirmation.certificate

@@ -88,7 +88,8 @@ class OpenAir:
         self._systems.call("read")
         return self._systems.openair
 
-    def save(self, confirmation: Confirmation) -> None:
+    def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
+        check()
         self._systems.call("save")
         self._systems.openair = confirmation.certificate
 

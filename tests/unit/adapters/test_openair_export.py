@@ -4,11 +4,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from factories import a_candidate, a_confirmation, a_rotation
+from factories import a_candidate, a_confirmation, a_rotation, at_will
 
 from orchestrator.adapters.openair_export import OpenAirExport
 from states.certificate import Certificate
-from states.errors import AwaitingPerson, Refused
+from states.errors import AwaitingPerson, Refused, Stale
 from states.rotation import Confirmation
 
 
@@ -29,11 +29,22 @@ def export(folder: Path, person: Person | None = None) -> OpenAirExport:
     return OpenAirExport("acme", folder, person or Person())
 
 
+def test_no_file_that_is_not_allowed(tmp_path: Path) -> None:
+    """A worker that lost its rotation hands nothing over."""
+
+    def check() -> None:
+        raise Stale
+
+    with pytest.raises(Stale):
+        export(tmp_path / "exports").save(confirmation(), check)
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_file_for_the_person(tmp_path: Path) -> None:
     """The public certificate alone is written, readable by everybody, under a name that tells what it is."""
     proof, folder = confirmation(), tmp_path / "exports"
     with pytest.raises(AwaitingPerson):
-        export(folder).save(proof)
+        export(folder).save(proof, at_will)
     path = folder / f"acme-{proof.fingerprint[:16]}.pem"
     assert [path] == list(folder.iterdir())
     assert proof.certificate.pem == path.read_text()
@@ -44,7 +55,7 @@ def test_words_for_the_person(tmp_path: Path) -> None:
     """The person is told the file, the rotation and the whole fingerprint, as a command to copy."""
     proof = confirmation()
     with pytest.raises(AwaitingPerson) as caught:
-        export(tmp_path).save(proof)
+        export(tmp_path).save(proof, at_will)
     path = str(tmp_path / f"acme-{proof.fingerprint[:16]}.pem")
     assert path in caught.value.message
     assert path in caught.value.next_action
@@ -56,14 +67,14 @@ def test_confirmation_of_another_certificate_does_not_count(tmp_path: Path) -> N
     person = Person()
     person.certificate = confirmation().certificate
     with pytest.raises(AwaitingPerson):
-        export(tmp_path, person).save(confirmation())
+        export(tmp_path, person).save(confirmation(), at_will)
 
 
 def test_confirmed_certificate_writes_nothing(tmp_path: Path) -> None:
     """Once it is confirmed, no file is written again."""
     proof, person = confirmation(), Person()
     person.certificate = proof.certificate
-    export(tmp_path / "exports", person).save(proof)
+    export(tmp_path / "exports", person).save(proof, at_will)
     assert [] == list(tmp_path.iterdir())
 
 
@@ -76,7 +87,7 @@ def test_earlier_file_is_replaced(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.symlink_to(elsewhere)
     with pytest.raises(AwaitingPerson):
-        export(path.parent).save(proof)
+        export(path.parent).save(proof, at_will)
     assert [proof.certificate.pem, "untouched"] == [path.read_text(), elsewhere.read_text()]
     assert not path.is_symlink()
 
@@ -85,5 +96,5 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """Where the file cannot be written, the rotation is parked with the reason, and nothing half-done stays behind."""
     (tmp_path / "exports").write_text("a file where the folder should be")
     with pytest.raises(Refused, match="could not be written"):
-        export(tmp_path / "exports").save(confirmation())
+        export(tmp_path / "exports").save(confirmation(), at_will)
     assert [tmp_path / "exports"] == list(tmp_path.iterdir())

@@ -5,14 +5,14 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 import pytest
 from defusedxml.ElementTree import fromstring
-from factories import a_candidate, a_confirmation, a_rotation
+from factories import a_candidate, a_confirmation, a_rotation, at_will
 from unit.states.rotations import unreadable
 
 from orchestrator.adapters.http import Answer
 from orchestrator.adapters.openair_xml import OpenAirXml
 from states.certificate import Certificate
 from states.connection import OpenAirSettings
-from states.errors import SignInRefused, TryLater, Unknown
+from states.errors import SignInRefused, Stale, TryLater, Unknown
 from states.rotation import Confirmation
 
 NAME = "oa_realtime_certificate"
@@ -126,7 +126,7 @@ def test_read_finds_none(answer: str) -> None:
 def test_save_adds() -> None:
     """Where there is no Preference, one is added; that is a write."""
     proof, http = confirmation(), FakeHttp(EMPTY, done("Add"))
-    openair(http).save(proof)
+    openair(http).save(proof, at_will)
     assert [("Read", False), ("Add", True)] == http.commands
     preference = http.asked[1][0][1][0]
     assert {"name": NAME, "setting": proof.certificate.pem} == {field.tag: field.text for field in preference}
@@ -138,7 +138,7 @@ def test_save_modifies(before: str) -> None:
     proof = confirmation()
     setting = confirmation().certificate.pem if before == "another" else before
     http = FakeHttp(found(setting), done("Modify"))
-    openair(http).save(proof)
+    openair(http).save(proof, at_will)
     assert [("Read", False), ("Modify", True)] == http.commands
     preference = http.asked[1][0][1][0]
     assert {"id": "41", "setting": proof.certificate.pem} == {field.tag: field.text for field in preference}
@@ -148,7 +148,7 @@ def test_save_again_writes_nothing() -> None:
     """Where the Preference holds the certificate already, nothing is written."""
     proof = confirmation()
     http = FakeHttp(found(proof.certificate.pem))
-    openair(http).save(proof)
+    openair(http).save(proof, at_will)
     assert [("Read", False)] == http.commands
 
 
@@ -156,9 +156,41 @@ def test_of_two_preferences_each_is_saved_to() -> None:
     """An Add that landed twice left two, and which one counts is not known: each of them gets the certificate."""
     proof = confirmation()
     http = FakeHttp(found("one", proof.certificate.pem, "three"), done("Modify"), done("Modify"))
-    openair(http).save(proof)
+    openair(http).save(proof, at_will)
     assert [("Read", False), ("Modify", True), ("Modify", True)] == http.commands
     assert ["41", "43"] == [request[1][0].findtext("id") for request, _ in http.asked[1:]]
+
+
+def test_each_write_is_checked_right_before_it_is_sent() -> None:
+    """The look and the renewal of the tokens come first, however long they take: the check is the last thing."""
+    http = FakeHttp(found("one", "two"), *[done("Modify", auth="401", status="401"), done("Modify")] * 2)
+    checked: list[int] = []
+    openair(http, renews=True).save(confirmation(), lambda: checked.append(len(http.asked)))
+    assert ["Read", *["Modify"] * 4] == [command for command, _ in http.commands]
+    assert [1, 2, 3, 4] == checked
+
+
+@pytest.mark.parametrize("answer", [EMPTY, found("one")])
+def test_what_the_check_refuses_is_not_sent(answer: str) -> None:
+    """A worker that lost its rotation while OpenAir was read neither adds nor modifies."""
+    http = FakeHttp(answer)
+
+    def check() -> None:
+        raise Stale
+
+    with pytest.raises(Stale):
+        openair(http).save(confirmation(), check)
+    assert [("Read", False)] == http.commands
+
+
+def test_what_was_saved_in_part_is_unknown() -> None:
+    """That nothing was changed is said as long as it is true: of the first Preference, not of the next ones."""
+    busy = done("Modify", status="965")
+    with pytest.raises(TryLater) as nothing:
+        openair(FakeHttp(found("one", "two"), busy)).save(confirmation(), at_will)
+    with pytest.raises(Unknown, match=r"in 1 of 2 Preferences of that name\.") as part:
+        openair(FakeHttp(found("one", "two"), done("Modify"), busy)).save(confirmation(), at_will)
+    assert nothing.value.message in part.value.message
 
 
 def test_two_preferences_are_one_certificate_where_they_agree() -> None:
@@ -171,9 +203,9 @@ def test_two_preferences_are_one_certificate_where_they_agree() -> None:
 def test_lost_write_is_unknown() -> None:
     """A write whose answer cannot be read is in doubt; a read is repeated."""
     with pytest.raises(Unknown):
-        openair(FakeHttp(EMPTY, "<html>")).save(confirmation())
+        openair(FakeHttp(EMPTY, "<html>")).save(confirmation(), at_will)
     with pytest.raises(TryLater):
-        openair(FakeHttp("<html>")).save(confirmation())
+        openair(FakeHttp("<html>")).save(confirmation(), at_will)
 
 
 @pytest.mark.parametrize(
@@ -224,12 +256,12 @@ def test_locked_user_is_not_renewed() -> None:
 def test_only_public_certificates_are_sent() -> None:
     """Nothing that is sent holds a private key: the adapter has none."""
     proof, http = confirmation(), FakeHttp(EMPTY, done("Add"))
-    openair(http).save(proof)
+    openair(http).save(proof, at_will)
     assert all("PRIVATE KEY" not in tostring(request, encoding="unicode") for request, _ in http.asked)
 
 
 def test_certificate_survives_the_way() -> None:
     """What is sent parses to the very certificate that was confirmed."""
     proof, http = confirmation(), FakeHttp(EMPTY, done("Add"))
-    openair(http).save(proof)
+    openair(http).save(proof, at_will)
     assert proof.certificate == Certificate.parse(http.asked[1][0].findtext("Add/Preference/setting") or "")

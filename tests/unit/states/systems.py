@@ -1,5 +1,6 @@
 """Both systems, the keys and a worker's turn, in memory: they note every call in their world, and do as it says."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ class FakeOpenAir:
     def read(self) -> Certificate | None:
         return self._world.remote("openair.read", lambda: self.held)
 
-    def save(self, confirmation: Confirmation) -> None:
+    def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
         def show() -> None:
             self.held = confirmation.certificate
 
@@ -94,6 +95,7 @@ class FakeOpenAir:
             self._world.became("saved", confirmation.fingerprint)
             self._world.clock.later(self.shows_after, show) if self.shows_after else show()
 
+        check()
         self._world.remote("openair.save", act)
 
 
