@@ -5,7 +5,7 @@ import os
 import resource
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,12 +74,15 @@ class Worker:
 
 
 @contextmanager
-def a_worker(folder: Path, *, threads: int = 1, **environment: str) -> Iterator[Worker]:
-    """Start a worker with this process's environment; it is killed at the end if it still lives."""
+def a_worker(folder: Path, *, threads: int = 1, through: Sequence[object] = (), **environment: str) -> Iterator[Worker]:
+    """Start a worker with this process's environment; it is killed at the end if it still lives.
+
+    ``through`` is the command that becomes the worker, such as one that gives up root's rights.
+    """
     log = folder / f"worker-{len(list(folder.glob('worker-*.log'))) + 1}.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            command("worker", "--threads", threads),
+            [*map(str, through), *command("worker", "--threads", threads)],
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stderr=stderr,

@@ -1,7 +1,9 @@
 """A machine that is short of threads or of file descriptors."""
 
 import errno
+import os
 import resource
+import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -32,7 +34,15 @@ def crowded(thread):
 
 threading.Thread.start = crowded
 '''
-"""A sitecustomize.py: Python imports it at start-up. As root, no limit on processes holds."""
+"""A sitecustomize.py: Python imports it at start-up. It tells one thread from another, which no limit does."""
+
+USER = 47001
+"""A user who has no other processes, and to whom limits hold as to anybody but root."""
+NOT_ROOT = (
+    *("setpriv", "--reuid", USER, "--clear-groups"),
+    *("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--bounding-set=-all,+dac_override"),
+)
+"""Becomes that user, who may still use whatever files root has made."""
 
 
 @pytest.fixture
@@ -43,6 +53,12 @@ def crowded(tmp_path: Path) -> Callable[[str], dict[str, str]]:
     (place / "sitecustomize.py").write_text(CROWDED)
     (tmp_path / "crowded").touch()
     return lambda name: {"PYTHONPATH": str(place), "CROWDED": name, "WHILE": str(tmp_path / "crowded")}
+
+
+@pytest.fixture
+def of_the_user(app: App) -> None:
+    """The key-encryption key is its owner's alone to read."""
+    os.chown(app.settings.kek_file, USER, USER)
 
 
 @pytest.mark.parametrize("name", ["keyturn-worker-2", "keyturn-heart", "keyturn-signals"])
@@ -64,6 +80,32 @@ def test_no_thread_for_a_call(
     with worker(**crowded("keyturn-connect")) as running:
         running.wait_to_say("step will be tried again", code="TRY_LATER")
         (tmp_path / "crowded").unlink()
+        completed_once(app, simulator, rotation)
+        assert 0 == running.stop()
+    assert app.rotations.show(rotation.id).in_flight_until is None
+    assert not running.tracebacks
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("of_the_user")
+def test_a_full_process_table_at_the_start(worker: Start) -> None:
+    """Where the kernel itself lets the user have one thread and no more, a worker ends: a sentence, a code and 1."""
+    with worker(through=(*NOT_ROOT, "prlimit", "--nproc=1")) as running:
+        assert 1 == running.process.wait(60)
+    assert not running.tracebacks
+    assert "This machine lets Keyturn start no more threads. [MACHINE_EXHAUSTED]" in running.log.read_text()
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("of_the_user")
+def test_a_full_process_table_for_a_call(app: App, simulator: Simulator, worker: Start) -> None:
+    """With room for the worker's own threads alone, a call that needs one is not sent; later, all goes on."""
+    rotation = app.rotations.request("acme", actor="tester")
+    with worker(through=(*NOT_ROOT, "prlimit", "--nproc=4:64")) as running:  # main, signals, heart, one that works
+        running.wait_to_say("step will be tried again", code="TRY_LATER")
+        assert [] == simulator.history.entries()
+        room = ("prlimit", "--pid", str(running.process.pid), "--nproc=64:64")
+        subprocess.run([*map(str, NOT_ROOT), *room], check=True)
         completed_once(app, simulator, rotation)
         assert 0 == running.stop()
     assert app.rotations.show(rotation.id).in_flight_until is None
