@@ -13,6 +13,7 @@ from states.rotation import Candidate, Rotation
 from states.state import State
 
 _r: Final = models.rotations
+_c: Final = models.connections
 _previous: Final = models.certificates.alias("previous")
 _candidate: Final = models.certificates.alias("candidate")
 
@@ -25,10 +26,11 @@ FULL: Final = select(
     *(_previous.c[name].label(f"previous_{name}") for name in ("pem", "not_before", "not_after")),
     _previous.c.sealed_key.is_not(None).label("previous_key_kept"),
     *(_candidate.c[name].label(f"candidate_{name}") for name in ("pem", "not_before", "not_after", "sealed_key")),
+    _c.c.openair["kind"].as_string().label("openair_kind"),
 ).select_from(
-    _r.outerjoin(_previous, _previous.c.fingerprint == _r.c.previous_fingerprint).outerjoin(
-        _candidate, _candidate.c.fingerprint == _r.c.candidate_fingerprint
-    )
+    _r.outerjoin(_previous, _previous.c.fingerprint == _r.c.previous_fingerprint)
+    .outerjoin(_candidate, _candidate.c.fingerprint == _r.c.candidate_fingerprint)
+    .outerjoin(_c, _c.c.name == _r.c.connection)
 )
 """Everything that makes a rotation."""
 

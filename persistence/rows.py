@@ -166,6 +166,7 @@ def to_rotation(row: Row) -> Rotation:
         available_at=row["available_at"],
         previous=to_certificate(row, "previous"),
         previous_key_kept=row["previous_key_kept"],
+        by_hand=row["openair_kind"] == OpenAirKind.EXPORT,
         candidate=Candidate(certificate, row["candidate_sealed_key"] or b"") if certificate else None,
         confirmation=confirmation,
         broken=broken,

@@ -202,6 +202,7 @@ class Store:
         detail: Mapping[str, object],
         lease: float = 0,
         due_at: datetime | None = None,
+        confirmed: str | None = None,
     ) -> Claim:
         """Store what a step brought, and its journal entry: compare and set on version and fencing token.
 
@@ -209,11 +210,15 @@ class Store:
         so many more seconds, 0 gives it back. A new candidate is kept with its sealed key. Completed makes the
         candidate the connection's current certificate, due for rotation at ``due_at``, and destroys its predecessor's
         key, and its own unless the policy keeps it. Closed without being Completed, its candidate's key is destroyed.
+        ``confirmed`` is the fingerprint of the stored certificate that OpenAir holds, as the claim's holder says.
 
         Raises Stale when another worker has the rotation, IllegalMove when the database refuses the move.
         """
         with self._database.writing() as tx:
-            return moves.advance(tx, claim, after, event=event, detail=detail, lease=lease, due_at=due_at)
+            advanced = moves.advance(tx, claim, after, event=event, detail=detail, lease=lease, due_at=due_at)
+            if confirmed:
+                connections.confirm(tx, after.connection, confirmed, by=claim.worker, at=after.updated_at)
+            return advanced
 
     def write(
         self,
@@ -231,7 +236,7 @@ class Store:
 
         Closing the rotation destroys its candidate's key. A certificate that is ``adopted`` with that becomes the
         connection's current one, due for rotation at ``due_at``; its predecessor's key is destroyed. ``confirmed`` is
-        the fingerprint of the certificate that OpenAir holds, as ``actor`` says: one that is stored already.
+        the fingerprint of the stored certificate that OpenAir holds, as ``actor`` says.
 
         Raises Stale when a worker holds the rotation or it was changed since ``before`` was read, IllegalMove when the
         database refuses the move, NotFound.

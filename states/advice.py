@@ -24,6 +24,12 @@ class Verb:
     """The command line; ``{id}`` stands for the rotation."""
     why_not: Callable[[Rotation, datetime], str]
     """Why it is not possible at that moment (UTC), as a sentence, or empty when it is."""
+    looks: bool = False
+    """Whether it has to know what OpenAir holds: where nobody else can look, a person tells."""
+
+    def command_for(self, rotation: Rotation) -> str:
+        """The command line for this rotation."""
+        return self.command.format(id=rotation.id) + (_TOLD if self.looks and rotation.by_hand else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,12 @@ def _in_flight(rotation: Rotation, now: datetime) -> str:
     return f"What was sent without an answer may still take effect, until {until:%Y-%m-%d %H:%M:%S} UTC."
 
 
+_TOLD: Final = " --fingerprint SHA256"
+_LOOKING: Final = re.compile(r"`keyturn rotation (?:restore|adopt) ID")
+_ONLY_KNOWN: Final = (
+    "Keyturn cannot look into this OpenAir, and NetSuite gives no certificate away: only one that Keyturn knows "
+    "already can be adopted."
+)
 _COMMAND: Final = re.compile(r"`keyturn [^`]*`")
 _GOING_ON: Final = re.compile(r"`keyturn rotation (resume|adopt|abandon) ")
 _RESUMING: Final = re.compile(r"[,;]?\s+then run `keyturn rotation resume ID`")
@@ -125,8 +137,8 @@ VERBS: Final = (
     Verb("park", "keyturn rotation park {id}", _park),
     Verb("resume", "keyturn rotation resume {id}", _resume),
     Verb("confirm", "keyturn rotation confirm {id} --fingerprint SHA256", _confirm),
-    Verb("restore", "keyturn rotation restore {id}", _restore),
-    Verb("adopt", "keyturn rotation adopt {id}", _adopt),
+    Verb("restore", "keyturn rotation restore {id}", _restore, looks=True),
+    Verb("adopt", "keyturn rotation adopt {id}", _adopt, looks=True),
     Verb("abandon", "keyturn rotation abandon {id}", _abandon),
 )
 """Every verb on a rotation, with its precondition."""
@@ -153,8 +165,10 @@ def advise(rotation: Rotation, now: datetime) -> Advice:
         unfinished = "Putting the previous certificate back was not finished."
         return _first_possible(("restore", "resume"), unfinished, rotation, now)
     if rotation.failure:
-        sentence = resolve(rotation.failure.next_action, rotation.id)
+        sentence = resolve(_as_told(rotation.failure.next_action, rotation), rotation.id)
         wanted = tuple(dict.fromkeys(_GOING_ON.findall(sentence))) or ("resume",)
+        if rotation.by_hand:  # going on helps whatever OpenAir holds
+            wanted = tuple(sorted(wanted, key=lambda verb: verb != "resume"))
         return _first_possible(wanted, sentence, rotation, now)
     if rotation.awaits_person:
         return Advice(resolve(rotation.waiting_for, rotation.id), _command("watch", rotation))
@@ -162,6 +176,14 @@ def advise(rotation: Rotation, now: datetime) -> Advice:
         again = f"{rotation.available_at:%Y-%m-%d %H:%M:%S} UTC"
         return Advice(f"Nothing to do: a worker tries again at {again}. {rotation.waiting_for}", "keyturn worker")
     return Advice("Nothing to do: a worker carries it on. Start one if none is running.", "keyturn worker")
+
+
+def _as_told(sentence: str, rotation: Rotation) -> str:
+    """``sentence`` with the option by which a person tells what OpenAir holds, where nobody else can look."""
+    if not rotation.by_hand:
+        return sentence
+    sentence = _LOOKING.sub(lambda command: command[0] + _TOLD, sentence)
+    return f"{sentence} {_ONLY_KNOWN}" if _is_foreign(rotation) else sentence
 
 
 def _first_possible(verbs: tuple[str, ...], sentence: str, rotation: Rotation, now: datetime) -> Advice:
@@ -200,4 +222,4 @@ def inside_a_rotation(next_action: str) -> str:
 
 
 def _command(name: str, rotation: Rotation) -> str:
-    return next(verb.command for verb in VERBS if verb.name == name).format(id=rotation.id)
+    return next(verb for verb in VERBS if verb.name == name).command_for(rotation)

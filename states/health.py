@@ -11,7 +11,7 @@ from typing import Final
 
 from states import advice, window
 from states.certificate import Certificate
-from states.connection import Connection
+from states.connection import Connection, OpenAirKind
 from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError
 from states.ports import Record
 from states.rotation import Rotation
@@ -130,11 +130,13 @@ def _openair_empty(facts: Facts) -> Problem | None:
 def _drift(facts: Facts) -> Problem | None:
     if facts.agree is not False:
         return None
-    return Problem(
-        Drift.code,
-        "NetSuite does not sign with the key of the certificate in OpenAir: imports are refused.",
-        _rotate(facts),
-    )
+    told = "NetSuite does not sign with the key of the certificate in OpenAir: imports are refused."
+    if facts.connection.openair.kind is OpenAirKind.EXPORT:
+        told = (
+            "NetSuite does not sign with the key of the certificate that was confirmed for OpenAir last: imports are "
+            "refused, unless OpenAir holds another one by now, which Keyturn cannot see."
+        )
+    return Problem(Drift.code, told, _rotate(facts))
 
 
 def _foreign(facts: Facts) -> Problem | None:

@@ -153,6 +153,9 @@ class Rotation:
     """The certificate that NetSuite is expected to hold when this rotation begins, or None at initial set-up."""
     previous_key_kept: bool = field(default=False, compare=False)
     """Whether the previous certificate's private key was kept, sealed, when the store was asked for this rotation."""
+    by_hand: bool = field(default=False, compare=False)
+    """Whether a person saves its certificate in OpenAir, where nobody else can look, as the connection said when the
+    store was asked for this rotation."""
     candidate: Candidate | None = None
     confirmation: Confirmation | None = None
     saved: Receipt | None = None

@@ -143,7 +143,7 @@ def explanation(told: Explanation, now: datetime) -> Json:
         "verbs": [
             {
                 "name": verb.name,
-                "command": verb.command.format(id=told.rotation.id),
+                "command": verb.command_for(told.rotation),
                 "possible": not why_not,
                 "why_not": why_not or None,
             }

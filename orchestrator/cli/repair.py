@@ -15,6 +15,10 @@ from states.errors import IllegalMove
 from states.health import Health
 from states.rotation import Rotation
 
+Seen = Annotated[
+    str, Parameter(help="With --openair-export: the SHA-256 that OpenAir shows now, where only a person can look.")
+]
+
 
 def explain(
     rotation: RotationId,
@@ -49,7 +53,7 @@ def _tell(session: Session, told: Explanation, found: Health | None, summary: st
             out.text(f"  {line}")
     out.text("\nWhat is possible now")
     for verb, why_not in told.verbs:
-        out.text(f"no: {why_not}" if why_not else verb.command.format(id=rotation.id), label=f"  {verb.name:8} ")
+        out.text(f"no: {why_not}" if why_not else verb.command_for(rotation), label=f"  {verb.name:8} ")
     out.text("\nNext")
     for line in told.advice.sentence.splitlines():
         out.text(f"  {line}")
@@ -144,6 +148,7 @@ def restore(
     overwrite: Annotated[
         bool, flag("Replace the certificate in NetSuite, even if somebody else put it there.")
     ] = False,
+    fingerprint: Seen = "",
     session: Given,
 ) -> int:
     """Put the previous certificate back into NetSuite, and give a parked rotation up.
@@ -154,11 +159,11 @@ def restore(
     with session.keyturn() as app:
         before = app.rotations.show(rotation)
         session.confirm(f"Put the previous certificate back into NetSuite, and give rotation {before.id} up?")
-        after = app.remedies.restore(before.id, actor=actor(), reason=reason, overwrite=overwrite)
+        after = app.remedies.restore(before.id, actor=actor(), reason=reason, overwrite=overwrite, seen=fingerprint)
         return _given_up(session, app, after)
 
 
-def adopt(rotation: RotationId, /, *, reason: Reason = "", session: Given) -> int:
+def adopt(rotation: RotationId, /, *, reason: Reason = "", fingerprint: Seen = "", session: Given) -> int:
     """Accept the certificate that somebody else put in both systems, and give a parked rotation up.
 
     Changes nothing in either system. The certificate becomes the connection's current one; the private keys that
@@ -167,7 +172,7 @@ def adopt(rotation: RotationId, /, *, reason: Reason = "", session: Given) -> in
     with session.keyturn() as app:
         before = app.rotations.show(rotation)
         session.confirm(f"Accept the certificate that somebody else put there, and give rotation {before.id} up?")
-        after = app.remedies.adopt(before.id, actor=actor(), reason=reason)
+        after = app.remedies.adopt(before.id, actor=actor(), reason=reason, seen=fingerprint)
         return _given_up(session, app, after)
 
 

@@ -8,10 +8,12 @@ from typing import Final
 from orchestrator.engine import Connect
 from orchestrator.heart import Heart
 from orchestrator.operations import clocks
+from orchestrator.operations.seen import as_seen, instead
 from persistence.journal import ABANDON, ADOPT, RESTORE, RESTORING
 from persistence.store import Claim, Store
 from states import advice, lifecycle, remedies, window
 from states.errors import (
+    Drift,
     IllegalMove,
     KeyturnError,
     NotPermitted,
@@ -41,41 +43,44 @@ class Remedies:
         self._clock = clock
         self._lease = lease
 
-    def restore(self, rotation_id: str, *, actor: str, reason: str = "", overwrite: bool = False) -> Rotation:
+    def restore(
+        self, rotation_id: str, *, actor: str, reason: str = "", overwrite: bool = False, seen: str = ""
+    ) -> Rotation:
         """Put the previous certificate back into NetSuite, see that both sides agree on it, and close the rotation.
 
         The candidate's key is destroyed. The previous certificate stays the connection's current one, due when it was.
-        ``overwrite`` allows replacing whatever NetSuite holds. OpenAir is only read. Safe to repeat.
+        ``overwrite`` allows replacing whatever NetSuite holds. OpenAir is only read; ``seen`` is the fingerprint that
+        it shows, where only a person can look (operations.seen). Safe to repeat.
 
-        Raises, and nothing was changed: NotFound; Stale while somebody else works on the rotation; IllegalMove, Drift,
-        ForeignRotation, CannotSign, CertificateRecordMissing where it would not help; TryLater or Refused when a
-        system or the vault cannot be asked, or this machine has no thread to spare. Raises RestoreUnfinished once the
-        certificate may have been sent.
+        Raises, and nothing was changed: NotFound; Stale while somebody else works on the rotation; InvalidInput for a
+        ``seen`` that is missing or needless; IllegalMove, Drift, ForeignRotation, CannotSign, CertificateRecordMissing
+        where it would not help; TryLater or Refused when a system or the vault cannot be asked, or this machine has no
+        thread to spare. Raises RestoreUnfinished once the certificate may have been sent.
         """
         parked = self._possible("restore", rotation_id)
         with Heart(self._store, lease=self._lease) as heart:  # first: where it cannot start, nothing is held
             claim = self._store.hold(actor, parked, lease=self._lease)
             with heart.beating(claim):
                 try:
-                    return self._restore(claim, reason, may_overwrite=overwrite)
+                    return self._restore(claim, reason, seen, may_overwrite=overwrite)
                 except BaseException:
                     with suppress(KeyturnError):  # else the lease runs out
                         self._store.release(claim)
                     raise
 
-    def adopt(self, rotation_id: str, *, actor: str, reason: str = "") -> Rotation:
+    def adopt(self, rotation_id: str, *, actor: str, reason: str = "", seen: str = "") -> Rotation:
         """Accept the certificate that somebody else put in place of ours, where both sides agree on it, and close the
         rotation.
 
         It becomes the connection's current certificate, without a key of ours, and its due moment is drawn. The keys of
-        the candidate and of the previous certificate are destroyed. Changes nothing in either system. Raises NotFound;
-        Stale when the rotation was changed meanwhile; IllegalMove, Drift, CannotSign, CertificateRecordMissing where it
-        is not so; TryLater or Refused when a system cannot be asked.
+        the candidate and of the previous certificate are destroyed. Changes nothing in either system. ``seen`` as for
+        restoring. Raises NotFound; InvalidInput; Stale when the rotation was changed meanwhile; IllegalMove, Drift,
+        CannotSign, CertificateRecordMissing where it is not so; TryLater or Refused when a system cannot be asked.
         """
         before = self._possible("adopt", rotation_id)
         with _repeating("adopt"):
-            ports = self._connect(before.connection)
-            proof = remedies.find_agreement(before, ports)
+            ports = as_seen(before, self._connect(before.connection), seen)
+            proof = _agreement(before, ports)
         after = lifecycle.adopt(before, proof, self._clock.now())
         is_new = before.previous is None or before.previous.fingerprint != proof.fingerprint
         closed = self._store.write(
@@ -86,6 +91,7 @@ class Remedies:
             detail={"reason": reason, **_evidence(proof)},
             adopted=proof.certificate if is_new else None,
             due_at=window.draw_due_at(proof.certificate, ports.random.fraction()),
+            confirmed=proof.fingerprint if before.by_hand else None,
         )
         _log.info("rotation closed", extra=_about(closed))
         return closed
@@ -117,9 +123,9 @@ class Remedies:
             raise IllegalMove(f"{verb.capitalize()} is not possible for rotation {rotation.id}: {refused}")
         return rotation
 
-    def _restore(self, claim: Claim, reason: str, *, may_overwrite: bool) -> Rotation:
+    def _restore(self, claim: Claim, reason: str, seen: str, *, may_overwrite: bool) -> Rotation:
         with _repeating("restore"):
-            ports = self._connect(claim.rotation.connection)
+            ports = as_seen(claim.rotation, self._connect(claim.rotation.connection), seen)
             key = self._previous_key(claim.rotation, ports)
             proof = remedies.find_previous(claim.rotation, ports, may_overwrite=may_overwrite)
         if proof:
@@ -143,9 +149,20 @@ class Remedies:
     def _restored(self, claim: Claim, proof: Confirmation, reason: str) -> Rotation:
         after = lifecycle.restore(claim.rotation, proof, self._clock.now())
         detail = {"reason": reason, **_evidence(proof)}
-        closed = self._store.advance(claim, after, event=RESTORE, detail=detail).rotation
+        confirmed = proof.fingerprint if after.by_hand else None
+        closed = self._store.advance(claim, after, event=RESTORE, detail=detail, confirmed=confirmed).rotation
         _log.info("rotation closed", extra=_about(closed))
         return closed
+
+
+def _agreement(rotation: Rotation, ports: Ports) -> Confirmation:
+    """NetSuite's proof that it holds what OpenAir holds; where only a person sees that, with advice for them."""
+    try:
+        return remedies.find_agreement(rotation, ports)
+    except Drift as error:
+        if rotation.by_hand:
+            error.next_action = instead(rotation)
+        raise
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from persistence.journal import CONFIRMED_BY_PERSON, Entry
 from persistence.store import Claim, Store
 from states import advice, lifecycle
 from states.advice import Advice, Verb
-from states.connection import Connection
+from states.certificate import plain
+from states.connection import Connection, OpenAirKind
 from states.errors import IllegalMove, InvalidInput, ParkedByPerson
 from states.ports import Clock, Random
 from states.rotation import Cause, Rotation
@@ -71,6 +72,7 @@ class Rotations:
                 reason=reason,
                 policy=connection.policy,
                 previous=connection.current,
+                by_hand=connection.openair.kind is OpenAirKind.EXPORT,
                 created_at=now,
                 updated_at=now,
                 available_at=now,
@@ -116,7 +118,7 @@ class Rotations:
         if refused := advice.why_not("confirm", before, now):
             raise IllegalMove(f"Rotation {before.id} cannot be confirmed: {refused}")
         assert before.candidate
-        seen = fingerprint.replace(":", "").strip().lower()
+        seen = plain(fingerprint)
         if seen != before.candidate.fingerprint:
             raise InvalidInput(
                 f"OpenAir holds {seen or 'nothing'}, but this rotation made {before.candidate.fingerprint}.",

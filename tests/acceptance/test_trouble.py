@@ -140,7 +140,9 @@ def test_run_due_is_not_silent_about_what_is_put_off(connected: Home, simulator:
 
 
 def test_exported_certificate(home: Home, simulator: Simulator) -> None:
-    """With --openair-export the rotation waits for a person, who confirms by the fingerprint that OpenAir shows."""
+    """With --openair-export the rotation waits for a person, who confirms by the fingerprint that OpenAir shows; so
+    does who goes back to the certificate before.
+    """
     by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
     nothing = {f"openair-{option}": None for option in by_api}
     assert 2 == home.add(simulator.credentials, **nothing).returncode
@@ -162,6 +164,17 @@ def test_exported_certificate(home: Home, simulator: Simulator) -> None:
     assert (2, "INVALID_INPUT") == (wrong.returncode, error(wrong)["code"])
     colons = ":".join(fingerprint[place : place + 2] for place in range(0, 64, 2)).upper()
     assert 0 == home("rotation", "confirm", told["rotation"], "--fingerprint", colons).returncode
+
+    second = error(rotate(home))["rotation"]
+    moved = home("connection", "edit", NAME, "--account", "7654321", "-o", "json")
+    assert (6, "ROTATION_OPEN") == (moved.returncode, error(moved)["code"])
+    assert 0 == home("rotation", "park", second).returncode
+    blind = home("rotation", "restore", second, "--yes", "-o", "json")
+    assert (2, "INVALID_INPUT") == (blind.returncode, error(blind)["code"])
+    assert f"keyturn rotation restore {second} --fingerprint SHA256" in home("rotation", "explain", second).stdout
+    strange = home("rotation", "restore", second, "--fingerprint", "ab" * 32, "--yes", "-o", "json")
+    assert "DRIFT" == error(strange)["code"]
+    assert 0 == home("rotation", "restore", second, "--fingerprint", colons, "--yes").returncode
 
 
 def test_corrupt_sealed_key(connected: Home, simulator: Simulator) -> None:

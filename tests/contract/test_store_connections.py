@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from factories import NOW, a_connection, advance_to, begin, carry
 
-from persistence.journal import CONFIRMED_BY_PERSON
+from persistence.journal import CONFIRMED_BY_PERSON, PUT_OFF
 from persistence.store import Store
 from states.connection import Algorithm, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
 from states.errors import AlreadyExists, NotFound, Stale
@@ -229,6 +229,18 @@ def test_what_a_person_confirmed(store: Store) -> None:
     _confirm(store, claim.rotation)
     assert claim.rotation.candidate.certificate == store.confirmed_export("acme")
     assert CONFIRMED_BY_PERSON == store.journal(claim.rotation.id)[-1].event
+
+
+def test_what_a_holder_saw_is_confirmed(store: Store) -> None:
+    """Who holds the rotation may tell what OpenAir holds, too; one whose claim was lost does not."""
+    claim = begin(store, State.UPLOADED_TO_NETSUITE)
+    assert claim.rotation.candidate
+    seen = claim.rotation.candidate.fingerprint
+    with pytest.raises(Stale):
+        store.advance(replace(claim, fence=0), claim.rotation, event=PUT_OFF, detail={}, confirmed=seen)
+    assert store.confirmed_export("acme") is None
+    store.advance(claim, claim.rotation, event=PUT_OFF, detail={}, confirmed=seen)
+    assert claim.rotation.candidate.certificate == store.confirmed_export("acme")
 
 
 def test_what_came_too_late_is_not_confirmed(store: Store) -> None:

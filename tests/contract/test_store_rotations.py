@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from persistence.journal import ABANDON, UNKNOWN
 from persistence.store import Store
-from states.connection import Algorithm, Policy
+from states.connection import Algorithm, OpenAirKind, OpenAirSettings, Policy
 from states.errors import IllegalMove, NotFound, RotationOpen
 from states.rotation import HOLD_OFF, Cause, Ending
 from states.state import State
@@ -165,6 +165,17 @@ def test_six_characters_find_a_rotation(store: Store) -> None:
     add(store, a_rotation(id="01JDABBBBC0000000000000000", connection="c3"))
     with pytest.raises(NotFound, match="Several rotations"):
         store.rotation("01JDABBBB")
+
+
+def test_who_saves_in_openair_is_told_with_the_rotation(store: Store) -> None:
+    """Claimed, shown or listed, a rotation tells whether a person saves its certificate, as its connection says."""
+    store.add_connection(a_connection(name="other", openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
+    add(store, a_rotation(id=an_id(1)))
+    add(store, a_rotation(id=an_id(2), connection="other"))
+    assert [True, False] == [rotation.by_hand for rotation in store.rotations()]
+    claim = store.claim("w1", lease=60, now=NOW, rotation_id=an_id(2))
+    assert claim
+    assert (True, True) == (claim.rotation.by_hand, store.rotation(an_id(2)).by_hand)
 
 
 def test_a_list_is_not_endless(store: Store) -> None:

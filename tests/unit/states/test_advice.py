@@ -309,3 +309,23 @@ def test_advice_does_not_depend_on_the_policy(pair: Pair) -> None:
     rotation = a_rotation(pair, State.KEY_GENERATED)
     other = a_rotation(pair, State.KEY_GENERATED, policy=Policy(days=15), attempt=9)
     assert advise(rotation, NOW) == advise(other, NOW)
+
+
+def test_who_sees_openair_tells_what_it_shows(pair: Pair) -> None:
+    """Where only a person can look, the commands that depend on it ask for the fingerprint, and a stranger's
+    certificate is overwritten rather than adopted.
+    """
+    rotation = replace(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), by_hand=True)
+    found = advise(rotation, NOW)
+    assert f"keyturn rotation resume {ID} --overwrite" == found.command
+    assert f"`keyturn rotation adopt {ID} --fingerprint SHA256` accepts" in found.sentence
+    assert found.sentence.endswith("only one that Keyturn knows already can be adopted.")
+
+
+def test_an_unfinished_restore_asks_what_openair_shows(pair: Pair) -> None:
+    """The command that finishes it has the option, where only a person can look; other failures' advice has not."""
+    kept = {"previous": pair.certificate, "previous_key_kept": True}
+    begun = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, restoring_since=NOW, **kept))
+    assert f"keyturn rotation restore {ID} --fingerprint SHA256" == advise(replace(begun, by_hand=True), NOW).command
+    plain = replace(parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE)), by_hand=True)
+    assert advise(replace(plain, by_hand=False), NOW) == advise(plain, NOW)

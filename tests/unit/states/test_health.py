@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.states.rotations import ID, NOW, Pair, a_pair, a_rotation, parked
 
-from states.connection import Options
+from states.connection import OpenAirKind, OpenAirSettings, Options
 from states.errors import KeyturnError, SignInRefused, TryLater
 from states.health import Facts, Health, check
 from states.ports import PLACEHOLDER_FILE, Record
@@ -178,6 +178,14 @@ def test_drift() -> None:
     assert "DRIFT" == problem.code
     assert "imports are refused" in problem.message
     assert problem.next_action.startswith(ROTATE)
+
+
+def test_drift_that_only_a_person_could_see() -> None:
+    """Where a person saves the certificate, what OpenAir holds may be newer than what was confirmed."""
+    by_hand = a_connection(openair=OpenAirSettings(kind=OpenAirKind.EXPORT))
+    (problem,) = check(facts(agree=False, connection=by_hand)).problems
+    assert "DRIFT" == problem.code
+    assert "imports are refused, unless OpenAir holds another one by now" in problem.message
 
 
 @pytest.mark.parametrize(
