@@ -1,5 +1,6 @@
 """OpenAir as a person sees it: where a person saves the certificate there, nobody else can look."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -21,7 +22,7 @@ class Seen:
         """The certificate that the person sees."""
         return self._held
 
-    def save(self, confirmation: Confirmation) -> None:
+    def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:  # noqa: ARG002 - the port's
         """Raises IllegalMove: only a person saves there."""
         raise IllegalMove(f"Only a person saves {confirmation.fingerprint} in OpenAir.")
 

@@ -1,0 +1,78 @@
+"""Whatever parked a rotation, in whatever state: something ends it, and that is what is advised."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import pytest
+from integration.every_state import ID, LATER, LEAST, SPACE, Stage, is_confirmed
+from sqlalchemy.exc import IntegrityError
+
+from orchestrator.adapters import netsuite_errors
+from orchestrator.adapters.http import Answer
+from persistence.store import Store
+from states import errors
+from states.advice import VERBS, advise
+from states.errors import (
+    CannotSign,
+    KeyMismatch,
+    NotValidNow,
+    SealBroken,
+)
+from states.rotation import HOLD_OFF, Failure
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    store = Store(f"sqlite:///{tmp_path_factory.mktemp('states') / 'keyturn.db'}")
+    store.migrate()
+    yield Stage(store)
+    store.close()
+
+
+REFUSED_FOR_GOOD: Final = netsuite_errors.error_of(
+    netsuite_errors.read(Answer(200, {}, b'{"error": {"code": "INVALID_CERTIFICATE"}}'), writes=True)
+)
+"""NetSuite does not take this certificate."""
+WAYS_IN: Final = (
+    *(kind() for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.Refused)),
+    REFUSED_FOR_GOOD,
+    errors.JournalBroken(),
+)
+"""Everything that parks a rotation."""
+OF_ITS_OWN: Final = (REFUSED_FOR_GOOD.message, KeyMismatch().message, SealBroken().message, NotValidNow().message)
+"""What is wrong with the candidate itself: nothing outside the rotation can be mended so that it may be installed."""
+ENDS: Final = {"restore", "adopt", "abandon"}
+
+
+def test_no_state_is_a_dead_end(stage: Stage) -> None:
+    """Whatever parked it: once nothing is in flight, a verb ends it, or resuming can succeed.
+
+    Resuming cannot where the candidate itself is no good and NetSuite has not proved that it holds it: installing it is
+    refused each time. Then what is advised names a verb that ends it, and the command that is offered is possible.
+    """
+    dead, states = [], 0
+    for point in (point for point in SPACE if point.standing is CannotSign):
+        try:
+            stage.put(point)
+        except IntegrityError:
+            continue  # there is no such state
+        rotation, later = stage.rotations.show(ID), stage.clock.time + LATER + HOLD_OFF
+        assert rotation.failure
+        for error in WAYS_IN:
+            states += 1
+            failure = Failure.of(error, rotation.position, rotation.failure.at)
+            parked = replace(rotation, failure=failure)
+            possible = {verb.name for verb in VERBS if not verb.why_not(parked, later)}
+            told = advise(parked, later)
+            named = set(re.findall("`keyturn rotation ([a-z]+) ", told.sentence))
+            offered = set(re.findall("^keyturn rotation ([a-z]+) ", told.command))
+            is_spoilt = error.message in OF_ITS_OWN and not is_confirmed(point)
+            enough = ENDS if is_spoilt else {*ENDS, "resume"}
+            advised = point.restoring or not is_spoilt or bool(named & possible & ENDS)
+            if not (enough & possible and offered and offered <= possible and advised):
+                dead.append((error.code, point))
+    assert [] == dead
+    assert states > LEAST, "the store holds fewer states than it did"
