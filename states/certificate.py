@@ -104,12 +104,12 @@ class Certificate:
         return True
 
 
-@lru_cache(maxsize=64)
 def plain(fingerprint: str) -> str:
     """A fingerprint as Keyturn has it: colons, case and space around it do not matter."""
     return fingerprint.replace(":", "").strip().lower()
 
 
+@lru_cache(maxsize=64)
 def _public_key(pem: str) -> CertificatePublicKeyTypes:
     """Parse once: a rotation verifies several signatures with the same certificate.
 
