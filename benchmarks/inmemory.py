@@ -5,7 +5,7 @@ What NetSuite does takes no time here, so its signatures are made beforehand, li
 
 import base64
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -117,7 +117,8 @@ class _OpenAir:
     def read(self) -> Certificate | None:
         return self._world.openair
 
-    def save(self, confirmation: Confirmation) -> None:
+    def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
+        check()
         self._world.openair = confirmation.certificate
 
 
