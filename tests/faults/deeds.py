@@ -1,5 +1,7 @@
 """What may happen in a schedule, as Hypothesis draws it: who does what, which fault, how much time goes by."""
 
+from datetime import timedelta
+
 from hypothesis import strategies as st
 
 from simulator import KINDS, Fault
@@ -12,6 +14,8 @@ WORKERS = ("w1", "w2", "w3")
 OPERATORS = ("ada", "bob")
 APART = 30
 """Seconds that a clock may be off: any two disagree by a minute at most."""
+ERRING = timedelta(days=3)
+"""How far ahead a clock is that is wrong."""
 CALLED = {
     "netsuite.token": (None,),
     "netsuite.restlet": (None, *ACTIONS),
@@ -62,4 +66,5 @@ working = st.tuples(st.just("work"), st.one_of(st.none(), faults(), faults(), me
 asking = st.tuples(st.just("ask"), names, st.sampled_from(OPERATORS), st.integers(0, 20), places)
 dying = st.tuples(st.just("kill"), actors)
 disagreeing = st.tuples(st.just("disagree"), st.sampled_from([*WORKERS, *OPERATORS, "systems", "database"]), ahead)
-deeds = st.one_of(working, working, working, working, asking, asking, dying, disagreeing)
+erring = st.tuples(st.just("err"), workers)
+deeds = st.one_of(working, working, working, working, asking, asking, dying, disagreeing, erring)
