@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 from factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, claimed
 
-from persistence.journal import PUT_OFF, RESTORING, UNKNOWN
+from persistence.journal import ADOPT, PUT_OFF, RESTORING, UNKNOWN
 from persistence.store import Claim, Store
 from states.errors import Stale
-from states.rotation import HOLD_OFF, Rotation
+from states.rotation import HOLD_OFF, Ending, Rotation
 from states.state import State
 
 MINUTE, DAYS = timedelta(minutes=1), timedelta(days=3)
@@ -58,7 +58,8 @@ def test_what_waits_for_no_moment(store: Store, now: datetime) -> None:
     """What a worker holds is carried on, and what is parked is not: when they were available changes nothing."""
     held, failed = several(store, 2)
     begin(store, number=1, connection=held, available_at=now + DAYS)
-    carry(store, begin(store, State.KEY_GENERATED, number=2, connection=failed), State.FAILED, now=now + DAYS)
+    claim = carry(store, begin(store, State.KEY_GENERATED, number=2, connection=failed), State.FAILED, now=now + DAYS)
+    store.hold("ada", claim.rotation, lease=-1)
     assert 0 == store.bring_back(now)
     assert [now + DAYS] * 2 == [store.rotation(an_id(number)).available_at for number in (1, 2)]
 
@@ -87,6 +88,12 @@ def test_a_worker_that_died_while_its_clock_was_ahead(store: Store, now: datetim
     assert 0 == store.bring_back(now)
 
 
+def test_a_worker_that_died_with_a_right_clock(store: Store, now: datetime) -> None:
+    """What it held is available: nothing is to be brought back."""
+    dead(store, now)
+    assert 0 == store.bring_back(now)
+
+
 def test_a_worker_that_died_with_a_lease_of_days(store: Store, now: datetime) -> None:
     """The database's clock was ahead, too: one pass brings the rotation back, which counts once."""
     dead(store, now + DAYS, lease=DAYS.total_seconds())
@@ -103,23 +110,34 @@ def test_a_worker_that_is_ahead_and_alive(store: Store, now: datetime) -> None:
 
 def test_what_may_be_in_flight_for_days(store: Store, now: datetime) -> None:
     """For a parked rotation it is so no longer than by a right clock; a moment within minutes is left alone."""
-    far, near = several(store, 2)
+    far, near, further = several(store, 3)
     before = parked(store, now + HELD_FOR + TICK, number=1, connection=far)
     left = parked(store, now + HELD_FOR, number=2, connection=near)
-    assert 1 == store.bring_back(now)
+    parked(store, now + DAYS, number=3, connection=further)
+    assert 2 == store.bring_back(now)
     assert replace(before, in_flight_until=now + HOLD_OFF, version=before.version + 1) == store.rotation(an_id(1))
     assert left == store.rotation(an_id(2))
     assert 0 == store.bring_back(now)
-    assert 8 == store.verify_journal()
+    assert 12 == store.verify_journal()
+
+
+def test_what_has_ended_stays_as_it_was(store: Store, now: datetime) -> None:
+    """Until when something of it was in flight is history; what follows it asks by itself whether that can be."""
+    before = parked(store, now + DAYS)
+    after = replace(before, ending=Ending.ADOPTED, closed_at=now)
+    store.write(before, after, event=ADOPT, actor="ada", detail={})
+    closed = store.rotation(an_id(1))
+    assert 0 == store.bring_back(now)
+    assert closed == store.rotation(an_id(1))
 
 
 def test_what_is_carried_on_keeps_what_may_be_in_flight(store: Store, now: datetime) -> None:
     """Its worker remembers the moment, and would not store a nearer one: it is brought back once it is parked."""
     claim = begin(store, State.KEY_GENERATED)
     noted = replace(claim.rotation, in_flight_until=now + DAYS)
-    claim = store.advance(claim, noted, event=UNKNOWN, detail={}, lease=60)
+    store.advance(claim, noted, event=UNKNOWN, detail={})
     assert 0 == store.bring_back(now)
-    carry(store, claim, State.FAILED)
+    carry(store, claimed(store, "w2"), State.FAILED)
     assert 1 == store.bring_back(now)
     assert now + HOLD_OFF == store.rotation(an_id(1)).in_flight_until
 
