@@ -38,7 +38,7 @@ crash: $(VENV)/.dev install ## Kill a worker at every point of a rotation, on bo
 	REQUIRE=all CRASH="$(or $(CRASH),all)" $(PYTEST) -x tests/crash/matrix
 
 faults: $(VENV)/.dev install ## Each fault at each call, and 2,000 random schedules of faults (SEED=any repeats one; minutes)
-	FAULTS=all SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -n auto tests/faults
+	FAULTS=all SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -x -n auto tests/faults
 
 model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too, and replay it (needs spin, gcc)
 	$(BIN)/python model/run.py --quick --mutants

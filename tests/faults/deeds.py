@@ -8,6 +8,7 @@ from simulator import KINDS, Fault
 from simulator.faults import ENDPOINTS
 from simulator.netsuite import ACTIONS
 from simulator.record import STATES
+from tests.faults.codes import codes
 
 NAMES = ("acme", "bolt")
 WORKERS = ("w1", "w2", "w3")
@@ -50,11 +51,14 @@ def faults(draw: st.DrawFn) -> Fault:
     seconds = {"drip": [0.001, 1.0], "late": [1, 3, 30, 45], "delay": [1, 15, 25]}.get(kind, [1, 3, 60])
     if kind == "late" and endpoint == "netsuite.restlet":
         seconds.append(600)  # whatever is installed so late is past its deadline
+    action = draw(st.sampled_from(CALLED[endpoint]))
+    code = draw(st.sampled_from([None, *codes(endpoint, action)])) if kind == "error" else None
     return Fault(
         endpoint,
         kind,
-        draw(st.sampled_from(CALLED[endpoint])),
-        when=draw(st.sampled_from(KINDS[kind].when)),
+        action,
+        when="before" if code else draw(st.sampled_from(KINDS[kind].when)),
+        code=code,
         times=draw(st.sampled_from([1, 1, 1, 2, 8])),
         skip=draw(st.integers(0, 2)),
         seconds=draw(st.sampled_from(seconds)) if KINDS[kind].timed else 0,

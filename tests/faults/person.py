@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -16,10 +16,13 @@ from simulator import Pair
 from simulator.openair import AUTHORIZE_PATH, SIGN_IN_PATH
 from simulator.server import Request
 from states.advice import resolve
+from states.connection import Algorithm, Connection
 from states.errors import IllegalMove, KeyturnError
 from states.rotation import HOLD_OFF
 
 _COMMAND = re.compile(r"`keyturn ([^`]*)`")
+_REPLACE = "Put another certificate into the record"
+_ABANDON = "rotation abandon"
 _REDIRECT = "https://keyturn.invalid/consented"
 
 
@@ -45,7 +48,7 @@ class Deed:
         return option in self.words
 
 
-ENDS = ("rotation resume", "rotation adopt", "rotation restore", "rotation abandon", "rotation confirm", "rotate")
+ENDS = ("rotation resume", "rotation adopt", "rotation restore", _ABANDON, "rotation confirm", "rotate")
 """What is done last. Of several such, one is chosen; what else is named prepares for it."""
 
 
@@ -83,19 +86,21 @@ class Person:
         for _ in range(MOST_REFUSALS):
             deeds = Deed.all_in(resolve(advice, rotation.id) if rotation else advice)
             try:
-                return self._take(deeds, must_repair="Recreate it" in advice)
+                return self._take(deeds, must_repair="Recreate it" in advice, must_replace=_REPLACE in advice)
             except KeyturnError as error:
                 self.done.append(error.code)
                 advice = self._wait(error) or error.next_action
         raise AssertionError(f"refused again and again: {self.done}")
 
-    def _take(self, deeds: Sequence[Deed], *, must_repair: bool) -> None:
+    def _take(self, deeds: Sequence[Deed], *, must_repair: bool, must_replace: bool) -> None:
         ends = [deed for deed in deeds if deed.verb in ENDS]
-        assert ends, f"nothing is named that could be done: {deeds}, after {self.done}"
-        end = self._choose(ends)
-        if must_repair and self._pair.netsuite.record.held is None and not end.has("--create-record"):
+        is_open = self._app.store.open_rotation(self._name) is not None
+        assert ends or (deeds and not is_open), f"nothing is named that could be done: {deeds}, after {self.done}"
+        end = self._choose(ends or deeds[-1:])
+        is_missing = self._pair.netsuite.record.held is None
+        if (must_repair and is_missing and not end.has("--create-record")) or (must_replace and end.verb == _ABANDON):
             self._pair.netsuite.record.reset("placeholder")
-        for deed in (*(deed for deed in deeds if deed.verb not in ENDS), end):
+        for deed in (*(deed for deed in deeds if deed.verb not in ENDS and deed != end), end):
             self.done.append(" ".join((deed.verb, *deed.words)))
             self._do(deed)
 
@@ -114,8 +119,7 @@ class Person:
             case "rotation explain":
                 app.rotations.explain(deed.words[0])
             case "connection edit":
-                given = self._asked(deed)
-                app.connections.edit(app.connections.show(name), given)
+                app.connections.edit(self._edited(deed), self._asked(deed))
             case "rotation resume":
                 overwrite, create = deed.has("--overwrite"), deed.has("--create-record")
                 app.rotations.resume(deed.words[0], actor="ada", overwrite=overwrite, create_record=create)
@@ -131,6 +135,14 @@ class Person:
                 app.rotations.request(name, actor="ada")
             case _:
                 raise AssertionError(f"{deed} is not known here")
+
+    def _edited(self, deed: Deed) -> Connection:
+        """The connection, with another key algorithm where that is advised: another one each time."""
+        connection = self._app.connections.show(self._name)
+        if not deed.has("--algorithm"):
+            return connection
+        other = {Algorithm.EC_P256: Algorithm.EC_P384}.get(connection.policy.algorithm, Algorithm.EC_P256)
+        return replace(connection, policy=replace(connection.policy, algorithm=other))
 
     def _asked(self, deed: Deed) -> dict[SecretName, str]:
         """The secrets for which the command asks."""

@@ -30,8 +30,8 @@ from tests.faults.world import Counting, WorkersClock, World
 LEASE = 60.0
 """Seconds. Nobody's heart beats: every lease may run out in the middle of a step."""
 MOST_DEEDS = 12
-AT_LAST = 1200.0
-"""Seconds after which no lease is left, and all that was late has landed, however far off any clock was."""
+AT_LAST = timedelta(minutes=20)
+"""After it no lease is left, and all that was late has landed, however far off any clock was."""
 
 
 class Schedule(RuleBasedStateMachine):
@@ -43,9 +43,12 @@ class Schedule(RuleBasedStateMachine):
 
     # --- the stage
 
-    @initialize(record=st.sampled_from(["valid", "placeholder"]), rotated=st.sampled_from([0, 1, 2, 2]))
-    def open(self, record: str, rotated: int) -> None:
-        """Two connections, of which so many have rotated once."""
+    @initialize(
+        record=st.sampled_from(["valid", "placeholder"]), rotated=st.sampled_from([0, 1, 2, 2]), at_once=st.booleans()
+    )
+    def open(self, record: str, rotated: int, at_once: bool) -> None:  # noqa: FBT001 - drawn
+        """Two connections, of which so many have rotated once; in the end they are mended at once, or days later."""
+        self.mended_after = timedelta(seconds=LEASE + 1) if at_once else AT_LAST
         self.world, self.random = World(), Counting()
         self.world.before_time_passes = self._hasten
         self.simulator = Simulator(accounts=len(NAMES), record=record, clock=self.world)
@@ -173,6 +176,7 @@ class Schedule(RuleBasedStateMachine):
             self.world.offset = timedelta(seconds=ahead)
         else:
             self.world.database_ahead = timedelta(days=ahead // 10)
+            self.mended_after = AT_LAST
 
     def err(self, whose: str) -> None:
         """The clock of a worker that is at something is days ahead, until it is done, or killed.
@@ -181,6 +185,7 @@ class Schedule(RuleBasedStateMachine):
         """
         if self.actors[whose].place:
             TALLY["a clock was wrong"] += 1
+            self.mended_after = AT_LAST
             self.actors[whose].app.clock.ahead = ERRING  # type: ignore[attr-defined]
 
     # --- what always holds
@@ -229,7 +234,7 @@ class Schedule(RuleBasedStateMachine):
             actor.finish()
             actor.app.clock.ahead = timedelta()  # type: ignore[attr-defined]
         self.world.offset = self.world.database_ahead = timedelta()
-        self.world.go_on(AT_LAST)
+        self.world.go_on(self.mended_after.total_seconds())
         TALLY["brought back"] += self.desk.store.bring_back(self.desk.clock.now())
         for name, pair in self.pairs.items():
             self._mend(name, pair)
@@ -265,7 +270,8 @@ class Schedule(RuleBasedStateMachine):
             assert claim, f"nobody can claim {rotation}"
             self._engine(self.desk).run(claim)
         if rotation and rotation.failure:
-            assert is_true(rotation.failure, self._history(name)), rotation.failure
+            journal = self.desk.rotations.journal(rotation.id)
+            assert is_true(rotation.failure, journal, self._history(name)), rotation.failure
 
     def _agree(self, name: str, pair: Pair) -> None:
         """What the last rotation ended with is in place, unless somebody else acted since it was installed."""

@@ -68,8 +68,13 @@ class Stage:
         self._pairs = iter(simulator.pairs.values())
         self._cases = 0
 
-    def fault(self, call: Call, kind: str, when: When, pair: Pair, *, lasting: bool = False) -> Fault:
-        """The fault that strikes this call of those to come, or with ``lasting`` all of its kind from it on."""
+    def fault(
+        self, call: Call, kind: str, when: When, pair: Pair, *, lasting: bool = False, code: str | None = None
+    ) -> Fault:
+        """The fault that strikes this call of those to come, or with ``lasting`` all of its kind from it on.
+
+        ``code`` is what the fault `error` answers; None for an unknown error.
+        """
         return Fault(
             call.endpoint,
             kind,
@@ -79,6 +84,7 @@ class Stage:
             None if lasting else 1,
             call.nth,
             SECONDS.get(kind, 1.5 * self._timeout),
+            code,
         )
 
     def case(self, *, rotated: bool) -> tuple[Pair, Person]:
@@ -115,14 +121,14 @@ class Stage:
         self.settle()
         return rotation
 
-    def mend(self, pair: Pair, person: Person) -> None:
-        """Do what is advised until all is well."""
+    def mend(self, pair: Pair, person: Person, after: object = "nothing") -> None:
+        """Do what is advised until all is well, ``after`` this went wrong."""
         for _ in range(MOST_DEEDS):
             if not person.act():
                 return
             if self.app.store.open_rotation(name_of(pair)):
                 self.carry(pair)
-        raise AssertionError(f"In vain: {person.done}")
+        raise AssertionError(f"In vain, after {after}: {person.done}")
 
     def settle(self) -> None:
         """Wait until calls that were held up are over: the systems' time goes on only after them."""

@@ -13,10 +13,11 @@ import pytest
 from judge import assert_openair_came_second
 
 from simulator import KINDS, Fault, Pair
-from simulator.faults import ENDPOINTS
+from simulator.faults import ENDPOINTS, When
 from states.rotation import Rotation
 from states.state import State
 from states.table import ACTIVE
+from tests.faults.codes import INVALID_CERTIFICATE, codes
 from tests.faults.person import Person
 from tests.faults.reasons import is_true
 from tests.faults.stage import Call, Stage, name_of, stage
@@ -71,10 +72,23 @@ def test_a_fault_is_survived(playing: Stage, watched: Calls, kind: str, state: S
     """Whatever call it strikes, before or after that is applied: completed, or parked truly and mended."""
     rotated = how != "at first"
     for call in watched[rotated][state]:
-        for when in KINDS[kind].when:
+        for when, code in _ways(kind, call):
             pair, person = playing.case(rotated=rotated)
-            fault = playing.fault(call, kind, when, pair, lasting=how == "lasting")
+            fault = playing.fault(call, kind, when, pair, lasting=how == "lasting", code=code)
             _survive(playing, pair, person, state, fault)
+
+
+def _ways(kind: str, call: Call) -> Iterator[tuple[When, str | None]]:
+    """When such a fault may strike the call, and with which code; of the codes only some, unless all is tried.
+
+    A system that refuses says so before it does anything.
+    """
+    for when in KINDS[kind].when:
+        yield when, None
+    if kind == "error":
+        known = codes(call.endpoint, call.action)
+        for code in known if WHOLE else known[:1]:
+            yield "before", code
 
 
 def _survive(playing: Stage, pair: Pair, person: Person, state: State, fault: Fault) -> None:
@@ -90,16 +104,17 @@ def _survive(playing: Stage, pair: Pair, person: Person, state: State, fault: Fa
     TALLY[f"left: {left.failure.code if left.failure else left.state}"] += 1
     assert _struck(playing, pair)
     if left.failure:
-        assert is_true(left.failure, playing.history(pair)), f"{fault}: {left.failure}"
+        journal = playing.app.rotations.journal(left.id)
+        assert is_true(left.failure, journal, playing.history(pair)), f"{fault}: {left.failure}"
     playing.simulator.faults.clear()
-    _end(playing, pair, person)
+    _end(playing, pair, person, fault)
 
 
 @pytest.mark.parametrize("kind", KINDS if WHOLE else ["reset", "late", "missing"], indirect=True)
-@pytest.mark.parametrize("verb", ["restore", "adopt"])
+@pytest.mark.parametrize("verb", ["restore", "adopt", "abandon"])
 def test_a_fault_under_a_remedy_is_survived(playing: Stage, verb: str, kind: str) -> None:
     """Whatever call of it a fault strikes: it ends the rotation, or says what to do, and that ends it."""
-    prepare = {"restore": _stick, "adopt": _be_overtaken}[verb]
+    prepare = {"restore": _stick, "adopt": _be_overtaken, "abandon": _be_refused}[verb]
     remedy: Callable[..., Rotation] = getattr(playing.app.remedies, verb)
     pair, person = playing.case(rotated=True)
     parked = prepare(playing, pair)
@@ -110,12 +125,13 @@ def test_a_fault_under_a_remedy_is_survived(playing: Stage, verb: str, kind: str
             pair, person = playing.case(rotated=True)
             parked = prepare(playing, pair)
             playing.world.go_on(300)
-            playing.simulator.faults.add(playing.fault(call, kind, when, pair))
+            fault = playing.fault(call, kind, when, pair)
+            playing.simulator.faults.add(fault)
             person.follow(f"`keyturn rotation {verb} {parked.id}`")
             playing.settle()
             assert _struck(playing, pair)
             playing.simulator.faults.clear()
-            _end(playing, pair, person)
+            _end(playing, pair, person, fault)
 
 
 def _stick(playing: Stage, pair: Pair) -> Rotation:
@@ -138,17 +154,28 @@ def _be_overtaken(playing: Stage, pair: Pair) -> Rotation:
     return playing.carry(pair)
 
 
+def _be_refused(playing: Stage, pair: Pair) -> Rotation:
+    """Park a rotation whose install was lost, and whose certificate NetSuite refuses since; nothing is in flight."""
+    for kind, code in (("reset", None), ("error", INVALID_CERTIFICATE)):
+        playing.simulator.faults.add(Fault("netsuite.restlet", kind, "install", when="before", code=code))
+    playing.app.rotations.request(name_of(pair), actor="tester")
+    parked = playing.carry(pair)
+    assert parked.doubt_since
+    playing.world.go_on(300)
+    return parked
+
+
 def _struck(playing: Stage, pair: Pair) -> bool:
     """Whether the fault struck that was meant for ``pair``."""
     return any(entry.fault for entry in playing.history(pair))
 
 
-def _end(playing: Stage, pair: Pair, person: Person) -> None:
+def _end(playing: Stage, pair: Pair, person: Person, fault: Fault) -> None:
     """Whatever is advised is done, and then all is well."""
     app, history = playing.app, playing.history(pair)
     if app.store.open_rotation(name_of(pair)):
         playing.carry(pair)
-    playing.mend(pair, person)
+    playing.mend(pair, person, fault)
     TALLY["cases"] += 1
     TALLY.update(f"advised and done: {re.sub('[0-9A-Z]{26}', 'ID', deed)}" for deed in person.done)
     count_faults(history)

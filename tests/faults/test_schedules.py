@@ -74,7 +74,7 @@ def test_a_lease_may_run_out_in_the_middle_of_any_call(batch: type[Schedule], ro
     """
     for places in itertools.count(1):
         schedule = batch()
-        schedule.open(record="placeholder", rotated=rotated)
+        schedule.open(record="placeholder", rotated=rotated, at_once=places % 2 == 0)
         schedule.work(None, "w1", places)
         if not schedule.actors["w1"].place:
             break
