@@ -149,6 +149,7 @@ def _resumed_abandoned_and_confirmed(play: Stage, run: Callable[..., str]) -> No
     by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
     play.add("handed", account="TSTDRV3", **{f"openair-{option}": None for option in by_api}, **{"openair-export": ""})
     run("rotate", "handed")
+    run("rotation", "resume", play.rotation("handed")["id"], "--overwrite")
     run("rotation", "park", play.rotation("handed")["id"], "--reason", "its administrator is away")
     run("rotation", "resume", play.rotation("handed")["id"])
     handed = play.rotation("handed")
