@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from home import NAME, connect, keyturn
 from integration.carrying import Carry, Rotate
+from integration.every_state import Stage
 
 from orchestrator.bootstrap import App
+from persistence.store import Store
 from simulator import Simulator
 from states.rotation import Rotation
 
@@ -49,3 +51,12 @@ def carry(app: App) -> Carry:
             return engine.run(claim)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A rotation in each state that the store can hold; the folders below have stages of their own."""
+    store = Store(f"sqlite:///{tmp_path_factory.mktemp('states') / 'keyturn.db'}")
+    store.migrate()
+    yield Stage(store)
+    store.close()

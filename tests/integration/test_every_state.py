@@ -2,28 +2,17 @@
 safe action is possible.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
-import pytest
 from integration.every_state import ID, LATER, LEAST, SPACE, Point, Stage, is_confirmed
 from sqlalchemy.exc import IntegrityError
 
-from persistence.store import Store
 from states.errors import (
     ForeignRotation,
     IllegalMove,
 )
 from states.state import State
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    store = Store(f"sqlite:///{tmp_path_factory.mktemp('states') / 'keyturn.db'}")
-    store.migrate()
-    yield Stage(store)
-    store.close()
-
 
 # --- what is safe, told from a point alone ----------------------------------------------------------------------------
 

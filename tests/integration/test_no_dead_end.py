@@ -2,17 +2,14 @@
 
 import inspect
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-import pytest
 from integration.every_state import ID, LATER, LEAST, SPACE, Stage, is_confirmed
 from sqlalchemy.exc import IntegrityError
 
 from orchestrator.adapters import netsuite_errors
 from orchestrator.adapters.http import Answer
-from persistence.store import Store
 from states import errors
 from states.advice import VERBS, advise
 from states.errors import (
@@ -22,15 +19,6 @@ from states.errors import (
     SealBroken,
 )
 from states.rotation import HOLD_OFF, Failure
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    store = Store(f"sqlite:///{tmp_path_factory.mktemp('states') / 'keyturn.db'}")
-    store.migrate()
-    yield Stage(store)
-    store.close()
-
 
 REFUSED_FOR_GOOD: Final = netsuite_errors.error_of(
     netsuite_errors.read(Answer(200, {}, b'{"error": {"code": "INVALID_CERTIFICATE"}}'), writes=True)
