@@ -35,9 +35,9 @@ SECRET: Final = "openair_oauth"  # noqa: S105 - a secret's name
 SPARE: Final = timedelta(seconds=30)
 """How much longer than its call a refresh may be under way, for the tokens to be stored. After that its worker is taken
 for dead."""
-FURTHEST: Final = timedelta(minutes=2) + SPARE + timedelta(minutes=1)
-"""How far ahead another worker's note may be: its call takes two minutes at most (settings), and its clock may be a
-minute ahead. A note beyond was left by a clock that was wrong: it counts as one that ran out."""
+FURTHEST: Final = timedelta(minutes=2) + SPARE + timedelta(minutes=4)
+"""How far ahead another worker's note may be: its call takes two minutes at most (settings), and its clock may be four
+minutes ahead. A note beyond was left by a clock that was wrong: it counts as one that ran out."""
 STORE_TRIES: Final = 7
 """How often the new tokens are tried to be stored, within about 15 seconds."""
 LOOK_AGAIN: Final = 1.0

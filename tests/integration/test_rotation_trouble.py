@@ -98,7 +98,7 @@ def test_save_is_retried_at_once_and_then_put_off(app: App, simulator: Simulator
     assert (done.saved.at - done.skew_from) == done.skew(app.clock.now())
 
 
-@pytest.mark.parametrize(("noted", "expected"), [(40, 40), (180, 60)])
+@pytest.mark.parametrize(("noted", "expected"), [(40, 40), (300, 60)])
 def test_a_dead_workers_refresh_is_waited_for(app: App, rotate: Rotate, noted: int, expected: int) -> None:
     """A worker that died while it renewed OpenAir's tokens left a note until when that may last: the rotation is put
     off until that very moment, or for a minute as ever, whichever is sooner.

@@ -117,8 +117,8 @@ def test_dead_worker_is_followed() -> None:
     assert granted(in_doubt=True) == secrets.grant
 
 
-LONGEST = timedelta(minutes=3, seconds=30)
-"""A call of two minutes, the spare half, and a minute by which the other's clock may be ahead."""
+LONGEST = timedelta(minutes=6, seconds=30)
+"""A call of two minutes, the spare half, and four minutes by which the other's clock may be ahead."""
 
 
 def test_note_of_a_slower_worker_is_waited_for() -> None:
