@@ -32,7 +32,7 @@ check: $(VENV)/.dev ## Lint, format, types, import rules, generated files
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/python -m orchestrator.generate --check
+	$(BIN)/python docs/generate.py --check
 
 crash: $(VENV)/.dev install ## Kill a worker at every point of a rotation, on both databases (needs strace; 20 minutes)
 	REQUIRE=all CRASH="$(or $(CRASH),all)" $(PYTEST) -x tests/crash/matrix
@@ -41,21 +41,21 @@ faults: $(VENV)/.dev install ## Each fault at each call, and 2,000 random schedu
 	FAULTS=all SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -x -n auto tests/faults
 
 model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too, and replay it (needs spin, gcc)
-	$(BIN)/python model/run.py --quick --mutants
+	$(BIN)/python verification/model/run.py --quick --mutants
 	$(PYTEST) tests/model
 
 soak: $(VENV)/.dev install ## Rotate 50 connections in bad weather while workers are killed (MINUTES=30, SEED=any)
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
-mutants: $(VENV)/.dev ## Break the core in thousands of small ways; a test must notice each (half an hour; python mutation/run.py MODULE: minutes)
-	nice -n 10 $(BIN)/python mutation/run.py
+mutants: $(VENV)/.dev ## Break the core in thousands of small ways; a test must notice each (half an hour; python verification/mutation/run.py MODULE: minutes)
+	nice -n 10 $(BIN)/python verification/mutation/run.py
 
 format: $(VENV)/.dev ## Format the code, mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 generate: $(VENV)/.dev ## Write the diagrams and reference tables anew
-	$(BIN)/python -m orchestrator.generate
+	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.dev ## Measure, each figure beside its floor in the same run
 	$(BIN)/python benchmarks/rotations.py

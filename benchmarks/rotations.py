@@ -15,7 +15,7 @@ from inmemory import Made, Workshop, World
 
 from orchestrator.adapters.system import SystemClock, SystemRandom
 from orchestrator.engine import Engine
-from orchestrator.heart import Heart
+from orchestrator.leases import LeaseRenewer
 from orchestrator.operations.rotations import Rotations
 from persistence.store import Store
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings
@@ -62,8 +62,8 @@ class Keyturn:
     def run(self, made: list[Made]) -> float:
         """Seconds for one rotation after another."""
         self.world.made = iter(made)
-        with Heart(self.store, lease=15) as heart:
-            engine = Engine(self.store, lambda _name: self.ports, heart, self.clock)
+        with LeaseRenewer(self.store, lease=15) as leases:
+            engine = Engine(self.store, lambda _name: self.ports, leases, self.clock)
             began = time.perf_counter()
             for _ in made:
                 _, claim = self.rotations.request_for("bench", "bench", actor="bench", lease=15)

@@ -13,13 +13,13 @@ from orchestrator import log
 from orchestrator.adapters.system import SystemClock, SystemRandom
 from orchestrator.dispatch.embedded import Embedded
 from orchestrator.engine import Engine, Listener
-from orchestrator.heart import Heart
-from orchestrator.operations.checks import Checks
+from orchestrator.leases import LeaseRenewer
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.doctor import Doctor
-from orchestrator.operations.remedies import Remedies
+from orchestrator.operations.health import HealthChecks
+from orchestrator.operations.installation import Installation
+from orchestrator.operations.recovery import Recovery
 from orchestrator.operations.rotations import Rotations
-from orchestrator.operations.upkeep import Upkeep
 from orchestrator.schedule import Schedule
 from orchestrator.settings import Settings, load
 from persistence import kek
@@ -29,20 +29,20 @@ from persistence.vault import Vault
 from states.ports import Ports
 
 if TYPE_CHECKING:
-    from orchestrator.wiring import Wiring
+    from orchestrator.adapters.factory import AdapterFactory
 
 
-def start(config: Path | None = None, *, level: str | None = None, new: bool = False) -> "App":
+def start(config: Path | None = None, *, level: str | None = None, new: bool = False) -> "Keyturn":
     """Read the settings and set up logging. ``level`` overrides the settings' own. Raises InvalidSettings.
 
     ``new`` lets the settings file be missing, because it is about to be made.
     """
     settings = load(config, new=new)
     log.set_up(level or settings.log.level, settings.log.format)
-    return App(settings)
+    return Keyturn(settings)
 
 
-class App:
+class Keyturn:
     """Everything that one process needs, built from its settings."""
 
     def __init__(self, settings: Settings) -> None:
@@ -91,14 +91,14 @@ class App:
         return Rotations(self.store, self.clock, self.random)
 
     @cached_property
-    def remedies(self) -> Remedies:
+    def recovery(self) -> Recovery:
         """The verbs that end a parked rotation otherwise than by going on."""
-        return Remedies(self.store, self.connect, self.clock, lease=self.settings.worker.lease)
+        return Recovery(self.store, self.connect, self.clock, lease=self.settings.worker.lease)
 
     @cached_property
-    def checks(self) -> Checks:
+    def health(self) -> HealthChecks:
         """The questions."""
-        return Checks(self.store, self.connect)
+        return HealthChecks(self.store, self.connect)
 
     @cached_property
     def doctor(self) -> Doctor:
@@ -111,9 +111,9 @@ class App:
         return Schedule(self.store, self.rotations, self.clock)
 
     @cached_property
-    def upkeep(self) -> Upkeep:
+    def installation(self) -> Installation:
         """Setting up, checking the journal, changing the key-encryption key."""
-        return Upkeep(self.settings, self.store, self.vault)
+        return Installation(self.settings, self.store, self.vault)
 
     # --- what a rotation talks to
 
@@ -131,11 +131,11 @@ class App:
             return ports
 
     @cached_property
-    def _wiring(self) -> "Wiring":
+    def _wiring(self) -> "AdapterFactory":
         # With HTTP and all that hangs on it: eight megabytes that a worker at rest does without.
-        from orchestrator.wiring import Wiring  # noqa: PLC0415
+        from orchestrator.adapters.factory import AdapterFactory  # noqa: PLC0415
 
-        return Wiring(self.settings, self.store, self.vault, self.clock, self.random)
+        return AdapterFactory(self.settings, self.store, self.vault, self.clock, self.random)
 
     # --- what carries rotations along
 
@@ -144,8 +144,8 @@ class App:
         self, *, stopping: Callable[[], bool] = lambda: False, listener: Listener = lambda _rotation: None
     ) -> Iterator[Engine]:
         """An engine whose claims are kept alive while the block runs."""
-        with Heart(self.store, lease=self.settings.worker.lease) as heart:
-            yield Engine(self.store, self.connect, heart, self.clock, stopping=stopping, listener=listener)
+        with LeaseRenewer(self.store, lease=self.settings.worker.lease) as leases:
+            yield Engine(self.store, self.connect, leases, self.clock, stopping=stopping, listener=listener)
 
     @contextmanager
     def worker(self, stop: threading.Event, *, listener: Listener = lambda _rotation: None) -> Iterator[Embedded]:

@@ -1,6 +1,6 @@
 """Carries a claimed rotation along: step → move → advance, until there is no next edge.
 
-The engine decides nothing about what a step does (states/steps.py), which moves are legal (states/lifecycle.py) or what
+The engine decides nothing about what a step does (states/steps.py), which moves are legal (states/machine.py) or what
 is stored (persistence/store.py); it sorts what came of a step by what to do next.
 """
 
@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from orchestrator.heart import Heart
-from orchestrator.machine import shortage
-from orchestrator.patience import RETRIED, Effort, Patience, retry_after
-from orchestrator.turn import Turn
+from orchestrator.leases import LeaseRenewer
+from orchestrator.retry import RETRIED, RetriedStep, RetryPolicy, retry_after
+from orchestrator.shortage import shortage
+from orchestrator.step_attempt import StepAttempt
 from persistence.journal import PUT_OFF
 from persistence.store import Claim, Store
-from states import lifecycle, window
+from states import due, machine
 from states.errors import AwaitingPerson, GaveUp, InternalError, JournalBroken, KeyturnError, Stale, TryLater
 from states.ports import Clock, Ports
 from states.rotation import Rotation
@@ -41,7 +41,7 @@ class Engine:
         self,
         store: Store,
         connect: Connect,
-        heart: Heart,
+        leases: LeaseRenewer,
         clock: Clock,
         *,
         stopping: Callable[[], bool] = lambda: False,
@@ -53,7 +53,7 @@ class Engine:
         """
         self._store = store
         self._connect = connect
-        self._heart = heart
+        self._leases = leases
         self._clock = clock
         self._stopping = stopping
         self._listener = listener
@@ -64,7 +64,7 @@ class Engine:
         Returns the rotation as it was left. Raises Stale when another worker took it over, TryLater or Unknown when the
         database went away: nobody holds it then, or its lease runs out.
         """
-        with self._heart.beating(claim):
+        with self._leases.renewing(claim):
             try:
                 ports = self._ports(claim.rotation)
             except (TryLater, OSError, MemoryError):  # the database or this machine: nothing of the rotation's own
@@ -92,8 +92,8 @@ class Engine:
     def _take(self, claim: Claim, edge: Edge, ports: Ports) -> tuple[Claim, bool]:
         """Do one step and store what came of it; tell whether the rotation goes on at once."""
         assert edge.step
-        turn = Turn(self._store, claim, self._clock, lease=self._heart.lease, listener=self._listener)
-        effort = Effort(edge.step, ports, turn)
+        turn = StepAttempt(self._store, claim, self._clock, lease=self._leases.lease, listener=self._listener)
+        effort = RetriedStep(edge.step, ports, turn)
         began = self._clock.now()
         try:
             done = effort.run()
@@ -114,30 +114,30 @@ class Engine:
             return self._park(turn.claim, doubtful, known, turn.evidence), False
         return self._advance(turn, done, edge, ports, began), True
 
-    def _advance(self, turn: Turn, done: Rotation, edge: Edge, ports: Ports, began: datetime) -> Claim:
+    def _advance(self, turn: StepAttempt, done: Rotation, edge: Edge, ports: Ports, began: datetime) -> Claim:
         now = self._clock.now()
         # An answer that was lost in this very try is in what the turn wrote, not in what the step was given.
         if done.in_flight_until != turn.claim.rotation.in_flight_until:
             done = replace(done, in_flight_until=turn.claim.rotation.in_flight_until)
-        after = lifecycle.advance(done, edge, now)
+        after = machine.advance(done, edge, now)
         completed = after.state is State.COMPLETED
         due_at = None
         if completed:
             assert after.candidate
-            due_at = window.draw_due_at(after.candidate.certificate, ports.random.fraction())
+            due_at = due.draw_due_at(after.candidate.certificate, ports.random.fraction())
         detail = {**_evidence(after, edge), **turn.evidence, "seconds": round((now - began).total_seconds(), 3)}
         advanced = self._store.advance(
             turn.claim,
             after,
             event=edge.trigger,
             detail=detail,
-            lease=0 if completed else self._heart.lease,
+            lease=0 if completed else self._leases.lease,
             due_at=due_at,
         )
         _log.info("rotation moved", extra=_about(advanced.rotation))
         return advanced
 
-    def _put_off(self, turn: Turn, rotation: Rotation, patience: Patience, error: KeyturnError) -> Claim:
+    def _put_off(self, turn: StepAttempt, rotation: Rotation, patience: RetryPolicy, error: KeyturnError) -> Claim:
         """Try again later, or park the rotation when its patience has run out."""
         wait = patience.put_off(rotation.tries)
         if wait is None:
@@ -151,13 +151,13 @@ class Engine:
         after = replace(rotation, tries=rotation.tries + 1, available_at=until, awaits_person=False)
         return self._store_note(turn, after, error)
 
-    def _wait_for_person(self, turn: Turn, error: AwaitingPerson) -> Claim:
+    def _wait_for_person(self, turn: StepAttempt, error: AwaitingPerson) -> Claim:
         rotation = turn.claim.rotation
         _log.warning("rotation waits for a person", extra={**_about(rotation), "code": error.code})
         after = replace(rotation, available_at=self._clock.now() + WAIT_FOR_PERSON, awaits_person=True)
         return self._store_note(turn, after, error)
 
-    def _store_note(self, turn: Turn, after: Rotation, error: KeyturnError) -> Claim:
+    def _store_note(self, turn: StepAttempt, after: Rotation, error: KeyturnError) -> Claim:
         waiting = f"{error.message} {error.next_action}" if isinstance(error, AwaitingPerson) else error.message
         told = {"code": error.code, "message": error.message, "until": after.available_at.isoformat()}
         return self._store.advance(
@@ -171,7 +171,7 @@ class Engine:
         self, claim: Claim, rotation: Rotation, error: KeyturnError, evidence: Mapping[str, object] = _NO_EVIDENCE
     ) -> Claim:
         """Give up for now, loudly: a state with a code, a reason and the next safe action."""
-        after = lifecycle.fail(rotation, error, self._clock.now())
+        after = machine.fail(rotation, error, self._clock.now())
         assert after.failure
         told = {"code": error.code, "message": error.message, "next": after.failure.next_action}
         parked = self._store.advance(claim, after, event=FAIL, detail={**told, **evidence})

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.operations import clocks
+from orchestrator.operations import clock_repair
 from orchestrator.operations.rotations import Rotations
 from persistence.store import Store
 from states.errors import KeyturnError, RotationOpen
@@ -43,7 +43,7 @@ class Schedule:
 
         Safe to repeat, and on several machines at once.
         """
-        clocks.bring_back(self._store, self._clock.now())
+        clock_repair.bring_back(self._store, self._clock.now())
         started: list[Rotation] = []
         failed: list[tuple[str, KeyturnError]] = []
         for name in self.due():

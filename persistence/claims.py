@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import Update, bindparam, insert, or_, select, update
 
-from persistence import models, rows
+from persistence import mapping, models
 from persistence.clock import UtcDateTime, database_now, database_now_plus, seconds
 from persistence.journal import TAKEN_OVER, Head, append
 from persistence.prepared import Prepared
@@ -68,7 +68,7 @@ def claim(tx: Transaction, worker: str, *, lease: float, now: datetime, rotation
     if row is None:
         return None
     taken = Claim(
-        rotation=rows.to_rotation(row),
+        rotation=mapping.to_rotation(row),
         worker=worker,
         fence=row["fence"] + 1,
         journal=Head(row["journal_seq"], row["journal_hash"]),
@@ -80,7 +80,7 @@ def claim(tx: Transaction, worker: str, *, lease: float, now: datetime, rotation
     return _take_over(tx, taken, values, lost=row["worker"], now=now)
 
 
-def _take_over(tx: Transaction, taken: Claim, values: rows.Values, *, lost: str, now: datetime) -> Claim:
+def _take_over(tx: Transaction, taken: Claim, values: mapping.Values, *, lost: str, now: datetime) -> Claim:
     """Claim what a lost worker left: whatever it sent since its last write is in doubt."""
     before = taken.rotation
     after = replace(before.with_doubt(before.updated_at, now), version=before.version + 1, updated_at=now)
@@ -96,7 +96,7 @@ def _take_over(tx: Transaction, taken: Claim, values: rows.Values, *, lost: str,
         "journal_hash": entry.hash,
     }
     tx.execute(_TAKE, {**values, **noted})
-    tx.execute(insert(models.journal), rows.of_entry(entry))
+    tx.execute(insert(models.journal), mapping.of_entry(entry))
     return replace(taken, rotation=after, journal=entry.head)
 
 
@@ -121,5 +121,5 @@ def _update(tx: Transaction, statement: Update, held: Claim, **values: object) -
         raise Stale
 
 
-def _compared(held: Claim) -> rows.Values:
+def _compared(held: Claim) -> mapping.Values:
     return {"b_id": held.rotation.id, "b_fence": held.fence, "b_worker": held.worker}

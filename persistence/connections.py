@@ -9,9 +9,9 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Text, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from persistence import models, rotations, rows, sealed
+from persistence import mapping, models, rotations, secrets
 from persistence.clock import UtcDateTime
-from states import changes
+from states import connection_changes
 from states.certificate import Certificate
 from states.connection import Connection
 from states.errors import AlreadyExists, NotFound, Stale
@@ -58,12 +58,12 @@ _CONFIRMED: Final = (
 )
 
 
-def add(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -> Connection:
+def add(tx: Transaction, connection: Connection, sealed: Mapping[str, bytes]) -> Connection:
     """Insert a connection that has no certificate yet, with its sealed secrets. Raises AlreadyExists for a name, a
     NetSuite account or a place in OpenAir that has a connection.
     """
     added = replace(connection, version=0, current=None)
-    values = {"name": added.name, "version": added.version, "due_at": added.due_at, **rows.of_connection(added)}
+    values = {"name": added.name, "version": added.version, "due_at": added.due_at, **mapping.of_connection(added)}
     try:
         with tx.begin_nested():  # PostgreSQL answers nothing more in a transaction in which a statement failed
             tx.execute(_ADD, values)
@@ -71,18 +71,18 @@ def add(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -
         if tx.execute(_ONE, {"name": connection.name}).first():
             raise AlreadyExists(f"There is a connection {connection.name} already.") from error
         raise _taken(tx, connection) from error
-    _put(tx, connection.name, secrets)
+    _put(tx, connection.name, sealed)
     return added
 
 
-def save(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) -> Connection:
+def save(tx: Transaction, connection: Connection, sealed: Mapping[str, bytes]) -> Connection:
     """Write what an administrator may change, and the secrets given. Raises NotFound, Stale, AlreadyExists for an
     account or a place in OpenAir that has another connection, RotationOpen where an open rotation holds it in place.
     """
-    values = {"version": connection.version + 1, **rows.of_connection(connection)}
+    values = {"version": connection.version + 1, **mapping.of_connection(connection)}
     compared = {"b_name": connection.name, "b_version": connection.version}
     statement = _SAVE
-    if changes.moved(before := one(tx, connection.name), connection):
+    if connection_changes.moved(before := one(tx, connection.name), connection):
         statement, compared["b_latest"] = _MOVE, _free_to_move(tx, before, connection)
     try:
         with tx.begin_nested():
@@ -94,7 +94,7 @@ def save(tx: Transaction, connection: Connection, secrets: Mapping[str, bytes]) 
             f"Connection {connection.name} was changed by somebody else meanwhile; nothing was changed.",
             next_action=f"Look at it with `keyturn connection show {connection.name}`, then repeat the command.",
         )
-    _put(tx, connection.name, secrets)
+    _put(tx, connection.name, sealed)
     return one(tx, connection.name)
 
 
@@ -103,7 +103,7 @@ def _free_to_move(tx: Transaction, before: Connection, after: Connection) -> str
     latest: str | None = tx.execute(_LATEST, {"name": before.name}).scalar_one()
     holder = tx.execute(_HOLDER, {"id": latest}).scalar_one_or_none()
     if rotation := rotations.open_one(tx, before.name):
-        changes.check_move(before, after, rotation, is_held=holder is not None)
+        connection_changes.check_move(before, after, rotation, is_held=holder is not None)
     return latest
 
 
@@ -141,12 +141,12 @@ def one(tx: Transaction, name: str) -> Connection:
     row = tx.execute(_ONE, {"name": name}).mappings().one_or_none()
     if row is None:
         raise NotFound(f"There is no connection {name}.")
-    return rows.to_connection(row)
+    return mapping.to_connection(row)
 
 
 def every(tx: Transaction) -> list[Connection]:
     """Every connection, by name."""
-    return [rows.to_connection(row) for row in tx.execute(_ALL).mappings()]
+    return [mapping.to_connection(row) for row in tx.execute(_ALL).mappings()]
 
 
 def due(tx: Transaction, now: datetime, limit: int) -> list[str]:
@@ -163,9 +163,9 @@ def confirm(tx: Transaction, name: str, fingerprint: str, *, by: str, at: dateti
 def confirmed(tx: Transaction, name: str) -> Certificate | None:
     """The certificate that a person confirmed last."""
     row = tx.execute(_CONFIRMED, {"name": name}).mappings().one_or_none()
-    return rows.to_certificate(row, "confirmed") if row else None
+    return mapping.to_certificate(row, "confirmed") if row else None
 
 
-def _put(tx: Transaction, name: str, secrets: Mapping[str, bytes]) -> None:
-    for secret, blob in secrets.items():
-        sealed.put(tx, name, secret, blob, version=None)
+def _put(tx: Transaction, name: str, sealed: Mapping[str, bytes]) -> None:
+    for secret, blob in sealed.items():
+        secrets.put(tx, name, secret, blob, version=None)

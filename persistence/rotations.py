@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import Select, bindparam, select
 
-from persistence import models, rows
+from persistence import mapping, models
 from states.certificate import Certificate
 from states.errors import NotFound
 from states.rotation import Candidate, Rotation
@@ -93,4 +93,4 @@ def kept(tx: Transaction, certificate: Certificate) -> tuple[str, Candidate] | N
 
 
 def _all(tx: Transaction, query: Select[Any], **parameters: object) -> list[Rotation]:
-    return [rows.to_rotation(row) for row in tx.execute(query, parameters).mappings()]
+    return [mapping.to_rotation(row) for row in tx.execute(query, parameters).mappings()]

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from persistence import audit, claims, connections, moves, reach, rotations, schema, sealed
+from persistence import claims, clock_repair, connections, journal_check, rotation_writes, rotations, schema, secrets
 from persistence.claims import Claim
 from persistence.clock import database_now
 from persistence.database import Database
@@ -58,24 +58,24 @@ class Store:
 
     # --- connections
 
-    def add_connection(self, connection: Connection, secrets: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
+    def add_connection(self, connection: Connection, sealed: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
         """Store a new connection, which has no certificate yet, with its sealed secrets.
 
         Raises AlreadyExists where there is one of that name, for that NetSuite account, or for that place in OpenAir.
         """
         with self._database.writing() as tx:
-            return connections.add(tx, connection, secrets)
+            return connections.add(tx, connection, sealed)
 
-    def save_connection(self, connection: Connection, secrets: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
+    def save_connection(self, connection: Connection, sealed: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
         """Store changed settings, options, policy and bundles, and whatever sealed secrets are given anew.
 
         Its current certificate and due moment are not touched: completing a rotation sets those. Raises NotFound,
         AlreadyExists where another connection has that NetSuite account or that place in OpenAir, RotationOpen where an
-        open rotation does not allow it to go elsewhere (states.changes), and Stale when the connection is not at
-        ``connection.version`` any more.
+        open rotation does not allow it to go elsewhere (states.connection_changes), and Stale when the connection is
+        not at ``connection.version`` any more.
         """
         with self._database.writing() as tx:
-            return connections.save(tx, connection, secrets)
+            return connections.save(tx, connection, sealed)
 
     def connection(self, name: str) -> Connection:
         """The connection of this name. Raises NotFound."""
@@ -99,7 +99,7 @@ class Store:
 
     # --- rotations
 
-    def request(self, connection: str, make: moves.Make) -> Rotation:
+    def request(self, connection: str, make: rotation_writes.Make) -> Rotation:
         """Store the new rotation that ``make`` makes for the connection as it stands, and its first journal entry.
 
         While a write of the rotation before may still take effect, the new one is not available, and says so in
@@ -107,15 +107,15 @@ class Store:
         has an open rotation.
         """
         with self._database.writing() as tx:
-            rotation, _ = moves.add(tx, connection, make, worker=None, lease=0)
+            rotation, _ = rotation_writes.add(tx, connection, make, worker=None, lease=0)
         return rotation
 
     def request_for(
-        self, worker: str, connection: str, make: moves.Make, *, lease: float
+        self, worker: str, connection: str, make: rotation_writes.Make, *, lease: float
     ) -> tuple[Rotation, Claim | None]:
         """Do the same, and claim the new rotation, if it is available, for ``worker`` for ``lease`` seconds."""
         with self._database.writing() as tx:
-            return moves.add(tx, connection, make, worker=worker, lease=lease)
+            return rotation_writes.add(tx, connection, make, worker=worker, lease=lease)
 
     def rotation(self, rotation_id: str) -> Rotation:
         """The rotation with this id, or the only one whose id begins with these six characters or more.
@@ -166,7 +166,7 @@ class Store:
         repeat, and on several machines at once.
         """
         with self._database.writing() as tx:
-            return reach.bring_back(tx, now)
+            return clock_repair.bring_back(tx, now)
 
     def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
         """Hold a parked rotation for ``lease`` seconds: until then nobody resumes or closes it.
@@ -176,7 +176,7 @@ class Store:
         that is not parked, NotFound.
         """
         with self._database.writing() as tx:
-            return moves.hold(tx, worker, parked, lease=lease)
+            return rotation_writes.hold(tx, worker, parked, lease=lease)
 
     def ensure_held(self, claim: Claim) -> None:
         """Raise Stale when another worker has the rotation. Nothing is written."""
@@ -215,7 +215,7 @@ class Store:
         Raises Stale when another worker has the rotation, IllegalMove when the database refuses the move.
         """
         with self._database.writing() as tx:
-            advanced = moves.advance(tx, claim, after, event=event, detail=detail, lease=lease, due_at=due_at)
+            advanced = rotation_writes.advance(tx, claim, after, event=event, detail=detail, lease=lease, due_at=due_at)
             if confirmed:
                 connections.confirm(tx, after.connection, confirmed, by=claim.worker, at=after.updated_at)
             return advanced
@@ -242,7 +242,7 @@ class Store:
         database refuses the move, NotFound.
         """
         with self._database.writing() as tx:
-            written = moves.write(
+            written = rotation_writes.write(
                 tx, before, after, event=event, actor=actor, detail=detail, adopted=adopted, due_at=due_at
             )
             if confirmed:
@@ -254,7 +254,7 @@ class Store:
     def journal(self, rotation_id: str) -> list[Entry]:
         """The rotation's journal, in order; empty where there is no such rotation."""
         with self._database.reading() as tx:
-            return audit.entries(tx, rotation_id)
+            return journal_check.entries(tx, rotation_id)
 
     def verify_journal(self, rotation_id: str | None = None) -> int:
         """Check the hash chain of one rotation's journal, or of all; return how many entries were checked.
@@ -262,14 +262,14 @@ class Store:
         Raises JournalBroken naming the first entry or rotation that is not as it was written.
         """
         with self._database.reading() as tx:
-            return audit.check(tx, rotation_id)
+            return journal_check.check(tx, rotation_id)
 
     # --- what the vault sealed
 
     def secret(self, connection: str, name: str) -> tuple[bytes, int] | None:
         """A connection's secret as the vault sealed it, and its version; or None."""
         with self._database.reading() as tx:
-            return sealed.get(tx, connection, name)
+            return secrets.get(tx, connection, name)
 
     def put_secret(self, connection: str, name: str, sealed_secret: bytes, *, version: int | None) -> int:
         """Set a sealed secret, whatever was there, or with ``version`` only that one; return the new version.
@@ -277,19 +277,19 @@ class Store:
         Raises NotFound without such a connection, Stale when somebody else replaced that version first.
         """
         with self._database.writing() as tx:
-            return sealed.put(tx, connection, name, sealed_secret, version=version)
+            return secrets.put(tx, connection, name, sealed_secret, version=version)
 
     def data_keys(self) -> list[WrappedKey]:
         """The vault's wrapped data keys."""
         with self._database.reading() as tx:
-            return sealed.keys(tx)
+            return secrets.keys(tx)
 
     def add_data_key(self, key: WrappedKey) -> WrappedKey:
         """Keep a wrapped data key, unless there is one of that id already; return the one that is kept."""
         with self._database.writing() as tx:
-            return sealed.add_key(tx, key)
+            return secrets.add_key(tx, key)
 
     def rewrap(self, change: Callable[[WrappedKey], WrappedKey]) -> int:
         """Replace every wrapped data key by what ``change`` makes of it, all or none; return how many there are."""
         with self._database.writing() as tx:
-            return sealed.rewrap(tx, change)
+            return secrets.rewrap(tx, change)

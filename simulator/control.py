@@ -43,7 +43,7 @@ class Control:
             ("GET", "/faults"): lambda _: simulator.faults.pending(),
             ("POST", "/faults"): self._faults,
             ("DELETE", "/faults"): lambda _: simulator.faults.clear(),
-            ("GET", "/imports"): lambda options: simulator.imports.counts(options.get("account")).as_json(),
+            ("GET", "/imports"): lambda options: simulator.import_requests.counts(options.get("account")).as_json(),
             ("POST", "/imports"): self._imports,
             ("GET", "/state"): lambda options: _state(self._pair(options)),
             ("POST", "/netsuite/record"): lambda options: self._pair(options).netsuite.record.reset(options["state"]),
@@ -85,7 +85,7 @@ class Control:
         return [entry.as_json() for entry in entries]
 
     def _imports(self, options: dict[str, Any]) -> str | None:
-        imports, account = self._simulator.imports, options.get("account")
+        imports, account = self._simulator.import_requests, options.get("account")
         match options["do"]:
             case "start":
                 imports.start(float(options["rate"]), account)

@@ -15,7 +15,7 @@ from simulator.credentials import Credentials, generate
 from simulator.exchange import Exchange
 from simulator.faults import FaultPlan
 from simulator.history import History
-from simulator.imports import Imports, Route
+from simulator.import_requests import ImportRequests, Route
 from simulator.netsuite import NetSuite, NetSuiteAccount
 from simulator.openair import OpenAir, OpenAirCompany
 from simulator.preferences import CERTIFICATE_PREFERENCE, CompanySettings
@@ -79,7 +79,7 @@ class Simulator:
         self._netsuite_accounts: dict[str, NetSuiteAccount] = {}
         self._openair_companies: dict[str, OpenAirCompany] = {}
         self._routes: dict[str, Route] = {}
-        self.imports = Imports(self._routes, self.clock)
+        self.import_requests = ImportRequests(self._routes, self.clock)
         exchange = Exchange(self.history, self.faults, self.clock)
         restlet = Restlet(find_script())
         self._servers = self._bind(port)
@@ -126,7 +126,7 @@ class Simulator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.imports.stop_all()
+        self.import_requests.stop_all()
         self.clock.stopping.set()
         stops = [threading.Thread(target=server.stop) for server in self._servers]  # together, for each takes a while
         for stop in stops:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from states import advice, window
+from states import due, next_action
 from states.certificate import Certificate
 from states.connection import Connection, OpenAirKind
+from states.due import Need
 from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError
 from states.ports import Record
 from states.rotation import Rotation
-from states.window import Need
 
 NO_VALID_CERTIFICATE: Final = "No valid certificate available for real-time import"
 VALID_UNTIL: Final = "Current real-time import certificate is valid until {expiry}"
@@ -96,8 +96,8 @@ def _openair_unreachable(facts: Facts) -> Problem | None:
 def _unreachable(system: str, answer: object) -> Problem | None:
     if not isinstance(answer, KeyturnError):
         return None
-    next_action = advice.outside_a_rotation(answer.next_action)
-    return Problem(answer.code, f"{system} could not be asked: {answer.message}", next_action)
+    advised = next_action.outside_a_rotation(answer.next_action)
+    return Problem(answer.code, f"{system} could not be asked: {answer.message}", advised)
 
 
 def _record_missing(facts: Facts) -> Problem | None:
@@ -157,7 +157,7 @@ def _foreign(facts: Facts) -> Problem | None:
 
 def _due(facts: Facts) -> Problem | None:
     certificate = _certificate(facts)
-    need = window.need(certificate, None, facts.now)  # being due is no problem, at whatever moment that was drawn
+    need = due.need(certificate, None, facts.now)  # being due is no problem, at whatever moment that was drawn
     if certificate is None or need in (Need.NOT_DUE, Need.DUE):
         return None
     tense = "expired on" if need is Need.EXPIRED else "expires on"

@@ -140,7 +140,7 @@ class Write(StrEnum):
     SAVE = "save"
 
 
-class Turn(Protocol):
+class Attempt(Protocol):
     """One try of a step, by the worker that holds the rotation."""
 
     @property
@@ -194,7 +194,7 @@ class Ports:
     keys: Keys
     clock: Clock
     random: Random
-    turn: Turn = field(default_factory=NoTurn)
+    turn: Attempt = field(default_factory=NoTurn)
     """The worker's hold on the rotation in hand, which the engine gives."""
 
     def challenge(self) -> Challenge:

@@ -15,8 +15,8 @@ import requests
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
+from orchestrator.adapters.network_errors import in_words
 from orchestrator.adapters.transport import NotConnected, session
-from orchestrator.adapters.trouble import in_words
 from states.connection import check_url
 from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from orchestrator.adapters.checks import Check, first
+from orchestrator.adapters.decision_table import Check, first
 from orchestrator.adapters.http import REDIRECTS, Answer, retry_after
 from orchestrator.adapters.quoting import quoted
 from states.errors import (

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
-from orchestrator.adapters.checks import Check, first
+from orchestrator.adapters.decision_table import Check, first
 from orchestrator.adapters.http import REDIRECTS, SERVER_ERRORS, Answer, retry_after
 from orchestrator.adapters.quoting import quoted
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, WrongBaseUrl

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from orchestrator.adapters.checks import Check, first
+from orchestrator.adapters.decision_table import Check, first
 from orchestrator.adapters.http import REDIRECTS
 from states.errors import (
     KeyturnError,

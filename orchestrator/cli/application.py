@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from orchestrator.cli import version
 
 if TYPE_CHECKING:
-    from orchestrator.cli.session import Session
+    from orchestrator.cli.context import Context
 
 _DAILY: Final = Group("Everyday", sort_key=1)
 _LOOK: Final = Group("Looking", sort_key=2)
@@ -74,12 +74,12 @@ def build(*, overview: bool = False) -> App:
         yes: Annotated[bool, _switch("--yes", "-y", "Answer every question with yes.")] = False,
         no_input: Annotated[bool, _switch("--no-input", text="Never ask.")] = False,
     ) -> int:
+        from orchestrator.cli.context import Context  # noqa: PLC0415
         from orchestrator.cli.output import Form, Output  # noqa: PLC0415 - --version and --help need neither
-        from orchestrator.cli.session import Session  # noqa: PLC0415
 
         level = "info" if verbose else None
         asks = not no_input and sys.stdin.isatty()
-        return _call(app, tokens, Session(Output(Form(output), quiet=quiet), config, level, yes=yes, asks=asks))
+        return _call(app, tokens, Context(Output(Form(output), quiet=quiet), config, level, yes=yes, asks=asks))
 
     return app
 
@@ -89,36 +89,36 @@ def _switch(name: str, short: str = "", text: str = "") -> Parameter:
     return Parameter(name=names, group=_GLOBAL, help=text, negative=(), show_default=False)
 
 
-def _call(app: App, tokens: Sequence[str], session: "Session") -> int:
+def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
     """Run one command; return its exit code."""
-    from orchestrator.machine import shortage  # noqa: PLC0415
+    from orchestrator.shortage import shortage  # noqa: PLC0415
     from states.errors import InternalError, KeyturnError  # noqa: PLC0415
 
     command, bound, ignored = app.parse_args(tokens)
     if "session" in ignored:
-        bound.arguments["session"] = session
+        bound.arguments["session"] = context
     try:
         return int(command(*bound.args, **bound.kwargs) or 0)
     except KeyturnError as error:
-        return session.fail(error, rotation=bound.arguments.get("rotation"))
+        return context.fail(error, rotation=bound.arguments.get("rotation"))
     except (BrokenPipeError, KeyboardInterrupt):
         raise
     except Exception as error:  # noqa: BLE001 - told without a traceback, and logged with one
         # Its text may hold what must not be told; the log hides secrets.
-        _log(session).exception("command broke")
+        _log(context).exception("command broke")
         if lacking := shortage(error):
-            return session.fail(lacking)
+            return context.fail(lacking)
         told = f"Keyturn itself failed ({type(error).__name__})."
         report = "Repeat the command with --verbose and report the log's traceback."
-        return session.fail(InternalError(told, next_action=report))
+        return context.fail(InternalError(told, next_action=report))
 
 
-def _log(session: "Session") -> logging.Logger:
+def _log(context: "Context") -> logging.Logger:
     """The log, which a command that broke early has not set up yet."""
     from orchestrator import log  # noqa: PLC0415 - only for what should never happen
 
     if not logging.getLogger().handlers:
-        log.set_up(session.level or "critical", "auto")
+        log.set_up(context.level or "critical", "auto")
     return logging.getLogger("keyturn.cli")
 
 
@@ -133,9 +133,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def _usage(error: CycloptsError, arguments: Sequence[str]) -> int:
     """Tell what is wrong with a command line that could not be read."""
-    from orchestrator.cli.exits import NEEDS_ROTATION_ERROR, Exit  # noqa: PLC0415
+    from orchestrator.cli.context import problem  # noqa: PLC0415
+    from orchestrator.cli.exit_codes import NEEDS_ROTATION_ERROR, Exit  # noqa: PLC0415
     from orchestrator.cli.output import Form, Output  # noqa: PLC0415
-    from orchestrator.cli.session import problem  # noqa: PLC0415
 
     chain = [word for word in error.command_chain or () if word != "keyturn"]
     exit_code = NEEDS_ROTATION_ERROR if chain == ["needs-rotation"] else Exit.USAGE

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from orchestrator.cli import records, words
+from orchestrator.cli import formatting, records
 from orchestrator.cli.arguments import ConnectionName
-from orchestrator.cli.exits import Exit
-from orchestrator.cli.fields import Fields
+from orchestrator.cli.connection_options import Fields
+from orchestrator.cli.context import Given
+from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
-from orchestrator.cli.session import Given
 from orchestrator.secrets import SecretName
 from states.connection import Connection, OpenAirKind
 
@@ -20,7 +20,7 @@ _NONE = Fields()
 
 
 @app.command
-def add(name: ConnectionName, /, *, fields: _Fields = _NONE, session: Given) -> int:
+def add(name: ConnectionName, /, *, fields: _Fields = _NONE, context: Given) -> int:
     """Add a connection: a NetSuite account, and a way into OpenAir.
 
     Needed are --account, --client-id, --certificate-id, --netsuite-key-file; for OpenAir --openair-url,
@@ -31,35 +31,35 @@ def add(name: ConnectionName, /, *, fields: _Fields = _NONE, session: Given) -> 
     """
     secrets = fields.secrets()
     connection = fields.new(name, secrets)
-    with session.keyturn() as keyturn:
+    with context.keyturn() as keyturn:
         added = keyturn.connections.add(connection, secrets)
         known = keyturn.connections.secrets_of(name)
-    session.out.show(records.connection(added, known), name, [("added", name)])
-    session.out.note(f"Next: `keyturn doctor {name}`, then `keyturn rotate {name}`.")
+    context.out.show(records.connection(added, known), name, [("added", name)])
+    context.out.note(f"Next: `keyturn doctor {name}`, then `keyturn rotate {name}`.")
     return Exit.FINE
 
 
 @app.command
-def edit(name: ConnectionName, /, *, fields: _Fields = _NONE, session: Given) -> int:
+def edit(name: ConnectionName, /, *, fields: _Fields = _NONE, context: Given) -> int:
     """Change what is given, and nothing else.
 
     While NetSuite may hold the certificate of an open rotation, the account and the OpenAir company stay; of a parked
     one, a base URL can be corrected.
     """
     secrets = fields.secrets()
-    with session.keyturn() as keyturn:
+    with context.keyturn() as keyturn:
         changed = fields.changed(keyturn.connections.show(name), secrets)
         stored = keyturn.connections.edit(changed, secrets)
         known = keyturn.connections.secrets_of(name)
-    session.out.show(records.connection(stored, known), name, [("changed", name)])
-    session.out.note(f"Next: `keyturn doctor {name}`.")
+    context.out.show(records.connection(stored, known), name, [("changed", name)])
+    context.out.note(f"Next: `keyturn doctor {name}`.")
     return Exit.FINE
 
 
 @app.command(name="list")
-def list_(*, session: Given) -> int:
+def list_(*, context: Given) -> int:
     """List the connections, by name."""
-    with session.keyturn() as keyturn:
+    with context.keyturn() as keyturn:
         found = keyturn.connections.all()
     view = View[Connection](
         name=lambda connection: connection.name,
@@ -67,32 +67,36 @@ def list_(*, session: Given) -> int:
         columns={
             "CONNECTION": lambda connection: connection.name,
             "ACCOUNT": lambda connection: connection.netsuite.account,
-            "VALID UNTIL": lambda connection: words.day(connection.current.not_after if connection.current else None),
+            "VALID UNTIL": lambda connection: formatting.day(
+                connection.current.not_after if connection.current else None
+            ),
             "NEXT": _next,
             "OPENAIR": lambda connection: connection.openair.url or connection.openair.kind.value,
         },
         flexible=("CONNECTION", "OPENAIR"),
     )
-    session.out.list(found, view, empty="There are no connections. Add one: `keyturn connection add NAME …`.")
+    context.out.list(found, view, empty="There are no connections. Add one: `keyturn connection add NAME …`.")
     return Exit.FINE
 
 
 def _next(connection: Connection) -> str:
-    return words.day(connection.due_at) if connection.is_automatic else "by hand"
+    return formatting.day(connection.due_at) if connection.is_automatic else "by hand"
 
 
 @app.command
-def show(name: ConnectionName, /, *, session: Given) -> int:
+def show(name: ConnectionName, /, *, context: Given) -> int:
     """Show one connection. Of its secrets, only whether they are set."""
-    with session.keyturn() as keyturn:
+    with context.keyturn() as keyturn:
         shown, known = keyturn.connections.show(name), keyturn.connections.secrets_of(name)
-    session.out.show(records.connection(shown, known), name, _rows(shown, known))
+    context.out.show(records.connection(shown, known), name, _rows(shown, known))
     return Exit.FINE
 
 
 def _rows(shown: Connection, known: list[SecretName]) -> Rows:
     netsuite, policy, current = shown.netsuite, shown.policy, shown.current
-    held = f"{current.fingerprint}\nvalid until {words.moment(current.not_after)}" if current else words.NOTHING
+    held = (
+        f"{current.fingerprint}\nvalid until {formatting.moment(current.not_after)}" if current else formatting.NOTHING
+    )
     missing = ", ".join(_label(secret) for secret in SecretName if secret not in known)
     return [
         ("connection", shown.name),
@@ -100,14 +104,17 @@ def _rows(shown: Connection, known: list[SecretName]) -> Rows:
         ("", f"RESTlet at {netsuite.restlet_url}\ntokens from {netsuite.token_url}"),
         ("OpenAir", _openair(shown)),
         ("options", _options(shown)),
-        ("bundles", ", ".join(f"{number} {version}" for number, version in shown.bundles.items()) or words.NOTHING),
+        (
+            "bundles",
+            ", ".join(f"{number} {version}" for number, version in shown.bundles.items()) or formatting.NOTHING,
+        ),
         (
             "policy",
             f"{policy.algorithm}, {policy.days} days, key {'kept' if policy.keep_key else 'destroyed'} after use",
         ),
         ("secrets", f"set: {', '.join(map(_label, known)) or 'none'}" + (f"\nnot set: {missing}" if missing else "")),
         ("fingerprint", held),
-        ("next rotation", words.moment(shown.due_at) if shown.is_automatic else "by hand only"),
+        ("next rotation", formatting.moment(shown.due_at) if shown.is_automatic else "by hand only"),
     ]
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from orchestrator.cli.arguments import AnyRotation
-from orchestrator.cli.exits import Exit
-from orchestrator.cli.session import Given
+from orchestrator.cli.context import Given
+from orchestrator.cli.exit_codes import Exit
 from states import drawing
 
 
@@ -17,13 +17,13 @@ def diagram(
     format_: Annotated[
         Literal["mermaid", "markdown", "svg"], Parameter(name="--format", help="How; Markdown is the table of moves.")
     ] = "mermaid",
-    session: Given,
+    context: Given,
 ) -> int:
     """Draw the states and every legal move; with a rotation, its current state lit."""
     lit = None
     if rotation:
-        with session.keyturn() as app:
-            lit = app.rotations.show(rotation).state
+        with context.keyturn() as keyturn:
+            lit = keyturn.rotations.show(rotation).state
     drawn = {"mermaid": drawing.mermaid, "svg": drawing.svg, "markdown": lambda _lit: drawing.markdown()}
-    session.out.text(drawn[format_](lit))
+    context.out.text(drawn[format_](lit))
     return Exit.FINE

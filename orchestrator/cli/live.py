@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from orchestrator.bootstrap import App
-from orchestrator.cli import records, timeline, words
+from orchestrator.bootstrap import Keyturn
+from orchestrator.cli import formatting, records, timeline
 from orchestrator.cli.output import Output
 from persistence.journal import Entry
 from states.rotation import Rotation
@@ -18,7 +18,7 @@ from states.table import NEXT
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_PATIENCE: Final = "keyturn.patience"
+_PATIENCE: Final = "keyturn.retry"
 """The logger that tells of failed tries inside a step."""
 _FRAMES: Final = 8
 """Frames a second."""
@@ -49,9 +49,9 @@ class Silent:
 class Lines:
     """One line for each new journal entry of each rotation; in the other forms a JSON object or an id a change."""
 
-    def __init__(self, out: Output, app: App) -> None:
+    def __init__(self, out: Output, keyturn: Keyturn) -> None:
         self._out = out
-        self._app = app
+        self._app = keyturn
         self._seen: dict[str, int] = {}
 
     def moved(self, rotation: Rotation) -> None:
@@ -79,8 +79,8 @@ class Lines:
 class Panel:
     """One rotation, drawn anew several times a second; durations and skew tick."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, keyturn: Keyturn) -> None:
+        self._app = keyturn
         self._shown: tuple[Rotation, list[Entry]] | None = None
         self._told = ""
 
@@ -108,8 +108,8 @@ def drawn(rotation: Rotation, journal: list[Entry], now: datetime, told: str = "
     grid = Table.grid(padding=(0, 2, 0, 0))
     for leg in timeline.legs(journal):
         glyph, style = _mark(leg, rotation)
-        entered = words.clock(leg.entered) if leg.entered else ""
-        spent = words.span(leg.spent(now)) if leg.spent(now) is not None else ""
+        entered = formatting.clock(leg.entered) if leg.entered else ""
+        spent = formatting.span(leg.spent(now)) if leg.spent(now) is not None else ""
         cells = (glyph, leg.state.value, entered, spent, _beside(leg.state, rotation, now))
         grid.add_row(*(Text(cell, style=style) for cell in cells))
     waits = "" if rotation.failure or rotation.state is State.COMPLETED else told or _waits(rotation, journal, now)
@@ -130,7 +130,7 @@ def _beside(state: State, rotation: Rotation, now: datetime) -> str:
         return rotation.failure.code
     skew = rotation.skew(now)
     if state is State.UPLOADED_TO_NETSUITE and skew is not None:
-        return f"skew {words.span(skew)}"
+        return f"skew {formatting.span(skew)}"
     return f"{NEXT[state].trigger} …" if state is rotation.state and state in NEXT else ""
 
 
@@ -138,7 +138,7 @@ def _waits(rotation: Rotation, journal: list[Entry], now: datetime) -> str:
     if not rotation.waiting_for:
         return "A write's answer was lost: reading back before anything is sent again." if rotation.doubt_since else ""
     again = rotation.available_at - now
-    when = f" Again in {words.span(again)}." if again.total_seconds() > 0 else ""
+    when = f" Again in {formatting.span(again)}." if again.total_seconds() > 0 else ""
     if not rotation.awaits_person:
         return rotation.waiting_for + when
     # Its command is longer than most lines, and a drawing is cut at its lines: this one fits, and can be copied.
@@ -147,7 +147,7 @@ def _waits(rotation: Rotation, journal: list[Entry], now: datetime) -> str:
 
 
 @contextmanager
-def showing(out: Output, app: App, *, result_only: bool = False) -> Iterator[Show]:
+def showing(out: Output, keyturn: Keyturn, *, result_only: bool = False) -> Iterator[Show]:
     """The way to show one rotation: live at a terminal, lines elsewhere.
 
     ``result_only``: in JSON and names, show nothing while it moves.
@@ -155,13 +155,13 @@ def showing(out: Output, app: App, *, result_only: bool = False) -> Iterator[Sho
     with ExitStack() as stack:
         show: Show
         if out.is_live:
-            panel = Panel(app)
+            panel = Panel(keyturn)
             stack.enter_context(_drawing(panel))
             show = panel
         elif result_only and not out.is_for_people:
             show = Silent()
         else:
-            show = Lines(out, app)
+            show = Lines(out, keyturn)
         stack.enter_context(_hearing(show))
         yield show
 

@@ -6,13 +6,13 @@ Moments are ISO 8601 in UTC (``2026-11-23T20:15:03.123Z``), spans are seconds, f
 
 from datetime import datetime
 
+from orchestrator.cli.formatting import iso
 from orchestrator.cli.output import Json
-from orchestrator.cli.words import iso
 from orchestrator.operations.doctor import Finding
 from orchestrator.operations.rotations import Explanation
 from orchestrator.secrets import SecretName
 from persistence.journal import Entry
-from states import advice
+from states import next_action
 from states.certificate import Certificate
 from states.connection import Connection
 from states.health import Health
@@ -106,7 +106,7 @@ def rotation(shown: Rotation, now: datetime) -> Json:
             "failed_from": failure.failed_from.value,
             "code": failure.code,
             "message": failure.message,
-            "next_action": advice.resolve(failure.next_action, shown.id),
+            "next_action": next_action.resolve(failure.next_action, shown.id),
             "at": iso(failure.at),
         }
         if failure

@@ -6,8 +6,8 @@ from cyclopts import App, Parameter
 
 from orchestrator.cli import records
 from orchestrator.cli.arguments import ConnectionName
-from orchestrator.cli.exits import Exit
-from orchestrator.cli.session import Given
+from orchestrator.cli.context import Given
+from orchestrator.cli.exit_codes import Exit
 
 app = App(name="request", help="Explain a real-time import that fails.")
 
@@ -28,20 +28,20 @@ def verify(
     /,
     *,
     connection: ConnectionName,
-    session: Given,
+    context: Given,
 ) -> int:
     """Tell which certificate a real-time import request was signed with: current, candidate, previous, or none.
 
     Nothing is sent. Exits with 0 for the current certificate, 3 otherwise.
     """
-    with session.keyturn() as app:
-        signer = app.checks.signed_by(url, connection)
-        held = app.connections.show(connection).current
+    with context.keyturn() as keyturn:
+        signer = keyturn.health.signed_by(url, connection)
+        held = keyturn.connections.show(connection).current
     means = _MEANS[signer]
     record = {"connection": connection, "signed_by": signer, "meaning": means, "current": records.certificate(held)}
     next_command = f"keyturn rotation list --connection {connection}" if signer == "candidate" else ""
     if signer in ("previous", None):
         next_command = f"keyturn health {connection}"
     rows = [("signed by", signer or "none"), ("meaning", means)]
-    session.out.show(record, signer or "none", [*rows, ("next", next_command)] if next_command else rows)
+    context.out.show(record, signer or "none", [*rows, ("next", next_command)] if next_command else rows)
     return Exit.FINE if signer == "current" else Exit.ATTENTION

@@ -1,11 +1,11 @@
 """`keyturn rotate`: a new certificate now."""
 
-from orchestrator.bootstrap import App
-from orchestrator.cli import records, words
+from orchestrator.bootstrap import Keyturn
+from orchestrator.cli import formatting, records
 from orchestrator.cli.arguments import ConnectionName, Detach, DryRun, Reason
-from orchestrator.cli.carrying import carry
-from orchestrator.cli.exits import Exit
-from orchestrator.cli.session import Given, Session, actor
+from orchestrator.cli.context import Context, Given, actor
+from orchestrator.cli.exit_codes import Exit
+from orchestrator.cli.outcome import carry
 from states.connection import Connection
 from states.errors import RotationOpen
 from states.table import FORWARD
@@ -18,41 +18,43 @@ def rotate(
     reason: Reason = "",
     detach: Detach = False,
     dry_run: DryRun = False,
-    session: Given,
+    context: Given,
 ) -> int:
     """Give a connection a new certificate now, and show it happen.
 
     Exits with 0 when it is completed, 3 when it is parked or waits for a person, 4 when a sign-in was refused, 6 when
     one is under way already or a write of the one before may still take effect, 7 when a system is down.
     """
-    with session.keyturn() as app:
-        connection = app.connections.show(name)
+    with context.keyturn() as keyturn:
+        connection = keyturn.connections.show(name)
         if dry_run:
-            return _would(session, app, connection)
+            return _would(context, keyturn, connection)
         if detach:
-            rotation = app.rotations.request(name, actor=actor(), reason=reason)
-            now = app.rotations.now()
-            session.out.show(records.rotation(rotation, now), rotation.id, [("requested", rotation.id)])
-            session.out.note(
+            rotation = keyturn.rotations.request(name, actor=actor(), reason=reason)
+            now = keyturn.rotations.now()
+            context.out.show(records.rotation(rotation, now), rotation.id, [("requested", rotation.id)])
+            context.out.note(
                 f"A worker carries it: `keyturn worker`. Follow it: `keyturn rotation watch {rotation.id}`."
             )
             return Exit.FINE
-        app.vault.check()  # without it the rotation would be begun only to be parked
-        lease = app.settings.worker.lease
-        rotation, claim = app.rotations.request_for(app.worker_name, name, actor=actor(), reason=reason, lease=lease)
-        return carry(session, app, rotation, claim)
+        keyturn.vault.check()  # without it the rotation would be begun only to be parked
+        lease = keyturn.settings.worker.lease
+        rotation, claim = keyturn.rotations.request_for(
+            keyturn.worker_name, name, actor=actor(), reason=reason, lease=lease
+        )
+        return carry(context, keyturn, rotation, claim)
 
 
-def _would(session: Session, app: App, connection: Connection) -> int:
+def _would(context: Context, keyturn: Keyturn, connection: Connection) -> int:
     """Say what a rotation would do. Raises RotationOpen as the rotation would."""
-    latest = next(iter(app.rotations.recent(connection=connection.name, limit=1)), None)
+    latest = next(iter(keyturn.rotations.recent(connection=connection.name, limit=1)), None)
     if latest and latest.is_open:
         raise RotationOpen(
             f"Connection {connection.name} has an open rotation already: {latest.id}.",
             next_action=f"See where it stands with `keyturn rotation explain {latest.id}`.",
         )
     policy, current = connection.policy, connection.current
-    replaces = f"{current.fingerprint}\nvalid until {words.day(current.not_after)}" if current else ""
+    replaces = f"{current.fingerprint}\nvalid until {formatting.day(current.not_after)}" if current else ""
     rows = [
         ("would rotate", connection.name),
         ("replacing", replaces or "nothing: the initial set-up"),
@@ -66,6 +68,6 @@ def _would(session: Session, app: App, connection: Connection) -> int:
         "policy": {"algorithm": policy.algorithm.value, "days": policy.days},
         "steps": [edge.trigger for edge in FORWARD],
     }
-    session.out.show(record, connection.name, rows)
-    session.out.note("Nothing was changed.")
+    context.out.show(record, connection.name, rows)
+    context.out.note("Nothing was changed.")
     return Exit.FINE

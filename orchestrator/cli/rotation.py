@@ -4,15 +4,15 @@ from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 
-from orchestrator.bootstrap import App as Keyturn
-from orchestrator.cli import carrying, exits, live, records, timeline, words
+from orchestrator.bootstrap import Keyturn
+from orchestrator.cli import exit_codes, formatting, live, outcome, records, timeline
 from orchestrator.cli.arguments import RotationId
-from orchestrator.cli.exits import Exit
+from orchestrator.cli.context import Given
+from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
-from orchestrator.cli.session import Given
 from persistence.journal import Entry
-from states.advice import advise
 from states.errors import InvalidInput, JournalBroken
+from states.next_action import advise
 from states.rotation import Rotation
 from states.state import State
 
@@ -26,7 +26,7 @@ for _name, _help in (
     ("adopt", "Accept the certificate that somebody else put there, and give a parked rotation up."),
     ("abandon", "Give a parked rotation up whose certificate NetSuite does not hold."),
 ):
-    app.command(f"orchestrator.cli.repair:{_name}", name=_name, help=_help)
+    app.command(f"orchestrator.cli.recovery:{_name}", name=_name, help=_help)
 
 _STATES: Final = tuple(state.value for state in State)
 
@@ -39,13 +39,13 @@ def list_(
         list[str] | None, Parameter(choices=_STATES, negative=(), help="Only those in it; several times.")
     ] = None,
     limit: Annotated[int, Parameter(help="At most so many.")] = 50,
-    session: Given,
+    context: Given,
 ) -> int:
     """List rotations, the newest first; parked ones with the reason."""
     if limit < 1:
         raise InvalidInput(f"A list has at least one line, not {limit}.")
     states = [State(name) for name in state or []]
-    with session.keyturn() as keyturn:
+    with context.keyturn() as keyturn:
         if connection is not None:
             keyturn.connections.show(connection)
         found = keyturn.rotations.recent(connection=connection, states=states, limit=limit)
@@ -57,14 +57,14 @@ def list_(
             "ROTATION": lambda rotation: rotation.id,
             "CONNECTION": lambda rotation: rotation.connection,
             "STATE": lambda rotation: rotation.state.value,
-            "SKEW": lambda rotation: words.span(rotation.skew(now)),
-            "AGE": lambda rotation: words.span(now - rotation.created_at),
+            "SKEW": lambda rotation: formatting.span(rotation.skew(now)),
+            "AGE": lambda rotation: formatting.span(now - rotation.created_at),
             "WHO": lambda rotation: rotation.actor,
         },
         flexible=("CONNECTION", "WHO"),
         remark=_remark,
     )
-    session.out.list(found, view, empty="There are no rotations. Begin one: `keyturn rotate NAME`.")
+    context.out.list(found, view, empty="There are no rotations. Begin one: `keyturn rotate NAME`.")
     return Exit.FINE
 
 
@@ -78,12 +78,12 @@ def _remark(rotation: Rotation) -> str:
 
 
 @app.command
-def show(rotation: RotationId, /, *, session: Given) -> int:
+def show(rotation: RotationId, /, *, context: Given) -> int:
     """Show one rotation."""
-    with session.keyturn() as keyturn:
+    with context.keyturn() as keyturn:
         shown, now = keyturn.rotations.show(rotation), keyturn.rotations.now()
         journal = keyturn.rotations.journal(shown.id)
-    session.out.show(records.rotation(shown, now), shown.id, _details(shown, journal, keyturn))
+    context.out.show(records.rotation(shown, now), shown.id, _details(shown, journal, keyturn))
     return Exit.FINE
 
 
@@ -94,46 +94,46 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
         ("connection", rotation.connection),
         ("state", rotation.state.value),
         ("asked by", f"{rotation.actor}, {rotation.cause}" + (f": {rotation.reason}" if rotation.reason else "")),
-        ("begun", words.moment(rotation.created_at)),
+        ("begun", formatting.moment(rotation.created_at)),
         ("attempt", str(rotation.attempt)),
-        ("skew", words.span(rotation.skew(now))),
+        ("skew", formatting.span(rotation.skew(now))),
     ]
-    rows += [("", f"{words.instant(leg.entered)}  {leg.state}") for leg in timeline.legs(journal) if leg.entered]
+    rows += [("", f"{formatting.instant(leg.entered)}  {leg.state}") for leg in timeline.legs(journal) if leg.entered]
     if rotation.candidate:
         held = rotation.candidate.certificate
-        rows.append(("fingerprint", f"{held.fingerprint}\nvalid until {words.moment(held.not_after)}"))
+        rows.append(("fingerprint", f"{held.fingerprint}\nvalid until {formatting.moment(held.not_after)}"))
     if rotation.previous:
         rows.append(("replaces", rotation.previous.fingerprint))
     if rotation.broken:
         rows.append(("broken", rotation.broken))
     if rotation.waiting_for:
-        rows.append(("waits", f"{rotation.waiting_for}\nAgain at {words.moment(rotation.available_at)}"))
+        rows.append(("waits", f"{rotation.waiting_for}\nAgain at {formatting.moment(rotation.available_at)}"))
     if rotation.doubt_since:
-        until = f"\nIt may take effect until {words.moment(rotation.in_flight_until)}"
-        rows.append(("in doubt", f"A write's answer was lost, begun {words.moment(rotation.doubt_since)}{until}"))
+        until = f"\nIt may take effect until {formatting.moment(rotation.in_flight_until)}"
+        rows.append(("in doubt", f"A write's answer was lost, begun {formatting.moment(rotation.doubt_since)}{until}"))
     if rotation.failure:
         failure = rotation.failure
         rows += [
             ("parked", f"in {failure.failed_from} [{failure.code}]: {failure.message}"),
-            ("kept", exits.kept_by(rotation)),
+            ("kept", exit_codes.kept_by(rotation)),
         ]
         if rotation.ending:
-            rows.append(("ended", f"{rotation.ending} at {words.moment(rotation.closed_at)}"))
+            rows.append(("ended", f"{rotation.ending} at {formatting.moment(rotation.closed_at)}"))
         rows.append(("next", advise(rotation, now).sentence))
     return rows
 
 
 @app.command
-def journal(rotation: RotationId, /, *, session: Given) -> int:
+def journal(rotation: RotationId, /, *, context: Given) -> int:
     """Show everything that happened to a rotation, in order. In JSON with the evidence and the hash chain."""
-    with session.keyturn() as keyturn:
+    with context.keyturn() as keyturn:
         entries = keyturn.rotations.journal(rotation)
     view = View[Entry](
         name=lambda entry: str(entry.seq),
         record=records.entry,
         columns={
             "SEQ": lambda entry: str(entry.seq),
-            "AT (UTC)": lambda entry: words.instant(entry.at),
+            "AT (UTC)": lambda entry: formatting.instant(entry.at),
             "EVENT": lambda entry: entry.event,
             "STATE": lambda entry: entry.target.value,
             "WHO": lambda entry: entry.actor,
@@ -141,19 +141,19 @@ def journal(rotation: RotationId, /, *, session: Given) -> int:
         flexible=("WHO",),
         remark=timeline.remark,
     )
-    session.out.list(entries, view, empty="The journal is empty.")
+    context.out.list(entries, view, empty="The journal is empty.")
     return Exit.FINE
 
 
 @app.command
-def watch(rotation: RotationId, /, *, session: Given) -> int:
+def watch(rotation: RotationId, /, *, context: Given) -> int:
     """Follow a rotation until it is completed or parked, whoever carries it. In JSON: an object for each change."""
-    with session.keyturn() as keyturn:
+    with context.keyturn() as keyturn:
         shown = keyturn.rotations.show(rotation)
-        with live.showing(session.out, keyturn) as display:
+        with live.showing(context.out, keyturn) as display:
             for now in keyturn.rotations.watch(shown.id):
                 display.moved(now)
                 shown = now
-        if session.out.is_for_people:
-            return carrying.tell(session, keyturn, shown)
-        return exits.of_rotation(shown)
+        if context.out.is_for_people:
+            return outcome.tell(context, keyturn, shown)
+        return exit_codes.of_rotation(shown)

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from orchestrator.cli.exits import Exit
+from orchestrator.cli.context import Given
+from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Output
-from orchestrator.cli.session import Given
 from states.errors import InvalidInput, InvalidSettings
 
 
@@ -21,13 +21,13 @@ def simulator(
         int, Parameter(help="NetSuite's; OpenAir and the control API take the next two. 0: free ones.")
     ] = 0,
     directory: Annotated[Path | None, Parameter(help="For the credentials; otherwise a temporary one.")] = None,
-    session: Given,
+    context: Given,
 ) -> int:
     """Run NetSuite and OpenAir on loopback until SIGINT or SIGTERM, and print how to connect to them."""
     serve = package().serve
 
     def announce(line: str) -> None:
-        _announce(session.out, json.loads(line))
+        _announce(context.out, json.loads(line))
 
     try:
         serve(directory, port=port, announce=announce)

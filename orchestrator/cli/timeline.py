@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from orchestrator.cli import words
+from orchestrator.cli import formatting
 from persistence.journal import ABANDON, ADOPT, PUT_OFF, REQUEST, RESTORE, RESTORING, UNKNOWN, Entry
 from states.rotation import Rotation
 from states.state import State
@@ -64,18 +64,18 @@ def put_off(journal: Sequence[Entry]) -> tuple[str, str]:
 def summary(rotation: Rotation, now: datetime) -> str:
     """What the way took: ``Completed in 1.93 s, skew 0.31 s``, with the attempts where there were several."""
     if rotation.failure and rotation.is_open:
-        return f"Parked in {rotation.position} after {words.span(rotation.failure.at - rotation.created_at)}"
-    took = words.span((rotation.closed_at or now) - rotation.created_at)
+        return f"Parked in {rotation.position} after {formatting.span(rotation.failure.at - rotation.created_at)}"
+    took = formatting.span((rotation.closed_at or now) - rotation.created_at)
     how = rotation.ending.capitalize() if rotation.ending else rotation.state
     ended = f"Still {rotation.state} after {took}" if rotation.is_open else f"{how} in {took}"
     attempts = f", {rotation.attempt} attempts" if rotation.attempt > 1 else ""
     skew = rotation.skew(now)
-    return ended + (f", skew {words.span(skew)}" if skew is not None else "") + attempts
+    return ended + (f", skew {formatting.span(skew)}" if skew is not None else "") + attempts
 
 
 def line(entry: Entry, before: Entry | None, connection: str) -> str:
     """One journal entry as one line of text: when, whose, which state, and what brought it there."""
-    return "  ".join((str(words.iso(entry.at)), connection, entry.rotation_id, entry.target, told(entry, before)))
+    return "  ".join((str(formatting.iso(entry.at)), connection, entry.rotation_id, entry.target, told(entry, before)))
 
 
 def told(entry: Entry, before: Entry | None) -> str:
@@ -92,7 +92,7 @@ def told(entry: Entry, before: Entry | None) -> str:
         return f"answer to the {detail.get('write')} lost, it may take effect until {_until(entry)}{because}"
     if entry.source is entry.target or before is None or entry.event == RESUME:
         return f"{_SAID.get(entry.event) or entry.event.replace('_', ' ')} by {entry.actor}{because}"
-    return f"after {words.span(entry.at - before.at)}{because}"
+    return f"after {formatting.span(entry.at - before.at)}{because}"
 
 
 def remark(entry: Entry) -> str:
@@ -103,7 +103,7 @@ def remark(entry: Entry) -> str:
 
 
 def _until(entry: Entry) -> str:
-    return words.moment(datetime.fromisoformat(str(entry.detail["until"])))
+    return formatting.moment(datetime.fromisoformat(str(entry.detail["until"])))
 
 
 def _because(entry: Entry) -> str:

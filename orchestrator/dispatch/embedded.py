@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from orchestrator.engine import Engine
-from orchestrator.machine import shortage, start
+from orchestrator.shortage import shortage, start
 from persistence.store import Store
 from states.errors import KeyturnError, Stale
 from states.ports import Clock

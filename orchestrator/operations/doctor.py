@@ -11,7 +11,7 @@ from typing import Final
 from orchestrator.engine import Connect
 from persistence.store import Store
 from persistence.vault import Vault
-from states import advice
+from states import next_action
 from states.connection import Connection
 from states.errors import CannotSign, KeyturnError
 from states.ports import Clock, Ports
@@ -66,7 +66,7 @@ class Doctor:
         try:
             ports = self._connect(connection.name)
         except KeyturnError as error:
-            yield Finding(f"{name}: sign-in", False, error.message, advice.outside_a_rotation(error.next_action))
+            yield Finding(f"{name}: sign-in", False, error.message, next_action.outside_a_rotation(error.next_action))
             return
         yield _look(f"{name}: NetSuite sign-in and RESTlet", lambda: self._netsuite(ports))
         yield _look(f"{name}: NetSuite signing", lambda: _signing(ports))
@@ -129,4 +129,4 @@ def _look(subject: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(subject, True, look())
     except KeyturnError as error:
-        return Finding(subject, False, error.message, advice.outside_a_rotation(error.next_action))
+        return Finding(subject, False, error.message, next_action.outside_a_rotation(error.next_action))

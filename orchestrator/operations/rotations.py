@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from orchestrator.ids import new_id
-from orchestrator.operations import clocks
+from orchestrator.operations import clock_repair
 from persistence.journal import CONFIRMED_BY_PERSON, Entry
 from persistence.store import Claim, Store
-from states import advice, lifecycle
-from states.advice import Advice, Verb
+from states import machine, next_action
 from states.certificate import plain
 from states.connection import Connection, OpenAirKind
 from states.errors import IllegalMove, InvalidInput, ParkedByPerson
+from states.next_action import Advice, Verb
 from states.ports import Clock, Random
 from states.rotation import Cause, Rotation
 from states.state import State
@@ -86,10 +86,10 @@ class Rotations:
         Raises NotFound, IllegalMove for one that is parked or has ended, Stale while a worker is at it.
         """
         before = self._store.rotation(rotation_id)
-        if refused := advice.why_not("park", before, self._clock.now()):
+        if refused := next_action.why_not("park", before, self._clock.now()):
             raise IllegalMove(f"Rotation {before.id} cannot be parked: {refused}")
         error = ParkedByPerson(f"{actor} parked it: {reason.rstrip('.')}." if reason else f"{actor} parked it.")
-        after = lifecycle.fail(before, error, self._clock.now())
+        after = machine.fail(before, error, self._clock.now())
         detail = {"code": error.code, "message": error.message, "next": error.next_action}
         return self._store.write(before, after, event=FAIL, actor=actor, detail=detail)
 
@@ -102,8 +102,8 @@ class Rotations:
         each holds for the step in hand only. Raises NotFound, IllegalMove where it is not possible, Stale.
         """
         now = self._clock.now()
-        before = clocks.current(self._store, rotation_id, now)
-        after = lifecycle.resume(before, now, may_create_record=create_record, may_overwrite=overwrite)
+        before = clock_repair.current(self._store, rotation_id, now)
+        after = machine.resume(before, now, may_create_record=create_record, may_overwrite=overwrite)
         detail = {"reason": reason, "create_record": create_record, "overwrite": overwrite}
         return self._store.write(before, after, event=RESUME, actor=actor, detail=detail)
 
@@ -115,7 +115,7 @@ class Rotations:
         meanwhile: then it was not noted.
         """
         before, now = self._store.rotation(rotation_id), self._clock.now()
-        if refused := advice.why_not("confirm", before, now):
+        if refused := next_action.why_not("confirm", before, now):
             raise IllegalMove(f"Rotation {before.id} cannot be confirmed: {refused}")
         assert before.candidate
         seen = plain(fingerprint)
@@ -149,12 +149,12 @@ class Rotations:
     def explain(self, rotation_id: str) -> Explanation:
         """What happened, what is possible now, and the one next safe action."""
         now = self._clock.now()
-        rotation = clocks.current(self._store, rotation_id, now)
+        rotation = clock_repair.current(self._store, rotation_id, now)
         return Explanation(
             rotation=rotation,
             journal=self._store.journal(rotation.id),
-            advice=advice.advise(rotation, now),
-            verbs=[(verb, verb.why_not(rotation, now)) for verb in advice.VERBS],
+            advice=next_action.advise(rotation, now),
+            verbs=[(verb, verb.why_not(rotation, now)) for verb in next_action.VERBS],
         )
 
     def watch(self, rotation_id: str) -> Iterator[Rotation]:

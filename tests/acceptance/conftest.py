@@ -5,28 +5,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from acceptance.terminal import Home
+from acceptance.installed_keyturn import InstalledKeyturn
 
 from simulator import Simulator
 
 
 @pytest.fixture
-def keyturn(tmp_path: Path) -> Home:
+def keyturn(tmp_path: Path) -> InstalledKeyturn:
     """`keyturn`, with nothing set up."""
-    return Home.at(tmp_path)
+    return InstalledKeyturn.at(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An initialised home, made once and copied for each test."""
     folder = tmp_path_factory.mktemp("home")
-    made = Home.at(folder)("init")
+    made = InstalledKeyturn.at(folder)("init")
     assert made.returncode == 0, made.stderr
     return folder
 
 
 @pytest.fixture
-def home(keyturn: Home, template: Path) -> Home:
+def home(keyturn: InstalledKeyturn, template: Path) -> InstalledKeyturn:
     """`keyturn`, initialised."""
     shutil.copytree(template, keyturn.folder, dirs_exist_ok=True)
     return keyturn
@@ -40,7 +40,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def connected(home: Home, simulator: Simulator) -> Home:
+def connected(home: InstalledKeyturn, simulator: Simulator) -> InstalledKeyturn:
     """`keyturn`, with the connection acme to the simulated systems."""
     added = home.add(simulator.credentials)
     assert added.returncode == 0, added.stderr

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from acceptance.terminal import NAME, Home, error
+from acceptance.installed_keyturn import NAME, InstalledKeyturn, error
 
 from simulator import Simulator
 
@@ -117,9 +117,9 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def open_home(tmp_path_factory: pytest.TempPathFactory, template: Path) -> tuple[Home, dict[str, str]]:
+def open_home(tmp_path_factory: pytest.TempPathFactory, template: Path) -> tuple[InstalledKeyturn, dict[str, str]]:
     """A home in which acme has an open rotation; and what the table's capitals stand for."""
-    home = Home.at(tmp_path_factory.mktemp("bad"))
+    home = InstalledKeyturn.at(tmp_path_factory.mktemp("bad"))
     shutil.copytree(template, home.folder, dirs_exist_ok=True)
     with Simulator() as simulator:
         assert home.add(simulator.credentials).returncode == 0
@@ -133,7 +133,11 @@ def open_home(tmp_path_factory: pytest.TempPathFactory, template: Path) -> tuple
 
 @pytest.mark.parametrize(("arguments", "code", "exit_code", "sentence"), BAD.values(), ids=BAD)
 def test_bad_input(
-    open_home: tuple[Home, dict[str, str]], arguments: tuple[str, ...], code: str, exit_code: int, sentence: str
+    open_home: tuple[InstalledKeyturn, dict[str, str]],
+    arguments: tuple[str, ...],
+    code: str,
+    exit_code: int,
+    sentence: str,
 ) -> None:
     """Bad input is told in a sentence with a code and an exit code that scripts can match, and changes nothing."""
     home, stands_for = open_home
@@ -147,7 +151,7 @@ def test_bad_input(
     assert before == home.dump()
 
 
-def test_people_are_told_the_same(open_home: tuple[Home, dict[str, str]]) -> None:
+def test_people_are_told_the_same(open_home: tuple[InstalledKeyturn, dict[str, str]]) -> None:
     """Without -o json an error is three lines on stderr: what happened with its code, what was kept, what is next."""
     home, stands_for = open_home
     run = home("rotation", "resume", stands_for["OPEN"])
@@ -160,7 +164,7 @@ def test_people_are_told_the_same(open_home: tuple[Home, dict[str, str]]) -> Non
     assert "" == run.stdout
 
 
-def test_malformed_settings(home: Home) -> None:
+def test_malformed_settings(home: InstalledKeyturn) -> None:
     """A settings file that is no TOML is named, and nothing is done."""
     home.settings.write_text("[worker\n")
     run = home("connection", "list", "-o", "json")
@@ -168,14 +172,14 @@ def test_malformed_settings(home: Home) -> None:
     assert f"{home.settings} is not valid TOML" in error(run)["message"]
 
 
-def test_misspelt_variable(home: Home) -> None:
+def test_misspelt_variable(home: InstalledKeyturn) -> None:
     """An environment variable that is no setting is an error, not passed over."""
     run = home("connection", "list", "-o", "json", KEYTURN_STORE__URI="sqlite:///x")
     assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
     assert "KEYTURN_STORE__URI" in error(run)["message"]
 
 
-def test_before_init(keyturn: Home) -> None:
+def test_before_init(keyturn: InstalledKeyturn) -> None:
     """Without a database, the next step is `keyturn init`, and none is made by the way."""
     run = keyturn("connection", "list", "-o", "json")
     assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
@@ -183,7 +187,7 @@ def test_before_init(keyturn: Home) -> None:
     assert not keyturn.database.exists()
 
 
-def lose_key(home: Home, how: str) -> None:
+def lose_key(home: InstalledKeyturn, how: str) -> None:
     """Take the key-encryption key away, or put another in its place."""
     home.kek.unlink()
     if how == "wrong":
@@ -192,7 +196,7 @@ def lose_key(home: Home, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "wrong"])
-def test_key_encryption_key(connected: Home, how: str) -> None:
+def test_key_encryption_key(connected: InstalledKeyturn, how: str) -> None:
     """Without the right key-encryption key nothing is sealed, nothing is opened, and nothing is changed: no rotation is
     begun, only to be parked.
     """
@@ -212,7 +216,7 @@ def test_key_encryption_key(connected: Home, how: str) -> None:
     assert 0 == connected("rotate", NAME, "--dry-run").returncode
 
 
-def test_parked_rotation_without_the_key(connected: Home, simulator: Simulator) -> None:
+def test_parked_rotation_without_the_key(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """Without the key-encryption key a parked rotation is not resumed, only to be parked anew: nothing is changed."""
     simulator.netsuite.record.reset("missing")
     rotation = connected("rotate", NAME, "-o", "name").stdout.strip()
@@ -223,7 +227,7 @@ def test_parked_rotation_without_the_key(connected: Home, simulator: Simulator) 
     assert before == connected.dump()
 
 
-def test_whoever_only_asks_needs_no_key(connected: Home) -> None:
+def test_whoever_only_asks_needs_no_key(connected: InstalledKeyturn) -> None:
     """With --detach the worker does the work, so that only it has to hold the key-encryption key."""
     key = connected.kek.read_bytes()
     connected.kek.unlink()

@@ -3,15 +3,15 @@
 import stat
 from datetime import datetime, timedelta
 
-from acceptance.terminal import NAME, Home, options_for
-from judge import assert_openair_came_second, saved
+from acceptance.installed_keyturn import NAME, InstalledKeyturn, options_for
+from support.request_history import assert_openair_came_second, saved
 
 from simulator import Simulator
 
 SENTENCE = "Current real-time import certificate is valid until {}"
 
 
-def test_init_makes_everything_once(keyturn: Home) -> None:
+def test_init_makes_everything_once(keyturn: InstalledKeyturn) -> None:
     """`init` makes folders and key readable by their owner alone; repeated, it changes nothing."""
     first, before = keyturn("init"), keyturn.dump()
     key = keyturn.kek.read_bytes()
@@ -24,7 +24,7 @@ def test_init_makes_everything_once(keyturn: Home) -> None:
     assert "Made" not in second.stdout
 
 
-def test_connection_shows_no_secret(connected: Home, simulator: Simulator) -> None:
+def test_connection_shows_no_secret(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """Of a connection's secrets only whether they are set is shown; in the database they are sealed."""
     known = simulator.credentials
     secrets = (known.private_key_pem, known.api_key, known.openair_client_secret, known.refresh_token)
@@ -42,7 +42,7 @@ def test_connection_shows_no_secret(connected: Home, simulator: Simulator) -> No
     assert ("ES256", True, None) == (told["netsuite"]["assertion_algorithm"], told["automatic"], told["certificate"])
 
 
-def test_edit_changes_only_what_is_given(connected: Home) -> None:
+def test_edit_changes_only_what_is_given(connected: InstalledKeyturn) -> None:
     """`edit` leaves alone what is not given; a bundle without a version is taken out; a secret can come from stdin."""
     before = connected.json("connection", "show", NAME)
     arguments = ("--days", "90", "--bundle", "369637=", "--no-keep-key", "--openair-password-file", "-")
@@ -59,7 +59,7 @@ def test_edit_changes_only_what_is_given(connected: Home) -> None:
     } == after
 
 
-def test_urls_follow_the_account(home: Home, simulator: Simulator) -> None:
+def test_urls_follow_the_account(home: InstalledKeyturn, simulator: Simulator) -> None:
     """URLs that were derived from the account change with it; one that was given stays."""
     home.add(simulator.credentials, account="1234567_SB1", **{"restlet-url": None})
     shown = home.json("connection", "edit", NAME, "--account", "7654321")["netsuite"]
@@ -69,7 +69,7 @@ def test_urls_follow_the_account(home: Home, simulator: Simulator) -> None:
     )
 
 
-def test_rotate(connected: Home, simulator: Simulator) -> None:
+def test_rotate(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """`rotate` carries the rotation to its end, a line a state, and tells the new certificate and its expiry."""
     run = connected("rotate", NAME, "--reason", "first", SUDO_USER="ann")
     rotation = connected.json("rotation", "list")[0]
@@ -87,7 +87,7 @@ def test_rotate(connected: Home, simulator: Simulator) -> None:
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_detached_rotation_is_carried_by_run_due(connected: Home) -> None:
+def test_detached_rotation_is_carried_by_run_due(connected: InstalledKeyturn) -> None:
     """--detach only asks for the rotation; run-due carries it and ends in a summary; then nothing is due."""
     asked = connected("rotate", NAME, "--detach", "-o", "name")
     rotation = asked.stdout.strip()
@@ -97,7 +97,7 @@ def test_detached_rotation_is_carried_by_run_due(connected: Home) -> None:
     assert {"dry_run": True, "due": []} == connected.json("run-due", "--dry-run")
 
 
-def test_run_due_starts_what_is_due(connected: Home) -> None:
+def test_run_due_starts_what_is_due(connected: InstalledKeyturn) -> None:
     """A new connection's set-up is due at once: --dry-run says so and changes nothing, run-due does it."""
     before = connected.dump()
     assert {"dry_run": True, "due": [NAME]} == connected.json("run-due", "--dry-run")
@@ -108,7 +108,7 @@ def test_run_due_starts_what_is_due(connected: Home) -> None:
     assert "Completed" == connected.json("rotation", "list")[0]["state"]
 
 
-def test_run_due_is_not_silent_about_parked_rotations(connected: Home, simulator: Simulator) -> None:
+def test_run_due_is_not_silent_about_parked_rotations(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """A parked rotation keeps run-due at exit code 3 until somebody takes care of it."""
     simulator.netsuite.record.reset("missing")
     first, second = connected("run-due"), connected("run-due")
@@ -116,7 +116,7 @@ def test_run_due_is_not_silent_about_parked_rotations(connected: Home, simulator
     assert "CERTIFICATE_NOT_FOUND" in second.stderr
 
 
-def test_dry_rotate_changes_nothing(connected: Home, simulator: Simulator) -> None:
+def test_dry_rotate_changes_nothing(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """`rotate --dry-run` tells the steps, and neither the database nor either system hears of it."""
     before = connected.dump()
     told = connected.json("rotate", NAME, "--dry-run")
@@ -125,7 +125,7 @@ def test_dry_rotate_changes_nothing(connected: Home, simulator: Simulator) -> No
     assert [] == simulator.history.entries()
 
 
-def test_health(connected: Home) -> None:
+def test_health(connected: InstalledKeyturn) -> None:
     """`health` says the vendor's sentence to the letter, and exits with 3 until all is well."""
     before = connected("health")
     assert 3 == before.returncode
@@ -138,7 +138,7 @@ def test_health(connected: Home) -> None:
     assert 3 == connected("health", NAME, "--within", "400d").returncode
 
 
-def test_needs_rotation(connected: Home) -> None:
+def test_needs_rotation(connected: InstalledKeyturn) -> None:
     """`needs-rotation` answers by exit code: 2 while there is no certificate, 1 when none is due, 0 when one is."""
     assert 2 == connected("needs-rotation", NAME).returncode
     connected("rotate", NAME)
@@ -146,7 +146,7 @@ def test_needs_rotation(connected: Home) -> None:
     assert 0 == connected("needs-rotation", NAME, "--within", "400d").returncode
 
 
-def test_doctor(connected: Home, simulator: Simulator) -> None:
+def test_doctor(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """`doctor` looks at everything, each finding with its fix, and exits with 3 when something is to be mended."""
     assert 0 == connected("doctor").returncode
     simulator.netsuite.record.permissions = set()
@@ -155,11 +155,11 @@ def test_doctor(connected: Home, simulator: Simulator) -> None:
     assert '"ok": false' in run.stdout
 
 
-def test_request_verify(connected: Home, simulator: Simulator) -> None:
+def test_request_verify(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """A real-time import's URL is told to be signed with the current certificate, or with none that is known."""
     connected("rotate", NAME)
-    simulator.imports.send()
-    url = simulator.imports.counts().last_url
+    simulator.import_requests.send()
+    url = simulator.import_requests.counts().last_url
     known = connected("request", "verify", url, "--connection", NAME, "-o", "name")
     unknown = connected("request", "verify", str(url).replace("ns_id=", "ns_id=9"), "--connection", NAME, "-o", "name")
     assert ((0, "current"), (3, "none")) == (
@@ -168,7 +168,7 @@ def test_request_verify(connected: Home, simulator: Simulator) -> None:
     )
 
 
-def test_diagram_lights_the_state(connected: Home) -> None:
+def test_diagram_lights_the_state(connected: InstalledKeyturn) -> None:
     """`diagram` with a rotation lights its state, in Mermaid and SVG; without one it needs no database."""
     rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()
     assert "class Requested lit" in connected("diagram", rotation).stdout
@@ -176,7 +176,7 @@ def test_diagram_lights_the_state(connected: Home) -> None:
     assert connected("diagram", "--format", "markdown", KEYTURN_DATA="/nowhere").stdout.startswith("| from |")
 
 
-def test_rewrap(connected: Home) -> None:
+def test_rewrap(connected: InstalledKeyturn) -> None:
     """After a re-wrap only the new key-encryption key opens the vault; --dry-run changes nothing."""
     new = connected.folder / "new-kek"
     new.touch(mode=0o600)
@@ -190,7 +190,7 @@ def test_rewrap(connected: Home) -> None:
     assert 0 == connected("doctor").returncode
 
 
-def test_options_of_the_simulator_are_complete(simulator: Simulator, home: Home) -> None:
+def test_options_of_the_simulator_are_complete(simulator: Simulator, home: InstalledKeyturn) -> None:
     """Every option that `connection add` is given here is one that it knows."""
     helped = home("connection", "add", "--help").stdout
     options = options_for(simulator.credentials, home.folder / "secrets")

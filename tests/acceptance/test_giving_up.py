@@ -2,13 +2,13 @@
 
 import json
 
-from acceptance.terminal import NAME, Home, error, rotate
-from judge import assert_openair_came_second
+from acceptance.installed_keyturn import NAME, InstalledKeyturn, error, rotate
+from support.request_history import assert_openair_came_second
 
 from simulator import Fault, Simulator
 
 
-def test_parked(connected: Home, simulator: Simulator) -> None:
+def test_parked(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """A rotation that nobody took up yet is stopped on a person's word; explain tells who and why, and what then."""
     rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()
     stopped = connected("rotation", "park", rotation, "--reason", "the wrong one", "-o", "json")
@@ -23,7 +23,7 @@ def test_parked(connected: Home, simulator: Simulator) -> None:
     assert [] == simulator.history.entries()
 
 
-def test_abandoned(connected: Home, simulator: Simulator) -> None:
+def test_abandoned(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """A rotation whose key is spoilt is given up on a person's word, which frees its connection for another."""
     simulator.netsuite.record.reset("missing")
     rotation = error(rotate(connected))["rotation"]
@@ -38,7 +38,7 @@ def test_abandoned(connected: Home, simulator: Simulator) -> None:
     assert (6, "ILLEGAL_MOVE") == (again.returncode, error(again)["code"])
 
 
-def stuck(home: Home, simulator: Simulator) -> str:
+def stuck(home: InstalledKeyturn, simulator: Simulator) -> str:
     """A second rotation, parked between both sides because OpenAir can be read but not saved to; its id."""
     assert 0 == rotate(home).returncode
     simulator.faults.add(Fault("openair.api", "401", action="Modify", times=None))
@@ -47,10 +47,10 @@ def stuck(home: Home, simulator: Simulator) -> str:
     return str(error(parked)["rotation"])
 
 
-def test_restored(connected: Home, simulator: Simulator) -> None:
+def test_restored(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """A rotation that is stuck between both sides is given up on a person's word, and imports are accepted again."""
     rotation = stuck(connected, simulator)
-    assert str(simulator.imports.send()).startswith("Error:")
+    assert str(simulator.import_requests.send()).startswith("Error:")
     assert f"keyturn rotation restore {rotation}" in connected("rotation", "explain", rotation).stdout
     unasked = connected("rotation", "restore", rotation, "-o", "json")
     assert (2, "Repeat the command with --yes.") == (unasked.returncode, error(unasked)["next_action"])
@@ -59,14 +59,14 @@ def test_restored(connected: Home, simulator: Simulator) -> None:
     restored = connected("rotation", "restore", rotation[:20], "--reason", "OpenAir is stuck", "--yes")
     assert (0, "") == (restored.returncode, restored.stderr)
     assert restored.stdout.startswith(f"restored       {rotation}\n")
-    assert ("project=T", 0) == (simulator.imports.send(), connected("health").returncode)
+    assert ("project=T", 0) == (simulator.import_requests.send(), connected("health").returncode)
     assert_openair_came_second(simulator.history.entries())
 
     again = connected("rotation", "restore", rotation, "--yes", "-o", "json")
     assert (6, "ILLEGAL_MOVE", "Nothing was changed.") == (again.returncode, error(again)["code"], error(again)["kept"])
 
 
-def test_an_ending_is_told_everywhere(connected: Home, simulator: Simulator) -> None:
+def test_an_ending_is_told_everywhere(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """list, show, explain, journal and watch tell that a rotation was restored, and nothing is left to do."""
     rotation = stuck(connected, simulator)
     assert 0 == connected("rotation", "restore", rotation, "--yes").returncode
@@ -83,7 +83,7 @@ def test_an_ending_is_told_everywhere(connected: Home, simulator: Simulator) -> 
     assert (1, True) == (watched.returncode, "Restored in" in watched.stdout)
 
 
-def test_an_unfinished_restore_is_finished(connected: Home, simulator: Simulator) -> None:
+def test_an_unfinished_restore_is_finished(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """A restore whose request was lost says that it is not finished; the same command again finishes it."""
     rotation = stuck(connected, simulator)
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))
@@ -96,7 +96,7 @@ def test_an_unfinished_restore_is_finished(connected: Home, simulator: Simulator
     assert 0 == connected("rotation", "restore", rotation, "--yes").returncode
 
 
-def test_adopted(connected: Home, simulator: Simulator) -> None:
+def test_adopted(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """A certificate that somebody else put into both systems is accepted; into one of them only, it is not."""
     assert 0 == rotate(connected).returncode
     record = simulator.netsuite.record
@@ -112,10 +112,10 @@ def test_adopted(connected: Home, simulator: Simulator) -> None:
     adopted = connected("rotation", "adopt", rotation, "--yes", "-o", "json")
     assert (0, "adopted") == (adopted.returncode, json.loads(adopted.stdout)["ending"])
     assert record.fingerprint == connected.json("connection", "show", NAME)["certificate"]["fingerprint"]
-    assert (0, "project=T") == (connected("health").returncode, simulator.imports.send())
+    assert (0, "project=T") == (connected("health").returncode, simulator.import_requests.send())
 
 
-def test_a_certificate_in_use_is_kept(connected: Home, simulator: Simulator) -> None:
+def test_a_certificate_in_use_is_kept(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """The first run parks where the vendor's own certificate is in use; adopted, it stays until it is due."""
     record = simulator.netsuite.record
     record.reset("valid")
@@ -124,8 +124,8 @@ def test_a_certificate_in_use_is_kept(connected: Home, simulator: Simulator) -> 
     parked = connected("run-due", "-o", "json")
     assert (3, "FOREIGN_ROTATION") == (parked.returncode, error(parked)["code"])
     assert "NetSuite signs already" in error(parked)["message"]
-    assert "project=T" == simulator.imports.send()
+    assert "project=T" == simulator.import_requests.send()
     assert 0 == connected("rotation", "adopt", error(parked)["rotation"], "--yes").returncode
     assert (1, 0) == (connected("needs-rotation", NAME).returncode, connected("health").returncode)
     assert 0 == connected("run-due").returncode
-    assert (record.held.pair.fingerprint, "project=T") == (record.fingerprint, simulator.imports.send())
+    assert (record.held.pair.fingerprint, "project=T") == (record.fingerprint, simulator.import_requests.send())

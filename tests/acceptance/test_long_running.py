@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from acceptance.terminal import Home
+from acceptance.installed_keyturn import InstalledKeyturn
 
 from simulator import Fault, Simulator
 
@@ -15,7 +15,7 @@ MOST_MEMORY = 80 * 1024
 """In the kilobytes that /proc counts. Nearly all of it is imported code, most of that SQLAlchemy and cryptography."""
 
 
-def test_worker_starts_what_is_due_and_stops_cleanly(connected: Home, simulator: Simulator) -> None:
+def test_worker_starts_what_is_due_and_stops_cleanly(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """A worker carries the initial set-up unasked; on SIGTERM it finishes the step in hand and exits with 0."""
     simulator.faults.add(Fault("openair.api", "delay", action="Add", seconds=1.0))
     worker = connected.start("worker", "--threads", "1")
@@ -30,7 +30,7 @@ def test_worker_starts_what_is_due_and_stops_cleanly(connected: Home, simulator:
     assert "Completed" == connected.json("rotation", "list")[0]["state"]
 
 
-def test_a_run_now_and_then_stays_with_an_outage(connected: Home, simulator: Simulator) -> None:
+def test_a_run_now_and_then_stays_with_an_outage(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """run-due tries a save again by itself after the five seconds that OpenAir asks for, and says what it waits for."""
     simulator.faults.add(Fault("openair.api", "throttle", action="Add", retry_after=5))
     run = connected("run-due")
@@ -39,7 +39,7 @@ def test_a_run_now_and_then_stays_with_an_outage(connected: Home, simulator: Sim
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
-def test_worker_is_small(home: Home) -> None:
+def test_worker_is_small(home: InstalledKeyturn) -> None:
     """A worker at rest takes less than 80 MB of memory."""
     worker = home.start("worker")
     try:
@@ -59,7 +59,7 @@ def resident(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
-def test_simulator_prints_how_to_connect(home: Home) -> None:
+def test_simulator_prints_how_to_connect(home: InstalledKeyturn) -> None:
     """`keyturn simulator` prints a line that connects to it as it stands; SIGTERM ends it with 0."""
     running = home.start("simulator", "-o", "json")
     try:
@@ -77,7 +77,7 @@ def test_simulator_prints_how_to_connect(home: Home) -> None:
     assert 0 == running.returncode
 
 
-def test_demo(keyturn: Home, tmp_path: Path) -> None:
+def test_demo(keyturn: InstalledKeyturn, tmp_path: Path) -> None:
     """The demo shows both rotations in under 20 seconds, a worker killed in between, and leaves nothing behind."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -96,11 +96,11 @@ def test_demo(keyturn: Home, tmp_path: Path) -> None:
     assert ["No valid certificate available for real-time import", valid, valid] == sentences
 
 
-def test_interrupted_demo_leaves_nothing(keyturn: Home, tmp_path: Path) -> None:
+def test_interrupted_demo_leaves_nothing(keyturn: InstalledKeyturn, tmp_path: Path) -> None:
     """SIGTERM in the middle of the demo ends its workers and removes its folder."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    running = Home(keyturn.folder, {**keyturn.environment, "TMPDIR": str(temporary)}).start("demo")
+    running = InstalledKeyturn(keyturn.folder, {**keyturn.environment, "TMPDIR": str(temporary)}).start("demo")
     assert running.stdout
     while "Requested" not in running.stdout.readline():
         assert running.poll() is None

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from acceptance.terminal import NAME, Home, command
+from acceptance.installed_keyturn import NAME, InstalledKeyturn, command
 
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-7]m|\x1b\[(?:\d+;)*[39][0-7](?:;\d+)*m")
 
 
-def at_terminal(home: Home, *arguments: object, **environment: str) -> str:
+def at_terminal(home: InstalledKeyturn, *arguments: object, **environment: str) -> str:
     """What `keyturn` writes to a terminal of 80 columns."""
     ours, theirs = pty.openpty()
     variables = {**home.environment, "TERM": "xterm-256color", "COLUMNS": "80", **environment}
@@ -32,7 +32,7 @@ def at_terminal(home: Home, *arguments: object, **environment: str) -> str:
     return told.decode()
 
 
-def test_version_answers_at_once(keyturn: Home) -> None:
+def test_version_answers_at_once(keyturn: InstalledKeyturn) -> None:
     """`keyturn --version` takes less than 150 ms, the fastest of five runs on a busy machine."""
     took = []
     for _ in range(5):
@@ -43,21 +43,21 @@ def test_version_answers_at_once(keyturn: Home) -> None:
     assert min(took) < 0.15
 
 
-def test_json_stands_alone_on_stdout(connected: Home) -> None:
+def test_json_stands_alone_on_stdout(connected: InstalledKeyturn) -> None:
     """With -o json stdout is one JSON value, also with --verbose, whose logs go to stderr."""
     run = connected("-v", "rotate", NAME, "-o", "json")
     assert "Completed" == json.loads(run.stdout)["state"]
     assert "rotation moved" in run.stderr
 
 
-def test_watch_writes_an_object_for_each_change(connected: Home) -> None:
+def test_watch_writes_an_object_for_each_change(connected: InstalledKeyturn) -> None:
     """`rotation watch -o json` writes JSON lines, the last of which is the rotation's end."""
     rotation = connected("rotate", NAME, "-o", "name").stdout.strip()
     lines = connected("rotation", "watch", rotation, "-o", "json").stdout.splitlines()
     assert "Completed" == json.loads(lines[-1])["state"]
 
 
-def test_names_are_ready_for_a_pipe(connected: Home) -> None:
+def test_names_are_ready_for_a_pipe(connected: InstalledKeyturn) -> None:
     """-o name prints ids alone, one a line; global options may stand before the command as well."""
     rotation = connected("rotate", NAME, "-o", "name").stdout
     assert rotation == connected("-o", "name", "rotation", "list", "--state", "Completed").stdout
@@ -66,14 +66,14 @@ def test_names_are_ready_for_a_pipe(connected: Home) -> None:
     assert ("", "") == (empty.stdout, empty.stderr)
 
 
-def test_quiet(connected: Home) -> None:
+def test_quiet(connected: InstalledKeyturn) -> None:
     """--quiet leaves results and errors; hints and progress are gone."""
     run = connected("--quiet", "rotate", NAME)
     assert (0, "") == (run.returncode, run.stderr)
     assert run.stdout.startswith("fingerprint ")
 
 
-def test_nobody_reads(home: Home) -> None:
+def test_nobody_reads(home: InstalledKeyturn) -> None:
     """A reader that went away is no error: nothing on stderr, no traceback."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -84,7 +84,7 @@ def test_nobody_reads(home: Home) -> None:
     assert (0, b"") == (run.returncode, run.stderr)
 
 
-def test_a_rotation_outlives_its_reader(connected: Home) -> None:
+def test_a_rotation_outlives_its_reader(connected: InstalledKeyturn) -> None:
     """`rotate` goes on to the end when nobody reads its progress any more."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -94,7 +94,7 @@ def test_a_rotation_outlives_its_reader(connected: Home) -> None:
 
 
 @pytest.mark.parametrize("no_colour", ["", "1"])
-def test_states_tick_at_a_terminal(connected: Home, no_colour: str) -> None:
+def test_states_tick_at_a_terminal(connected: InstalledKeyturn, no_colour: str) -> None:
     """At a terminal each state is ticked off with its time and the skew; NO_COLOR takes the colours away."""
     told = at_terminal(connected, "rotate", NAME, **({"NO_COLOR": no_colour} if no_colour else {}))
     for state in ("Requested", "KeyGenerated", "UploadedToNetSuite", "SavedToOpenAir", "Completed"):
@@ -103,14 +103,14 @@ def test_states_tick_at_a_terminal(connected: Home, no_colour: str) -> None:
     assert (not no_colour) is bool(COLOUR.search(told))
 
 
-def test_a_terminal_without_unicode(connected: Home) -> None:
+def test_a_terminal_without_unicode(connected: InstalledKeyturn) -> None:
     """Where the terminal has no ticks, something else is printed; nothing fails."""
     run = connected("doctor", PYTHONIOENCODING="ascii")
     assert 0 == run.returncode
     assert "? vault: opens" in run.stdout
 
 
-def test_completion(keyturn: Home, tmp_path: Path) -> None:
+def test_completion(keyturn: InstalledKeyturn, tmp_path: Path) -> None:
     """--install-completion writes a script that completes commands and states."""
     home = tmp_path / "user"
     home.mkdir()

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import postgres
 import pytest
-from factories import a_connection
+from support import postgresql as postgres
+from support.factories import a_connection
 
 from persistence.store import Store
 

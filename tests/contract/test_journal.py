@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, next_move
 from sqlalchemy import text
+from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, next_move
 
-from persistence import moves
+from persistence import rotation_writes
 from persistence.journal import ORIGIN, digest
 from persistence.store import Store
 from states.errors import JournalBroken
@@ -76,7 +76,7 @@ def test_no_move_without_its_entry(store: Store, monkeypatch: pytest.MonkeyPatch
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(moves._APPEND, "run", broken)
+        patch.setattr(rotation_writes._APPEND, "run", broken)
         with pytest.raises(RuntimeError, match="power cut"):
             store.advance(claim, next_move(claim.rotation), event="generate_key", detail={})
     assert claim.rotation == store.rotation(an_id(1))
@@ -91,7 +91,7 @@ def test_no_rotation_without_its_request(store: Store, monkeypatch: pytest.Monke
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(moves._APPEND, "run", broken)
+        patch.setattr(rotation_writes._APPEND, "run", broken)
         with pytest.raises(RuntimeError, match="power cut"):
             add(store, a_rotation())
     assert [] == store.rotations()

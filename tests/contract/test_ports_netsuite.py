@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import home
 import pytest
-from factories import a_certificate, key_pem
+from support import environment
+from support.factories import a_certificate, key_pem
 
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.netsuite import NetSuiteAdapter
@@ -35,7 +35,7 @@ class Account:
     """One simulated NetSuite account, with the adapter that speaks to it."""
 
     def __init__(self, simulator: Simulator, **changes: str) -> None:
-        settings = replace(home.netsuite(simulator.credentials), **changes)
+        settings = replace(environment.netsuite(simulator.credentials), **changes)
         key = PrivateKey(simulator.credentials.private_key_pem.encode())
         self.http = Http("NetSuite", settings.restlet_url, answer_within=5.0)
         self.adapter = NetSuiteAdapter(settings, NetSuiteTokens(settings, key, self.http, SystemClock()), self.http)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
-from factories import a_candidate, a_confirmation, a_rotation
+from support.factories import a_candidate, a_confirmation, a_rotation
 
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.openair_auth import SECRET, Grant, OAuthSignIn, PasswordSignIn
@@ -138,7 +138,7 @@ def test_a_save_that_is_not_allowed_changes_nothing(company: Company) -> None:
         company.openair.save(confirmation(), check)
     assert company.openair.read() is None
     company.save(confirmation())
-    assert company.checks >= 1
+    assert company.health >= 1
 
 
 def test_saving_again_is_safe(company: Company) -> None:

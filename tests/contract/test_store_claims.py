@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, claimed
 from sqlalchemy import text
+from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, claimed
 
 from persistence.journal import PUT_OFF
 from persistence.store import Store

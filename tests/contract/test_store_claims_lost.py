@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import NOW, a_connection, an_id, begin, carry, claimed
+from support.factories import NOW, a_connection, an_id, begin, carry, claimed
 
 from persistence.journal import PUT_OFF, TAKEN_OVER
 from persistence.store import Claim, Store

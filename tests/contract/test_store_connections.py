@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import NOW, a_connection, advance_to, begin, carry
+from support.factories import NOW, a_connection, advance_to, begin, carry
 
 from persistence.journal import CONFIRMED_BY_PERSON, PUT_OFF
 from persistence.store import Store

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from factories import NOW, a_connection, a_rotation, an_id, begin, carry
+from support.factories import NOW, a_connection, a_rotation, an_id, begin, carry
 
 from persistence.store import Store
 from states.connection import Connection, Policy

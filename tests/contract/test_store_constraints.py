@@ -6,9 +6,9 @@ from itertools import product
 from typing import Any
 
 import pytest
-from factories import a_connection, a_rotation, add, an_id, begin, carry
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from support.factories import a_connection, a_rotation, add, an_id, begin, carry
 
 from persistence.journal import ABOUT_PARKED, MOVES, NOTES
 from persistence.store import Store

@@ -6,10 +6,10 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import postgres
 import pytest
-from factories import a_connection
-from waiting import until
+from support import postgresql as postgres
+from support.factories import a_connection
+from support.polling import until
 
 from persistence.store import Store
 from states.errors import InvalidSettings, TryLater, Unknown

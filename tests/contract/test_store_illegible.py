@@ -2,11 +2,11 @@
 
 import pytest
 from contract.test_journal import tamper
-from factories import NOW, a_connection, an_id, begin
+from support.factories import NOW, a_connection, an_id, begin
 
 from persistence.store import Store
 from states.errors import JournalBroken
-from states.lifecycle import fail
+from states.machine import fail
 from states.rotation import Rotation
 from states.state import State
 

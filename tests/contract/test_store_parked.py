@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import NOW, a_certificate, a_connection, a_rotation, an_id, begin, carry
+from support.factories import NOW, a_certificate, a_connection, a_rotation, an_id, begin, carry
 
 from persistence.journal import ABANDON, ADOPT, RESTORE, RESTORING
 from persistence.store import Claim, Store
-from states import lifecycle
+from states import machine
 from states.connection import Policy
 from states.errors import IllegalMove, NotFound, Stale
 from states.rotation import Ending, Rotation
@@ -44,7 +44,7 @@ def test_a_parked_rotation_is_held(store: Store) -> None:
     parked = a_parked(store)
     held = store.hold("ada", parked, lease=60)
     assert ("ada", parked) == (held.worker, held.rotation)
-    resumed = lifecycle.resume(parked, LATER)
+    resumed = machine.resume(parked, LATER)
     with pytest.raises(Stale, match="being worked on"):
         store.hold("bob", parked, lease=60)
     with pytest.raises(Stale, match="being worked on"):
@@ -77,7 +77,7 @@ def test_a_hold_that_ran_out_leaves_no_doubt(store: Store) -> None:
         with pytest.raises(Stale):
             do()
     store.renew(held, lease=-1)
-    resumed = store.write(parked, lifecycle.resume(parked, LATER), event=RESUME, actor="ada", detail={})
+    resumed = store.write(parked, machine.resume(parked, LATER), event=RESUME, actor="ada", detail={})
     assert resumed.doubt_since is None
 
 
@@ -85,7 +85,7 @@ def test_what_was_noted_before_outlives_its_holder(store: Store) -> None:
     """A restore that was noted and not finished is in doubt for whoever looks next."""
     parked = a_parked(store)
     held = store.hold("ada", parked, lease=60)
-    held = store.advance(held, lifecycle.restoring(parked, LATER), event=RESTORING, detail={}, lease=60)
+    held = store.advance(held, machine.restoring(parked, LATER), event=RESTORING, detail={}, lease=60)
     store.renew(held, lease=-1)
     found = store.rotation(parked.id)
     assert (held.rotation, LATER, LATER) == (found, found.restoring_since, found.doubt_since)
@@ -126,7 +126,7 @@ def test_a_person_writes_one_rotation(store: Store) -> None:
     )
     assert one.version == other.version
     store.release(store.hold("ada", one, lease=60))
-    store.write(one, lifecycle.resume(one, LATER), event=RESUME, actor="ada", detail={})
+    store.write(one, machine.resume(one, LATER), event=RESUME, actor="ada", detail={})
     assert other == store.rotation(other.id)
     assert store.hold("bob", other, lease=60)
 

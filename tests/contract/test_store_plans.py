@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import NOW, a_connection, a_rotation, add, an_id, begin
 from sqlalchemy import event
+from support.factories import NOW, a_connection, a_rotation, add, an_id, begin
 
 from persistence.store import Store
 from states.state import State

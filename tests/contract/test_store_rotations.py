@@ -5,8 +5,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from factories import NOW, a_certificate, a_connection, a_rotation, add, advance_to, an_id, begin, carry
 from sqlalchemy.exc import IntegrityError
+from support.factories import NOW, a_certificate, a_connection, a_rotation, add, advance_to, an_id, begin, carry
 
 from persistence.journal import ABANDON, UNKNOWN
 from persistence.store import Store

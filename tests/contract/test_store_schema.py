@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from factories import a_certificate, a_connection
 from sqlalchemy import Connection, text
+from support.factories import a_certificate, a_connection
 
-from persistence import models, rows, schema
+from persistence import mapping, models, schema
 from persistence.database import Database
 from persistence.store import Store
 from states.connection import NetSuiteSettings, OpenAirKind, OpenAirSettings
@@ -234,7 +234,7 @@ def test_rows_show_no_secret() -> None:
     """A row's repr has no sealed key, no sealed secret, no wrapped data key."""
     certificate = a_certificate()
     shown = [
-        repr(models.Certificates(**rows.of_certificate(certificate, b"hidden"))),
+        repr(models.Certificates(**mapping.of_certificate(certificate, b"hidden"))),
         repr(models.Secrets(connection="acme", name="token", sealed=b"hidden", version=1)),
         repr(models.DataKeys(id=1, kek_id="kek", wrapped=b"hidden")),
     ]

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from home import connect, keyturn
+from support.environment import connect, keyturn
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from simulator import Simulator
 
 Worker = subprocess.Popen[bytes]
@@ -23,14 +23,14 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[App]:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[Keyturn]:
     with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE="1", KEYTURN_WORKER__POLL="0.05") as running:
         connect(running, simulator.credentials)
         yield running
 
 
 @pytest.fixture
-def worker(app: App) -> Callable[[], AbstractContextManager[Worker]]:
+def worker(app: Keyturn) -> Callable[[], AbstractContextManager[Worker]]:
     """Start `keyturn worker` as a process of its own; it is killed at the end if it still lives."""
     del app  # its settings are in the environment by now
 

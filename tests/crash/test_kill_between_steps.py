@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from subprocess import Popen
 
 import pytest
-from home import NAME
-from judge import assert_openair_came_second, installed, saved
-from waiting import PATIENCE, until
+from support.environment import NAME
+from support.polling import PATIENCE, until
+from support.request_history import assert_openair_came_second, installed, saved
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
 from states import table
 from states.connection import Algorithm, Policy
@@ -71,7 +71,9 @@ def test_every_active_state_is_covered() -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.name)
-def test_killed_worker_is_followed_by_another(app: App, simulator: Simulator, worker: Start, moment: Moment) -> None:
+def test_killed_worker_is_followed_by_another(
+    app: Keyturn, simulator: Simulator, worker: Start, moment: Moment
+) -> None:
     """Completed, one candidate, one upload of it applied, one journal without gaps; OpenAir came second."""
     simulator.faults.add(moment.fault)
     rotation = app.rotations.request(NAME, actor="tester")
@@ -88,7 +90,7 @@ def test_killed_worker_is_followed_by_another(app: App, simulator: Simulator, wo
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_killed_while_the_key_is_made(app: App, simulator: Simulator, worker: Start) -> None:
+def test_killed_while_the_key_is_made(app: Keyturn, simulator: Simulator, worker: Start) -> None:
     """A worker that is killed before its key was stored leaves nothing; the next one makes the only candidate."""
     connection = app.connections.show(NAME)
     app.connections.edit(replace(connection, policy=Policy(algorithm=Algorithm.RSA_4096)), {})
@@ -104,7 +106,7 @@ def test_killed_while_the_key_is_made(app: App, simulator: Simulator, worker: St
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_sigterm_ends_the_worker_within_the_step_in_hand(app: App, simulator: Simulator, worker: Start) -> None:
+def test_sigterm_ends_the_worker_within_the_step_in_hand(app: Keyturn, simulator: Simulator, worker: Start) -> None:
     """SIGTERM lets the step in hand finish and gives the rotation back, so that the next worker starts at once."""
     simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", when="after", seconds=1))
     rotation = app.rotations.request(NAME, actor="tester")
@@ -118,24 +120,24 @@ def test_sigterm_ends_the_worker_within_the_step_in_hand(app: App, simulator: Si
     assert claim.rotation.doubt_since is None
 
 
-def _is_claimed(app: App) -> bool:
+def _is_claimed(app: Keyturn) -> bool:
     with closing(sqlite3.connect(app.settings.data / "keyturn.db")) as database:
         return database.execute("SELECT count(*) FROM rotations WHERE worker IS NOT NULL").fetchone() == (1,)
 
 
-def _finish(app: App, rotation_id: str, worker: Start) -> None:
+def _finish(app: Keyturn, rotation_id: str, worker: Start) -> None:
     with worker() as second:
         until(lambda: app.rotations.show(rotation_id).state is State.COMPLETED)
         second.send_signal(signal.SIGTERM)
         assert second.wait(PATIENCE) == 0
 
 
-def _assert_told(app: App, rotation_id: str) -> None:
+def _assert_told(app: Keyturn, rotation_id: str) -> None:
     entries = app.rotations.journal(rotation_id)
     moves = [entry.event for entry in entries if entry.source is not entry.target]
     assert list(range(1, len(entries) + 1)) == [entry.seq for entry in entries]
     assert ["request", *(edge.trigger for edge in table.FORWARD)] == moves
-    assert app.upkeep.verify_journal() == len(entries)
+    assert app.installation.verify_journal() == len(entries)
 
 
 def _kill(process: Popen[bytes]) -> None:

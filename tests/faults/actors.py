@@ -4,11 +4,11 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from persistence.store import Claim, Store
 from states.errors import KeyturnError
 from states.state import State
-from tests.faults.world import World
+from tests.faults.virtual_time import World
 
 SAVES_WITHIN = timedelta(seconds=60)
 """How long a worker may take from its check to its save: it is assumed not to stand still for longer."""
@@ -33,7 +33,7 @@ def stand(place: str) -> None:
 class Actor:
     """Does one deed at a time in a thread of its own, and stands still before each request and each answer."""
 
-    def __init__(self, name: str, app: App, world: World) -> None:
+    def __init__(self, name: str, app: Keyturn, world: World) -> None:
         self.name = name
         self.app = app
         self.world = world

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.tally import SEED, TALLY
+from tests.faults.summary import SEED, TALLY
 
 
 @pytest.fixture(autouse=True)

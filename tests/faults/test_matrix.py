@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from judge import assert_openair_came_second
+from support.request_history import assert_openair_came_second
 
 from simulator import KINDS, Fault, Pair
 from simulator.faults import ENDPOINTS, When
 from states.rotation import Rotation
 from states.state import State
 from states.table import ACTIVE
-from tests.faults.codes import INVALID_CERTIFICATE, codes
-from tests.faults.person import Person
-from tests.faults.reasons import is_true
-from tests.faults.stage import Call, Stage, name_of, stage
-from tests.faults.tally import TALLY, WHOLE, count_faults
+from tests.faults.advised_operator import Person
+from tests.faults.environment import Call, Stage, name_of, stage
+from tests.faults.error_codes import INVALID_CERTIFICATE, codes
+from tests.faults.park_reasons import is_true
+from tests.faults.summary import TALLY, WHOLE, count_faults
 
 HELD = ("delay", "drip")
 """Faults that hold a client up for real, so that its time-out is short."""
@@ -115,7 +115,7 @@ def _survive(playing: Stage, pair: Pair, person: Person, state: State, fault: Fa
 def test_a_fault_under_a_remedy_is_survived(playing: Stage, verb: str, kind: str) -> None:
     """Whatever call of it a fault strikes: it ends the rotation, or says what to do, and that ends it."""
     prepare = {"restore": _stick, "adopt": _be_overtaken, "abandon": _be_refused}[verb]
-    remedy: Callable[..., Rotation] = getattr(playing.app.remedies, verb)
+    remedy: Callable[..., Rotation] = getattr(playing.app.recovery, verb)
     pair, person = playing.case(rotated=True)
     parked = prepare(playing, pair)
     calls = playing.calls(lambda: remedy(parked.id, actor="ada"))
@@ -179,7 +179,7 @@ def _end(playing: Stage, pair: Pair, person: Person, fault: Fault) -> None:
     TALLY["cases"] += 1
     TALLY.update(f"advised and done: {re.sub('[0-9A-Z]{26}', 'ID', deed)}" for deed in person.done)
     count_faults(history)
-    assert "project=T" == playing.simulator.imports.send(pair.netsuite.account)
+    assert "project=T" == playing.simulator.import_requests.send(pair.netsuite.account)
     assert pair.netsuite.record.fingerprint == pair.openair.settings.fingerprint
     assert_openair_came_second(history)
-    app.upkeep.verify_journal()
+    app.installation.verify_journal()

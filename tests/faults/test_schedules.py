@@ -5,21 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from home import keyturn
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
+from support.environment import keyturn
 
-from orchestrator import patience
+from orchestrator import retry
 from orchestrator.adapters import http
 from persistence.journal import TAKEN_OVER
 from simulator import Simulator
 from states.state import State
-from tests.faults import wire
+from tests.faults import direct_transport
 from tests.faults.actors import stand
-from tests.faults.deeds import NAMES
-from tests.faults.schedule import LEASE, Schedule
-from tests.faults.tally import SEED, WHOLE
-from tests.faults.world import World
+from tests.faults.random_schedule import LEASE, Schedule
+from tests.faults.schedule_actions import NAMES
+from tests.faults.summary import SEED, WHOLE
+from tests.faults.virtual_time import World
 
 PARTS = 8
 """So many parts, each with a seed of its own, so that they can be shared out."""
@@ -32,8 +32,8 @@ LEAST_PLACES = 16
 @pytest.fixture
 def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Schedule]:
     """Schedules with files of their own, in which nobody is very patient."""
-    for step, usual in patience.TABLE.items():
-        monkeypatch.setitem(patience.TABLE, step, replace(usual, attempts=2, most_put_offs=2))
+    for step, usual in retry.TABLE.items():
+        monkeypatch.setitem(retry.TABLE, step, replace(usual, attempts=2, most_put_offs=2))
     with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE="600") as app:
         made = app.settings
     empty = (made.data / "keyturn.db").rename(tmp_path / "empty.db")
@@ -43,7 +43,7 @@ def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Schedule]:
         template = empty
 
         def wire(self, simulator: Simulator, world: World) -> None:
-            monkeypatch.setattr(http, "session", wire.session(simulator, world, stand))
+            monkeypatch.setattr(http, "session", direct_transport.session(simulator, world, stand))
 
     return Batch
 

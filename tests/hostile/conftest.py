@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from home import connect, keyturn
-from hostile.stage import Worker, a_worker
+from hostile.hostile_worker import Worker, a_worker
+from support.environment import connect, keyturn
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from simulator import Simulator
 
 BY_HAND: dict[str, Any] = {"bundles": {}}
@@ -25,14 +25,14 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[App]:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[Keyturn]:
     with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE="1", KEYTURN_WORKER__POLL="0.1") as running:
         connect(running, simulator.credentials, **BY_HAND)
         yield running
 
 
 @pytest.fixture
-def several(app: App, simulator: Simulator) -> App:
+def several(app: Keyturn, simulator: Simulator) -> Keyturn:
     """The same, with two connections more."""
     for name, pair in list(zip(NAMES, simulator.pairs.values(), strict=True))[1:]:
         connect(app, pair.credentials, name, **BY_HAND)
@@ -40,7 +40,7 @@ def several(app: App, simulator: Simulator) -> App:
 
 
 @pytest.fixture
-def worker(app: App, tmp_path: Path) -> Callable[..., AbstractContextManager[Worker]]:
+def worker(app: Keyturn, tmp_path: Path) -> Callable[..., AbstractContextManager[Worker]]:
     """Start a worker for that Keyturn."""
     del app  # its settings are in the environment by now
     return partial(a_worker, tmp_path)

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from home import ImpatientClock, connect, keyturn
-from hostile.stage import Worker, completed_once
-from waiting import until
+from hostile.hostile_worker import Worker, completed_once
+from support.environment import ImpatientClock, connect, keyturn
+from support.polling import until
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
 from states.rotation import HOLD_OFF, Rotation
 from states.state import State
@@ -36,14 +36,14 @@ def clock() -> WrongClock:
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator, clock: WrongClock) -> Iterator[App]:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator, clock: WrongClock) -> Iterator[Keyturn]:
     with keyturn(tmp_path, monkeypatch) as running:
         running.clock = clock
         connect(running, simulator.credentials, bundles={})
         yield running
 
 
-def carry(app: App, rotation: Rotation, *, worker: str = "tester") -> Rotation:
+def carry(app: Keyturn, rotation: Rotation, *, worker: str = "tester") -> Rotation:
     """Carry the rotation as far as it goes now."""
     claim = app.store.claim(worker, lease=15, now=app.clock.now(), rotation_id=rotation.id)
     assert claim, "there was nothing to claim"
@@ -51,7 +51,7 @@ def carry(app: App, rotation: Rotation, *, worker: str = "tester") -> Rotation:
         return engine.run(claim)
 
 
-def uploaded(app: App, simulator: Simulator) -> Rotation:
+def uploaded(app: Keyturn, simulator: Simulator) -> Rotation:
     """A rotation that is put off between both sides."""
     simulator.faults.add(Fault("openair.api", "503", action="Add", when="before", times=None, retry_after=60))
     rotation = carry(app, app.rotations.request("acme", actor="tester"))
@@ -69,7 +69,7 @@ UPDATE rotations SET
 """
 
 
-def clock_was_ahead(app: App, by: timedelta = timedelta(days=3)) -> None:
+def clock_was_ahead(app: Keyturn, by: timedelta = timedelta(days=3)) -> None:
     """Let whatever was told of rotations be as if this machine's clock had been ahead until now."""
     with closing(sqlite3.connect(app.settings.data / "keyturn.db")) as database:
         database.execute(AHEAD, {"by": f"{by.total_seconds()} seconds"})
@@ -81,7 +81,7 @@ def failure(rotation: Rotation) -> tuple[str, str]:
     return rotation.failure.code, rotation.failure.next_action
 
 
-def test_the_clock_jumps_forward_between_both_sides(app: App, simulator: Simulator, clock: WrongClock) -> None:
+def test_the_clock_jumps_forward_between_both_sides(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
     """Three days ahead, NetSuite accepts no sign-in: parked, and told to look at the clock; once right, completed."""
     rotation = uploaded(app, simulator)
     clock.off = timedelta(days=3)
@@ -92,7 +92,7 @@ def test_the_clock_jumps_forward_between_both_sides(app: App, simulator: Simulat
     completed_once(app, simulator, rotation)
 
 
-def test_the_clock_was_ahead_when_a_rotation_was_put_off(app: App, simulator: Simulator, clock: WrongClock) -> None:
+def test_the_clock_was_ahead_when_a_rotation_was_put_off(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
     """Once right, the rotation would wait for three days: the next pass brings it back, and it is completed."""
     rotation = uploaded(app, simulator)
     clock_was_ahead(app)
@@ -105,7 +105,7 @@ def test_the_clock_was_ahead_when_a_rotation_was_put_off(app: App, simulator: Si
 
 @pytest.mark.parametrize("ahead", [timedelta(days=3), timedelta(minutes=90)], ids=["days", "minutes"])
 def test_a_worker_is_killed_while_the_clock_is_ahead(
-    app: App, simulator: Simulator, worker: Callable[..., AbstractContextManager[Worker]], ahead: timedelta
+    app: Keyturn, simulator: Simulator, worker: Callable[..., AbstractContextManager[Worker]], ahead: timedelta
 ) -> None:
     """Between both sides, and the clock is set right: the next worker says so, takes over at once, and completes it."""
     simulator.faults.add(Fault("openair.api", "delay", action="Add", when="before", seconds=60))
@@ -122,14 +122,14 @@ def test_a_worker_is_killed_while_the_clock_is_ahead(
         assert 0 == running.stop()
 
 
-def test_what_is_put_off_by_hours_is_left_alone(app: App, simulator: Simulator, clock: WrongClock) -> None:
+def test_what_is_put_off_by_hours_is_left_alone(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
     """A wait that Keyturn itself decided on is no sign of a wrong clock."""
     rotation = uploaded(app, simulator)
     app.schedule.start_due(actor="tester")
     assert rotation.available_at == app.rotations.show(rotation.id).available_at > clock.now()
 
 
-def test_a_lease_of_days(app: App, simulator: Simulator) -> None:
+def test_a_lease_of_days(app: Keyturn, simulator: Simulator) -> None:
     """The database's clock was ahead when a worker died: nobody waits for its lease, and there is a doubt."""
     rotation = app.rotations.request("acme", actor="tester")
     assert app.store.claim("lost", lease=3 * 86400, now=app.clock.now())
@@ -140,7 +140,7 @@ def test_a_lease_of_days(app: App, simulator: Simulator) -> None:
     assert "taken_over" in [entry.event for entry in app.rotations.journal(rotation.id)]
 
 
-def test_a_certificate_made_by_a_wrong_clock(app: App, simulator: Simulator, clock: WrongClock) -> None:
+def test_a_certificate_made_by_a_wrong_clock(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
     """Not valid yet, it is never installed: parked, given up as advised, and the next one is completed."""
     clock.off = timedelta(days=3)
     rotation = app.rotations.request("acme", actor="tester")
@@ -149,13 +149,13 @@ def test_a_certificate_made_by_a_wrong_clock(app: App, simulator: Simulator, clo
     code, advice = failure(carry(app, app.rotations.resume(rotation.id, actor="tester")))
     assert ("NOT_VALID_NOW", True) == (code, "keyturn rotation abandon ID" in advice)
     assert [] == simulator.history.effects("installed")
-    app.remedies.abandon(rotation.id, actor="tester")
+    app.recovery.abandon(rotation.id, actor="tester")
     after = app.rotations.request("acme", actor="tester")
     carry(app, after)
     completed_once(app, simulator, after)
 
 
-def test_netsuite_is_minutes_ahead(app: App, simulator: Simulator) -> None:
+def test_netsuite_is_minutes_ahead(app: Keyturn, simulator: Simulator) -> None:
     """NetSuite refuses an install whose deadline has passed by its clock: put off, and told to set the clock."""
     simulator.clock.offset = timedelta(minutes=4)
     rotation = carry(app, app.rotations.request("acme", actor="tester"))
@@ -169,7 +169,7 @@ def test_netsuite_is_minutes_ahead(app: App, simulator: Simulator) -> None:
     completed_later(app, simulator, rotation)
 
 
-def test_netsuite_is_minutes_behind(app: App, simulator: Simulator) -> None:
+def test_netsuite_is_minutes_behind(app: Keyturn, simulator: Simulator) -> None:
     """NetSuite takes no assertion from the future: parked, and told to look at the clock; once right, completed."""
     simulator.clock.offset = timedelta(minutes=-4)
     rotation = carry(app, app.rotations.request("acme", actor="tester"))
@@ -180,7 +180,7 @@ def test_netsuite_is_minutes_behind(app: App, simulator: Simulator) -> None:
     completed_once(app, simulator, rotation)
 
 
-def test_two_workers_whose_clocks_are_minutes_apart(app: App, simulator: Simulator, clock: WrongClock) -> None:
+def test_two_workers_whose_clocks_are_minutes_apart(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
     """What a worker that is ahead leaves, another takes up as many minutes later; nobody does anything twice."""
     clock.off = timedelta(minutes=1)
     rotation = uploaded(app, simulator)
@@ -189,7 +189,7 @@ def test_two_workers_whose_clocks_are_minutes_apart(app: App, simulator: Simulat
     completed_later(app, simulator, rotation)
 
 
-def completed_later(app: App, simulator: Simulator, rotation: Rotation) -> None:
+def completed_later(app: Keyturn, simulator: Simulator, rotation: Rotation) -> None:
     """Carry the rotation on when it is available, by whatever clock."""
     claim = app.store.claim("other", lease=15, now=rotation.available_at, rotation_id=rotation.id)
     assert claim

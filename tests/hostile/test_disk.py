@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from acceptance.terminal import command
-from home import connect, keyturn
-from hostile.stage import Worker, a_worker, completed_once, error_of
+from acceptance.installed_keyturn import command
+from hostile.hostile_worker import Worker, a_worker, completed_once, error_of
+from support.environment import connect, keyturn
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
 from states.rotation import Rotation
 
@@ -22,7 +22,7 @@ NO_ROOM = 16 * 1024
 """Bytes that a file may have. The log stays below, the database is beyond."""
 
 
-def begin(app: App, simulator: Simulator) -> Rotation:
+def begin(app: Keyturn, simulator: Simulator) -> Rotation:
     """A rotation whose upload will be done at once, but answered late."""
     simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", when="after", seconds=2))
     return app.rotations.request("acme", actor="tester")
@@ -32,7 +32,7 @@ def uploaded(simulator: Simulator) -> None:
     simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=60)
 
 
-def test_no_room_for_what_was_just_uploaded(app: App, simulator: Simulator, worker: Start) -> None:
+def test_no_room_for_what_was_just_uploaded(app: Keyturn, simulator: Simulator, worker: Start) -> None:
     """The move after the upload cannot be stored: the worker says so and lives; when there is room, it goes on."""
     rotation = begin(app, simulator)
     with worker() as running:
@@ -47,7 +47,7 @@ def test_no_room_for_what_was_just_uploaded(app: App, simulator: Simulator, work
     assert not running.tracebacks
 
 
-def test_a_database_that_is_moved_away_and_back(app: App, simulator: Simulator, worker: Start) -> None:
+def test_a_database_that_is_moved_away_and_back(app: Keyturn, simulator: Simulator, worker: Start) -> None:
     """The worker writes nothing where nobody would look for it: it says that the file is gone, and goes on after."""
     rotation = begin(app, simulator)
     folder, away = app.settings.data, app.settings.data.with_name("away")
@@ -63,7 +63,7 @@ def test_a_database_that_is_moved_away_and_back(app: App, simulator: Simulator, 
     assert not running.tracebacks
 
 
-def test_a_database_that_was_restored_under_a_worker(app: App, simulator: Simulator, worker: Start) -> None:
+def test_a_database_that_was_restored_under_a_worker(app: Keyturn, simulator: Simulator, worker: Start) -> None:
     """Once another file is in its place, the worker works on that one, and settles there what it had just sent."""
     rotation = begin(app, simulator)
     file = app.settings.data / "keyturn.db"
@@ -81,7 +81,7 @@ def test_a_database_that_was_restored_under_a_worker(app: App, simulator: Simula
 
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[App]:
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[Keyturn]:
     """A Keyturn whose data are on a file system of their own, of one megabyte."""
     data = tmp_path / "data"
     data.mkdir()
@@ -121,7 +121,7 @@ def refused(*arguments: str) -> tuple[str, int, str]:
 
 
 @pytest.mark.root
-def test_a_full_disk(small: App, simulator: Simulator, tmp_path: Path) -> None:
+def test_a_full_disk(small: Keyturn, simulator: Simulator, tmp_path: Path) -> None:
     """A COMMIT for which there is no room did nothing, and is told so; when there is room again, all goes on."""
     rotation = begin(small, simulator)
     with a_worker(tmp_path) as running:
@@ -137,7 +137,7 @@ def test_a_full_disk(small: App, simulator: Simulator, tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_a_read_only_file_system(small: App, simulator: Simulator, tmp_path: Path) -> None:
+def test_a_read_only_file_system(small: Keyturn, simulator: Simulator, tmp_path: Path) -> None:
     """Where it may not write, a worker does not start, with a code for trouble that passes; when it may, it does."""
     rotation = small.rotations.request("acme", actor="tester")
     small.close()
@@ -151,7 +151,7 @@ def test_a_read_only_file_system(small: App, simulator: Simulator, tmp_path: Pat
 
 
 @pytest.mark.root
-def test_a_lost_mount(small: App, simulator: Simulator, tmp_path: Path) -> None:
+def test_a_lost_mount(small: Keyturn, simulator: Simulator, tmp_path: Path) -> None:
     """A file system that goes away under the worker and comes back: nothing is written beside it meanwhile."""
     rotation = begin(small, simulator)
     data = small.settings.data

@@ -4,10 +4,10 @@ import gc
 from dataclasses import replace
 
 from orchestrator.adapters.http import Http
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 
 
-def test_a_connection_that_changes_leaves_nothing_behind(app: App) -> None:
+def test_a_connection_that_changes_leaves_nothing_behind(app: Keyturn) -> None:
     """However often it is edited, there are adapters for the connection as it stands, and no others."""
 
     def adapters() -> int:

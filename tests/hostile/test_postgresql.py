@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-import postgres
 import psycopg
 import pytest
-from acceptance.terminal import command
-from home import connect, keyturn
-from hostile.stage import a_worker, completed_once, error_of
+from acceptance.installed_keyturn import command
+from hostile.hostile_worker import a_worker, completed_once, error_of
+from support import postgresql as postgres
+from support.environment import connect, keyturn
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
 
 pytestmark = pytest.mark.postgresql
@@ -26,7 +26,7 @@ def server() -> Iterator[Path]:
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator, server: Path) -> Iterator[App]:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator, server: Path) -> Iterator[Keyturn]:
     url = postgres.new_database(server)
     settings = {"KEYTURN_STORE__URL": url, "KEYTURN_WORKER__LEASE": "1", "KEYTURN_WORKER__POLL": "0.1"}
     with keyturn(tmp_path, monkeypatch, **settings) as running:
@@ -82,7 +82,9 @@ def read_only(server: Path) -> Iterator[None]:
             change("RESET default_transaction_read_only")
 
 
-def test_a_server_that_goes_away_and_comes_back(app: App, simulator: Simulator, server: Path, tmp_path: Path) -> None:
+def test_a_server_that_goes_away_and_comes_back(
+    app: Keyturn, simulator: Simulator, server: Path, tmp_path: Path
+) -> None:
     """The upload's move cannot be stored: the worker says so and lives; commands exit with 7; then all goes on."""
     simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", when="after", seconds=2))
     rotation = app.rotations.request("acme", actor="tester")
@@ -101,7 +103,7 @@ def test_a_server_that_goes_away_and_comes_back(app: App, simulator: Simulator, 
 
 @pytest.mark.parametrize("made_so", [standby, read_only])
 def test_a_server_that_becomes_read_only(
-    app: App,
+    app: Keyturn,
     simulator: Simulator,
     server: Path,
     tmp_path: Path,

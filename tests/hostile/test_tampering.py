@@ -7,11 +7,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 
 import pytest
-from acceptance.terminal import command
-from hostile.stage import Worker
-from waiting import until
+from acceptance.installed_keyturn import command
+from hostile.hostile_worker import Worker
+from support.polling import until
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
 from states.state import State
 
@@ -20,7 +20,7 @@ Start = Callable[..., AbstractContextManager[Worker]]
 
 @pytest.mark.parametrize("changed", ["signature = 'Zm9yZ2Vk'", "policy = '{}'", "skew_from = 'nonsense'"])
 def test_one_forged_rotation_does_not_stop_the_others(
-    several: App, simulator: Simulator, worker: Start, changed: str
+    several: Keyturn, simulator: Simulator, worker: Start, changed: str
 ) -> None:
     """It comes first, in UploadedToNetSuite, is parked as JOURNAL_BROKEN, and everybody else's is completed."""
     rotation = several.rotations.request("acme", actor="tester")

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from home import NAME, connect, keyturn
-from integration.carrying import Carry, Rotate
-from integration.every_state import Stage
+from integration.fixture_types import Carry, Rotate
+from integration.reachable_states import Stage
+from support.environment import NAME, connect, keyturn
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from persistence.store import Store
 from simulator import Simulator
 from states.rotation import Rotation
@@ -21,14 +21,14 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[App]:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[Keyturn]:
     with keyturn(tmp_path, monkeypatch) as running:
         connect(running, simulator.credentials)
         yield running
 
 
 @pytest.fixture
-def rotate(app: App) -> Rotate:
+def rotate(app: Keyturn) -> Rotate:
     """Rotate the connection in this process, as far as it goes."""
 
     def run() -> Rotation:
@@ -41,7 +41,7 @@ def rotate(app: App) -> Rotate:
 
 
 @pytest.fixture
-def carry(app: App) -> Carry:
+def carry(app: Keyturn) -> Carry:
     """Carry a rotation on in this process, as far as it goes."""
 
     def run(rotation: Rotation) -> Rotation:

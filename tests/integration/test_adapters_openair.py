@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from factories import a_candidate, a_confirmation, a_rotation, at_will
+from support.factories import a_candidate, a_confirmation, a_rotation, at_will
 
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.openair_auth import PasswordSignIn

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-import home
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from support import environment
 
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.netsuite import NetSuiteAdapter
@@ -50,7 +50,7 @@ class MemorySecrets:
 
 def netsuite(simulator: Simulator, algorithm: str, http: Http) -> NetSuiteAdapter:
     known = simulator.credentials
-    settings = replace(home.netsuite(known), assertion_algorithm=algorithm)
+    settings = replace(environment.netsuite(known), assertion_algorithm=algorithm)
     key = PrivateKey(known.private_key_pem.encode())
     return NetSuiteAdapter(settings, NetSuiteTokens(settings, key, http, SystemClock()), http)
 
@@ -81,7 +81,7 @@ def test_assertions_are_accepted(
 def test_assertion_by_another_key_is_refused() -> None:
     """The stand-in really verifies: a key that NetSuite does not know is refused."""
     with Simulator() as simulator:
-        settings = home.netsuite(simulator.credentials)
+        settings = environment.netsuite(simulator.credentials)
         other = ec.generate_private_key(ec.SECP256R1())
         pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         http = Http("NetSuite", simulator.netsuite_url)

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from home import NAME, connect, keyturn, netsuite, secrets
-from integration.carrying import Carry, Rotate
+from integration.fixture_types import Carry, Rotate
+from support.environment import NAME, connect, keyturn, netsuite, secrets
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Pair, Simulator
 from states.connection import Connection
 from states.errors import RotationOpen
@@ -39,13 +39,13 @@ def elsewhere(simulator: Simulator) -> Pair:
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Pair) -> Iterator[App]:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Pair) -> Iterator[Keyturn]:
     with keyturn(tmp_path, monkeypatch) as running:
         connect(running, here.credentials)
         yield running
 
 
-def move(app: App, to: Pair, *, account: bool) -> Connection:
+def move(app: Keyturn, to: Pair, *, account: bool) -> Connection:
     """Point the connection to another company, and to the account beside it."""
     before, known = app.connections.show(NAME), to.credentials
     company = replace(
@@ -69,7 +69,7 @@ def between(simulator: Simulator, rotate: Rotate, fault: Fault) -> Rotation:
 
 @pytest.mark.parametrize("account", [False, True])
 def test_a_rotation_ends_where_it_began(
-    app: App, simulator: Simulator, here: Pair, elsewhere: Pair, rotate: Rotate, carry: Carry, *, account: bool
+    app: Keyturn, simulator: Simulator, here: Pair, elsewhere: Pair, rotate: Rotate, carry: Carry, *, account: bool
 ) -> None:
     """Between the two sides the connection goes nowhere else; the rotation goes on and imports are accepted again. The
     other account and company are left alone.
@@ -81,12 +81,12 @@ def test_a_rotation_ends_where_it_began(
     assert before == app.connections.show(NAME)
     simulator.faults.clear()
     assert State.COMPLETED is carry(rotation).state
-    assert "project=T" == simulator.imports.send(here.netsuite.account)
+    assert "project=T" == simulator.import_requests.send(here.netsuite.account)
     assert record == elsewhere.netsuite.record.fingerprint
 
 
 def test_a_sign_in_is_mended_in_the_middle_of_an_outage(
-    app: App, simulator: Simulator, here: Pair, rotate: Rotate, carry: Carry
+    app: Keyturn, simulator: Simulator, here: Pair, rotate: Rotate, carry: Carry
 ) -> None:
     """Secrets and user change while the rotation is under way."""
     rotation = between(simulator, rotate, BUSY)
@@ -95,11 +95,11 @@ def test_a_sign_in_is_mended_in_the_middle_of_an_outage(
     app.connections.edit(replace(before, openair=by_password), secrets(known))
     simulator.faults.clear()
     assert State.COMPLETED is carry(rotation).state
-    assert "project=T" == simulator.imports.send(here.netsuite.account)
+    assert "project=T" == simulator.import_requests.send(here.netsuite.account)
 
 
 def test_an_address_is_corrected_in_the_middle_of_an_outage(
-    app: App, simulator: Simulator, here: Pair, rotate: Rotate, carry: Carry
+    app: Keyturn, simulator: Simulator, here: Pair, rotate: Rotate, carry: Carry
 ) -> None:
     """Of a parked rotation: the company answers at another address now, and the rotation completes there."""
     rotation = between(simulator, rotate, NO_SAVE)
@@ -109,10 +109,10 @@ def test_an_address_is_corrected_in_the_middle_of_an_outage(
     app.connections.edit(replace(before, openair=replace(before.openair, url=url)), {})
     simulator.faults.clear()
     assert State.COMPLETED is carry(app.rotations.resume(rotation.id, actor="ada")).state
-    assert "project=T" == simulator.imports.send(here.netsuite.account)
+    assert "project=T" == simulator.import_requests.send(here.netsuite.account)
 
 
-def test_what_another_account_holds_is_not_replaced(app: App, elsewhere: Pair, rotate: Rotate) -> None:
+def test_what_another_account_holds_is_not_replaced(app: Keyturn, elsewhere: Pair, rotate: Rotate) -> None:
     """A connection that was moved between two rotations: the next one finds a certificate that Keyturn did not put
     there, replaces nothing, and leaves the choice to a person.
     """
@@ -125,7 +125,7 @@ def test_what_another_account_holds_is_not_replaced(app: App, elsewhere: Pair, r
     assert ("FOREIGN_ROTATION", record) == (parked.failure.code, elsewhere.netsuite.record.fingerprint)
 
 
-def test_moved_before_anything_was_sent(app: App, elsewhere: Pair, rotate: Rotate, carry: Carry) -> None:
+def test_moved_before_anything_was_sent(app: Keyturn, elsewhere: Pair, rotate: Rotate, carry: Carry) -> None:
     """So is it with a rotation that was requested for the account before: it looks at the new one first."""
     assert State.COMPLETED is rotate().state
     elsewhere.netsuite.record.reset("foreign")
@@ -137,10 +137,10 @@ def test_moved_before_anything_was_sent(app: App, elsewhere: Pair, rotate: Rotat
     assert ("FOREIGN_ROTATION", record) == (parked.failure.code, elsewhere.netsuite.record.fingerprint)
 
 
-def test_a_moved_connection_is_not_well(app: App, elsewhere: Pair, rotate: Rotate) -> None:
+def test_a_moved_connection_is_not_well(app: Keyturn, elsewhere: Pair, rotate: Rotate) -> None:
     """Until it has a certificate there, the health check says that there is none, and what to run."""
     assert State.COMPLETED is rotate().state
     move(app, elsewhere, account=True)
-    found = app.checks.health(NAME)
+    found = app.health.health(NAME)
     assert found.valid_until is None
     assert f"Run `keyturn rotate {NAME}`." in [problem.next_action for problem in found.problems]

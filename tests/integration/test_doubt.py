@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from xml.etree.ElementTree import Element
 
 import pytest
-from home import NAME
-from integration.away import lose_evidence
-from integration.carrying import Carry, Rotate
-from judge import installed, saved
+from integration.database_outage import lose_evidence
+from integration.fixture_types import Carry, Rotate
+from support.environment import NAME
+from support.request_history import installed, saved
 
 from orchestrator.adapters.openair_xml import OpenAirXml
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from orchestrator.engine import Engine
-from orchestrator.heart import Heart
+from orchestrator.leases import LeaseRenewer
 from persistence.journal import UNKNOWN, Entry
 from simulator import Fault, Simulator
 from states.errors import Stale
@@ -22,7 +22,7 @@ from states.rotation import HOLD_OFF, Confirmation
 from states.state import State
 
 
-def test_a_lost_install_is_told_with_its_evidence(app: App, simulator: Simulator, rotate: Rotate) -> None:
+def test_a_lost_install_is_told_with_its_evidence(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
     """What was sent, which certificate, why its outcome is unknown, until when it may land; and how it was settled."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
     done = rotate()
@@ -37,10 +37,10 @@ def test_a_lost_install_is_told_with_its_evidence(app: App, simulator: Simulator
     assert datetime.fromisoformat(str(lost.detail["began"])) <= lost.at
     assert "NetSuite signed with the candidate." in _looks(told["upload_to_netsuite"])
     assert "looks" not in told["save_to_openair"].detail
-    app.upkeep.verify_journal()
+    app.installation.verify_journal()
 
 
-def test_a_lost_save_is_told_with_its_evidence(app: App, simulator: Simulator, rotate: Rotate) -> None:
+def test_a_lost_save_is_told_with_its_evidence(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
     """It did not land at all: two looks say so, it is sent again, and the move tells what was seen then."""
     simulator.faults.add(Fault("openair.api", "reset", action="Add", when="before"))
     done = rotate()
@@ -52,7 +52,7 @@ def test_a_lost_save_is_told_with_its_evidence(app: App, simulator: Simulator, r
 
 
 def test_an_add_that_lands_late_lands_beside_another(
-    app: App, simulator: Simulator, rotate: Rotate, carry: Carry
+    app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
 ) -> None:
     """The first Add lands after the second: OpenAir has two Preferences then, and both are kept up."""
     late: list[Callable[[], None]] = []
@@ -62,13 +62,13 @@ def test_an_add_that_lands_late_lands_beside_another(
     late.pop()()
     following = carry(app.rotations.request(NAME, actor="tester"))
     assert [State.COMPLETED] * 2 == [done.state, following.state]
-    assert ((), 2) == (app.checks.health(NAME).problems, len(simulator.openair.settings.preferences()))
+    assert ((), 2) == (app.health.health(NAME).problems, len(simulator.openair.settings.preferences()))
     assert following.candidate
     held = {preference.setting for preference in simulator.openair.settings.preferences()}
     assert {following.candidate.certificate.pem} == held
 
 
-def test_nothing_is_in_flight_where_all_was_answered(app: App, rotate: Rotate) -> None:
+def test_nothing_is_in_flight_where_all_was_answered(app: Keyturn, rotate: Rotate) -> None:
     """A rotation that goes well leaves no doubt, no evidence of one, and its successor begins at once."""
     done = rotate()
     assert (None, None) == (done.doubt_since, done.in_flight_until)
@@ -76,7 +76,7 @@ def test_nothing_is_in_flight_where_all_was_answered(app: App, rotate: Rotate) -
     assert app.rotations.request_for("test", NAME, actor="tester", lease=15)[1]
 
 
-def test_the_next_rotation_is_held_off(app: App, simulator: Simulator, rotate: Rotate) -> None:
+def test_the_next_rotation_is_held_off(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
     """After a lost answer it is asked for, but does not begin before what is in flight can no longer land."""
     simulator.faults.add(Fault("openair.api", "reset", action="Add", when="after"))
     done = rotate()
@@ -87,7 +87,7 @@ def test_the_next_rotation_is_held_off(app: App, simulator: Simulator, rotate: R
     assert done.id in asked.waiting_for
 
 
-def test_who_was_taken_over_writes_no_more(app: App, simulator: Simulator) -> None:
+def test_who_was_taken_over_writes_no_more(app: Keyturn, simulator: Simulator) -> None:
     """A worker that stood still while another took its rotation over sends nothing once it wakes."""
     asked, claim = app.rotations.request_for("slow", NAME, actor="tester", lease=15)
     assert claim
@@ -105,15 +105,15 @@ def test_who_was_taken_over_writes_no_more(app: App, simulator: Simulator) -> No
         def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
             ports.openair.save(confirmation, check)
 
-    with Heart(app.store, lease=15) as heart:
-        engine = Engine(app.store, lambda _: replace(ports, openair=Slow()), heart, app.clock)  # type: ignore[arg-type]
+    with LeaseRenewer(app.store, lease=15) as leases:
+        engine = Engine(app.store, lambda _: replace(ports, openair=Slow()), leases, app.clock)  # type: ignore[arg-type]
         with pytest.raises(Stale):
             engine.run(claim)
     assert ([], []) == (installed(simulator.history.entries()), saved(simulator.history.entries()))
 
 
 def test_who_was_taken_over_while_openair_was_read_saves_no_more(
-    app: App, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    app: Keyturn, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is asked of OpenAir before a save may take minutes: the rotation is asked for after it, not before."""
     asked, claim = app.rotations.request_for("slow", NAME, actor="tester", lease=15)
@@ -136,7 +136,7 @@ def test_who_was_taken_over_while_openair_was_read_saves_no_more(
 
 
 def test_a_loss_that_cannot_be_stored_ends_the_turn(
-    app: App, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    app: Keyturn, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database is away when an answer is lost: the rotation is let go as it is, and the next worker is in doubt."""
     asked, claim = app.rotations.request_for("first", NAME, actor="tester", lease=15)
@@ -155,7 +155,7 @@ def test_a_loss_that_cannot_be_stored_ends_the_turn(
     assert (State.COMPLETED, [done.candidate.fingerprint]) == (done.state, installed(simulator.history.entries()))
 
 
-def test_a_step_that_broke_leaves_its_writes_in_flight(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_broke_leaves_its_writes_in_flight(app: Keyturn, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in mid-step: nobody knows what was sent by then, so it is parked in doubt, and holds its successor off."""
     _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
     assert claim

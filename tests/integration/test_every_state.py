@@ -5,7 +5,7 @@ safe action is possible.
 from collections.abc import Callable
 from typing import Final
 
-from integration.every_state import ID, LATER, LEAST, SPACE, Point, Stage, is_confirmed
+from integration.reachable_states import ID, LATER, LEAST, SPACE, Point, Stage, is_confirmed
 from sqlalchemy.exc import IntegrityError
 
 from states.errors import (

@@ -5,19 +5,19 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from integration.every_state import ID, LATER, LEAST, SPACE, Stage, is_confirmed
+from integration.reachable_states import ID, LATER, LEAST, SPACE, Stage, is_confirmed
 from sqlalchemy.exc import IntegrityError
 
 from orchestrator.adapters import netsuite_errors
 from orchestrator.adapters.http import Answer
 from states import errors
-from states.advice import VERBS, advise
 from states.errors import (
     CannotSign,
     KeyMismatch,
     NotValidNow,
     SealBroken,
 )
+from states.next_action import VERBS, advise
 from states.rotation import HOLD_OFF, Failure
 
 REFUSED_FOR_GOOD: Final = netsuite_errors.error_of(

@@ -7,17 +7,17 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from home import NAME
-from integration.carrying import Rotate
+from integration.fixture_types import Rotate
+from support.environment import NAME
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from simulator import Simulator
 from states.connection import Algorithm
 from states.state import State
 
 
 @pytest.fixture(params=[Algorithm.RSA_3072, Algorithm.EC_P256], autouse=True)
-def _algorithm(app: App, request: pytest.FixtureRequest) -> None:
+def _algorithm(app: Keyturn, request: pytest.FixtureRequest) -> None:
     connection = app.connections.show(NAME)
     app.connections.edit(replace(connection, policy=replace(connection.policy, algorithm=request.param)), {})
 
@@ -33,7 +33,7 @@ def verifies(folder: Path, certificate: str, message: bytes, signature: str) -> 
     return subprocess.run(run, cwd=folder, check=False, capture_output=True).returncode == 0
 
 
-def test_confirmation(app: App, rotate: Rotate, tmp_path: Path) -> None:
+def test_confirmation(app: Keyturn, rotate: Rotate, tmp_path: Path) -> None:
     """The signature that the journal keeps of the upload verifies over its challenge, and over no other text."""
     done = rotate()
     assert done.candidate
@@ -51,8 +51,8 @@ def test_trigger(simulator: Simulator, rotate: Rotate, tmp_path: Path) -> None:
     """A real-time import that NetSuite sends after the rotation verifies with the certificate that OpenAir has."""
     done = rotate()
     assert done.candidate
-    assert simulator.imports.send() == "project=T"
-    url = simulator.imports.counts().last_url
+    assert simulator.import_requests.send() == "project=T"
+    url = simulator.import_requests.counts().last_url
     assert url
     fields = {name: values[0] for name, values in parse_qs(urlsplit(url).query, keep_blank_values=True).items()}
     signature = fields.pop("signature")

@@ -3,26 +3,26 @@
 from dataclasses import replace
 
 import pytest
-from home import NAME
-from integration.carrying import Carry, Rotate
-from judge import assert_openair_came_second, installed, saved
+from integration.fixture_types import Carry, Rotate
+from support.environment import NAME
+from support.request_history import assert_openair_came_second, installed, saved
 
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
 from states.connection import Algorithm, OpenAirKind, OpenAirSettings, Policy
+from states.due import Need
 from states.errors import InvalidInput, RotationOpen
 from states.health import NO_VALID_CERTIFICATE
 from states.rotation import Candidate, Cause, Rotation
 from states.state import State
-from states.window import Need
 
 
-def test_initial_set_up(app: App, simulator: Simulator, rotate: Rotate) -> None:
+def test_initial_set_up(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
     """A connection with the placeholder certificate is set up: both sides hold the candidate, imports are accepted."""
-    before = app.checks.health(NAME)
+    before = app.health.health(NAME)
     done = rotate()
-    answer = simulator.imports.send()
-    after = app.checks.health(NAME)
+    answer = simulator.import_requests.send()
+    after = app.health.health(NAME)
     assert done.candidate
     expiry = f"{done.candidate.certificate.not_after:%Y-%m-%d}"
     assert (NO_VALID_CERTIFICATE, f"Current real-time import certificate is valid until {expiry}") == (
@@ -35,7 +35,7 @@ def test_initial_set_up(app: App, simulator: Simulator, rotate: Rotate) -> None:
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_second_rotation_replaces_the_first(app: App, simulator: Simulator, rotate: Rotate) -> None:
+def test_second_rotation_replaces_the_first(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
     """The next rotation expects the first one's certificate, replaces it, and destroys its private key."""
     first, second = rotate(), rotate()
     assert first.candidate
@@ -47,24 +47,24 @@ def test_second_rotation_replaces_the_first(app: App, simulator: Simulator, rota
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_keys_are_not_kept_where_the_policy_says_so(app: App, rotate: Rotate) -> None:
+def test_keys_are_not_kept_where_the_policy_says_so(app: Keyturn, rotate: Rotate) -> None:
     """With keep_key off, the new private key is destroyed as soon as the rotation is completed."""
     connection = app.connections.show(NAME)
     app.connections.edit(replace(connection, policy=Policy(algorithm=Algorithm.EC_P256, keep_key=False)), {})
     assert b"" == _candidate(app.rotations.show(rotate().id)).sealed_key
 
 
-def test_journal_tells_the_whole_story(app: App, rotate: Rotate) -> None:
+def test_journal_tells_the_whole_story(app: Keyturn, rotate: Rotate) -> None:
     """The journal has one entry for the request and one for each move, in order, and its chain verifies."""
     done = rotate()
     entries = app.rotations.journal(done.id)
     expected = ["request", "generate_key", "upload_to_netsuite", "save_to_openair", "verify"]
     assert expected == [entry.event for entry in entries]
     assert [1, 2, 3, 4, 5] == [entry.seq for entry in entries]
-    assert app.upkeep.verify_journal() == 5
+    assert app.installation.verify_journal() == 5
 
 
-def test_second_rotation_while_one_is_open(app: App) -> None:
+def test_second_rotation_while_one_is_open(app: Keyturn) -> None:
     """A connection has one open rotation at most; the refusal names it and changes nothing."""
     first = app.rotations.request(NAME, actor="tester")
     with pytest.raises(RotationOpen, match=first.id):
@@ -73,7 +73,7 @@ def test_second_rotation_while_one_is_open(app: App) -> None:
 
 
 def test_missing_record_is_parked_and_created_on_demand(
-    app: App, simulator: Simulator, rotate: Rotate, carry: Carry
+    app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
 ) -> None:
     """A deleted record parks the rotation in the vendor's words; resuming with leave creates it."""
     simulator.netsuite.record.reset("missing")
@@ -93,7 +93,7 @@ def test_missing_record_is_parked_and_created_on_demand(
 
 
 def test_missing_record_is_resumed_after_the_repair(
-    app: App, simulator: Simulator, rotate: Rotate, carry: Carry
+    app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
 ) -> None:
     """After the administrator's repair by hand, a plain resume completes the rotation."""
     simulator.netsuite.record.reset("missing")
@@ -103,20 +103,20 @@ def test_missing_record_is_resumed_after_the_repair(
     assert done.state is State.COMPLETED
 
 
-def test_abandoned_rotation_frees_its_connection(app: App, simulator: Simulator, rotate: Rotate) -> None:
+def test_abandoned_rotation_frees_its_connection(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
     """A parked rotation that was never sent can be given up: its key is destroyed, and another one may begin."""
     simulator.netsuite.record.reset("missing")
     parked = rotate()
-    closed = app.remedies.abandon(parked.id, actor="tester", reason="a new one is wanted")
+    closed = app.recovery.abandon(parked.id, actor="tester", reason="a new one is wanted")
     kept = _candidate(app.rotations.show(parked.id)).sealed_key
     assert (State.FAILED, False, b"") == (closed.state, closed.is_open, kept)
     simulator.netsuite.record.reset("placeholder")
     assert rotate().state is State.COMPLETED
     assert ["request", "generate_key", "fail", "abandon"] == [entry.event for entry in app.rotations.journal(parked.id)]
-    app.upkeep.verify_journal()
+    app.installation.verify_journal()
 
 
-def test_foreign_rotation_is_parked(app: App, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
+def test_foreign_rotation_is_parked(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
     """Somebody else's certificate is not overwritten until a person says so."""
     rotate()
     simulator.netsuite.record.reset("foreign")
@@ -125,20 +125,20 @@ def test_foreign_rotation_is_parked(app: App, simulator: Simulator, rotate: Rota
     assert parked.failure
     assert parked.failure.code == "FOREIGN_ROTATION"
     assert before == installed(simulator.history.entries())
-    assert "DRIFT" in [problem.code for problem in app.checks.health(NAME).problems]
+    assert "DRIFT" in [problem.code for problem in app.health.health(NAME).problems]
     done = carry(app.rotations.resume(parked.id, actor="tester", overwrite=True))
     assert done.state is State.COMPLETED
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_an_agreement_that_could_not_be_tried_is_a_problem(app: App, simulator: Simulator, rotate: Rotate) -> None:
+def test_an_agreement_that_could_not_be_tried_is_a_problem(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
     """NetSuite tells of its record but cannot be asked for a signature: health says so, not that all is well."""
     rotate()
     simulator.faults.add(Fault("netsuite.restlet", "503", action="sign", times=None))
-    assert ["TRY_LATER"] == [problem.code for problem in app.checks.health(NAME).problems]
+    assert ["TRY_LATER"] == [problem.code for problem in app.health.health(NAME).problems]
 
 
-def test_export_waits_for_a_person(app: App, carry: Carry) -> None:
+def test_export_waits_for_a_person(app: Keyturn, carry: Carry) -> None:
     """The export adapter hands the certificate over, waits without giving up, and completes on confirmation."""
     by_hand = OpenAirSettings(kind=OpenAirKind.EXPORT)
     app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {})
@@ -157,9 +157,9 @@ def test_export_waits_for_a_person(app: App, carry: Carry) -> None:
     assert done.state is State.COMPLETED
 
 
-def test_due_connections_are_rotated(app: App, simulator: Simulator) -> None:
+def test_due_connections_are_rotated(app: Keyturn, simulator: Simulator) -> None:
     """A new connection is due for its initial set-up; after it, the next moment is drawn and it is not due."""
-    assert (Need.MISSING, [NAME]) == (app.checks.needs_rotation(NAME), app.schedule.due())
+    assert (Need.MISSING, [NAME]) == (app.health.needs_rotation(NAME), app.schedule.due())
     (started,) = app.schedule.start_due(actor="cron").started
     assert app.schedule.due() == []
     claim = app.store.claim("test", lease=15, now=app.clock.now())
@@ -167,7 +167,7 @@ def test_due_connections_are_rotated(app: App, simulator: Simulator) -> None:
     with app.engine() as engine:
         done = engine.run(claim)
     connection = app.connections.show(NAME)
-    assert (started.id, State.COMPLETED, Need.NOT_DUE) == (done.id, done.state, app.checks.needs_rotation(NAME))
+    assert (started.id, State.COMPLETED, Need.NOT_DUE) == (done.id, done.state, app.health.needs_rotation(NAME))
     assert connection.due_at
     assert connection.current
     left = connection.current.not_after - connection.due_at
@@ -175,20 +175,20 @@ def test_due_connections_are_rotated(app: App, simulator: Simulator) -> None:
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_request_verify_names_the_signer(app: App, simulator: Simulator, rotate: Rotate) -> None:
+def test_request_verify_names_the_signer(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
     """A captured import request is told apart: signed by the current certificate, by the previous one, or by none."""
-    assert simulator.imports.send()
-    unknown = simulator.imports.counts().last_url
+    assert simulator.import_requests.send()
+    unknown = simulator.import_requests.counts().last_url
     rotate()
-    simulator.imports.send()
-    first = simulator.imports.counts().last_url
+    simulator.import_requests.send()
+    first = simulator.import_requests.counts().last_url
     rotate()
-    simulator.imports.send()
-    second = simulator.imports.counts().last_url
+    simulator.import_requests.send()
+    second = simulator.import_requests.counts().last_url
     assert unknown
     assert first
     assert second
-    assert [None, "previous", "current"] == [app.checks.signed_by(url, NAME) for url in (unknown, first, second)]
+    assert [None, "previous", "current"] == [app.health.signed_by(url, NAME) for url in (unknown, first, second)]
 
 
 def _candidate(rotation: Rotation) -> Candidate:

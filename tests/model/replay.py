@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from factories import NOW, a_rotation, add, carry, next_move
+from support.factories import NOW, a_rotation, add, carry, next_move
 
 from persistence.journal import ABANDON
 from persistence.store import Claim, Store
-from states import lifecycle, table
+from states import machine, table
 from states.certificate import Certificate
 from states.errors import ForeignRotation, KeyturnError, ParkedByPerson, RotationOpen, Stale
 from states.rotation import Candidate, Rotation
 from states.state import State
 from states.table import FAIL, NEXT, RESUME
-from tests.model.systems import Mute, Systems
-from tests.model.worker import A_MOMENT, A_WHILE, LEASE, Diverged, Worker
+from tests.model.trace_systems import Mute, Systems
+from tests.model.trace_worker import A_MOMENT, A_WHILE, LEASE, Diverged, Worker
 
-MODEL: Final = Path(__file__).parents[2] / "model" / "rotation.pml"
+MODEL: Final = Path(__file__).parents[2] / "verification" / "model" / "rotation.pml"
 ADA: Final = 2
 """In the model, the number of whoever asks both systems how a parked rotation may end."""
 
@@ -184,15 +184,15 @@ class Replay:
 
     def _halt(self, rotation: str) -> None:
         before = self._store.rotation(self._ids[int(rotation)])
-        self._decide(before, lifecycle.fail(before, ParkedByPerson(), self._now()), FAIL, "stored")
+        self._decide(before, machine.fail(before, ParkedByPerson(), self._now()), FAIL, "stored")
 
     def _resume(self, rotation: str, create: str, overwrite: str, result: str) -> None:
         may = {"may_create_record": create == "create=1", "may_overwrite": overwrite == "overwrite=1"}
-        self._decide(self._seen[rotation], lifecycle.resume(self._seen[rotation], self._now(), **may), RESUME, result)
+        self._decide(self._seen[rotation], machine.resume(self._seen[rotation], self._now(), **may), RESUME, result)
 
     def _abandon(self, rotation: str, result: str) -> None:
         seen = self._seen[rotation]
-        self._decide(seen, lifecycle.abandon(seen, self._now()), ABANDON, result)
+        self._decide(seen, machine.abandon(seen, self._now()), ABANDON, result)
         assert seen.candidate is None or seen.candidate.fingerprint not in self._systems.sent
 
     def _restore(self, _ada: str, rotation: str, overwrite: str) -> None:

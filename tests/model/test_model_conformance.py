@@ -16,12 +16,12 @@ from functools import cache
 from types import ModuleType
 
 import pytest
-from factories import a_connection
+from support.factories import a_connection
 
-from orchestrator import patience
+from orchestrator import retry
 from persistence.store import Store
 from tests.model.replay import CALLS, MODEL, Event, Replay
-from tests.model.worker import Diverged
+from tests.model.trace_worker import Diverged
 
 BATCHES, RUNS = 6, 38
 """Random runs: so many batches of so many."""
@@ -75,9 +75,9 @@ def store(url: str) -> Iterator[Store]:
 def replay(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Event]], None]:
     """Replays a run with a connection of its own. Raises Diverged."""
     bounds = dict(re.findall(r"^#define (TRIES|PUT_OFFS) +(\d+)", MODEL.read_text(), re.MULTILINE))
-    for step, usual in patience.TABLE.items():
+    for step, usual in retry.TABLE.items():
         bounded = replace(usual, attempts=int(bounds["TRIES"]), most_put_offs=int(bounds["PUT_OFFS"]), put_offs=(0.0,))
-        monkeypatch.setitem(patience.TABLE, step, bounded)
+        monkeypatch.setitem(retry.TABLE, step, bounded)
 
     def run(events: list[Event]) -> None:
         name = f"run-{next(_names)}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from security.stage import Stage, stage
+from security.known_secrets import Stage, stage
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import cyclopts
 import pytest
-from acceptance.terminal import NAME
-from security.stage import Stage
+from acceptance.installed_keyturn import NAME
+from security.known_secrets import Stage
 
 from orchestrator.cli import application
 from simulator import Fault
@@ -108,7 +108,7 @@ def _rotated_and_shown(play: Stage, run: Callable[..., str]) -> None:
     run("connection", "show", NAME)
     run("rotate", NAME, "--reason", "a first one")
     first = play.rotation()["id"]
-    play.simulator.imports.send()
+    play.simulator.import_requests.send()
     for arguments in (
         ("rotation", "list"),
         ("rotation", "show", first),
@@ -119,7 +119,7 @@ def _rotated_and_shown(play: Stage, run: Callable[..., str]) -> None:
         ("doctor",),
         ("diagram", first),
         ("journal", "verify"),
-        ("request", "verify", play.simulator.imports.counts().last_url, "--connection", NAME),
+        ("request", "verify", play.simulator.import_requests.counts().last_url, "--connection", NAME),
     ):
         run(*arguments)
 

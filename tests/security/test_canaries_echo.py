@@ -10,8 +10,8 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from acceptance.terminal import NAME
-from security.stage import Serve, Stage
+from acceptance.installed_keyturn import NAME
+from security.known_secrets import Serve, Stage
 
 from simulator.server import Delivery, Reply, Request
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from acceptance.terminal import NAME, command
-from security.stage import Stage
-from waiting import PATIENCE, until
+from acceptance.installed_keyturn import NAME, command
+from security.known_secrets import Stage
+from support.polling import PATIENCE, until
 
 from simulator import Fault
 

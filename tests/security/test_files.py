@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from acceptance.terminal import NAME, Home, error
-from waiting import PATIENCE, until
+from acceptance.installed_keyturn import NAME, InstalledKeyturn, error
+from support.polling import PATIENCE, until
 
 from simulator import Simulator
 
@@ -37,7 +37,7 @@ def test_init_under_no_umask(tmp_path: Path) -> None:
     """Settings, key, database, and every folder on the way to them, are closed to other users."""
     deep = tmp_path / "made" / "on" / "the" / "way"
     places = {"CONFIGURATION_DIRECTORY": str(deep / "config"), "KEYTURN_DATA": str(deep / "data")}
-    home = Home(deep, {**Home.at(tmp_path).environment, **places})
+    home = InstalledKeyturn(deep, {**InstalledKeyturn.at(tmp_path).environment, **places})
     assert 0 == home("init").returncode
     assert home.settings.exists()
     assert home.kek.exists()
@@ -46,7 +46,7 @@ def test_init_under_no_umask(tmp_path: Path) -> None:
 
 def test_worker_and_simulator_under_no_umask(tmp_path: Path) -> None:
     """So are the write-ahead log of a worker at work, and the credentials that the simulator hands out."""
-    home = Home.at(tmp_path)
+    home = InstalledKeyturn.at(tmp_path)
     assert 0 == home("init").returncode
     sandbox = tmp_path / "sandbox"
     running = home.start("simulator", "--directory", sandbox, "-o", "json")
@@ -79,7 +79,7 @@ def test_demo_under_no_umask(tmp_path: Path) -> None:
     """The demo's folder with its worker's log, which a person may keep."""
     temporary = tmp_path / "temporary"
     temporary.mkdir(mode=0o700)
-    run = Home.at(tmp_path)("demo", "--keep", "-o", "json", TMPDIR=str(temporary))
+    run = InstalledKeyturn.at(tmp_path)("demo", "--keep", "-o", "json", TMPDIR=str(temporary))
     assert 0 == run.returncode, run.stderr
     assert any(temporary.rglob("worker.log"))
     assert [] == open_to_others(tmp_path)
@@ -87,7 +87,7 @@ def test_demo_under_no_umask(tmp_path: Path) -> None:
 
 def test_exported_certificates_are_for_everybody(tmp_path: Path) -> None:
     """What is public stays so: an administrator can read the exported certificate in a folder of its own."""
-    home = Home.at(tmp_path)
+    home = InstalledKeyturn.at(tmp_path)
     assert 0 == home("init").returncode
     with Simulator() as simulator:
         by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
@@ -101,7 +101,7 @@ def test_exported_certificates_are_for_everybody(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["config", "config/keyturn.toml", "data", "data/keyturn.db"])
 def test_doctor_tells_what_is_too_open(tmp_path: Path, name: str) -> None:
     """A folder or file that others can get at is named, with the command that closes it; that command does."""
-    home = Home.at(tmp_path)
+    home = InstalledKeyturn.at(tmp_path)
     assert 0 == home("init").returncode
     path = tmp_path / name
     path.chmod(path.stat().st_mode | 0o044)
@@ -116,7 +116,7 @@ def test_doctor_tells_what_is_too_open(tmp_path: Path, name: str) -> None:
 
 def test_key_that_is_too_open_is_refused(tmp_path: Path) -> None:
     """A key-encryption key that others can read opens nothing until it is closed; the fix is named."""
-    home = Home.at(tmp_path)
+    home = InstalledKeyturn.at(tmp_path)
     assert 0 == home("init").returncode
     home.kek.chmod(0o640)
     finding = next(each for each in home.json("doctor") if each["subject"] == "vault")
@@ -126,7 +126,7 @@ def test_key_that_is_too_open_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["keyturn.toml", "kek"])
 def test_init_does_not_write_through_a_link(tmp_path: Path, name: str) -> None:
     """A link that somebody put where a file is to be made is not followed."""
-    home = Home.at(tmp_path)
+    home = InstalledKeyturn.at(tmp_path)
     target = tmp_path / "target"
     home.settings.parent.mkdir(mode=0o700)
     (home.settings.parent / name).symlink_to(target)
@@ -138,7 +138,7 @@ def test_init_does_not_write_through_a_link(tmp_path: Path, name: str) -> None:
 
 def test_no_core_is_dumped(tmp_path: Path) -> None:
     """A process that crashes leaves no image of its memory, where keys lie in the clear."""
-    home = Home.at(tmp_path)
+    home = InstalledKeyturn.at(tmp_path)
     assert 0 == home("init").returncode
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from security.leaks import Secrets
+from security.secret_search import Secrets
 
 SECRET = 'Ünhörd/of+"quoted"&<tagged>\nsecret\'%'
 

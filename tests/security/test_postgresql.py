@@ -4,9 +4,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from acceptance.terminal import NAME
-from postgres import new_database, server
-from security.stage import Stage, stage
+from acceptance.installed_keyturn import NAME
+from security.known_secrets import Stage, stage
+from support.postgresql import new_database, server
 
 pytestmark = pytest.mark.postgresql
 

@@ -10,12 +10,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from acceptance.terminal import Home, command
-from home import connect, keyturn
-from waiting import PATIENCE, until
+from acceptance.installed_keyturn import InstalledKeyturn, command
+from support.environment import connect, keyturn
+from support.polling import PATIENCE, until
 
 from orchestrator.adapters.keys import VaultKeys
-from orchestrator.bootstrap import App
+from orchestrator.bootstrap import Keyturn
 from orchestrator.secrets import SecretName, Secrets
 from persistence import vault
 from persistence.kek import KeyEncryptionKey, read_kek_file
@@ -30,9 +30,9 @@ MANY = 3000
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path) -> InstalledKeyturn:
     """An initialised Keyturn."""
-    made = Home.at(tmp_path)
+    made = InstalledKeyturn.at(tmp_path)
     assert 0 == made("init").returncode
     return made
 
@@ -77,14 +77,14 @@ def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             Vault(app.store, lambda: first).check()
 
 
-def _request(app: App, names: list[str]) -> None:
+def _request(app: Keyturn, names: list[str]) -> None:
     for name in names:
         with suppress(RotationOpen):
             app.rotations.request(name, actor="tester")
 
 
 @contextmanager
-def _written(app: App, name: str) -> Iterator[list[str]]:
+def _written(app: Keyturn, name: str) -> Iterator[list[str]]:
     """What is stored as a password, one after the other, each as by a process of its own."""
     written: list[str] = []
     ended = threading.Event()
@@ -109,7 +109,7 @@ def _written(app: App, name: str) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("moment", ["before it begins", "in the middle"])
-def test_killed_rewrap(home: Home, moment: str) -> None:
+def test_killed_rewrap(home: InstalledKeyturn, moment: str) -> None:
     """A rewrap that is killed has changed nothing: the old key opens all, the new one nothing; it can be repeated."""
     old = read_kek_file(home.kek)
     with closing(Store(f"sqlite:///{home.database}")) as store:
@@ -137,7 +137,7 @@ def test_killed_rewrap(home: Home, moment: str) -> None:
         _assert_opens_with(home, old, sealed)
 
 
-def _assert_opens_with(home: Home, key: KeyEncryptionKey, sealed: bytes) -> None:
+def _assert_opens_with(home: InstalledKeyturn, key: KeyEncryptionKey, sealed: bytes) -> None:
     with closing(Store(f"sqlite:///{home.database}")) as store:
         opened = Vault(store, lambda: key)
         opened.check()

@@ -1,4 +1,4 @@
-"""`make soak`: see soak.play. Exits with 1 when anything was not as it should be."""
+"""`make soak`: see soak.soak. Exits with 1 when anything was not as it should be."""
 
 import argparse
 import secrets
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from soak.play import soak
+from soak.soak import soak
 
 
 def _say(line: str) -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from soak.play import soak
+from soak.history_watch import Watch
 from soak.report import WARM, Report
-from soak.watch import Watch
+from soak.soak import soak
 
 from simulator.clock import Clock
 from simulator.history import History

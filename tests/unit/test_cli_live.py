@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from factories import NOW, a_rotation, next_move
 from rich.console import Console
+from support.factories import NOW, a_rotation, next_move
 
 from orchestrator.cli import timeline
 from orchestrator.cli.live import drawn
 from persistence.journal import PUT_OFF, REQUEST, UNKNOWN, Entry, Head, append
-from states import lifecycle
+from states import machine
 from states.errors import CannotSign
 from states.rotation import Rotation
 from states.state import State
@@ -74,7 +74,7 @@ def test_way_of_a_completed_rotation() -> None:
 def test_way_of_a_parked_rotation() -> None:
     """A parked rotation is crossed out where it failed, with the code."""
     before, _ = path(1)
-    parked = lifecycle.fail(before, CannotSign(), NOW + 2 * SECOND)
+    parked = machine.fail(before, CannotSign(), NOW + 2 * SECOND)
     journal = written([(REQUEST, a_rotation(), None), ("generate_key", before, a_rotation()), (FAIL, parked, before)])
     line = on_paper(parked, journal, NOW + 3 * SECOND)[2]
     assert ("✗  KeyGenerated", True) == (line[:15], line.endswith("CANNOT_SIGN"))
@@ -107,8 +107,8 @@ def test_what_a_person_is_waited_for() -> None:
 def test_resuming_does_not_restart_the_clock() -> None:
     """A state's time counts from when the rotation first got there, through parking and resuming."""
     before, _ = path(1)
-    parked = lifecycle.fail(before, CannotSign(), NOW + 5 * SECOND)
-    resumed = lifecycle.resume(parked, NOW + 60 * SECOND)
+    parked = machine.fail(before, CannotSign(), NOW + 5 * SECOND)
+    resumed = machine.resume(parked, NOW + 60 * SECOND)
     journal = written(
         [
             (REQUEST, a_rotation(), None),

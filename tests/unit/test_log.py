@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from factories import a_rotation
+from support.factories import a_rotation
 
 from orchestrator import log
-from states import lifecycle
+from states import machine
 from states.errors import TryLater
 
 Lines = Callable[[], list[str]]
@@ -105,5 +105,5 @@ def test_less_grave_records_are_left_out(lines: Lines) -> None:
 def test_the_state_machines_library_keeps_quiet(lines: Lines) -> None:
     """It tells every move in two lines of its own; the engine's line says it all."""
     log.set_up("debug", "json")
-    lifecycle.fail(a_rotation(), TryLater(), datetime(2026, 11, 24, tzinfo=UTC))
+    machine.fail(a_rotation(), TryLater(), datetime(2026, 11, 24, tzinfo=UTC))
     assert [] == lines()

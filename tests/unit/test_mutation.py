@@ -10,12 +10,12 @@ from types import ModuleType
 
 import pytest
 
-FOLDER = Path(__file__).parent.parent.parent / "mutation"
+FOLDER = Path(__file__).parents[2] / "verification" / "mutation"
 
 
 @pytest.fixture(scope="module")
 def mutation() -> Iterator[ModuleType]:
-    """mutation/run.py, whose modules stand in a folder of their own."""
+    """verification/mutation/run.py, whose modules stand in a folder of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(FOLDER)
         yield importlib.import_module("run")

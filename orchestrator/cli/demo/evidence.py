@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.cli import words
+from orchestrator.cli import formatting
 from orchestrator.cli.output import Json
 from simulator import Entry, Simulator
 
@@ -27,13 +27,13 @@ class Sight:
     def line(self) -> str:
         """As a line of text."""
         what = _EFFECTS[self.effect].format(f"{self.fingerprint[:16]}…")
-        return f"{self.seq:>4}  {words.clock(self.at)}  {_SYSTEMS[self.system]:8}  {what}"
+        return f"{self.seq:>4}  {formatting.clock(self.at)}  {_SYSTEMS[self.system]:8}  {what}"
 
     def record(self) -> Json:
         """As JSON: ``seq``, ``at``, ``system``, ``effect``, ``fingerprint``."""
         return {
             "seq": self.seq,
-            "at": words.iso(self.at),
+            "at": formatting.iso(self.at),
             "system": self.system,
             "effect": self.effect,
             "fingerprint": self.fingerprint,
@@ -88,7 +88,7 @@ class Imports:
     @classmethod
     def so_far(cls, simulator: Simulator) -> "Imports":
         """All that were sent until now."""
-        counts = simulator.imports.counts()
+        counts = simulator.import_requests.counts()
         return cls(counts.accepted, counts.refused + counts.failed)
 
     def since(self, before: "Imports") -> "Imports":

@@ -7,16 +7,16 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import postgres
 import pytest
+from support import postgresql as postgres
 
 from simulator import Simulator
 
-pytest.register_assert_rewrite("crash.matrix.patient")  # so that its assertions tell what they compared
+pytest.register_assert_rewrite("crash.matrix.kill_environment")  # so that its assertions tell what they compared
 
-from crash.matrix.campaign import Admit, Say  # noqa: E402 - that comes first
-from crash.matrix.patient import Patient, contents  # noqa: E402
-from crash.matrix.victim import strace  # noqa: E402
+from crash.matrix.kill_environment import KillEnvironment, contents  # noqa: E402
+from crash.matrix.kill_plan import Admit, Say  # noqa: E402 - that comes first
+from crash.matrix.traced_worker import strace  # noqa: E402
 
 ACCOUNTS = 600
 """Pairs of systems: one for each kill of the whole matrix, and some for those that went amiss."""
@@ -64,10 +64,10 @@ def admit(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Iter
     with Simulator(accounts=ACCOUNTS) as simulator:
         pairs = iter(simulator.pairs.values())
 
-        def make() -> Patient:
+        def make() -> KillEnvironment:
             folder = tmp_path / str(next(numbers)) / "home"
             folder.mkdir(parents=True, mode=0o700)
-            return Patient(folder, postgres.new_database(server) if server else "", simulator, next(pairs))
+            return KillEnvironment(folder, postgres.new_database(server) if server else "", simulator, next(pairs))
 
         yield make
 

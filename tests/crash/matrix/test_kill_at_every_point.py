@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
-from crash.matrix.campaign import Admit, Say, carried, completed, every, hit, outcomes, side_by_side
+from crash.matrix.kill_plan import Admit, Say, carried, completed, every, hit, outcomes, side_by_side
 from crash.matrix.tracing import Point, points, refreshing, spent
 
 pytestmark = pytest.mark.timeout(7200)  # the whole matrix takes many minutes

@@ -9,11 +9,11 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
-from crash.matrix import power
-from crash.matrix.campaign import Admit, Say, carried, completed, every, hit, outcomes
-from crash.matrix.patient import Patient
+from crash.matrix import power_cut
+from crash.matrix.kill_environment import KillEnvironment
+from crash.matrix.kill_plan import Admit, Say, carried, completed, every, hit, outcomes
 from crash.matrix.tracing import SYNCING, WRITING, Point, carriers, lines, points, refreshing
-from judge import assert_openair_came_second, installed, saved
+from support.request_history import assert_openair_came_second, installed, saved
 
 from persistence.store import Store
 from states.state import State
@@ -74,7 +74,7 @@ def test_power_is_cut(admit: Admit, say: Say) -> None:
     _, traced = carried(admit)
     at = points(traced)
     syncs = [after for before, after in itertools.pairwise(at) if _is_sync(after) and not _is_sync(before)]
-    found = [PowerCut(point, left.__name__) for point in syncs for left in power.LEFT]
+    found = [PowerCut(point, left.__name__) for point in syncs for left in power_cut.LEFT]
     tokens = refreshing(at)[-1]
     selection = every([each for each in found if each.point != tokens], SELECTED)
     done = outcomes("power cuts", found, selection, lambda it: survived(hit(admit, it.point), it.left), say)
@@ -87,7 +87,7 @@ def test_set_back_to_an_earlier_sync(admit: Admit, say: Say) -> None:
     that is a foreign rotation to it, and a person decides.
     """
     patient, _ = carried(admit)
-    *earlier, _ = power.history(patient.logs[-1])
+    *earlier, _ = power_cut.history(patient.logs[-1])
     found = [SetBack(syncs) for syncs, _ in enumerate(earlier)]
     again = every(found, SELECTED_BACK)
     outcomes("databases set back", found, again, lambda it: recovered(carried(admit)[0], it.syncs), say)
@@ -97,21 +97,21 @@ def _is_sync(point: Point) -> bool:
     return point.call.what.startswith("commit")
 
 
-def survived(patient: Patient, left: str) -> bool:
+def survived(patient: KillEnvironment, left: str) -> bool:
     """Cut the files back, let a worker finish, judge; tell whether a person had to consent."""
-    *_, (synced, unsynced) = power.history(patient.logs[-1])
+    *_, (synced, unsynced) = power_cut.history(patient.logs[-1])
     assert unsynced
-    power.cut(patient.data, patient.disk, [*synced, *getattr(power, left)(unsynced)])
+    power_cut.cut(patient.data, patient.disk, [*synced, *getattr(power_cut, left)(unsynced)])
     assert_whole(patient)
     return completed(patient)
 
 
-def recovered(patient: Patient, syncs: int) -> None:
+def recovered(patient: KillEnvironment, syncs: int) -> None:
     """Set the files of a completed rotation back, let a worker finish it once more, judge."""
     was = patient.rotation.candidate
     patient.close()
-    synced, _ = list(power.history(patient.logs[-1]))[syncs]
-    power.cut(patient.data, patient.disk, synced)
+    synced, _ = list(power_cut.history(patient.logs[-1]))[syncs]
+    power_cut.cut(patient.data, patient.disk, synced)
     assert_whole(patient)
     patient.finish()
     done = patient.rotation
@@ -120,11 +120,11 @@ def recovered(patient: Patient, syncs: int) -> None:
     assert (done.candidate != was) == ("FOREIGN_ROTATION" in [failure.code for failure in patient.parked])
     assert done.candidate.fingerprint == installed(patient.history)[-1] == saved(patient.history)[-1]
     assert_openair_came_second(patient.history)
-    patient.app.upkeep.verify_journal()
+    patient.app.installation.verify_journal()
     patient.close()
 
 
-def assert_whole(patient: Patient) -> None:
+def assert_whole(patient: KillEnvironment) -> None:
     """What is left is a database, and its journal is as it was written. Looked at in a copy, lest it be tidied up."""
     copy = patient.folder.with_name("copy")
     shutil.copytree(patient.data, copy)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clock import FakeClock
-from factories import a_certificate, a_connection
-from integration.engine.stage import Stage
-from integration.engine.systems import Systems
+from integration.engine.environment import Stage
+from integration.engine.fake_systems import Systems
+from support.clock import FakeClock
+from support.factories import a_certificate, a_connection
 
 from persistence.store import Store
 

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from integration.engine.stage import LEASE, Stage
-from integration.engine.systems import FakeClock, Systems
+from integration.engine.environment import LEASE, Stage
+from integration.engine.fake_systems import FakeClock, Systems
 
 from orchestrator.dispatch.embedded import LONGEST_STAY, Embedded
 from states.errors import TryLater

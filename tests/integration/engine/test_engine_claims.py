@@ -1,8 +1,8 @@
 """The rotation is held from the first step to the last, given back after it, and dropped where it was lost."""
 
 import pytest
-from factories import NOW
-from integration.engine.stage import Stage
+from integration.engine.environment import Stage
+from support.factories import NOW
 
 from states.errors import Stale, Unknown
 from states.state import State

@@ -4,12 +4,12 @@ import logging
 from datetime import timedelta
 
 import pytest
-from factories import NOW
-from integration.away import lose_evidence
-from integration.engine.stage import Stage, extra, lose_patience
-from integration.engine.systems import CALL
+from integration.database_outage import lose_evidence
+from integration.engine.environment import Stage, extra, lose_patience
+from integration.engine.fake_systems import CALL
+from support.factories import NOW
 
-from orchestrator.patience import TABLE
+from orchestrator.retry import TABLE
 from persistence.journal import PUT_OFF, UNKNOWN
 from states import steps
 from states.errors import AwaitingPerson, NotPermitted, Stale, TryLater, Unknown

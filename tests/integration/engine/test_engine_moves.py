@@ -4,12 +4,12 @@ import logging
 from datetime import timedelta
 
 import pytest
-from factories import a_rotation
-from integration.engine.stage import LEASE, Stage, about, extra
+from integration.engine.environment import LEASE, Stage, about, extra
+from support.factories import a_rotation
 
 from orchestrator.engine import Engine
-from orchestrator.heart import Heart
-from states import window
+from orchestrator.leases import LeaseRenewer
+from states import due
 from states.state import State
 from states.table import FORWARD
 
@@ -53,7 +53,7 @@ def test_with_the_last_move_the_next_rotation_is_drawn(stage: Stage) -> None:
     assert done.candidate
     assert (State.COMPLETED, done) == (done.state, stage.store.rotation(done.id))
     assert done.candidate.certificate == connection.current
-    assert window.draw_due_at(done.candidate.certificate, 0.25) == connection.due_at
+    assert due.draw_due_at(done.candidate.certificate, 0.25) == connection.due_at
     stage.store.request("acme", lambda _: a_rotation(id="01JDCCCCCC9999999999999999"))
 
 
@@ -67,7 +67,7 @@ def test_whoever_listens_hears_of_each_move(stage: Stage) -> None:
 def test_nobody_needs_to_listen_or_to_stop(stage: Stage) -> None:
     """Without a listener, and with nothing that asks to stop, a rotation goes its way."""
     store, systems = stage.store, stage.systems
-    engine = Engine(store, lambda _: systems.ports, Heart(store, lease=LEASE), systems.clock)
+    engine = Engine(store, lambda _: systems.ports, LeaseRenewer(store, lease=LEASE), systems.clock)
     assert State.COMPLETED is engine.run(stage.begin()).state
 
 

@@ -5,9 +5,9 @@ import logging
 from dataclasses import replace
 
 import pytest
-from factories import NOW
-from integration.engine.stage import Stage, about, extra, lose_patience
-from integration.engine.systems import CALL
+from integration.engine.environment import Stage, about, extra, lose_patience
+from integration.engine.fake_systems import CALL
+from support.factories import NOW
 
 from states import steps
 from states.errors import NotPermitted, TryLater

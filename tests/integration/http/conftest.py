@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from integration.http.scripted_server import Handler, Wire
 from integration.http.tls import Tls
-from integration.http.wire import Handler, Wire
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from integration.http.calls import FAR_TOO_LONG, LOST, NEVER_SENT, PATIENCE, client, errors_of, post, unheld
+from integration.http.http_calls import FAR_TOO_LONG, LOST, NEVER_SENT, PATIENCE, client, errors_of, post, unheld
+from integration.http.scripted_server import Handler, Wire, drip, received
 from integration.http.tls import Tls
-from integration.http.wire import Handler, Wire, drip, received
 from pytest_httpserver import HTTPServer
-from waiting import until
+from support.polling import until
 
 from orchestrator.adapters.http import MOST_BYTES
 from states.errors import TryLater

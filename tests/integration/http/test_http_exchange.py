@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from integration.http.calls import client, post
+from integration.http.http_calls import client, post
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from integration.http.calls import FAR_TOO_LONG, LOST, NEVER_SENT, client, errors_of
-from integration.http.wire import Handler, Wire, received, reset
+from integration.http.http_calls import FAR_TOO_LONG, LOST, NEVER_SENT, client, errors_of
+from integration.http.scripted_server import Handler, Wire, received, reset
 
 from states.errors import Unknown
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from integration.http.calls import NEVER_SENT, errors_of, post
+from integration.http.http_calls import NEVER_SENT, errors_of, post
+from integration.http.scripted_server import Handler, Wire, received
 from integration.http.tls import Tls, tls_server
-from integration.http.wire import Handler, Wire, received
 
 from orchestrator.adapters.http import Http
 from states.errors import InvalidSettings, Refused, WrongBaseUrl

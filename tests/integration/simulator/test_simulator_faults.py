@@ -242,7 +242,7 @@ def test_every_kind_strikes_every_endpoint(sim: Simulator, client: Any, endpoint
                 url, document = sim.openair_url + "/api.pl", client.document("<Time/>")
                 answer = requests.post(url, data=document, allow_redirects=False, timeout=10)
             case _:
-                return str(sim.imports.send()).encode()
+                return str(sim.import_requests.send()).encode()
         return answer.content
 
     sim.faults.add(Fault(endpoint, kind, seconds=0.001))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from urllib.parse import parse_qs
 
-from clock import FakeClock
+from support.clock import FakeClock
 
 from orchestrator.adapters.http import Answer
 from orchestrator.adapters.openair_auth import SECRET, SPARE, Grant, OAuthSignIn

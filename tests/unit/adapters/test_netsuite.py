@@ -8,8 +8,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from factories import a_certificate, key_pem
-from unit.adapters.netsuite import FakeHttp, settings
+from support.factories import a_certificate, key_pem
+from unit.adapters.netsuite_answers import FakeHttp, settings
 
 from orchestrator.adapters.http import Answer
 from orchestrator.adapters.netsuite import PATH, NetSuiteAdapter

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.adapters import netsuite_errors
-from orchestrator.adapters.checks import first
+from orchestrator.adapters.decision_table import first
 from orchestrator.adapters.http import Answer
 from orchestrator.adapters.netsuite_errors import CHECKS
 from states import errors

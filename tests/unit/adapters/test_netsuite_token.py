@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from clock import FakeClock
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from unit.adapters.netsuite import FakeHttp, settings
+from support.clock import FakeClock
+from unit.adapters.netsuite_answers import FakeHttp, settings
 
 from orchestrator.adapters.http import Answer
 from orchestrator.adapters.netsuite_token import PATH, NetSuiteTokens

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.adapters import oauth
-from orchestrator.adapters.checks import first
+from orchestrator.adapters.decision_table import first
 from orchestrator.adapters.http import Answer
 from states import errors
 

@@ -4,8 +4,8 @@ import threading
 from datetime import timedelta
 
 import pytest
-from clock import FakeClock
-from factories import NOW
+from support.clock import FakeClock
+from support.factories import NOW
 from unit.adapters.openair_tokens import REFRESH_WITHIN, VOID, FakeOpenAir, FakeSecrets, granted, sign_in
 
 from orchestrator.adapters.openair_auth import Grant

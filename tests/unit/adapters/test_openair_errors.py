@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.adapters import openair_errors
-from orchestrator.adapters.checks import first
+from orchestrator.adapters.decision_table import first
 from orchestrator.adapters.openair_errors import CHECKS, Reply
 from states import errors
 

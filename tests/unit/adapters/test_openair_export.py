@@ -4,7 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from factories import a_candidate, a_confirmation, a_rotation, at_will
+from support.factories import a_candidate, a_confirmation, a_rotation, at_will
 
 from orchestrator.adapters.openair_export import OpenAirExport
 from states.certificate import Certificate

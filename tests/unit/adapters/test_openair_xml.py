@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 import pytest
 from defusedxml.ElementTree import fromstring
-from factories import a_candidate, a_confirmation, a_rotation, at_will
+from support.factories import a_candidate, a_confirmation, a_rotation, at_will
 from unit.states.rotations import unreadable
 
 from orchestrator.adapters.http import Answer

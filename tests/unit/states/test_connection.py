@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from factories import a_connection
+from support.factories import a_connection
 
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
 from states.errors import InvalidInput

@@ -6,9 +6,9 @@ from itertools import product
 from typing import Any
 
 import pytest
-from factories import a_connection
 from hypothesis import given
 from hypothesis import strategies as st
+from support.factories import a_connection
 from unit.states.rotations import ID, NOW, Pair, a_pair, a_rotation, parked
 
 from states.connection import OpenAirKind, OpenAirSettings, Options

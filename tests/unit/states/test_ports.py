@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from unit.states.world import World
+from unit.states.fake_world import World
 
 from states.errors import Stale, TryLater
 from states.ports import PLACEHOLDER_FILE, NoTurn, Ports, Record, Write

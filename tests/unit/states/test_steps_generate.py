@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from unit.states.fake_world import World
 from unit.states.rotations import ID, NOW
-from unit.states.world import World
 
 from states.connection import Algorithm, Policy
 from states.errors import VaultLocked

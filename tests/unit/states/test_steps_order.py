@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from unit.states.fake_world import Fault, World
 from unit.states.rotations import a_pair
-from unit.states.world import Fault, World
 
-from states import lifecycle
+from states import machine
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, Unknown
 from states.ports import PLACEHOLDER_FILE
 from states.rotation import Rotation
@@ -87,18 +87,18 @@ def carry(world: World, rotation: Rotation, rounds: int, *, allowed: dict[str, b
         if rotation.state is State.COMPLETED:
             break
         if rotation.state is State.FAILED:
-            rotation = lifecycle.resume(rotation, now, **allowed)
+            rotation = machine.resume(rotation, now, **allowed)
             continue
         edge = NEXT[rotation.state]
         assert edge.step
         try:
-            rotation = lifecycle.advance(edge.step(rotation, world.ports), edge, world.clock.now())
+            rotation = machine.advance(edge.step(rotation, world.ports), edge, world.clock.now())
         except (Unknown, Killed):
             rotation = replace(rotation, doubt_since=rotation.doubt_since or now)
         except TryLater:
             pass
         except KeyturnError as error:
-            rotation = lifecycle.fail(rotation, error, now)
+            rotation = machine.fail(rotation, error, now)
     return rotation
 
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import NOW
-from unit.states.saving import AT, SAVED, stale
-from unit.states.world import REMOTE_CALL, World
+from unit.states.save_calls import AT, SAVED, stale
 
 from states.errors import (
     AwaitingPerson,

@@ -4,9 +4,9 @@ import re
 from datetime import timedelta
 
 import pytest
+from unit.states.fake_world import World
 from unit.states.rotations import NOW, a_confirmation, a_pair
-from unit.states.saving import AT, SAVED, stale
-from unit.states.world import World
+from unit.states.save_calls import AT, SAVED, stale
 
 from states.errors import CertificateRecordMissing, ForeignRotation, IllegalMove, KeyturnError, SignInRefused, Throttled
 from states.steps import save_to_openair

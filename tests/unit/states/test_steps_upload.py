@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import NOW, a_pair
-from unit.states.uploading import AT, INSTALLED
-from unit.states.world import REMOTE_CALL, World
+from unit.states.upload_calls import AT, INSTALLED
 
 from states.errors import (
     ForeignRotation,

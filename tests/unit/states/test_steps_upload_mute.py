@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from unit.states.fake_world import World
 from unit.states.rotations import NOW, a_pair
-from unit.states.uploading import AT
-from unit.states.world import World
+from unit.states.upload_calls import AT
 
 from states.errors import CannotSign
 from states.ports import Record, Report

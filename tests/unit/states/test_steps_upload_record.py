@@ -3,9 +3,9 @@
 from functools import partial
 
 import pytest
+from unit.states.fake_world import World
 from unit.states.rotations import NOW, a_pair
-from unit.states.uploading import AT, INSTALLED
-from unit.states.world import World
+from unit.states.upload_calls import AT, INSTALLED
 
 from states.errors import CannotSign, CertificateRecordMissing, ForeignRotation, NotConfirmed
 from states.ports import Report

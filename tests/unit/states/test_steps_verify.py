@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import NOW, a_pair
-from unit.states.world import REMOTE_CALL, World
 
 from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError, Throttled, Unknown
 from states.rotation import Receipt, Rotation

@@ -8,8 +8,8 @@ import pytest
 from unit.states.rotations import NOW, Pair, a_pair, a_rotation, parked
 
 from states import errors
-from states.advice import VERBS, why_not
 from states.errors import ForeignRotation, GaveUp, KeyturnError
+from states.next_action import VERBS, why_not
 from states.rotation import Ending, Rotation
 from states.state import State
 from states.table import ACTIVE

@@ -1,0 +1,63 @@
+"""Wires a connection's adapters: the other half of the composition root, and the only importer of adapters."""
+
+from orchestrator.adapters.http import Http
+from orchestrator.adapters.keys import VaultKeys
+from orchestrator.adapters.netsuite import NetSuiteAdapter
+from orchestrator.adapters.netsuite_token import NetSuiteTokens
+from orchestrator.adapters.openair_auth import OAuthSignIn, PasswordSignIn
+from orchestrator.adapters.openair_export import OpenAirExport
+from orchestrator.adapters.openair_xml import OpenAirXml, SignIn
+from orchestrator.secrets import Exports, SecretName, Secrets
+from orchestrator.settings import Settings
+from persistence.store import Store
+from persistence.vault import Vault
+from states.connection import Connection, NetSuiteSettings, OpenAirKind
+from states.ports import Clock, NetSuite, OpenAir, Ports, Random
+from states.rotation import PrivateKey
+
+
+class AdapterFactory:
+    """Builds the ports of one connection after another."""
+
+    def __init__(self, settings: Settings, store: Store, vault: Vault, clock: Clock, random: Random) -> None:
+        self._settings = settings
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+        self._random = random
+
+    def ports(self, connection: Connection) -> Ports:
+        """The ports of ``connection``. Nothing is sent yet.
+
+        Raises VaultLocked, SealBroken, SignInRefused when a secret is missing.
+        """
+        secrets = Secrets(self._store, self._vault, connection.name)
+        return Ports(
+            netsuite=self._netsuite(connection.netsuite, secrets),
+            openair=self._openair(connection, secrets),
+            keys=VaultKeys(self._vault),
+            clock=self._clock,
+            random=self._random,
+        )
+
+    def _netsuite(self, settings: NetSuiteSettings, secrets: Secrets) -> NetSuite:
+        key = PrivateKey(secrets.need(SecretName.NETSUITE_KEY))
+        tokens = NetSuiteTokens(settings, key, self._http("NetSuite", settings.token_url), self._clock)
+        return NetSuiteAdapter(settings, tokens, self._http("NetSuite", settings.restlet_url))
+
+    def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:
+        settings = connection.openair
+        if settings.kind is OpenAirKind.EXPORT:
+            return OpenAirExport(connection.name, self._settings.export_folder, Exports(self._store, connection.name))
+        http = self._http("OpenAir", settings.url)
+        sign_in: SignIn
+        if settings.client_id:
+            client_secret = secrets.need(SecretName.OPENAIR_CLIENT_SECRET).decode()
+            sign_in = OAuthSignIn(settings, client_secret, http, secrets, self._clock)
+        else:
+            sign_in = PasswordSignIn(settings, secrets.need(SecretName.OPENAIR_PASSWORD).decode())
+        return OpenAirXml(settings, sign_in, http, api_key=secrets.need(SecretName.OPENAIR_API_KEY).decode())
+
+    def _http(self, system: str, url: str) -> Http:
+        bundle = self._settings.http.ca_bundle
+        return Http(system, url, ca_bundle=str(bundle) if bundle else None, answer_within=self._settings.http.timeout)

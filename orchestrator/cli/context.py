@@ -1,0 +1,105 @@
+"""One run of the command line: what its global options say, and the way to the application."""
+
+import contextlib
+import getpass
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from orchestrator.cli import exit_codes
+from orchestrator.cli.output import Json, Output
+from states.errors import InvalidInput, KeyturnError, TryLater
+from states.next_action import for_a_command, resolve
+from states.rotation import Rotation
+
+if TYPE_CHECKING:
+    from orchestrator.bootstrap import Keyturn
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a command is given beside its own arguments."""
+
+    out: Output
+    config: Path | None = None
+    level: str | None = None
+    """The log level that was asked for, or None."""
+    yes: bool = False
+    asks: bool = False
+    """Whether a person is there to answer."""
+
+    @contextlib.contextmanager
+    def keyturn(self, *, level: str | None = "critical", new: bool = False) -> Iterator["Keyturn"]:
+        """The application, closed at the end.
+
+        A command tells its own errors, so logs are off unless they are asked for; a worker passes ``level=None`` for
+        what the settings say. ``new`` lets the settings file be missing. Raises InvalidSettings.
+        """
+        from orchestrator.bootstrap import start  # noqa: PLC0415 - it takes most of a second, and help needs none of it
+
+        keyturn = start(self.config, level=self.level or level or ("error" if self.out.quiet else None), new=new)
+        try:
+            yield keyturn
+        except TryLater:
+            keyturn.store.check()  # a database that was never made is no passing trouble, and has its own advice
+            raise
+        finally:
+            keyturn.close()
+
+    @property
+    def verbose(self) -> bool:
+        """Whether logs were asked for."""
+        return self.level in ("info", "debug")
+
+    def confirm(self, question: str) -> None:
+        """Go on when a person says yes. Raises InvalidInput where nobody can be asked, or the answer is no."""
+        if self.yes:
+            return
+        if not self.asks:
+            raise InvalidInput(f"{question} Nobody is there to answer.", next_action="Repeat the command with --yes.")
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise InvalidInput("Not confirmed.", next_action="Nothing to do: nothing was changed.")
+
+    def fail(self, error: KeyturnError, *, rotation: str | None = None, exit_code: int | None = None) -> int:
+        """Tell ``error`` and return its exit code.
+
+        ``rotation`` is the id that the command was given; ``exit_code`` is for a command with codes of its own.
+        """
+        exit_code = exit_codes.of(error) if exit_code is None else exit_code
+        next_action = for_a_command(error.next_action)
+        if rotation:
+            next_action = resolve(next_action, rotation)
+        self.out.error(problem(error.code, error.message, exit_codes.kept(error), next_action, exit_code))
+        return exit_code
+
+    def fail_rotation(self, rotation: Rotation, exit_code: int) -> int:
+        """Tell why ``rotation`` is parked, and return ``exit_code``."""
+        assert rotation.failure
+        failure, kept = rotation.failure, exit_codes.kept_by(rotation)
+        error = problem(failure.code, failure.message, kept, resolve(failure.next_action, rotation.id), exit_code)
+        self.out.error({**error, "rotation": rotation.id, "connection": rotation.connection})
+        return exit_code
+
+
+Given = Annotated[Context, Parameter(parse=False)]
+"""A command's parameter for the session: filled in by `orchestrator.cli`, not by the command line."""
+
+
+def problem(code: str, message: str, kept: str, next_action: str, exit_code: int) -> Json:
+    """An error's JSON: ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``; see also `Output.error`."""
+    return {"code": code, "message": message, "kept": kept, "next_action": next_action, "exit_code": int(exit_code)}
+
+
+def actor() -> str:
+    """Who runs this command, for the journal: through sudo, whoever called it."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"  # a container's user may have no name

@@ -1,0 +1,155 @@
+"""Where the demo plays: a folder, simulated systems, a Keyturn of its own, and workers that can be killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from orchestrator.bootstrap import Keyturn, start
+from orchestrator.secrets import SecretName
+from simulator import Credentials, Simulator
+from states.connection import Connection, NetSuiteSettings, OpenAirSettings
+
+CONNECTION: Final = "acme"
+IMPORTS_A_SECOND: Final = 10
+_LEASE: Final = "1.0"
+"""Seconds until a killed worker's rotation is taken up: short, as the demo is."""
+_PREFIX: Final = "KEYTURN_"
+_PATIENCE: Final = 5
+"""Seconds for a worker to stop cleanly."""
+
+
+@dataclass
+class Stage:
+    """What the demo works with."""
+
+    folder: Path
+    app: Keyturn
+    simulator: Simulator
+    environment: Mapping[str, str]
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start_worker(self) -> int:
+        """Start `keyturn worker` as a process of its own; return its process id."""
+        with (self.folder / "worker.log").open("ab") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "orchestrator.cli", "worker"],
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.workers.append(worker)
+        return worker.pid
+
+    def kill_worker(self) -> int:
+        """Kill the latest worker with SIGKILL; return its process id."""
+        worker = self.workers[-1]
+        worker.kill()
+        worker.wait()
+        return worker.pid
+
+    def stop_workers(self) -> None:
+        """Ask every worker to stop, as systemd would, and wait for it."""
+        for worker in self.workers:
+            worker.terminate()
+        for worker in self.workers:
+            try:
+                worker.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+
+
+@contextmanager
+def stage(*, keep: bool) -> Iterator[Stage]:
+    """Set everything up in a temporary folder; take it down again, and remove the folder unless ``keep``."""
+    with ExitStack() as stack:
+        stack.enter_context(_terminable())
+        folder = Path(tempfile.mkdtemp(prefix="keyturn-demo-"))
+        if not keep:
+            stack.enter_context(_removed(folder))
+        environment = stack.enter_context(_environment(folder))
+        simulator = stack.enter_context(Simulator())
+        keyturn = start(level="critical")
+        stack.callback(keyturn.close)
+        keyturn.installation.initialise()
+        _connect(keyturn, simulator.credentials)
+        on = Stage(folder, keyturn, simulator, environment)
+        stack.callback(on.stop_workers)
+        yield on
+
+
+def _connect(keyturn: Keyturn, known: Credentials) -> None:
+    connection = Connection(
+        name=CONNECTION,
+        netsuite=NetSuiteSettings(
+            account=known.account,
+            client_id=known.client_id,
+            certificate_id=known.certificate_id,
+            restlet_url=known.netsuite_url,
+            token_url=known.netsuite_url,
+            assertion_algorithm="ES256",
+        ),
+        openair=OpenAirSettings(
+            url=known.openair_url, client_id=known.openair_client_id, namespace=known.api_namespace
+        ),
+        bundles={"369630": "4.01", "369637": "5.01"},  # the versions that ship the placeholder
+    )
+    secrets = {
+        SecretName.NETSUITE_KEY: known.private_key_pem,
+        SecretName.OPENAIR_API_KEY: known.api_key,
+        SecretName.OPENAIR_CLIENT_SECRET: known.openair_client_secret,
+        SecretName.OPENAIR_REFRESH_TOKEN: known.refresh_token,
+    }
+    keyturn.connections.add(connection, secrets)
+
+
+@contextmanager
+def _environment(folder: Path) -> Iterator[Mapping[str, str]]:
+    """The demo's own environment: none of the user's settings reach it, so no real store can be touched."""
+    before = dict(os.environ)
+    for name in [name for name in before if name.startswith(_PREFIX)]:
+        del os.environ[name]
+    os.environ |= {
+        "CONFIGURATION_DIRECTORY": str(folder / "config"),
+        "KEYTURN_DATA": str(folder / "data"),
+        "KEYTURN_WORKER__LEASE": _LEASE,
+        "KEYTURN_WORKER__POLL": "0.1",
+    }
+    try:
+        yield dict(os.environ)
+    finally:
+        os.environ.clear()
+        os.environ |= before
+
+
+@contextmanager
+def _removed(folder: Path) -> Iterator[None]:
+    import shutil  # noqa: PLC0415 - only here
+
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the demo as SIGINT does, so that no worker and no folder is left behind."""
+
+    def interrupt(_signum: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,65 @@
+"""`keyturn init`, `keyturn journal` and `keyturn vault`: the installation itself."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from orchestrator.cli import formatting
+from orchestrator.cli.arguments import AnyRotation, DryRun
+from orchestrator.cli.context import Given
+from orchestrator.cli.exit_codes import Exit
+from states.errors import InvalidInput
+
+journal = App(name="journal", help="Check that no journal was changed after it was written.")
+vault = App(name="vault", help="Change the key-encryption key.")
+
+
+def init(*, context: Given) -> int:
+    """Make folders, settings file, key-encryption key and database, whatever is missing. Safe to repeat."""
+    with context.keyturn(new=True) as keyturn:
+        done = keyturn.installation.initialise()
+        context.out.show({"done": done}, str(keyturn.settings.config_file), [("", sentence) for sentence in done])
+        context.out.note("Next: `keyturn connection add NAME …` (see `keyturn connection add --help`).")
+    return Exit.FINE
+
+
+@journal.command(name="verify")
+def verify_journal(rotation: AnyRotation = None, /, *, context: Given) -> int:
+    """Check the hash chain of one rotation's journal, or of all. Exits with 1 when an entry was changed."""
+    with context.keyturn() as keyturn:
+        entries = keyturn.installation.verify_journal(rotation)
+    told = (
+        f"{formatting.count(entries, 'entry' if entries == 1 else 'entrie')} checked: the journal is as it was written."
+    )
+    context.out.show({"entries": entries, "intact": True}, str(entries), [("", told)])
+    return Exit.FINE
+
+
+@vault.command
+def rewrap(
+    new_key_file: Annotated[Path, Parameter(help="The new key, as `openssl rand -base64 32` prints it; mode 0600.")],
+    /,
+    *,
+    dry_run: DryRun = False,
+    context: Given,
+) -> int:
+    """Wrap the data keys anew with another key-encryption key. No sealed record is touched."""
+    if not new_key_file.is_file():
+        raise InvalidInput(f"There is no key file {new_key_file}.")
+    with context.keyturn() as keyturn:
+        keyturn.vault.check()
+        if dry_run:
+            keys = len(keyturn.store.data_keys())
+            told = f"Would wrap {formatting.count(keys, 'data key')} anew with the key in {new_key_file}."
+            context.out.show({"dry_run": True, "data_keys": keys}, str(keys), [("", told)])
+            context.out.note("Nothing was changed.")
+            return Exit.FINE
+        context.confirm(f"From then on the old key opens nothing. Wrap the vault's keys with {new_key_file}?")
+        keys = keyturn.installation.rewrap(new_key_file)
+        told = f"Wrapped {formatting.count(keys, 'data key')} anew with the key in {new_key_file}."
+        context.out.show({"data_keys": keys}, str(keys), [("", told)])
+        context.out.note(
+            f"Now let the settings name the new key (vault.file), or replace {keyturn.settings.kek_file} by it."
+        )
+    return Exit.FINE

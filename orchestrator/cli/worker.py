@@ -1,0 +1,106 @@
+"""`keyturn worker` and `keyturn run-due`: what carries rotations along unattended."""
+
+import logging
+from collections import Counter
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from orchestrator.bootstrap import Keyturn
+from orchestrator.cli import formatting, live, outcome, records, timeline
+from orchestrator.cli.arguments import DryRun
+from orchestrator.cli.context import Context, Given, actor
+from orchestrator.cli.exit_codes import Exit
+from orchestrator.cli.output import Json
+from orchestrator.cli.signals import stoppable
+from orchestrator.schedule import Pass
+from states.errors import HeldOff, InvalidInput
+from states.rotation import Rotation
+from states.state import State
+
+_log = logging.getLogger("keyturn.worker")
+
+MOST_THREADS = 64
+
+
+def worker(
+    *,
+    threads: Annotated[int | None, Parameter(help="How many rotations at a time; by default as set.")] = None,
+    context: Given,
+) -> int:
+    """Carry rotations along, and start those that are due, until SIGTERM or SIGINT; then finish the steps in hand."""
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise InvalidInput(f"A worker has 1 to {MOST_THREADS} threads, not {threads}.")
+    with context.keyturn(level=None) as keyturn:
+        keyturn.store.check()
+        keyturn.vault.check()
+        with stoppable(_log.info) as stop, keyturn.worker(stop) as work:
+            work.run(threads or keyturn.settings.worker.threads)
+    return Exit.FINE
+
+
+def run_due(*, dry_run: DryRun = False, context: Given) -> int:
+    """Start the rotations that are due, carry all that is waiting, and return: what cron calls.
+
+    It stays, for up to ten minutes, with a rotation that is between both sides and soon to be tried again.
+    Exits with 0 when all is well, 3 when a rotation is parked or waits for a person, 7 when one is put off because a
+    system is down, 1 when one could not be started. Each of them is told, also one that an earlier run left so.
+    """
+    with context.keyturn(level=None) as keyturn:
+        if dry_run:
+            return _would(context, keyturn)
+        keyturn.store.check()
+        keyturn.vault.check()
+        carried: dict[str, Rotation] = {}
+        show = live.Lines(context.out, keyturn) if context.out.is_for_people else live.Silent()
+
+        def moved(rotation: Rotation) -> None:
+            carried[rotation.id] = rotation
+            show.moved(rotation)
+
+        with stoppable(context.out.note) as stop, keyturn.worker(stop, listener=moved) as work:
+            began = keyturn.schedule.start_due(actor=actor())
+            work.drain()
+        return _summary(context, keyturn, began, list(carried.values()), interrupted=stop.is_set())
+
+
+def _would(context: Context, keyturn: Keyturn) -> int:
+    due = keyturn.schedule.due()
+    rows = [("would rotate", name) for name in due] or [("", "Nothing is due.")]
+    context.out.show({"dry_run": True, "due": due}, "\n".join(due), rows)
+    context.out.note("Nothing was changed.")
+    return Exit.FINE
+
+
+def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rotation], *, interrupted: bool) -> int:
+    """Print what the run did, and every rotation that waits, whoever left it; return the worst exit code."""
+    now = keyturn.rotations.now()
+    states = Counter(rotation.state.value for rotation in carried)
+    left = keyturn.rotations.unfinished()
+    parked = [each for each in left if each.state is State.FAILED]
+    waiting = [each for each in left if each.state is not State.FAILED and _is_put_off(keyturn, each)]
+    record: Json = {
+        "started": [rotation.id for rotation in began.started],
+        "not_started": [
+            {"connection": name, "code": error.code, "message": error.message} for name, error in began.failed
+        ],
+        "carried": [records.rotation(rotation, now) for rotation in carried],
+        "waiting": [records.rotation(rotation, now) for rotation in waiting],
+        "parked": [records.rotation(rotation, now) for rotation in parked],
+    }
+    told = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "nothing to carry"
+    waits = f"{len(waiting)} put off; " if waiting else ""
+    context.out.show(
+        record,
+        "\n".join(rotation.id for rotation in carried),
+        [("", f"{formatting.count(len(began.started), 'rotation')} started; {told}; {waits}{len(parked)} parked.")],
+    )
+    worst = [context.fail(error) for _, error in began.failed]
+    worst += [context.fail_rotation(rotation, Exit.ATTENTION) for rotation in parked]
+    worst += [outcome.unfinished(context, keyturn, rotation) for rotation in waiting]
+    return Exit.INTERRUPTED if interrupted else max(worst, default=Exit.FINE)
+
+
+def _is_put_off(keyturn: Keyturn, rotation: Rotation) -> bool:
+    """Whether it waits for trouble to pass, or for a person; being held off for a while is no trouble."""
+    return bool(rotation.waiting_for) and timeline.put_off(keyturn.rotations.journal(rotation.id))[0] != HeldOff.code

@@ -1,0 +1,73 @@
+"""Keeps the leases of this process's claims alive while their steps run.
+
+A lease is short, so that a worker that dies in the middle of a rotation is followed by another within seconds; a step
+may take longer than that, so the lease is renewed beside it. Losing it is no danger, only waste: a step asks the store
+before it writes to the other systems, and the store refuses whatever is written with an old fencing token.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from orchestrator.shortage import start
+from persistence.store import Claim, Store
+from states.errors import KeyturnError, Stale
+
+_log = logging.getLogger("keyturn.leases")
+
+
+class LeaseRenewer:
+    """One thread that renews every claim in hand. Use it as a context manager."""
+
+    def __init__(self, store: Store, *, lease: float) -> None:
+        """``lease`` is in seconds; each claim is renewed three times in that time."""
+        self.lease = lease
+        self._store = store
+        self._claims: dict[str, Claim] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._renew_all, name="keyturn-leases", daemon=True)
+
+    def __enter__(self) -> Self:
+        start(self._thread)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @contextmanager
+    def renewing(self, claim: Claim) -> Iterator[None]:
+        """Keep ``claim`` alive for as long as the block runs."""
+        with self._lock:
+            self._claims[claim.rotation.id] = claim
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._claims.pop(claim.rotation.id, None)
+
+    def _renew_all(self) -> None:
+        while not self._stop.wait(self.lease / 3):
+            with self._lock:
+                claims = list(self._claims.values())
+            for claim in claims:
+                self._renew(claim)
+
+    def _renew(self, claim: Claim) -> None:
+        try:
+            self._store.renew(claim, lease=self.lease)
+        except Stale:
+            with self._lock:
+                if self._claims.get(claim.rotation.id) is not claim:
+                    return  # it was given back while this thread was on its way
+                del self._claims[claim.rotation.id]
+            _log.warning("lease lost", extra={"rotation": claim.rotation.id})
+        except KeyturnError as error:
+            # The database may be away for a moment; the lease tells for how long that is harmless.
+            about = {"rotation": claim.rotation.id, "code": error.code, "reason": error.message}
+            _log.error("lease not renewed", extra=about)
+        except Exception:  # noqa: BLE001 - the beat must go on
+            _log.exception("lease not renewed", extra={"rotation": claim.rotation.id})

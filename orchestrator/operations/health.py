@@ -1,0 +1,91 @@
+"""The questions: is this connection well, is a certificate due, who signed this request."""
+
+from datetime import timedelta
+
+from orchestrator.engine import Connect
+from orchestrator.import_requests import signed_by
+from persistence.store import Store
+from states import due, health
+from states.certificate import Certificate
+from states.connection import Connection
+from states.due import Need
+from states.errors import CannotSign, CertificateRecordMissing, KeyturnError
+from states.health import Facts, Health
+from states.ports import Ports, Record
+
+
+class HealthChecks:
+    """What people and monitors ask about a connection. Nothing here changes anything."""
+
+    def __init__(self, store: Store, connect: Connect) -> None:
+        self._store = store
+        self._connect = connect
+
+    def health(self, name: str) -> Health:
+        """Ask both sides and judge. A side that cannot be asked is a problem in the answer, not an error."""
+        connection = self._store.connection(name)
+        return health.check(_facts(connection, self._store, self._connect(connection.name)))
+
+    def needs_rotation(self, name: str, *, within: timedelta | None = None) -> Need:
+        """Whether a new certificate is due, by what is stored; ``within`` replaces the drawn moment."""
+        connection = self._store.connection(name)
+        now = self._store.now()
+        due_at = connection.due_at
+        if within is not None and connection.current:
+            due_at = connection.current.not_after - within
+        return due.need(connection.current, due_at, now)
+
+    def signed_by(self, url: str, name: str) -> str | None:
+        """Which certificate a real-time import request was signed with: candidate, current, previous, or None.
+
+        Raises InvalidInput when ``url`` is no such request.
+        """
+        return signed_by(url, self._known(self._store.connection(name)))
+
+    def _known(self, connection: Connection) -> dict[str, Certificate]:
+        """The certificates that Keyturn knows of a connection, the likeliest first."""
+        known: dict[str, Certificate] = {}
+        if connection.current:
+            known["current"] = connection.current
+        for rotation in self._store.rotations(connection=connection.name, limit=2):
+            if rotation.is_open and rotation.candidate:
+                known["candidate"] = rotation.candidate.certificate
+            elif rotation.previous:
+                known.setdefault("previous", rotation.previous)
+        return known
+
+
+def _facts(connection: Connection, store: Store, ports: Ports) -> Facts:
+    netsuite: Record | KeyturnError | None
+    openair: Certificate | KeyturnError | None
+    try:
+        netsuite = ports.netsuite.report().record
+    except KeyturnError as error:
+        netsuite = error
+    try:
+        openair = ports.openair.read()
+    except KeyturnError as error:
+        openair = error
+    agree = None
+    if isinstance(netsuite, Record) and isinstance(openair, Certificate):
+        try:
+            agree = _agree(ports, openair)
+        except KeyturnError as error:
+            netsuite = error
+    return Facts(
+        connection=connection,
+        now=ports.clock.now(),
+        netsuite=netsuite,
+        openair=openair,
+        agree=agree,
+        rotation=store.open_rotation(connection.name),
+    )
+
+
+def _agree(ports: Ports, certificate: Certificate) -> bool:
+    """Whether NetSuite's signature verifies with ``certificate``. Raises where NetSuite could not be asked."""
+    challenge = ports.challenge()
+    try:
+        return certificate.verifies(ports.netsuite.sign(challenge), challenge.text)
+    except (CannotSign, CertificateRecordMissing):
+        return False

@@ -1,0 +1,214 @@
+"""The verbs that end a parked rotation otherwise than by going on: *restore*, *adopt* and *abandon*."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from orchestrator.adapters.openair_manual import as_seen, instead
+from orchestrator.engine import Connect
+from orchestrator.leases import LeaseRenewer
+from orchestrator.operations import clock_repair
+from persistence.journal import ABANDON, ADOPT, RESTORE, RESTORING
+from persistence.store import Claim, Store
+from states import due, machine, next_action, recovery
+from states.errors import (
+    Drift,
+    IllegalMove,
+    KeyturnError,
+    NotPermitted,
+    RestoreUnfinished,
+    SignInRefused,
+    Stale,
+    TryLater,
+    WrongBaseUrl,
+)
+from states.ports import Clock, Ports
+from states.rotation import Absence, Confirmation, PrivateKey, Rotation
+from states.steps import INSTALL_WITHIN
+
+_log = logging.getLogger("keyturn.recovery")
+
+_MENDABLE: Final = (SignInRefused, NotPermitted, WrongBaseUrl)
+"""Errors that advise to mend something and then to resume."""
+
+
+class Recovery:
+    """What people do about a rotation that is better not carried on."""
+
+    def __init__(self, store: Store, connect: Connect, clock: Clock, *, lease: float) -> None:
+        """``connect`` gives a connection's ports by name; ``lease`` is in seconds."""
+        self._store = store
+        self._connect = connect
+        self._clock = clock
+        self._lease = lease
+
+    def restore(
+        self, rotation_id: str, *, actor: str, reason: str = "", overwrite: bool = False, seen: str = ""
+    ) -> Rotation:
+        """Put the previous certificate back into NetSuite, see that both sides agree on it, and close the rotation.
+
+        The candidate's key is destroyed. The previous certificate stays the connection's current one, due when it was.
+        ``overwrite`` allows replacing whatever NetSuite holds. OpenAir is only read; ``seen`` is the fingerprint that
+        it shows, where only a person can look (operations.seen). Safe to repeat.
+
+        Raises, and nothing was changed: NotFound; Stale while somebody else works on the rotation; InvalidInput for a
+        ``seen`` that is missing or needless; IllegalMove, Drift, ForeignRotation, CannotSign, CertificateRecordMissing
+        where it would not help; TryLater or Refused when a system or the vault cannot be asked, or this machine has no
+        thread to spare. Raises RestoreUnfinished once the certificate may have been sent.
+        """
+        parked = self._possible("restore", rotation_id)
+        with LeaseRenewer(self._store, lease=self._lease) as leases:  # first: where it cannot start, nothing is held
+            claim = self._store.hold(actor, parked, lease=self._lease)
+            with leases.renewing(claim):
+                try:
+                    return self._restore(claim, reason, seen, may_overwrite=overwrite)
+                except BaseException:
+                    with suppress(KeyturnError):  # else the lease runs out
+                        self._store.release(claim)
+                    raise
+
+    def adopt(self, rotation_id: str, *, actor: str, reason: str = "", seen: str = "") -> Rotation:
+        """Accept the certificate that somebody else put in place of ours, where both sides agree on it, and close the
+        rotation.
+
+        It becomes the connection's current certificate, without a key of ours, and its due moment is drawn. The keys of
+        the candidate and of the previous certificate are destroyed. Changes nothing in either system. ``seen`` as for
+        restoring. Raises NotFound; InvalidInput; Stale when the rotation was changed meanwhile; IllegalMove, Drift,
+        CannotSign, CertificateRecordMissing where it is not so; TryLater or Refused when a system cannot be asked.
+        """
+        before = self._possible("adopt", rotation_id)
+        with _repeating("adopt"):
+            ports = as_seen(before, self._connect(before.connection), seen)
+            proof = _agreement(before, ports)
+        after = machine.adopt(before, proof, self._clock.now())
+        is_new = before.previous is None or before.previous.fingerprint != proof.fingerprint
+        closed = self._store.write(
+            before,
+            after,
+            event=ADOPT,
+            actor=actor,
+            detail={"reason": reason, **_evidence(proof)},
+            adopted=proof.certificate if is_new else None,
+            due_at=due.draw_due_at(proof.certificate, ports.random.fraction()),
+            confirmed=proof.fingerprint if before.by_hand else None,
+        )
+        _log.info("rotation closed", extra=_about(closed))
+        return closed
+
+    def abandon(self, rotation_id: str, *, actor: str, reason: str = "") -> Rotation:
+        """Close a parked rotation whose candidate NetSuite does not hold, and destroy the candidate's key.
+
+        Its connection is free for another rotation then. NetSuite is asked only where it may have been sent the
+        candidate; nothing is changed there. Raises NotFound; Stale when the rotation was changed meanwhile; IllegalMove
+        where NetSuite holds the candidate, may hold it, or may still be given it; TryLater or Refused when it cannot be
+        asked.
+        """
+        before = self._possible("abandon", rotation_id)
+        absence = self._absence(before) if next_action.may_be_sent(before) else None
+        after = machine.abandon(before, self._clock.now(), absence)
+        detail = {"reason": reason, **(_seen(absence) if absence else {})}
+        closed = self._store.write(before, after, event=ABANDON, actor=actor, detail=detail)
+        _log.info("rotation closed", extra=_about(closed))
+        return closed
+
+    def _absence(self, rotation: Rotation) -> Absence:
+        with _repeating("abandon"):
+            return recovery.find_absence(rotation, self._connect(rotation.connection))
+
+    def _possible(self, verb: str, rotation_id: str) -> Rotation:
+        now = self._clock.now()
+        rotation = clock_repair.current(self._store, rotation_id, now)
+        if refused := next_action.why_not(verb, rotation, now):
+            raise IllegalMove(f"{verb.capitalize()} is not possible for rotation {rotation.id}: {refused}")
+        return rotation
+
+    def _restore(self, claim: Claim, reason: str, seen: str, *, may_overwrite: bool) -> Rotation:
+        with _repeating("restore"):
+            ports = as_seen(claim.rotation, self._connect(claim.rotation.connection), seen)
+            key = self._previous_key(claim.rotation, ports)
+            proof = recovery.find_previous(claim.rotation, ports, may_overwrite=may_overwrite)
+        if proof:
+            return self._restored(claim, proof, reason)
+        before = machine.restoring(claim.rotation, self._clock.now())
+        detail = {"reason": reason, "overwrite": may_overwrite}
+        claim = self._store.advance(claim, before, event=RESTORING, detail=detail, lease=self._lease)
+        with _unfinished():
+            self._store.ensure_held(claim)
+            deadline = before.updated_at + INSTALL_WITHIN
+            proof = recovery.put_previous_back(claim.rotation, key, ports, deadline=deadline)
+            return self._restored(claim, proof, reason)
+
+    def _previous_key(self, rotation: Rotation, ports: Ports) -> PrivateKey:
+        assert rotation.previous
+        kept = self._store.kept_key(rotation.previous)
+        assert kept, "nothing destroys the key while the rotation is held"
+        maker, previous = kept
+        return ports.keys.open(maker, previous)
+
+    def _restored(self, claim: Claim, proof: Confirmation, reason: str) -> Rotation:
+        after = machine.restore(claim.rotation, proof, self._clock.now())
+        detail = {"reason": reason, **_evidence(proof)}
+        confirmed = proof.fingerprint if after.by_hand else None
+        closed = self._store.advance(claim, after, event=RESTORE, detail=detail, confirmed=confirmed).rotation
+        _log.info("rotation closed", extra=_about(closed))
+        return closed
+
+
+def _agreement(rotation: Rotation, ports: Ports) -> Confirmation:
+    """NetSuite's proof that it holds what OpenAir holds; where only a person sees that, with advice for them."""
+    try:
+        return recovery.find_agreement(rotation, ports)
+    except Drift as error:
+        if rotation.by_hand:
+            error.next_action = instead(rotation)
+        raise
+
+
+@contextmanager
+def _repeating(verb: str) -> Iterator[None]:
+    """Nothing was changed yet and nobody tries again by himself: let errors advise to repeat ``verb``."""
+    try:
+        yield
+    except TryLater as error:
+        error.next_action = f"Run `keyturn rotation {verb} ID` again when it is."
+        raise
+    except _MENDABLE as error:
+        error.next_action = error.next_action.replace("rotation resume", f"rotation {verb}")
+        raise
+
+
+@contextmanager
+def _unfinished() -> Iterator[None]:
+    """Whatever goes wrong from here on, the certificate may have been sent."""
+    try:
+        yield
+    except Stale:
+        raise
+    except KeyturnError as error:
+        raise RestoreUnfinished(f"Putting the previous certificate back is not finished: {error.message}") from error
+
+
+def _evidence(proof: Confirmation) -> dict[str, object]:
+    """What the journal keeps of the proof: enough to check it again, nothing secret."""
+    return {
+        "fingerprint": proof.fingerprint,
+        "not_after": proof.certificate.not_after.isoformat(),
+        "challenge": proof.challenge.nonce,
+        "signature": proof.signature,
+        "asked_at": proof.asked_at.isoformat(),
+    }
+
+
+def _seen(absence: Absence) -> dict[str, object]:
+    """What the journal keeps of why NetSuite is taken not to hold the candidate."""
+    return {
+        "fingerprint": absence.fingerprint,
+        "asked_at": absence.asked_at.isoformat(),
+        "looks": list(absence.looks),
+    }
+
+
+def _about(rotation: Rotation) -> dict[str, object]:
+    assert rotation.ending
+    return {"rotation": rotation.id, "connection": rotation.connection, "ending": rotation.ending.value}

@@ -1,0 +1,236 @@
+"""When a rotation does not go well: what is told, what the exit code says, and how it goes on."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from acceptance.installed_keyturn import NAME, InstalledKeyturn, Run, error, rotate
+from support.factories import a_certificate
+from support.request_history import assert_openair_came_second, installed, saved
+
+from simulator import Fault, Simulator
+
+DOWN = Fault("netsuite.token", "503", times=None, retry_after=7200)
+"""Away for longer than a command waits."""
+
+
+def test_missing_record(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A missing record is told in the vendor's words with its repair; resuming may create it, under the same id."""
+    simulator.netsuite.record.reset("missing")
+    parked = rotate(connected)
+    told = error(parked)
+    assert (3, "CERTIFICATE_NOT_FOUND") == (parked.returncode, told["code"])
+    assert 'Certificate "custcertificate_oa_realtime" not found.' == told["message"]
+    assert "The candidate, sealed. OpenAir was not touched." == told["kept"]
+    assert "the ID _oa_realtime" in told["next_action"]
+    assert f"`keyturn rotation resume {told['rotation']} --create-record`" in told["next_action"]
+
+    resumed = connected("rotation", "resume", told["rotation"], "--create-record", "-o", "name")
+    assert (0, told["rotation"]) == (resumed.returncode, resumed.stdout.strip())
+    shown = connected.json("rotation", "show", told["rotation"])
+    assert ("Completed", 2) == (shown["state"], shown["attempt"])
+    assert [shown["candidate"]["fingerprint"]] == saved(simulator.history.entries())
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_parked_rotations_are_listed_with_their_reason(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A parked rotation shows its reason in the list, and the one next safe command when it is explained."""
+    simulator.netsuite.record.reset("missing")
+    rotation = error(rotate(connected))["rotation"]
+    listed = connected("rotation", "list").stdout.splitlines()
+    assert 'parked in KeyGenerated [CERTIFICATE_NOT_FOUND]: Certificate "custcertificate_oa_realtime" not found.' == (
+        listed[2].strip()
+    )
+    explained = connected("rotation", "explain", rotation).stdout
+    assert f"→ keyturn rotation resume {rotation}" in explained
+    assert "watch" in explained
+
+
+def test_quiet_is_not_louder(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A quiet command that fails tells its error once, and logs nothing beside it."""
+    simulator.netsuite.record.reset("missing")
+    run = connected("rotate", NAME, "--quiet")
+    assert (3, "", "error: ") == (run.returncode, run.stdout, run.stderr[:7])
+    assert 1 == run.stderr.count("not found")
+
+
+def test_refused_sign_in(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A refused sign-in parks the rotation and has an exit code of its own; health tells it as well."""
+    simulator.faults.add(Fault("netsuite.token", "401", times=None))
+    run = rotate(connected)
+    assert (4, "SIGN_IN_REFUSED") == (run.returncode, error(run)["code"])
+    health = connected("health", NAME, "-o", "json")
+    assert 3 == health.returncode
+    assert "SIGN_IN_REFUSED" in health.stdout
+
+
+def test_remote_down(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A rotation that is put off for long is left to the workers, and says so; nothing is lost."""
+    simulator.faults.add(DOWN)
+    run = rotate(connected)
+    assert (7, "TRY_LATER") == (run.returncode, error(run)["code"])
+    assert "put off until" in error(run)["message"]
+    assert "`keyturn worker`" in error(run)["next_action"]
+    shown = connected.json("rotation", "show", error(run)["rotation"])
+    assert ("KeyGenerated", None, 1) == (shown["state"], shown["failure"], shown["tries"])
+    assert [] == installed(simulator.history.entries())
+
+
+def test_lost_answer(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A lost answer is told with what was seen of it; the next rotation says what it waits for, and until when."""
+    simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
+    done = rotate(connected)
+    rotation = connected.json("rotation", "list")[0]
+    assert (0, "Completed", False) == (done.returncode, rotation["state"], rotation["in_doubt"])
+    told = connected("rotation", "explain", rotation["id"]).stdout
+    assert "answer to the install lost, it may take effect until" in told
+    assert "NetSuite signed with the candidate." in told
+    assert ["request", "generate_key", "unknown", "upload_to_netsuite", "save_to_openair", "verify"] == [
+        entry["event"] for entry in connected.json("rotation", "journal", rotation["id"])
+    ]
+
+    asked = rotate(connected)
+    waiting = connected.json("rotation", "list")[0]
+    assert (6, "HELD_OFF") == (asked.returncode, error(asked)["code"])
+    assert rotation["id"] in error(asked)["message"]
+    assert ("Requested", rotation["in_flight_until"]) == (waiting["state"], waiting["available_at"])
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(connected: InstalledKeyturn, simulator: Simulator, how: signal.Signals) -> None:
+    """Asked to stop, rotate finishes the step in hand and tells how to go on; run-due completes the rotation."""
+    simulator.faults.add(Fault("openair.api", "delay", action="Add", seconds=1.5))
+    running = connected.start("rotate", NAME, "-o", "json")
+    simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=30)
+    running.send_signal(how)
+    stdout, stderr = running.communicate(timeout=30)
+    told = error(Run((), running.returncode, stdout, stderr))
+    assert (130, "INTERRUPTED") == (running.returncode, told["code"])
+    assert f"`keyturn rotation watch {told['rotation']}`" in told["next_action"]
+    assert connected.json("rotation", "show", told["rotation"])["state"] in ("UploadedToNetSuite", "SavedToOpenAir")
+
+    assert 0 == connected("run-due").returncode
+    assert "Completed" == connected.json("rotation", "show", told["rotation"])["state"]
+    assert 1 == len(installed(simulator.history.entries()))
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_foreign_certificate(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A certificate that somebody else put there is not replaced unless a person says so, and says it again."""
+    assert 0 == rotate(connected).returncode
+    simulator.faults.add(Fault("netsuite.restlet", "foreign", action="sign"))
+    parked = rotate(connected)
+    rotation = error(parked)["rotation"]
+    assert (3, "FOREIGN_ROTATION") == (parked.returncode, error(parked)["code"])
+
+    unasked = connected("rotation", "resume", rotation, "--overwrite", "-o", "json")
+    assert (2, "Repeat the command with --yes.") == (unasked.returncode, error(unasked)["next_action"])
+    assert "Failed" == connected.json("rotation", "show", rotation)["state"]
+    assert 0 == connected("rotation", "resume", rotation, "--overwrite", "--yes").returncode
+
+
+def test_run_due_is_not_silent_about_what_is_put_off(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A rotation that was put off keeps run-due at exit code 7, also while it is not yet to be tried again."""
+    simulator.faults.add(DOWN)
+    first, second = connected("run-due", "-o", "json"), connected("run-due", "-o", "json")
+    assert (7, 7) == (first.returncode, second.returncode)
+    assert ("TRY_LATER", "TRY_LATER") == (error(first)["code"], error(second)["code"])
+    assert "put off until" in error(second)["message"]
+
+
+def test_exported_certificate(home: InstalledKeyturn, simulator: Simulator) -> None:
+    """With --openair-export the rotation waits for a person, who confirms by the fingerprint that OpenAir shows; so
+    does who goes back to the certificate before.
+    """
+    by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
+    nothing = {f"openair-{option}": None for option in by_api}
+    assert 2 == home.add(simulator.credentials, **nothing).returncode
+    assert 0 == home.add(simulator.credentials, **nothing, **{"openair-export": ""}).returncode
+
+    waiting = rotate(home)
+    told = error(waiting)
+    assert (3, "AWAITING_PERSON") == (waiting.returncode, told["code"])
+    exported = next((home.folder / "data" / "export").iterdir())
+    assert str(exported) in told["next_action"]
+    fingerprint = home.json("rotation", "show", told["rotation"])["candidate"]["fingerprint"]
+    assert f"keyturn rotation confirm {told['rotation']} --fingerprint {fingerprint}" in told["next_action"]
+
+    again = home("run-due", "-o", "json")
+    assert (3, "AWAITING_PERSON") == (again.returncode, error(again)["code"])
+    assert [told["rotation"]] == [rotation["id"] for rotation in json.loads(again.stdout)["waiting"]]
+
+    wrong = home("rotation", "confirm", told["rotation"], "--fingerprint", "ab" * 32, "-o", "json")
+    assert (2, "INVALID_INPUT") == (wrong.returncode, error(wrong)["code"])
+    colons = ":".join(fingerprint[place : place + 2] for place in range(0, 64, 2)).upper()
+    assert 0 == home("rotation", "confirm", told["rotation"], "--fingerprint", colons).returncode
+
+    second = error(rotate(home))["rotation"]
+    moved = home("connection", "edit", NAME, "--account", "7654321", "-o", "json")
+    assert (6, "ROTATION_OPEN") == (moved.returncode, error(moved)["code"])
+    assert 0 == home("rotation", "park", second).returncode
+    blind = home("rotation", "restore", second, "--yes", "-o", "json")
+    assert (2, "INVALID_INPUT") == (blind.returncode, error(blind)["code"])
+    assert f"keyturn rotation restore {second} --fingerprint SHA256" in home("rotation", "explain", second).stdout
+    strange = home("rotation", "restore", second, "--fingerprint", "ab" * 32, "--yes", "-o", "json")
+    assert "DRIFT" == error(strange)["code"]
+    assert 0 == home("rotation", "restore", second, "--fingerprint", colons, "--yes").returncode
+
+
+def test_corrupt_sealed_key(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A sealed key that was tampered with is found before anything is sent, and the rotation stays parked."""
+    simulator.netsuite.record.reset("missing")
+    rotation = error(rotate(connected))["rotation"]
+    connected.alter("UPDATE certificates SET sealed_key = zeroblob(64) WHERE sealed_key IS NOT NULL")
+    run = connected("rotation", "resume", rotation, "--create-record", "-o", "json")
+    assert (3, "SEAL_BROKEN") == (run.returncode, error(run)["code"])
+    assert [] == installed(simulator.history.entries())
+
+
+def test_changed_journal(connected: InstalledKeyturn) -> None:
+    """A journal that was changed afterwards is found, and the entry is named."""
+    assert 0 == rotate(connected).returncode
+    assert 0 == connected("journal", "verify").returncode
+    connected.alter("UPDATE journal SET actor = 'nobody' WHERE seq = 2")
+    run = connected("journal", "verify", "-o", "json")
+    assert (1, "JOURNAL_BROKEN") == (run.returncode, error(run)["code"])
+    assert "Journal entry 2 " in error(run)["message"]
+
+
+def test_simulator_is_an_extra(keyturn: InstalledKeyturn, tmp_path: Path) -> None:
+    """Without the extra, demo and simulator name it instead of failing in the middle; it comes from the checkout, as an
+    index may have something else under Keyturn's name.
+    """
+    (tmp_path / "joserfc.py").write_text("raise ImportError('blocked', name='joserfc')")
+    for command in ("simulator", "demo"):
+        run = keyturn(command, "-o", "json", PYTHONPATH=str(tmp_path))
+        assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
+        assert "checkout" in error(run)["next_action"]
+        assert "`pip install '.[simulator]'`" in error(run)["next_action"]
+
+
+@pytest.mark.parametrize("where", ["NetSuite", "OpenAir"])
+def test_drift_is_found_though_nobody_rotated(connected: InstalledKeyturn, simulator: Simulator, where: str) -> None:
+    """Whichever side somebody changed: health says that imports are refused, which is true, and how to mend it."""
+    assert 0 == rotate(connected).returncode
+    if where == "NetSuite":
+        simulator.netsuite.record.reset("foreign")
+    else:
+        simulator.openair.settings.save_outside(a_certificate().pem)
+    health = connected("health", NAME, "-o", "json")
+    assert (3, "DRIFT") == (health.returncode, json.loads(health.stdout)["problems"][0]["code"])
+    assert "No valid certificate available for real-time import" == json.loads(health.stdout)["sentence"]
+    assert str(simulator.import_requests.send()).startswith("Error:")
+
+
+def test_a_foreign_rotation_of_both_sides_is_found(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """Imports go in, so the vendor's sentence is good; health tells that Keyturn does not look after that one."""
+    assert 0 == rotate(connected).returncode
+    simulator.netsuite.record.reset("foreign")
+    assert simulator.netsuite.record.held
+    simulator.openair.settings.save_outside(simulator.netsuite.record.held.pair.certificate_pem())
+    health = connected("health", NAME, "-o", "json")
+    told = json.loads(health.stdout)
+    assert (3, ["FOREIGN_ROTATION"]) == (health.returncode, [problem["code"] for problem in told["problems"]])
+    assert told["sentence"].startswith("Current real-time import certificate is valid until")
+    assert "project=T" == simulator.import_requests.send()

@@ -1,0 +1,75 @@
+"""Carries our adapters' requests to the simulated systems without a socket, in the world's time."""
+
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3 import HTTPResponse
+
+from orchestrator.adapters import transport
+from simulator import Simulator
+from simulator.netsuite import NetSuite
+from simulator.openair import OpenAir
+from simulator.server import App, Delivery, Reply, Request
+from tests.faults.virtual_time import World
+
+Stand = Callable[[str], None]
+"""Stand still at a place until it is this caller's turn."""
+
+
+class Wire(BaseAdapter):
+    """What a session has in place of a network. The caller stands still before each request and before each answer."""
+
+    def __init__(self, simulator: Simulator, world: World, within: float, stand: Stand) -> None:
+        """``within``: the seconds after which the client leaves."""
+        super().__init__()
+        self._systems: dict[str, App] = {
+            urlsplit(simulator.netsuite_url).netloc: NetSuite(simulator._netsuite_accounts),
+            urlsplit(simulator.openair_url).netloc: OpenAir(simulator._openair_companies),
+        }
+        self._world = world
+        self._within = timedelta(seconds=within)
+        self._stand = stand
+
+    def send(self, request: requests.PreparedRequest, *_args: object, **_options: object) -> requests.Response:
+        url = urlsplit(str(request.url))
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        body = request.body or b""
+        assert isinstance(body, bytes)
+        self._stand("send")
+        began = self._world.time
+        asked = Request(str(request.method), url.path, url.query, headers, body)
+        delivery = self._systems[url.netloc](asked)
+        self._stand("answer")
+        if delivery.reply is None:
+            raise requests.ConnectionError("reset")
+        self._world.go_on(delivery.pause * len(delivery.reply.body))
+        if self._world.time - began > self._within:
+            raise requests.ReadTimeout
+        return HTTPAdapter().build_response(request, _answer(delivery, delivery.reply))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _answer(delivery: Delivery, reply: Reply) -> HTTPResponse:
+    sent = reply.body[: len(reply.body) // 2] if delivery.truncated else reply.body
+    headers = {**dict(reply.headers), "Content-Type": reply.content_type, "Content-Length": str(len(reply.body))}
+    return HTTPResponse(
+        io.BytesIO(sent), headers, reply.status, preload_content=False, decode_content=False, request_method="POST"
+    )
+
+
+def session(simulator: Simulator, world: World, stand: Stand) -> Callable[[str | None, float], Any]:
+    """What makes our adapters' sessions (orchestrator.adapters.transport.session), with a wire in each."""
+
+    def make(ca_bundle: str | None, within: float) -> requests.Session:
+        made = transport.session(ca_bundle, within)
+        made.mount("http://", Wire(simulator, world, within, stand))
+        return made
+
+    return make

@@ -1,0 +1,310 @@
+"""One random schedule: two connections, several workers and operators who act at once, faults, time, strangers."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.environment import connect
+from support.request_history import assert_openair_came_second
+
+from orchestrator.bootstrap import Keyturn
+from orchestrator.engine import Engine
+from orchestrator.leases import LeaseRenewer
+from orchestrator.settings import Settings
+from simulator import Entry, Fault, Pair, Simulator
+from states.rotation import Ending, Rotation
+from states.state import State
+from tests.faults.actors import Actor
+from tests.faults.advised_operator import Person
+from tests.faults.park_reasons import is_true
+from tests.faults.schedule_actions import ERRING, NAMES, OPERATORS, VERBS, WORKERS, deeds
+from tests.faults.summary import TALLY, count_faults
+from tests.faults.virtual_time import Counting, WorkersClock, World
+
+LEASE = 60.0
+"""Seconds. Nobody's heart beats: every lease may run out in the middle of a step."""
+MOST_DEEDS = 12
+AT_LAST = timedelta(minutes=20)
+"""After it no lease is left, and all that was late has landed, however far off any clock was."""
+
+
+class Schedule(RuleBasedStateMachine):
+    """Whatever happens in whatever order, no rule is broken, and in the end every rotation ends well."""
+
+    settings: Settings
+    template: Path
+    wire: Callable[[Simulator, World], None]
+
+    # --- the stage
+
+    @initialize(
+        record=st.sampled_from(["valid", "placeholder"]), rotated=st.sampled_from([0, 1, 2, 2]), at_once=st.booleans()
+    )
+    def open(self, record: str, rotated: int, at_once: bool) -> None:  # noqa: FBT001 - drawn
+        """Two connections, of which so many have rotated once; in the end they are mended at once, or days later."""
+        self.mended_after = timedelta(seconds=LEASE + 1) if at_once else AT_LAST
+        self.world, self.random = World(), Counting()
+        self.world.before_time_passes = self._hasten
+        self.simulator = Simulator(accounts=len(NAMES), record=record, clock=self.world)
+        self.wire(self.simulator, self.world)
+        shutil.copy(self.template, self.settings.data / "keyturn.db")
+        for extra in ("-wal", "-shm"):
+            (self.settings.data / f"keyturn.db{extra}").unlink(missing_ok=True)
+        self.actors = {name: self._actor(name) for name in (*WORKERS, *OPERATORS)}
+        self.desk = self._app()
+        self.world.rule(self.desk.store)
+        self.pairs = dict(zip(NAMES, self.simulator.pairs.values(), strict=True))
+        for name, pair in self.pairs.items():
+            connect(self.desk, pair.credentials, name)
+        for name in NAMES[:rotated]:
+            begun = self.desk.rotations.request(name, actor="ada")
+            self._drive(name)
+            if record == "valid":  # the vendor's, which nobody replaces unasked
+                self.desk.rotations.resume(begun.id, actor="ada", overwrite=True)
+                self._drive(name)
+        self.known: set[str] = set()
+        self.judged = 0
+
+    def _app(self) -> Keyturn:
+        app = Keyturn(self.settings)
+        app.clock = WorkersClock(self.world)  # type: ignore[assignment]
+        app.random = self.random  # type: ignore[assignment]
+        return app
+
+    def _actor(self, name: str) -> Actor:
+        return Actor(name, self._app(), self.world)
+
+    def _hasten(self, moment: Any) -> None:
+        for actor in self.actors.values():
+            actor.hasten(moment)
+
+    # --- what happens
+
+    @rule(deed=deeds)
+    def happens(self, deed: tuple[str, Any]) -> None:
+        """Somebody does something."""
+        name, *details = deed
+        getattr(self, name)(*details)
+
+    def work(self, trouble: Fault | tuple[str, str] | int | None, worker: str, places: int) -> None:
+        """Trouble comes. A worker goes on; one that is idle claims what is next, or waits for it, or begins it."""
+        if isinstance(trouble, Fault):
+            self.simulator.faults.add(trouble)
+        elif isinstance(trouble, int):
+            self.world.go_on(trouble)
+        elif trouble:
+            self._meddle(*trouble)
+        actor = self.actors[worker]
+        if not actor.place:
+            self._claim(actor)
+        actor.go_on(places)
+
+    def _claim(self, actor: Actor) -> None:
+        if actor.app.clock.ahead == ERRING:  # type: ignore[attr-defined]
+            actor.app.clock.ahead = timedelta()  # type: ignore[attr-defined]
+        TALLY["brought back"] += actor.app.store.bring_back(actor.app.clock.now())
+        for name in NAMES:
+            if not self._open(name):
+                actor.app.rotations.request(name, actor=actor.name, scheduled=True)
+        coming = [it.available_at for it in map(self._open, NAMES) if it and it.state is not State.FAILED]
+        if coming:
+            self.world.until(min(coming) - actor.app.clock.ahead)  # type: ignore[attr-defined]
+        if claim := actor.app.store.claim(actor.name, lease=LEASE, now=actor.app.clock.now()):
+            actor.begin(lambda: self._engine(actor.app).run(claim))
+
+    def _meddle(self, name: str, deed: str) -> None:
+        """Somebody else changes what a system holds; or saves in OpenAir what NetSuite holds; or revokes tokens."""
+        pair = self.pairs[name]
+        held = pair.netsuite.record.held
+        match deed.split():
+            case ["netsuite", state]:
+                pair.netsuite.record.reset(state)
+            case ["openair", "netsuite's"] if held:
+                pair.openair.settings.save_outside(held.pair.certificate_pem())
+            case ["openair", "foreign" | "missing" as kind]:
+                pair.openair.settings.meddle(Fault("openair.api", kind))
+            case ["tokens", "revoked"]:
+                pair.netsuite.revoke_tokens()
+                pair.openair.revoke_tokens()
+
+    def ask(self, name: str, who: str, choice: int, places: int) -> None:
+        """An operator goes on for some places; one that is idle does something that `explain` does not rule out."""
+        actor, rotation = self.actors[who], self._open(name)
+        if rotation and not actor.place:
+            verbs = [it.name for it, why_not in self.desk.rotations.explain(rotation.id).verbs if not why_not]
+            possible = [verb for verb in VERBS if verb.split()[0] in verbs] or VERBS
+            verb = possible[choice % len(possible)]
+            actor.begin(lambda: self._do(actor.app, verb, rotation.id))
+        actor.go_on(places)
+
+    def _do(self, app: Keyturn, verb: str, identifier: str) -> None:
+        TALLY[f"operator: {verb}"] += 1
+        match verb.split():
+            case ["resume", *leave]:
+                create, overwrite = "create" in leave, "overwrite" in leave
+                app.rotations.resume(identifier, actor="ada", create_record=create, overwrite=overwrite)
+            case ["abandon"]:
+                app.recovery.abandon(identifier, actor="ada")
+            case ["park"]:
+                app.rotations.park(identifier, actor="ada")
+            case ["adopt"]:
+                app.recovery.adopt(identifier, actor="ada")
+            case ["restore", *leave]:
+                app.recovery.restore(identifier, actor="ada", overwrite="overwrite" in leave)
+
+    def kill(self, who: str) -> None:
+        """A process dies where it stands, and another of that name starts; or nothing goes wrong any more."""
+        if self.actors[who].place:
+            TALLY["killed: a process"] += 1
+            self.actors[who].kill()
+            self.actors[who] = self._actor(who)
+        else:
+            self.simulator.faults.clear()
+
+    def disagree(self, whose: str, ahead: int) -> None:
+        """Somebody's clock is set, no further off than is assumed; the database's by as much, or by days."""
+        if whose in self.actors:
+            if self.actors[whose].app.clock.ahead != ERRING:  # type: ignore[attr-defined]
+                self.actors[whose].app.clock.ahead = timedelta(seconds=ahead)  # type: ignore[attr-defined]
+        elif whose == "systems":
+            self.world.offset = timedelta(seconds=ahead)
+        else:
+            self.world.database_ahead = timedelta(days=ahead // 10)
+            self.mended_after = AT_LAST
+
+    def err(self, whose: str) -> None:
+        """The clock of a worker that is at something is days ahead, until it is done, or killed.
+
+        It is not set right in the middle of a try: an install's deadline would be as far away (hostile-machine.md).
+        """
+        if self.actors[whose].place:
+            TALLY["a clock was wrong"] += 1
+            self.mended_after = AT_LAST
+            self.actors[whose].app.clock.ahead = ERRING  # type: ignore[attr-defined]
+
+    # --- what always holds
+
+    @invariant()
+    def rules_hold(self) -> None:
+        """Rule 1 by the systems' history, rule 3, one candidate, no lost rotation, an unbroken journal."""
+        if not hasattr(self, "judged"):
+            return
+        assert_openair_came_second(self.simulator.history.entries())
+        with self.database() as database:
+            (entries,) = database.execute("SELECT count(*) FROM journal").fetchone()
+            if entries == self.judged:
+                return
+            self.judged = entries
+            twice = database.execute(
+                "SELECT connection FROM rotations WHERE closed_at IS NULL GROUP BY connection HAVING count(*) > 1"
+            ).fetchall()
+            several = database.execute(
+                "SELECT rotation_id FROM journal WHERE event = 'generate_key' GROUP BY rotation_id HAVING count(*) > 1"
+            ).fetchall()
+            ids = {row[0] for row in database.execute("SELECT id FROM rotations")}
+        assert ([], [], set()) == (twice, several, self.known - ids)
+        self.known = ids
+        self.desk.installation.verify_journal()
+
+    # --- the end
+
+    def teardown(self) -> None:
+        """All trouble ends. Every rotation is carried on and, where it is parked, mended as Keyturn advises."""
+        if not hasattr(self, "judged"):
+            return
+        try:
+            self._end()
+        finally:
+            for actor in self.actors.values():
+                actor.kill()
+            self.desk.close()
+            with self.simulator:
+                """Its ports are closed."""
+
+    def _end(self) -> None:
+        count_faults(self.simulator.history.entries())
+        self.simulator.faults.clear()
+        for actor in self.actors.values():
+            actor.finish()
+            actor.app.clock.ahead = timedelta()  # type: ignore[attr-defined]
+        self.world.offset = self.world.database_ahead = timedelta()
+        self.world.go_on(self.mended_after.total_seconds())
+        TALLY["brought back"] += self.desk.store.bring_back(self.desk.clock.now())
+        for name, pair in self.pairs.items():
+            self._mend(name, pair)
+        self.rules_hold()
+        for rotation in self.desk.store.rotations(limit=1000):
+            assert not rotation.is_open, rotation
+            TALLY[f"ended: {(rotation.ending or rotation.state).value}"] += 1
+        with self.database() as database:
+            noted = "SELECT event, json_extract(detail, '$.code'), count(*) FROM journal GROUP BY 1, 2"
+            for event, code, count in database.execute(noted):
+                TALLY[f"journal: {event} {code or ''}"] += count
+        TALLY["schedules"] += 1
+
+    def _mend(self, name: str, pair: Pair) -> None:
+        person = Person(self.desk, pair, name, lambda deeds: deeds[-1])
+        self._drive(name)
+        self._agree(name, pair)
+        for _ in range(MOST_DEEDS):
+            if not person.act():
+                break
+            self._drive(name)
+            self._agree(name, pair)
+        problems = self.desk.health.health(name).problems
+        assert not problems, f"{problems}, in spite of {person.done}"
+        assert pair.netsuite.record.fingerprint == pair.openair.settings.fingerprint
+        assert [] == pair.netsuite.record.cabinet.paths_with_private_key()
+
+    def _drive(self, name: str) -> None:
+        """Carry the connection's rotation until it is parked or has ended."""
+        while (rotation := self._open(name)) and rotation.state is not State.FAILED:
+            self.world.until(rotation.available_at)
+            claim = self.desk.store.claim("desk", lease=LEASE, now=self.desk.clock.now(), rotation_id=rotation.id)
+            assert claim, f"nobody can claim {rotation}"
+            self._engine(self.desk).run(claim)
+        if rotation and rotation.failure:
+            journal = self.desk.rotations.journal(rotation.id)
+            assert is_true(rotation.failure, journal, self._history(name)), rotation.failure
+
+    def _agree(self, name: str, pair: Pair) -> None:
+        """What the last rotation ended with is in place, unless somebody else acted since it was installed."""
+        with self.database() as database:
+            query = "SELECT latest_rotation FROM connections WHERE name = ?"
+            (latest,) = database.execute(query, (name,)).fetchone()
+        if latest is None:
+            return
+        ended = self.desk.rotations.show(latest)
+        if ended.closed_at is None or ended.ending is Ending.ABANDONED:
+            return
+        current = self.desk.connections.show(name).current
+        assert current
+        # By the order of the history: the systems' clock is not ours.
+        history = self._history(name)
+        ours = (place for place, it in enumerate(history) if it.effect.get("installed") == current.fingerprint)
+        if any(entry.endpoint == "outside" for entry in history[next(ours, 0) :]):
+            return
+        assert (current.fingerprint,) * 2 == (pair.netsuite.record.fingerprint, pair.openair.settings.fingerprint)
+
+    # --- helpers
+
+    def _open(self, name: str) -> Rotation | None:
+        return self.desk.store.open_rotation(name)
+
+    def _history(self, name: str) -> list[Entry]:
+        return self.simulator.history.entries(account=self.pairs[name].netsuite.account)
+
+    @contextmanager
+    def database(self) -> Iterator[sqlite3.Connection]:
+        """The database, without Keyturn."""
+        with closing(sqlite3.connect(self.settings.data / "keyturn.db")) as database:
+            yield database
+
+    def _engine(self, app: Keyturn) -> Engine:
+        return Engine(app.store, app.connect, LeaseRenewer(app.store, lease=LEASE), app.clock)

@@ -1,0 +1,105 @@
+"""An engine over the real store and both systems in memory, and what it tells."""
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from integration.engine.fake_systems import Systems
+from support.factories import begin
+
+from orchestrator import retry
+from orchestrator.engine import Engine
+from orchestrator.leases import LeaseRenewer
+from orchestrator.retry import TABLE
+from persistence.journal import Entry
+from persistence.store import Claim, Store
+from states.ports import Ports
+from states.rotation import Rotation
+from states.state import State
+from states.steps import Step
+
+LEASE = 60.0
+
+
+class Stage:
+    """An engine over the store and the systems, and what it tells."""
+
+    def __init__(self, store: Store, systems: Systems) -> None:
+        self.store = store
+        self.systems = systems
+        self.heard: list[Rotation] = []
+        self.stops_after: int | None = None
+        """How often the engine may ask whether to stop before it is told so."""
+        self.refusal: Exception | None = None
+        """Why the connection cannot be opened."""
+        leases = LeaseRenewer(store, lease=LEASE)  # it never beats: no lease runs out by itself here
+        self.engine = Engine(
+            store,
+            self._connect,
+            leases,
+            systems.clock,
+            stopping=self._stopping,
+            listener=self.heard.append,
+        )
+
+    def begin(self, state: State = State.REQUESTED) -> Claim:
+        """A new rotation of the certificate in NetSuite, which got to ``state`` already, as both systems did."""
+        claim = begin(self.store, state, previous=self.systems.netsuite)
+        if claim.rotation.confirmation:
+            self.systems.netsuite = claim.rotation.confirmation.certificate
+        if claim.rotation.saved:
+            self.systems.openair = self.systems.netsuite
+        return claim
+
+    def run(self, state: State = State.REQUESTED) -> Rotation:
+        """Carry such a rotation, as far as it goes."""
+        return self.engine.run(self.begin(state))
+
+    def go_on(self, waiting: Rotation) -> Rotation:
+        """Carry a rotation that waits on, once its moment has come."""
+        claim = self.store.claim("w2", lease=LEASE, now=waiting.available_at)
+        assert claim
+        self.systems.clock.moment = waiting.available_at
+        return self.engine.run(claim)
+
+    def entries(self, rotation: Rotation) -> list[Entry]:
+        return self.store.journal(rotation.id)
+
+    def last(self, rotation: Rotation) -> Entry:
+        return self.entries(rotation)[-1]
+
+    def is_held(self, rotation: Rotation) -> bool:
+        """Whether a worker holds it, whenever it may be available."""
+        later = rotation.available_at + timedelta(days=1)
+        return self.store.claim("another", lease=1, now=later, rotation_id=rotation.id) is None
+
+    def _connect(self, name: str) -> Ports:
+        assert "acme" == name
+        if self.refusal:
+            raise self.refusal
+        return self.systems.ports
+
+    def _stopping(self) -> bool:
+        if self.stops_after is None:
+            return False
+        self.stops_after -= 1
+        return self.stops_after < 0
+
+
+def lose_patience(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
+    """Let ``step`` be tried once, and not put off."""
+    impatient = replace(TABLE[step], attempts=1, most_put_offs=0)
+    monkeypatch.setitem(retry.TABLE, step, impatient)
+
+
+def about(rotation: Rotation) -> dict[str, object]:
+    return {"rotation": rotation.id, "connection": rotation.connection, "state": rotation.state.value}
+
+
+_PLAIN = set(logging.makeLogRecord({}).__dict__) | {"message"}
+
+
+def extra(record: logging.LogRecord) -> dict[str, object]:
+    """What a log record was given beside its text."""
+    return {name: value for name, value in record.__dict__.items() if name not in _PLAIN}

@@ -1,0 +1,242 @@
+"""Every state of a rotation that the store can hold, and a stage that puts one into it.
+
+A state is everything that is stored of a rotation and that a verb's precondition may look at: every combination of the
+facets below, written into the store as it is. What the store's constraints refuse cannot be.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import update
+from support.factories import (
+    NOW,
+    a_candidate,
+    a_certificate,
+    a_connection,
+    a_rotation,
+    advance_to,
+    an_id,
+    begin,
+    key_pem,
+    signed,
+)
+
+from orchestrator.adapters.system import SystemRandom
+from orchestrator.operations.recovery import Recovery
+from orchestrator.operations.rotations import Rotations
+from persistence import mapping, models
+from persistence.store import Store
+from states.certificate import Certificate, Challenge
+from states.errors import (
+    CannotSign,
+    ForeignRotation,
+    IllegalMove,
+    KeyturnError,
+)
+from states.machine import fail
+from states.ports import Ports, Report
+from states.rotation import Candidate, Confirmation, Ending, PrivateKey, Rotation
+from states.state import State
+from states.table import ACTIVE
+
+ID: Final = an_id(2)
+LEAST: Final = 600
+"""So many states and more are tried."""
+TABLES: Final = ("rotations", "journal", "certificates", "connections")
+LATER, EARLIER = timedelta(minutes=1), timedelta(minutes=-1)
+
+
+# --- the facets -------------------------------------------------------------------------------------------------------
+
+STANDINGS: Final = ("under way", ForeignRotation, CannotSign, *Ending)
+"""Carried on by workers, parked for one of these reasons, or given up."""
+DOUBTS: Final = tuple(
+    (doubt, flight) for doubt in (False, True) for flight in (None, EARLIER, LATER) if flight or not doubt
+)
+"""Whether there is a doubt, and until when what was sent may land; a doubt is never without such a moment."""
+PREVIOUS: Final = ("none", "kept", "destroyed", "expired")
+"""What is there of the certificate before: nothing, its key, only itself, or its key for nothing."""
+RESTORING: Final = (False, True)
+AWAITS_PERSON: Final = (False, True)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination."""
+
+    position: State
+    standing: str | type[KeyturnError]
+    doubt: tuple[bool, timedelta | None]
+    previous: str
+    restoring: bool
+    awaits_person: bool
+
+    def of(self, stages: dict[State, Rotation], now: datetime) -> Rotation:
+        """The rotation in this state."""
+        doubtful, flight = self.doubt
+        rotation = stages[self.position]
+        if self.standing != "under way":
+            error = self.standing() if isinstance(self.standing, type) else CannotSign()
+            rotation = fail(rotation, error, now)
+        ending = self.standing if isinstance(self.standing, Ending) else None
+        return replace(
+            rotation,
+            doubt_since=now + EARLIER if doubtful else None,
+            in_flight_until=now + flight if flight else None,
+            restoring_since=now + EARLIER if self.restoring else None,
+            awaits_person=self.awaits_person,
+            waiting_for="A person." if self.awaits_person else "",
+            ending=ending,
+            closed_at=now if ending or self.position is State.COMPLETED else None,
+        )
+
+
+def _waits(point: Point) -> bool:
+    """Whether a person may be waited for: only under way, for a save in OpenAir."""
+    return point.standing == "under way" and point.position in (State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR)
+
+
+_FACETS: Final = (DOUBTS, PREVIOUS, RESTORING, AWAITS_PERSON)
+SPACE: Final = [
+    point
+    for point in (
+        *itertools.starmap(Point, itertools.product(ACTIVE, STANDINGS, *_FACETS)),
+        *itertools.starmap(Point, itertools.product([State.COMPLETED], ["under way"], *_FACETS)),
+    )
+    if _waits(point) or not point.awaits_person
+]
+
+
+def is_confirmed(point: Point) -> bool:
+    """Whether NetSuite has proved that it holds the candidate."""
+    return point.position in (State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR)
+
+
+# --- both systems, such that every verb would help --------------------------------------------------------------------
+
+
+@dataclass
+class Helpful:
+    """NetSuite and OpenAir for one verb: nothing but the rotation's own state can be a reason to refuse it."""
+
+    netsuite_holds: Certificate
+    openair_holds: Certificate
+
+    def sign(self, challenge: Challenge) -> str:
+        return signed(self.netsuite_holds, challenge.text)
+
+    def install(self, certificate: Certificate, key: PrivateKey, challenge: Challenge, **_: Any) -> str:
+        assert key_pem(certificate) == key.reveal()
+        self.netsuite_holds = certificate
+        return self.sign(challenge)
+
+    def report(self) -> Report:
+        raise NotImplementedError
+
+    def read(self) -> Certificate:
+        return self.openair_holds
+
+    def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
+        raise NotImplementedError
+
+
+class StandingClock:
+    """It shows what it is set to."""
+
+    time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """No time passes by itself."""
+
+
+class PlainKeys:
+    """Every key is sealed by the fingerprint of its certificate."""
+
+    def generate(self, *_: object) -> Candidate:
+        raise NotImplementedError
+
+    def open(self, rotation_id: str, candidate: Candidate) -> PrivateKey:
+        del rotation_id
+        return PrivateKey(key_pem(candidate.certificate))
+
+
+# --- the stage --------------------------------------------------------------------------------------------------------
+
+
+class Stage:
+    """A store with one connection, whose second rotation is put into any state."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.clock = StandingClock()
+        self.random = SystemRandom()
+        self.rotations = Rotations(store, self.clock, self.random)
+        store.add_connection(a_connection())
+        first = begin(store, State.COMPLETED).rotation
+        assert first.candidate
+        self.previous, self.stranger = first.candidate.certificate, a_certificate()
+        asked = store.request("acme", lambda before: a_rotation(id=ID, previous=before.current))
+        candidate = a_candidate(certificate=a_certificate(days=800))
+        with store._database.writing() as tx:
+            tx.execute(
+                models.certificates.insert(), mapping.of_certificate(candidate.certificate, candidate.sealed_key)
+            )
+            for table in TABLES:
+                tx.exec_driver_sql(f"CREATE TABLE was_{table} AS SELECT * FROM {table}")  # noqa: S608 - ours
+        self.stages = {State.REQUESTED: asked, State.KEY_GENERATED: next_with(asked, candidate)}
+        for state in (State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR, State.COMPLETED):
+            self.stages[state] = advance_to(self.stages[State.KEY_GENERATED], state)
+
+    def put(self, point: Point) -> None:
+        """Put the rotation into this state. Raises IntegrityError where the store cannot hold it."""
+        expired = self.previous.not_after + timedelta(days=1)
+        self.clock.time = expired if point.previous == "expired" else NOW
+        values = mapping.of_progress(point.of(self.stages, self.clock.time))
+        if point.previous == "none":
+            values["previous_fingerprint"] = None
+        with self.store._database.writing() as tx:
+            tx.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+            for table in TABLES:
+                tx.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - ours
+                tx.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM was_{table}")  # noqa: S608 - ours
+            tx.execute(update(models.rotations).where(models.rotations.c.id == ID).values(values))
+            if point.previous == "destroyed":
+                named = models.certificates.c.fingerprint == self.previous.fingerprint
+                tx.execute(update(models.certificates).where(named).values(sealed_key=None))
+
+    def verbs(self) -> dict[str, Callable[[], object]]:
+        """What each verb does, as its command does it; where there is nothing to be sent, it could only succeed."""
+        shown = self.rotations.show(ID)
+        ours = shown.candidate.certificate if shown.candidate else self.previous
+        restoring = self._remedies(Helpful(ours, self.previous))
+        adopting = self._remedies(Helpful(self.stranger, self.stranger))
+        return {
+            "watch": self._watch,
+            "park": lambda: self.rotations.park(ID, actor="ada"),
+            "resume": lambda: self.rotations.resume(ID, actor="ada"),
+            "confirm": lambda: self.rotations.confirm(ID, ours.fingerprint, actor="ada"),
+            "restore": lambda: restoring.restore(ID, actor="ada"),
+            "adopt": lambda: adopting.adopt(ID, actor="ada"),
+            "abandon": lambda: adopting.abandon(ID, actor="ada"),
+        }
+
+    def _watch(self) -> None:
+        """The first look; what is closed shows that one and ends."""
+        shown = next(self.rotations.watch(ID))
+        if not shown.is_open:
+            raise IllegalMove
+
+    def _remedies(self, both: Helpful) -> Recovery:
+        ports = Ports(both, both, PlainKeys(), self.clock, self.random)
+        return Recovery(self.store, lambda _: ports, self.clock, lease=60)
+
+
+def next_with(rotation: Rotation, candidate: Candidate) -> Rotation:
+    """The rotation with this candidate generated."""
+    return replace(rotation, state=State.KEY_GENERATED, candidate=candidate)

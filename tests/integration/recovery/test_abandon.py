@@ -1,0 +1,167 @@
+"""Abandoning through the whole of Keyturn: a candidate whose fate is in doubt is given up once NetSuite shows that it
+does not hold it, so that no rotation blocks its connection for good.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from integration.fixture_types import Carry, Rotate
+from integration.recovery.environment import LaterClock
+from integration.recovery.evidence import events, kept_keys
+from support.environment import NAME
+from support.request_history import installed
+
+from orchestrator.bootstrap import Keyturn
+from persistence import models
+from simulator import Fault, Simulator
+from states.certificate import Challenge
+from states.errors import IllegalMove, SignInRefused, Stale, TryLater
+from states.rotation import HOLD_OFF, Ending, Rotation
+from states.state import State
+
+LOST = Fault("netsuite.restlet", "reset", action="install", when="before")
+REFUSED = Fault("netsuite.restlet", "error", action="install", code="INVALID_CERTIFICATE", times=None)
+LATER = HOLD_OFF + timedelta(seconds=1)
+
+
+@pytest.fixture
+def refused(clock: LaterClock, simulator: Simulator, rotate: Rotate) -> Rotation:
+    """An initial set-up that is parked: one install was lost, and NetSuite refuses the certificate since."""
+    del clock
+    simulator.faults.add(LOST, REFUSED)
+    parked = rotate()
+    assert parked.failure
+    assert ("REFUSED", State.KEY_GENERATED, True) == (
+        parked.failure.code,
+        parked.position,
+        parked.doubt_since is not None,
+    )
+    return parked
+
+
+def test_what_netsuite_does_not_hold_is_given_up(
+    app: Keyturn, simulator: Simulator, clock: LaterClock, refused: Rotation, rotate: Rotate
+) -> None:
+    """Once nothing can land any more, NetSuite is asked; the key is destroyed, and the connection takes another."""
+    with pytest.raises(IllegalMove, match="may still take effect"):
+        app.recovery.abandon(refused.id, actor="ada")
+    clock.ahead = LATER
+    closed = app.recovery.abandon(refused.id, actor="ada", reason="refused for good")
+    assert (Ending.ABANDONED, None, [False]) == (closed.ending, closed.doubt_since, kept_keys(app, closed))
+    assert (["abandon"], []) == (events(app, refused), installed(simulator.history.entries()))
+    detail = app.rotations.journal(refused.id)[-1].detail
+    assert refused.candidate
+    assert ("refused for good", refused.candidate.fingerprint, 2) == (
+        detail["reason"],
+        detail["fingerprint"],
+        len(detail["looks"]),  # type: ignore[arg-type]
+    )
+    simulator.faults.clear()
+    assert State.COMPLETED is rotate().state
+    app.installation.verify_journal()
+
+
+def test_a_seal_that_broke_blocks_nothing(app: Keyturn, simulator: Simulator, clock: LaterClock, carry: Carry) -> None:
+    """A worker died before it sent anything, and the candidate's seal broke: nothing but giving up ends that."""
+    asked, claim = app.rotations.request_for("dead", NAME, actor="tester", lease=15)
+    assert claim
+    with app.engine(stopping=lambda: app.rotations.show(asked.id).state is State.KEY_GENERATED) as engine:
+        made = engine.run(claim)
+    assert app.store.claim("dead", lease=-1, now=made.available_at, rotation_id=made.id)
+    with app.store._database.writing() as tx:
+        tx.execute(models.certificates.update().values(sealed_key=bytes(64)))
+    parked = carry(made)
+    assert parked.failure
+    assert ("SEAL_BROKEN", True) == (parked.failure.code, parked.doubt_since is not None)
+    clock.ahead = LATER
+    verbs = app.rotations.explain(parked.id).verbs
+    assert {"watch", "resume", "abandon"} == {verb.name for verb, why_not in verbs if not why_not}
+    assert Ending.ABANDONED is app.recovery.abandon(parked.id, actor="ada").ending
+    assert [] == installed(simulator.history.entries())
+
+
+def test_what_landed_late_is_not_given_up(
+    app: Keyturn, simulator: Simulator, clock: LaterClock, refused: Rotation, carry: Carry
+) -> None:
+    """NetSuite signs with the candidate: nothing changes, and resuming completes."""
+    assert refused.candidate
+    ports = app.connect(NAME)
+    key, deadline = ports.keys.open(refused.id, refused.candidate), app.clock.now() + timedelta(minutes=1)
+    simulator.faults.clear()
+    ports.netsuite.install(refused.candidate.certificate, key, Challenge.of(bytes(32)), deadline=deadline, create=True)
+    clock.ahead = LATER
+    with pytest.raises(IllegalMove, match="going on helps") as caught:
+        app.recovery.abandon(refused.id, actor="ada")
+    assert "Run `keyturn rotation resume ID`." == caught.value.next_action
+    assert ([True], refused) == (kept_keys(app, refused), app.rotations.show(refused.id))
+    assert State.COMPLETED is carry(app.rotations.resume(refused.id, actor="ada")).state
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "advice"),
+    [("503", TryLater, "Run `keyturn rotation abandon ID` again"), ("401", SignInRefused, "rotation abandon ID`")],
+)
+def test_who_cannot_be_asked_keeps_it(
+    app: Keyturn,
+    simulator: Simulator,
+    clock: LaterClock,
+    refused: Rotation,
+    kind: str,
+    error: type[Exception],
+    advice: str,
+) -> None:
+    """While NetSuite is away or refuses the sign-in, nothing is given up; the same verb is advised again."""
+    clock.ahead = LATER
+    simulator.faults.add(Fault("netsuite.restlet", kind, action="sign", times=None))
+    with pytest.raises(error) as caught:
+        app.recovery.abandon(refused.id, actor="ada")
+    assert advice in caught.value.next_action  # type: ignore[attr-defined]
+    assert refused == app.rotations.show(refused.id)
+
+
+def test_a_placeholder_that_cannot_sign_is_not_the_candidate(
+    app: Keyturn, simulator: Simulator, clock: LaterClock, refused: Rotation
+) -> None:
+    """NetSuite's own report tells that, since no signature can."""
+    clock.ahead = LATER
+    simulator.netsuite.record.reset("placeholder")
+    simulator.faults.add(Fault("netsuite.restlet", "error", action="sign", code="SIGNING_FAILED", times=None))
+    assert Ending.ABANDONED is app.recovery.abandon(refused.id, actor="ada").ending
+
+
+def test_what_was_never_sent_is_given_up_unasked(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """Without a doubt, neither system has a say, and both may be away."""
+    simulator.faults.add(Fault("openair.api", "401", times=None))
+    parked = rotate()
+    assert (State.KEY_GENERATED, None) == (parked.position, parked.doubt_since)
+    before = len(simulator.history.entries())
+    assert Ending.ABANDONED is app.recovery.abandon(parked.id, actor="ada").ending
+    assert before == len(simulator.history.entries())
+
+
+def test_a_change_meanwhile_is_not_written_over(
+    app: Keyturn, clock: LaterClock, refused: Rotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resumed by somebody else while NetSuite was asked, the rotation stays open."""
+    clock.ahead = LATER
+    ports = app.connect(NAME)
+    sign = ports.netsuite.sign
+
+    def resume(challenge: Challenge) -> str:
+        if app.rotations.show(refused.id).state is State.FAILED:
+            app.rotations.resume(refused.id, actor="bob")
+        return sign(challenge)
+
+    monkeypatch.setattr(ports.netsuite, "sign", resume)
+    with pytest.raises(Stale):
+        app.recovery.abandon(refused.id, actor="ada")
+    assert app.rotations.show(refused.id).is_open
+
+
+def test_never_what_netsuite_confirmed(app: Keyturn, clock: LaterClock, stuck: Rotation) -> None:
+    """Between the two sides, going on or going back is the way, whatever NetSuite shows."""
+    clock.ahead = LATER
+    with pytest.raises(IllegalMove, match="has proved that it holds its certificate"):
+        app.recovery.abandon(stuck.id, actor="ada")
+    assert replace(stuck, previous_key_kept=True) == app.rotations.show(stuck.id)

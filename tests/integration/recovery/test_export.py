@@ -1,0 +1,165 @@
+"""Connections for which a person saves the certificate in OpenAir: what Keyturn knows of OpenAir is what they told."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from integration.fixture_types import Carry, Rotate
+from integration.recovery.environment import LaterClock
+from support.environment import NAME
+
+from orchestrator.adapters.openair_manual import as_seen
+from orchestrator.bootstrap import Keyturn
+from persistence.store import Store
+from simulator import Fault, Simulator
+from states.connection import OpenAirKind, OpenAirSettings
+from states.errors import Drift, IllegalMove, InvalidInput, Stale
+from states.rotation import Ending, Rotation
+
+
+@pytest.fixture(autouse=True)
+def by_hand(app: Keyturn, clock: LaterClock) -> None:
+    """A person saves the certificate in OpenAir."""
+    del clock  # before anything is built that would take another
+    openair = OpenAirSettings(kind=OpenAirKind.EXPORT)
+    app.connections.edit(replace(app.connections.show(NAME), openair=openair), {})
+
+
+@pytest.fixture
+def confirmed(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> Rotation:
+    """A first rotation that a person saved, and said so."""
+    waiting = rotate()
+    assert waiting.candidate
+    simulator.openair.settings.save_outside(waiting.candidate.certificate.pem)
+    return carry(app.rotations.confirm(waiting.id, waiting.candidate.fingerprint, actor="ada"))
+
+
+@pytest.fixture
+def waiting(confirmed: Rotation, rotate: Rotate) -> Rotation:
+    """A second rotation, which waits for a person."""
+    del confirmed
+    asked = rotate()
+    assert asked.awaits_person
+    return asked
+
+
+def test_a_confirmation_that_came_too_late_is_not_believed(
+    app: Keyturn, monkeypatch: pytest.MonkeyPatch, confirmed: Rotation, waiting: Rotation
+) -> None:
+    """Somebody restores between the look and the confirmation: that one is refused, and nothing of it is noted."""
+    assert confirmed.candidate
+    assert waiting.candidate
+    write, previous = Store.write, confirmed.candidate.fingerprint
+
+    def late(store: Store, before: Rotation, *args: Any, **more: Any) -> Rotation:
+        monkeypatch.setattr(Store, "write", write)
+        app.rotations.park(waiting.id, actor="bob")
+        assert Ending.RESTORED is app.recovery.restore(waiting.id, actor="bob", seen=previous).ending
+        return write(store, before, *args, **more)
+
+    monkeypatch.setattr(Store, "write", late)
+    with pytest.raises(Stale):
+        app.rotations.confirm(waiting.id, waiting.candidate.fingerprint, actor="ada")
+    assert confirmed.candidate.certificate == app.store.confirmed_export(NAME)
+    assert () == app.health.health(NAME).problems
+
+
+def park(app: Keyturn, rotation: Rotation) -> None:
+    """Stop the rotation, so that it can be ended."""
+    app.rotations.park(rotation.id, actor="bob")
+
+
+def test_going_back_needs_a_look_into_openair(app: Keyturn, simulator: Simulator, waiting: Rotation) -> None:
+    """Without it restoring is refused, and nothing is changed; the command that explain lists has the option."""
+    park(app, waiting)
+    before, sent = app.rotations.show(waiting.id), len(simulator.history.entries())
+    with pytest.raises(InvalidInput, match="Only a person can see") as caught:
+        app.recovery.restore(waiting.id, actor="bob")
+    assert "--fingerprint SHA256" in caught.value.next_action
+    assert (before, sent) == (app.rotations.show(waiting.id), len(simulator.history.entries()))
+    (restore,) = (verb for verb, _ in app.rotations.explain(waiting.id).verbs if verb.name == "restore")
+    assert f"keyturn rotation restore {waiting.id} --fingerprint SHA256" == restore.command_for(before)
+
+
+def test_what_was_saved_and_not_confirmed_is_not_given_up(
+    app: Keyturn, simulator: Simulator, waiting: Rotation
+) -> None:
+    """A person saved the candidate and said nothing: who restores sees it in OpenAir, and is told to go on."""
+    assert waiting.candidate
+    simulator.openair.settings.save_outside(waiting.candidate.certificate.pem)
+    park(app, waiting)
+    with pytest.raises(IllegalMove, match="OpenAir holds this rotation's own certificate"):
+        app.recovery.restore(waiting.id, actor="bob", seen=waiting.candidate.fingerprint)
+    assert "project=T" == simulator.import_requests.send()
+
+
+def test_going_back_to_what_openair_shows(
+    app: Keyturn, simulator: Simulator, confirmed: Rotation, waiting: Rotation
+) -> None:
+    """OpenAir shows the previous certificate, however that is written: it is put back, and imports are accepted."""
+    assert confirmed.candidate
+    park(app, waiting)
+    shown = ":".join(re.findall("..", confirmed.candidate.fingerprint.upper()))
+    assert Ending.RESTORED is app.recovery.restore(waiting.id, actor="bob", seen=shown).ending
+    assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
+
+
+def test_going_back_corrects_what_was_confirmed(
+    app: Keyturn, simulator: Simulator, carry: Carry, confirmed: Rotation, waiting: Rotation
+) -> None:
+    """What OpenAir shows counts, not what was confirmed before: the candidate was taken out of it again."""
+    assert confirmed.candidate
+    assert waiting.candidate
+    simulator.faults.add(Fault("netsuite.restlet", "503", action="sign", times=None))
+    carry(app.rotations.confirm(waiting.id, waiting.candidate.fingerprint, actor="ada"))
+    simulator.faults.clear()
+    park(app, waiting)
+    app.recovery.restore(waiting.id, actor="bob", seen=confirmed.candidate.fingerprint)
+    assert confirmed.candidate.certificate == app.store.confirmed_export(NAME)
+    assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
+
+
+def test_what_keyturn_does_not_know_is_overwritten(
+    app: Keyturn, simulator: Simulator, confirmed: Rotation, rotate: Rotate, carry: Carry
+) -> None:
+    """The vendor rotated both sides. Keyturn has no certificate to verify NetSuite's signature with, so adopting is
+    refused; the command that is offered instead leads back to a connection that is well.
+    """
+    del confirmed
+    simulator.netsuite.record.reset("foreign")
+    theirs = simulator.netsuite.record.held
+    assert theirs
+    simulator.openair.settings.save_outside(theirs.pair.certificate_pem())
+    parked = rotate()
+    advice = app.rotations.explain(parked.id).advice
+    assert f"keyturn rotation resume {parked.id} --overwrite" == advice.command
+    assert f"`keyturn rotation adopt {parked.id} --fingerprint SHA256`" in advice.sentence
+    assert "only one that Keyturn knows already can be adopted" in advice.sentence
+    with pytest.raises(Drift, match="does not know") as caught:
+        app.recovery.adopt(parked.id, actor="ada", seen=theirs.pair.fingerprint)
+    assert "`keyturn rotation resume ID --overwrite`" in caught.value.next_action
+    waiting = carry(app.rotations.resume(parked.id, actor="ada", overwrite=True))
+    assert waiting.candidate
+    simulator.openair.settings.save_outside(waiting.candidate.certificate.pem)
+    carry(app.rotations.confirm(waiting.id, waiting.candidate.fingerprint, actor="ada"))
+    assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
+
+
+def test_a_stranger_in_netsuite_alone_is_not_adopted(
+    app: Keyturn, simulator: Simulator, confirmed: Rotation, rotate: Rotate
+) -> None:
+    """OpenAir shows a certificate that Keyturn knows, but NetSuite does not sign with it."""
+    assert confirmed.candidate
+    simulator.netsuite.record.reset("foreign")
+    parked = rotate()
+    with pytest.raises(Drift, match="signs with another key") as caught:
+        app.recovery.adopt(parked.id, actor="ada", seen=confirmed.candidate.fingerprint)
+    assert "`keyturn rotation resume ID --overwrite`" in caught.value.next_action
+
+
+def test_keyturn_looks_itself_where_it_can(app: Keyturn, waiting: Rotation) -> None:
+    """Where OpenAir is read by Keyturn, a person's word is not taken for it."""
+    by_keyturn = replace(waiting, by_hand=False)
+    with pytest.raises(InvalidInput, match="reads this OpenAir itself"):
+        as_seen(by_keyturn, app.connect(NAME), "00")

@@ -1,0 +1,85 @@
+"""What may be in flight for days, by a clock that was ahead: no verb waits for it longer than by a right clock."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from integration.fixture_types import Carry
+from integration.recovery.environment import LaterClock
+
+from orchestrator.bootstrap import Keyturn
+from simulator import Fault, Simulator
+from states.errors import IllegalMove, RestoreUnfinished
+from states.rotation import HOLD_OFF, Rotation
+from states.state import State
+
+DAYS = timedelta(days=3)
+
+
+def in_flight(app: Keyturn, rotation: Rotation, ahead: timedelta) -> None:
+    """Something was sent without an answer just now, by a clock that was so far ahead."""
+    until = app.clock.now() + HOLD_OFF + ahead
+    with closing(sqlite3.connect(app.settings.data / "keyturn.db")) as database:
+        text = until.replace(tzinfo=None).isoformat(" ", "microseconds")
+        database.execute("UPDATE rotations SET in_flight_until = ? WHERE id = ?", (text, rotation.id))
+        database.commit()
+
+
+def reason(app: Keyturn, rotation: Rotation, verb: str) -> str:
+    """Why the verb is not possible, as `rotation explain` tells."""
+    verbs = app.rotations.explain(rotation.id).verbs
+    return next(why_not for each, why_not in verbs if each.name == verb)
+
+
+@pytest.mark.parametrize(("verb", "which"), [("restore", "stuck"), ("adopt", "foreign")])
+def test_a_verb_waits_for_minutes(
+    app: Keyturn, clock: LaterClock, verb: str, which: str, request: pytest.FixtureRequest
+) -> None:
+    """Though no worker runs: the verb is refused for three minutes from the first who asks, and possible then."""
+    parked: Rotation = request.getfixturevalue(which)
+    in_flight(app, parked, DAYS)
+    asked = app.clock.now()
+    with pytest.raises(IllegalMove, match="may still take effect"):
+        getattr(app.recovery, verb)(parked.id, actor="ada")
+    until = app.rotations.show(parked.id).in_flight_until
+    assert until
+    assert asked + HOLD_OFF <= until <= app.clock.now() + HOLD_OFF
+    assert f"until {until:%Y-%m-%d %H:%M:%S} UTC" in reason(app, parked, verb)
+    clock.ahead = 2 * HOLD_OFF
+    assert "" == reason(app, parked, verb)
+
+
+def test_explaining_is_enough(app: Keyturn, stuck: Rotation, caplog: pytest.LogCaptureFixture) -> None:
+    """Who only asks is told minutes as well, and the log tells of the clock, once."""
+    in_flight(app, stuck, DAYS)
+    for _ in range(2):
+        told = reason(app, stuck, "restore")
+    until = app.rotations.show(stuck.id).in_flight_until
+    assert until
+    assert until <= app.clock.now() + HOLD_OFF
+    assert f"until {until:%Y-%m-%d %H:%M:%S} UTC" in told
+    assert 1 == [record.message for record in caplog.records].count("a clock was wrong")
+
+
+def test_resuming_and_restoring_do_not_send_for_each_other(
+    app: Keyturn, simulator: Simulator, clock: LaterClock, stuck: Rotation, carry: Carry
+) -> None:
+    """A restore that was begun while the clock was ahead is given up for the candidate minutes later."""
+    simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))
+    with pytest.raises(RestoreUnfinished):
+        app.recovery.restore(stuck.id, actor="ada")
+    in_flight(app, stuck, DAYS)
+    with pytest.raises(IllegalMove, match="may still take effect"):
+        app.rotations.resume(stuck.id, actor="ada")
+    simulator.faults.clear()
+    clock.ahead = 2 * HOLD_OFF
+    assert State.COMPLETED is carry(app.rotations.resume(stuck.id, actor="ada")).state
+
+
+def test_what_is_in_flight_by_a_right_clock_stays(app: Keyturn, stuck: Rotation) -> None:
+    """Nothing is brought back, and asking changes nothing."""
+    in_flight(app, stuck, timedelta(minutes=1))
+    before = app.rotations.show(stuck.id)
+    assert "may still take effect" in reason(app, stuck, "restore")
+    assert before == app.rotations.show(stuck.id)

@@ -1,0 +1,171 @@
+"""Rotations in trouble, over real HTTP: what is lost, refused or away is ridden out, put off or parked."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+import requests
+from integration.fixture_types import Carry, Rotate
+from support.environment import NAME, ImpatientClock, consent, secrets
+from support.request_history import assert_openair_came_second, installed, saved
+
+from orchestrator.adapters.openair_auth import Grant
+from orchestrator.bootstrap import Keyturn
+from orchestrator.secrets import SecretName, Secrets
+from persistence import models
+from simulator import Fault, Simulator
+from states.connection import Algorithm
+from states.state import State
+
+
+class StoppedClock(ImpatientClock):
+    """A clock that stands still."""
+
+    def __init__(self) -> None:
+        self._now = super().now()
+
+    def now(self) -> datetime:
+        return self._now
+
+
+def test_openair_out_of_reach_stops_before_the_upload(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """When OpenAir refuses the sign-in, NetSuite is left as it is: no outage begins."""
+    simulator.faults.add(Fault("openair.api", "401", times=None))
+    parked = rotate()
+    assert parked.failure
+    assert (State.KEY_GENERATED, "SIGN_IN_REFUSED") == (parked.failure.failed_from, parked.failure.code)
+    assert installed(simulator.history.entries()) == []
+    assert app.rotations.show(parked.id) == parked
+
+
+@pytest.mark.parametrize("kind", ["reset", "500", "html", "truncate"])
+def test_lost_answer_of_the_upload_is_read_back(simulator: Simulator, rotate: Rotate, kind: str) -> None:
+    """An upload whose answer was lost is found by asking NetSuite, not sent again."""
+    after = None if kind == "truncate" else "after"
+    simulator.faults.add(Fault("netsuite.restlet", kind, action="install", when=after))
+    done = rotate()
+    assert done.candidate
+    assert (State.COMPLETED, [done.candidate.fingerprint]) == (done.state, installed(simulator.history.entries()))
+    assert_openair_came_second(simulator.history.entries())
+
+
+@pytest.mark.parametrize("kind", ["reset", "500", "html"])
+def test_lost_answer_of_the_save_is_read_back(simulator: Simulator, rotate: Rotate, kind: str) -> None:
+    """A save whose answer was lost is found by reading OpenAir, not sent again."""
+    simulator.faults.add(Fault("openair.api", kind, action="Add", when="after"))
+    done = rotate()
+    assert done.candidate
+    assert (State.COMPLETED, [done.candidate.fingerprint]) == (done.state, saved(simulator.history.entries()))
+    assert_openair_came_second(simulator.history.entries())
+
+
+@pytest.mark.parametrize("endpoint", ["netsuite.token", "netsuite.restlet", "openair.token", "openair.api"])
+@pytest.mark.parametrize("kind", ["throttle", "503"])
+def test_passing_trouble_is_ridden_out(simulator: Simulator, rotate: Rotate, endpoint: str, kind: str) -> None:
+    """A throttle or a 503 at any endpoint is tried again, and the rotation completes."""
+    simulator.faults.add(Fault(endpoint, kind, when="before", retry_after=0))
+    assert rotate().state is State.COMPLETED
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_revoked_token_is_renewed_once(simulator: Simulator, rotate: Rotate) -> None:
+    """One 401 of the RESTlet brings a new token; the rotation goes on."""
+    simulator.faults.add(Fault("netsuite.restlet", "401"))
+    assert rotate().state is State.COMPLETED
+    assert len(simulator.history.entries(endpoint="netsuite.token")) == 2
+
+
+def test_wrong_base_url_is_parked(simulator: Simulator, rotate: Rotate) -> None:
+    """A redirect to another data centre parks the rotation with the advice to mend the URL."""
+    simulator.faults.add(Fault("netsuite.restlet", "302", times=None))
+    parked = rotate()
+    assert parked.failure
+    assert (State.FAILED, "WRONG_BASE_URL") == (parked.state, parked.failure.code)
+
+
+def test_save_is_retried_at_once_and_then_put_off(
+    app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
+) -> None:
+    """In UploadedToNetSuite a failing OpenAir is tried hard, then put off for seconds; the skew counts on."""
+    simulator.faults.add(Fault("openair.api", "503", action="Add", when="before", times=16, retry_after=5))
+    waiting = rotate()
+    assert State.UPLOADED_TO_NETSUITE is waiting.state
+    assert (1, 5) == (waiting.tries, round((waiting.available_at - waiting.updated_at).total_seconds()))
+    assert "SKEW" in [problem.code for problem in app.health.health(NAME).problems]
+    simulator.faults.clear()
+    done = carry(waiting)
+    assert done.state is State.COMPLETED
+    assert done.saved
+    assert done.skew_from
+    assert (done.saved.at - done.skew_from) == done.skew(app.clock.now())
+
+
+@pytest.mark.parametrize(("noted", "expected"), [(40, 40), (300, 60)])
+def test_a_dead_workers_refresh_is_waited_for(app: Keyturn, rotate: Rotate, noted: int, expected: int) -> None:
+    """A worker that died while it renewed OpenAir's tokens left a note until when that may last: the rotation is put
+    off until that very moment, or for a minute as ever, whichever is sooner.
+    """
+    app.clock = StoppedClock()
+    until = app.clock.now() + timedelta(seconds=noted)
+    leave_note(app, until)
+    waiting = rotate()
+    assert (State.KEY_GENERATED, "Another worker is renewing OpenAir's access token.") == (
+        waiting.state,
+        waiting.waiting_for,
+    )
+    assert timedelta(seconds=expected) == waiting.available_at - app.clock.now()
+
+
+def test_a_refresh_token_that_died_with_its_worker(
+    app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
+) -> None:
+    """OpenAir voided it and the next one was never stored: the rotation is parked before NetSuite is given anything,
+    the reason and what to do are told, and a new consent completes it.
+    """
+    known = simulator.credentials
+    form = {"grant_type": "refresh_token", "refresh_token": known.refresh_token}
+    client = (known.openair_client_id, known.openair_client_secret)
+    assert requests.post(f"{known.openair_url}/login/oauth2/v1/token", form, auth=client, timeout=60).ok
+    leave_note(app, app.clock.now())
+    parked = rotate()
+    assert parked.failure
+    assert ("SIGN_IN_REFUSED", State.KEY_GENERATED) == (parked.failure.code, parked.failure.failed_from)
+    assert "The answer to an earlier refresh was lost" in parked.failure.message
+    assert "Consent again in OpenAir" in parked.failure.next_action
+    assert [] == installed(simulator.history.entries())
+    token = consent(known)
+    app.connections.edit(app.connections.show(NAME), {SecretName.OPENAIR_REFRESH_TOKEN: token})
+    assert State.COMPLETED is carry(app.rotations.resume(parked.id, actor="tester")).state
+
+
+def leave_note(app: Keyturn, until: datetime) -> None:
+    """Leave behind what a worker does that dies while it renews OpenAir's tokens."""
+    secrets = Secrets(app.store, app.vault, NAME)
+    stored, version = secrets.get(SecretName.OPENAIR_REFRESH_TOKEN) or (b"", 0)
+    note = replace(Grant.from_bytes(stored), refreshing_until=until, in_doubt=True)
+    secrets.replace(SecretName.OPENAIR_REFRESH_TOKEN, note.to_bytes(), version)
+
+
+def test_a_broken_secret_is_given_anew(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
+    """The seal of what the connection signs in with is broken: given up, the next rotation would meet it, too."""
+    with app.store._database.writing() as tx:
+        tx.execute(models.secrets.update().values(sealed=bytes(64)))
+    parked = rotate()
+    assert parked.failure
+    told = app.rotations.explain(parked.id).advice
+    assert ("SEAL_BROKEN", f"keyturn rotation resume {parked.id}") == (parked.failure.code, told.command)
+    assert f"`keyturn connection edit {NAME}`" in told.sentence
+    app.connections.edit(app.connections.show(NAME), secrets(simulator.credentials))
+    assert State.COMPLETED is carry(app.rotations.resume(parked.id, actor="tester")).state
+
+
+def test_a_refused_certificate_makes_room_for_another(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """NetSuite takes no such key: what is offered is to give the rotation up, and then the next one is completed."""
+    simulator.faults.add(Fault("netsuite.restlet", "error", "install", code="INVALID_CERTIFICATE"))
+    parked = rotate()
+    assert f"keyturn rotation abandon {parked.id}" == app.rotations.explain(parked.id).advice.command
+    app.recovery.abandon(parked.id, actor="tester")
+    connection = app.connections.show(NAME)
+    app.connections.edit(replace(connection, policy=replace(connection.policy, algorithm=Algorithm.RSA_2048)), {})
+    done = rotate()
+    assert (State.COMPLETED, Algorithm.RSA_2048) == (done.state, done.policy.algorithm)

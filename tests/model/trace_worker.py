@@ -1,0 +1,244 @@
+"""Workers that run the real engine one call at a time, as a trace of the model says."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from support.factories import NOW, a_certificate, key_pem
+
+from orchestrator.engine import Engine
+from orchestrator.leases import LeaseRenewer
+from orchestrator.operations.recovery import Recovery
+from persistence.journal import PUT_OFF, RESTORE, RESTORING, UNKNOWN
+from persistence.store import Claim, Store
+from states.connection import Policy
+from states.errors import KeyturnError, Stale
+from states.ports import Ports
+from states.rotation import Candidate, PrivateKey, Rotation
+from states.table import FAIL
+from tests.model.trace_systems import TROUBLE, Systems, WorkersNetSuite, WorkersOpenAir
+
+LEASE = 600.0
+"""Seconds: no lease runs out by itself while a trace is replayed."""
+A_WHILE = timedelta(seconds=10)
+"""Longer than a proof is fresh."""
+A_MOMENT = timedelta(seconds=1)
+PATIENCE = 20.0
+"""Seconds that the code may take from one call to the next before the replay gives up."""
+
+
+class Killed(BaseException):
+    """The worker's process ends here: nothing catches it, nothing more is written."""
+
+
+class Diverged(AssertionError):
+    """The code did something else than the model."""
+
+
+class WorkersClock:
+    """A worker's time: it stands still until the trace says that a while went by."""
+
+    def __init__(self, worker: "Worker") -> None:
+        self._worker = worker
+        self.time = NOW
+
+    def now(self) -> datetime:
+        while self._worker.comes("aged"):
+            self._worker.coming.popleft()
+            self.time += A_WHILE
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """No time passes by itself."""
+
+
+class WorkersRandom:
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._count = 0
+
+    def bytes(self, count: int) -> bytes:
+        self._count += 1
+        return f"{self._name} {self._count}".encode().ljust(count, b".")
+
+    def fraction(self) -> float:
+        return 0.5
+
+
+class WorkersKeys:
+    """A candidate's key is "sealed" by the name of what it is for."""
+
+    def generate(self, rotation_id: str, connection: str, policy: Policy, now: datetime) -> Candidate:
+        return Candidate(a_certificate(now=now, days=policy.days), f"{connection} {rotation_id}".encode())
+
+    def open(self, rotation_id: str, candidate: Candidate) -> PrivateKey:
+        assert candidate.sealed_key.endswith(rotation_id.encode())
+        return PrivateKey(key_pem(candidate.certificate))
+
+
+_NOTES: Mapping[str, str] = {PUT_OFF: "put_off", FAIL: "park", UNKNOWN: "unknown", RESTORING: "note", RESTORE: "close"}
+"""What the model calls the writes that are no forward moves."""
+
+
+class GatedStore(Store):
+    """The real store; each write of a worker waits until the trace comes to it."""
+
+    def __init__(self, url: str, worker: "Worker") -> None:
+        super().__init__(url)
+        self._worker = worker
+
+    def advance(self, claim: Claim, *args: Any, event: str, **kwargs: Any) -> Claim:
+        self._worker.wait(_NOTES.get(event, "move"))
+        with self._worker.noting():
+            return super().advance(claim, *args, event=event, **kwargs)
+
+    def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
+        """At once: it is read and held in one, in the model."""
+        self._worker.claim = super().hold(worker, parked, lease=lease)
+        return self._worker.claim
+
+    def write(self, *args: Any, **kwargs: Any) -> Rotation:
+        self._worker.wait("close")
+        with self._worker.noting():
+            return super().write(*args, **kwargs)
+
+    def ensure_held(self, claim: Claim) -> None:
+        self._worker.wait("check")
+        with self._worker.noting("held"):
+            super().ensure_held(claim)
+
+    def release(self, claim: Claim) -> None:
+        self._worker.wait("release")
+        with self._worker.noting():
+            super().release(claim)
+
+
+class Worker:
+    """The real engine in a thread of its own, which stands still before each remote call and each write; and the real
+    remedies, for whoever restores and adopts.
+    """
+
+    def __init__(self, name: str, url: str, systems: Systems) -> None:
+        self.name = name
+        self.coming: deque[str] = deque()
+        """The names of its own events that the trace still has."""
+        self.clock = WorkersClock(self)
+        self.store = GatedStore(url, self)
+        self.at = "idle"
+        """What it is about to do."""
+        self.result = ""
+        """What came of what it did with the store last: stored, held, or stale."""
+        self.claim: Claim | None = None
+        """The parked rotation that it held last."""
+        self._how = ""
+        self._killed = False
+        self._broken: BaseException | None = None
+        self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
+        ports = Ports(
+            WorkersNetSuite(self, systems),
+            WorkersOpenAir(self, systems),
+            WorkersKeys(),
+            self.clock,
+            WorkersRandom(name),
+        )
+        leases = LeaseRenewer(self.store, lease=LEASE)  # it never beats: leases end when the trace says so
+        self._engine = Engine(self.store, lambda _: ports, leases, self.clock, stopping=lambda: self.comes("release"))
+        self._remedies = Recovery(self.store, lambda _: ports, self.clock, lease=LEASE)
+
+    # --- what the trace does with it
+
+    def carry(self, claim: Claim) -> None:
+        """Carry a claimed rotation, up to the first call."""
+        self._begin(lambda: self._engine.run(claim))
+
+    def restore(self, rotation_id: str, *, overwrite: bool) -> None:
+        """Restore, up to the first call."""
+        self._begin(lambda: self._remedies.restore(rotation_id, actor=self.name, overwrite=overwrite))
+
+    def adopt(self, rotation_id: str) -> None:
+        """Adopt, up to the first call."""
+        self._begin(lambda: self._remedies.adopt(rotation_id, actor=self.name))
+
+    def abandon(self, rotation_id: str) -> None:
+        """Abandon in doubt, up to the first call."""
+        self._begin(lambda: self._remedies.abandon(rotation_id, actor=self.name))
+
+    def go_on(self, to_do: str, how: str) -> None:
+        """Do what it is about to do, which must be ``to_do``, and go on up to the next call."""
+        if self.at != to_do:
+            raise Diverged(f"{self.name} is about to {self.at!r}; the model's does {to_do!r}.")
+        self._how = how
+        self._go.release()
+        self._until_it_stands()
+
+    def kill(self) -> None:
+        """End it where it stands."""
+        if self.at != "idle":
+            self._killed = True
+            self._go.release()
+            self._until_it_stands()
+
+    def comes(self, event: str) -> bool:
+        """Whether the trace's next event of this worker is ``event``."""
+        return bool(self.coming) and self.coming[0] == event
+
+    # --- what its own thread does
+
+    def wait(self, to_do: str) -> str:
+        """Stand still before ``to_do`` until the trace comes to it; return how it goes."""
+        if self._killed:  # nobody tidies up
+            raise Killed
+        self.at = to_do
+        self._stands.release()
+        self._go.acquire()
+        if self._killed:
+            raise Killed
+        return self._how
+
+    def call(self, name: str) -> str:
+        """Wait before a remote call; raise what befalls it, or return how it goes."""
+        how = self.wait(name)
+        if how in TROUBLE:
+            raise TROUBLE[how]
+        return how
+
+    @contextmanager
+    def noting(self, well: str = "stored") -> Iterator[None]:
+        """Note what comes of what it does with the store."""
+        self.result = ""
+        try:
+            yield
+            self.result = well
+        except Stale:
+            self.result = "stale"
+            raise
+
+    def diverged(self, how: str) -> NoReturn:
+        """Note that the code did something else than the model, and end here."""
+        self._broken = Diverged(how)
+        raise Killed
+
+    def _begin(self, work: Callable[[], object]) -> None:
+        self._killed = False
+        threading.Thread(target=self._do, args=(work,), daemon=True).start()
+        self._until_it_stands()
+
+    def _do(self, work: Callable[[], object]) -> None:
+        try:
+            with suppress(KeyturnError):  # refused, or taken over
+                work()
+        except Killed:
+            pass
+        except BaseException as error:  # noqa: BLE001 - told by the thread that waits for it
+            self._broken = error
+        self.at = "idle"
+        self._stands.release()
+
+    def _until_it_stands(self) -> None:
+        if not self._stands.acquire(timeout=PATIENCE):
+            raise Diverged(f"{self.name} neither calls nor ends.")
+        if self._broken:
+            raise Diverged(f"{self.name} broke: {self._broken!r}") from self._broken

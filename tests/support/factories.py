@@ -1,0 +1,164 @@
+"""Ready-made domain objects for tests. Keys are EC P-256, which is quick; signatures are real."""
+
+import base64
+import zlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from states import machine
+from states.certificate import Certificate, Challenge
+from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options
+from states.errors import CannotSign
+from states.rotation import Candidate, Cause, Confirmation, Receipt, Rotation
+from states.state import State
+from states.table import FAIL, NEXT
+
+if TYPE_CHECKING:  # most who use these factories need no database, which is slow to import
+    from persistence.store import Claim, Store
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
+
+_KEYS: dict[str, ec.EllipticCurvePrivateKey] = {}
+"""The private key of each certificate made here, by fingerprint: what NetSuite would hold."""
+
+
+def a_certificate(*, now: datetime = NOW, days: int = 365) -> Certificate:
+    """A new self-signed certificate, valid from ``now`` for ``days``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "keyturn test")])
+    built = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+    certificate = Certificate.parse(built.public_bytes(Encoding.PEM).decode())
+    _KEYS[certificate.fingerprint] = key
+    return certificate
+
+
+def key_pem(certificate: Certificate) -> bytes:
+    """The private key (PKCS#8 PEM) of a certificate that was made here."""
+    return _KEYS[certificate.fingerprint].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def signed(certificate: Certificate, message: bytes) -> str:
+    """The Base64 signature that NetSuite would make with this certificate's key."""
+    return base64.b64encode(_KEYS[certificate.fingerprint].sign(message, ec.ECDSA(hashes.SHA256()))).decode()
+
+
+def a_candidate(**over: Any) -> Candidate:
+    """A candidate; its sealed key is not really sealed."""
+    return replace(Candidate(a_certificate(), b"sealed"), **over)
+
+
+def a_connection(**over: Any) -> Connection:
+    """A connection whose rotations are automatic; each name has an account and a company of its own."""
+    name = over.get("name", "acme")
+    number = str(zlib.crc32(name.encode()))
+    account, company = ("1234567_SB1", "acme") if name == "acme" else (number, number)
+    defaults: dict[str, Any] = {
+        "name": name,
+        "netsuite": NetSuiteSettings(account=account, client_id="client", certificate_id="kid"),
+        "openair": OpenAirSettings(url=f"https://{company}.app.openair.com", company="Acme", user="keyturn"),
+        "options": Options(),
+        "bundles": {"369630": "4.02", "369637": "5.02"},
+    }
+    return Connection(**{**defaults, **over})
+
+
+def an_id(number: int) -> str:
+    """A rotation id; a greater number is a later one."""
+    return f"01JDCCCCCC{number:016}"
+
+
+def a_rotation(**over: Any) -> Rotation:
+    """A rotation that was just requested."""
+    now = over.pop("now", NOW)
+    defaults: dict[str, Any] = {
+        "id": an_id(1),
+        "connection": "acme",
+        "cause": Cause.MANUAL,
+        "actor": "ada",
+        "created_at": now,
+        "updated_at": now,
+        "available_at": now,
+    }
+    return Rotation(**{**defaults, **over})
+
+
+def a_confirmation(rotation: Rotation, *, now: datetime = NOW) -> Confirmation:
+    """NetSuite's true signature over a challenge for the rotation's candidate."""
+    assert rotation.candidate
+    challenge = Challenge.of(b"challenge".ljust(32, b"."))
+    return Confirmation(
+        rotation_id=rotation.id,
+        certificate=rotation.candidate.certificate,
+        challenge=challenge,
+        signature=signed(rotation.candidate.certificate, challenge.text),
+        asked_at=now,
+    )
+
+
+def next_move(rotation: Rotation, *, now: datetime = NOW, candidate: Candidate | None = None) -> Rotation:
+    """The rotation one move further along, with the proof that the step would bring."""
+    edge = NEXT[rotation.state]
+    if edge.brings == "candidate":
+        proved = replace(rotation, candidate=candidate or a_candidate())
+    elif edge.brings == "confirmation":
+        proved = replace(rotation, confirmation=a_confirmation(rotation, now=now), skew_from=now)
+    else:
+        assert rotation.candidate
+        receipt: Any = Receipt(rotation.candidate.fingerprint, now)
+        proved = replace(rotation, **{edge.brings: receipt})
+    return machine.advance(proved, edge, now)
+
+
+def advance_to(rotation: Rotation, state: State, *, now: datetime = NOW) -> Rotation:
+    """The rotation in ``state``, all its moves made by the lifecycle; Failed is reached from where it stands."""
+    if state is State.FAILED:
+        return machine.fail(rotation, CannotSign(), now)
+    while rotation.state is not state:
+        rotation = next_move(rotation, now=now)
+    return rotation
+
+
+def carry(store: "Store", claim: "Claim", state: State, *, now: datetime = NOW, lease: float = 60) -> "Claim":
+    """Take a claimed rotation to ``state`` in the store too, move by move, and keep it claimed while it is open."""
+    if state is State.FAILED:
+        return store.advance(claim, advance_to(claim.rotation, state, now=now), event=FAIL, detail={})
+    while claim.rotation.state is not state:
+        after = next_move(claim.rotation, now=now)
+        event = NEXT[claim.rotation.state].trigger
+        claim = store.advance(claim, after, event=event, detail={}, lease=lease if after.is_open else 0, due_at=now)
+    return claim
+
+
+def add(store: "Store", rotation: Rotation) -> Rotation:
+    """Request exactly this rotation."""
+    return store.request(rotation.connection, lambda _: rotation)
+
+
+def begin(store: "Store", state: State = State.REQUESTED, *, number: int = 1, **over: Any) -> "Claim":
+    """A new rotation in the store, claimed for the worker ``w1`` and taken to ``state``."""
+    rotation = a_rotation(id=an_id(number), **over)
+    _, claim = store.request_for("w1", rotation.connection, lambda _: rotation, lease=60)
+    assert claim
+    return carry(store, claim, state)
+
+
+def claimed(store: "Store", worker: str) -> "Claim":
+    """Whichever rotation comes next, claimed for ``worker``."""
+    claim = store.claim(worker, lease=60, now=NOW)
+    assert claim
+    return claim
+
+
+def at_will() -> None:
+    """What a worker that holds its rotation is told before each write: nothing stands against it."""

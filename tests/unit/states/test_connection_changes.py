@@ -1,0 +1,111 @@
+"""What of a connection may be changed while it has an open rotation."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.factories import a_connection
+from unit.states.rotations import NOW, Pair, a_rotation, parked
+
+from states import connection_changes
+from states.connection import Connection, OpenAirKind, Options, Policy
+from states.errors import RotationOpen
+from states.rotation import Rotation
+from states.state import State
+
+ACME = a_connection()
+
+
+def at_netsuite(**over: Any) -> Connection:
+    """Acme with other settings of NetSuite."""
+    return replace(ACME, netsuite=replace(ACME.netsuite, **over))
+
+
+def at_openair(**over: Any) -> Connection:
+    """Acme with other settings of OpenAir."""
+    return replace(ACME, openair=replace(ACME.openair, **over))
+
+
+PLACES = {
+    "the NetSuite account": at_netsuite(account="7654321"),
+    "the way into OpenAir": at_openair(kind=OpenAirKind.EXPORT),
+    "the OpenAir company": at_openair(company="Bolt"),
+    "the OpenAir preference": at_openair(preference="another"),
+}
+ADDRESSES = {
+    "NetSuite's RESTlet URL": at_netsuite(restlet_url="https://restlets.example"),
+    "NetSuite's token URL": at_netsuite(token_url="https://tokens.example"),
+    "OpenAir's URL": at_openair(url="https://acme.app.netsuitesuiteprojectspro.com"),
+}
+HERE = [
+    ACME,
+    at_netsuite(client_id="new", certificate_id="new", assertion_algorithm="ES256", script="s", deployment="d"),
+    at_openair(user="new", client_id="new", namespace="new"),
+    replace(ACME, policy=Policy(days=90), options=Options(oauth2=False), bundles={}),
+]
+
+
+@pytest.mark.parametrize(("name", "after"), [*PLACES.items(), *ADDRESSES.items()])
+def test_what_is_a_move(name: str, after: Connection) -> None:
+    """Account, company, preference, the way in and each base URL tell where the certificate goes."""
+    assert [name] == connection_changes.moved(ACME, after)
+
+
+@pytest.mark.parametrize("after", HERE)
+def test_what_is_no_move(after: Connection) -> None:
+    """Sign-in, RESTlet, options, bundles and policy may change at any time."""
+    assert [] == connection_changes.moved(ACME, after)
+
+
+def test_telling_the_company_is_no_move() -> None:
+    """A sign-in by password names the company that a sign-in by OAuth does not name."""
+    assert [] == connection_changes.moved(at_openair(company="", client_id="client"), ACME)
+
+
+@pytest.mark.parametrize("after", [*PLACES.values(), *ADDRESSES.values()])
+@pytest.mark.parametrize("state", [State.REQUESTED, State.KEY_GENERATED])
+def test_nothing_was_sent(pair: Pair, state: State, after: Connection) -> None:
+    """While NetSuite was sent nothing and nobody has the rotation in hand, the connection may go anywhere."""
+    for rotation in (a_rotation(pair, state), parked(a_rotation(pair, state))):
+        connection_changes.check_move(ACME, after, rotation, is_held=False)
+
+
+@pytest.mark.parametrize(("name", "after"), PLACES.items())
+def test_a_place_stays_once_the_certificate_may_be_there(pair: Pair, name: str, after: Connection) -> None:
+    """Confirmed or in doubt, under way or parked: the rotation ends where it began, and is to be ended first."""
+    sent = [
+        a_rotation(pair, State.KEY_GENERATED, doubt_since=NOW),
+        a_rotation(pair, State.UPLOADED_TO_NETSUITE),
+        a_rotation(pair, State.SAVED_TO_OPENAIR),
+    ]
+    for rotation in (*sent, *map(parked, sent)):
+        told, next_action = refused(after, rotation)
+        assert f"has the open rotation {rotation.id}, and NetSuite may hold its certificate: {name} cannot be" in told
+        assert f"end it first: `keyturn rotation explain {rotation.id}`" in next_action
+
+
+@pytest.mark.parametrize(("name", "after"), ADDRESSES.items())
+def test_an_address_may_be_corrected_of_a_parked_rotation(pair: Pair, name: str, after: Connection) -> None:
+    """A system that moved is found again only so; while the rotation is under way, it is to be parked first."""
+    rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE)
+    told, next_action = refused(after, rotation)
+    assert f"{name} cannot be changed now" in told
+    assert f"Park it first: `keyturn rotation park {rotation.id}`." in next_action
+    connection_changes.check_move(ACME, after, parked(rotation), is_held=False)
+
+
+@pytest.mark.parametrize("after", [*PLACES.values(), *ADDRESSES.values()])
+def test_nothing_moves_under_a_worker(pair: Pair, after: Connection) -> None:
+    """What a worker has in hand, it may be sending: parking it, or its end, is to come first."""
+    told, next_action = refused(after, a_rotation(pair, State.KEY_GENERATED), is_held=True)
+    assert "and it is being worked on" in told
+    assert "`keyturn rotation park " in next_action
+    told, next_action = refused(after, parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE)), is_held=True)
+    assert "`keyturn rotation explain " in next_action
+
+
+def refused(after: Connection, rotation: Rotation, *, is_held: bool = False) -> tuple[str, str]:
+    """What is said to whoever would move acme now, and what is to be done."""
+    with pytest.raises(RotationOpen) as caught:
+        connection_changes.check_move(ACME, after, rotation, is_held=is_held)
+    return caught.value.message, caught.value.next_action

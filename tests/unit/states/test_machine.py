@@ -1,0 +1,254 @@
+"""The machine: exactly the moves of the table, each with its proof, and nothing left behind."""
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+
+import pytest
+from transitions import MachineError
+from unit.states.rotations import NOW, Pair, a_pair, a_proof, a_rotation, parked
+
+from states import machine
+from states.errors import IllegalMove, Refused, Throttled
+from states.rotation import Failure, Rotation
+from states.state import State
+from states.table import ACTIVE, EDGES, FAIL, FORWARD, NEXT, PROOFS, RESUME, TRIGGERS, Edge
+
+LATER = NOW + timedelta(minutes=1)
+BY_TRIGGER = {edge.trigger: edge for edge in FORWARD}
+LEGAL = {(edge.source, edge.trigger) for edge in EDGES}
+
+
+def move(rotation: Rotation, trigger: str) -> Rotation:
+    """Fire ``trigger`` by the only three functions there are."""
+    if trigger == FAIL:
+        return machine.fail(rotation, Refused(), LATER)
+    if trigger == RESUME:
+        return machine.resume(rotation, LATER)
+    return machine.advance(rotation, BY_TRIGGER[trigger], LATER)
+
+
+def with_all_proofs(rotation: Rotation, pair: Pair) -> Rotation:
+    """So that only the table can refuse."""
+    return replace(rotation, **{name: a_proof(name, pair) for name in PROOFS})
+
+
+# --- the matrix -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("state", "trigger"), list(product(State, TRIGGERS)))
+def test_exactly_the_moves_of_the_table_are_legal(state: State, trigger: str, pair: Pair) -> None:
+    """Every state with every trigger: a move of the table is made; any other is refused and changes nothing."""
+    start = a_rotation(pair, State.KEY_GENERATED if state is State.FAILED else state)
+    rotation = with_all_proofs(parked(start) if state is State.FAILED else start, pair)
+    before = replace(rotation)
+    if (state, trigger) in LEGAL:
+        targets = {edge.target for edge in EDGES if (edge.source, edge.trigger) == (state, trigger)}
+        assert move(rotation, trigger).state in targets
+    else:
+        with pytest.raises(IllegalMove, match=f"{state}|has ended"):
+            move(rotation, trigger)
+    assert before == rotation
+
+
+@pytest.mark.parametrize("edge", EDGES, ids=lambda edge: f"{edge.source}-{edge.trigger}-{edge.target}")
+def test_every_move_of_the_table_can_be_made(edge: Edge, pair: Pair) -> None:
+    """None of the twelve moves is dead."""
+    start = parked(a_rotation(pair, edge.target)) if edge.trigger == RESUME else a_rotation(pair, edge.source)
+    assert edge.target is move(with_all_proofs(start, pair), edge.trigger).state
+
+
+@pytest.mark.parametrize("edge", [edge for edge in EDGES if edge not in FORWARD], ids=lambda edge: edge.trigger)
+def test_only_a_step_advances(edge: Edge, pair: Pair) -> None:
+    """Failing and resuming have functions of their own, which keep the failure and the attempt in order."""
+    start = parked(a_rotation(pair, edge.target)) if edge.trigger == RESUME else a_rotation(pair, edge.source)
+    with pytest.raises(IllegalMove):
+        machine.advance(with_all_proofs(start, pair), edge, LATER)
+
+
+def test_the_machine_has_no_other_trigger() -> None:
+    """No automatic transitions: nothing jumps from Requested to Completed."""
+    assert set(TRIGGERS) == set(machine._MACHINE.events)
+
+
+def test_the_machine_knows_the_wire_names() -> None:
+    """States are values, not member names."""
+    assert [state.value for state in State] == list(machine._MACHINE.states)
+
+
+def test_a_failing_guard_raises() -> None:
+    """`transitions` would return False in silence; a move that was not made is always an error."""
+    rotation = a_rotation(a_pair())
+    with pytest.raises(IllegalMove, match=r"generate_key brought no proof \(candidate\)"):
+        machine.advance(rotation, NEXT[State.REQUESTED], LATER)
+
+
+# --- forward ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("edge", FORWARD, ids=lambda edge: edge.trigger)
+def test_no_step_forward_without_its_proof(edge: Edge, pair: Pair) -> None:
+    """A step that brought nothing does not move the rotation."""
+    rotation = replace(with_all_proofs(a_rotation(pair, edge.source), pair), **{edge.brings: None})
+    with pytest.raises(IllegalMove, match=edge.brings):
+        machine.advance(rotation, edge, LATER)
+
+
+@pytest.mark.parametrize("edge", FORWARD[1:], ids=lambda edge: edge.trigger)
+def test_no_step_forward_with_the_proof_of_another_certificate(edge: Edge, pair: Pair) -> None:
+    """A proof counts for the candidate's fingerprint only."""
+    rotation = replace(a_rotation(pair, edge.source), **{edge.brings: a_proof(edge.brings, a_pair())})
+    with pytest.raises(IllegalMove, match=edge.brings):
+        machine.advance(rotation, edge, LATER)
+
+
+@pytest.mark.parametrize("edge", FORWARD[1:], ids=lambda edge: edge.trigger)
+def test_no_step_forward_without_a_candidate(edge: Edge, pair: Pair) -> None:
+    """A proof without a candidate proves nothing."""
+    rotation = replace(with_all_proofs(a_rotation(pair, edge.source), pair), candidate=None)
+    with pytest.raises(IllegalMove, match=edge.brings):
+        machine.advance(rotation, edge, LATER)
+
+
+@pytest.mark.parametrize("edge", FORWARD, ids=lambda edge: edge.trigger)
+def test_a_move_forgets_what_belonged_to_the_step(edge: Edge, pair: Pair) -> None:
+    """Tries, doubt, permissions and the reason for waiting hold for one step only."""
+    rotation = replace(
+        with_all_proofs(a_rotation(pair, edge.source), pair),
+        tries=3,
+        doubt_since=NOW,
+        may_create_record=True,
+        may_overwrite=True,
+        waiting_for="OpenAir is down.",
+    )
+    expected = replace(
+        rotation,
+        state=edge.target,
+        tries=0,
+        doubt_since=None,
+        may_create_record=False,
+        may_overwrite=False,
+        waiting_for="",
+        updated_at=LATER,
+        available_at=LATER,
+        closed_at=LATER if edge.target is State.COMPLETED else None,
+    )
+    assert expected == machine.advance(rotation, edge, LATER)
+
+
+# --- failing and resuming ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ACTIVE)
+def test_failing_keeps_the_reason_and_everything_gathered(state: State, pair: Pair) -> None:
+    """A parked rotation tells code, message, next action and where it failed; its proofs and its doubt remain."""
+    rotation = a_rotation(pair, state, doubt_since=NOW, tries=2, waiting_for="NetSuite is slow.")
+    error = Refused("The certificate was refused.", next_action="Mend it.")
+    failure = Failure(
+        failed_from=state, code="REFUSED", message="The certificate was refused.", next_action="Mend it.", at=LATER
+    )
+    expected = replace(
+        rotation, state=State.FAILED, failure=failure, waiting_for="", updated_at=LATER, available_at=LATER
+    )
+    failed = machine.fail(rotation, error, LATER)
+    assert expected == failed
+    assert state is failed.position
+
+
+@pytest.mark.parametrize(("failed_from", "target"), list(product(ACTIVE, State)))
+def test_resume_goes_only_to_where_it_failed(failed_from: State, target: State, pair: Pair) -> None:
+    """Of the ways back from Failed, exactly the one to the state it failed from is open."""
+    resumed = machine.resume(parked(a_rotation(pair, failed_from)), LATER)
+    assert (target is failed_from) == (target is resumed.state)
+
+
+def test_resume_keeps_the_id_and_counts_the_attempt(pair: Pair) -> None:
+    """The same rotation goes on, with the same candidate; what was in doubt stays in doubt."""
+    rotation = parked(a_rotation(pair, State.KEY_GENERATED, doubt_since=NOW, tries=7))
+    expected = replace(
+        rotation,
+        state=State.KEY_GENERATED,
+        failure=None,
+        attempt=2,
+        tries=0,
+        updated_at=LATER,
+        available_at=LATER,
+    )
+    assert expected == machine.resume(rotation, LATER)
+
+
+def test_resuming_again_counts_again(pair: Pair) -> None:
+    """Three resumes make the fourth attempt."""
+    rotation = a_rotation(pair, State.SAVED_TO_OPENAIR)
+    for _ in range(3):
+        rotation = machine.resume(machine.fail(rotation, Refused(), NOW), NOW)
+    assert 4 == rotation.attempt
+
+
+@pytest.mark.parametrize(("create", "overwrite"), list(product([False, True], repeat=2)))
+def test_permissions_are_those_of_the_last_resume(create: bool, overwrite: bool, pair: Pair) -> None:  # noqa: FBT001
+    """What a person allowed an earlier time does not linger."""
+    before = parked(a_rotation(pair, State.KEY_GENERATED, may_create_record=True, may_overwrite=True))
+    resumed = machine.resume(before, NOW, may_create_record=create, may_overwrite=overwrite)
+    assert (create, overwrite) == (resumed.may_create_record, resumed.may_overwrite)
+
+
+def test_a_closed_rotation_is_not_resumed(pair: Pair) -> None:
+    """A Failed rotation that was closed no longer holds its connection, so it stays as it is."""
+    with pytest.raises(IllegalMove):
+        machine.resume(parked(a_rotation(pair, State.KEY_GENERATED, closed_at=NOW)), LATER)
+
+
+def test_what_has_to_wait_is_not_resumed(pair: Pair) -> None:
+    """While a restore may still land on top of it, the candidate is not sent again."""
+    rotation = parked(a_rotation(pair, State.KEY_GENERATED, restoring_since=NOW, in_flight_until=LATER))
+    with pytest.raises(IllegalMove, match="cannot be resumed: What was sent"):
+        machine.resume(rotation, LATER)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_closed_rotation_does_not_fail(state: State, pair: Pair) -> None:
+    """What has ended is not parked, whatever its state."""
+    start = a_rotation(pair, State.KEY_GENERATED if state is State.FAILED else state, closed_at=NOW)
+    with pytest.raises(IllegalMove):
+        machine.fail(parked(start) if state is State.FAILED else start, Refused(), LATER)
+
+
+def test_failing_twice_is_refused(pair: Pair) -> None:
+    """The first reason stands: a parked rotation is not parked again for another."""
+    failed = machine.fail(a_rotation(pair), Throttled(), NOW)
+    with pytest.raises(IllegalMove, match="Failed") as caught:
+        machine.fail(failed, Refused(), LATER)
+    assert isinstance(caught.value.__cause__, MachineError)
+
+
+# --- one machine for all ----------------------------------------------------------------------------------------------
+
+
+def test_a_thousand_moves_leave_nothing_behind(pair: Pair) -> None:
+    """The machine keeps no models: a worker that runs for a year holds no rotation that it has finished."""
+    rotation = a_rotation(pair, State.KEY_GENERATED)
+    for _ in range(500):
+        rotation = machine.resume(machine.fail(rotation, Refused(), NOW), NOW)
+    with pytest.raises(IllegalMove):
+        machine.resume(rotation, NOW)
+    gc.collect()
+    assert [] == machine._MACHINE.models
+    assert 0 == sum(isinstance(each, machine._Subject) for each in gc.get_objects())
+
+
+def test_threads_share_the_machine(pair: Pair) -> None:
+    """Many workers move many rotations at once, and each gets its own result."""
+
+    def fail_and_resume(position: State) -> Rotation:
+        rotation = a_rotation(pair, position)
+        for _ in range(100):
+            rotation = machine.resume(machine.fail(rotation, Refused(), NOW), NOW)
+        return rotation
+
+    positions = ACTIVE * 4
+    with ThreadPoolExecutor(8) as pool:
+        rotations = list(pool.map(fail_and_resume, positions))
+    assert [(position, 101) for position in positions] == [(each.state, each.attempt) for each in rotations]

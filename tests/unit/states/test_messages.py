@@ -1,0 +1,40 @@
+"""The words that are stored, shown and matched by scripts: changing one would need a migration, or break somebody."""
+
+import inspect
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from states import connection, due, errors, ports, rotation, state
+from states.errors import KeyturnError
+
+ROOT = Path(__file__).parents[3]
+WORDS = {
+    connection.Algorithm: "rsa-2048 rsa-3072 rsa-4096 ec-p256 ec-p384",
+    connection.OpenAirKind: "xml export",
+    ports.Write: "install save",
+    rotation.Cause: "manual scheduled initial",
+    rotation.Ending: "abandoned restored adopted",
+    state.State: "Requested KeyGenerated UploadedToNetSuite SavedToOpenAir Completed Failed",
+}
+NEEDS = ["not due", "due", "overdue", "expired", "missing"]
+
+
+@pytest.mark.parametrize("kind", WORDS, ids=lambda kind: kind.__name__)
+def test_words(kind: type[StrEnum]) -> None:
+    """Each is written so, and no otherwise."""
+    assert WORDS[kind].split() == [each.value for each in kind]
+
+
+def test_needs() -> None:
+    """What a certificate's need is called."""
+    assert sorted(NEEDS) == sorted(each.value for each in due.Need)
+
+
+def test_codes() -> None:
+    """Every error's code is the one that the reference tells."""
+    reference = (ROOT / "docs/reference/errors.md").read_text("utf-8")
+    kinds = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, KeyturnError)]
+    assert [] == [kind.code for kind in kinds if kind is not KeyturnError and f"| `{kind.code}` |" not in reference]
+    assert "KEYTURN_ERROR" == KeyturnError.code

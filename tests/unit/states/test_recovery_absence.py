@@ -1,0 +1,129 @@
+"""Giving up in doubt: NetSuite is asked, and must show that it does not hold the candidate."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from unit.states.fake_world import REMOTE_CALL, World
+from unit.states.rotations import NOW, a_pair, parked
+
+from states import recovery
+from states.errors import CannotSign, IllegalMove, KeyturnError, NotPermitted, TryLater
+from states.ports import PLACEHOLDER_FILE, Record, Report
+from states.rotation import Absence, Rotation
+from states.state import State
+
+TWICE = ["netsuite.sign"] * 2
+MUTE = ["netsuite.sign", "netsuite.report"]
+
+
+def find(world: World) -> Absence:
+    return recovery.find_absence(in_doubt(world), world.ports)
+
+
+def in_doubt(world: World) -> Rotation:
+    """A rotation that is parked, and may have sent its candidate."""
+    return parked(world.rotation(State.KEY_GENERATED, doubt_since=NOW))
+
+
+def shows(world: World, *, years: int = 0, file_name: str = "x.pem", begins: bool = True, ends: bool = True) -> Record:
+    """A record that cannot sign, and shows the candidate's validity, or one that begins and ends so much later."""
+    world.netsuite.can_sign = False
+    certificate, later = world.candidate.certificate, timedelta(days=365 * years)
+    return Record(
+        name="OpenAir real-time",
+        file_name=file_name,
+        valid_from=certificate.not_before + later if begins else None,
+        valid_to=certificate.not_after + later if ends else None,
+    )
+
+
+def test_another_key_shows_it(world: World) -> None:
+    """NetSuite signs twice, with a delay between, and never with the candidate; nothing is installed or saved."""
+    absence = find(world)
+    looks = ("NetSuite signed with another key.",) * 2
+    assert Absence(world.candidate.fingerprint, NOW, looks) == absence
+    assert (TWICE, [2.0], [], []) == (world.calls, world.clock.slept, world.installed, world.saved)
+
+
+def test_a_missing_record_shows_it(world: World) -> None:
+    """What is not there holds nothing."""
+    world.netsuite.hold(None)
+    assert ("NetSuite has no certificate record.",) * 2 == find(world).looks
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_candidate_is_not_given_up(world: World, late: bool) -> None:  # noqa: FBT001
+    """NetSuite signs with it, at once or at the second look: resuming is the way, and is advised."""
+    if late:
+        world.clock.later(1, lambda: world.netsuite.hold(world.candidate))
+    else:
+        world.netsuite.hold(world.candidate)
+    with pytest.raises(IllegalMove, match="going on helps") as caught:
+        find(world)
+    assert ("Run `keyturn rotation resume ID`.", 1 + late) == (caught.value.next_action, len(world.calls))
+
+
+@pytest.mark.parametrize(
+    ("record", "tells"),
+    [
+        (lambda world: shows(world, years=1), "not valid for as long as the candidate"),
+        (lambda world: shows(world, file_name=PLACEHOLDER_FILE), "cannot sign with the placeholder"),
+        (lambda world: shows(world, file_name=PLACEHOLDER_FILE, begins=False, ends=False), "the placeholder"),
+        (lambda world: (shows(world), None)[1], "has no certificate record"),
+    ],
+)
+def test_a_mute_record_of_another_shows_it(world: World, record: Callable[[World], Record | None], tells: str) -> None:
+    """It cannot sign, but is the placeholder, has another validity than the candidate, or has vanished since."""
+    report = Report(record=record(world), server_time=NOW, bundles={})
+    for _ in range(2):
+        world.will_answer("netsuite.report", report)
+    assert {True} == {tells in look for look in find(world).looks}
+    assert [*MUTE, *MUTE] == world.calls
+
+
+@pytest.mark.parametrize(("begins", "ends"), [(True, True), (False, True), (True, False), (False, False)])
+def test_a_mute_record_may_be_the_candidates(world: World, begins: bool, ends: bool) -> None:  # noqa: FBT001
+    """With the candidate's validity, or where it does not tell its own, nobody knows: what to do there is advised."""
+    report = Report(record=shows(world, begins=begins, ends=ends), server_time=NOW, bundles={})
+    world.will_answer("netsuite.report", report)
+    with pytest.raises(IllegalMove, match="may be this rotation's own") as caught:
+        find(world)
+    assert isinstance(caught.value.__cause__, CannotSign)
+    for command in ("`keyturn rotation abandon ID`", "`keyturn rotation resume ID`"):
+        assert command in caught.value.next_action
+
+
+@pytest.mark.parametrize("error", [TryLater(), NotPermitted()])
+@pytest.mark.parametrize("look", [1, 2])
+def test_who_cannot_be_asked_shows_nothing(world: World, error: KeyturnError, look: int) -> None:
+    """A look that fails is no proof, be it the second one."""
+    if look > 1:
+        world.will_go_well("netsuite.sign")
+    world.will_fail("netsuite.sign", error)
+    with pytest.raises(type(error)):
+        find(world)
+    assert look == len(world.calls)
+
+
+def test_it_is_dated_by_the_first_question(world: World) -> None:
+    """Whatever changed after that may have changed unseen."""
+    world.clock.advance(5)
+    assert (NOW + timedelta(seconds=5), NOW + timedelta(seconds=7 + 2 * REMOTE_CALL)) == (
+        find(world).asked_at,
+        world.clock.now(),
+    )
+
+
+def test_a_rotation_that_made_no_candidate(world: World) -> None:
+    """There is nothing to look for: it is given up without asking."""
+    with pytest.raises(IllegalMove, match="no candidate"):
+        recovery.find_absence(replace(in_doubt(world), candidate=None), world.ports)
+    assert [] == world.calls
+
+
+def test_a_stranger_may_be_there(world: World) -> None:
+    """Somebody else's key is no candidate of ours: whose it is does not matter."""
+    world.netsuite.hold(a_pair())
+    assert 2 == len(find(world).looks)

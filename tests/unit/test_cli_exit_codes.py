@@ -1,0 +1,98 @@
+"""Exit codes, and what an error left behind."""
+
+from dataclasses import replace
+
+import pytest
+from support.factories import NOW, a_rotation, advance_to
+
+from orchestrator.cli import exit_codes
+from orchestrator.cli.exit_codes import Exit
+from states import errors, machine
+from states.errors import KeyturnError
+from states.rotation import Ending
+from states.state import State
+from states.table import ACTIVE
+
+CODES = {
+    errors.InvalidInput: 2,
+    errors.InvalidSettings: 2,
+    errors.AwaitingPerson: 3,
+    errors.SignInRefused: 4,
+    errors.NotPermitted: 4,
+    errors.NotFound: 5,
+    errors.RotationOpen: 6,
+    errors.AlreadyExists: 6,
+    errors.Stale: 6,
+    errors.IllegalMove: 6,
+    errors.Exhausted: 1,
+    errors.TryLater: 7,
+    errors.Throttled: 7,
+    errors.NotSavedYet: 7,
+    errors.HeldOff: 6,
+    errors.Unknown: 7,
+    errors.RestoreUnfinished: 7,
+    errors.GaveUp: 7,
+    errors.VaultLocked: 1,
+    errors.JournalBroken: 1,
+    errors.InternalError: 1,
+}
+
+
+@pytest.mark.parametrize(("kind", "code"), CODES.items())
+def test_exit_code_of_an_error(kind: type[KeyturnError], code: int) -> None:
+    """An error's exit code tells a script what to do next."""
+    assert code == exit_codes.of(kind())
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.CertificateRecordMissing(), Exit.ATTENTION),
+        (errors.ForeignRotation(), Exit.ATTENTION),
+        (errors.VaultLocked(), Exit.ATTENTION),
+        (errors.SignInRefused(), Exit.SIGN_IN),
+        (errors.NotPermitted(), Exit.SIGN_IN),
+        (errors.GaveUp(), Exit.REMOTE_DOWN),
+        (errors.InternalError(), Exit.FAILED),
+    ],
+)
+def test_exit_code_of_a_parked_rotation(error: KeyturnError, code: Exit) -> None:
+    """A parked rotation needs attention, unless its failure has an exit code that says more."""
+    assert code == exit_codes.of_rotation(machine.fail(a_rotation(), error, NOW))
+
+
+def test_exit_code_of_a_rotation_that_goes_on() -> None:
+    """Completed is fine; what is put off has the exit code of its reason; waiting for a person needs attention."""
+    assert (Exit.FINE, Exit.REMOTE_DOWN, Exit.ATTENTION) == (
+        exit_codes.of_rotation(advance_to(a_rotation(), State.COMPLETED)),
+        exit_codes.of_rotation(a_rotation(), "TRY_LATER"),
+        exit_codes.of_rotation(a_rotation(), "AWAITING_PERSON"),
+    )
+
+
+@pytest.mark.parametrize("state", ACTIVE)
+def test_parked_rotations_tell_what_is_kept(state: State) -> None:
+    """Wherever a rotation is parked, it is said what both systems hold, and whether a write is in doubt."""
+    parked = machine.fail(advance_to(a_rotation(), state), errors.GaveUp(), NOW)
+    doubtful = replace(parked, doubt_since=NOW)
+    assert exit_codes.kept_by(parked)
+    assert exit_codes.kept_by(parked) + " A write was sent whose answer was lost: resuming looks first." == (
+        exit_codes.kept_by(doubtful)
+    )
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_an_ended_rotation_needs_no_attention_any_more(ending: Ending) -> None:
+    """It failed, and nothing waits for anybody; what both sides held at its end is told in place of what it kept."""
+    parked = machine.fail(advance_to(a_rotation(), State.UPLOADED_TO_NETSUITE), errors.GaveUp(), NOW)
+    ended = replace(parked, ending=ending, closed_at=NOW)
+    assert (Exit.REMOTE_DOWN, Exit.FAILED) == (exit_codes.of_rotation(parked), exit_codes.of_rotation(ended))
+    assert exit_codes.kept_by(parked) != exit_codes.kept_by(ended)
+    assert "when the rotation was closed" in exit_codes.kept_by(ended) or ending is Ending.ABANDONED
+
+
+def test_only_an_unknown_outcome_may_have_changed_something() -> None:
+    """Whatever is rejected or refused outright changed nothing; a lost answer is told as such."""
+    assert "Nothing was changed." == exit_codes.kept(errors.RotationOpen())
+    assert "may have been done" in exit_codes.kept(errors.Unknown())
+    assert "may have been done" in exit_codes.kept(errors.RestoreUnfinished())

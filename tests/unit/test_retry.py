@@ -1,0 +1,170 @@
+"""How often and how long each step is tried."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.factories import a_rotation
+
+from orchestrator.retry import TABLE, RetriedStep, retry_after
+from states import steps
+from states.errors import KeyturnError, NotPermitted, Throttled, TryLater, Unknown
+from states.ports import Ports
+from states.rotation import Rotation
+from states.steps import Step
+
+MINUTE = 60
+
+
+class Hand:
+    """One step's patience, tried out on a step that fails as it is told."""
+
+    def __init__(self, step: Step, errors: Iterable[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.slept: list[float] = []
+        self.begun = 0
+        failures = iter(errors)
+
+        def attempt(rotation: Rotation, ports: Ports) -> Rotation:
+            assert self._turn is ports.turn
+            if error := next(failures, None):
+                raise error
+            return replace(rotation, reason="done")
+
+        attempt.__name__ = step.__name__
+        monkeypatch.setitem(TABLE, attempt, TABLE[step])
+        self._turn: Any = SimpleNamespace(begin=self._begin, claim=SimpleNamespace(rotation=a_rotation()))
+        nothing: Any = None
+        clock: Any = SimpleNamespace(sleep=self.slept.append)
+        self.run = RetriedStep(attempt, Ports(nothing, nothing, nothing, clock, nothing), self._turn).run
+
+    def _begin(self) -> Rotation:
+        self.begun += 1
+        return a_rotation(tries=self.begun)
+
+
+MakeHand = Callable[..., Hand]
+
+
+@pytest.fixture
+def hand(monkeypatch: pytest.MonkeyPatch) -> MakeHand:
+    return lambda step, *errors: Hand(step, errors, monkeypatch)
+
+
+@pytest.fixture
+def longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No jitter: every wait is as long as it may be."""
+    monkeypatch.setattr("random.uniform", lambda _shortest, longest: longest)
+
+
+STEPS = [
+    (steps.generate_key, [0.5, 1], [MINUTE, 5 * MINUTE, 15 * MINUTE], 3),
+    (steps.upload_to_netsuite, [1, 2, 4, 8], [MINUTE, 5 * MINUTE, 15 * MINUTE, *[60 * MINUTE] * 23], 26),
+    (steps.save_to_openair, [0.2, 0.4, 0.8, 1.6, 3.2, 4, 4], [5, 10, 20, *[MINUTE] * 717], 720),
+    (steps.verify, [1, 2, 4, 8], [10, 30, MINUTE, *[5 * MINUTE] * 24], 27),
+]
+
+
+@pytest.mark.usefixtures("longest")
+@pytest.mark.parametrize(("step", "waits"), [row[:2] for row in STEPS], ids=[row[0].__name__ for row in STEPS])
+def test_the_tries_inside_a_step(step: Step, waits: Sequence[float], hand: MakeHand) -> None:
+    """A step is tried so often, with waits that double up to the longest; then its last error is raised."""
+    trial = hand(step, *[TryLater(f"number {number}") for number in range(20)])
+    with pytest.raises(TryLater) as raised:
+        trial.run()
+    assert (pytest.approx(waits), f"number {len(waits)}") == (trial.slept, raised.value.message)
+
+
+@pytest.mark.parametrize(
+    ("step", "waits", "most"), [(row[0], *row[2:]) for row in STEPS], ids=[row[0].__name__ for row in STEPS]
+)
+def test_the_put_offs_of_a_step(step: Step, waits: Sequence[float], most: int) -> None:
+    """A step is put off so often, for longer and longer; then it is given up."""
+    patience = TABLE[step]
+    assert [timedelta(seconds=wait) for wait in waits] == [patience.put_off(tries) for tries in range(most)]
+    assert patience.put_off(most) is None
+
+
+def test_how_long_a_step_is_put_off_in_all() -> None:
+    """In all: minutes for a key, about a day before the upload, half a day in the outage, two hours to verify."""
+    hours = {row[0].__name__: round(sum(row[2]) / 3600, 1) for row in STEPS}
+    assert {"generate_key": 0.3, "upload_to_netsuite": 23.4, "save_to_openair": 12.0, "verify": 2.0} == hours
+
+
+def test_only_the_save_is_urgent() -> None:
+    """Only between the two systems is waiting an outage."""
+    assert [steps.save_to_openair] == [step for step, patience in TABLE.items() if patience.urgent]
+
+
+@pytest.mark.parametrize("error", [TryLater(), Unknown()])
+def test_passing_trouble(error: KeyturnError, hand: MakeHand) -> None:
+    """A try after trouble that passes is given what the turn has by then, and its rotation is returned."""
+    trial = hand(steps.verify, error)
+    done = trial.run()
+    assert (2, "done", 1) == (done.tries, done.reason, len(trial.slept))
+
+
+def test_a_refusal_is_not_tried_again(hand: MakeHand) -> None:
+    """What would be refused again is raised at once."""
+    trial = hand(steps.verify, NotPermitted())
+    with pytest.raises(NotPermitted):
+        trial.run()
+    assert (1, []) == (trial.begun, trial.slept)
+
+
+LONGEST = [(steps.generate_key, 2), (steps.upload_to_netsuite, 8), (steps.save_to_openair, 4), (steps.verify, 8)]
+
+
+@pytest.mark.parametrize(("step", "longest"), LONGEST, ids=[row[0].__name__ for row in LONGEST])
+def test_the_wait_that_is_asked_for(step: Step, longest: int, hand: MakeHand) -> None:
+    """A Retry-After that the step can wait for is waited for, to the second; a longer one is left to the put-off."""
+    trial = hand(step, *[Throttled(retry_after=asked) for asked in (longest, longest + 0.1)])
+    with pytest.raises(Throttled):
+        trial.run()
+    assert [longest] == trial.slept
+
+
+def test_no_wait_may_be_asked_for(hand: MakeHand) -> None:
+    """Who asks for no wait is asked again at once."""
+    trial = hand(steps.verify, Throttled(retry_after=0))
+    trial.run()
+    assert [0] == trial.slept
+
+
+@pytest.mark.usefixtures("longest")
+@pytest.mark.parametrize(
+    ("step", "level", "outage"), [(steps.verify, logging.WARNING, False), (steps.save_to_openair, logging.ERROR, True)]
+)
+def test_each_further_try_is_logged(
+    step: Step, level: int, caplog: pytest.LogCaptureFixture, hand: MakeHand, *, outage: bool
+) -> None:
+    """Which rotation, which step, which try, for how long and why: a warning, or an error where it is an outage."""
+    hand(step, Unknown(), TryLater()).run()
+    first, second = caplog.records
+    assert ("step will be tried again", level) == (first.message, first.levelno)
+    about = {
+        "rotation": a_rotation().id,
+        "connection": "acme",
+        "step": step.__name__,
+        "try": 1,
+        "wait_seconds": TABLE[step].first_wait,
+        "code": "UNKNOWN_OUTCOME",
+        "outage": outage,
+    }
+    assert about == {name: first.__dict__[name] for name in about}
+    assert (2, "TRY_LATER") == (second.__dict__["try"], second.__dict__["code"])
+
+
+def test_the_logged_wait_is_rounded(caplog: pytest.LogCaptureFixture, hand: MakeHand) -> None:
+    """The log tells the wait to the millisecond."""
+    hand(steps.verify, Throttled(retry_after=0.12345)).run()
+    assert 0.123 == caplog.records[0].__dict__["wait_seconds"]
+
+
+@pytest.mark.parametrize(("error", "seconds"), [(TryLater(retry_after=3), 3), (TryLater(), None), (Unknown(), None)])
+def test_what_was_asked_for(error: KeyturnError, seconds: float | None) -> None:
+    """Only who says when to try later has asked for a wait."""
+    assert seconds == retry_after(error)

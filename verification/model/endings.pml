@@ -1,0 +1,286 @@
+/*
+ * Restore, adopt, and abandon in doubt: the ways in which a parked rotation ends for which the two systems are asked
+ * (states/recovery.py, operations/remedies.py).
+ *
+ * Ada is a second operator. Restoring, she holds the rotation as a worker does, and notes what she is about to send;
+ * otherwise she sends nothing and holds nothing. Whatever does not help is refused, and she lets go.
+ */
+
+/* === the guards =================================================================================================== */
+
+/* What was sent of the candidate must have landed, or never will, before the certificate before is put back. What an
+   unfinished restore sent is that very certificate. */
+#ifdef NO_RESTORE_WAITS
+#define RESTORE_WAITS(r)            false
+#else
+#define RESTORE_WAITS(r)            (in_flight[r] && !restoring[r])
+#endif
+#ifdef NO_ADOPT_WAITS
+#define ADOPT_WAITS(r)              false
+#else
+#define ADOPT_WAITS(r)              (in_flight[r])
+#endif
+
+/* It is noted before it is sent that the certificate before may be on its way. */
+#ifdef NO_RESTORE_NOTED
+#define RESTORE_NOTED               false
+#else
+#define RESTORE_NOTED               true
+#endif
+
+/* OpenAir must hold the certificate before, or putting it back into NetSuite helps nobody. */
+#ifdef NO_RESTORE_HELPS
+#define HELPS(certificate, r)       true
+#else
+#define HELPS(certificate, r)       ((certificate) == expected[r])
+#endif
+
+/* Only what NetSuite signs with and OpenAir holds is adopted. */
+#ifdef NO_AGREEMENT
+#define AGREES(signer, held)        true
+#else
+#define AGREES(signer, held)        ((signer) == (held))
+#endif
+
+/* In doubt, what was sent of the candidate must have landed, or never will, before it is given up; NetSuite must not
+   have proved that it holds it; and asked now, it must hold another one: by its signature, or by the validity that a
+   record shows with which it cannot sign. */
+#ifdef NO_ABANDON_WAITS
+#define ABANDON_WAITS(r)            false
+#else
+#define ABANDON_WAITS(r)            (in_flight[r])
+#endif
+#ifdef NO_ABANDON_UNPROVED
+#define IS_PROVED(r)                false
+#else
+#define IS_PROVED(r)                (RANK_OF(row[r]) >= RANK(UploadedToNetSuite))
+#endif
+#ifdef NO_ABANDON_ASKS
+#define HOLDS(signer, candidate)    false
+#else
+#define HOLDS(signer, candidate)    ((signer) == (candidate))
+#endif
+#ifdef NO_ABANDON_MUTE
+#define MAY_BE(mute, candidate)     false
+#else
+#define MAY_BE(mute, candidate)     ((mute) == MUTED(candidate))
+#endif
+
+#define MAY_HAVE_IT(r) (row[r].candidate && (row[r].doubt || RANK_OF(row[r]) >= RANK(UploadedToNetSuite)))
+#define MAY_RESTORE(r) (PARKED(r) && !leased[r] && MAY_HAVE_IT(r) && expected[r] != FOREIGN && !RESTORE_WAITS(r))
+#define MAY_ADOPT(r)   (PARKED(r) && row[r].foreign && !ADOPT_WAITS(r))
+#define MAY_GIVE_UP(r) (PARKED(r) && MAY_HAVE_IT(r) && !IS_PROVED(r) && !ABANDON_WAITS(r))
+
+/* === what she does ================================================================================================ */
+
+mtype:aims = { Restoring, Adopting, Abandoning };
+
+mtype:deeds = { rests, reads, signs, notes, checks, sends, signs_again, reads_again, closes, gives_back };
+
+/* She reads the row; restoring, she holds it too, which changes nothing of it. */
+inline begin_to(what, number) {
+  r = number;
+  aim = what;
+  busy_with[ADA] = r + 1;
+  version_is_as_read[ADA] = true;
+  meddled[ADA] = false;
+  wanted = (row[r].doubt -> LOOKS_IN_DOUBT : 1);
+  next = (aim == Abandoning -> signs : reads);
+  if
+  :: aim == Adopting -> printf("@ adopt %d %d\n", ADA, r)
+  :: aim == Abandoning -> printf("@ give_up %d %d\n", ADA, r)
+  :: aim == Restoring ->
+     if
+     :: netsuite != row[r].candidate && netsuite != expected[r] -> overwrite = true
+     :: true
+     fi;
+     printf("@ restore %d %d overwrite=%d\n", ADA, r, overwrite);
+     fence_is_mine[0] = fence_is_mine[0] && busy_with[0] != r + 1;
+     fence_is_mine[1] = fence_is_mine[1] && busy_with[1] != r + 1;
+     fence_is_mine[ADA] = true;
+     holder[r] = ADA;
+     leased[r] = true
+  fi
+}
+
+inline forget() {
+  busy_with[ADA] = 0; version_is_as_read[ADA] = false; fence_is_mine[ADA] = false; meddled[ADA] = false;
+  overdue[ADA] = false; ada_noted = false;
+  r = 0; held = 0; looks = 0; wanted = 0; aim = Restoring; overwrite = false; stranger = false;
+  next = rests
+}
+
+/* Something is in the way: restoring, the lease is given back, by a write of its own. */
+inline stop_here() {
+  if
+  :: aim != Restoring -> forget()
+  :: aim == Restoring -> next = gives_back
+  fi
+}
+
+inline read_openair() {
+  if
+  :: openair_gone -> printf("@ read %d gone\n", ADA); stop_here()
+  :: !openair_gone && COMMON_MISFORTUNE; printf("@ read %d later\n", ADA); stop_here()
+  :: !openair_gone ->
+     printf("@ read %d done\n", ADA);
+     held = openair;
+     if
+     :: next == reads && (aim == Adopting || HELPS(openair, r)) -> next = signs
+     :: next == reads_again && HELPS(openair, r) -> next = closes
+     :: aim == Restoring && !HELPS(openair, r) -> stop_here()
+     fi
+  fi
+}
+
+inline ask_netsuite() {
+  if
+  :: netsuite_gone -> printf("@ sign %d gone\n", ADA); stop_here()
+  :: !netsuite_gone && COMMON_MISFORTUNE; printf("@ sign %d later\n", ADA); stop_here()
+  :: !netsuite_gone ->
+     printf("@ sign %d done\n", ADA);
+     if
+     :: netsuite != MISSING && !IS_MUTE(netsuite) -> has_signed[netsuite] = true
+     :: else
+     fi;
+     stranger = stranger || (netsuite != row[r].candidate && netsuite != expected[r]);
+     looks++;
+     if
+     :: aim == Abandoning ->
+        if
+        :: HOLDS(netsuite, row[r].candidate) || MAY_BE(netsuite, row[r].candidate) -> stop_here()
+        :: else -> next = (looks < wanted -> signs : closes)
+        fi
+     :: aim != Abandoning && (netsuite == MISSING || (aim == Adopting && IS_MUTE(netsuite))) -> stop_here()
+     :: aim == Adopting && netsuite != MISSING && !IS_MUTE(netsuite) ->
+        if
+        :: AGREES(netsuite, held) && held != row[r].candidate -> next = closes
+        :: else -> stop_here()
+        fi
+     :: aim == Restoring && netsuite == expected[r] -> next = (next == signs -> closes : reads_again)
+     :: aim == Restoring && netsuite != MISSING && netsuite != expected[r] ->
+        if
+        :: next == signs_again && looks < 2
+        :: next == signs_again && looks >= 2 -> stop_here()
+        :: next == signs && !MAY_REPLACE(overwrite) && netsuite != row[r].candidate -> stop_here()
+        :: next == signs && (MAY_REPLACE(overwrite) || netsuite == row[r].candidate) ->
+           next = (looks < wanted -> signs : (RESTORE_NOTED -> notes : checks))
+        fi
+     fi
+  fi
+}
+
+/* Store.advance, leaving the state as it is: from now on the certificate before may be on its way, and the proof that
+   NetSuite holds the candidate counts no more. */
+inline note() {
+  if
+  :: AS_READ(version_is_as_read[ADA]) && MINE(fence_is_mine[ADA]) ->
+     printf("@ note %d stored\n", ADA);
+     MUST(compare_and_set, version_is_as_read[ADA] && fence_is_mine[ADA]);
+     restoring[r] = true;
+     row[r].failed_from = KeyGenerated;
+     row[r].doubt = true;
+     in_flight[r] = true;
+     ada_noted = true;
+     leased[r] = true;
+     written(r, ADA);
+     next = checks
+  :: else -> printf("@ note %d stale\n", ADA); next = gives_back
+  fi
+}
+
+inline send() {
+  looks = 0;
+  if
+  :: netsuite_gone -> printf("@ install %d gone\n", ADA); stop_here()
+  :: !netsuite_gone && IS_OVERDUE(overdue[ADA]) -> printf("@ install %d late\n", ADA); stop_here()
+  :: !netsuite_gone && !IS_OVERDUE(overdue[ADA]) && netsuite == MISSING ->
+     printf("@ install %d done\n", ADA); stop_here()
+  :: !netsuite_gone && !IS_OVERDUE(overdue[ADA]) && netsuite != MISSING ->
+     MUST(restore_helps, openair == expected[r] || meddled[ADA]);
+     MUST(none_overwritten, !stranger || overwrite);
+     if
+     :: printf("@ install %d done\n", ADA); put_back(); next = reads_again
+     :: MISFORTUNE; printf("@ install %d lost_done\n", ADA); put_back(); next = signs_again
+     :: MISFORTUNE; printf("@ install %d lost\n", ADA); next = signs_again
+     :: !install_flies[r] && MISFORTUNE; printf("@ install %d lost_late\n", ADA);
+        install_flies[r] = expected[r];
+        next = signs_again
+     fi
+  fi
+}
+
+inline put_back() {
+  netsuite_takes(r, expected[r], false);
+  has_signed[expected[r]] = true;
+  changed_unseen = true
+}
+
+/* Store.advance and Store.write: both sides agree, or the candidate is in neither, and the rotation is closed. */
+inline close() {
+  if
+  :: AS_READ(version_is_as_read[ADA]) && (aim != Restoring -> !leased[r] : MINE(fence_is_mine[ADA])) ->
+     printf("@ close %d stored\n", ADA);
+     MUST(compare_and_set, version_is_as_read[ADA] && (aim != Restoring || fence_is_mine[ADA]));
+     MUST(both_agree, aim == Abandoning || meddled[ADA] || (netsuite == openair && openair == held));
+     MUST(abandoned_gone, aim != Abandoning || (netsuite != row[r].candidate && netsuite != MUTED(row[r].candidate)
+                                                && openair != row[r].candidate));
+     ending[r] = (aim == Restoring -> Restored : (aim == Adopting -> Adopted : Abandoned));
+     current = (aim == Adopting -> held : current);
+     row[r].doubt = false;
+     restoring[r] = false;
+     holder[r] = NOBODY;
+     leased[r] = false;
+     written(r, ADA);
+     forget()
+  :: else -> printf("@ close %d stale\n", ADA); stop_here()
+  fi
+}
+
+inline give_back() {
+  if
+  :: MINE(fence_is_mine[ADA]) ->
+     printf("@ release %d stored\n", ADA);
+     MUST(compare_and_set, fence_is_mine[ADA]);
+     holder[r] = NOBODY;
+     leased[r] = false
+  :: else -> printf("@ release %d stale\n", ADA)
+  fi;
+  forget()
+}
+
+proctype Ada() {
+  byte r;                                      /* the rotation in hand */
+  mtype:deeds next = rests;
+  mtype:aims aim = Restoring;                  /* how it is to end */
+  bool overwrite;                              /* what else she allowed */
+  byte held;                                   /* what OpenAir held when she looked */
+  byte looks, wanted;                          /* looks at NetSuite; how many before anything is sent */
+  bool stranger;                               /* onlooker's: NetSuite held a stranger's */
+
+end:
+  do
+  :: atomic {
+       if
+       :: next == rests && MAY_RESTORE(0)      -> begin_to(Restoring, 0)
+       :: next == rests && MAY_RESTORE(SECOND) -> begin_to(Restoring, SECOND)
+       :: next == rests && MAY_ADOPT(0)        -> begin_to(Adopting, 0)
+       :: next == rests && MAY_ADOPT(SECOND)   -> begin_to(Adopting, SECOND)
+       :: next == rests && MAY_GIVE_UP(0)      -> begin_to(Abandoning, 0)
+       :: next == rests && MAY_GIVE_UP(SECOND) -> begin_to(Abandoning, SECOND)
+       :: next == reads || next == reads_again -> read_openair()
+       :: next == signs || next == signs_again -> ask_netsuite()
+       :: next == notes      -> note()
+       :: next == checks && STILL_HOLDS(fence_is_mine[ADA])  -> printf("@ check %d held\n", ADA); next = sends
+       :: next == checks && !STILL_HOLDS(fence_is_mine[ADA]) -> printf("@ check %d stale\n", ADA); next = gives_back
+       :: next == sends      -> send()
+       :: next == closes     -> close()
+       :: next == gives_back -> give_back()
+       :: next != rests && COMMON_MISFORTUNE; printf("@ crash %d\n", ADA); forget()
+       fi
+#ifdef LULL
+       ; calls++; lull = (lull > 0 -> lull - 1 : 0)
+#endif
+     }
+  od
+}

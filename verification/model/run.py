@@ -1,0 +1,232 @@
+"""Explores the model with spin and prints what holds: `python verification/model/run.py [--quick] [--mutants]`.
+
+Needs spin 6.5 and gcc. Exits with 1 at the first violation and prints the way there; every figure is one that spin
+printed. `--mutants` takes each guard away in turn: then a property must fail, or the guard would not be needed.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MODEL: Final = Path(__file__).with_name("rotation.pml")
+FINALLY: Final = "finally"
+"""The liveness property; the others are assertions."""
+CYCLE: Final = "<<<<<START OF CYCLE"
+"""What spin prints where a run begins to repeat itself for ever."""
+LINES_OF_TRAIL: Final = 60
+DEEPEST: Final = 1_000_000
+"""Steps that one run of the model may be long; spin says so when it was not enough."""
+MEMORY: Final = 12_000
+"""Megabytes that one exploration may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is explored: everything that can happen to so many rotations with so many misfortunes."""
+
+    rotations: int
+    misfortunes: int
+    liveness: bool = False
+    ada: bool = True
+    """Whether somebody restores, adopts, and abandons in doubt: endings.pml."""
+    without: tuple[str, ...] = ()
+    """The guards that are taken away."""
+    only: str = ""
+    """The one safety property that is looked at; empty for all of them."""
+
+    @property
+    def defines(self) -> list[str]:
+        """The model's macros."""
+        guards = [f"-DNO_{guard}" for guard in self.without]
+        looked_at = "0" if self.liveness else self.only  # no property has the number 0
+        only = [f"-DONLY={looked_at}"] if looked_at else []
+        endings = [] if self.ada else ["-DWITHOUT_ADA"]
+        return [f"-DROTATIONS={self.rotations}", f"-DMISFORTUNES={self.misfortunes}", *endings, *guards, *only]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What spin says of one scope."""
+
+    states: int
+    depth: int
+    seconds: float
+    violated: str
+    """The property that fails, or empty."""
+    trail: tuple[str, ...]
+    """The way there: the model's events, each a line."""
+
+    @property
+    def end_of_trail(self) -> str:
+        """What to look at first: a violation is at the end."""
+        return "\n".join(self.trail[-LINES_OF_TRAIL:])
+
+
+QUICK: Final = (Scope(2, 2), Scope(2, 1, liveness=True))
+FULL: Final = (Scope(2, 3, ada=False), Scope(1, 3), Scope(2, 2), Scope(2, 2, liveness=True))
+
+MUTANTS: Final = (
+    (("PROOF",), "openair_second"),
+    (("ONE_OPEN",), "one_open"),
+    (("PARKED_IS_OPEN",), "one_open"),
+    (("VERSION",), "compare_and_set"),
+    (("VERSION",), "only_forward"),
+    (("FENCE",), "compare_and_set"),
+    (("VERSION", "FENCE"), "one_candidate"),
+    (("COMMITTED_CANDIDATE",), "one_candidate"),
+    (("LEASE",), FINALLY),
+    (("LEASE_END",), "none_lost"),
+    (("LEASE_END",), FINALLY),
+    (("PATIENCE_END",), FINALLY),
+    (("DOUBT_AFTER_LOSS",), "look_before"),
+    (("DOUBT_AFTER_LEASE",), "look_before"),
+    (("SECOND_LOOK",), "look_before"),
+    (("TOLD_FIRST",), "told_first"),
+    (("OPENAIR_FIRST",), "openair_ready"),
+    (("FOREIGN_CHECK",), "none_overwritten"),
+    (("EXPECTED_ONCE",), "none_overwritten"),
+    (("MUTE_IS_OURS",), "none_overwritten"),
+    (("FRESH_PROOF",), "none_unnoticed"),
+    (("READ_BACK",), "saved_is_seen"),
+    (("VERIFY",), "both_agree"),
+    (("ABANDON_UNSENT",), "abandoned_unsent"),
+    (("ABANDON_WAITS",), "abandoned_gone"),
+    (("ABANDON_UNPROVED",), "abandoned_gone"),
+    (("ABANDON_ASKS",), "abandoned_gone"),
+    (("ABANDON_MUTE",), "abandoned_gone"),
+    (("HOLD_OFF",), "none_overtaken"),
+    (("DEADLINE",), "none_overtaken"),
+    (("CHECK",), "none_overtaken"),
+    (("DEADLINE",), "none_undone"),
+    (("RESTORE_WAITS",), "none_undone"),
+    (("RESTORE_NOTED",), "none_undone"),
+    (("RESTORE_HELPS",), "restore_helps"),
+    (("RESUME_WAITS",), "none_undone"),
+    (("ADOPT_WAITS",), "none_undone"),
+    (("AGREEMENT",), "both_agree"),
+)
+"""Guards that are taken away, and a property that fails without them. Each guard and each property is here."""
+
+NOT_IN_THE_CODE: Final = (("LEASE_END",),)
+"""What holds of the world, whatever the code does: time passes."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Explore, print, and tell whether all is as it should be (0) or not (1), or cannot be explored here (2)."""
+    parser = argparse.ArgumentParser(description="Explore the model of a rotation with spin.")
+    parser.add_argument("--quick", action="store_true", help="fewer misfortunes: seconds instead of minutes")
+    parser.add_argument("--mutants", action="store_true", help="take each guard away in turn as well")
+    options = parser.parse_args(arguments)
+    if missing := [program for program in ("spin", "gcc") if not shutil.which(program)]:
+        print(f"The model needs {' and '.join(missing)} (Debian: apt-get install spin gcc).", file=sys.stderr)
+        return 2
+    holds = check_properties(QUICK if options.quick else FULL)
+    return 0 if holds and (not options.mutants or check_mutants()) else 1
+
+
+def check_properties(scopes: Sequence[Scope]) -> bool:
+    """Explore each scope and print a row for each property; stop at the first that fails."""
+    print(f"{'property':18}{'rotations':>10}{'misfortunes':>12}{'states':>12}{'depth':>8}{'seconds':>9}  verdict")
+    for scope in scopes:
+        found = explore(scope, "-O1")
+        for name in (FINALLY,) if scope.liveness else assertions():
+            verdict = "VIOLATED" if name == found.violated else "not decided" if found.violated else "holds"
+            figures = f"{found.states:12,}{found.depth:8,}{found.seconds:9.1f}"
+            print(f"{name:18}{scope.rotations:10}{scope.misfortunes:12}{figures}  {verdict}", flush=True)
+        if found.violated:
+            print(f"\n{found.violated} is violated:\n{found.end_of_trail}")
+            return False
+    return True
+
+
+def check_mutants() -> bool:
+    """Take each guard away and print which property fails; stop at the first guard that is not missed."""
+    print(f"\n{'without the guard':24}{'states':>12}{'depth':>8}{'seconds':>9}  what fails")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # They fail within moments, so that optimising the explorer would take longer than exploring.
+        tries = pool.map(lambda mutant: explore(mutated(*mutant), "-O0"), MUTANTS)
+        for (guards, expected), found in zip(MUTANTS, tries, strict=True):
+            figures = f"{found.states:12,}{found.depth:8,}{found.seconds:9.1f}"
+            print(f"{' + '.join(guards):24}{figures}  {found.violated or 'NOTHING'}", flush=True)
+            if found.violated != expected:
+                print(f"\nWithout {' and '.join(guards)}, {expected} should fail.\n{found.end_of_trail}")
+                return False
+    return True
+
+
+def mutated(guards: tuple[str, ...], expected: str) -> Scope:
+    """The smallest scope in which ``expected`` fails without ``guards``."""
+    if expected == FINALLY:
+        return Scope(1, 1, liveness=True, ada=False, without=guards)
+    rotations = 2 if expected in ("one_open", "none_overtaken") else 1
+    ada = expected in ("none_undone", "restore_helps", "both_agree", "abandoned_gone")
+    return Scope(rotations, 2, ada=ada, without=guards, only=expected)
+
+
+def assertions() -> Iterator[str]:
+    """The names of the safety properties, as the model lists them."""
+    listed = re.search(r"mtype:properties = \{(.*?)\};", MODEL.read_text(), re.DOTALL)
+    assert listed
+    return (found[1] for found in re.finditer(r"^ +(\w+),? +/\*", listed[1], re.MULTILINE))
+
+
+def explore(scope: Scope, optimisation: str) -> Found:
+    """Generate, compile and run the explorer of one scope, in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="keyturn-model-") as folder:
+        for part in MODEL.parent.glob("*.pml"):
+            shutil.copy(part, folder)
+        _run(folder, "spin", *scope.defines, "-a", MODEL.name)
+        # Liveness wants weak fairness: whoever can always go on does so in time. Safety needs no claim.
+        kind = ["-DNFAIR=4"] if scope.liveness else ["-DSAFETY", "-DNOCLAIM"]
+        _run(folder, "gcc", optimisation, *kind, "-DCOLLAPSE", f"-DMEMLIM={MEMORY}", "-o", "pan", "pan.c")
+        says = _run(folder, "./pan", f"-m{DEEPEST}", "-n", *(["-a", "-f"] if scope.liveness else []))
+        incomplete = "errors: 0" in says and "Search not completed" in says
+        if incomplete or "max search depth too small" in says:
+            raise RuntimeError(f"spin did not come to an end:\n{says}")
+        trail = "" if "errors: 0" in says else _run(folder, "spin", *scope.defines, "-t", MODEL.name)
+        return Found(
+            states=int(_figure(r"(\d+(?:\.\d+e\+\d+)?) states, stored", says)),
+            depth=int(_figure(r"depth reached (\d+)", says)),
+            seconds=_figure(r"elapsed time ([\d.e+-]+) seconds", says),
+            violated=_violated(says, trail),
+            trail=events(trail),
+        )
+
+
+def _run(folder: str, *command: str) -> str:
+    """Run a command in ``folder`` and return what it prints. Raises CalledProcessError."""
+    done = subprocess.run(command, cwd=folder, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.stdout
+
+
+def _figure(pattern: str, says: str) -> float:
+    found = re.search(pattern, says)
+    if not found:
+        raise RuntimeError(f"spin does not tell {pattern!r}:\n{says}")
+    return float(found[1])
+
+
+def _violated(says: str, trail: str) -> str:
+    if "errors: 0" in says:
+        return ""
+    if named := re.search(r"@ violated (\w+)", trail):
+        return named[1]
+    return FINALLY if "acceptance cycle" in says else "no dead end"
+
+
+def events(says: str) -> tuple[str, ...]:
+    """The model's events among the lines that spin prints; it indents each by the process that it comes from."""
+    return tuple(line.strip() for line in says.splitlines() if line.lstrip().startswith(("@", CYCLE)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

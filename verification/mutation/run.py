@@ -1,0 +1,169 @@
+"""Changes one small thing at a time and sees that a test fails.
+
+Run ``python verification/mutation/run.py [--jobs N] [MODULE …]``.
+
+Prints the counts for each module. Exits with 1 when a mutant survives that explained.toml does not explain, or when an
+explanation is of no mutant that survives.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+from typing import Final
+
+from forks import die_with_parent
+from mutants import Mutant, mutants
+from trials import ROOT, Trial, Verdict
+
+DRAWN: Final = "tests/unit/test_generate.py::test_the_repository_is_up_to_date"
+VALUES: Final = "tests/unit/test_values.py::test_values_are_frozen"
+STATES: Final = (
+    *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "tests/unit/states").glob("test_*.py")),
+    f"{VALUES}[states]",
+)
+ENGINE: Final = ("tests/integration/engine", "tests/unit/test_retry.py", f"{VALUES}[orchestrator]")
+STORE: Final = (
+    "tests/contract/test_journal.py",
+    *(
+        f"tests/contract/test_store_{what}.py"
+        for what in (
+            "claims",
+            "claims_lost",
+            "clock_repair",
+            "connections",
+            "constraints",
+            "parked",
+            "rotation_writes",
+            "rotations",
+        )
+    ),
+    f"{VALUES}[persistence]",
+)
+RANDOM_WALKS: Final = "tests/unit/states/test_steps_order.py"
+"""They take half of the time, and are about the steps."""
+
+TARGETS: Final[Mapping[str, Sequence[str]]] = {
+    **{
+        f"states.{file.stem}": [test for test in STATES if test != RANDOM_WALKS or file.stem == "steps"]
+        for file in sorted((ROOT / "states").glob("[!_]*.py"))
+    },
+    "states.drawing": ("tests/unit/states/test_drawing.py", DRAWN),
+    "orchestrator.engine": ENGINE,
+    "orchestrator.step_attempt": ENGINE,
+    "orchestrator.retry": ENGINE,
+    "orchestrator.adapters.netsuite_errors": (
+        "tests/unit/adapters/test_netsuite_errors.py",
+        "tests/unit/adapters/test_netsuite.py",
+        f"{VALUES}[orchestrator]",
+    ),
+    "orchestrator.adapters.openair_errors": (
+        "tests/unit/adapters/test_openair_errors.py",
+        "tests/unit/adapters/test_openair_xml.py",
+        f"{VALUES}[orchestrator]",
+    ),
+    "persistence.store": (
+        *STORE,
+        "tests/contract/test_vault.py",
+        "tests/contract/test_store_database.py",
+        "tests/contract/test_store_schema.py",
+    ),
+    "persistence.rotation_writes": STORE,
+    "persistence.claims": STORE,
+    "persistence.clock_repair": STORE,
+}
+"""The modules that are mutated, each with the tests that must notice."""
+
+EXPLAINED: Final = Path(__file__).with_name("explained.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one module."""
+
+    module: str
+    verdicts: Sequence[Verdict]
+    unexplained: Sequence[Mutant]
+    stale: Sequence[tuple[str, str]]
+    """Explanations of what does not survive, or is no mutant: place and change."""
+
+    @property
+    def told(self) -> str:
+        """One line of figures."""
+        killed = sum(1 for verdict in self.verdicts if verdict.killer)
+        explained = len(self.verdicts) - killed - len(self.unexplained)
+        figures = (len(self.verdicts), killed, explained, len(self.unexplained))
+        return f"{self.module:40}" + "".join(f"{figure:12,}" for figure in figures)
+
+
+def explanations() -> dict[str, dict[str, str]]:
+    """Why a mutant survives, by place and change."""
+    return tomllib.loads(EXPLAINED.read_text())
+
+
+def source_of(module: str) -> Path:
+    """The module's file."""
+    return ROOT / f"{module.replace('.', '/')}.py"
+
+
+def mutants_of(module: str) -> list[tuple[Mutant, CodeType]]:
+    """Every mutant of a module, and its code."""
+    file = source_of(module)
+    return list(mutants(module, file.read_text(), str(file)))
+
+
+def judge(module: str) -> Result:
+    """Try every mutant of a module."""
+    verdicts = Trial(source_of(module), mutants_of(module), TARGETS[module]).run()
+    survivors = {verdict.mutant.key: verdict.mutant for verdict in verdicts if not verdict.killer}
+    explained = {
+        (place, change)
+        for place, changes in explanations().items()
+        for change in changes
+        if place.partition(":")[0] == module
+    }
+    unexplained = [mutant for key, mutant in survivors.items() if key not in explained]
+    return Result(module, verdicts, unexplained, sorted(explained - set(survivors)))
+
+
+def main() -> int:
+    """Judge the modules, a few at a time, and tell."""
+    arguments = argparse.ArgumentParser(description="Mutation testing of Keyturn's core.")
+    arguments.add_argument("modules", nargs="*", metavar="MODULE", help="states.steps, say; all of them by default")
+    arguments.add_argument("--jobs", type=int, default=2, help="modules judged at the same time")
+    asked = arguments.parse_args()
+    print(f"{'module':40}{'mutants':>12}{'killed':>12}{'explained':>12}{'unexplained':>12}")
+    results = []
+    # Spawned, not forked: the pool has threads, and a fork would keep the locks that they hold for ever.
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(asked.jobs, mp_context=spawning, initializer=die_with_parent) as pool:
+        for judged in as_completed([pool.submit(judge, module) for module in asked.modules or TARGETS]):
+            result = judged.result()
+            _tell(result)
+            results.append(result)
+    together = Result(
+        "together",
+        [verdict for result in results for verdict in result.verdicts],
+        [mutant for result in results for mutant in result.unexplained],
+        [each for result in results for each in result.stale],
+    )
+    print(together.told)
+    return 1 if together.unexplained or together.stale else 0
+
+
+def _tell(result: Result) -> None:
+    print(result.told)
+    for mutant in result.unexplained:
+        print(f"    {mutant.place}, line {mutant.line}, survives with\n        {mutant.change}")
+    for place, change in result.stale:
+        print(f"    {place} is explained, but does not survive with\n        {change}")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
