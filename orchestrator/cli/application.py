@@ -24,20 +24,20 @@ _GLOBAL: Final = Group("Global options", sort_key=100)
 
 _COMMANDS: Final = (
     ("demo", "demo:demo", _DAILY, "See it work: two rotations against simulated systems, one of them interrupted."),
-    ("init", "upkeep:init", _DAILY, "Make folders, settings, key-encryption key and database."),
+    ("init", "installation:init", _DAILY, "Make folders, settings, key-encryption key and database."),
     ("connection", "connection:app", _DAILY, "Add, change and see connections."),
     ("rotate", "rotate:rotate", _DAILY, "Give a connection a new certificate now."),
     ("rotation", "rotation:app", _DAILY, "See rotations, and take care of parked ones."),
-    ("health", "checks:health", _LOOK, "Ask both systems whether the certificate is well."),
-    ("needs-rotation", "checks:needs_rotation", _LOOK, "Whether a new certificate is due, by exit code."),
+    ("health", "health:health", _LOOK, "Ask both systems whether the certificate is well."),
+    ("needs-rotation", "health:needs_rotation", _LOOK, "Whether a new certificate is due, by exit code."),
     ("request", "request:app", _LOOK, "Explain a real-time import that fails."),
-    ("doctor", "checks:doctor", _LOOK, "Look at everything a rotation stands on; each finding with its fix."),
+    ("doctor", "health:doctor", _LOOK, "Look at everything a rotation stands on; each finding with its fix."),
     ("diagram", "diagram:diagram", _LOOK, "Draw the states and every legal move."),
-    ("worker", "running:worker", _SERVE, "Carry rotations along, and start those that are due."),
-    ("run-due", "running:run_due", _SERVE, "Start what is due, carry what is waiting, and return: for cron."),
+    ("worker", "worker:worker", _SERVE, "Carry rotations along, and start those that are due."),
+    ("run-due", "worker:run_due", _SERVE, "Start what is due, carry what is waiting, and return: for cron."),
     ("simulator", "simulator:simulator", _SERVE, "Run NetSuite and OpenAir on loopback."),
-    ("journal", "upkeep:journal", _KEEP, "Check that no journal was changed after it was written."),
-    ("vault", "upkeep:vault", _KEEP, "Change the key-encryption key."),
+    ("journal", "installation:journal", _KEEP, "Check that no journal was changed after it was written."),
+    ("vault", "installation:vault", _KEEP, "Change the key-encryption key."),
 )
 
 
@@ -95,8 +95,8 @@ def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
     from states.errors import InternalError, KeyturnError  # noqa: PLC0415
 
     command, bound, ignored = app.parse_args(tokens)
-    if "session" in ignored:
-        bound.arguments["session"] = context
+    if "context" in ignored:
+        bound.arguments["context"] = context
     try:
         return int(command(*bound.args, **bound.kwargs) or 0)
     except KeyturnError as error:
