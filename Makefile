@@ -32,7 +32,7 @@ check: $(VENV)/.dev ## Lint, format, types, import rules, generated files
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/python docs/generate.py --check
+	PYTHONPATH=. $(BIN)/python docs/generate.py --check
 
 crash: $(VENV)/.dev install ## Kill a worker at every point of a rotation, on both databases (needs strace; 20 minutes)
 	REQUIRE=all CRASH="$(or $(CRASH),all)" $(PYTEST) -x tests/crash/matrix
@@ -55,7 +55,7 @@ format: $(VENV)/.dev ## Format the code, mend what can be mended
 	$(BIN)/ruff format .
 
 generate: $(VENV)/.dev ## Write the diagrams and reference tables anew
-	$(BIN)/python docs/generate.py
+	PYTHONPATH=. $(BIN)/python docs/generate.py
 
 bench: $(VENV)/.dev ## Measure, each figure beside its floor in the same run
 	$(BIN)/python benchmarks/rotations.py

@@ -1,6 +1,6 @@
 """Writes the files that are derived from the code, or verifies that they are as the code says.
 
-Run in the repository's root: ``python docs/generate.py [--check]``.
+Run in the repository's root: ``PYTHONPATH=. python docs/generate.py [--check]``.
 """
 
 import argparse
