@@ -22,11 +22,9 @@ from states.ports import Clock, Ports
 from states.rotation import Rotation
 from states.state import State
 from states.table import FAIL, NEXT, Edge
+from states.timing import WAIT_FOR_PERSON
 
 _log = logging.getLogger("keyturn.engine")
-
-WAIT_FOR_PERSON = timedelta(hours=1)
-"""How often a rotation that waits for a person is looked at again; the person's confirmation wakes it at once."""
 
 _NO_EVIDENCE: Final[Mapping[str, object]] = {}
 

@@ -17,6 +17,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from states.errors import InvalidSettings
+from states.timing import DEFAULT_CALL, DEFAULT_LEASE, LONGEST_CALL, LONGEST_LEASE, SHORTEST_LEASE
 
 FILE_NAME: Final = "keyturn.toml"
 _PREFIX: Final = "KEYTURN_"
@@ -50,7 +51,7 @@ class WorkerSettings(Table):
 
     threads: int = Field(default=2, ge=1, le=64)
     """How many rotations are carried along at once."""
-    lease: float = Field(default=15.0, ge=1, le=600)
+    lease: float = Field(default=DEFAULT_LEASE.total_seconds(), ge=SHORTEST_LEASE.seconds, le=LONGEST_LEASE.seconds)
     """Seconds after which a silent worker is taken for dead."""
     poll: float = Field(default=1.0, ge=0.05, le=60)
     """Seconds between two looks for work."""
@@ -59,9 +60,8 @@ class WorkerSettings(Table):
 class HttpSettings(Table):
     """How the other systems are called."""
 
-    timeout: float = Field(default=20.0, gt=0, le=120)
-    """Seconds for a whole call, from connecting to the reply's last byte. Two minutes at most: for so long a save that
-    was allowed may be under way (docs/explanation/assumptions.md)."""
+    timeout: float = Field(default=DEFAULT_CALL, gt=0, le=LONGEST_CALL.seconds)
+    """Seconds for a whole call, from connecting to the reply's last byte."""
     ca_bundle: Path | None = None
     """A file of certification authorities instead of the usual ones."""
 

@@ -5,7 +5,7 @@ How far ahead a time is, is judged by the later of two clocks, the caller's and 
 nothing right for wrong.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
@@ -14,13 +14,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from persistence import models
 from persistence.clock import UtcDateTime, database_now, database_now_plus, seconds
-from states.rotation import HOLD_OFF
 from states.state import State
-
-PUT_OFF_BY: Final = timedelta(hours=2)
-"""Nothing is put off for as long: a moment beyond was told by a clock that was ahead."""
-HELD_FOR: Final = timedelta(minutes=15)
-"""No lease is given, and nothing is in flight, for as long: a lease is ten minutes at most."""
+from states.timing import HELD_AT_MOST, HOLD_OFF, POSTPONED_AT_MOST
 
 _r: Final = models.rotations
 _furthest, _later = (bindparam(name, type_=UtcDateTime()) for name in ("furthest", "later"))
@@ -65,10 +60,10 @@ def bring_back(tx: Transaction, now: datetime) -> int:
     # Leases first: what one of days held is lost by then. What may still be in flight is waited for.
     later = latest + HOLD_OFF
     asked: tuple[tuple[ReturningUpdate[tuple[str]], dict[str, object]], ...] = (
-        (_HELD, {"longest": HELD_FOR.total_seconds()}),
+        (_HELD, {"longest": HELD_AT_MOST.total_seconds()}),
         (_LOST, {"now": now}),
-        (_PUT_OFF, {"furthest": latest + PUT_OFF_BY, "later": later}),
-        (_IN_FLIGHT, {"furthest": latest + HELD_FOR, "later": later}),
+        (_PUT_OFF, {"furthest": latest + POSTPONED_AT_MOST, "later": later}),
+        (_IN_FLIGHT, {"furthest": latest + HELD_AT_MOST, "later": later}),
     )
     return len({found for statement, values in asked for found in tx.execute(statement, values)})
 
@@ -76,7 +71,7 @@ def bring_back(tx: Transaction, now: datetime) -> int:
 def within(tx: Transaction, until: datetime, now: datetime) -> datetime:
     """Until when something may be in flight, where it is stored to be so ``until`` then."""
     latest = _latest(tx, now)
-    return until if until <= latest + HELD_FOR else latest + HOLD_OFF
+    return until if until <= latest + HELD_AT_MOST else latest + HOLD_OFF
 
 
 def _latest(tx: Transaction, now: datetime) -> datetime:

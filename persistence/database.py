@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, Operati
 
 from persistence.prepared import Prepared
 from states.errors import InvalidSettings, KeyturnError, TryLater, Unknown
+from states.timing import DATABASE_WAIT
 
 _AWAY: Final = (OperationalError, InterfaceError, InternalError)
 """What the drivers raise when a database is not there, cannot be used for the moment, or went away. To psycopg, a
@@ -23,9 +24,6 @@ _PASSING: Final = ("the database system is", "too many", "connection slots", "te
 """What PostgreSQL says when it lets nobody in for the moment. Whatever else turns us away will do so again."""
 _UNDONE: Final = ("SQLITE_FULL", "SQLITE_BUSY")
 """SQLite's names for a COMMIT that did nothing, because there was no room, or because it waited in vain."""
-
-PATIENCE: Final = 10
-"""Seconds to wait for SQLite's one writer to finish, or for a PostgreSQL server to take a connection."""
 
 _PRAGMAS: Final = (
     "journal_mode = WAL",  # readers and the writer do not block each other
@@ -184,7 +182,9 @@ def _open_sqlite(url: URL) -> Engine:
     def connect() -> sqlite3.Connection:
         # isolation_level=None: the driver begins no transactions of its own. Nor does an SQLAlchemy event: with one
         # listener, all the engine's statements pay for events.
-        connection = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            address, uri=True, timeout=DATABASE_WAIT, isolation_level=None, check_same_thread=False
+        )
         try:
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
@@ -212,7 +212,7 @@ def _open_postgresql(url: URL) -> Engine:
     try:
         return create_engine(
             url,
-            connect_args={"connect_timeout": PATIENCE},
+            connect_args={"connect_timeout": DATABASE_WAIT},
             isolation_level="READ COMMITTED",  # a writer that waited for a row sees it as it is then
             hide_parameters=True,
             pool_pre_ping=True,  # a server that was restarted costs a new connection, not a lost step

@@ -1,15 +1,10 @@
 """When a certificate is due for rotation."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
 from states.certificate import Certificate
-
-EARLIEST: Final = timedelta(days=14)
-LATEST: Final = timedelta(days=7)
-"""Automatic rotation begins one to two weeks before expiry.
-https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (real-time certificate rotation)"""
+from states.timing import ROTATE_EARLIEST, ROTATE_LATEST
 
 
 class Need(StrEnum):
@@ -31,7 +26,7 @@ def draw_due_at(certificate: Certificate, fraction: float) -> datetime:
     ``fraction`` (0 inclusive to 1 exclusive) is drawn once for each connection and certificate, and the result stored:
     drawing again at every look would pull the moment towards the beginning of the window.
     """
-    return certificate.not_after - EARLIEST + fraction * (EARLIEST - LATEST)
+    return certificate.not_after - ROTATE_EARLIEST + fraction * (ROTATE_EARLIEST - ROTATE_LATEST)
 
 
 def need(certificate: Certificate | None, due_at: datetime | None, now: datetime) -> Need:
@@ -40,8 +35,8 @@ def need(certificate: Certificate | None, due_at: datetime | None, now: datetime
         return Need.MISSING
     if now > certificate.not_after:
         return Need.EXPIRED
-    if now > certificate.not_after - LATEST:
+    if now > certificate.not_after - ROTATE_LATEST:
         return Need.OVERDUE
-    if now >= (due_at or certificate.not_after - EARLIEST):
+    if now >= (due_at or certificate.not_after - ROTATE_EARLIEST):
         return Need.DUE
     return Need.NOT_DUE

@@ -19,7 +19,8 @@ from states.errors import (
 )
 from states.ports import Ports
 from states.rotation import Absence, Candidate, Confirmation, PrivateKey, Rotation
-from states.steps import READ_BACK_DELAY, shows
+from states.steps import shows
+from states.timing import READ_BACK_DELAY
 
 _OVERWRITE: Final = "`keyturn rotation restore ID --overwrite` puts the previous certificate in its place."
 _ELSE_OVERWRITE: Final = (

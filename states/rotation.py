@@ -3,17 +3,12 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
 
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
 from states.errors import KeyturnError, NotConfirmed
 from states.state import State
-
-HOLD_OFF: Final = timedelta(minutes=3)
-"""How long after doubt was raised the write in doubt may still take effect. NetSuite refuses an install two minutes
-after its try began (steps.INSTALL_WITHIN), by a clock that may be a minute slow. Of a save in OpenAir it is an
-assumption."""
+from states.timing import HOLD_OFF
 
 
 class PrivateKey:

@@ -6,8 +6,7 @@ state, which is the lifecycle's to do. Every step is safe to repeat: it looks at
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from states.certificate import Challenge
 from states.errors import (
@@ -24,17 +23,9 @@ from states.errors import (
 )
 from states.ports import Ports, Record, Write
 from states.rotation import Candidate, Confirmation, Receipt, Rotation
+from states.timing import FRESH, INSTALL_WITHIN, READ_BACK_DELAY
 
 Step = Callable[[Rotation, Ports], Rotation]
-
-FRESH: Final = timedelta(seconds=5)
-"""How old a confirmation may be when OpenAir is saved to; an older one is proved again."""
-READ_BACK_DELAY: Final = 2.0
-"""Seconds between two looks at what is true, after a write whose answer was lost."""
-INSTALL_WITHIN: Final = timedelta(seconds=120)
-"""How late after its try began NetSuite may still begin an install; after that it refuses. Allows for clocks that
-disagree by a minute. Counted from before the look that allowed it, so that a worker which stood still in between cannot
-send what has long been overtaken."""
 
 
 def generate_key(rotation: Rotation, ports: Ports) -> Rotation:

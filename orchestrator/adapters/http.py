@@ -19,11 +19,10 @@ from orchestrator.adapters.network_errors import in_words
 from orchestrator.adapters.transport import NotConnected, session
 from states.connection import check_url
 from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
+from states.timing import LONGEST_RETRY_AFTER
 
 MOST_BYTES: Final = 1024 * 1024
 """The largest answer that is read, in bytes. The answers that are understood have a few thousand."""
-LONGEST_RETRY_AFTER: Final = 900.0
-"""Seconds. A system that asks for more is asked again after these: a wrong header must not stop a rotation for days."""
 
 REDIRECTS: Final = range(300, 400)
 SERVER_ERRORS: Final = range(500, 600)

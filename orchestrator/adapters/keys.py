@@ -20,12 +20,11 @@ from states.certificate import Certificate
 from states.connection import Algorithm, Policy
 from states.errors import KeyMismatch
 from states.rotation import Candidate, PrivateKey
+from states.timing import CERTIFICATE_BACKDATED
 
 COMMON_NAME: Final = "OpenAir real-time import"
 COLUMN: Final = "private_key"
 """What the sealed key is bound to, beside the rotation's id: it opens nowhere else."""
-BACKDATED: Final = timedelta(minutes=5)
-"""How long before now a certificate becomes valid, so that a system whose clock is behind accepts it at once."""
 
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -103,7 +102,7 @@ def _self_signed(key: _Key, connection: str, now: datetime, life: timedelta) -> 
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
+        .not_valid_before(now - CERTIFICATE_BACKDATED)
         .not_valid_after(now + life)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_signs_data_only(), critical=True)

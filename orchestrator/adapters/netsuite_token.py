@@ -4,7 +4,6 @@ https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_1627906051
 """
 
 import threading
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -18,13 +17,10 @@ from states.connection import NetSuiteSettings
 from states.errors import SignInRefused, TryLater
 from states.ports import Clock
 from states.rotation import PrivateKey
+from states.timing import ASSERTION_BACKDATED, ASSERTION_VALID_FOR
 
 PATH: Final = "/services/rest/auth/oauth2/v1/token"
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-BACKDATED: Final = timedelta(seconds=60)
-"""NetSuite's clock may be behind ours: an assertion from its future could be refused."""
-VALID_FOR: Final = timedelta(minutes=5)
-"""NetSuite allows up to 60 minutes from `iat` to `exp`; an assertion is used at once."""
 
 _NEXT_ACTION: Final = (
     "Check the client id, the certificate id and the private key of the sign-in, this machine's clock, and in NetSuite "
@@ -80,13 +76,13 @@ class NetSuiteTokens:
         return token
 
     def _assertion(self) -> str:
-        issued_at = self._clock.now() - BACKDATED
+        issued_at = self._clock.now() - ASSERTION_BACKDATED
         claims = {
             "iss": self._settings.client_id,
             "scope": ["restlets"],
             "aud": self._settings.token_url.rstrip("/") + PATH,
             "iat": int(issued_at.timestamp()),
-            "exp": int((issued_at + BACKDATED + VALID_FOR).timestamp()),
+            "exp": int((issued_at + ASSERTION_BACKDATED + ASSERTION_VALID_FOR).timestamp()),
         }
         try:
             return jwt.encode(

@@ -12,11 +12,7 @@ from orchestrator.adapters.decision_table import Check, first
 from orchestrator.adapters.http import REDIRECTS, SERVER_ERRORS, Answer, retry_after
 from orchestrator.adapters.quoting import quoted
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, WrongBaseUrl
-
-EXPIRY_MARGIN: Final = timedelta(seconds=60)
-"""A token is not used in its last minute: it might expire on its way."""
-SHORTEST_LIFE: Final = 300.0
-"""Seconds a token is taken to live where the answer does not tell (RFC 6749 leaves that open)."""
+from states.timing import ASSUMED_TOKEN_LIFE, TOKEN_EXPIRY_MARGIN
 
 NO_ENDPOINT: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UPGRADE_REQUIRED)
 
@@ -35,7 +31,7 @@ class Token:
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether it can still be used at ``now`` (UTC)."""
-        return now < self.expires_at - EXPIRY_MARGIN
+        return now < self.expires_at - TOKEN_EXPIRY_MARGIN
 
 
 def issued(answer: Answer, now: datetime) -> Token | None:
@@ -45,10 +41,11 @@ def issued(answer: Answer, now: datetime) -> Token | None:
     if not isinstance(value, str) or not _TOKEN.fullmatch(value) or not isinstance(refresh_token, str):
         return None
     try:
-        seconds = float(str(content.get("expires_in", SHORTEST_LIFE)))  # NetSuite has sent numbers and strings
+        # NetSuite has sent numbers and strings.
+        seconds = float(str(content.get("expires_in", ASSUMED_TOKEN_LIFE.total_seconds())))
         expires_at = now + timedelta(seconds=seconds)
     except (ValueError, OverflowError):
-        expires_at = now + timedelta(seconds=SHORTEST_LIFE)
+        expires_at = now + ASSUMED_TOKEN_LIFE
     return Token(value=value, expires_at=expires_at, refresh_token=refresh_token)
 
 

@@ -24,20 +24,14 @@ from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, 
 
 from orchestrator.adapters import oauth
 from orchestrator.adapters.http import SERVER_ERRORS, Http
-from orchestrator.adapters.oauth import EXPIRY_MARGIN
 from states.connection import OpenAirSettings
 from states.errors import KeyturnError, SignInRefused, Stale, TryLater, Unknown
 from states.ports import Clock
+from states.timing import REFRESH_FURTHEST, REFRESH_SPARE, TOKEN_EXPIRY_MARGIN
 
 PATH: Final = "/login/oauth2/v1/token"
 SECRET: Final = "openair_oauth"  # noqa: S105 - a secret's name
 """The name under which the tokens are kept."""
-SPARE: Final = timedelta(seconds=30)
-"""How much longer than its call a refresh may be under way, for the tokens to be stored. After that its worker is taken
-for dead."""
-FURTHEST: Final = timedelta(minutes=2) + SPARE + timedelta(minutes=4)
-"""How far ahead another worker's note may be: its call takes two minutes at most (settings), and its clock may be four
-minutes ahead. A note beyond was left by a clock that was wrong: it counts as one that ran out."""
 STORE_TRIES: Final = 7
 """How often the new tokens are tried to be stored, within about 15 seconds."""
 LOOK_AGAIN: Final = 1.0
@@ -154,12 +148,12 @@ class OAuthSignIn:
     def _access_token(self, rejected: str = "") -> str:
         grant, version = self._stored()
         now = self._clock.now()
-        if grant.access_token not in ("", rejected) and now < grant.expires_at - EXPIRY_MARGIN:
+        if grant.access_token not in ("", rejected) and now < grant.expires_at - TOKEN_EXPIRY_MARGIN:
             return grant.access_token
-        if grant.refreshing_until and now < grant.refreshing_until <= now + FURTHEST:
+        if grant.refreshing_until and now < grant.refreshing_until <= now + REFRESH_FURTHEST:
             # It may be done in a moment; if it died, nobody knows that before its note runs out.
             raise _renewing(grant.refreshing_until)
-        until = now + timedelta(seconds=self._http.answer_within) + SPARE
+        until = now + timedelta(seconds=self._http.answer_within) + REFRESH_SPARE
         note = replace(grant, refreshing_until=until, in_doubt=True)
         try:
             version = self._secrets.replace(SECRET, note.to_bytes(), version)

@@ -1,7 +1,6 @@
 """Carries one rotation in this process, for the commands that wait for its end, and tells what came of it."""
 
 import threading
-from datetime import timedelta
 from typing import Final
 
 from orchestrator.bootstrap import Keyturn
@@ -15,9 +14,8 @@ from persistence.store import Claim
 from states.errors import AwaitingPerson, Stale
 from states.rotation import Rotation
 from states.state import State
+from states.timing import ATTENDED_WAIT
 
-LONGEST_WAIT: Final = timedelta(minutes=1)
-"""A rotation that is put off for longer is left to the workers."""
 _LOOK_AGAIN: Final = 0.2
 """Seconds between two looks at a rotation that another worker holds."""
 
@@ -50,7 +48,7 @@ def _carry(keyturn: Keyturn, rotation: Rotation, claim: Claim | None, show: Show
                 show.moved(rotation)
             claim = None
             wait = rotation.available_at - keyturn.clock.now()
-            if rotation.state is State.FAILED or not rotation.is_open or wait > LONGEST_WAIT:
+            if rotation.state is State.FAILED or not rotation.is_open or wait > ATTENDED_WAIT:
                 break
             stop.wait(max(wait.total_seconds(), _LOOK_AGAIN))
     return rotation

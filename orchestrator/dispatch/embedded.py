@@ -7,7 +7,6 @@ share a database; the store's leases keep them off each other's rotations.
 import logging
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Final
 
 from orchestrator.engine import Engine
@@ -17,13 +16,10 @@ from states.errors import KeyturnError, Stale
 from states.ports import Clock
 from states.rotation import Rotation
 from states.state import State
+from states.timing import SCHEDULE_EVERY, STAY_WITH_OUTAGE
 
 _log = logging.getLogger("keyturn.worker")
 
-SCHEDULE_EVERY: Final = 60.0
-"""Seconds between two passes over the schedule."""
-LONGEST_STAY: Final = timedelta(minutes=10)
-"""For so long, in all, a drain stays with rotations that are between both sides."""
 _A_MOMENT: Final = 0.05
 """Seconds by which to be late rather than early."""
 
@@ -76,9 +72,9 @@ class Embedded:
         """Carry everything that is claimable now, in this thread, and return.
 
         What that leaves between both sides is stayed with, as long as it is put off for less than is left of
-        ``LONGEST_STAY`` and nobody else takes it: the next call may be hours away, and imports may fail until then.
+        ``STAY_WITH_OUTAGE`` and nobody else takes it: the next call may be hours away, and imports may fail until then.
         """
-        until = self._clock.now() + LONGEST_STAY
+        until = self._clock.now() + STAY_WITH_OUTAGE
         left: dict[str, Rotation] = {}
         while carried := self._claimable():
             left |= carried

@@ -3,9 +3,9 @@
 import logging
 from datetime import datetime
 
-from persistence.clock_repair import HELD_FOR
 from persistence.store import Store
 from states.rotation import Rotation
+from states.timing import HELD_AT_MOST
 
 _log = logging.getLogger("keyturn.clock_repair")
 
@@ -23,7 +23,7 @@ def current(store: Store, rotation_id: str, now: datetime) -> Rotation:
     """
     rotation = store.rotation(rotation_id)
     until = rotation.in_flight_until
-    if until is None or until <= now + HELD_FOR:
+    if until is None or until <= now + HELD_AT_MOST:
         return rotation
     bring_back(store, now)
     return store.rotation(rotation_id)

@@ -4,9 +4,7 @@ import shlex
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import Final
 
 from orchestrator.engine import Connect
 from persistence.store import Store
@@ -15,9 +13,7 @@ from states import next_action
 from states.connection import Connection
 from states.errors import CannotSign, KeyturnError
 from states.ports import Clock, Ports
-
-CLOCK_TOLERANCE: Final = timedelta(seconds=60)
-"""How far two clocks may disagree before the doctor complains. An assertion or an install would still be accepted."""
+from states.timing import CLOCK_ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ class Doctor:
     def _netsuite(self, ports: Ports) -> str:
         report = ports.netsuite.report()
         off = abs(report.server_time - self._clock.now())
-        if off > CLOCK_TOLERANCE:
+        if off > CLOCK_ERROR:
             raise KeyturnError(
                 f"NetSuite's clock and this machine's disagree by {off.total_seconds():.0f} s.",
                 next_action="Synchronise this machine's clock (NTP): sign-in assertions carry the time.",

@@ -25,7 +25,7 @@ from states.errors import (
 )
 from states.ports import Clock, Ports
 from states.rotation import Absence, Confirmation, PrivateKey, Rotation
-from states.steps import INSTALL_WITHIN
+from states.timing import INSTALL_WITHIN
 
 _log = logging.getLogger("keyturn.recovery")
 

@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtensionOID, NameOID
 
-from orchestrator.adapters.keys import BACKDATED, COLUMN, VaultKeys
+from orchestrator.adapters.keys import COLUMN, VaultKeys
 from states.certificate import Challenge
 from states.connection import VALID_DAYS, Algorithm, Policy
 from states.errors import KeyMismatch, SealBroken
 from states.rotation import Candidate
+from states.timing import CERTIFICATE_BACKDATED
 
 NOW = datetime(2026, 11, 23, 20, 15, 30, 123456, tzinfo=UTC)
 LONGEST_NAME = "c" * 63
@@ -188,7 +189,7 @@ def test_validity(days: int) -> None:
     """Valid for the policy's days from now on, and a little before now for clocks that are behind."""
     certificate = generate(days=days).certificate
     now = NOW.replace(microsecond=0)
-    assert (now - BACKDATED, now + timedelta(days=days)) == (certificate.not_before, certificate.not_after)
+    assert (now - CERTIFICATE_BACKDATED, now + timedelta(days=days)) == (certificate.not_before, certificate.not_after)
     assert certificate.is_valid_at(NOW)
 
 

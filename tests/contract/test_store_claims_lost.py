@@ -9,8 +9,8 @@ from support.factories import NOW, a_connection, an_id, begin, carry, claimed
 from persistence.journal import PUT_OFF, TAKEN_OVER
 from persistence.store import Claim, Store
 from states.errors import Stale
-from states.rotation import HOLD_OFF
 from states.state import State
+from states.timing import HOLD_OFF
 
 
 def test_a_lease_that_ran_out_sets_doubt(store: Store) -> None:

@@ -9,11 +9,12 @@ from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, 
 from persistence.journal import ADOPT, PUT_OFF, RESTORING, UNKNOWN
 from persistence.store import Claim, Store
 from states.errors import Stale
-from states.rotation import HOLD_OFF, Ending, Rotation
+from states.rotation import Ending, Rotation
 from states.state import State
+from states.timing import HOLD_OFF
 
 MINUTE, DAYS = timedelta(minutes=1), timedelta(days=3)
-PUT_OFF_BY, HELD_FOR = timedelta(hours=2), timedelta(minutes=15)
+POSTPONED_AT_MOST, HELD_AT_MOST = timedelta(hours=2), timedelta(minutes=15)
 TICK = timedelta(microseconds=1)
 
 
@@ -45,11 +46,11 @@ def dead(store: Store, available_at: datetime, *, lease: float = -1) -> Claim:
 
 def test_what_is_put_off_by_days(store: Store, now: datetime) -> None:
     """It is available when what may be in flight has landed; what is put off by hours is left alone."""
-    ahead = (now + DAYS, now + PUT_OFF_BY + TICK, now + PUT_OFF_BY, now)
+    ahead = (now + DAYS, now + POSTPONED_AT_MOST + TICK, now + POSTPONED_AT_MOST, now)
     for number, (name, available_at) in enumerate(zip(several(store, 4), ahead, strict=True), start=1):
         add(store, a_rotation(id=an_id(number), connection=name, available_at=available_at))
     assert 2 == store.bring_back(now)
-    expected = [now + HOLD_OFF, now + HOLD_OFF, now + PUT_OFF_BY, now]
+    expected = [now + HOLD_OFF, now + HOLD_OFF, now + POSTPONED_AT_MOST, now]
     assert expected == [store.rotation(an_id(number)).available_at for number in (1, 2, 3, 4)]
     assert 0 == store.bring_back(now)
 
@@ -67,7 +68,7 @@ def test_what_waits_for_no_moment(store: Store, now: datetime) -> None:
 def test_a_lease_of_days(store: Store, now: datetime) -> None:
     """It runs out, and leaves a doubt; one of minutes is left alone."""
     long, short = several(store, 2)
-    for number, (name, lease) in enumerate(((long, DAYS), (short, HELD_FOR)), start=1):
+    for number, (name, lease) in enumerate(((long, DAYS), (short, HELD_AT_MOST)), start=1):
         add(store, a_rotation(id=an_id(number), connection=name))
         assert store.claim("lost", lease=lease.total_seconds(), now=NOW, rotation_id=an_id(number))
     assert 1 == store.bring_back(now)
@@ -111,8 +112,8 @@ def test_a_worker_that_is_ahead_and_alive(store: Store, now: datetime) -> None:
 def test_what_may_be_in_flight_for_days(store: Store, now: datetime) -> None:
     """For a parked rotation it is so no longer than by a right clock; a moment within minutes is left alone."""
     far, near, further = several(store, 3)
-    before = parked(store, now + HELD_FOR + TICK, number=1, connection=far)
-    left = parked(store, now + HELD_FOR, number=2, connection=near)
+    before = parked(store, now + HELD_AT_MOST + TICK, number=1, connection=far)
+    left = parked(store, now + HELD_AT_MOST, number=2, connection=near)
     parked(store, now + DAYS, number=3, connection=further)
     assert 2 == store.bring_back(now)
     assert replace(before, in_flight_until=now + HOLD_OFF, version=before.version + 1) == store.rotation(an_id(1))
@@ -164,7 +165,9 @@ def test_a_slow_clock_takes_nothing_right_for_wrong(store: Store, now: datetime)
 
 
 @pytest.mark.parametrize(
-    ("ahead", "waits"), [(HELD_FOR, HELD_FOR), (HELD_FOR + TICK, HOLD_OFF)], ids=["within reach", "out of reach"]
+    ("ahead", "waits"),
+    [(HELD_AT_MOST, HELD_AT_MOST), (HELD_AT_MOST + TICK, HOLD_OFF)],
+    ids=["within reach", "out of reach"],
 )
 def test_the_next_rotation_does_not_wait_for_days(
     store: Store, now: datetime, ahead: timedelta, waits: timedelta

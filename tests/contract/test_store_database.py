@@ -106,7 +106,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 def test_a_busy_database_is_tried_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where another process does not end its transaction, a write is TryLater, and nothing was changed."""
     url = f"sqlite:///{tmp_path / 'keyturn.db'}"
-    monkeypatch.setattr("persistence.database.PATIENCE", 0.01)
+    monkeypatch.setattr("persistence.database.DATABASE_WAIT", 0.01)
     one, other = Store(url), Store(url)
     one.migrate()
     with one._database.writing(), pytest.raises(TryLater, match="locked"):

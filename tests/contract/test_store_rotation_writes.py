@@ -12,8 +12,8 @@ from persistence.store import Store
 from states import machine, table
 from states.connection import Policy
 from states.errors import IllegalMove, NotFound, Stale
-from states.rotation import HOLD_OFF
 from states.state import State
+from states.timing import HOLD_OFF
 
 
 def test_each_write_counts_the_version(store: Store) -> None:

@@ -12,8 +12,9 @@ from persistence.journal import ABANDON, UNKNOWN
 from persistence.store import Store
 from states.connection import Algorithm, OpenAirKind, OpenAirSettings, Policy
 from states.errors import IllegalMove, NotFound, RotationOpen
-from states.rotation import HOLD_OFF, Cause, Ending
+from states.rotation import Cause, Ending
 from states.state import State
+from states.timing import HOLD_OFF
 
 
 def test_a_rotation_comes_back_as_it_went_in(store: Store) -> None:

@@ -18,7 +18,7 @@ from simulator.server import Request
 from states.connection import Algorithm, Connection
 from states.errors import IllegalMove, KeyturnError
 from states.next_action import resolve
-from states.rotation import HOLD_OFF
+from states.timing import HOLD_OFF
 
 _COMMAND = re.compile(r"`keyturn ([^`]*)`")
 _REPLACE = "Put another certificate into the record"

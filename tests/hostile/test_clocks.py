@@ -13,8 +13,9 @@ from support.polling import until
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
-from states.rotation import HOLD_OFF, Rotation
+from states.rotation import Rotation
 from states.state import State
+from states.timing import HOLD_OFF
 
 
 class WrongClock(ImpatientClock):

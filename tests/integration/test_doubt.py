@@ -18,8 +18,9 @@ from orchestrator.leases import LeaseRenewer
 from persistence.journal import UNKNOWN, Entry
 from simulator import Fault, Simulator
 from states.errors import Stale
-from states.rotation import HOLD_OFF, Confirmation
+from states.rotation import Confirmation
 from states.state import State
+from states.timing import HOLD_OFF
 
 
 def test_a_lost_install_is_told_with_its_evidence(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:

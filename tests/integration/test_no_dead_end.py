@@ -18,7 +18,8 @@ from states.errors import (
     SealBroken,
 )
 from states.next_action import VERBS, advise
-from states.rotation import HOLD_OFF, Failure
+from states.rotation import Failure
+from states.timing import HOLD_OFF
 
 REFUSED_FOR_GOOD: Final = netsuite_errors.error_of(
     netsuite_errors.read(Answer(200, {}, b'{"error": {"code": "INVALID_CERTIFICATE"}}'), writes=True)

@@ -6,10 +6,11 @@ import pytest
 from integration.engine.environment import LEASE, Stage
 from integration.engine.fake_systems import FakeClock, Systems
 
-from orchestrator.dispatch.embedded import LONGEST_STAY, Embedded
+from orchestrator.dispatch.embedded import Embedded
 from states.errors import TryLater
 from states.rotation import Rotation
 from states.state import State
+from states.timing import STAY_WITH_OUTAGE
 
 BETWEEN = State.UPLOADED_TO_NETSUITE
 
@@ -79,7 +80,7 @@ def test_it_does_not_stay_for_long(stage: Stage, drain: Embedded) -> None:
     drain.drain()
     left = stage.store.rotation(rotation.id)
     assert (BETWEEN, None) == (left.state, left.failure)
-    assert timedelta(minutes=9) < stage.systems.clock.now() - began <= LONGEST_STAY
+    assert timedelta(minutes=9) < stage.systems.clock.now() - began <= STAY_WITH_OUTAGE
 
 
 def test_it_leaves_at_once_what_is_put_off_for_long(stage: Stage, stop: Stop, drain: Embedded) -> None:

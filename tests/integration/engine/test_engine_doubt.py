@@ -13,9 +13,9 @@ from orchestrator.retry import TABLE
 from persistence.journal import PUT_OFF, UNKNOWN
 from states import steps
 from states.errors import AwaitingPerson, NotPermitted, Stale, TryLater, Unknown
-from states.rotation import HOLD_OFF
 from states.state import State
 from states.table import FAIL
+from states.timing import HOLD_OFF, INSTALL_WITHIN
 
 
 def test_a_lost_answer_is_stored_before_anything_else_is_sent(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
@@ -94,8 +94,8 @@ def test_each_try_begins_anew(stage: Stage) -> None:
     done = stage.run(State.KEY_GENERATED)
     (lost,) = [entry for entry in stage.entries(done) if entry.event == UNKNOWN]
     first, second = stage.systems.deadlines
-    assert (State.COMPLETED, NOW + steps.INSTALL_WITHIN) == (done.state, first)
-    assert second > lost.at + steps.INSTALL_WITHIN
+    assert (State.COMPLETED, NOW + INSTALL_WITHIN) == (done.state, first)
+    assert second > lost.at + INSTALL_WITHIN
 
 
 def _in_doubt(stage: Stage) -> list[str]:

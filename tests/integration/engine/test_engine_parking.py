@@ -11,9 +11,9 @@ from support.factories import NOW
 
 from states import steps
 from states.errors import NotPermitted, TryLater
-from states.rotation import HOLD_OFF
 from states.state import State
 from states.table import FAIL
+from states.timing import HOLD_OFF
 
 
 def test_a_refusal_parks_the_rotation(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,8 +11,8 @@ from support.factories import NOW
 
 from persistence.journal import PUT_OFF
 from states.errors import AwaitingPerson, Throttled, TryLater
-from states.rotation import HOLD_OFF
 from states.state import State
+from states.timing import HOLD_OFF
 
 
 def test_trouble_that_goes_on_puts_the_step_off(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -17,8 +17,9 @@ from persistence import models
 from simulator import Fault, Simulator
 from states.certificate import Challenge
 from states.errors import IllegalMove, SignInRefused, Stale, TryLater
-from states.rotation import HOLD_OFF, Ending, Rotation
+from states.rotation import Ending, Rotation
 from states.state import State
+from states.timing import HOLD_OFF
 
 LOST = Fault("netsuite.restlet", "reset", action="install", when="before")
 REFUSED = Fault("netsuite.restlet", "error", action="install", code="INVALID_CERTIFICATE", times=None)

@@ -11,8 +11,9 @@ from integration.recovery.environment import LaterClock
 from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
 from states.errors import IllegalMove, RestoreUnfinished
-from states.rotation import HOLD_OFF, Rotation
+from states.rotation import Rotation
 from states.state import State
+from states.timing import HOLD_OFF
 
 DAYS = timedelta(days=3)
 

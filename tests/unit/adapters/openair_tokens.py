@@ -9,9 +9,10 @@ from urllib.parse import parse_qs
 from support.clock import FakeClock
 
 from orchestrator.adapters.http import Answer
-from orchestrator.adapters.openair_auth import SECRET, SPARE, Grant, OAuthSignIn
+from orchestrator.adapters.openair_auth import SECRET, Grant, OAuthSignIn
 from states.connection import OpenAirSettings
 from states.errors import KeyturnError, Stale
+from states.timing import REFRESH_SPARE
 
 SETTINGS = OpenAirSettings(url="https://acme.app.openair.com", company="acme", user="keyturn", client_id="client")
 VOID = Answer(400, {}, b'{"error": "invalid_grant"}')
@@ -89,7 +90,7 @@ class FakeOpenAir:
         return Answer(200, {}, json.dumps(content).encode())
 
 
-REFRESH_WITHIN = timedelta(seconds=FakeOpenAir.answer_within) + SPARE
+REFRESH_WITHIN = timedelta(seconds=FakeOpenAir.answer_within) + REFRESH_SPARE
 
 
 def sign_in(openair: FakeOpenAir, secrets: FakeSecrets, clock: FakeClock | None = None) -> OAuthSignIn:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from orchestrator.adapters.http import LONGEST_RETRY_AFTER, Answer, Http, retry_after
+from orchestrator.adapters.http import Answer, Http, retry_after
 from orchestrator.adapters.quoting import quoted
 from states.errors import InvalidInput
+from states.timing import LONGEST_RETRY_AFTER
 
 SENT = "Mon, 23 Nov 2026 20:00:00 GMT"
 

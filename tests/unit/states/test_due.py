@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.states.rotations import NOW, a_pair
 
-from states.due import EARLIEST, LATEST, Need, draw_due_at, need
+from states.due import Need, draw_due_at, need
+from states.timing import ROTATE_EARLIEST, ROTATE_LATEST
 
 CERTIFICATE = a_pair(not_after=NOW + timedelta(days=100)).certificate
 EXPIRY = CERTIFICATE.not_after
@@ -17,13 +18,13 @@ DUE_AT = EXPIRY - timedelta(days=10)
 
 def test_the_window_is_one_to_two_weeks() -> None:
     """As the vendor's own rotation does it."""
-    assert (timedelta(days=14), timedelta(days=7)) == (EARLIEST, LATEST)
+    assert (timedelta(days=14), timedelta(days=7)) == (ROTATE_EARLIEST, ROTATE_LATEST)
 
 
 @given(fraction=st.floats(min_value=0, max_value=1, exclude_max=True))
 def test_the_moment_lies_in_the_window(fraction: float) -> None:
     """Whatever is drawn: never more than 14 days before expiry, never less than 7."""
-    assert EXPIRY - EARLIEST <= draw_due_at(CERTIFICATE, fraction) <= EXPIRY - LATEST
+    assert EXPIRY - ROTATE_EARLIEST <= draw_due_at(CERTIFICATE, fraction) <= EXPIRY - ROTATE_LATEST
 
 
 @pytest.mark.parametrize(("fraction", "days"), [(0.0, 14.0), (0.25, 12.25), (0.5, 10.5), (0.75, 8.75)])
@@ -45,8 +46,8 @@ def test_a_greater_fraction_is_a_later_moment(one: float, other: float) -> None:
         (NOW, Need.NOT_DUE),
         (DUE_AT - TICK, Need.NOT_DUE),
         (DUE_AT, Need.DUE),
-        (EXPIRY - LATEST, Need.DUE),
-        (EXPIRY - LATEST + TICK, Need.OVERDUE),
+        (EXPIRY - ROTATE_LATEST, Need.DUE),
+        (EXPIRY - ROTATE_LATEST + TICK, Need.OVERDUE),
         (EXPIRY, Need.OVERDUE),
         (EXPIRY + TICK, Need.EXPIRED),
     ],
@@ -56,7 +57,9 @@ def test_each_need_begins_at_its_microsecond(now: datetime, expected: Need) -> N
     assert expected is need(CERTIFICATE, DUE_AT, now)
 
 
-@pytest.mark.parametrize(("now", "expected"), [(EXPIRY - EARLIEST - TICK, Need.NOT_DUE), (EXPIRY - EARLIEST, Need.DUE)])
+@pytest.mark.parametrize(
+    ("now", "expected"), [(EXPIRY - ROTATE_EARLIEST - TICK, Need.NOT_DUE), (EXPIRY - ROTATE_EARLIEST, Need.DUE)]
+)
 def test_where_nothing_was_drawn_the_windows_beginning_counts(now: datetime, expected: Need) -> None:
     """A connection that is rotated by hand is still told when it is time."""
     assert expected is need(CERTIFICATE, None, now)

@@ -7,10 +7,10 @@ import pytest
 from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
 
 from states.connection import Policy
-from states.rotation import HOLD_OFF, Cause, Rotation
+from states.rotation import Cause, Rotation
 from states.state import State
-from states.steps import INSTALL_WITHIN
 from states.table import ACTIVE
+from states.timing import HOLD_OFF, INSTALL_WITHIN
 
 SECOND = timedelta(seconds=1)
 

@@ -22,7 +22,8 @@ from states.errors import (
 )
 from states.ports import Write
 from states.rotation import Receipt
-from states.steps import READ_BACK_DELAY, save_to_openair
+from states.steps import save_to_openair
+from states.timing import READ_BACK_DELAY
 
 LOST = ["openair.save", "unknown", "openair.read"]
 """The calls of a step whose answer is lost, which is stored before OpenAir is looked at."""

@@ -23,7 +23,8 @@ from states.errors import (
     Unknown,
 )
 from states.ports import NoTurn
-from states.steps import INSTALL_WITHIN, upload_to_netsuite
+from states.steps import upload_to_netsuite
+from states.timing import INSTALL_WITHIN
 
 # --- it goes well -----------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from unit.states.upload_calls import AT, INSTALLED
 
 from states.errors import CannotSign, ForeignRotation, KeyturnError, SignInRefused, Stale, Throttled, TryLater, Unknown
 from states.ports import Write
-from states.rotation import HOLD_OFF
-from states.steps import INSTALL_WITHIN, READ_BACK_DELAY, upload_to_netsuite
+from states.steps import upload_to_netsuite
+from states.timing import HOLD_OFF, INSTALL_WITHIN, READ_BACK_DELAY
 
 LOST = [*INSTALLED, "unknown"]
 """The install's answer was lost, and that was stored."""

@@ -12,7 +12,8 @@ from unit.states.rotations import NOW, a_pair
 from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError, Throttled, Unknown
 from states.rotation import Receipt, Rotation
 from states.state import State
-from states.steps import READ_BACK_DELAY, verify
+from states.steps import verify
+from states.timing import READ_BACK_DELAY
 
 AT = State.SAVED_TO_OPENAIR
 

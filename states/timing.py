@@ -1,0 +1,91 @@
+"""Every bound of time, once: its value, its unit and its reason. How they are ordered is asserted in
+tests/unit/states/test_timing.py.
+
+A bound is a timedelta, except where its only use is a number of seconds; those say so. How often each step is retried
+is a policy, not a bound: see orchestrator/retry.py. Mechanics of one module, such as a poll, stay in that module.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+# --- clocks -----------------------------------------------------------------------------------------------------------
+
+CLOCK_ERROR: Final = timedelta(minutes=1)
+"""How far the clocks of two machines may disagree. Every bound that compares them allows for it, and the doctor
+complains beyond it."""
+
+# --- requests to NetSuite and OpenAir ---------------------------------------------------------------------------------
+
+DEFAULT_CALL: Final = 20.0
+"""Seconds for a whole HTTP call, from the look-up of the host's name to the last byte of the reply."""
+LONGEST_CALL: Final = timedelta(minutes=2)
+"""The longest HTTP call that the settings allow. A save that was allowed may be under way for that long, and the
+hold-off must outlast it."""
+LONGEST_RETRY_AFTER: Final = 900.0
+"""Seconds. A system that asks for a longer wait is asked again after these: a wrong header must not stop a rotation for
+days."""
+INSTALL_WITHIN: Final = timedelta(minutes=2)
+"""How late after its try began NetSuite may still begin an install; it refuses afterwards. Counted from before the look
+that allowed the install, so that a worker that was suspended in between cannot send a request that was overtaken."""
+HOLD_OFF: Final = timedelta(minutes=3)
+"""How long after a lost answer the request may still take effect. NetSuite refuses an install after INSTALL_WITHIN, by
+a clock that may be CLOCK_ERROR slow. Of a save in OpenAir it is an assumption (docs/explanation/assumptions.md)."""
+FRESH: Final = timedelta(seconds=5)
+"""How old a confirmation may be when OpenAir is saved to. An older one is proved again: somebody may have replaced the
+certificate in NetSuite since."""
+READ_BACK_DELAY: Final = 2.0
+"""Seconds between two looks after a write whose answer was lost: both systems may show a change late."""
+
+# --- sign-in ----------------------------------------------------------------------------------------------------------
+
+ASSERTION_BACKDATED: Final = timedelta(minutes=1)
+"""How long before now an assertion becomes valid. NetSuite refuses one from the future of its own clock."""
+ASSERTION_VALID_FOR: Final = timedelta(minutes=5)
+"""NetSuite allows up to 60 minutes from `iat` to `exp`; an assertion is used at once."""
+TOKEN_EXPIRY_MARGIN: Final = timedelta(minutes=1)
+"""A token is not used in its last minute: it might expire while the request is on its way."""
+ASSUMED_TOKEN_LIFE: Final = timedelta(minutes=5)
+"""How long a token lives where the answer does not say so. RFC 6749 leaves that open."""
+REFRESH_SPARE: Final = timedelta(seconds=30)
+"""How much longer than its call the refresh of an OpenAir token may take, so that the new tokens can be stored. Other
+workers take the refreshing worker for dead afterwards."""
+REFRESH_FURTHEST: Final = LONGEST_CALL + REFRESH_SPARE + timedelta(minutes=4)
+"""How far ahead the end of another worker's refresh may be: its clock may be four minutes ahead. A later end was
+written by a clock that was wrong, and counts as one that is over."""
+CERTIFICATE_BACKDATED: Final = timedelta(minutes=5)
+"""How long before now a certificate becomes valid, so that a system whose clock is slow accepts it at once."""
+
+# --- leases, postponement ---------------------------------------------------------------------------------------------
+
+SHORTEST_LEASE: Final = timedelta(seconds=1)
+DEFAULT_LEASE: Final = timedelta(seconds=15)
+LONGEST_LEASE: Final = timedelta(minutes=10)
+"""After a lease another worker takes over from a silent one. The settings allow a lease between the shortest and the
+longest."""
+DATABASE_WAIT: Final = 10
+"""Whole seconds to wait for SQLite's one writer to finish, or for a PostgreSQL server to accept a connection. Shorter
+than a lease, so that a worker can renew its lease when the wait is over."""
+HELD_AT_MOST: Final = timedelta(minutes=15)
+"""No lease ends, and no request is in flight, later than this from now. A later moment was written by a clock that was
+ahead (persistence/clock_repair.py)."""
+WAIT_FOR_PERSON: Final = timedelta(hours=1)
+"""How often a rotation that waits for a person is looked at again. The person's confirmation makes it available at
+once."""
+POSTPONED_AT_MOST: Final = timedelta(hours=2)
+"""No rotation is postponed further than this from now. A later moment was written by a clock that was ahead."""
+
+# --- commands and workers ---------------------------------------------------------------------------------------------
+
+SCHEDULE_EVERY: Final = 60.0
+"""Seconds between two passes over the schedule."""
+STAY_WITH_OUTAGE: Final = timedelta(minutes=10)
+"""How long, in all, a drain stays with rotations whose imports may be refused. The next call may be hours away."""
+ATTENDED_WAIT: Final = timedelta(minutes=1)
+"""How long a command waits for a postponed rotation. A rotation that is postponed for longer is left to the workers."""
+
+# --- the window of automatic rotation ---------------------------------------------------------------------------------
+
+ROTATE_EARLIEST: Final = timedelta(days=14)
+ROTATE_LATEST: Final = timedelta(days=7)
+"""Automatic rotation begins between these two before the certificate expires.
+https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (real-time certificate rotation)"""
