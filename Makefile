@@ -15,6 +15,7 @@ demo: $(VENV)/.demo ## One rotation after another, one of them interrupted, agai
 	@$(BIN)/keyturn demo
 
 test: $(VENV)/.dev install node ## Every test, against the built wheel
+	@echo "Running every test. This usually takes eight minutes on two cores …"
 	$(PYTEST) -n auto --dist loadscope
 
 test-%: $(VENV)/.dev install ## One folder of the tests: make test-unit, make test-security, …
@@ -22,6 +23,7 @@ test-%: $(VENV)/.dev install ## One folder of the tests: make test-unit, make te
 
 node: ## The SuiteScript's own tests and lint, where Node.js is (REQUIRE=all: everywhere)
 	@if command -v npm >/dev/null; then \
+	  echo "Testing the SuiteScript. This usually takes less than a minute …"; \
 	  cd suitescript && npm install --no-audit --no-fund --loglevel=error && npm run --silent lint && npm test --silent; \
 	elif [ "$(REQUIRE)" = all ]; then echo "Node.js is required here and is missing." >&2; exit 1; \
 	else echo "Node.js is missing: the SuiteScript's own tests are left out."; fi
@@ -64,20 +66,24 @@ bench: $(VENV)/.dev ## Measure, each figure beside its floor in the same run
 
 # The wheel, not the checkout, is what the tests import: pytest runs with --import-mode=importlib.
 install: $(VENV)/.dev
-	$(PIP) install --no-deps --force-reinstall .
+	@echo "Building the wheel and installing it. This usually takes about five seconds …"
+	@$(PIP) install --no-deps --force-reinstall .
 
 $(VENV)/.demo: pyproject.toml constraints.txt $(shell find states persistence orchestrator simulator suitescript/src -name '*.py' -o -name '*.js' 2>/dev/null) | $(VENV)/bin/python
-	$(PIP) install -c constraints.txt '.[simulator]'
+	@echo "Installing Keyturn with its simulator into $(VENV). This usually takes less than a minute …"
+	@$(PIP) install -c constraints.txt '.[simulator]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install -c constraints.txt '.[simulator,postgresql,keyring]' --group dev
+	@echo "Installing Keyturn and its development tools into $(VENV). This usually takes one to two minutes …"
+	@$(PIP) install -c constraints.txt '.[simulator,postgresql,keyring]' --group dev
 	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Keyturn needs Python 3.11 or newer: make PYTHON=python3.12 …")'
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) install 'pip>=25.1'
+	@echo "Making the Python environment $(VENV). This usually takes about ten seconds …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install 'pip>=25.1'
 
 clean: ## Remove the environment and everything built
 	rm -rf $(VENV) dist build suitescript/node_modules .pytest_cache .mypy_cache .ruff_cache

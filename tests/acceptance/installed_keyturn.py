@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.polling import WAIT_LIMIT
+
 from simulator import Credentials
 
 Run = subprocess.CompletedProcess[str]
 NAME = "acme"
-PATIENCE = 60
-"""Seconds for a command."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class InstalledKeyturn:
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE,
+            timeout=WAIT_LIMIT,
         )
 
     def json(self, *arguments: object) -> Any:

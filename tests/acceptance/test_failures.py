@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from acceptance.installed_keyturn import NAME, InstalledKeyturn, Run, error, rotate
 from support.factories import a_certificate
+from support.polling import WAIT_LIMIT
 from support.request_history import assert_openair_came_second, installed, saved
 
 from simulator import Fault, Simulator
@@ -104,7 +105,7 @@ def test_interrupted(connected: InstalledKeyturn, simulator: Simulator, how: sig
     running = connected.start("rotate", NAME, "-o", "json")
     simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=30)
     running.send_signal(how)
-    stdout, stderr = running.communicate(timeout=30)
+    stdout, stderr = running.communicate(timeout=WAIT_LIMIT)
     told = error(Run((), running.returncode, stdout, stderr))
     assert (130, "INTERRUPTED") == (running.returncode, told["code"])
     assert f"`keyturn rotation watch {told['rotation']}`" in told["next_action"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.installed_keyturn import InstalledKeyturn
+from support.polling import WAIT_LIMIT
 
 from simulator import Fault, Simulator
 
@@ -21,7 +22,7 @@ def test_worker_starts_what_is_due_and_stops_cleanly(connected: InstalledKeyturn
     worker = connected.start("worker", "--threads", "1")
     simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=30)
     worker.send_signal(signal.SIGTERM)
-    stdout, stderr = worker.communicate(timeout=30)
+    stdout, stderr = worker.communicate(timeout=WAIT_LIMIT)
     assert (0, "") == (worker.returncode, stdout)
     assert "Traceback" not in stderr
     rotation = connected.json("rotation", "list")[0]
@@ -49,7 +50,7 @@ def test_worker_is_small(home: InstalledKeyturn) -> None:
             seen, now = now, resident(worker.pid)
     finally:
         worker.terminate()
-        worker.communicate(timeout=30)
+        worker.communicate(timeout=WAIT_LIMIT)
     assert now < MOST_MEMORY
 
 
@@ -73,7 +74,7 @@ def test_simulator_prints_how_to_connect(home: InstalledKeyturn) -> None:
         assert 0 == home("rotate", line[3]).returncode
     finally:
         running.terminate()
-        running.communicate(timeout=30)
+        running.communicate(timeout=WAIT_LIMIT)
     assert 0 == running.returncode
 
 
@@ -105,5 +106,5 @@ def test_interrupted_demo_leaves_nothing(keyturn: InstalledKeyturn, tmp_path: Pa
     while "Requested" not in running.stdout.readline():
         assert running.poll() is None
     running.terminate()
-    running.communicate(timeout=30)
+    running.communicate(timeout=WAIT_LIMIT)
     assert (130, []) == (running.returncode, list(temporary.iterdir()))

@@ -11,7 +11,7 @@ from subprocess import Popen
 
 import pytest
 from support.environment import NAME
-from support.polling import PATIENCE, until
+from support.polling import WAIT_LIMIT, until
 from support.request_history import assert_openair_came_second, installed, saved
 
 from orchestrator.bootstrap import Keyturn
@@ -113,7 +113,7 @@ def test_sigterm_ends_the_worker_within_the_step_in_hand(app: Keyturn, simulator
     with worker() as first:
         until(lambda: not simulator.faults.pending())
         first.send_signal(signal.SIGTERM)
-        assert first.wait(PATIENCE) == 0
+        assert first.wait(WAIT_LIMIT) == 0
     assert app.rotations.show(rotation.id).state is State.UPLOADED_TO_NETSUITE
     claim = app.store.claim("test", lease=1, now=app.clock.now(), rotation_id=rotation.id)
     assert claim
@@ -129,7 +129,7 @@ def _finish(app: Keyturn, rotation_id: str, worker: Start) -> None:
     with worker() as second:
         until(lambda: app.rotations.show(rotation_id).state is State.COMPLETED)
         second.send_signal(signal.SIGTERM)
-        assert second.wait(PATIENCE) == 0
+        assert second.wait(WAIT_LIMIT) == 0
 
 
 def _assert_told(app: Keyturn, rotation_id: str) -> None:
@@ -142,4 +142,4 @@ def _assert_told(app: Keyturn, rotation_id: str) -> None:
 
 def _kill(process: Popen[bytes]) -> None:
     process.send_signal(signal.SIGKILL)
-    assert process.wait(PATIENCE) == -signal.SIGKILL
+    assert process.wait(WAIT_LIMIT) == -signal.SIGKILL

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from support.polling import WAIT_LIMIT
+
 from orchestrator.bootstrap import Keyturn
 from persistence.store import Claim, Store
 from states.errors import KeyturnError
@@ -12,7 +14,6 @@ from tests.faults.virtual_time import World
 
 SAVES_WITHIN = timedelta(seconds=60)
 """How long a worker may take from its check to its save: it is assumed not to stand still for longer."""
-PATIENCE = 120.0
 """Seconds, for real, that somebody may take from one place to the next."""
 
 
@@ -104,7 +105,7 @@ class Actor:
         self._stands.release()
 
     def _until_it_stands(self) -> None:
-        assert self._stands.acquire(timeout=PATIENCE), f"{self.name} hangs, after {self.place}"
+        assert self._stands.acquire(timeout=WAIT_LIMIT), f"{self.name} hangs, after {self.place}"
         if self._outcome:
             raise AssertionError(f"{self.name} broke") from self._outcome
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.installed_keyturn import command
-from support.polling import PATIENCE, until
+from support.polling import WAIT_LIMIT, until
 from support.request_history import assert_openair_came_second, installed, saved
 
 from orchestrator.bootstrap import Keyturn
@@ -70,7 +70,7 @@ class Worker:
     def stop(self) -> int:
         """Ask it to stop; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(WAIT_LIMIT)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from acceptance.installed_keyturn import NAME, command
 from security.known_secrets import Stage
-from support.polling import PATIENCE, until
+from support.polling import WAIT_LIMIT, until
 
 from simulator import Fault
 
@@ -51,7 +51,7 @@ def _parent(status: Path) -> int:
 
 def _end(play: Stage, process: subprocess.Popen[str], how: signal.Signals) -> None:
     process.send_signal(how)
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=WAIT_LIMIT)
     play.say(f"a process that ended by {how.name}", out + err)
     if how is signal.SIGABRT:
         assert "Fatal Python error" in err
@@ -90,7 +90,7 @@ def test_demo(play: Stage) -> None:
         until(lambda: any(_is_worker(child) for child in _children(demo.pid)))
         for child in filter(_is_worker, _children(demo.pid)):
             _look_at(play, child)
-        out, err = demo.communicate(timeout=PATIENCE)
+        out, err = demo.communicate(timeout=WAIT_LIMIT)
     finally:
         demo.kill()
         demo.communicate()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.installed_keyturn import NAME, InstalledKeyturn, error
-from support.polling import PATIENCE, until
+from support.polling import WAIT_LIMIT, until
 
 from simulator import Simulator
 
@@ -151,7 +151,7 @@ def test_no_core_is_dumped(tmp_path: Path) -> None:
         most = min(hard, 1) if hard >= 0 else 1  # at 1, none is piped to a collector either
         assert (most, most) == resource.prlimit(worker.pid, resource.RLIMIT_CORE)
         worker.send_signal(signal.SIGABRT)
-        assert -signal.SIGABRT == worker.wait(PATIENCE)
+        assert -signal.SIGABRT == worker.wait(WAIT_LIMIT)
     finally:
         _end(worker)
 
@@ -166,4 +166,4 @@ def _until_printed(process: subprocess.Popen[str], end: str) -> None:
 
 def _end(process: subprocess.Popen[str]) -> None:
     process.terminate()
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=WAIT_LIMIT)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from acceptance.installed_keyturn import InstalledKeyturn, command
 from support.environment import connect, keyturn
-from support.polling import PATIENCE, until
+from support.polling import WAIT_LIMIT, until
 
 from orchestrator.adapters.keys import VaultKeys
 from orchestrator.bootstrap import Keyturn
@@ -175,4 +175,4 @@ def _workers(count: int) -> Iterator[None]:
         for worker in workers:
             worker.terminate()
         for worker in workers:
-            worker.wait(PATIENCE)
+            worker.wait(WAIT_LIMIT)

@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from acceptance.installed_keyturn import command
+from support.polling import WAIT_LIMIT
 
 LIVES: Final = (2.0, 6.0)
 """Seconds from one kill to the next: at least, at most."""
 STARTED: Final = 20.0
 """Seconds after which the steady worker's memory is looked at: before, it is still importing."""
 SAMPLE_EVERY: Final = 2.0
-PATIENCE: Final = 120.0
 """Seconds for a worker to end that was asked to."""
 
 
@@ -52,7 +52,7 @@ class Crew:
             each.process.terminate()
         for each in (self._steady, *self._others):
             try:
-                if ended := each.process.wait(PATIENCE):
+                if ended := each.process.wait(WAIT_LIMIT):
                     self.violations.append(f"a worker that was asked to stop exited with {ended}: {each.log}")
             except subprocess.TimeoutExpired:
                 each.process.kill()

@@ -1,22 +1,22 @@
-"""Waiting for what another process or thread does: one looks until it is so."""
+"""Waiting for another process or thread, by polling."""
 
 import time
 from collections.abc import Callable
 from typing import Final
 
-PATIENCE: Final = 60.0
-"""Seconds to wait for a fact, at most."""
+WAIT_LIMIT: Final = 120.0
+"""Seconds after which a wait counts as hung. It is long, so that a busy machine fails no test."""
 
 
 def until(
     fact: Callable[[], object],
     *,
-    patience: float = PATIENCE,
+    limit: float = WAIT_LIMIT,
     tick: float = 0.02,
     otherwise: Callable[[], str] = lambda: "waited in vain",
 ) -> None:
-    """Look every ``tick`` seconds until ``fact`` holds."""
-    deadline = time.monotonic() + patience
+    """Poll every ``tick`` seconds until ``fact()`` is true. Fails after ``limit`` seconds with ``otherwise()``."""
+    deadline = time.monotonic() + limit
     while not fact():
         assert time.monotonic() < deadline, otherwise()
         time.sleep(tick)

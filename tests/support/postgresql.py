@@ -1,4 +1,4 @@
-"""A PostgreSQL server from a wheel, for as long as the tests that need one."""
+"""A PostgreSQL server from a wheel, for the tests that need one."""
 
 import importlib.util
 import itertools
@@ -17,7 +17,10 @@ _names = itertools.count(1)
 
 @contextmanager
 def server() -> Iterator[Path]:
-    """A server of one's own, on a Unix socket; gives the folder of the socket, in which ``data`` is the cluster."""
+    """Start a server on a Unix socket, and stop it at the end. Yields the socket's folder; the cluster is in ``data``.
+
+    Clean-up never fails: it happens after the tests, which have passed or failed by then.
+    """
     # Not pytest's folder: a socket's path must be short, and the server's user must be able to get there.
     home = Path(tempfile.mkdtemp(prefix="keyturn-pg-"))
     data = home / "data"
@@ -25,14 +28,14 @@ def server() -> Iterator[Path]:
     programs = _programs(home)
     try:
         _run(programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
-        # Nothing here outlives the tests, so nothing waits for a disk.
+        # Nothing here outlives the tests, so the server need not wait for a disk.
         _run(programs / "pg_ctl", "-D", data, "-l", data / "log", "-o", f"-k {home} -h '' -F", "-w", "start")
         try:
             yield home
         finally:
-            _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+            _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop", check=False)
     finally:
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def new_database(socket: Path) -> str:
@@ -59,7 +62,7 @@ def _programs(home: Path) -> Path:
     return wheel / "pginstall" / "bin"
 
 
-def _run(*command: object) -> None:
+def _run(*command: object, check: bool = True) -> None:
     user = "nobody" if os.geteuid() == 0 else None
     quiet = subprocess.DEVNULL  # not a pipe: the server would inherit it, and hold it open
-    subprocess.run([str(part) for part in command], check=True, stdout=quiet, stderr=quiet, cwd="/", user=user)
+    subprocess.run([str(part) for part in command], check=check, stdout=quiet, stderr=quiet, cwd="/", user=user)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from crash.matrix.traced_worker import PATIENCE, TracedWorker
+from crash.matrix.traced_worker import WAIT_LIMIT, TracedWorker
 from crash.matrix.tracing import Call, Point
 from security.secret_search import Secrets
 from support.environment import NAME, connect, consent
@@ -71,7 +71,7 @@ class KillEnvironment:
 
     def _set_up(self) -> Certificate:
         """The initial set-up, which nobody disturbs; return the certificate that is in use from now on."""
-        _, claim = self.app.rotations.request_for("tester", NAME, actor="tester", lease=PATIENCE)
+        _, claim = self.app.rotations.request_for("tester", NAME, actor="tester", lease=WAIT_LIMIT)
         assert claim
         with self.app.engine() as engine:
             done = engine.run(claim)
@@ -121,11 +121,11 @@ class KillEnvironment:
             command = [*KEYTURN, "worker", "--threads", "1"]
             process = subprocess.Popen(command, env=self._environment, cwd=self.folder, stdout=log, stderr=log)
         try:
-            until(lambda: has_opened_the_database(process), patience=PATIENCE)
-            until(self._is_settled, patience=PATIENCE)
+            until(lambda: has_opened_the_database(process), limit=WAIT_LIMIT)
+            until(self._is_settled, limit=WAIT_LIMIT)
             while self.rotation.state is State.FAILED:
                 self._do_as_told()
-                until(self._is_settled, patience=PATIENCE)
+                until(self._is_settled, limit=WAIT_LIMIT)
         finally:
             process.kill()
             process.wait()

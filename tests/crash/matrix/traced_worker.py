@@ -10,7 +10,7 @@ from pathlib import Path
 from crash.matrix.tracing import SYSCALLS, Call, Point, calls, is_held
 from support.polling import until
 
-PATIENCE = 300.0
+WAIT_LIMIT = 300.0
 """Seconds; nothing here takes a quarter of that on a machine at rest."""
 
 
@@ -36,13 +36,13 @@ class TracedWorker:
     def end(self) -> list[Call]:
         """Let it live until it is done, or held at its point; return its calls."""
         try:
-            until(lambda: self._process.poll() is not None or is_held(self._log), patience=PATIENCE)
+            until(lambda: self._process.poll() is not None or is_held(self._log), limit=WAIT_LIMIT)
         finally:
             self._process.kill()
             if is_held(self._log):  # strace would sit out the delay before it lets its dead go
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.communicate(timeout=PATIENCE)
+            self._process.communicate(timeout=WAIT_LIMIT)
         return calls(self._log)
 
     def strike(self) -> bool:

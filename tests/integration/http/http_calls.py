@@ -1,7 +1,6 @@
 """Calls of the adapter, and what they end in."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -9,10 +8,8 @@ import pytest
 from orchestrator.adapters.http import Answer, Http
 from states.errors import KeyturnError, TryLater, Unknown
 
-PATIENCE = 0.3
-"""Seconds a whole call may take where the tests wait for that."""
-FAR_TOO_LONG = 10.0
-"""Seconds after which a worker counts as held."""
+CALL_LIMIT = 0.3
+"""Seconds that a whole call may take, in tests that wait until it is over."""
 NEVER_SENT = [TryLater, TryLater]
 LOST = [TryLater, Unknown]
 
@@ -39,11 +36,3 @@ def errors_of(url: str, **options: object) -> list[type[KeyturnError]]:
             post(url, writes=writes, **options)
         found.append(type(caught.value))
     return found
-
-
-@contextlib.contextmanager
-def unheld() -> Iterator[None]:
-    """What is done here does not take far too long."""
-    began = time.monotonic()
-    yield
-    assert time.monotonic() - began < FAR_TOO_LONG

@@ -1,6 +1,7 @@
 """A server that does with each connection exactly what it is told."""
 
 import contextlib
+import itertools
 import socket
 import struct
 import threading
@@ -59,8 +60,8 @@ def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def drip(connection: socket.socket, data: bytes) -> None:
-    """Send the data byte by byte: never silent, and never done in time."""
-    for byte in data:
+def drip(connection: socket.socket, *data: bytes) -> None:
+    """Send ``data`` byte by byte, the last piece again and again until the client leaves: never silent, never done."""
+    for byte in itertools.chain(b"".join(data), itertools.cycle(data[-1])):
         connection.sendall(bytes([byte]))
         time.sleep(0.05)

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from integration.http.http_calls import FAR_TOO_LONG, LOST, NEVER_SENT, client, errors_of
+from integration.http.http_calls import LOST, NEVER_SENT, client, errors_of
 from integration.http.scripted_server import Handler, Wire, received, reset
+from support.polling import WAIT_LIMIT
 
 from states.errors import Unknown
 
@@ -137,7 +138,7 @@ def test_idle_connection_is_replaced(serve: Callable[[Handler], Wire]) -> None:
     with client(wire.url) as http:
         for _ in range(2):
             assert http.post("/", b"", {}, writes=True).status == 200
-            assert closed.wait(FAR_TOO_LONG)
+            assert closed.wait(WAIT_LIMIT)
             time.sleep(0.02)  # until the closing has crossed the loopback
             closed.clear()
 

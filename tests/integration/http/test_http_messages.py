@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from integration.http.http_calls import PATIENCE, post
+from integration.http.http_calls import CALL_LIMIT, post
 from integration.http.scripted_server import Handler, Wire, received, reset
 
 from orchestrator.adapters.network_errors import in_words
@@ -69,7 +69,7 @@ def test_nobody_takes_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: ended.wait(60))
     try:
-        assert "could not be reached (no answer in time)" in message("http://localhost", answer_within=PATIENCE)
+        assert "could not be reached (no answer in time)" in message("http://localhost", answer_within=CALL_LIMIT)
     finally:
         ended.set()
 
@@ -111,7 +111,7 @@ def stall(connection: socket.socket) -> None:
 def test_no_tls(serve: Callable[[Handler], Wire], handler: Handler, words: str) -> None:
     """Where TLS comes to nothing, the message says how; the words are OpenSSL's own, not the other side's."""
     url = serve(handler).url.replace("http:", "https:")
-    assert f"could not be reached ({words}); nothing was sent." in message(url, connect_within=PATIENCE)
+    assert f"could not be reached ({words}); nothing was sent." in message(url, connect_within=CALL_LIMIT)
 
 
 # --- sent, and lost ---------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def no_http(connection: socket.socket) -> None:
 )
 def test_lost(serve: Callable[[Handler], Wire], handler: Handler, words: str) -> None:
     """How an answer was lost; nothing of it is repeated."""
-    told = message(serve(handler).url, answer_within=PATIENCE)
+    told = message(serve(handler).url, answer_within=CALL_LIMIT)
     assert f"NetSuite (127.0.0.1) was sent a request, but its answer was lost ({words})." == told
 
 
