@@ -28,12 +28,13 @@ node: ## The SuiteScript's own tests and lint, where Node.js is (REQUIRE=all: ev
 	elif [ "$(REQUIRE)" = all ]; then echo "Node.js is required here and is missing." >&2; exit 1; \
 	else echo "Node.js is missing: the SuiteScript's own tests are left out."; fi
 
-check: $(VENV)/.dev ## Lint, format, types, import rules, generated files
+check: $(VENV)/.dev ## Lint, format, types, import rules, wording, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/python docs/check_words.py
 	PYTHONPATH=. $(BIN)/python docs/generate.py --check
 
 crash: $(VENV)/.dev install ## Kill a worker at every point of a rotation, on both databases (needs strace; 20 minutes)

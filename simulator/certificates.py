@@ -1,4 +1,4 @@
-"""The cryptography both simulated systems need: make, read, sign and verify, all of it by `cryptography`."""
+"""Creates certificates, signs and verifies for both simulated systems, using the `cryptography` library."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,44 +14,44 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A certificate with the private key that belongs to it. The key stays out of `repr`."""
+    """A certificate and its private key. `repr` does not show the key."""
 
     certificate: x509.Certificate
     key: PrivateKey = field(repr=False)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the certificate's DER form, as 64 lower-case hex digits."""
+        """SHA-256 of the certificate's DER encoding, as 64 lower-case hex digits."""
         return fingerprint(self.certificate)
 
     def certificate_pem(self) -> str:
-        """The certificate alone."""
+        """Return the certificate as PEM, without the key."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def pem(self) -> str:
-        """Certificate, then unencrypted PKCS#8 private key: the form a NetSuite certificate record takes."""
+        """Return the certificate, then the unencrypted PKCS#8 key, as a NetSuite certificate record takes them."""
         return self.certificate_pem() + private_key_pem(self.key)
 
 
 def private_key_pem(key: PrivateKey) -> str:
-    """The key as unencrypted PKCS#8 PEM."""
+    """Return the key as unencrypted PKCS#8 PEM."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
 
 
 def new_rsa_key() -> rsa.RSAPrivateKey:
-    """An RSA-2048 key; takes some tens of milliseconds."""
+    """Create an RSA-2048 key. Takes tens of milliseconds."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def new_ec_key() -> ec.EllipticCurvePrivateKey:
-    """A P-256 key; takes well under a millisecond, which is why it is used wherever RSA is not the point."""
+    """Create a P-256 key. Takes well under a millisecond, so tests that do not need RSA use it."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
 def self_signed(key: PrivateKey, name: str, valid_from: datetime, valid_for: timedelta) -> KeyPair:
-    """A self-signed certificate for `key` with the common name `name`."""
+    """Create a self-signed certificate for `key` with the common name `name`."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
         x509.CertificateBuilder()
@@ -66,19 +66,19 @@ def self_signed(key: PrivateKey, name: str, valid_from: datetime, valid_for: tim
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """SHA-256 over the certificate's DER form, as 64 lower-case hex digits."""
+    """Return the SHA-256 of the certificate's DER encoding, as 64 lower-case hex digits."""
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def sign(key: PrivateKey, text: bytes) -> bytes:
-    """Sign as NetSuite's `createSigner` with SHA256: PKCS#1 v1.5 for RSA (assumption), DER-encoded ECDSA for EC."""
+    """Sign like NetSuite's `createSigner` with SHA256: PKCS#1 v1.5 for RSA (assumption), DER-encoded ECDSA for EC."""
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(text, padding.PKCS1v15(), hashes.SHA256())
     return key.sign(text, ec.ECDSA(hashes.SHA256()))
 
 
 def verifies(certificate: x509.Certificate, signature: bytes, text: bytes) -> bool:
-    """Whether `signature` over `text` was made with the key of `certificate`."""
+    """Return whether the key of `certificate` made `signature` over `text`."""
     public_key = certificate.public_key()
     try:
         if isinstance(public_key, rsa.RSAPublicKey):

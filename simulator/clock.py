@@ -1,4 +1,4 @@
-"""The simulated systems' clock: the machine's, or set apart from it for tests with clocks that disagree."""
+"""The clock of the simulated systems. Tests can shift it to make the systems' clocks disagree with Keyturn's."""
 
 import threading
 from collections.abc import Callable
@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 
 def utc_now() -> datetime:
-    """The machine's time in UTC."""
+    """Return the computer's time in UTC."""
     return datetime.now(UTC)
 
 
 class Clock:
-    """Gives the simulated systems' time, `source` plus `offset`, and lets it pass.
+    """The time of both simulated systems: `source` plus `offset`.
 
-    `offset` may be changed while the simulator runs; both systems and the clock inside SuiteScript follow at once. A
-    test that has a time of its own overrides the three methods. `stopping` ends every wait early.
+    You can change `offset` while the simulator runs. Both systems and the clock inside SuiteScript follow at once. A
+    test with virtual time overrides the three methods. Setting `stopping` ends every wait early.
     """
 
     def __init__(self, source: Callable[[], datetime] = utc_now) -> None:
@@ -23,15 +23,15 @@ class Clock:
         self.stopping = threading.Event()
 
     def now(self) -> datetime:
-        """The systems' time, in UTC."""
+        """Return the systems' time in UTC."""
         return self._source() + self.offset
 
     def wait(self, seconds: float) -> None:
-        """Hold the caller up for `seconds`."""
+        """Block the caller for `seconds`."""
         self.stopping.wait(seconds)
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Do `act` in `seconds`, unless the systems stop before; return at once."""
+        """Call `act` after `seconds`, unless the simulator stops first. Returns at once."""
 
         def wake() -> None:
             if not self.stopping.wait(seconds):

@@ -1,4 +1,4 @@
-"""What a client needs to use one pair of simulated systems, and its way to disk."""
+"""The credentials of a pair of simulated systems, and how they are written to disk."""
 
 import json
 import os
@@ -15,16 +15,16 @@ FILE = "credentials.json"
 
 @dataclass(frozen=True)
 class Credentials:
-    """The credentials of one NetSuite account and the OpenAir company paired with it. Secrets stay out of `repr`.
+    """The credentials of one NetSuite account and the OpenAir company paired with it. `repr` shows no secrets.
 
     account               NetSuite account id
-    netsuite_url          base URL for the token endpoint and the RESTlet; on loopback the account is a path prefix
-    client_id             of the NetSuite integration record (`iss` of the assertion)
-    certificate_id        of the machine-to-machine certificate (`kid` of the assertion)
+    netsuite_url          base URL of the token endpoint and the RESTlet; on loopback the account is a path prefix
+    client_id             id of the NetSuite integration record (`iss` of the assertion)
+    certificate_id        id of the machine-to-machine certificate (`kid` of the assertion)
     private_key_pem       the key that signs the assertion (by default EC P-256, for ES256)
     openair_url           base URL of the OpenAir company
     openair_client_id, openair_client_secret, refresh_token
-                          OAuth 2.0; the refresh token is the first one and void after its first use
+                          OAuth 2.0 credentials; a refresh token can be used once
     company, user, password
                           the other way to sign in to OpenAir's XML API
     api_namespace, api_key
@@ -49,15 +49,17 @@ class Credentials:
     database_id: str
 
     def as_json(self) -> dict[str, Any]:
-        """All fields but the private key, which goes to a file of its own."""
+        """Return all fields except the private key, which has its own file."""
         return {name: value for name, value in vars(self).items() if name != "private_key_pem"}
 
     def write(self, directory: Path) -> Path:
         """Write `credentials.json` and `netsuite-key.pem` (mode 0600) into `directory`.
 
-        Returns the path of `credentials.json`.
+        Safe to repeat: replaces earlier files. Creates a missing directory with mode 0700 and leaves an existing one as
+        it is.
 
-        Safe to repeat: earlier files are replaced. A missing directory is made (0700), one that is there left as it is.
+        Returns:
+            The path of `credentials.json`.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings = self.as_json() | {"private_key_file": KEY_FILE}
@@ -67,7 +69,7 @@ class Credentials:
 
 
 def generate(account: str, netsuite_url: str, openair_url: str, key: PrivateKey) -> Credentials:
-    """New credentials for `account`, whose machine-to-machine key is `key`. The URLs are the systems' own."""
+    """Create credentials for `account` with the machine-to-machine key `key`. The URLs are those of the servers."""
     company = f"{account.lower()}-openair"
     return Credentials(
         account=account,
@@ -89,7 +91,7 @@ def generate(account: str, netsuite_url: str, openair_url: str, key: PrivateKey)
 
 
 def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)  # so that the new file's mode holds whatever the old one's was
+    path.unlink(missing_ok=True)  # an existing file would keep its own mode
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(text)

@@ -1,8 +1,8 @@
-"""The error by which SuiteScript's modules refuse."""
+"""The error that SuiteScript's modules throw."""
 
 
 class SuiteScriptError(Exception):
-    """An error as an `N/*` module throws it: `name` is the stable code, `message` the text for people."""
+    """An error of an `N/*` module: `name` is the stable code, `message` the text for people."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Faults: what can go wrong on demand, at which endpoint, for which calls."""
+"""Faults: the kinds of failure that the simulator can inject, and the plan that selects the calls."""
 
 import threading
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ When = Literal["before", "after"]
 class Kind:
     """One kind of fault.
 
-    when      the moments it may strike, relative to applying the request; the first is the default
-    answers   whether it takes the place of the proper answer; such faults exclude each other on one call
+    when      the allowed moments, relative to applying the request; the first is the default
+    answers   whether it replaces the proper answer; one call gets at most one such fault
     timed     whether it needs `seconds`
     """
 
@@ -26,49 +26,51 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "throttle": Kind("the system's own words for too many requests (NetSuite's RESTlets: HTTP 400)", ("before",)),
+    "throttle": Kind("the system's own error for too many requests (NetSuite's RESTlets: HTTP 400)", ("before",)),
     "error": Kind("the system's own error format with `code`", ("before", "after")),
     "500": Kind("HTTP 500", ("before", "after")),
     "502": Kind("HTTP 502 from a gateway", ("before", "after")),
-    "503": Kind("HTTP 503, with Retry-After where `retry_after` is given", ("before", "after")),
-    "401": Kind("sign-in refused, in the system's own words", ("before",)),
+    "503": Kind("HTTP 503, with Retry-After if `retry_after` is given", ("before", "after")),
+    "401": Kind("sign-in refused, with the system's own error", ("before",)),
     "403": Kind("HTTP 403", ("before",)),
-    "302": Kind("redirect to another host, as a wrong data centre answers", ("before",)),
+    "302": Kind("redirect to another host, as the wrong data centre answers", ("before",)),
     "reset": Kind("the connection is reset instead of an answer", ("before", "after")),
     "html": Kind("HTTP 200 with a web page instead of JSON or XML", ("before", "after")),
-    "truncate": Kind("half of the proper answer, then the connection closes", ("after",)),
+    "truncate": Kind("half of the proper answer; then the connection closes", ("after",)),
     "drip": Kind("the proper answer one byte at a time, `seconds` apart", ("after",), timed=True),
-    "late": Kind("the connection is reset at once, the request applied `seconds` later", ("after",), timed=True),
+    "late": Kind("the connection is reset at once; the request is applied `seconds` later", ("after",), timed=True),
     "delay": Kind(
-        "`seconds` of silence; before applying, a write outlives an impatient client",
+        "no answer for `seconds`; before applying, the write happens even if the client times out",
         ("before", "after"),
         answers=False,
         timed=True,
     ),
-    "missing": Kind("somebody deletes the record, or OpenAir's certificate", ("before", "after"), answers=False),
-    "foreign": Kind("somebody else puts another certificate in its place", ("before", "after"), answers=False),
-    "stale": Kind("what the call changed shows only `seconds` later", ("after",), answers=False, timed=True),
+    "missing": Kind("another party deletes the record, or OpenAir's certificate", ("before", "after"), answers=False),
+    "foreign": Kind("another party replaces the certificate", ("before", "after"), answers=False),
+    "stale": Kind("the change becomes visible only `seconds` later", ("after",), answers=False, timed=True),
 }
 
 
 @dataclass(frozen=True)
 class Fault:
-    """An order to misbehave.
+    """A failure to inject into matching calls.
 
-    endpoint      one of `ENDPOINTS`
-    kind          a key of `KINDS`
-    action        only calls with this action: report, sign, install (RESTlet), Auth, Read, Add, Modify (XML API) or
-                  the grant type (tokens); None: any. A call with several commands matches by each of them
-    account       only calls for this NetSuite account, or the OpenAir company paired with it; None: any
-    when          before or after the request is applied; None: the kind's default
-    times         how many matching calls it strikes; None: all
-    skip          how many matching calls pass unharmed first
-    seconds       above 0 for the kinds that are timed: delay, drip, late, stale
-    code          for error: e.g. "SSS_TIME_LIMIT_EXCEEDED" (NetSuite) or "965" (OpenAir); None: the system's code for
-                  an unknown error
-    retry_after   seconds for the Retry-After header of throttle and 503; None: no header
+    Args:
+        endpoint: one of `ENDPOINTS`.
+        kind: a key of `KINDS`.
+        action: matches only calls with this action: report, sign, install (RESTlet); Auth, Read, Add, Modify (XML API);
+            the grant type (tokens). A call with several commands matches if one of them does. None matches any.
+        account: matches only calls for this NetSuite account or the OpenAir company paired with it. None matches any.
+        when: before or after the request is applied. None uses the kind's default.
+        times: number of matching calls that fail. None means all.
+        skip: number of matching calls that succeed first.
+        seconds: above 0 for the timed kinds: delay, drip, late, stale.
+        code: for error, the system's error code: "SSS_TIME_LIMIT_EXCEEDED" (NetSuite), "965" (OpenAir). None uses the
+            system's code for an unknown error.
+        retry_after: seconds in the Retry-After header of throttle and 503. None sends no header.
 
-    Raises ValueError on an unknown endpoint or kind, a `when` the kind does not know, or `seconds` that are missing.
+    Raises:
+        ValueError: the endpoint or kind is unknown, the kind does not allow this `when`, or `seconds` is missing.
     """
 
     endpoint: str
@@ -88,21 +90,23 @@ class Fault:
         if self.kind not in KINDS:
             raise ValueError(f"unknown kind of fault {self.kind!r}; known: {', '.join(KINDS)}")
         if self.when is not None and self.when not in KINDS[self.kind].when:
-            raise ValueError(f"{self.kind} strikes {' or '.join(KINDS[self.kind].when)} applying, not {self.when!r}")
+            raise ValueError(
+                f"{self.kind} must happen {' or '.join(KINDS[self.kind].when)} applying, not {self.when!r}"
+            )
         if KINDS[self.kind].timed and self.seconds <= 0:
             raise ValueError(f"{self.kind} needs seconds above 0")
 
     @property
     def moment(self) -> When:
-        """When it strikes: `when`, or the kind's default."""
+        """When the fault happens: `when`, or the kind's default."""
         return self.when or KINDS[self.kind].when[0]
 
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Retry-After in whole seconds (RFC 9110 section 10.2.3), where the fault wants one."""
+        """Return the Retry-After header in whole seconds (RFC 9110 section 10.2.3), if the fault has one."""
         return () if self.retry_after is None else (("Retry-After", f"{self.retry_after:.0f}"),)
 
     def matches(self, endpoint: str, actions: Sequence[str], account: str) -> bool:
-        """Whether a call is one of those this fault is meant for."""
+        """Return whether this fault applies to a call."""
         return (
             self.endpoint == endpoint
             and (self.action is None or self.action in actions)
@@ -111,14 +115,19 @@ class Fault:
 
 
 def read_fault(content: Any) -> Fault:
-    """A fault from JSON: an object with the fields of `Fault`. Raises TypeError or ValueError where it is none."""
+    """Read a fault from parsed JSON: an object with the fields of `Fault`.
+
+    Raises:
+        TypeError: `content` is not an object, or has unknown fields.
+        ValueError: a field has an invalid value.
+    """
     if not isinstance(content, dict):
         raise TypeError("a fault is a JSON object")
     return Fault(**content)
 
 
 class _Armed:
-    """A fault with what is left of its `skip` and `times`."""
+    """A fault with its remaining `skip` and `times`."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -129,13 +138,13 @@ class _Armed:
     def spent(self) -> bool:
         return self.times == 0
 
-    def strike(self) -> None:
+    def use(self) -> None:
         if self.times is not None:
             self.times -= 1
 
 
 class FaultPlan:
-    """The armed faults, in the order they were added. Safe to use from many threads."""
+    """The armed faults, in the order in which they were added. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -147,22 +156,22 @@ class FaultPlan:
             self._armed += [_Armed(fault) for fault in faults]
 
     def clear(self) -> None:
-        """Disarm all."""
+        """Disarm all faults."""
         with self._lock:
             self._armed.clear()
 
     def pending(self) -> list[dict[str, Any]]:
-        """The armed faults that have not yet struck all their `times`, with what is left of `skip` and `times`."""
+        """Return the faults that are still armed, with their remaining `skip` and `times`."""
         with self._lock:
             return [asdict(armed.fault) | {"skip": armed.skip, "times": armed.times} for armed in self._armed]
 
-    def strike(self, endpoint: str, actions: Sequence[str], account: str) -> list[Fault]:
-        """The faults that strike this call: at most one that answers, and every other that is ready.
+    def take(self, endpoint: str, actions: Sequence[str], account: str) -> list[Fault]:
+        """Return the faults of this call: at most one that replaces the answer, and every other that is ready.
 
-        Each armed fault that matches counts the call against its `skip`; one that answers but comes second waits for
-        the next call.
+        Each matching fault counts the call against its `skip`. A second fault that replaces the answer waits for the
+        next call.
         """
-        striking: list[Fault] = []
+        taken: list[Fault] = []
         answered = False
         with self._lock:
             for armed in self._armed:
@@ -175,7 +184,7 @@ class FaultPlan:
                 if answers and answered:
                     continue
                 answered = answered or answers
-                armed.strike()
-                striking.append(armed.fault)
+                armed.use()
+                taken.append(armed.fault)
             self._armed = [armed for armed in self._armed if not armed.spent]
-        return striking
+        return taken

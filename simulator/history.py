@@ -1,8 +1,8 @@
-"""The ordered history of what both simulated systems were asked and did.
+"""The ordered history of requests to both simulated systems, and of their effects.
 
-One sequence covers both systems and is the judge of order: `seq` is given out at the moment a system acts (the effect
-happens, or the answer is decided), not when the request arrives. So an effect with a lower `seq` truly came first,
-also when a request was held back or lands late. Tokens, passwords and keys never enter it.
+One sequence covers both systems, so tests can decide which effect came first. A system assigns `seq` when it acts (the
+effect happens, or the answer is decided), not when the request arrives. So the lower `seq` came first even if a request
+was delayed or applied late. The history holds no tokens, passwords or keys.
 """
 
 import threading
@@ -18,19 +18,20 @@ IN_PROGRESS = "in progress"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request, or one act of somebody else, as the systems saw it.
+    """One request, or one change made by another party.
 
-    seq       position in the one sequence, from 1 without gaps
+    seq       position in the sequence, from 1 without gaps
     at        when the system acted (UTC); received: when the request arrived (UTC)
     system    "netsuite" or "openair"; account: the NetSuite account id of the pair, for both systems
-    endpoint  as in `faults.ENDPOINTS`, or "outside" for an act that no request of the client caused
-    action    the RESTlet's action, the XML commands joined by "+", the grant type, the outside act; else None
-    status    the HTTP status sent or decided, None where no answer was sent
-    code      the system's own error code, None where there was none
+    endpoint  one of `faults.ENDPOINTS`, or "outside" for a change that no request of the client caused
+    action    the RESTlet's action, the XML commands joined by "+", the grant type, the outside change; else None
+    status    the HTTP status sent or decided; None if no answer was sent
+    code      the system's own error code; None if there was none
     ended     "answered", "reset", "truncated", "dripped", "html", "applied late" or "in progress"
     fault     the injected kinds joined by "+", or None
-    effect    what changed or was proved: "installed", "signed" and "saved" carry the SHA-256 fingerprint (hex) of the
-              certificate, "removed" that of the one taken away; "leaked" names a private key where none may go
+    effect    what changed or was proved: "installed", "signed" and "saved" hold the SHA-256 fingerprint (hex) of the
+              certificate, "removed" that of the removed certificate; "leaked" reports a private key sent where none
+              is allowed
     """
 
     seq: int
@@ -47,12 +48,12 @@ class Entry:
     effect: Mapping[str, str]
 
     def as_json(self) -> dict[str, Any]:
-        """The entry with times as ISO 8601 text."""
+        """Return the entry with times as ISO 8601 text."""
         return asdict(self) | {"at": self.at.isoformat(), "received": self.received.isoformat()}
 
 
 class Call:
-    """A request on its way through a system; joins the history when the system first acts on it."""
+    """A request while a system handles it. It enters the history when the system first acts on it."""
 
     def __init__(self, history: "History", system: str, account: str, endpoint: str, action: str | None) -> None:
         self._history = history
@@ -62,20 +63,20 @@ class Call:
 
     @property
     def listed(self) -> bool:
-        """Whether it has joined the history."""
+        """Whether the request has entered the history."""
         return self._entry.seq > 0
 
     @property
     def changed(self) -> bool:
-        """Whether it changed what a system holds."""
+        """Whether the request changed what a system holds."""
         return not self._entry.effect.keys().isdisjoint(("installed", "saved"))
 
     def effect(self, **effects: str) -> None:
-        """Note what the request changed or proved, at the moment it happens."""
+        """Record what the request changed or proved. Call it at the moment of the change."""
         self._change(effect={**self._entry.effect, **effects})
 
     def end(self, status: int | None, ended: str, code: str | None = None) -> None:
-        """Note how the request ended; done before the answer leaves, so whoever has the answer also finds this."""
+        """Record how the request ended. Call it before you send the answer, so that its receiver finds it here."""
         self._change(status=status, ended=ended, code=code)
 
     def _change(self, **changes: Any) -> None:
@@ -83,7 +84,7 @@ class Call:
 
 
 class History:
-    """All entries in order. Safe to use from many threads."""
+    """All entries, in order. Safe to use from several threads."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -92,15 +93,15 @@ class History:
         self._forgotten = 0
 
     def now(self) -> datetime:
-        """The systems' time."""
+        """Return the systems' time in UTC."""
         return self._clock.now()
 
     def begin(self, system: str, account: str, endpoint: str, action: str | None = None) -> Call:
-        """Start following a request."""
+        """Start to track a request."""
         return Call(self, system, account, endpoint, action)
 
     def put(self, entry: Entry) -> Entry:
-        """Append `entry` where it has no `seq` yet, else replace the one of that `seq`; returns it with its `seq`."""
+        """Append `entry` if it has no `seq` yet, else replace the entry with its `seq`. Returns it with its `seq`."""
         with self._changed:
             if not entry.seq:
                 entry = replace(entry, seq=self._forgotten + len(self._entries) + 1, at=self._clock.now())
@@ -111,15 +112,18 @@ class History:
             return entry
 
     def forget(self, upto: int) -> None:
-        """Drop the entries up to that `seq`, so that a long run stays small. The numbers go on as before."""
+        """Drop the entries up to `upto`, so that a long run does not fill memory. Numbering continues."""
         with self._changed:
             del self._entries[: max(upto - self._forgotten, 0)]
             self._forgotten = max(upto, self._forgotten)
 
     def wait_for(self, wanted: Callable[[Entry], bool], *, after: int = 0, seconds: float = 10.0) -> Entry:
-        """The first entry with `seq` above `after` that `wanted` accepts, waiting for it where need be.
+        """Wait for the first entry with `seq` above `after` that `wanted` accepts, and return it.
 
-        Raises TimeoutError after `seconds`. An entry is judged again whenever it changes.
+        Tests an entry again each time it changes.
+
+        Raises:
+            TimeoutError: there is no such entry after `seconds`.
         """
 
         def found() -> Entry | None:
@@ -132,13 +136,13 @@ class History:
         return entry
 
     def entries(self, after: int = 0, *, account: str | None = None, endpoint: str | None = None) -> list[Entry]:
-        """The entries with `seq` above `after`, of one account or endpoint where given, in order."""
+        """Return the entries with `seq` above `after`, in order, optionally of one account or endpoint."""
         with self._changed:
             found = self._after(after)
         return [entry for entry in found if account in (None, entry.account) and endpoint in (None, entry.endpoint)]
 
     def effects(self, name: str, *, account: str | None = None) -> list[Entry]:
-        """The entries that have an effect called `name` ("installed", "signed", "saved", …), in order."""
+        """Return the entries with the effect `name` ("installed", "signed", "saved", …), in order."""
         return [entry for entry in self.entries(account=account) if name in entry.effect]
 
     def _after(self, seq: int) -> list[Entry]:

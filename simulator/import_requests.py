@@ -1,4 +1,4 @@
-"""Real-time imports: what NetSuite sends to OpenAir whenever somebody saves a record, and how it fares."""
+"""Real-time imports: NetSuite sends a trigger to OpenAir when a user saves a record. Counts their results."""
 
 import http.client
 import itertools
@@ -11,21 +11,21 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+from simulator.certificate_record import CertificateRecord
 from simulator.clock import Clock
 from simulator.errors import SuiteScriptError
-from simulator.record import CertificateRecord
-from simulator.triggers import PATH, Trigger
+from simulator.import_triggers import PATH, Trigger
 
 TIMEOUT = 5.0
-"""Seconds NetSuite waits for OpenAir."""
+"""Seconds that NetSuite waits for OpenAir."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How one account's imports fared; times are UTC.
+    """The results of one account's imports. Times are UTC.
 
-    `refused` counts answers that begin with `Error:`, and imports that could not be signed because the record is
-    missing; `failed` counts those without a proper answer.
+    `refused` counts answers that begin with `Error:`, and imports that NetSuite could not sign because the record is
+    missing. `failed` counts imports without a valid answer.
     """
 
     sent: int = 0
@@ -38,7 +38,7 @@ class Counts:
     last_url: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The counts with times as ISO 8601 text."""
+        """Return the counts with times as ISO 8601 text."""
         return {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
         }
@@ -46,7 +46,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Route:
-    """From which record to which company an account's imports go."""
+    """The record that signs an account's imports, and the company that receives them."""
 
     record: CertificateRecord
     openair_url: str
@@ -54,9 +54,9 @@ class Route:
 
 
 class ImportRequests:
-    """Sends triggers for any account, one at a time or continuously. Safe to use from many threads.
+    """Sends triggers for any account, one at a time or continuously. Safe to use from several threads.
 
-    `account` None means the first account.
+    In every method, `account` None means the first account.
     """
 
     def __init__(self, routes: Mapping[str, Route], clock: Clock) -> None:
@@ -68,12 +68,12 @@ class ImportRequests:
         self._numbers = itertools.count(1)
 
     def counts(self, account: str | None = None) -> Counts:
-        """What has happened so far."""
+        """Return the results so far."""
         with self._lock:
             return self._counts.get(self._named(account), Counts())
 
     def send(self, account: str | None = None) -> str | None:
-        """Send one trigger, signed with the record's key; returns OpenAir's answer, None where there was none."""
+        """Send one trigger, signed with the record's key. Returns OpenAir's answer, or None if there was none."""
         account = self._named(account)
         route = self._routes[account]
         trigger = Trigger(route.db_id, "project", str(next(self._numbers)))
@@ -88,7 +88,11 @@ class ImportRequests:
         return answer
 
     def start(self, rate: float, account: str | None = None) -> None:
-        """Send `rate` triggers a second until `stop`. Raises ValueError where the account sends already."""
+        """Send `rate` triggers a second until `stop`.
+
+        Raises:
+            ValueError: the account is already sending, or the rate is not above 0.
+        """
         account = self._named(account)
         if rate <= 0:
             raise ValueError("the rate must be above 0 a second")
@@ -98,12 +102,12 @@ class ImportRequests:
         )
         with self._lock:
             if account in self._senders:
-                raise ValueError(f"imports of {account} are being sent already")
+                raise ValueError(f"account {account} is already sending imports")
             self._senders[account] = (thread, stopping)
         thread.start()
 
     def stop(self, account: str | None = None) -> None:
-        """Stop sending and wait for the one under way. Safe to repeat."""
+        """Stop sending and wait for the current request. Safe to repeat."""
         with self._lock:
             sender = self._senders.pop(self._named(account), None)
         if sender is not None:
@@ -147,7 +151,7 @@ class ImportRequests:
 
 
 def _get(url: str) -> str | None:
-    """The text OpenAir answers with, or None."""
+    """Return the text of OpenAir's answer, or None."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
     try:

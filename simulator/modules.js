@@ -1,6 +1,6 @@
-// The N/* modules that Keyturn's RESTlet uses, as thin faces of the simulator (see restlet.py, which answers `call`).
-// Loaded into a fresh JavaScript engine before the RESTlet's own file. Only what Oracle documents is offered, so that a
-// RESTlet that relies on anything else fails here as it would fail in NetSuite.
+// The N/* modules that Keyturn's RESTlet uses. Each forwards to the simulator: restlet.py answers `call`.
+// The simulator loads this file into a fresh JavaScript engine before it loads the RESTlet. The modules offer only what
+// Oracle documents, so a RESTlet that relies on anything else fails here too.
 'use strict';
 
 (function () {
@@ -31,9 +31,9 @@
     }
   };
 
-  // NetSuite's clock, which a test may set apart from the machine's.
-  const MachineDate = Date;
-  globalThis.Date = class extends MachineDate {
+  // NetSuite's clock. Tests can shift it away from the computer's clock.
+  const SystemDate = Date;
+  globalThis.Date = class extends SystemDate {
     constructor(...parts) {
       if (parts.length) super(...parts);
       else super(call('now'));
@@ -60,7 +60,7 @@
       return this.id;
     }
   }
-  // The contents are no property that JSON.stringify or a log would show.
+  // Not enumerable, so that neither JSON.stringify nor a log shows the contents.
   const fileOf = ({ contents, ...shown }) =>
     Object.defineProperty(new File(shown), 'contents', { value: contents, enumerable: false });
 
@@ -130,7 +130,7 @@
       return this;
     }
 
-    // Base64 unless told otherwise; the RESTlet relies on that default.
+    // Returns Base64, the default of N/crypto, on which the RESTlet relies.
     sign() {
       return call('signer.sign', { certId: this.certId, algorithm: this.algorithm, text: this.text });
     }
@@ -241,7 +241,7 @@
     );
   };
 
-  // What an unhandled error looks like to NetSuite's RESTlet front end.
+  // An unhandled error, in the form that NetSuite returns for RESTlets.
   const thrown = (failure) => ({
     type: failure.type || '',
     name: failure.type ? failure.name : 'UNEXPECTED_ERROR',

@@ -1,4 +1,4 @@
-"""NetSuite over HTTP: the token endpoint and the RESTlet's URL, one path prefix an account."""
+"""NetSuite over HTTP: the token endpoint and the RESTlet's URL. Each account has its own path prefix."""
 
 import json
 import secrets
@@ -12,15 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import ECKey, RSAKey
 
-from simulator.assertion import check_assertion
+from simulator.certificate_record import CertificateRecord
 from simulator.certificates import PrivateKey
+from simulator.client_assertion import check_assertion
 from simulator.clock import Clock
 from simulator.credentials import Credentials
-from simulator.exchange import Endpoint, Exchange
+from simulator.fault_injector import Endpoint, FaultInjector
 from simulator.faults import Fault
 from simulator.history import Call
-from simulator.oauth import OAuthError, refusal, refuse_token
-from simulator.record import CertificateRecord
+from simulator.oauth_errors import OAuthError, refusal, refuse_token
 from simulator.restlet import Host, LogLine, Restlet, UnhandledScriptError
 from simulator.server import NOT_FOUND, Delivery, Reply, Request, json_reply
 
@@ -36,13 +36,13 @@ THROTTLED = "SSS_REQUEST_LIMIT_EXCEEDED"
 
 
 class NetSuiteAccount:
-    """One NetSuite account: its certificate record, its tokens, and what its scripts logged last."""
+    """One NetSuite account: its certificate record, its access tokens and the latest lines of its script log."""
 
     def __init__(
         self,
         credentials: Credentials,
         key: PrivateKey,
-        exchange: Exchange,
+        injector: FaultInjector,
         clock: Clock,
         restlet: Restlet,
         record: CertificateRecord,
@@ -53,7 +53,7 @@ class NetSuiteAccount:
         public_key = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         kind = RSAKey if isinstance(key, rsa.RSAPrivateKey) else ECKey
         self._public_key = kind.import_key(public_key)
-        self._exchange = exchange
+        self._injector = injector
         self._clock = clock
         self._restlet = restlet
         self._token_life = timedelta(seconds=token_seconds)
@@ -63,17 +63,19 @@ class NetSuiteAccount:
         self.script_log: deque[LogLine] = deque(maxlen=MOST_LOG_LINES)
 
     def revoke_tokens(self) -> None:
-        """Make every token issued so far invalid, as when an administrator revokes them."""
+        """Invalidate every token issued so far, as an administrator can."""
         self._tokens.clear()
 
     def serve(self, path: str, request: Request) -> Delivery:
-        """Answer a request whose path, without the account's prefix, is `path`."""
+        """Answer a request. `path` is its path without the account's prefix."""
         if path == SIGN_IN_PATH:
-            endpoint = Endpoint("netsuite", "netsuite.token", self.account, refuse_token, self.record.meddle)
-            return self._exchange.serve(endpoint, ("client_credentials",), lambda _: self._issue(request))
+            endpoint = Endpoint("netsuite", "netsuite.token", self.account, refuse_token, self.record.apply_fault)
+            return self._injector.serve(endpoint, ("client_credentials",), lambda _: self._issue(request))
         if path == RESTLET_PATH:
-            endpoint = Endpoint("netsuite", "netsuite.restlet", self.account, self._refuse_restlet, self.record.meddle)
-            return self._exchange.serve(endpoint, _action_of(request), lambda call: self._run(request, call))
+            endpoint = Endpoint(
+                "netsuite", "netsuite.restlet", self.account, self._refuse_restlet, self.record.apply_fault
+            )
+            return self._injector.serve(endpoint, _action_of(request), lambda call: self._run(request, call))
         return Delivery(NOT_FOUND)
 
     def _issue(self, request: Request) -> Reply:
@@ -138,7 +140,7 @@ class NetSuiteAccount:
 
 
 class NetSuite:
-    """All accounts, served by the first segment of the path."""
+    """Serves all accounts. The first segment of the path selects the account."""
 
     def __init__(self, accounts: Mapping[str, NetSuiteAccount]) -> None:
         self._accounts = accounts
@@ -153,7 +155,7 @@ class NetSuite:
 
 
 def platform_error(code: str, message: str, status: int = 400) -> Reply:
-    """An error of NetSuite's own; `message` may itself be a JSON text."""
+    """Build an error response of the NetSuite platform. `message` may itself be JSON text."""
     return json_reply(status, {"error": {"code": code, "message": message}}, code=code)
 
 

@@ -1,4 +1,4 @@
-"""OpenAir over HTTP: OAuth 2.0, the XML API and the URL that real-time import triggers go to, one prefix a company."""
+"""OpenAir over HTTP: OAuth 2.0, the XML API and the import trigger URL. Each company has its own path prefix."""
 
 import base64
 import binascii
@@ -12,14 +12,14 @@ from urllib.parse import urlencode, urlsplit
 from simulator import xml_api
 from simulator.clock import Clock
 from simulator.credentials import Credentials
-from simulator.exchange import Endpoint, Exchange
+from simulator.fault_injector import Endpoint, FaultInjector
 from simulator.faults import Fault
 from simulator.history import Call
-from simulator.oauth import OAuthError, refusal, refuse_token
+from simulator.import_triggers import PATH as TRIGGER_PATH
+from simulator.import_triggers import answer_trigger
+from simulator.oauth_errors import OAuthError, refusal, refuse_token
 from simulator.preferences import CompanySettings
 from simulator.server import NOT_FOUND, Delivery, Reply, Request, json_reply
-from simulator.triggers import PATH as TRIGGER_PATH
-from simulator.triggers import answer_trigger
 
 AUTHORIZE_PATH = "/login/oauth2/v1/authorize"
 SIGN_IN_PATH = "/login/oauth2/v1/token"
@@ -31,19 +31,19 @@ API_LIMIT = "556"
 
 
 class OpenAirCompany:
-    """One OpenAir company: its settings and its OAuth grants."""
+    """One OpenAir company: its settings, its OAuth codes and its tokens."""
 
     def __init__(
         self,
         credentials: Credentials,
-        exchange: Exchange,
+        injector: FaultInjector,
         clock: Clock,
         settings: CompanySettings,
         *,
         token_seconds: float,
     ) -> None:
         self._credentials = credentials
-        self._exchange = exchange
+        self._injector = injector
         self._clock = clock
         self._token_life = timedelta(seconds=token_seconds)
         self._codes: dict[str, tuple[str, datetime]] = {}
@@ -55,31 +55,31 @@ class OpenAirCompany:
         self._xml = xml_api.XmlApi(credentials, self.settings, self._accepts_token)
 
     def revoke_tokens(self) -> None:
-        """Make every access token issued so far invalid; refresh tokens stay good."""
+        """Invalidate every access token issued so far. Refresh tokens stay valid."""
         self._access_tokens.clear()
 
     def consent(self) -> str:
-        """A person consents anew, in a browser; returns the refresh token that Keyturn is given."""
+        """Consent again, as a person does in a browser. Returns the new refresh token."""
         self._refresh_tokens.add(token := secrets.token_urlsafe(32))
         return token
 
     def serve(self, path: str, request: Request) -> Delivery:
-        """Answer a request whose path, without the company's prefix, is `path`."""
+        """Answer a request. `path` is its path without the company's prefix."""
         if path == AUTHORIZE_PATH and request.method == "GET":
             return Delivery(self._authorize(request))
         if path == SIGN_IN_PATH and request.method == "POST":
             grant = request.form().get("grant_type", "")
-            endpoint = Endpoint("openair", "openair.token", self.account, refuse_token, self.settings.meddle)
-            return self._exchange.serve(endpoint, (grant,), lambda _: self._token(request))
+            endpoint = Endpoint("openair", "openair.token", self.account, refuse_token, self.settings.apply_fault)
+            return self._injector.serve(endpoint, (grant,), lambda _: self._token(request))
         if path == API_PATH and request.method in ("POST", "PUT"):
             return self._api(request)
         if path == TRIGGER_PATH and request.method == "GET":
-            endpoint = Endpoint("openair", "openair.import", self.account, _refuse_import, self.settings.meddle)
-            return self._exchange.serve(endpoint, (), lambda call: self._import(request, call), listed=False)
+            endpoint = Endpoint("openair", "openair.import", self.account, _refuse_import, self.settings.apply_fault)
+            return self._injector.serve(endpoint, (), lambda call: self._import(request, call), listed=False)
         return Delivery(NOT_FOUND)
 
     def _authorize(self, request: Request) -> Reply:
-        """Consent at once and send the browser back with a code (RFC 6749 section 4.1)."""
+        """Grant consent and redirect the browser back with a code (RFC 6749 section 4.1)."""
         query = request.query
         target = query.get("redirect_uri", "")
         if query.get("client_id") != self._credentials.openair_client_id or not urlsplit(target).scheme:
@@ -129,7 +129,7 @@ class OpenAirCompany:
             raise OAuthError("invalid_grant", "the code is unknown, used, expired or for another redirect_uri")
 
     def _void_refresh_token(self, form: dict[str, str]) -> None:
-        """Each refresh token serves once: what takes it out of the set may go on."""
+        """Use up a refresh token. Each is valid once: the request that removes it from the set continues."""
         try:
             self._refresh_tokens.remove(form.get("refresh_token", ""))
         except KeyError:
@@ -152,11 +152,11 @@ class OpenAirCompany:
             failing = fault.action or (names or ("Auth",))[-1]
             return _xml_reply(xml_api.refuse(document, failing, code), fault.headers())
 
-        endpoint = Endpoint("openair", "openair.api", self.account, refuse, self.settings.meddle)
-        return self._exchange.serve(endpoint, names, lambda call: _xml_reply(self._xml.execute(document, call)))
+        endpoint = Endpoint("openair", "openair.api", self.account, refuse, self.settings.apply_fault)
+        return self._injector.serve(endpoint, names, lambda call: _xml_reply(self._xml.execute(document, call)))
 
     def _import(self, request: Request, call: Call) -> Reply:
-        """Verify a trigger; in the history only where its outcome differs from the last, for they come by the dozen."""
+        """Verify a trigger. Triggers are many, so the history records only a change between accepted and refused."""
         now = self._clock.now()
         answer = answer_trigger(request.raw_query, self._credentials.database_id, self.settings.trusted, now)
         outcome = "refused" if answer.startswith("Error:") else "accepted"
@@ -167,7 +167,7 @@ class OpenAirCompany:
 
 
 class OpenAir:
-    """All companies, served by the first segment of the path."""
+    """Serves all companies. The first segment of the path selects the company."""
 
     def __init__(self, companies: Mapping[str, OpenAirCompany]) -> None:
         self._companies = companies

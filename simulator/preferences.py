@@ -1,4 +1,4 @@
-"""OpenAir's `Preference` objects, and the certificate that OpenAir verifies real-time imports with."""
+"""OpenAir's `Preference` objects, and the certificate that OpenAir uses to verify real-time imports."""
 
 import itertools
 from collections.abc import Callable
@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from simulator.cabinet import PRIVATE_KEY_MARK
 from simulator.certificates import fingerprint, new_ec_key, self_signed
+from simulator.delayed_value import DelayedValue
 from simulator.faults import Fault
+from simulator.file_cabinet import PRIVATE_KEY_MARK
 from simulator.history import Call, History
-from simulator.visibility import Shown
 
 CERTIFICATE_PREFERENCE = "oa_realtime_certificate"
 
 
 @dataclass(frozen=True)
 class Preference:
-    """A generic setting of the company. Source: Oracle's help, article_93114516715 (Preference)."""
+    """A setting of the company. Source: Oracle's help, article_93114516715 (Preference)."""
 
     id: int
     name: str
@@ -29,24 +29,25 @@ class Preference:
 
 @dataclass(frozen=True)
 class Held:
-    """All that a company holds: its preferences, oldest first, and the certificate it trusts."""
+    """What a company holds: its preferences, oldest first, and the certificate that it trusts."""
 
     preferences: tuple[Preference, ...] = ()
     trusted: x509.Certificate | None = None
 
     def with_preference(self, preference: Preference) -> "Held":
-        """The same with `preference` added, or put in the place of the one of its id."""
+        """Return a copy with `preference` added, or replacing the one with its id."""
         others = {each.id: each for each in self.preferences}
         return replace(self, preferences=tuple((others | {preference.id: preference}).values()))
 
 
 class CompanySettings:
-    """The preferences and the trusted certificate of one company. Safe to use from many threads.
+    """The preferences and the trusted certificate of one company. Safe to use from several threads.
 
-    OpenAir trusts what was set last: the value of the preference `certificate_preference` (that a preference has this
-    power is the simulator's assumption; Oracle documents none), or what an administrator set.
+    OpenAir trusts the certificate that was set last: the value of the preference `certificate_preference`, or the
+    certificate that an administrator uploaded. That a preference sets the certificate is an assumption of the
+    simulator; Oracle documents no such preference.
 
-    `certificate_pem` is what both hold at the start.
+    `certificate_pem` is the initial certificate of both systems.
     """
 
     def __init__(
@@ -61,21 +62,21 @@ class CompanySettings:
         self._certificate_preference = certificate_preference
         self._ids = itertools.count(1)
         held = Held() if certificate_pem is None else self._with_certificate(Held(), certificate_pem)
-        self._held = Shown(held, history.now)
+        self._held = DelayedValue(held, history.now)
 
     @property
     def trusted(self) -> x509.Certificate | None:
-        """The certificate OpenAir verifies with, or None."""
+        """The certificate that OpenAir verifies with, or None."""
         return self._held.get().trusted
 
     @property
     def fingerprint(self) -> str | None:
-        """SHA-256 fingerprint (hex) of the trusted certificate, or None."""
+        """The SHA-256 fingerprint (hex) of the trusted certificate, or None."""
         trusted = self.trusted
         return None if trusted is None else fingerprint(trusted)
 
     def preferences(self) -> tuple[Preference, ...]:
-        """All preferences, oldest first."""
+        """Return all preferences, oldest first."""
         return self._held.get().preferences
 
     def add(self, call: Call, name: str, setting: str) -> Preference:
@@ -86,7 +87,7 @@ class CompanySettings:
         return preference
 
     def modify(self, call: Call, identifier: int, *, name: str | None, setting: str | None) -> Preference | None:
-        """Change a preference; what is None stays. Returns None, and changes nothing, where there is no such id."""
+        """Change a preference. None keeps a field. Returns None, and changes nothing, if there is no such id."""
         changed: list[Preference] = []
 
         def swap(held: Held) -> Held:
@@ -106,22 +107,24 @@ class CompanySettings:
         return changed[0] if changed else None
 
     def set_certificate(self, pem: str | None) -> None:
-        """Set the trusted certificate as an administrator does by hand; None takes it away.
+        """Set the trusted certificate, as an administrator does by hand. None removes it. The history records it.
 
-        Noted in the history. Raises ValueError where `pem` is not a certificate.
+        Raises:
+            ValueError: `pem` is not a certificate.
         """
         certificate = None if pem is None else x509.load_pem_x509_certificate(pem.encode())
         self._act_outside("administrator", lambda held: replace(held, trusted=certificate))
 
     def save_outside(self, pem: str) -> None:
-        """Save a certificate as another party's rotation does: in the preference, so that OpenAir trusts it.
+        """Save a certificate in the preference, as another party's rotation does. The history records it.
 
-        Noted in the history. Raises ValueError where `pem` is not a certificate.
+        Raises:
+            ValueError: `pem` is not a certificate.
         """
         self._act_outside("foreign", lambda held: self._with_certificate(held, pem))
 
     def delete_duplicates(self) -> None:
-        """Delete all preferences that carry the certificate but the last, as an administrator does by hand."""
+        """Delete all certificate preferences except the last, as an administrator does by hand."""
 
         def kept(held: Held) -> Held:
             doomed = [each for each in held.preferences if each.name == self._certificate_preference][:-1]
@@ -129,10 +132,10 @@ class CompanySettings:
 
         self._act_outside("administrator", kept)
 
-    def meddle(self, fault: Fault) -> None:
-        """Do to certificate and preference what a fault of the kind missing, foreign or stale says."""
+    def apply_fault(self, fault: Fault) -> None:
+        """Apply a fault of the kind missing, foreign or stale to the certificate and its preference."""
         if fault.kind == "stale":
-            self._held.conceal(fault.seconds)
+            self._held.hide_change(fault.seconds)
         elif fault.kind == "missing":
             self._act_outside("missing", self._without_certificate)
         else:
@@ -141,7 +144,7 @@ class CompanySettings:
             self.save_outside(self_signed(new_ec_key(), name, start, timedelta(days=365)).certificate_pem())
 
     def _act_outside(self, what: str, change: Callable[[Held], Held]) -> None:
-        """Change what is held without any request of the client, and note that in the history."""
+        """Change what the company holds without a request of the client, and record that in the history."""
         call = self._history.begin("openair", self._account, "outside", what)
 
         def swap(old: Held) -> Held:
@@ -174,7 +177,7 @@ class CompanySettings:
         try:
             certificate = x509.load_pem_x509_certificate(preference.setting.encode())
         except ValueError:
-            # Any text can be stored; what is no certificate verifies nothing.
+            # OpenAir stores any text, but verifies nothing with a text that is not a certificate.
             call.effect(saved="unreadable")
             return replace(held, trusted=None)
         call.effect(saved=fingerprint(certificate))

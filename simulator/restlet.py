@@ -1,7 +1,7 @@
-"""Runs the RESTlet that is deployed to NetSuite, `keyturn_restlet.js`, inside QuickJS.
+"""Runs `keyturn_restlet.js`, the RESTlet that is deployed to NetSuite, in QuickJS.
 
-A fresh JavaScript engine serves each call, made and dropped in the thread that serves it: QuickJS may not be shared by
-threads, NetSuite gives each RESTlet call a fresh environment too, and making one takes about a millisecond.
+Each call creates its own JavaScript engine, in the thread that serves the call. Threads must not share a QuickJS
+context, NetSuite also gives each RESTlet call a fresh environment, and creating one takes about a millisecond.
 """
 
 import base64
@@ -14,18 +14,18 @@ from typing import Any
 
 from quickjs import Context, JSException
 
+from simulator.certificate_record import SCRIPT_ID, CertificateRecord, not_found
 from simulator.errors import SuiteScriptError
 from simulator.history import Call
-from simulator.record import SCRIPT_ID, CertificateRecord, not_found
 
 SCRIPT = Path("suitescript", "src", "FileCabinet", "SuiteScripts", "Keyturn", "keyturn_restlet.js")
 MODULES = Path(__file__).with_name("modules.js")
 MOST_MEMORY = 64 * 1024 * 1024
-"""Bytes one call may use."""
+"""Bytes that one call may use."""
 
 
 class UnhandledScriptError(Exception):
-    """The script threw and nothing caught it. `details` is the error as NetSuite would serialize it."""
+    """The script threw an error that it did not catch. `details` is the error as NetSuite serializes it."""
 
     def __init__(self, details: dict[str, Any]) -> None:
         super().__init__(details["name"])
@@ -33,9 +33,10 @@ class UnhandledScriptError(Exception):
 
 
 def find_script() -> Path:
-    """Where `keyturn_restlet.js` is: beside this package, both in a checkout and in an installed wheel.
+    """Return the path of `keyturn_restlet.js`: next to this package, both in a checkout and in an installed wheel.
 
-    Raises FileNotFoundError with the path where it is not there.
+    Raises:
+        FileNotFoundError: the file is missing. The message contains the path.
     """
     path = Path(__file__).parent.parent / SCRIPT
     if not path.is_file():
@@ -45,7 +46,7 @@ def find_script() -> Path:
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line a script wrote to its execution log."""
+    """One line that a script wrote to its execution log."""
 
     level: str
     title: str
@@ -53,15 +54,16 @@ class LogLine:
 
 
 class Restlet:
-    """The RESTlet, ready to be called for any account. Safe to use from many threads."""
+    """The RESTlet. It serves any account, and is safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
         self._sources = (MODULES.read_text(encoding="utf-8"), path.read_text(encoding="utf-8"))
 
     def post(self, body: bytes, host: "Host") -> str:
-        """Call the script's `post` with a JSON body; returns the reply's JSON text.
+        """Call the script's `post` with a JSON body and return its reply as JSON text.
 
-        Raises UnhandledScriptError for what the script throws, as well as for a script that cannot be loaded.
+        Raises:
+            UnhandledScriptError: the script threw an error, or could not be loaded.
         """
         context = Context()
         context.set_memory_limit(MOST_MEMORY)
@@ -78,14 +80,14 @@ class Restlet:
 
 
 class Host:
-    """Answers what the `N/*` modules ask during one call of the RESTlet."""
+    """Serves the operations of the `N/*` modules during one call of the RESTlet."""
 
     def __init__(
         self, record: CertificateRecord, call: Call, script_log: deque[LogLine], now_ms: Callable[[], int]
     ) -> None:
         self._record = record
         self._call = call
-        cabinet = record.cabinet
+        cabinet = record.file_cabinet
         self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "bundles": lambda _: record.bundles,
             "certificate.find": lambda _: self._find(),
@@ -105,7 +107,7 @@ class Host:
         }
 
     def answer(self, operation: str, options: str) -> str:
-        """Serve one operation; JSON in and out, because an exception must not cross from Python into the engine."""
+        """Serve one operation. Errors are returned as JSON: an exception must not cross from Python into the engine."""
         try:
             return json.dumps({"value": self._operations[operation](json.loads(options))})
         except SuiteScriptError as error:
@@ -138,15 +140,15 @@ class Host:
             raise SuiteScriptError("DUP_RCRD_ID", f"A certificate with the ID {SCRIPT_ID} already exists.")
         if not options["created"]:
             self._record.load()
-        file = self._record.cabinet.load(options["file"])
+        file = self._record.file_cabinet.load(options["file"])
         self._record.save(self._call, options["name"], file.name, file.contents, options["password"])
 
     def _search(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         match options:
             case {"type": "folder", "filters": [["name", "is", name]]}:
-                return [vars(folder) for folder in self._record.cabinet.folders(name)]
+                return [vars(folder) for folder in self._record.file_cabinet.folders(name)]
             case {"type": "file", "filters": [["folder", "anyof", folder]]}:
-                return [{"id": file.id, "name": file.name} for file in self._record.cabinet.files(folder)]
+                return [{"id": file.id, "name": file.name} for file in self._record.file_cabinet.files(folder)]
         raise SuiteScriptError("SSS_INVALID_SRCH_FILTER", "The simulator does not know this search.")
 
     def _sign(self, options: dict[str, Any]) -> str:

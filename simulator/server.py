@@ -1,7 +1,7 @@
-"""HTTP plumbing: a threaded server on loopback that can also answer badly.
+"""A threaded HTTP server on loopback that can also send broken answers.
 
-The standard library's server is used because it hands over the socket: a reset, a truncated body and a slow drip are
-then a few lines each.
+It builds on the standard library's server because that gives access to the socket: a reset, a truncated body and a slow
+answer then take a few lines each.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ LARGEST_BODY = 10 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request. `path` has no query, `raw_query` is the query as sent; names of `headers` are lower case."""
+    """An HTTP request. `path` excludes the query, `raw_query` is the query as sent, header names are lower case."""
 
     method: str
     path: str
@@ -36,17 +36,17 @@ class Request:
 
     @property
     def query(self) -> dict[str, str]:
-        """The query's decoded pairs; of a name given twice, the last."""
+        """The decoded query. If a name occurs twice, the last value counts."""
         return dict(parse_qsl(self.raw_query, keep_blank_values=True))
 
     def form(self) -> dict[str, str]:
-        """The body as an HTML form."""
+        """Parse the body as an HTML form."""
         return dict(parse_qsl(self.body.decode("ascii", "replace"), keep_blank_values=True))
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP answer. `code` is the system's own error code, for the history; it is not sent."""
+    """An HTTP answer. `code` is the system's own error code for the history; the server does not send it."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
@@ -58,7 +58,7 @@ class Reply:
 def json_reply(
     status: int, content: Any, *, code: str | None = None, headers: tuple[tuple[str, str], ...] = ()
 ) -> Reply:
-    """An answer with a JSON body."""
+    """Build an answer with a JSON body."""
     return Reply(status, json.dumps(content).encode(), headers=headers, code=code)
 
 
@@ -67,7 +67,7 @@ NOT_FOUND = Reply(404, b"Not Found", "text/plain")
 
 @dataclass(frozen=True)
 class Delivery:
-    """How an answer goes out. `reply` None: the connection is reset. `pause`: seconds between single bytes."""
+    """How to send an answer. `reply` None resets the connection. `pause` is the time between bytes, in seconds."""
 
     reply: Reply | None
     truncated: bool = False
@@ -78,9 +78,9 @@ App = Callable[[Request], Delivery]
 
 
 class Server:
-    """Serves `app` on 127.0.0.1 in threads of its own. `port` 0 takes a free one.
+    """Serves `app` on 127.0.0.1 in its own threads. `port` 0 takes a free port.
 
-    Set `stopping` before `stop`, so that answers which wait on it give way.
+    Set `stopping` before you call `stop`, so that delayed answers end.
     """
 
     def __init__(self, app: App, stopping: threading.Event, port: int = 0) -> None:
@@ -92,11 +92,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The base URL without a slash at the end."""
+        """The base URL, without a trailing slash."""
         return f"http://{LOOPBACK}:{self._http.server_address[1]}"
 
     def start(self) -> None:
-        """Begin to answer; the port is open already."""
+        """Start to answer requests. The port is already open."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -109,7 +109,7 @@ class Server:
 
 
 class _HTTPServer(ThreadingHTTPServer):
-    """Knows its open connections, so that stopping need not wait for idle clients to leave."""
+    """Tracks open connections, so that stopping does not wait for idle clients."""
 
     request_queue_size = 128
     daemon_threads = True
@@ -121,20 +121,20 @@ class _HTTPServer(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        """Bind without HTTPServer's look-up of the host's name, which may wait for a name server."""
+        """Bind without HTTPServer's lookup of the host name, which can block on a name server."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = LOOPBACK, self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """One thread a connection, remembered until it ends."""
+        """Serve a connection in its own thread, and track it until it ends."""
         thread = threading.Thread(
-            target=self._converse, args=(request, client_address), name="simulator-connection", daemon=True
+            target=self._serve_connection, args=(request, client_address), name="simulator-connection", daemon=True
         )
         with self._open_lock:
             self._open[request] = thread
         thread.start()
 
-    def _converse(self, request: Any, client_address: Any) -> None:
+    def _serve_connection(self, request: Any, client_address: Any) -> None:
         try:
             self.process_request_thread(request, client_address)
         finally:
@@ -142,17 +142,17 @@ class _HTTPServer(ThreadingHTTPServer):
                 self._open.pop(request, None)
 
     def close_connections(self) -> None:
-        """End every conversation and wait for its thread."""
+        """Close every connection and wait for its thread."""
         with self._open_lock:
-            conversations = list(self._open.items())
-        for connection, thread in conversations:
-            with contextlib.suppress(OSError):  # the client left first
+            connections = list(self._open.items())
+        for connection, thread in connections:
+            with contextlib.suppress(OSError):  # the client closed it first
                 connection.shutdown(socket.SHUT_RDWR)
             thread.join(timeout=5)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Turns the wire into `Request` and `Delivery` into the wire."""
+    """Reads a `Request` from the connection and writes a `Delivery` to it."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -172,13 +172,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def log_message(self, *_args: Any, **_kwargs: Any) -> None:
-        """Nothing: request lines carry authorization codes and signatures; the history says what is needed."""
+        """Log nothing: request lines contain authorization codes and signatures. The history has what tests need."""
 
     def handle(self) -> None:
         try:
             super().handle()
         except OSError:
-            self.close_connection = True  # the client left, or we reset the connection
+            self.close_connection = True  # the client closed the connection, or we reset it
 
     def _serve(self) -> None:
         length = self.headers.get("Content-Length", "0")
@@ -195,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             return self.app(request)
         except Exception:
-            # A mistake of the simulator's own must not look like an injected fault.
+            # A bug in the simulator must not look like an injected fault.
             LOG.exception("the simulator failed at %s %s", request.method, request.path)
             return Delivery(Reply(500, b"the simulator itself failed; see its log", "text/plain"))
 
@@ -228,8 +228,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes([byte]))
 
     def _reset(self) -> None:
-        """Close so that the client sees a reset: linger of 0 seconds discards what is unsent and sends RST."""
+        """Close so that the client sees a reset: a linger time of 0 discards unsent data and sends RST."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.rfile.close()  # it shares the socket, which closes only with its last user
+        self.rfile.close()  # it shares the socket, which closes only when its last user does
         self.connection.close()

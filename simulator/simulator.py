@@ -1,4 +1,4 @@
-"""The simulator as a whole: accounts, servers, knobs."""
+"""The `Simulator`: its accounts, its servers and its settings."""
 
 import contextlib
 import functools
@@ -8,28 +8,28 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+from simulator.certificate_record import CertificateRecord
 from simulator.certificates import KeyPair, PrivateKey, new_ec_key, new_rsa_key, self_signed
 from simulator.clock import Clock
-from simulator.control import Control
+from simulator.control_api import ControlApi
 from simulator.credentials import Credentials, generate
-from simulator.exchange import Exchange
+from simulator.fault_injector import FaultInjector
 from simulator.faults import FaultPlan
 from simulator.history import History
 from simulator.import_requests import ImportRequests, Route
 from simulator.netsuite import NetSuite, NetSuiteAccount
 from simulator.openair import OpenAir, OpenAirCompany
 from simulator.preferences import CERTIFICATE_PREFERENCE, CompanySettings
-from simulator.record import CertificateRecord
 from simulator.restlet import Restlet, find_script
 from simulator.server import App, Server
 
 TOKEN_SECONDS = 3600.0
-"""Life of an access token: 60 minutes at NetSuite (Oracle's help); assumed the same at OpenAir."""
+"""Lifetime of an access token: 60 minutes at NetSuite (Oracle's help); assumed to be the same at OpenAir."""
 
 
 @functools.cache
 def placeholder() -> KeyPair:
-    """What the vendor ships to everybody: one certificate, expired long ago, whose key nobody else has."""
+    """Return the certificate that the vendor ships to every customer: expired, and only the vendor has its key."""
     return self_signed(new_rsa_key(), "openair-certificate", datetime(2015, 1, 1, tzinfo=UTC), timedelta(days=365))
 
 
@@ -43,21 +43,25 @@ class Pair:
 
 
 class Simulator:
-    """NetSuite and OpenAir on loopback, and a control API, for as long as the `with` block lasts.
+    """NetSuite, OpenAir and a control API on loopback. They serve until the `with` block ends.
 
-    accounts                how many pairs, with account ids TSTDRV1, TSTDRV2, …
-    record                  what each certificate record holds at the start, one of `record.STATES`; with "valid"
-                            OpenAir has the same certificate, else none
-    sign_in_key             the private key of every account's machine-to-machine certificate (RSA or EC); None: a new
-                            P-256 key for each account
-    netsuite_token_seconds, openair_token_seconds
-                            life of access tokens
-    certificate_preference  name of the XML API preference whose value OpenAir verifies imports with
-    port                    NetSuite's port; OpenAir takes the next, the control API the one after. 0: any free ones
-    clock                   the systems' time; None: the machine's
+    All state is in memory. Each instance creates new credentials.
 
-    Raises FileNotFoundError where the RESTlet is missing, OSError where a port is taken. Everything is in memory; each
-    instance makes new credentials.
+    Args:
+        accounts: number of pairs. Their account ids are TSTDRV1, TSTDRV2, …
+        record: what each certificate record holds at the start, one of `certificate_record.STATES`. With "valid",
+            OpenAir has the same certificate; otherwise it has none.
+        sign_in_key: private key of every account's machine-to-machine certificate (RSA or EC). None creates a P-256
+            key for each account.
+        netsuite_token_seconds: lifetime of NetSuite's access tokens.
+        openair_token_seconds: lifetime of OpenAir's access tokens.
+        certificate_preference: name of the XML API preference whose value OpenAir verifies imports with.
+        port: NetSuite's port. OpenAir takes the next port, the control API the one after it. 0 takes free ports.
+        clock: the systems' clock. None uses the computer's.
+
+    Raises:
+        FileNotFoundError: the RESTlet is missing.
+        OSError: a port is in use.
     """
 
     def __init__(
@@ -80,7 +84,7 @@ class Simulator:
         self._openair_companies: dict[str, OpenAirCompany] = {}
         self._routes: dict[str, Route] = {}
         self.import_requests = ImportRequests(self._routes, self.clock)
-        exchange = Exchange(self.history, self.faults, self.clock)
+        injector = FaultInjector(self.history, self.faults, self.clock)
         restlet = Restlet(find_script())
         self._servers = self._bind(port)
         for number in range(1, accounts + 1):
@@ -89,7 +93,7 @@ class Simulator:
             netsuite = NetSuiteAccount(
                 credentials,
                 key,
-                exchange,
+                injector,
                 self.clock,
                 restlet,
                 CertificateRecord(credentials.account, self.history, placeholder(), record),
@@ -97,12 +101,16 @@ class Simulator:
             )
             agreed = netsuite.record.load().pair.certificate_pem() if record == "valid" else None
             settings = CompanySettings(credentials.account, self.history, certificate_preference, agreed)
-            openair = OpenAirCompany(credentials, exchange, self.clock, settings, token_seconds=openair_token_seconds)
+            openair = OpenAirCompany(credentials, injector, self.clock, settings, token_seconds=openair_token_seconds)
             self._add(Pair(credentials, netsuite, openair))
 
     def _bind(self, port: int) -> list[Server]:
-        """Open the three ports. Raises OSError, and leaves none open, where one of them is taken."""
-        apps: tuple[App, ...] = (NetSuite(self._netsuite_accounts), OpenAir(self._openair_companies), Control(self))
+        """Open the three ports.
+
+        Raises:
+            OSError: a port is in use. No port stays open.
+        """
+        apps: tuple[App, ...] = (NetSuite(self._netsuite_accounts), OpenAir(self._openair_companies), ControlApi(self))
         with contextlib.ExitStack() as undo:
             servers = []
             for place, app in enumerate(apps):
@@ -128,7 +136,9 @@ class Simulator:
     ) -> None:
         self.import_requests.stop_all()
         self.clock.stopping.set()
-        stops = [threading.Thread(target=server.stop) for server in self._servers]  # together, for each takes a while
+        stops = [
+            threading.Thread(target=server.stop) for server in self._servers
+        ]  # in parallel, because each takes a while
         for stop in stops:
             stop.start()
         for stop in stops:
@@ -136,12 +146,12 @@ class Simulator:
 
     @property
     def first(self) -> Pair:
-        """The first pair; enough for whoever has only one."""
+        """The first pair, which is the only one by default."""
         return next(iter(self.pairs.values()))
 
     @property
     def credentials(self) -> Credentials:
-        """What a client needs to use the first pair."""
+        """The credentials of the first pair."""
         return self.first.credentials
 
     @property

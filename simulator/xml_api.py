@@ -1,8 +1,9 @@
-"""OpenAir's XML API, as far as preferences need it: Auth, Read, Add, Modify.
+"""OpenAir's XML API: the commands that preferences need, Auth, Read, Add and Modify.
 
-HTTP is 200 whatever happens; each command has its own status. Sources: Oracle's help, article_31122801293 (call and
-response), article_7091542749 (Auth), article_1120124924 (read methods), article_1127034536 (error codes). That a Read
-without a match answers 601, and the statuses of a wrong key and a wrong token, are assumptions from public clients.
+The HTTP status is always 200; each command has its own status. Sources: Oracle's help, article_31122801293 (call and
+response), article_7091542749 (Auth), article_1120124924 (read methods), article_1127034536 (error codes).
+Three statuses are assumptions from public clients: 601 for a Read without a match, 413 for a wrong key, 420 for a wrong
+token.
 """
 
 import hmac
@@ -35,14 +36,14 @@ NO_SUCH_RECORD = "601"
 
 @dataclass(frozen=True)
 class Answer:
-    """The response document, and the first status that is not success."""
+    """The response document, and the first status other than success."""
 
     body: bytes
     code: str | None
 
 
 def parse(body: bytes) -> Element | None:
-    """The request document, or None where it is not well-formed, harmless XML with the root `request`."""
+    """Parse a request. Returns None if it is not well-formed, has a DTD, or its root is not `request`."""
     try:
         root = fromstring(body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError):
@@ -51,18 +52,18 @@ def parse(body: bytes) -> Element | None:
 
 
 def commands(request: Element | None) -> tuple[str, ...]:
-    """The known commands of a request, in order."""
+    """Return the known commands of a request, in order."""
     return () if request is None else tuple(command.tag for command in request if command.tag in COMMANDS)
 
 
 def wrong_sign_in(request: Element | None) -> str:
-    """The status of an Auth that fails, by the way the request signs in."""
+    """Return the status of a failed Auth. It depends on how the request signs in."""
     by_token = request is not None and request.find("Auth/Login/access_token") is not None
     return WRONG_BEARER if by_token else WRONG_COMPANY_OR_USER
 
 
 def refuse(request: Element | None, failing: str, code: str) -> Answer:
-    """The answer in which the command `failing` fails with `code`; nothing is applied."""
+    """Build an answer in which the command `failing` fails with `code`. Applies nothing."""
     response = Element("response")
     signed_in = True
     for command in request if request is not None else ():
@@ -73,7 +74,7 @@ def refuse(request: Element | None, failing: str, code: str) -> Answer:
 
 
 class XmlApi:
-    """Executes requests against one company. `accepts_token` tells whether an access token is good."""
+    """Executes requests against one company. `accepts_token` returns whether an access token is valid."""
 
     def __init__(
         self, credentials: Credentials, settings: CompanySettings, accepts_token: Callable[[str], bool]
@@ -83,7 +84,7 @@ class XmlApi:
         self._accepts_token = accepts_token
 
     def execute(self, request: Element | None, call: Call) -> Answer:
-        """Run a request's commands in order; every command after a failed or missing Auth gets status 2."""
+        """Run the commands of a request in order. Every command after a failed or missing Auth gets status 2."""
         response = Element("response")
         if request is None:
             response.set("status", UNKNOWN_ERROR)
@@ -108,7 +109,7 @@ class XmlApi:
             and _same(request.get("key", ""), expected.api_key)
         ):
             return WRONG_NAMESPACE_OR_KEY
-        # A bad token is not rescued by a good password: "has priority", says Oracle's help on Auth.
+        # A valid password does not help if the token is invalid: the token "has priority" (Oracle's help on Auth).
         token = command.findtext("Login/access_token")
         if token is not None:
             return SUCCESS if self._accepts_token(token.strip()) else wrong_sign_in(request)

@@ -123,7 +123,7 @@ def test_sign(account: Account) -> None:
 def test_no_key_is_left_behind(account: Account) -> None:
     """After an install no file in the File Cabinet holds a private key."""
     account.install(a_certificate())
-    assert account.simulator.netsuite.record.cabinet.paths_with_private_key() == []
+    assert account.simulator.netsuite.record.file_cabinet.paths_with_private_key() == []
 
 
 def test_install_after_the_deadline(account: Account) -> None:

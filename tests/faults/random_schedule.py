@@ -128,7 +128,7 @@ class Schedule(RuleBasedStateMachine):
             case ["openair", "netsuite's"] if held:
                 pair.openair.settings.save_outside(held.pair.certificate_pem())
             case ["openair", "foreign" | "missing" as kind]:
-                pair.openair.settings.meddle(Fault("openair.api", kind))
+                pair.openair.settings.apply_fault(Fault("openair.api", kind))
             case ["tokens", "revoked"]:
                 pair.netsuite.revoke_tokens()
                 pair.openair.revoke_tokens()
@@ -260,7 +260,7 @@ class Schedule(RuleBasedStateMachine):
         problems = self.desk.health.health(name).problems
         assert not problems, f"{problems}, in spite of {person.done}"
         assert pair.netsuite.record.fingerprint == pair.openair.settings.fingerprint
-        assert [] == pair.netsuite.record.cabinet.paths_with_private_key()
+        assert [] == pair.netsuite.record.file_cabinet.paths_with_private_key()
 
     def _drive(self, name: str) -> None:
         """Carry the connection's rotation until it is parked or has ended."""

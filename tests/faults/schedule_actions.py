@@ -5,9 +5,9 @@ from datetime import timedelta
 from hypothesis import strategies as st
 
 from simulator import KINDS, Fault
+from simulator.certificate_record import STATES
 from simulator.faults import ENDPOINTS
 from simulator.netsuite import ACTIONS
-from simulator.record import STATES
 from tests.faults.error_codes import codes
 
 NAMES = ("acme", "bolt")

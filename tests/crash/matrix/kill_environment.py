@@ -180,7 +180,7 @@ class KillEnvironment:
         assert len(self.parked) == moves.count(table.FAIL) == moves.count(table.RESUME)
         assert self.app.installation.verify_journal() > self.app.installation.verify_journal(done.id) == len(entries)
         assert set() == self._leaks(done)
-        assert [] == self._pair.netsuite.record.cabinet.paths_with_private_key()
+        assert [] == self._pair.netsuite.record.file_cabinet.paths_with_private_key()
 
     def _leaks(self, done: Rotation) -> set[str]:
         """The private keys that lay in the clear in the folder, when a worker had died there or in the end."""

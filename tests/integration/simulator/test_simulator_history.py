@@ -69,7 +69,13 @@ def test_no_secret_is_in_the_history_nor_in_any_repr(
     client.openair_token(grant_type="refresh_token", refresh_token=sim.credentials.refresh_token)
     known = sim.credentials
     shown = json.dumps([entry.as_json() for entry in sim.history.entries()]) + repr(
-        [known, candidate, sim.netsuite.record.held, sim.netsuite.record.cabinet, sim.openair.settings.preferences()]
+        [
+            known,
+            candidate,
+            sim.netsuite.record.held,
+            sim.netsuite.record.file_cabinet,
+            sim.openair.settings.preferences(),
+        ]
     )
     secrets = [
         client.session.headers["Authorization"].removeprefix("Bearer "),

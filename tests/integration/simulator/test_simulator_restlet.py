@@ -72,7 +72,7 @@ def test_install_leaves_no_private_key_behind(
     client.ask(make_installation(candidate))
     key_lines = candidate.pem().splitlines()
     logged = "\n".join(f"{line.title} {line.details}" for line in sim.netsuite.script_log)
-    assert [] == sim.netsuite.record.cabinet.paths_with_private_key()
+    assert [] == sim.netsuite.record.file_cabinet.paths_with_private_key()
     assert "Keyturn installed a certificate" in logged
     assert [] == [line for line in key_lines if line in logged]
 

@@ -1,7 +1,8 @@
 """The signed trigger of a real-time record import: how NetSuite writes it and how OpenAir reads it.
 
-Seen in public code of the connector: the signed text is the raw query without the signature, its parameters in exactly
-this order, values not URL-encoded, without a time stamp or nonce. The signature is standard Base64, URL-encoded.
+Source: public code of the connector. The signed text is the raw query without the signature. Its parameters come in
+exactly this order, their values are not URL-encoded, and there is no timestamp or nonce. The signature is standard
+Base64, then URL-encoded.
 """
 
 import base64
@@ -20,12 +21,12 @@ RECORD_TYPES = frozenset(
     {"user", "project", "customer", "project_task", "category", "product", "item", "customerpo", "credit", "payment"}
     | {"vendorbill", "purchaseorder", "vendor", "supportcase"}
 )
-"""OpenAir's names of the record types that can be imported in real time."""
+"""The record types that OpenAir can import in real time, by OpenAir's names."""
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """One import: record `ns_id` of type `record_type`, saved in NetSuite by user `netsuite_user_id`."""
+    """One import trigger: NetSuite user `netsuite_user_id` saved record `ns_id` of type `record_type`."""
 
     db_id: str
     record_type: str
@@ -34,23 +35,27 @@ class Trigger:
     other_types: str = ""
 
     def pairs(self) -> list[tuple[str, str]]:
-        """The parameters in the order that is signed."""
+        """Return the parameters in the order in which NetSuite signs them."""
         return [("action", "synchronize"), *((name, getattr(self, name)) for name in PARAMETERS[1:])]
 
     def text(self) -> bytes:
-        """What is signed."""
+        """Return the text that NetSuite signs."""
         return "&".join(f"{name}={value}" for name, value in self.pairs()).encode()
 
     def query(self, signature: bytes) -> str:
-        """The query of the request, every value URL-encoded."""
+        """Return the query string of the request, with every value URL-encoded."""
         pairs = [*self.pairs(), ("signature", base64.b64encode(signature).decode())]
         return "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
 
 
 def answer_trigger(raw_query: str, db_id: str, certificate: x509.Certificate | None, now: datetime) -> str:
-    """OpenAir's answer to a trigger: `Error: …`, `<type>=T` (imported) or `<type>=F` (not allowed).
+    """Return OpenAir's answer to a trigger: `Error: …`, `<type>=T` (imported) or `<type>=F` (not allowed).
 
-    db_id: this company's; certificate: the one OpenAir verifies with; now: OpenAir's time in UTC.
+    Args:
+        raw_query: the query string as sent.
+        db_id: the database id of this company.
+        certificate: the certificate that OpenAir verifies with.
+        now: OpenAir's time in UTC.
     """
     pairs = parse_qsl(raw_query, keep_blank_values=True)
     if tuple(name for name, _ in pairs) != (*PARAMETERS, "signature"):

@@ -1,4 +1,4 @@
-"""How a simulated endpoint serves a call: faults, the proper work, the history, in this order and in one place."""
+"""Serves every call of a simulated endpoint: applies faults, runs the request, records it in the history."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ WEB_PAGE = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>W
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What differs from endpoint to endpoint when a fault strikes.
+    """How one endpoint reacts to a fault.
 
-    refuse   the answer, in the system's own words, for the kinds throttle, error, 401 and 403
-    meddle   does what the kinds missing, foreign and stale say to what this system holds
+    refuse        builds the system's own error response for the kinds throttle, error, 401 and 403
+    apply_fault   changes what the system holds, for the kinds missing, foreign and stale
     """
 
     system: str
     name: str
     account: str
     refuse: Callable[[Fault], Reply]
-    meddle: Callable[[Fault], None]
+    apply_fault: Callable[[Fault], None]
 
 
-class Exchange:
-    """Serves calls of both systems, in the time of `clock`."""
+class FaultInjector:
+    """Serves the calls of both systems and injects the faults of `plan`. Delays use the time of `clock`."""
 
     def __init__(self, history: History, plan: FaultPlan, clock: Clock) -> None:
         self.history = history
@@ -39,16 +39,19 @@ class Exchange:
     def serve(self, endpoint: Endpoint, actions: Sequence[str], work: Work, *, listed: bool = True) -> Delivery:
         """Serve one call.
 
-        `actions` are what faults may select by and what the history shows; `work` applies the request and answers.
-        A call with `listed` False enters the history only where a fault strikes it or `work` notes an effect.
+        Args:
+            endpoint: the endpoint that was called.
+            actions: what faults select by and the history shows.
+            work: applies the request and returns the proper reply.
+            listed: False keeps the call out of the history unless a fault strikes it or `work` records an effect.
         """
         call = self._begin(endpoint, actions)
-        faults = self._plan.strike(endpoint.name, actions, endpoint.account)
+        faults = self._plan.take(endpoint.name, actions, endpoint.account)
         call.fault = "+".join(fault.kind for fault in faults) or None
-        self._accompany("before", faults, endpoint, call)
+        self._apply_side_effects("before", faults, endpoint, call)
         answering = next((fault for fault in faults if KINDS[fault.kind].answers), None)
         delivery = self._deliver(endpoint, actions, call, work, answering)
-        self._accompany("after", faults, endpoint, call)
+        self._apply_side_effects("after", faults, endpoint, call)
         if listed or faults or call.listed:
             _end(call, delivery, answering)
         return delivery
@@ -65,25 +68,25 @@ class Exchange:
             self._apply_late(endpoint, actions, work, fault.seconds)
             return Delivery(None)
         if fault.moment == "before":
-            return Delivery(_instead(fault, endpoint))
+            return Delivery(_fault_reply(fault, endpoint))
         proper = work(call)
         if fault.kind == "truncate":
             return Delivery(proper, truncated=True)
         if fault.kind == "drip":
             return Delivery(proper, pause=fault.seconds)
-        return Delivery(_instead(fault, endpoint))
+        return Delivery(_fault_reply(fault, endpoint))
 
-    def _accompany(self, moment: When, faults: Sequence[Fault], endpoint: Endpoint, call: Call) -> None:
+    def _apply_side_effects(self, moment: When, faults: Sequence[Fault], endpoint: Endpoint, call: Call) -> None:
         for fault in faults:
             if KINDS[fault.kind].answers or fault.moment != moment:
                 continue
             if fault.kind == "delay":
                 self._clock.wait(fault.seconds)
             elif fault.kind != "stale" or call.changed:
-                endpoint.meddle(fault)
+                endpoint.apply_fault(fault)
 
     def _apply_late(self, endpoint: Endpoint, actions: Sequence[str], work: Work, seconds: float) -> None:
-        """Apply the request after `seconds`, as a gateway does that gave up on a slow backend."""
+        """Apply the request after `seconds`, like a slow backend whose gateway has given up."""
         call = self._begin(endpoint, actions)
         call.fault = "late"
 
@@ -94,8 +97,8 @@ class Exchange:
         self._clock.later(seconds, apply)
 
 
-def _instead(fault: Fault, endpoint: Endpoint) -> Reply | None:
-    """What is sent in place of the proper answer; None for a reset."""
+def _fault_reply(fault: Fault, endpoint: Endpoint) -> Reply | None:
+    """Return the reply that replaces the proper one; None for a reset."""
     if fault.kind == "reset":
         return None
     if fault.kind == "html":

@@ -1,4 +1,4 @@
-"""Running the simulator in the foreground, for `python -m simulator` and `keyturn simulator`."""
+"""Runs the simulator until a signal ends it, for `python -m simulator` and `keyturn simulator`."""
 
 import json
 import signal
@@ -11,11 +11,11 @@ from pathlib import Path
 from simulator.simulator import TOKEN_SECONDS, Simulator
 
 POLL = 0.2
-"""Seconds between two looks whether to stop."""
+"""Seconds between two checks for a stop signal."""
 
 
 def _say(line: str) -> None:
-    """Print a line at once, because whoever started us waits for it."""
+    """Print a line and flush it, because the parent process waits for it."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -29,11 +29,17 @@ def serve(
     token_seconds: float = TOKEN_SECONDS,
     announce: Callable[[str], None] = _say,
 ) -> int:
-    """Serve until SIGTERM or SIGINT, then return 0. To be called in the main thread.
+    """Serve until SIGTERM or SIGINT, then return 0. Call it in the main thread.
 
-    The credentials go to `directory` (mode 0700; the files 0600; of further accounts in a folder each), or where it is
-    None to a temporary folder that is removed at the end. When all is ready, `announce` gets one line of JSON with the
-    URLs and the path of `credentials.json`. The other arguments are those of `Simulator`.
+    Args:
+        directory: where to write the credentials (folder mode 0700, files 0600). Accounts after the first get a
+            subfolder each. None means a temporary folder, which is removed at the end.
+        port: as for `Simulator`.
+        accounts: as for `Simulator`.
+        record: as for `Simulator`.
+        token_seconds: lifetime of the access tokens of both systems.
+        announce: gets one line of JSON with the URLs and the paths of `credentials.json` as soon as the servers are
+            ready.
     """
     stopping = threading.Event()
     before = {each: signal.signal(each, lambda *_: stopping.set()) for each in (signal.SIGTERM, signal.SIGINT)}
@@ -59,7 +65,7 @@ def serve(
 
 
 def _written(simulator: Simulator, folder: Path) -> dict[str, object]:
-    """Write every account's credentials; returns what a client needs to begin."""
+    """Write the credentials of every account. Returns what a client needs to connect."""
     files = {}
     for account, pair in simulator.pairs.items():
         place = folder if pair is simulator.first else folder / account

@@ -1,4 +1,4 @@
-"""NetSuite's File Cabinet, as far as certificates need it."""
+"""NetSuite's File Cabinet: the part that certificates need."""
 
 import itertools
 import threading
@@ -11,7 +11,7 @@ PRIVATE_KEY_MARK = "PRIVATE KEY-----"
 
 @dataclass(frozen=True)
 class File:
-    """A file; its contents stay out of `repr` because they may hold a private key."""
+    """A file. `repr` does not show its contents, because they may hold a private key."""
 
     id: int
     name: str
@@ -21,18 +21,18 @@ class File:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder; a private one is seen by its owner and administrators only."""
+    """A folder. Only the owner and administrators see a private one."""
 
     id: int
     name: str
     private: bool
 
 
-class Cabinet:
-    """Folders and files by internal id. Safe to use from many threads.
+class FileCabinet:
+    """Folders and files by internal id. Safe to use from several threads.
 
-    It starts without files (the vendor bundle's own copy of the placeholder is left out), so any private key found in
-    it is the RESTlet's doing.
+    It starts without files: it leaves out the bundle's copy of the placeholder. So a private key found in it was
+    written by the RESTlet.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,11 @@ class Cabinet:
         self._files: dict[int, File] = {}
 
     def create_folder(self, name: str, *, private: bool) -> int:
-        """Make a folder and return its id. Raises A_FOLDER_WITH_THE_SAME_NAME_ALREADY_EXISTS as NetSuite does."""
+        """Create a folder and return its id.
+
+        Raises:
+            SuiteScriptError: a folder of this name exists, with NetSuite's error code.
+        """
         with self._lock:
             if any(folder.name == name for folder in self._folders.values()):
                 raise SuiteScriptError(
@@ -54,24 +58,24 @@ class Cabinet:
             return folder.id
 
     def load_folder(self, identifier: int) -> Folder:
-        """The folder with this internal id."""
+        """Return the folder with this internal id."""
         with self._lock:
             if identifier not in self._folders:
                 raise _absent()
             return self._folders[identifier]
 
     def folders(self, name: str) -> list[Folder]:
-        """The folders called `name`."""
+        """Return the folders called `name`."""
         with self._lock:
             return [folder for folder in self._folders.values() if folder.name == name]
 
     def files(self, folder: int) -> list[File]:
-        """The files in a folder."""
+        """Return the files in a folder."""
         with self._lock:
             return [file for file in self._files.values() if file.folder == folder]
 
     def save(self, name: str, folder: int, contents: str) -> File:
-        """Save a file; one of the same name in the folder is replaced and keeps its id, as NetSuite does."""
+        """Save a file. As in NetSuite, it replaces a file of the same name in the folder and keeps that file's id."""
         with self._lock:
             if folder not in self._folders:
                 raise SuiteScriptError("INVALID_KEY_OR_REF", f"Invalid folder reference key {folder}.")
@@ -81,7 +85,7 @@ class Cabinet:
             return file
 
     def load(self, identifier: int) -> File:
-        """The file with this internal id."""
+        """Return the file with this internal id."""
         with self._lock:
             if identifier not in self._files:
                 raise _absent()
@@ -94,12 +98,12 @@ class Cabinet:
                 raise _absent()
 
     def paths(self) -> list[str]:
-        """Every file as `Folder/name`."""
+        """Return every file as `Folder/name`."""
         with self._lock:
             return [f"{self._folders[file.folder].name}/{file.name}" for file in self._files.values()]
 
     def paths_with_private_key(self) -> list[str]:
-        """The files that hold a private key, as `Folder/name`."""
+        """Return the files that hold a private key, as `Folder/name`."""
         with self._lock:
             return [
                 f"{self._folders[file.folder].name}/{file.name}"

@@ -1,4 +1,4 @@
-"""A value whose last change may show late, as in a system whose nodes take their time to agree."""
+"""A value whose last change can become visible late, as in an eventually consistent system."""
 
 import threading
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Shown(Generic[T]):
-    """Holds an immutable value; every change replaces it. Safe to use from many threads.
+class DelayedValue(Generic[T]):
+    """Holds an immutable value; every change replaces it. Safe to use from several threads.
 
-    `now` is the systems' time, by which a concealed change comes to light.
+    `now` returns the systems' time. It decides when a hidden change becomes visible.
     """
 
     def __init__(self, value: T, now: Callable[[], datetime]) -> None:
@@ -22,21 +22,21 @@ class Shown(Generic[T]):
         self._hidden_until: datetime | None = None
 
     def get(self) -> T:
-        """The value as everybody sees it: the one before the last change while that is concealed."""
+        """Return the visible value. While the last change is hidden, this is the value before it."""
         with self._lock:
             if self._hidden_until is not None and self._now() < self._hidden_until:
                 return self._before
             return self._current
 
     def change(self, change: Callable[[T], T]) -> T:
-        """Replace the true value by what `change` makes of it, and return that; it shows at once."""
+        """Apply `change` to the true value and return the result, which is visible at once."""
         with self._lock:
             new = change(self._current)
             if new is not self._current:
                 self._before, self._current, self._hidden_until = self._current, new, None
             return new
 
-    def conceal(self, seconds: float) -> None:
-        """Let the last change show only after `seconds`."""
+    def hide_change(self, seconds: float) -> None:
+        """Hide the last change for `seconds`."""
         with self._lock:
             self._hidden_until = self._now() + timedelta(seconds=seconds)

@@ -1,7 +1,7 @@
-"""NetSuite's OAuth 2.0 token endpoint for machine-to-machine sign-in: the checks on the client assertion.
+"""Checks the client assertion that NetSuite's OAuth 2.0 token endpoint receives.
 
-Source of the rules: Oracle's help, section_162790605110 (OAuth 2.0 client credentials). Verified by joserfc, another
-library than the one the client signs with, so that the two cannot share a mistake.
+Source of the rules: Oracle's help, section_162790605110 (OAuth 2.0 client credentials). The simulator verifies with
+joserfc. Keyturn signs with another library, so the two cannot share a bug.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, GuestProtocol, RSAKey
 
-from simulator.oauth import OAuthError
+from simulator.oauth_errors import OAuthError
 
 ALGORITHMS = ("PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST_LIFE = 3600
-"""Seconds from `iat` to `exp`."""
+"""Most seconds from `iat` to `exp`."""
 CLOCK_TOLERANCE = 60
-"""Seconds `iat` may lie ahead of NetSuite's clock (assumption)."""
+"""Most seconds that `iat` may be ahead of NetSuite's clock (assumption)."""
 
 
 def check_assertion(
@@ -32,7 +32,11 @@ def check_assertion(
     public_key: ECKey | RSAKey,
     now: Callable[[], datetime],
 ) -> None:
-    """Accept a token request or raise OAuthError as RFC 6749 section 5.2 words it."""
+    """Accept a token request.
+
+    Raises:
+        OAuthError: the request is refused, with the error code of RFC 6749 section 5.2.
+    """
     if form.get("grant_type") != "client_credentials":
         raise OAuthError("unsupported_grant_type", "grant_type must be client_credentials")
     if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):

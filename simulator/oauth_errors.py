@@ -1,4 +1,4 @@
-"""What the two token endpoints have in common: how RFC 6749 section 5.2 words a refusal."""
+"""Error responses of the two OAuth 2.0 token endpoints, as RFC 6749 section 5.2 defines them."""
 
 from http import HTTPStatus
 
@@ -7,7 +7,7 @@ from simulator.server import Reply, json_reply
 
 
 class OAuthError(Exception):
-    """A token endpoint's refusal: `error`, `error_description`, HTTP status."""
+    """A token endpoint refuses a request, with `error`, `error_description` and an HTTP status."""
 
     def __init__(self, error: str, description: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(description)
@@ -17,7 +17,7 @@ class OAuthError(Exception):
 
 
 def refusal(error: OAuthError, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-    """The refusal as an answer. Every 401 names a scheme, as RFC 9110 section 15.5.2 demands."""
+    """Turn the error into a response. A 401 names an authentication scheme, as RFC 9110 section 15.5.2 requires."""
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers = (("WWW-Authenticate", "Basic"), *headers)
     body = {"error": error.error, "error_description": error.description}
@@ -25,7 +25,7 @@ def refusal(error: OAuthError, headers: tuple[tuple[str, str], ...] = ()) -> Rep
 
 
 def refuse_token(fault: Fault) -> Reply:
-    """The answer of a token endpoint that a fault makes refuse."""
+    """Build the error response that an injected fault demands from a token endpoint."""
     status, error = {
         "throttle": (HTTPStatus.TOO_MANY_REQUESTS, "temporarily_unavailable"),
         "401": (HTTPStatus.UNAUTHORIZED, "invalid_client"),

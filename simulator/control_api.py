@@ -1,20 +1,20 @@
-"""The control API: everything a test can turn, for another process. JSON over HTTP on a port of its own.
+"""The control API: lets another process control the simulator. JSON over HTTP on its own port.
 
-GET    /history?after=SEQ&account=&endpoint=   the entries in order
-GET    /faults                                 the armed faults that are left
+GET    /history?after=SEQ&account=&endpoint=   the entries, in order
+GET    /faults                                 the faults that are still armed
 POST   /faults                                 arm one (an object with the fields of `Fault`) or several (a list)
 DELETE /faults                                 disarm all
 GET    /imports?account=                       the counts
 POST   /imports                                {"do": "start", "rate": 5} | {"do": "stop"} | {"do": "send"}
-GET    /state?account=                         what both systems hold, without keys
-POST   /netsuite/record                        {"state": "missing"}, one of `record.STATES`
+GET    /state?account=                         what both systems hold, without private keys
+POST   /netsuite/record                        {"state": "missing"}, one of `certificate_record.STATES`
 POST   /netsuite/permissions                   {"permissions": ["LIST_CERTIFICATES"]}
 POST   /netsuite/bundles                       {"bundles": [{"id": "369630", "name": "…", "version": "4.02"}]}
 POST   /openair/certificate                    {"pem": "-----BEGIN CERTIFICATE-----…"} | {"pem": null}
-POST   /clock                                  {"offset": 120} seconds ahead of the machine's clock
-POST   /tokens/revoke                          make every access token of both systems invalid
+POST   /clock                                  {"offset": 120} seconds ahead of the computer's clock
+POST   /tokens/revoke                          invalidate every access token of both systems
 
-Every POST but /faults and /clock takes an "account"; without one it means the first. A mistake is answered with 400
+Every POST except /faults and /clock takes an "account"; the default is the first. An invalid request gets status 400
 and {"error": "…"}.
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from simulator.simulator import Pair, Simulator
 
 
-class Control:
+class ControlApi:
     """Serves the control API of a simulator."""
 
     def __init__(self, simulator: "Simulator") -> None:
@@ -124,8 +124,8 @@ def _state(pair: "Pair") -> dict[str, Any]:
             "record": None
             if held is None
             else {"name": held.name, "fileName": held.file_name} | _described(held.pair.certificate),
-            "files": record.cabinet.paths(),
-            "filesWithPrivateKey": record.cabinet.paths_with_private_key(),
+            "files": record.file_cabinet.paths(),
+            "filesWithPrivateKey": record.file_cabinet.paths_with_private_key(),
         },
         "openair": {
             "certificate": None if trusted is None else _described(trusted),

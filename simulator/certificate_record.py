@@ -1,4 +1,4 @@
-"""The NetSuite certificate record, and who may put what into it."""
+"""NetSuite's certificate record: what it holds, and the checks on what is saved to it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,12 +8,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from simulator.cabinet import PRIVATE_KEY_MARK, Cabinet
 from simulator.certificates import KeyPair, new_ec_key, self_signed, sign
+from simulator.delayed_value import DelayedValue
 from simulator.errors import SuiteScriptError
 from simulator.faults import Fault
+from simulator.file_cabinet import PRIVATE_KEY_MARK, FileCabinet
 from simulator.history import Call, History
-from simulator.visibility import Shown
 
 SCRIPT_ID = "custcertificate_oa_realtime"
 RECORD_NAME = "OpenAir real-time"
@@ -23,22 +23,22 @@ BUNDLES = (
     {"id": "369630", "name": "NetSuite OpenAir SRP Real-time Add-on", "version": "4.02"},
     {"id": "369637", "name": "NetSuite OpenAir SRP", "version": "5.02"},
 )
-"""The installed bundles; their versions make the connector rotate by itself (the names are an assumption)."""
+"""The installed bundles. With these versions the connector can rotate automatically (the names are an assumption)."""
 STATES = {
-    "placeholder": "the certificate the vendor's bundle ships: expired, its private key known to nobody",
-    "keyless": "the same, but it cannot even sign (which of the two is true of the real one is unknown)",
-    "missing": "no record: it was deleted",
-    "valid": "a valid certificate, its private key known to NetSuite alone",
-    "foreign": "another such certificate, as another party's rotation leaves it",
+    "placeholder": "the certificate of the vendor's bundle: expired, and only the vendor has its private key",
+    "keyless": "like placeholder, but the record cannot sign (which of the two the real record does is unknown)",
+    "missing": "the record was deleted",
+    "valid": "a valid certificate whose private key only NetSuite has",
+    "foreign": "another valid certificate, as another party's rotation leaves it",
 }
-"""What the record may be made to hold."""
+"""The states that you can put the record into, with their meaning."""
 LARGEST_FILE = 10 * 1024 * 1024
-"""Bytes; the limit of a certificate file."""
+"""Most bytes of a certificate file."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What the certificate record holds. `signs` False: NetSuite finds no key in it that could sign."""
+    """What the certificate record holds. With `signs` False, NetSuite finds no key to sign with."""
 
     name: str
     file_name: str
@@ -47,36 +47,37 @@ class Record:
 
 
 class CertificateRecord:
-    """The record `custcertificate_oa_realtime` of one account. Safe to use from many threads.
+    """The record `custcertificate_oa_realtime` of one account. Safe to use from several threads.
 
-    `permissions` are the caller's role's; without LIST_CERTIFICATES scripts may not touch certificates. `bundles` are
-    those installed, with `id`, `name` and `version`. Both may be changed while the simulator runs.
+    `permissions` belong to the caller's role; without LIST_CERTIFICATES, scripts cannot use certificates. `bundles` are
+    the installed bundles, with `id`, `name` and `version`. You can change both while the simulator runs.
     """
 
     def __init__(self, account: str, history: History, placeholder: KeyPair, state: str) -> None:
         self.account = account
-        self.cabinet = Cabinet()
+        self.file_cabinet = FileCabinet()
         self.permissions = {"LIST_CERTIFICATES"}
         self.bundles = [dict(bundle) for bundle in BUNDLES]
         self._history = history
         self._placeholder = placeholder
-        self._held = Shown(self._in_state(state), history.now)
+        self._held = DelayedValue(self._in_state(state), history.now)
 
     @property
     def held(self) -> Record | None:
-        """What it holds now; None where the record does not exist."""
+        """What the record holds now; None if the record does not exist."""
         return self._held.get()
 
     @property
     def fingerprint(self) -> str | None:
-        """SHA-256 fingerprint (hex) of the certificate it holds, or None."""
+        """The SHA-256 fingerprint (hex) of its certificate, or None."""
         held = self.held
         return None if held is None else held.pair.fingerprint
 
     def reset(self, state: str) -> None:
-        """Put the record into a state as another party would, and note that in the history.
+        """Put the record into one of `STATES`, as another party would. The history records it.
 
-        state: one of `STATES`. Raises ValueError on another word.
+        Raises:
+            ValueError: the state is unknown.
         """
         call = self._history.begin("netsuite", self.account, "outside", state)
         new = self._in_state(state)
@@ -91,20 +92,24 @@ class CertificateRecord:
         self._held.change(swap)
         call.end(None, "answered")
 
-    def meddle(self, fault: Fault) -> None:
-        """Do to the record what a fault of the kind missing, foreign or stale says."""
+    def apply_fault(self, fault: Fault) -> None:
+        """Apply a fault of the kind missing, foreign or stale to the record."""
         if fault.kind == "stale":
-            self._held.conceal(fault.seconds)
+            self._held.hide_change(fault.seconds)
         else:
             self.reset(fault.kind)
 
     def find(self) -> Record | None:
-        """What a script's search for certificates finds."""
+        """Return what a script's search for certificates finds."""
         self._require_permission()
         return self.held
 
     def load(self) -> Record:
-        """The record, for a script. Raises CERTIFICATE_NOT_FOUND in the words of Oracle's help."""
+        """Return the record to a script.
+
+        Raises:
+            SuiteScriptError: CERTIFICATE_NOT_FOUND (Oracle's help) or INSUFFICIENT_PERMISSION.
+        """
         self._require_permission()
         held = self.held
         if held is None:
@@ -112,10 +117,11 @@ class CertificateRecord:
         return held
 
     def save(self, call: Call, name: str, file_name: str, contents: str, password: str | None) -> None:
-        """Replace what the record holds, creating the record where it is missing; takes effect at once.
+        """Replace what the record holds, and create the record if it is missing. Takes effect at once.
 
-        Raises SuiteScriptError where NetSuite would refuse the file: not a certificate followed by its private key,
-        keys that do not match, a key encrypted in a CTR mode, or more than 10 MB.
+        Raises:
+            SuiteScriptError: NetSuite refuses the file, because it is not a certificate followed by its private key,
+                the keys do not match, the key is encrypted in a CTR mode, or the file is larger than 10 MB.
         """
         self._require_permission()
         pair = read_pair(contents, password)
@@ -127,7 +133,11 @@ class CertificateRecord:
         self._held.change(swap)
 
     def sign(self, call: Call | None, text: bytes) -> bytes:
-        """Sign with the private key the record holds now. Raises CERTIFICATE_NOT_FOUND, SIGNING_ERROR (assumption)."""
+        """Sign with the private key that the record holds now.
+
+        Raises:
+            SuiteScriptError: CERTIFICATE_NOT_FOUND, or SIGNING_ERROR (assumption) if the record has no key.
+        """
         held = self.load()
         if not held.signs:
             raise SuiteScriptError("SIGNING_ERROR", "The certificate has no private key to sign with.")
@@ -155,15 +165,15 @@ class CertificateRecord:
 
 
 def not_found(script_id: str) -> SuiteScriptError:
-    """The error for a certificate record that does not exist."""
+    """Build the error for a certificate record that does not exist."""
     return SuiteScriptError("CERTIFICATE_NOT_FOUND", f'Certificate "{script_id}" not found')
 
 
 def read_pair(contents: str, password: str | None) -> KeyPair:
-    """Read a PEM file as NetSuite's certificate record takes it.
+    """Read a PEM file with NetSuite's rules for certificate records.
 
-    Source: Oracle's help on uploading digital certificates (certificate first, then private key; keys encrypted in
-    CTR modes are refused; 10 MB). The names of the errors are an assumption; Oracle documents none.
+    Source: Oracle's help on uploading digital certificates: the certificate first, then the private key; no keys
+    encrypted in CTR modes; at most 10 MB. The error names are an assumption; Oracle documents none.
     """
     if len(contents.encode()) > LARGEST_FILE:
         raise _invalid("The certificate file is larger than 10 MB.")
