@@ -140,8 +140,7 @@ def _ask(rotation: Rotation, ports: Ports, *, looks: int, may_overwrite: bool) -
         try:
             signature = ports.netsuite.sign(challenge)
         except CertificateRecordMissing as error:
-            then = "Then run `keyturn rotation restore ID` again."
-            raise CertificateRecordMissing(next_action=error.repair + then) from error
+            raise _record_missing() from error
         except CannotSign as error:
             if not (may_overwrite or _is_placeholder(ports)):
                 raise CannotSign(next_action=f"See the record in NetSuite; then {_OVERWRITE}") from error
@@ -157,9 +156,19 @@ def _ask(rotation: Rotation, ports: Ports, *, looks: int, may_overwrite: bool) -
 
 
 def _is_placeholder(ports: Ports) -> bool:
-    """Whether NetSuite's record holds what the vendor's repair puts there, which is nobody's."""
+    """Whether NetSuite's record holds the placeholder that the vendor's repair puts there.
+
+    Raises CertificateRecordMissing where the record was removed since NetSuite was asked to sign.
+    """
     record = ports.netsuite.report().record
-    return record is not None and record.is_placeholder
+    if record is None:
+        raise _record_missing()
+    return record.is_placeholder
+
+
+def _record_missing() -> CertificateRecordMissing:
+    then = "Then run `keyturn rotation restore ID` again."
+    return CertificateRecordMissing(next_action=CertificateRecordMissing.repair + then)
 
 
 def _look_again(rotation: Rotation, ports: Ports) -> Confirmation | None:

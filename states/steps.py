@@ -166,14 +166,15 @@ def _may_replace(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> 
     """Whether what is in the record is nobody's: a person said so, nothing rests on it, or the placeholder.
 
     ``is_mute``: NetSuite could not sign with it. In doubt, that may also be our own install, not usable so far.
+    Raises CertificateRecordMissing where the record is gone by now.
     """
     # A first set-up replaces what nobody can sign with. What NetSuite signs with may be what imports rest on.
     is_unused = is_mute and rotation.previous is None and rotation.confirmation is None
     if rotation.may_overwrite or is_unused:
         return True
     record = ports.netsuite.report().record
-    if record is None:
-        return False
+    if record is None:  # removed since NetSuite was asked to sign: there is nothing to adopt or to overwrite
+        raise CertificateRecordMissing
     is_ours = is_mute and rotation.doubt_since is not None and shows(_candidate_of(rotation), record)
     return record.is_placeholder or is_ours
 

@@ -147,13 +147,15 @@ def test_the_placeholder_is_nobodys(world: World, can_sign: bool) -> None:  # no
     assert None is find(world, rotation)
 
 
-def test_a_record_that_vanishes_between_two_questions_stays_away(world: World) -> None:
-    """A strange signature, then no record to explain it: somebody is at work there."""
+@pytest.mark.parametrize("can_sign", [True, False])
+def test_a_record_that_vanishes_between_two_questions_is_missing(world: World, can_sign: bool) -> None:  # noqa: FBT001
+    """NetSuite still answered for it, then has no record: overwriting cannot succeed, the vendor's repair can."""
     rotation = a_parked(world)
-    world.netsuite.hold(a_pair())
+    world.netsuite.hold(a_pair(), can_sign=can_sign)
     world.will_answer("netsuite.report", Report(record=None, server_time=NOW, bundles={}))
-    with pytest.raises(ForeignRotation):
+    with pytest.raises(CertificateRecordMissing) as caught:
         find(world, rotation)
+    assert caught.value.next_action.endswith("Then run `keyturn rotation restore ID` again.")
 
 
 # --- putting it back --------------------------------------------------------------------------------------------------

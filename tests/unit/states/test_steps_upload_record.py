@@ -42,13 +42,15 @@ def test_permission_to_create_is_no_permission_to_overwrite(world: World) -> Non
     assert [] == world.installed
 
 
-def test_a_record_that_vanishes_between_two_questions_is_foreign(world: World) -> None:
-    """A strange signature, then no record to explain it: somebody is at work there."""
-    rotation = world.rotation(AT)
-    world.netsuite.hold(a_pair())
+@pytest.mark.parametrize("can_sign", [True, False])
+def test_a_record_that_vanishes_between_two_questions_is_missing(world: World, can_sign: bool) -> None:  # noqa: FBT001
+    """NetSuite answered for it a moment ago, and now has no record: nothing is left to adopt or overwrite."""
+    rotation = world.rotation(AT, may_create_record=True)
+    world.netsuite.hold(a_pair(), can_sign=can_sign)
     world.will_answer("netsuite.report", Report(record=None, server_time=NOW, bundles={}))
-    with pytest.raises(ForeignRotation):
+    with pytest.raises(CertificateRecordMissing):
         upload_to_netsuite(rotation, world.ports)
+    assert [] == world.installed
 
 
 def test_a_record_that_signs_as_another_is_not_ours(world: World) -> None:
