@@ -60,7 +60,7 @@ format: $(VENV)/.dev ## Format the code, mend what can be mended
 generate: $(VENV)/.dev ## Write the diagrams and reference tables anew
 	PYTHONPATH=. $(BIN)/python docs/generate.py
 
-bench: $(VENV)/.dev ## Measure, each figure beside its floor in the same run
+bench: $(VENV)/.dev install ## Measure, each figure beside its floor in the same run
 	$(BIN)/python benchmarks/rotations.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/start.py

@@ -1,13 +1,15 @@
-"""Both systems in memory, without any delay: what is measured is Keyturn.
+"""Both systems in memory, without delay, so that a benchmark measures Keyturn alone.
 
-What NetSuite does takes no time here, so its signatures are made beforehand, like the keys; Keyturn verifies each one.
+The keys, the certificates and NetSuite's signatures are made before the clock starts. Keyturn verifies each signature.
 """
 
 import base64
 import secrets
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -16,45 +18,55 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from orchestrator.adapters.system import SystemClock, SystemRandom
+from orchestrator.engine import Engine
+from orchestrator.leases import LeaseRenewer
+from orchestrator.operations.rotations import Rotations
+from persistence.store import Store
 from states.certificate import Certificate, Challenge
-from states.connection import Policy
+from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Policy
+from states.errors import CannotSign
 from states.ports import Clock, Ports, Report
 from states.rotation import Candidate, Confirmation, PrivateKey
+from states.state import State
 
-KEYS: Final = 3
-"""So many RSA-3072 keys take turns; each certificate is another one."""
+KEYS: Final = 2
+"""The number of RSA keys that alternate. Every rotation has a certificate of its own."""
 CHALLENGES: Final = 3
-"""How many signatures NetSuite makes in a rotation that goes well: who is there, after the install, at the end."""
+"""How often NetSuite signs in a rotation without errors: before the install, with it, and to verify."""
+NAME: Final = "bench"
+"""The name of the connection."""
 
 
 @dataclass(frozen=True)
-class Made:
-    """What is made beforehand for one rotation."""
+class Prepared:
+    """What one rotation needs of the systems."""
 
     candidate: Candidate
     randomness: tuple[bytes, ...]
     signatures: tuple[str, ...]
-    """Over the challenges of ``randomness``: the first by the previous key, the others by the candidate's."""
+    """Over the challenges of ``randomness``: the previous key signs the first, the candidate's key the others."""
 
 
-class Workshop:
-    """Makes rotations' keys, certificates and signatures beforehand."""
+class Preparation:
+    """Makes the certificates and signatures of consecutive rotations before they run."""
 
-    def __init__(self) -> None:
-        self._keys = [rsa.generate_private_key(65537, 3072) for _ in range(KEYS)]
-        self._made = 0
+    def __init__(self, key_size: int) -> None:
+        """``key_size`` is the length of the RSA keys, in bits."""
+        self._keys = [rsa.generate_private_key(65537, key_size) for _ in range(KEYS)]
+        self._count = 0
 
-    def make(self, number: int) -> list[Made]:
-        """What ``number`` rotations need, one after another."""
-        return [self._one() for _ in range(number)]
+    def prepare(self, count: int) -> list[Prepared]:
+        """Prepare the next ``count`` rotations."""
+        return [self._prepare_next() for _ in range(count)]
 
-    def _one(self) -> Made:
-        self._made += 1
-        previous, key = (self._keys[(self._made + step) % KEYS] for step in (-1, 0))
+    def _prepare_next(self) -> Prepared:
+        self._count += 1
+        previous, key = (self._keys[(self._count + step) % KEYS] for step in (-1, 0))
         randomness = tuple(secrets.token_bytes(32) for _ in range(CHALLENGES))
         signers = (previous, *[key] * (CHALLENGES - 1))
         signatures = tuple(_sign(signer, nonce) for signer, nonce in zip(signers, randomness, strict=True))
-        return Made(Candidate(_certificate(key), sealed_key=secrets.token_bytes(2600)), randomness, signatures)
+        return Prepared(Candidate(_certificate(key), sealed_key=secrets.token_bytes(2600)), randomness, signatures)
 
 
 def _sign(key: rsa.RSAPrivateKey, randomness: bytes) -> str:
@@ -80,15 +92,17 @@ def _certificate(key: rsa.RSAPrivateKey) -> Certificate:
 
 @dataclass
 class World:
-    """Both systems, the keys and the randomness, playing what was made beforehand."""
+    """NetSuite, OpenAir, the keys and the randomness: they answer with what was prepared, in order."""
 
-    made: Iterator[Made] = field(default_factory=lambda: iter(()))
+    prepared: Iterator[Prepared] = field(default_factory=lambda: iter(()))
     openair: Certificate | None = None
+    is_installed: bool = False
+    """Whether NetSuite has a key: before its first certificate it cannot sign."""
     randomness: Iterator[bytes] = field(default_factory=lambda: iter(()))
     signatures: Iterator[str] = field(default_factory=lambda: iter(()))
 
     def ports(self, clock: Clock) -> Ports:
-        """The outside world in memory."""
+        """The ports of a connection between the systems in memory."""
         return Ports(_NetSuite(self), _OpenAir(self), _Keys(self), clock, _Random(self))
 
 
@@ -101,12 +115,16 @@ class _NetSuite:
 
     def sign(self, challenge: Challenge) -> str:
         del challenge
-        return next(self._world.signatures)
+        signature = next(self._world.signatures)
+        if not self._world.is_installed:
+            raise CannotSign
+        return signature
 
     def install(
         self, certificate: Certificate, key: PrivateKey, challenge: Challenge, *, deadline: datetime, create: bool
     ) -> str:
         del certificate, key, deadline, create
+        self._world.is_installed = True
         return self.sign(challenge)
 
 
@@ -128,9 +146,9 @@ class _Keys:
 
     def generate(self, rotation_id: str, connection: str, policy: Policy, now: datetime) -> Candidate:
         del rotation_id, connection, policy, now
-        made = next(self._world.made)
-        self._world.randomness, self._world.signatures = iter(made.randomness), iter(made.signatures)
-        return made.candidate
+        prepared = next(self._world.prepared)
+        self._world.randomness, self._world.signatures = iter(prepared.randomness), iter(prepared.signatures)
+        return prepared.candidate
 
     def open(self, rotation_id: str, candidate: Candidate) -> PrivateKey:
         del rotation_id, candidate
@@ -147,3 +165,33 @@ class _Random:
 
     def fraction(self) -> float:
         return 0.5
+
+
+class EngineOnStore:
+    """The whole engine on a new SQLite store, with one automatic connection between systems in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder`` gets the database, ``keyturn.db``."""
+        self.file = folder / "keyturn.db"
+        self.store = Store(f"sqlite:///{self.file}")
+        self.store.migrate()
+        clock = SystemClock()
+        self.rotations = Rotations(self.store, clock, SystemRandom())
+        self._clock, self._world = clock, World()
+        self._ports = self._world.ports(clock)
+        netsuite = NetSuiteSettings(account="1", client_id="c", certificate_id="k")
+        openair = OpenAirSettings(url="https://a.app.openair.com", client_id="c")
+        bundles: Mapping[str, str] = {"369630": "4.02", "369637": "5.02"}
+        self.store.add_connection(Connection(name=NAME, netsuite=netsuite, openair=openair, bundles=bundles), {})
+
+    def run(self, prepared: list[Prepared]) -> float:
+        """Run one rotation after another to Completed; return how many seconds that took."""
+        self._world.prepared = iter(prepared)
+        with LeaseRenewer(self.store, lease=15) as leases:
+            engine = Engine(self.store, lambda _name: self._ports, leases, self._clock)
+            began = time.perf_counter()
+            for _ in prepared:
+                _, claim = self.rotations.request_for("bench", NAME, actor="bench", lease=15)
+                assert claim
+                assert engine.run(claim).state is State.COMPLETED
+            return time.perf_counter() - began

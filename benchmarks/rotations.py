@@ -1,31 +1,26 @@
-"""A rotation's durable moves through the whole engine, beside a hand-written sqlite3 loop that does the same commits.
+"""Rotations per second through the whole engine, beside a hand-written sqlite3 loop that makes the same commits.
 
-Remote delay is nil: keys and NetSuite's signatures are made beforehand, and really verified. Both loops run in
-one process, on SQLite in WAL with synchronous=FULL, in turns, so that a drift of the machine's speed hits both.
+The systems answer without delay. Both loops run in one process, on SQLite in WAL with synchronous=FULL, and alternate,
+so that a change of the machine's speed affects both.
 """
 
+import argparse
 import sqlite3
 import statistics
 import tempfile
 import time
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
-from inmemory import Made, Workshop, World
+from figures import print_figure, print_machine
+from inmemory import EngineOnStore, Preparation, Prepared
 
-from orchestrator.adapters.system import SystemClock, SystemRandom
-from orchestrator.engine import Engine
-from orchestrator.leases import LeaseRenewer
-from orchestrator.operations.rotations import Rotations
-from persistence.store import Store
-from states.connection import Connection, NetSuiteSettings, OpenAirSettings
 from states.rotation import Candidate
-from states.state import State
 
-ROUNDS = 7
-PER_ROUND = 200
-WANTED_RATE = 300
 WANTED_RATIO = 0.40
+WARM_UP = 0.1
+"""The part of a round that runs before the first measured one."""
 
 SCHEMA = """
 CREATE TABLE certificates (fingerprint TEXT PRIMARY KEY, pem TEXT NOT NULL, not_before TEXT, not_after TEXT, key BLOB);
@@ -45,35 +40,8 @@ MOVES = (
 )
 
 
-class Keyturn:
-    """The whole engine on a fresh store."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = SystemClock()
-        self.store = Store(f"sqlite:///{folder / 'keyturn.db'}")
-        self.store.migrate()
-        self.world = World()
-        self.ports = self.world.ports(self.clock)
-        self.rotations = Rotations(self.store, self.clock, SystemRandom())
-        netsuite = NetSuiteSettings(account="1", client_id="c", certificate_id="k")
-        openair = OpenAirSettings(url="https://a.app.openair.com", client_id="c")
-        self.store.add_connection(Connection(name="bench", netsuite=netsuite, openair=openair), {})
-
-    def run(self, made: list[Made]) -> float:
-        """Seconds for one rotation after another."""
-        self.world.made = iter(made)
-        with LeaseRenewer(self.store, lease=15) as leases:
-            engine = Engine(self.store, lambda _name: self.ports, leases, self.clock)
-            began = time.perf_counter()
-            for _ in made:
-                _, claim = self.rotations.request_for("bench", "bench", actor="bench", lease=15)
-                assert claim
-                assert engine.run(claim).state is State.COMPLETED
-            return time.perf_counter() - began
-
-
 class ByHand:
-    """The same five commits, written by hand."""
+    """The same five commits per rotation, written by hand."""
 
     def __init__(self, folder: Path) -> None:
         self.database = sqlite3.connect(folder / "by-hand.db", isolation_level=None)
@@ -83,10 +51,10 @@ class ByHand:
         self.database.execute("INSERT INTO connections VALUES ('bench', NULL, NULL)")
         self.ids = count()
 
-    def run(self, made: list[Made]) -> float:
-        """Seconds for one rotation after another."""
+    def run(self, prepared: list[Prepared]) -> float:
+        """Write one rotation after another; return how many seconds that took."""
         began = time.perf_counter()
-        for each in made:
+        for each in prepared:
             self._rotation(f"R{next(self.ids):025}", each.candidate)
         return time.perf_counter() - began
 
@@ -123,22 +91,55 @@ class ByHand:
         )
 
 
-def main() -> None:
-    """Measure, and print both figures and their ratio."""
+class Round(NamedTuple):
+    """One round's figures: rotations per second, and milliseconds of CPU time per rotation."""
+
+    by_hand: float
+    engine: float
+    cpu_by_hand: float
+    cpu_engine: float
+
+    @property
+    def ratio(self) -> float:
+        """The engine's rate as a part of the floor's."""
+        return self.engine / self.by_hand
+
+
+def measure(rounds: int, rotations: int, key_size: int) -> list[Round]:
+    """Run both loops in each round, on the same prepared rotations."""
     with tempfile.TemporaryDirectory() as folder:
-        ours, floor, workshop = Keyturn(Path(folder)), ByHand(Path(folder)), Workshop()
-        ours.run(workshop.make(20))
-        rates: list[tuple[float, float]] = []
-        for _ in range(ROUNDS):
-            made = workshop.make(PER_ROUND)
-            rates.append((PER_ROUND / ours.run(made), PER_ROUND / floor.run(made)))
-        ours.store.close()
-    engine, by_hand = (statistics.median(column) for column in zip(*rates, strict=True))
-    ratio = statistics.median(mine / other for mine, other in rates)
-    print(f"rotations a second, median of {ROUNDS} rounds of {PER_ROUND}, SQLite in WAL with synchronous=FULL")
-    print(f"  through the engine       {engine:8.0f}   (wanted: {WANTED_RATE}, or a ratio of {WANTED_RATIO})")
-    print(f"  by hand, same commits    {by_hand:8.0f}")
-    print(f"  ratio, pair by pair      {ratio:8.2f}")
+        engine, by_hand, preparation = EngineOnStore(Path(folder)), ByHand(Path(folder)), Preparation(key_size)
+        engine.run(preparation.prepare(max(1, round(rotations * WARM_UP))))
+        measured = []
+        for _ in range(rounds):
+            prepared = preparation.prepare(rotations)
+            clock = [time.process_time()]
+            engine_seconds = engine.run(prepared)
+            clock.append(time.process_time())
+            floor_seconds = by_hand.run(prepared)
+            clock.append(time.process_time())
+            cpu_engine, cpu_by_hand = ((end - begin) * 1000 / rotations for begin, end in pairwise(clock))
+            measured.append(Round(rotations / floor_seconds, rotations / engine_seconds, cpu_by_hand, cpu_engine))
+        engine.store.close()
+    return measured
+
+
+def main() -> None:
+    """Measure, and print both medians and their ratio."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--rotations", type=int, default=200, help="rotations per round")
+    options.add_argument("--key-size", type=int, default=3072, help="bits of the RSA keys")
+    chosen = options.parse_args()
+    print_machine()
+    measured = measure(chosen.rounds, chosen.rotations, chosen.key_size)
+    by_hand, engine, cpu_by_hand, cpu_engine = (statistics.median(column) for column in zip(*measured, strict=True))
+    ratios = sorted(each.ratio for each in measured)
+    print(f"rotations per second, median of {chosen.rounds} rounds of {chosen.rotations}; SQLite, synchronous=FULL")
+    print_figure("by hand, same commits (floor)", by_hand, f"CPU: {cpu_by_hand:.2f} ms per rotation")
+    print_figure("through the engine", engine, f"CPU: {cpu_engine:.2f} ms per rotation")
+    spread = f"wanted: {WANTED_RATIO}; from {ratios[0]:.2f} to {ratios[-1]:.2f}"
+    print_figure("ratio, median of the rounds", statistics.median(ratios), spread, digits=2)
 
 
 if __name__ == "__main__":

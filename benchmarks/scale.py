@@ -1,47 +1,58 @@
-"""What stays fast as the store grows: listing, claiming, choosing the due; each beside the same in a small store."""
+"""What stays fast as the store grows: each figure beside the same in a small store, and beside plain sqlite3."""
 
+import argparse
+import os
 import sqlite3
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from os import environ
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from orchestrator.adapters.system import SystemClock, SystemRandom
-from orchestrator.operations.rotations import Rotations
-from persistence.store import Store
-from states.connection import Connection, NetSuiteSettings, OpenAirSettings
+from figures import median_ms, median_process, print_figure, print_machine
+from inmemory import NAME, EngineOnStore, Preparation
+
 from states.state import State
 
-FINISHED = 1_000_000
-LISTED = 100_000
-CONNECTIONS = 1_000_000
-REPEATS = 25
-
-# Rows are copied within the database: what is measured is reading them, not writing them.
+# The database copies its own rows: a benchmark measures how they are read, not how they are written.
 MULTIPLY = """
 WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count})
 INSERT INTO {table} ({columns}) SELECT {values} FROM {table}, number WHERE {where}
 """
+LIST_BY_HAND = """
+import json, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.row_factory = sqlite3.Row
+print(json.dumps([dict(row) for row in database.execute("SELECT * FROM rotations ORDER BY id DESC LIMIT 50")]))
+"""
+CLAIM_BY_HAND = (
+    "UPDATE rotations SET worker = 'bench', fence = fence + 1, lease_until = '9' WHERE id ="
+    " (SELECT id FROM rotations WHERE state = 'Requested' ORDER BY state, available_at LIMIT 1)"
+)
+RELEASE_BY_HAND = "UPDATE rotations SET worker = NULL, lease_until = NULL WHERE id = ?"
+DUE_BY_HAND = "SELECT name FROM connections WHERE automatic AND due_at <= ? ORDER BY due_at LIMIT 10000"
 
 
-def median_ms(work: Callable[[], object]) -> float:
-    """The median of several runs, in milliseconds."""
-    times = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        work()
-        times.append((time.perf_counter() - began) * 1000)
-    return statistics.median(times)
+class Counts(NamedTuple):
+    """How much is measured, and how often."""
+
+    listed: int
+    finished: int
+    connections: int
+    repeats: int
+
+
+def small_store(folder: str, preparation: Preparation) -> EngineOnStore:
+    """A store with one connection and one completed rotation."""
+    engine = EngineOnStore(Path(folder))
+    engine.run(preparation.prepare(1))
+    return engine
 
 
 def multiply(file: Path, table: str, count: int, where: str, **changed: str) -> None:
-    """Copy one row ``count`` times, with the ``changed`` columns as SQL expressions of n."""
+    """Copy one row ``count`` times; ``changed`` gives columns as SQL expressions of n."""
     with closing(sqlite3.connect(file)) as database:
         database.execute("PRAGMA synchronous = OFF")
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
@@ -52,101 +63,109 @@ def multiply(file: Path, table: str, count: int, where: str, **changed: str) -> 
         database.execute("ANALYZE")
 
 
-def a_store(folder: Path) -> tuple[Store, Path]:
-    """A store with one connection and one finished rotation, with nothing else in it."""
-    file = folder / "keyturn.db"
-    store = Store(f"sqlite:///{file}")
-    store.migrate()
-    netsuite = NetSuiteSettings(account="1", client_id="c", certificate_id="k")
-    openair = OpenAirSettings(url="https://a.app.openair.com", client_id="c")
-    bundles = {"369630": "4.02", "369637": "5.02"}
-    due_at = datetime.now(UTC) + timedelta(days=365)
-    store.add_connection(Connection(name="one", netsuite=netsuite, openair=openair, bundles=bundles, due_at=due_at), {})
-    rotation, _ = Rotations(store, SystemClock(), SystemRandom()).request_for("bench", "one", actor="bench", lease=1)
-    with closing(sqlite3.connect(file)) as database:
-        database.execute(
-            "UPDATE rotations SET state = 'Failed', failed_from = 'Requested', failure_code = 'BENCH',"
-            " failure_message = '', failure_next_action = '', failed_at = updated_at, closed_at = updated_at,"
-            " worker = NULL, lease_until = NULL WHERE id = ?",
-            (rotation.id,),
-        )
-        database.commit()
-    return store, file
-
-
-def listing() -> None:
-    """`keyturn rotation list` as a whole process."""
-    figures = []
-    for count in (0, LISTED):
+def measure_listing(counts: Counts, preparation: Preparation) -> None:
+    """`keyturn rotation list` as a whole process, beside a script that prints as many rows."""
+    times = []
+    by_hand = 0.0
+    for count in (0, counts.listed):
         with tempfile.TemporaryDirectory() as folder:
-            store, file = a_store(Path(folder))
+            engine = small_store(folder, preparation)
             if count:
-                multiply(file, "rotations", count, "1", id="printf('01%024d', n)", follows="NULL")
-            store.close()
+                multiply(engine.file, "rotations", count, "1", id="printf('01%024d', n)", follows="NULL")
+            engine.store.close()
             settings = Path(folder) / "keyturn.toml"
             settings.touch(mode=0o600)
-            env = environ | {"KEYTURN_CONFIG": str(settings), "KEYTURN_DATA": folder}
+            env = os.environ | {"KEYTURN_CONFIG": str(settings), "KEYTURN_DATA": folder}
             command = [sys.executable, "-m", "orchestrator.cli", "rotation", "list", "-o", "json"]
-            figures.append(
-                median_ms(lambda c=command, e=env: subprocess.run(c, env=e, check=True, capture_output=True))
-            )
+            times.append(median_process(command, counts.repeats, env).elapsed)
+            by_hand = median_process([sys.executable, "-c", LIST_BY_HAND, str(engine.file)], counts.repeats).elapsed
     print("keyturn rotation list, whole process, ms")
-    print(f"  empty store              {figures[0]:8.0f}")
-    print(
-        f"  {LISTED:,} rotations        {figures[1]:8.0f}   (wanted: at most 100 more; {figures[1] - figures[0]:+.0f})"
-    )
+    print_figure("by hand (floor)", by_hand)
+    print_figure("1 rotation", times[0])
+    print_figure(f"{counts.listed:,} rotations", times[1], f"wanted: at most 100 more; {times[1] - times[0]:+.0f}")
 
 
-def claiming() -> None:
-    """Claiming the next rotation beside a million finished ones."""
+def measure_claiming(counts: Counts, preparation: Preparation) -> None:
+    """Claim the next rotation beside many finished ones, and release it."""
     with tempfile.TemporaryDirectory() as folder:
-        store, file = a_store(Path(folder))
-        rotations = Rotations(store, SystemClock(), SystemRandom())
-        rotation = rotations.request("one", actor="bench")
+        engine = small_store(folder, preparation)
+        requested = engine.rotations.request(NAME, actor="bench")
 
         def claim() -> None:
-            claimed = store.claim("bench", lease=5, now=datetime.now(UTC))
+            claimed = engine.store.claim("bench", lease=5, now=datetime.now(UTC))
             assert claimed
-            assert claimed.rotation.id == rotation.id
-            store.release(claimed)
+            assert claimed.rotation.id == requested.id
+            engine.store.release(claimed)
 
-        alone = median_ms(claim)
-        multiply(file, "rotations", FINISHED, f"state = '{State.FAILED}'", id="printf('01%024d', n)", follows="NULL")
-        crowded = median_ms(claim)
-        store.close()
-    print("claim the next rotation and give it back (two commits), ms")
-    print(f"  one finished rotation    {alone:8.2f}")
-    print(f"  {FINISHED:,} finished       {crowded:8.2f}   (wanted: a claim below 1)")
+        alone = median_ms(claim, counts.repeats)
+        where = f"state = '{State.COMPLETED}'"
+        multiply(engine.file, "rotations", counts.finished, where, id="printf('01%024d', n)", follows="NULL")
+        crowded = median_ms(claim, counts.repeats)
+        engine.store.close()
+        with closing(sqlite3.connect(engine.file, isolation_level=None)) as database:
+            database.execute("PRAGMA synchronous = FULL")
+
+            def claim_by_hand() -> None:
+                database.execute(CLAIM_BY_HAND)
+                database.execute(RELEASE_BY_HAND, (requested.id,))
+
+            by_hand = median_ms(claim_by_hand, counts.repeats)
+    print("claim the next rotation and release it, two commits, ms")
+    print_figure("by hand (floor)", by_hand, digits=2)
+    print_figure("1 finished rotation", alone, digits=2)
+    print_figure(f"{counts.finished:,} finished rotations", crowded, "wanted: a claim below 1", digits=2)
 
 
-def due() -> None:
-    """Choosing the due among a million connections."""
-    print(f"choose the due among {CONNECTIONS:,} connections, ms")
+def measure_due(counts: Counts, preparation: Preparation) -> None:
+    """Choose the due connections among many."""
+    print(f"choose the due among {counts.connections:,} connections, ms")
     with tempfile.TemporaryDirectory() as folder:
-        store, file = a_store(Path(folder))
+        engine = small_store(folder, preparation)
         multiply(
-            file,
+            engine.file,
             "connections",
-            CONNECTIONS,
-            "name = 'one'",
+            counts.connections,
+            f"name = '{NAME}'",
             name="printf('c%07d', n)",
+            netsuite="json_set(netsuite, '$.account', n || 'T')",
+            openair="json_set(openair, '$.url', 'https://c' || n || '.app.openair.com')",
             latest_rotation="NULL",
             due_at="strftime('%Y-%m-%d %H:%M:%f000', '2027-01-01', '+' || n || ' minutes')",
         )
         first = datetime(2027, 1, 1, tzinfo=UTC)
-        for number in (0, 100, 10_000):
-            now = first + timedelta(minutes=number)
-            found = len(store.due(now, 10_000))
-            print(f"  {found:6,} due              {median_ms(lambda n=now: store.due(n, 10_000)):8.2f}")
-        with closing(sqlite3.connect(file)) as database:
-            plan = database.execute(
-                "EXPLAIN QUERY PLAN SELECT name FROM connections WHERE automatic AND due_at <= '2027' ORDER BY due_at"
-            ).fetchall()
-        print(f"  plan: {plan[0][-1]}")
-        store.close()
+        with closing(sqlite3.connect(engine.file)) as database:
+            for minutes in (0, 100, 10_000):
+                now = first + timedelta(minutes=minutes)
+                found = len(engine.store.due(now, 10_000))
+                ours = median_ms(partial(engine.store.due, now, 10_000), counts.repeats)
+                read = partial(read_due, database, f"{now:%Y-%m-%d %H:%M:%S}.000000")
+                assert len(read()) == found
+                by_hand = median_ms(read, counts.repeats)
+                print_figure(f"{found:,} due", ours, f"by hand: {by_hand:.2f}", digits=2)
+        engine.store.close()
+
+
+def read_due(database: sqlite3.Connection, now: str) -> list[tuple[str]]:
+    """The due connections by plain sqlite3."""
+    return database.execute(DUE_BY_HAND, (now,)).fetchall()
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--listed", type=int, default=100_000, help="rotations in the store that is listed")
+    options.add_argument("--finished", type=int, default=1_000_000, help="finished rotations beside the one claimed")
+    options.add_argument("--connections", type=int, default=1_000_000, help="connections of which some are due")
+    options.add_argument("--repeats", type=int, default=25, help="runs of each, of which the median is printed")
+    options.add_argument("--key-size", type=int, default=3072, help="bits of the RSA keys")
+    chosen = options.parse_args()
+    counts = Counts(chosen.listed, chosen.finished, chosen.connections, chosen.repeats)
+    print_machine()
+    preparation = Preparation(chosen.key_size)
+    measure_listing(counts, preparation)
+    measure_claiming(counts, preparation)
+    measure_due(counts, preparation)
 
 
 if __name__ == "__main__":
-    listing()
-    claiming()
-    due()
+    main()
