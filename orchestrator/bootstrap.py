@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator import log
+from orchestrator import event_log, log
 from orchestrator.adapters.system import SystemClock, SystemRandom
 from orchestrator.dispatch.embedded import Embedded
-from orchestrator.engine import Engine, Listener
+from orchestrator.engine import Engine
+from orchestrator.events import Bus
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.doctor import Doctor
@@ -49,6 +50,7 @@ class Keyturn:
         self.settings = settings
         self.clock = SystemClock()
         self.random = SystemRandom()
+        self.events = Bus(event_log.write)
         self.worker_name = f"{socket.gethostname()}:{os.getpid()}"
         self._ports: dict[str, tuple[int, Ports]] = {}
         self._lock = threading.Lock()
@@ -88,12 +90,13 @@ class Keyturn:
     @cached_property
     def rotations(self) -> Rotations:
         """The verbs on rotations."""
-        return Rotations(self.store, self.clock, self.random)
+        return Rotations(self.store, self.clock, self.random, self.events.publish)
 
     @cached_property
     def recovery(self) -> Recovery:
         """The verbs that end a parked rotation otherwise than by going on."""
-        return Recovery(self.store, self.connect, self.clock, lease=self.settings.worker.lease)
+        lease = self.settings.worker.lease
+        return Recovery(self.store, self.connect, self.clock, lease=lease, listener=self.events.publish)
 
     @cached_property
     def health(self) -> HealthChecks:
@@ -140,17 +143,16 @@ class Keyturn:
     # --- what carries rotations along
 
     @contextmanager
-    def engine(
-        self, *, stopping: Callable[[], bool] = lambda: False, listener: Listener = lambda _rotation: None
-    ) -> Iterator[Engine]:
-        """An engine whose claims are kept alive while the block runs."""
-        with LeaseRenewer(self.store, lease=self.settings.worker.lease) as leases:
+    def engine(self, *, stopping: Callable[[], bool] = lambda: False) -> Iterator[Engine]:
+        """An engine whose leases are renewed while the block runs."""
+        listener = self.events.publish
+        with LeaseRenewer(self.store, lease=self.settings.worker.lease, listener=listener) as leases:
             yield Engine(self.store, self.connect, leases, self.clock, stopping=stopping, listener=listener)
 
     @contextmanager
-    def worker(self, stop: threading.Event, *, listener: Listener = lambda _rotation: None) -> Iterator[Embedded]:
-        """A worker that ends once ``stop`` is set and each step in hand is done."""
-        with self.engine(stopping=stop.is_set, listener=listener) as engine:
+    def worker(self, stop: threading.Event) -> Iterator[Embedded]:
+        """A worker that ends once ``stop`` is set and the current steps are finished."""
+        with self.engine(stopping=stop.is_set) as engine:
             yield Embedded(
                 self.store,
                 engine,

@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from orchestrator import events
+from orchestrator.events import Listener, ignore
 from orchestrator.leases import LeaseRenewer
 from orchestrator.retry import RETRIED, RetriedStep, RetryPolicy, retry_after
 from orchestrator.shortage import shortage
@@ -29,7 +31,6 @@ _log = logging.getLogger("keyturn.engine")
 _NO_EVIDENCE: Final[Mapping[str, object]] = {}
 
 Connect = Callable[[str], Ports]
-Listener = Callable[[Rotation], None]
 
 
 class Engine:
@@ -43,11 +44,11 @@ class Engine:
         clock: Clock,
         *,
         stopping: Callable[[], bool] = lambda: False,
-        listener: Listener = lambda _rotation: None,
+        listener: Listener = ignore,
     ) -> None:
         """``connect`` gives a connection's ports by name; ``stopping`` is asked between steps.
 
-        ``listener`` hears of each rotation after whatever came of a step was stored.
+        ``listener`` receives an event for the result of each step, after that is stored.
         """
         self._store = store
         self._connect = connect
@@ -57,29 +58,33 @@ class Engine:
         self._listener = listener
 
     def run(self, claim: Claim) -> Rotation:
-        """Carry the rotation to its end, or until it is put off, parked, or this process is asked to stop.
+        """Carry the rotation to its end, or until it is postponed, parked, or this process is asked to stop.
 
         Returns the rotation as it was left. Raises Stale when another worker took it over, TryLater or Unknown when the
-        database went away: nobody holds it then, or its lease runs out.
+        database went away: the claim is released then, or its lease runs out.
         """
         with self._leases.renewing(claim):
             try:
-                ports = self._ports(claim.rotation)
-            except (TryLater, OSError, MemoryError):  # the database or this machine: nothing of the rotation's own
-                self._store.release(claim)
+                return self._carry(claim)
+            except Stale:
+                self._listener(events.TakenOver(claim.rotation))
                 raise
-            except Exception as error:  # noqa: BLE001 - parked with its type, never swallowed
-                claim = self._park(claim, claim.rotation, _known(error, claim.rotation))
-                self._listener(claim.rotation)
-                return claim.rotation
-            while edge := NEXT.get(claim.rotation.state):
-                if self._stopping():
-                    self._store.release(claim)
-                    break
-                claim, goes_on = self._take(claim, edge, ports)
-                self._listener(claim.rotation)
-                if not goes_on:
-                    break
+
+    def _carry(self, claim: Claim) -> Rotation:
+        try:
+            ports = self._ports(claim.rotation)
+        except (TryLater, OSError, MemoryError):  # the database or this machine: not the rotation's fault
+            self._store.release(claim)
+            raise
+        except Exception as error:  # noqa: BLE001 - parked with its type, never swallowed
+            return self._park(claim, claim.rotation, _known(error, claim.rotation)).rotation
+        while edge := NEXT.get(claim.rotation.state):
+            if self._stopping():
+                self._store.release(claim)
+                break
+            claim, goes_on = self._take(claim, edge, ports)
+            if not goes_on:
+                break
         return claim.rotation
 
     def _ports(self, rotation: Rotation) -> Ports:
@@ -123,7 +128,8 @@ class Engine:
         if completed:
             assert after.candidate
             due_at = due.draw_due_at(after.candidate.certificate, ports.random.fraction())
-        detail = {**_evidence(after, edge), **turn.evidence, "seconds": round((now - began).total_seconds(), 3)}
+        seconds = round((now - began).total_seconds(), 3)
+        detail = {**_evidence(after, edge), **turn.evidence, "seconds": seconds}
         advanced = self._store.advance(
             turn.claim,
             after,
@@ -132,7 +138,7 @@ class Engine:
             lease=0 if completed else self._leases.lease,
             due_at=due_at,
         )
-        _log.info("rotation moved", extra=_about(advanced.rotation))
+        self._listener(events.Moved(advanced.rotation, edge.trigger, seconds))
         return advanced
 
     def _put_off(self, turn: StepAttempt, rotation: Rotation, patience: RetryPolicy, error: KeyturnError) -> Claim:
@@ -144,16 +150,17 @@ class Engine:
         until = self._clock.now() + max(wait, timedelta(seconds=retry_after(error) or 0))
         if isinstance(error, TryLater) and error.over_at:
             until = min(until, error.over_at)
-        level = logging.ERROR if patience.urgent else logging.WARNING
-        _log.log(level, "rotation put off", extra={**_about(rotation), "code": error.code, "until": until})
         after = replace(rotation, tries=rotation.tries + 1, available_at=until, awaits_person=False)
-        return self._store_note(turn, after, error)
+        claim = self._store_note(turn, after, error)
+        self._listener(events.Postponed(claim.rotation, error.code, until, patience.urgent))
+        return claim
 
     def _wait_for_person(self, turn: StepAttempt, error: AwaitingPerson) -> Claim:
         rotation = turn.claim.rotation
-        _log.warning("rotation waits for a person", extra={**_about(rotation), "code": error.code})
         after = replace(rotation, available_at=self._clock.now() + WAIT_FOR_PERSON, awaits_person=True)
-        return self._store_note(turn, after, error)
+        claim = self._store_note(turn, after, error)
+        self._listener(events.AwaitingPerson(claim.rotation, error.code))
+        return claim
 
     def _store_note(self, turn: StepAttempt, after: Rotation, error: KeyturnError) -> Claim:
         waiting = f"{error.message} {error.next_action}" if isinstance(error, AwaitingPerson) else error.message
@@ -173,7 +180,7 @@ class Engine:
         assert after.failure
         told = {"code": error.code, "message": error.message, "next": after.failure.next_action}
         parked = self._store.advance(claim, after, event=FAIL, detail={**told, **evidence})
-        _log.error("rotation parked", extra={**_about(parked.rotation), "code": error.code, "reason": error.message})
+        self._listener(events.Parked(parked.rotation, error.code, error.message))
         return parked
 
 
@@ -183,12 +190,9 @@ def _known(error: Exception, rotation: Rotation) -> KeyturnError:
     """
     if isinstance(error, KeyturnError):
         return error
-    _log.exception("step broke", extra=_about(rotation))
+    about = {"rotation": rotation.id, "connection": rotation.connection, "state": rotation.state.value}
+    _log.exception("step broke", extra=about)
     return InternalError(f"Keyturn itself failed ({type(error).__name__}); the log has the details.")
-
-
-def _about(rotation: Rotation) -> dict[str, object]:
-    return {"rotation": rotation.id, "connection": rotation.connection, "state": rotation.state.value}
 
 
 def _evidence(rotation: Rotation, edge: Edge) -> Mapping[str, object]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from orchestrator.events import LeaseLost, LeaseNotRenewed, Listener, ignore
 from orchestrator.shortage import start
 from persistence.store import Claim, Store
 from states.errors import KeyturnError, Stale
@@ -21,10 +22,14 @@ _log = logging.getLogger("keyturn.leases")
 class LeaseRenewer:
     """One thread that renews every claim in hand. Use it as a context manager."""
 
-    def __init__(self, store: Store, *, lease: float) -> None:
-        """``lease`` is in seconds; each claim is renewed three times in that time."""
+    def __init__(self, store: Store, *, lease: float, listener: Listener = ignore) -> None:
+        """``lease`` is in seconds; each claim is renewed three times in that time.
+
+        ``listener`` receives an event for each lease that is lost or could not be renewed.
+        """
         self.lease = lease
         self._store = store
+        self._listener = listener
         self._claims: dict[str, Claim] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -64,10 +69,9 @@ class LeaseRenewer:
                 if self._claims.get(claim.rotation.id) is not claim:
                     return  # it was given back while this thread was on its way
                 del self._claims[claim.rotation.id]
-            _log.warning("lease lost", extra={"rotation": claim.rotation.id})
+            self._listener(LeaseLost(claim.rotation))
         except KeyturnError as error:
             # The database may be away for a moment; the lease tells for how long that is harmless.
-            about = {"rotation": claim.rotation.id, "code": error.code, "reason": error.message}
-            _log.error("lease not renewed", extra=about)
+            self._listener(LeaseNotRenewed(claim.rotation, error.code, error.message))
         except Exception:  # noqa: BLE001 - the beat must go on
-            _log.exception("lease not renewed", extra={"rotation": claim.rotation.id})
+            _log.exception("renewing a lease broke", extra={"rotation": claim.rotation.id})

@@ -8,7 +8,6 @@
 | verify | 5 tries, about 15 s | 10 s to 5 min, for about 2 h | parked: imports work again by now |
 """
 
-import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -17,14 +16,13 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base, wait_random_exponential
 
+from orchestrator import events
 from orchestrator.step_attempt import StepAttempt
 from states import steps
 from states.errors import KeyturnError, TryLater, Unknown
 from states.ports import Ports
 from states.rotation import Rotation
 from states.steps import Step
-
-_log = logging.getLogger("keyturn.retry")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,25 +103,20 @@ class RetriedStep:
             wait=_asked_or(
                 wait_random_exponential(multiplier=self.patience.first_wait, max=self.patience.longest_wait)
             ),
-            before_sleep=self._tell,
+            before_sleep=self._publish,
             reraise=True,
         )
 
-    def _tell(self, state: RetryCallState) -> None:
-        error = _error(state)
-        level = logging.ERROR if self.patience.urgent else logging.WARNING
-        _log.log(
-            level,
-            "step will be tried again",
-            extra={
-                "rotation": self._turn.claim.rotation.id,
-                "connection": self._turn.claim.rotation.connection,
-                "step": self._step.__name__,
-                "try": state.attempt_number,
-                "wait_seconds": round(state.upcoming_sleep, 3),
-                "code": error.code,
-                "outage": self.patience.urgent,
-            },
+    def _publish(self, state: RetryCallState) -> None:
+        self._turn.publish(
+            events.Retrying(
+                self._turn.claim.rotation,
+                step=self._step.__name__,
+                number=state.attempt_number,
+                wait_seconds=round(state.upcoming_sleep, 3),
+                code=_error(state).code,
+                outage=self.patience.urgent,
+            )
         )
 
 

@@ -1,26 +1,22 @@
 """A worker's turn at one step of a claimed rotation: what it checks and commits while the step is under way."""
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from orchestrator.events import Listener, OutcomeUnknown
 from persistence.journal import UNKNOWN
 from persistence.store import Claim, Store
 from states.errors import KeyturnError, Stale
 from states.ports import Clock, Write
 from states.rotation import Rotation
 
-_log = logging.getLogger("keyturn.engine")
-
 
 class StepAttempt:
     """The step in hand, try by try (states.ports.StepAttempt)."""
 
-    def __init__(
-        self, store: Store, claim: Claim, clock: Clock, *, lease: float, listener: Callable[[Rotation], None]
-    ) -> None:
-        """``lease``, in seconds, is kept alive by what is committed; ``listener`` hears of each such change."""
+    def __init__(self, store: Store, claim: Claim, clock: Clock, *, lease: float, listener: Listener) -> None:
+        """``lease``, in seconds, is renewed by each commit; ``listener`` receives an event for each."""
         self.claim = claim
         """The rotation as this worker last wrote it."""
         self.began: datetime
@@ -28,7 +24,8 @@ class StepAttempt:
         self._store = store
         self._clock = clock
         self._lease = lease
-        self._listener = listener
+        self.publish = listener
+        """Receives the events of this attempt."""
         self._looks: list[str] = []
 
     def begin(self) -> Rotation:
@@ -55,14 +52,12 @@ class StepAttempt:
             "code": error.code,
             "message": error.message,
         }
-        about = {"rotation": after.id, "connection": after.connection, "write": write.value, "code": error.code}
-        _log.warning("answer lost", extra=about)
         try:
             self.claim = self._store.advance(self.claim, after, event=UNKNOWN, detail=detail, lease=self._lease)
         except KeyturnError as unstored:
             # Nobody gives the lease back now, and whoever finds it run out knows that there is a doubt.
             raise Stale(f"A lost answer could not be stored; the rotation is let go. {unstored.message}") from unstored
-        self._listener(self.claim.rotation)
+        self.publish(OutcomeUnknown(self.claim.rotation, write, error.code))
 
     def saw(self, what: str) -> None:
         """Note what a look showed."""

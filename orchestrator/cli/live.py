@@ -5,11 +5,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import formatting, records, timeline
 from orchestrator.cli.output import Output
+from orchestrator.events import Changed, Event, Listener, Retrying
 from persistence.journal import Entry
 from states.rotation import Rotation
 from states.state import State
@@ -18,8 +19,6 @@ from states.table import NEXT
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_PATIENCE: Final = "keyturn.retry"
-"""The logger that tells of failed tries inside a step."""
 _FRAMES: Final = 8
 """Frames a second."""
 
@@ -146,6 +145,19 @@ def _waits(rotation: Rotation, journal: list[Entry], now: datetime) -> str:
     return f"{told}{when} What to do:\n`keyturn rotation explain {rotation.id}`"
 
 
+def listener(show: Show) -> Listener:
+    """The listener that has ``show`` show each change and each failed try."""
+
+    def receive(event: Event) -> None:
+        if isinstance(event, Changed):
+            show.moved(event.rotation)
+        elif isinstance(event, Retrying):
+            failed = f"{event.step}: try {event.number} failed ({event.code})"
+            show.retrying(f"{failed}; again in {event.wait_seconds:.1f} s.")
+
+    return receive
+
+
 @contextmanager
 def showing(out: Output, keyturn: Keyturn, *, result_only: bool = False) -> Iterator[Show]:
     """The way to show one rotation: live at a terminal, lines elsewhere.
@@ -162,7 +174,7 @@ def showing(out: Output, keyturn: Keyturn, *, result_only: bool = False) -> Iter
             show = Silent()
         else:
             show = Lines(out, keyturn)
-        stack.enter_context(_hearing(show))
+        stack.enter_context(keyturn.events.listening(listener(show)))
         yield show
 
 
@@ -181,32 +193,3 @@ def _drawing(panel: Panel) -> Iterator[None]:
         finally:
             for handler, stream in zip(handlers, streams, strict=True):
                 handler.setStream(stream or sys.__stderr__)
-
-
-class _Ear(logging.Handler):
-    def __init__(self, show: Show) -> None:
-        super().__init__(logging.WARNING)
-        self._show = show
-
-    def emit(self, record: logging.LogRecord) -> None:
-        about: dict[str, Any] = vars(record)
-        with suppress(KeyError):
-            self._show.retrying(
-                f"{about['step']}: try {about['try']} failed ({about['code']}); again in {about['wait_seconds']:.1f} s."
-            )
-
-
-@contextmanager
-def _hearing(show: Show) -> Iterator[None]:
-    """Hear of the tries inside a step, which are told to the log only, whatever level it has."""
-    logger, ear = logging.getLogger(_PATIENCE), _Ear(show)
-    level, propagates = logger.level, logger.propagate
-    logger.propagate = logging.getLogger().isEnabledFor(logging.WARNING)
-    logger.setLevel(logging.WARNING)
-    logger.addHandler(ear)
-    try:
-        yield
-    finally:
-        logger.removeHandler(ear)
-        logger.setLevel(level)
-        logger.propagate = propagates

@@ -34,7 +34,7 @@ def carry(context: Context, keyturn: Keyturn, rotation: Rotation, claim: Claim |
 
 def _carry(keyturn: Keyturn, rotation: Rotation, claim: Claim | None, show: Show, stop: threading.Event) -> Rotation:
     lease = keyturn.settings.worker.lease
-    with keyturn.engine(stopping=stop.is_set, listener=show.moved) as engine:
+    with keyturn.engine(stopping=stop.is_set) as engine:
         while claim or not stop.is_set():  # a claim in hand is run in any case, if only to be given back
             claim = claim or keyturn.store.claim(
                 keyturn.worker_name, lease=lease, now=keyturn.clock.now(), rotation_id=rotation.id

@@ -13,6 +13,7 @@ from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Json
 from orchestrator.cli.signals import stoppable
+from orchestrator.events import Changed, Event
 from orchestrator.schedule import Pass
 from states.errors import HeldOff, InvalidInput
 from states.rotation import Rotation
@@ -54,13 +55,15 @@ def run_due(*, dry_run: DryRun = False, context: Given) -> int:
         carried: dict[str, Rotation] = {}
         show = live.Lines(context.out, keyturn) if context.out.is_for_people else live.Silent()
 
-        def moved(rotation: Rotation) -> None:
-            carried[rotation.id] = rotation
-            show.moved(rotation)
+        def receive(event: Event) -> None:
+            if isinstance(event, Changed):
+                carried[event.rotation.id] = event.rotation
+                show.moved(event.rotation)
 
-        with stoppable(context.out.note) as stop, keyturn.worker(stop, listener=moved) as work:
+        with stoppable(context.out.note) as stop, keyturn.worker(stop) as work:
             began = keyturn.schedule.start_due(actor=actor())
-            work.drain()
+            with keyturn.events.listening(receive):
+                work.drain()
         return _summary(context, keyturn, began, list(carried.values()), interrupted=stop.is_set())
 
 

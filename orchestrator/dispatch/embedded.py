@@ -39,7 +39,7 @@ class Embedded:
         start_due: Callable[[], object],
         stop: threading.Event,
     ) -> None:
-        """``lease`` and ``poll`` are in seconds; ``stop`` ends the worker once each step in hand is done."""
+        """``lease`` and ``poll`` are in seconds; ``stop`` ends the worker once the current steps are finished."""
         self._store = store
         self._engine = engine
         self._clock = clock
@@ -106,7 +106,6 @@ class Embedded:
         try:
             return self._engine.run(claim)
         except Stale:
-            _log.warning("rotation was taken over", extra={"rotation": claim.rotation.id})
             return claim.rotation
 
     def _safely(self, work: Callable[[], object]) -> bool:

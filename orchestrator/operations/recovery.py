@@ -1,12 +1,12 @@
 """The verbs that end a parked rotation otherwise than by going on: *restore*, *adopt* and *abandon*."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
 from orchestrator.adapters.openair_manual import as_seen, instead
 from orchestrator.engine import Connect
+from orchestrator.events import Closed, Listener, ignore
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations import clock_repair
 from persistence.journal import ABANDON, ADOPT, RESTORE, RESTORING
@@ -27,8 +27,6 @@ from states.ports import Clock, Ports
 from states.rotation import Absence, Confirmation, PrivateKey, Rotation
 from states.timing import INSTALL_WITHIN
 
-_log = logging.getLogger("keyturn.recovery")
-
 _MENDABLE: Final = (SignInRefused, NotPermitted, WrongBaseUrl)
 """Errors that advise to mend something and then to resume."""
 
@@ -36,12 +34,15 @@ _MENDABLE: Final = (SignInRefused, NotPermitted, WrongBaseUrl)
 class Recovery:
     """What people do about a rotation that is better not carried on."""
 
-    def __init__(self, store: Store, connect: Connect, clock: Clock, *, lease: float) -> None:
+    def __init__(
+        self, store: Store, connect: Connect, clock: Clock, *, lease: float, listener: Listener = ignore
+    ) -> None:
         """``connect`` gives a connection's ports by name; ``lease`` is in seconds."""
         self._store = store
         self._connect = connect
         self._clock = clock
         self._lease = lease
+        self._listener = listener
 
     def restore(
         self, rotation_id: str, *, actor: str, reason: str = "", overwrite: bool = False, seen: str = ""
@@ -58,7 +59,8 @@ class Recovery:
         thread to spare. Raises RestoreUnfinished once the certificate may have been sent.
         """
         parked = self._possible("restore", rotation_id)
-        with LeaseRenewer(self._store, lease=self._lease) as leases:  # first: where it cannot start, nothing is held
+        with LeaseRenewer(self._store, lease=self._lease, listener=self._listener) as leases:
+            # The renewer starts first: where its thread cannot start, nothing is held.
             claim = self._store.hold(actor, parked, lease=self._lease)
             with leases.renewing(claim):
                 try:
@@ -93,7 +95,7 @@ class Recovery:
             due_at=due.draw_due_at(proof.certificate, ports.random.fraction()),
             confirmed=proof.fingerprint if before.by_hand else None,
         )
-        _log.info("rotation closed", extra=_about(closed))
+        self._publish_closed(closed)
         return closed
 
     def abandon(self, rotation_id: str, *, actor: str, reason: str = "") -> Rotation:
@@ -109,8 +111,12 @@ class Recovery:
         after = machine.abandon(before, self._clock.now(), absence)
         detail = {"reason": reason, **(_seen(absence) if absence else {})}
         closed = self._store.write(before, after, event=ABANDON, actor=actor, detail=detail)
-        _log.info("rotation closed", extra=_about(closed))
+        self._publish_closed(closed)
         return closed
+
+    def _publish_closed(self, rotation: Rotation) -> None:
+        assert rotation.ending
+        self._listener(Closed(rotation, rotation.ending))
 
     def _absence(self, rotation: Rotation) -> Absence:
         with _repeating("abandon"):
@@ -151,7 +157,7 @@ class Recovery:
         detail = {"reason": reason, **_evidence(proof)}
         confirmed = proof.fingerprint if after.by_hand else None
         closed = self._store.advance(claim, after, event=RESTORE, detail=detail, confirmed=confirmed).rotation
-        _log.info("rotation closed", extra=_about(closed))
+        self._publish_closed(closed)
         return closed
 
 
@@ -207,8 +213,3 @@ def _seen(absence: Absence) -> dict[str, object]:
         "asked_at": absence.asked_at.isoformat(),
         "looks": list(absence.looks),
     }
-
-
-def _about(rotation: Rotation) -> dict[str, object]:
-    assert rotation.ending
-    return {"rotation": rotation.id, "connection": rotation.connection, "ending": rotation.ending.value}

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from orchestrator import events
+from orchestrator.events import Listener, ignore
 from orchestrator.ids import new_id
 from orchestrator.operations import clock_repair
 from persistence.journal import CONFIRMED_BY_PERSON, Entry
@@ -37,17 +39,20 @@ class Explanation:
 class Rotations:
     """What people and schedules do with rotations."""
 
-    def __init__(self, store: Store, clock: Clock, random: Random) -> None:
+    def __init__(self, store: Store, clock: Clock, random: Random, listener: Listener = ignore) -> None:
         self._store = store
         self._clock = clock
         self._random = random
+        self._listener = listener
 
     def request(self, connection: str, *, actor: str, reason: str = "", scheduled: bool = False) -> Rotation:
         """Ask for a new certificate; a worker takes it from there.
 
         Raises NotFound, and RotationOpen while the connection has one under way or parked.
         """
-        return self._store.request(connection, self._new(actor, reason, scheduled=scheduled))
+        rotation = self._store.request(connection, self._new(actor, reason, scheduled=scheduled))
+        self._listener(events.Requested(rotation, actor, rotation.cause))
+        return rotation
 
     def request_for(
         self, worker: str, connection: str, *, actor: str, reason: str = "", lease: float
@@ -57,7 +62,10 @@ class Rotations:
         ``lease`` is in seconds. There is no claim while a write of the rotation before may still take effect. Raises
         as ``request``.
         """
-        return self._store.request_for(worker, connection, self._new(actor, reason, scheduled=False), lease=lease)
+        make = self._new(actor, reason, scheduled=False)
+        rotation, claim = self._store.request_for(worker, connection, make, lease=lease)
+        self._listener(events.Requested(rotation, actor, rotation.cause))
+        return rotation, claim
 
     def _new(self, actor: str, reason: str, *, scheduled: bool) -> Callable[[Connection], Rotation]:
         now = self._clock.now()
@@ -91,7 +99,9 @@ class Rotations:
         error = ParkedByPerson(f"{actor} parked it: {reason.rstrip('.')}." if reason else f"{actor} parked it.")
         after = machine.fail(before, error, self._clock.now())
         detail = {"code": error.code, "message": error.message, "next": error.next_action}
-        return self._store.write(before, after, event=FAIL, actor=actor, detail=detail)
+        parked = self._store.write(before, after, event=FAIL, actor=actor, detail=detail)
+        self._listener(events.Parked(parked, error.code, error.message))
+        return parked
 
     def resume(
         self, rotation_id: str, *, actor: str, reason: str = "", create_record: bool = False, overwrite: bool = False
@@ -105,7 +115,9 @@ class Rotations:
         before = clock_repair.current(self._store, rotation_id, now)
         after = machine.resume(before, now, may_create_record=create_record, may_overwrite=overwrite)
         detail = {"reason": reason, "create_record": create_record, "overwrite": overwrite}
-        return self._store.write(before, after, event=RESUME, actor=actor, detail=detail)
+        resumed = self._store.write(before, after, event=RESUME, actor=actor, detail=detail)
+        self._listener(events.Resumed(resumed, actor))
+        return resumed
 
     def confirm(self, rotation_id: str, fingerprint: str, *, actor: str) -> Rotation:
         """Note that a person saved the exported certificate in OpenAir, and wake the rotation.
@@ -126,7 +138,11 @@ class Rotations:
             )
         after = replace(before, available_at=now, updated_at=now, waiting_for="", awaits_person=False)
         detail = {"fingerprint": seen}
-        return self._store.write(before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail=detail, confirmed=seen)
+        confirmed = self._store.write(
+            before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail=detail, confirmed=seen
+        )
+        self._listener(events.Confirmed(confirmed, actor))
+        return confirmed
 
     def show(self, rotation_id: str) -> Rotation:
         """The rotation with this id, or with an id that begins so. Raises NotFound."""

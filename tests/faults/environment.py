@@ -11,6 +11,7 @@ from support.environment import connect, keyturn
 
 from orchestrator import retry
 from orchestrator.bootstrap import Keyturn
+from orchestrator.events import Changed, Event
 from simulator import Entry, Fault, Pair, Simulator
 from simulator.faults import When
 from states.rotation import Rotation
@@ -107,11 +108,12 @@ class Stage:
         rotation = self.app.store.open_rotation(name_of(pair))
         assert rotation
 
-        def changed(rotation: Rotation) -> None:
-            self.world.go_on(AGED)
-            listen(rotation)
+        def receive(event: Event) -> None:
+            if isinstance(event, Changed):
+                self.world.go_on(AGED)
+                listen(event.rotation)
 
-        with self.app.engine(listener=changed) as engine:
+        with self.app.engine() as engine, self.app.events.listening(receive):
             while rotation.is_open and rotation.state is not State.FAILED:
                 self.settle()
                 self.world.until(rotation.available_at)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.factories import a_rotation
 
+from orchestrator import event_log
 from orchestrator.retry import TABLE, RetriedStep, retry_after
 from states import steps
 from states.errors import KeyturnError, NotPermitted, Throttled, TryLater, Unknown
@@ -36,7 +37,8 @@ class Hand:
 
         attempt.__name__ = step.__name__
         monkeypatch.setitem(TABLE, attempt, TABLE[step])
-        self._turn: Any = SimpleNamespace(begin=self._begin, claim=SimpleNamespace(rotation=a_rotation()))
+        claim = SimpleNamespace(rotation=a_rotation())
+        self._turn: Any = SimpleNamespace(begin=self._begin, claim=claim, publish=event_log.write)
         nothing: Any = None
         clock: Any = SimpleNamespace(sleep=self.slept.append)
         self.run = RetriedStep(attempt, Ports(nothing, nothing, nothing, clock, nothing), self._turn).run

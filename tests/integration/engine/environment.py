@@ -8,8 +8,9 @@ import pytest
 from integration.engine.fake_systems import Systems
 from support.factories import begin
 
-from orchestrator import retry
+from orchestrator import event_log, retry
 from orchestrator.engine import Engine
+from orchestrator.events import Changed, Event
 from orchestrator.leases import LeaseRenewer
 from orchestrator.retry import TABLE
 from persistence.journal import Entry
@@ -40,7 +41,7 @@ class Stage:
             leases,
             systems.clock,
             stopping=self._stopping,
-            listener=self.heard.append,
+            listener=self._receive,
         )
 
     def begin(self, state: State = State.REQUESTED) -> Claim:
@@ -73,6 +74,11 @@ class Stage:
         """Whether a worker holds it, whenever it may be available."""
         later = rotation.available_at + timedelta(days=1)
         return self.store.claim("another", lease=1, now=later, rotation_id=rotation.id) is None
+
+    def _receive(self, event: Event) -> None:
+        event_log.write(event)
+        if isinstance(event, Changed):
+            self.heard.append(event.rotation)
 
     def _connect(self, name: str) -> Ports:
         assert "acme" == name

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from integration.database_outage import lose_evidence
-from integration.engine.environment import Stage, extra, lose_patience
+from integration.engine.environment import Stage, about, extra, lose_patience
 from integration.engine.fake_systems import CALL
 from support.factories import NOW
 
@@ -43,8 +43,8 @@ def test_a_lost_answer_is_stored_before_anything_else_is_sent(stage: Stage, capl
         heard.state,
     )
     record = next(each for each in caplog.records if each.message == "answer lost")
-    about = {"rotation": done.id, "connection": "acme", "write": "install", "code": "UNKNOWN_OUTCOME"}
-    assert (logging.WARNING, about) == (record.levelno, extra(record))
+    expected = {**about(heard), "write": "install", "code": "UNKNOWN_OUTCOME"}
+    assert (logging.WARNING, expected) == (record.levelno, extra(record))
 
 
 def test_what_is_in_flight_outlasts_the_doubt(stage: Stage) -> None:

@@ -72,9 +72,10 @@ def test_nobody_needs_to_listen_or_to_stop(stage: Stage) -> None:
 
 
 def test_a_move_is_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """Each move is logged with rotation, connection and state."""
-    with caplog.at_level(logging.INFO, "keyturn.engine"):
+    """Each move is logged with rotation, connection, state, step and how long it took."""
+    with caplog.at_level(logging.INFO, "keyturn.rotation"):
         done = stage.run(State.SAVED_TO_OPENAIR)
     (record,) = caplog.records
     assert ("rotation moved", logging.INFO) == (record.message, record.levelno)
-    assert about(done) == extra(record)
+    seconds = stage.last(done).detail["seconds"]
+    assert {**about(done), "step": "verify", "seconds": seconds} == extra(record)

@@ -35,8 +35,8 @@ def test_trouble_that_goes_on_puts_the_step_off(stage: Stage, caplog: pytest.Log
         stage.last(waiting).detail,
     )
     record = caplog.records[-1]
-    assert ("rotation put off", logging.WARNING) == (record.message, record.levelno)
-    assert {**about(waiting), "code": "TRY_LATER", "until": until} == extra(record)
+    assert ("rotation postponed", logging.WARNING) == (record.message, record.levelno)
+    assert {**about(waiting), "code": "TRY_LATER", "until": until, "outage": False} == extra(record)
     assert ([waiting], waiting) == (stage.heard, stage.store.rotation(waiting.id))
     assert not stage.is_held(waiting)
 

@@ -1,0 +1,164 @@
+"""Typed events: what happened to rotations, published once, where it happens.
+
+The engine, the step attempts, the retries, the leases and the operations publish to one ``Listener``; the composition
+root passes them ``Bus.publish``. The log (``event_log``) and the live view of the command line listen.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from states.ports import Write
+from states.rotation import Cause, Ending, Rotation
+
+_log = logging.getLogger("keyturn.events")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a rotation."""
+
+    rotation: Rotation
+    """The rotation as the publisher last read or stored it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed(Event):
+    """A change of the rotation that is stored by now; ``rotation`` is what was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requested(Changed):
+    """A person or the schedule asked for the rotation."""
+
+    actor: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Changed):
+    """A step succeeded; ``rotation`` is in the state that it leads to."""
+
+    step: str
+    seconds: float
+    """How long the step took, with its retries."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeUnknown(Changed):
+    """A request that writes was sent and its answer lost; the rotation is in doubt."""
+
+    write: Write
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed(Changed):
+    """A step failed and is scheduled again."""
+
+    code: str
+    until: datetime
+    outage: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingPerson(Changed):
+    """The rotation waits until a person saved the exported certificate in OpenAir."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked(Changed):
+    """The rotation is Failed and waits for a person."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Changed):
+    """A person took the parked rotation back to the state that it failed from."""
+
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed(Changed):
+    """A person confirmed that OpenAir holds the exported certificate."""
+
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed(Changed):
+    """A person ended the parked rotation."""
+
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying(Event):
+    """A try inside a step failed and is repeated after a wait."""
+
+    step: str
+    number: int
+    """Which try failed, from 1."""
+    wait_seconds: float
+    code: str
+    outage: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver(Event):
+    """This worker lost the rotation to another one, or let it go because nothing more could be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost(Event):
+    """The lease ran out before it was renewed, so another worker may have the rotation."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseNotRenewed(Event):
+    """A renewal failed; harmless unless it fails until the lease runs out."""
+
+    code: str
+    reason: str
+
+
+Listener = Callable[[Event], None]
+
+
+def ignore(_event: Event) -> None:
+    """The listener for events that no one listens to."""
+
+
+class Bus:
+    """Passes each event to every listener, in the publisher's thread; safe to share between threads."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = listeners
+        self._lock = threading.Lock()
+
+    def publish(self, event: Event) -> None:
+        """Call every listener. A listener that fails is logged: it must not stop a rotation."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - it is logged with its traceback
+                _log.exception("event listener failed", extra={"rotation": event.rotation.id})
+
+    @contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Call ``listener`` for every event while the block runs."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners = tuple(each for each in self._listeners if each is not listener)

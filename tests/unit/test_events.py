@@ -1,0 +1,72 @@
+"""The bus passes each event to every listener, and the log is one of them."""
+
+import logging
+
+import pytest
+from support.factories import a_rotation
+
+from orchestrator import event_log, events
+from orchestrator.events import Bus, Event
+from states.rotation import Ending
+
+ROTATION = a_rotation()
+ABOUT = {"rotation": ROTATION.id, "connection": ROTATION.connection, "state": "Requested"}
+
+
+def test_every_listener_receives_each_event() -> None:
+    """Those given at the start always do, others while they listen."""
+    always: list[Event] = []
+    heard: list[Event] = []
+    bus = Bus(always.append)
+    lost, requested = events.LeaseLost(ROTATION), events.Requested(ROTATION, "ada", ROTATION.cause)
+    with bus.listening(heard.append):
+        bus.publish(lost)
+    bus.publish(requested)
+    assert ([lost, requested], [lost]) == (always, heard)
+
+
+def test_a_listener_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Its failure is logged, and the other listeners still receive the event."""
+    heard: list[Event] = []
+
+    def fail(_event: Event) -> None:
+        raise ValueError
+
+    Bus(fail, heard.append).publish(events.LeaseLost(ROTATION))
+    assert (1, ["event listener failed"]) == (len(heard), [record.message for record in caplog.records])
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "message", "more"),
+    [
+        (events.Closed(ROTATION, Ending.ADOPTED), logging.INFO, "rotation closed", {"ending": "adopted"}),
+        (
+            events.Retrying(ROTATION, "verify", 2, 0.5, "TRY_LATER", outage=False),
+            logging.WARNING,
+            "step will be tried again",
+            {"step": "verify", "try": 2, "wait_seconds": 0.5, "code": "TRY_LATER", "outage": False},
+        ),
+        (
+            events.Retrying(ROTATION, "save_to_openair", 1, 0.5, "TRY_LATER", outage=True),
+            logging.ERROR,
+            "step will be tried again",
+            {"step": "save_to_openair", "try": 1, "wait_seconds": 0.5, "code": "TRY_LATER", "outage": True},
+        ),
+    ],
+    ids=["closed", "retrying", "retrying-in-an-outage"],
+)
+def test_an_event_is_logged_with_its_fields(
+    event: Event, level: int, message: str, more: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Level, message, rotation, connection and state, and what the event itself tells; an outage is an error."""
+    with caplog.at_level(logging.INFO):
+        event_log.write(event)
+    (record,) = caplog.records
+    assert (level, message) == (record.levelno, record.message)
+    assert {**ABOUT, **more} == {name: record.__dict__[name] for name in (*ABOUT, *more)}
+
+
+def test_every_event_has_a_log_message() -> None:
+    """No kind of event is missing in the log."""
+    kinds = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)}
+    assert kinds - {Event, events.Changed} == set(event_log._MESSAGES)
