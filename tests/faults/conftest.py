@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.summary import SEED, TALLY
+from tests.faults.summary import SEED, SLICE, TALLY
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep one slice of the matrix's cases, where a slice is wanted."""
+    cases = [item for item in items if item.path.name == "test_matrix.py" and hasattr(item, "callspec")]
+    if SLICE and cases:
+        chosen = cases[SEED % SLICE :: SLICE]
+        config.hook.pytest_deselected(items=[case for case in cases if case not in chosen])
+        items[:] = [item for item in items if item in chosen or item not in cases]
 
 
 @pytest.fixture(autouse=True)

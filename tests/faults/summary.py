@@ -1,4 +1,9 @@
-"""What is tried, and what happened in it."""
+"""Which faults and schedules are tried, and what happened in them.
+
+FAULTS=all          try all of them
+SLICE=10 SEED=7     try every tenth of them all, beginning at the seventh
+SEED=7              try the selection, with the schedules of seed 7
+"""
 
 import os
 from collections import Counter
@@ -7,8 +12,9 @@ from collections.abc import Iterable
 from simulator import Entry
 
 SEED = int(os.environ.get("SEED", "1"))
-WHOLE = os.environ.get("FAULTS") == "all"
-"""Whether everything is tried, or a selection that takes a minute."""
+SLICE = int(os.environ.get("SLICE", "0"))
+WHOLE = os.environ.get("FAULTS") == "all" or SLICE > 0
+"""Whether everything is tried, or a part of everything; otherwise a selection that takes a minute."""
 TALLY: Counter[str] = Counter()
 
 

@@ -18,12 +18,12 @@ from tests.faults import direct_transport
 from tests.faults.actors import stand
 from tests.faults.random_schedule import LEASE, Schedule
 from tests.faults.schedule_actions import NAMES
-from tests.faults.summary import SEED, WHOLE
+from tests.faults.summary import SEED, SLICE, WHOLE
 from tests.faults.virtual_time import World
 
 PARTS = 8
 """So many parts, each with a seed of its own, so that they can be shared out."""
-SCHEDULES = 2000 if WHOLE else 160
+SCHEDULES = 2000 // (SLICE or 1) if WHOLE else 160
 STEPS = 40
 LEAST_PLACES = 16
 """A rotation makes eight calls and more, with a place before and after each."""

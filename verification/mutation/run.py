@@ -1,6 +1,6 @@
 """Changes one small thing at a time and sees that a test fails.
 
-Run ``python verification/mutation/run.py [--jobs N] [MODULE …]``.
+Run ``python verification/mutation/run.py [--jobs N] [--slice N --seed S] [MODULE …]``.
 
 Prints the counts for each module. Exits with 1 when a mutant survives that explained.toml does not explain, or when an
 explanation is of no mutant that survives.
@@ -117,16 +117,19 @@ def mutants_of(module: str) -> list[tuple[Mutant, CodeType]]:
     return list(mutants(module, file.read_text(), str(file)))
 
 
-def judge(module: str) -> Result:
-    """Try every mutant of a module."""
-    verdicts = Trial(source_of(module), mutants_of(module), TARGETS[module]).run()
+def judge(module: str, step: int = 1, seed: int = 0) -> Result:
+    """Try every ``step``-th mutant of a module, beginning where ``seed`` says."""
+    found = mutants_of(module)
+    chosen = found[seed % step :: step]
+    left_out = {mutant.key for mutant, _ in found} - {mutant.key for mutant, _ in chosen}
+    verdicts = Trial(source_of(module), chosen, TARGETS[module]).run() if chosen else []
     survivors = {verdict.mutant.key: verdict.mutant for verdict in verdicts if not verdict.killer}
     explained = {
         (place, change)
         for place, changes in explanations().items()
         for change in changes
         if place.partition(":")[0] == module
-    }
+    } - left_out
     unexplained = [mutant for key, mutant in survivors.items() if key not in explained]
     return Result(module, verdicts, unexplained, sorted(explained - set(survivors)))
 
@@ -136,13 +139,17 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description="Mutation testing of Keyturn's core.")
     arguments.add_argument("modules", nargs="*", metavar="MODULE", help="states.steps, say; all of them by default")
     arguments.add_argument("--jobs", type=int, default=2, help="modules judged at the same time")
+    arguments.add_argument("--slice", type=int, default=1, metavar="N", help="try every N-th mutant; all by default")
+    arguments.add_argument("--seed", type=int, default=0, help="which of them is the first")
     asked = arguments.parse_args()
     print(f"{'module':40}{'mutants':>12}{'killed':>12}{'explained':>12}{'unexplained':>12}")
     results = []
     # Spawned, not forked: the pool has threads, and a fork would keep the locks that they hold for ever.
     spawning = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(asked.jobs, mp_context=spawning, initializer=die_with_parent) as pool:
-        for judged in as_completed([pool.submit(judge, module) for module in asked.modules or TARGETS]):
+        for judged in as_completed(
+            [pool.submit(judge, module, asked.slice, asked.seed) for module in asked.modules or TARGETS]
+        ):
             result = judged.result()
             _tell(result)
             results.append(result)

@@ -1,10 +1,11 @@
-"""Which deaths are tried, how they are brought about, and how a failure is repeated.
+"""Which kills are tried, how they are brought about, and how to repeat a failure.
 
-A selection is tried: some that matter most, and every k-th of the others from a seed that is printed.
+By default a selection is tried: those that matter most, and every k-th of the others from a seed that is printed.
 
-CRASH=all            try them all
-CRASH='sendto 12'    try those whose name contains this: how a failure is repeated
-SEED=7               the selection of seed 7
+CRASH=all            try all of them
+CRASH='sendto 12'    try those whose name contains this text: it repeats a failure
+SLICE=10 SEED=7      try every tenth, beginning at the seventh
+SEED=7               try the selection of seed 7
 """
 
 import os
@@ -25,6 +26,7 @@ TRIES = 4
 """How often a point is aimed at: now and then an answer comes in two pieces, and the calls count differently."""
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 100_000)  # noqa: S311 - a selection
 WANTED = os.environ.get("CRASH", "")
+SLICE = int(os.environ.get("SLICE", "0"))
 MINIMUM = Path(__file__).with_name("minimum.txt")
 """How many there were at the least; on SQLite a few less, for the pages of a commit depend on the lengths of ids."""
 
@@ -51,7 +53,7 @@ def outcomes(
     chosen = _choose(found, selection)
     began = time.monotonic()
     done = side_by_side(told, chosen)
-    how = f"CRASH={WANTED}" if WANTED else f"SEED={SEED}"
+    how = f"SLICE={SLICE} SEED={SEED}" if SLICE else f"CRASH={WANTED}" if WANTED else f"SEED={SEED}"
     say(f"{name}: {len(chosen)} of {len(found)} ({how}), {(time.monotonic() - began) / len(chosen):.1f} s each")
     return done
 
@@ -63,6 +65,8 @@ def every(found: Sequence[Item], wanted: int) -> list[Item]:
 
 
 def _choose(found: Sequence[Item], selection: Sequence[Item]) -> Sequence[Item]:
+    if SLICE:
+        return found[SEED % min(SLICE, len(found)) :: SLICE]
     if WANTED in ("", "all"):
         return found if WANTED else selection
     chosen = [each for each in found if WANTED in str(each)]
