@@ -12,7 +12,7 @@ module.exports = [
   },
   {
     files: ['src/**/*.js'],
-    // The plugin was written for ESLint 8; the fix-up gives its rules the context methods that ESLint 10 dropped.
+    // The plugin targets ESLint 8. The fix-up gives its rules the context methods that ESLint 10 removed.
     plugins: { suitescript: fixupPluginRules(suitescript) },
     languageOptions: { ecmaVersion: 2022, sourceType: 'script', globals: { ...globals.amd, log: 'readonly' } },
     rules: suitescript.configs.all.rules,

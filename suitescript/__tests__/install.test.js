@@ -44,20 +44,20 @@ describe('install', () => {
     expect(account.calls.filter((name) => steps.includes(name))).toEqual(steps);
   });
 
-  test('keeps the key in a private folder of the caller, made on demand and used again', () => {
+  test('keeps the key in a private folder of the caller, created on demand and reused', () => {
     const account = new Account();
     install();
     install();
     expect([...account.folders.values()]).toEqual([{ name: FOLDER, isprivate: true }]);
   });
 
-  test('takes a folder as private also where NetSuite gives its checkbox as T', () => {
+  test('accepts a private folder whose checkbox NetSuite returns as T', () => {
     const account = new Account();
     account.addFolder(FOLDER, 'T');
     expect(install().outcome).toBe('done');
   });
 
-  test('refuses to put the key into a folder that somebody has made public', () => {
+  test('refuses to store the key in a folder that another user has made public', () => {
     const account = new Account();
     account.addFolder(FOLDER, false);
     expect(install().error).toEqual({
@@ -67,7 +67,7 @@ describe('install', () => {
     expect(account.calls).not.toContain('file.create');
   });
 
-  test('sweeps up the key file of an earlier call that was cut off', () => {
+  test('removes the key file of an earlier call that was interrupted', () => {
     const account = new Account();
     account.addFile(`keyturn-${NOW.getTime() - 3600 * 1000}-abcdefgh.pem`, account.addFolder(FOLDER));
     expect(install().outcome).toBe('done');
@@ -76,7 +76,7 @@ describe('install', () => {
 });
 
 describe('a missing record', () => {
-  test('is refused in the vendor’s words, with nothing written, unless the caller allows creating it', () => {
+  test('is refused with the vendor’s message, and nothing is written, unless the caller allows creating it', () => {
     const account = new Account({ certificates: [] });
     expect(install()).toEqual({
       outcome: 'refused',
@@ -85,7 +85,7 @@ describe('a missing record', () => {
     expect(account.calls).toEqual(['certificateControl.loadCertificate']);
   });
 
-  test('is created under the vendor’s name and ID where the caller allows it', () => {
+  test('is created with the vendor’s name and ID if the caller allows it', () => {
     const account = new Account({ certificates: [] });
     const reply = install({ create: true });
     expect(reply).toMatchObject({ created: true, record: { name: 'OpenAir real-time' } });
@@ -94,13 +94,13 @@ describe('a missing record', () => {
     expect(account.fileNames()).toEqual([]);
   });
 
-  test('is not created anew where it exists, even if the caller would allow it', () => {
+  test('is not created if it exists, even if the caller allows it', () => {
     const account = new Account();
     expect(install({ create: true }).created).toBe(false);
     expect(account.calls).not.toContain('certificateControl.createCertificate');
   });
 
-  test('is told from a record that cannot be read', () => {
+  test('is distinguished from a record that cannot be read', () => {
     const account = new Account();
     account.fail('certificateControl.loadCertificate', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
     expect(install({ create: true }).error.code).toBe('NOT_PERMITTED');
@@ -120,7 +120,7 @@ describe('the deadline', () => {
     expect(install().outcome).toBe('done');
   });
 
-  test('refuses a request that lands after it, before anything is touched', () => {
+  test('refuses a request that arrives after it, before it changes anything', () => {
     const account = new Account();
     jest.setSystemTime(new Date('2026-11-23T20:15:00.001Z'));
     expect(install().error).toEqual(passed);
@@ -141,7 +141,7 @@ describe('the deadline', () => {
 });
 
 describe('when something fails', () => {
-  test('a file NetSuite will not take is refused as INVALID_CERTIFICATE, and removed', () => {
+  test('a file that NetSuite does not accept is refused as INVALID_CERTIFICATE, and removed', () => {
     const account = new Account();
     account.fail('Certificate.save', suiteScriptError('INVALID_FILE', 'The file cannot be read.'));
     expect(install()).toEqual({
@@ -151,14 +151,14 @@ describe('when something fails', () => {
     expect(account.fileNames()).toEqual([]);
   });
 
-  test('a file that cannot be stored is refused as UNEXPECTED, with no certificate touched', () => {
+  test('a file that cannot be stored is refused as UNEXPECTED, and no certificate changes', () => {
     const account = new Account();
     account.fail('file.save', suiteScriptError('STORAGE_FULL', 'No room.'));
     expect(install().error).toEqual({ code: 'UNEXPECTED', message: 'STORAGE_FULL: No room.' });
     expect(account.calls).not.toContain('Certificate.save');
   });
 
-  test('a key file that cannot be removed is named in a warning; the installed certificate stands', () => {
+  test('a key file that cannot be removed is named in a warning; the certificate stays installed', () => {
     const account = new Account();
     account.fail('file.delete', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
     const reply = install();
@@ -170,7 +170,7 @@ describe('when something fails', () => {
     expect(account.logged()).toContain(KEY_FILE);
   });
 
-  test('a key file that cannot be removed after a refused save is told of beside the refusal', () => {
+  test('a key file that cannot be removed after a refused save is reported with the refusal', () => {
     const account = new Account();
     account.fail('Certificate.save', suiteScriptError('INVALID_FILE', 'The file cannot be read.'));
     account.fail('file.delete', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
@@ -179,17 +179,17 @@ describe('when something fails', () => {
     expect(reply.warnings).toEqual([expect.stringContaining(`Delete the key file "${KEY_FILE}"`)]);
   });
 
-  test('and removal failed, the next call that comes late enough removes the file', () => {
+  test('and the removal fails, a call at least ten minutes later removes the file', () => {
     const account = new Account();
     account.fail('file.delete', suiteScriptError('UNEXPECTED_ERROR', 'Busy.'));
     install();
-    account.heal('file.delete');
+    account.stopFailing('file.delete');
     jest.setSystemTime(NOW.getTime() + 601 * 1000);
     callValid({ action: 'report' });
     expect(account.fileNames()).toEqual([]);
   });
 
-  test('signing after the save, the refusal says that the certificate is in place', () => {
+  test('in the signature after the save, the refusal says that the certificate is in place', () => {
     const account = new Account();
     account.fail('Signer.sign', suiteScriptError('INVALID_KEY', 'Unusable.'));
     expect(install()).toEqual({
@@ -199,7 +199,7 @@ describe('when something fails', () => {
     expect(account.certificates.get('custcertificate_oa_realtime').file.contents).toBe(pair.pem);
   });
 
-  test('reading the record after the save, the reply still carries the signature', () => {
+  test('in reading the record after the save, the reply still contains the signature', () => {
     const account = new Account();
     account.fail('certificateControl.findCertificates', suiteScriptError('UNEXPECTED_ERROR', 'Busy.'));
     const reply = install();
@@ -208,7 +208,7 @@ describe('when something fails', () => {
     expect(reply.warnings).toEqual(['Could not read the record after saving it: UNEXPECTED_ERROR: Busy.']);
   });
 
-  test('because NetSuite throttles the signature after the save, the refusal says that the certificate is in place', () => {
+  test('because NetSuite throttles the signature after the save, the refusal says that the certificate is saved', () => {
     const account = new Account();
     account.fail('Signer.sign', suiteScriptError('SSS_REQUEST_LIMIT_EXCEEDED', 'Request limit exceeded.'));
     expect(install().error).toEqual({
@@ -219,7 +219,7 @@ describe('when something fails', () => {
   });
 
   test.each(['certificateControl.loadCertificate', 'file.save', 'Certificate.save'])(
-    'because NetSuite throttles %s, the throttle is thrown on and no key file stays',
+    'because NetSuite throttles %s, the throttle is rethrown and no key file remains',
     (name) => {
       const account = new Account();
       const throttle = suiteScriptError('SSS_REQUEST_LIMIT_EXCEEDED', 'Request limit exceeded.');

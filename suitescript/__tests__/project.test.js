@@ -21,11 +21,11 @@ describe('the deployment', () => {
     ]);
   });
 
-  test('is released and switched on: SDF would otherwise leave it in testing, where no integration reaches it', () => {
+  test('is released and enabled: SDF would otherwise leave it in testing, where no integration reaches it', () => {
     expect([deployment.status, deployment.isdeployed, restlet.isinactive]).toEqual(['RELEASED', 'T', 'F']);
   });
 
-  test('is open to the role of this project and to nobody else', () => {
+  test('is open to the role of this project only', () => {
     expect([deployment.audslctrole, deployment.allroles, deployment.allemployees]).toEqual([
       '[scriptid=customrole_keyturn]',
       'F',
@@ -33,7 +33,7 @@ describe('the deployment', () => {
     ]);
   });
 
-  test('logs what the RESTlet reports, refusals and installs, and no more', () => {
+  test('logs audit entries and errors, and nothing below them', () => {
     expect(deployment.loglevel).toBe('AUDIT');
   });
 
@@ -44,7 +44,7 @@ describe('the deployment', () => {
 });
 
 describe('the role', () => {
-  test('has the permissions that the README justifies and no other', async () => {
+  test('has exactly the permissions that the README explains', async () => {
     const { role } = await parsed('Objects/customrole_keyturn.xml');
     const granted = role.permissions.permission.map(({ permkey, permlevel }) => `\`${permkey}\` | ${permlevel}`);
     const readme = fs.readFileSync(path.join(SOURCE, '..', 'README.md'), 'utf8');

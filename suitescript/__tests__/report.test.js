@@ -8,7 +8,7 @@ const report = () => callValid({ action: 'report' });
 beforeEach(() => jest.useFakeTimers({ now: NOW }));
 
 describe('report', () => {
-  test('tells of the record, the account, the role, both bundles and the time', () => {
+  test('contains the record, the account, the role, both bundles and the time', () => {
     new Account({
       certificates: [
         {
@@ -46,23 +46,23 @@ describe('report', () => {
     });
   });
 
-  test('gives a bundle without a version as installed, version null', () => {
+  test('shows a bundle without a version as installed, with version null', () => {
     new Account({ bundles: [{ id: 369637 }] });
     expect(report().environment.bundles[1]).toEqual({ id: '369637', installed: true, version: null });
   });
 
-  test('gives the placeholder certificate, whose dates NetSuite does not know, with null dates', () => {
+  test('shows the placeholder certificate, whose dates NetSuite does not know, with null dates', () => {
     new Account();
     expect(report().record).toMatchObject({ fileName: 'openair-certificate.pem', validFrom: null, validTo: null });
   });
 
-  test('gives null where the record is missing, and is not misled by another record of the same name', () => {
+  test('is null if the record is missing, even if another record has the same name', () => {
     const namesake = { id: 'custcertificate_other', name: 'OpenAir real-time', file: { name: 'other.pem' } };
     new Account({ certificates: [namesake] });
     expect(report().record).toBeNull();
   });
 
-  test('does without the bundles, and warns, where the role may not list them', () => {
+  test('omits the bundles and warns if the role cannot list them', () => {
     const account = new Account();
     account.fail('suiteAppInfo.listInstalledBundles', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
     const reply = report();
@@ -70,7 +70,7 @@ describe('report', () => {
     expect(reply.warnings).toEqual(['Could not list the installed bundles: INSUFFICIENT_PERMISSION: No.']);
   });
 
-  test('is refused as NOT_PERMITTED where the role may not see certificates', () => {
+  test('is refused as NOT_PERMITTED if the role cannot see certificates', () => {
     const account = new Account();
     account.fail('certificateControl.findCertificates', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
     expect(report()).toEqual({
@@ -79,23 +79,23 @@ describe('report', () => {
     });
   });
 
-  test('is refused as UNEXPECTED where NetSuite fails in a way nobody foresaw', () => {
+  test('is refused as UNEXPECTED if NetSuite fails in an unknown way', () => {
     const account = new Account();
     account.fail('certificateControl.findCertificates', suiteScriptError('UNEXPECTED_ERROR', 'Try again.'));
     expect(report().error).toEqual({ code: 'UNEXPECTED', message: 'UNEXPECTED_ERROR: Try again.' });
   });
 
-  test('writes nothing into the File Cabinet', () => {
+  test('writes nothing to the File Cabinet', () => {
     const account = new Account();
     report();
     expect(account.calls).toEqual(expect.not.arrayContaining(['record.create', 'file.create', 'file.delete']));
   });
 });
 
-describe('key files of calls that were cut off', () => {
+describe('key files of interrupted calls', () => {
   const minutesAgo = (minutes) => `keyturn-${NOW.getTime() - minutes * 60 * 1000}-abcd_-12.pem`;
 
-  test('are removed once no running call can need them, and nothing else is', () => {
+  test('are removed when no running call can need them, and no other file is', () => {
     const account = new Account();
     const folder = account.addFolder(FOLDER);
     const elsewhere = account.addFolder('Elsewhere');
@@ -107,7 +107,7 @@ describe('key files of calls that were cut off', () => {
     expect(account.fileNames()).toEqual([minutesAgo(9), 'notes.pem', minutesAgo(12)]);
   });
 
-  test('are named in a warning where they cannot be removed', () => {
+  test('are named in a warning if they cannot be removed', () => {
     const account = new Account();
     account.addFile(minutesAgo(11), account.addFolder(FOLDER));
     account.fail('file.delete', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
@@ -117,7 +117,7 @@ describe('key files of calls that were cut off', () => {
     ]);
   });
 
-  test('are no reason to fail where they cannot be looked for', () => {
+  test('do not fail the report if they cannot be listed', () => {
     const account = new Account();
     account.fail('search.create', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
     const reply = report();

@@ -16,13 +16,13 @@ function refusal(body) {
   return reply.error.message;
 }
 
-describe('a body that is no request', () => {
+describe('a body that is not a request', () => {
   test.each([[undefined], [null], ['{"action":"report"}'], [7], [[{ action: 'report' }]]])('%j is refused', (body) => {
     expect(refusal(body)).toBe('The body must be a JSON object sent as application/json');
   });
 
   test.each([[{}], [{ action: 'delete' }], [{ action: 'constructor' }], [{ action: ['report'] }]])(
-    '%j asks for no known action',
+    '%j has no known action',
     (body) => {
       expect(refusal(body)).toBe('Field "action" must be one of report, sign, install');
     }
@@ -68,11 +68,11 @@ describe('a field that breaks its rule', () => {
     ['create', undefined],
     ['create', 'false'],
     ['create', null],
-  ])('%s = %j is refused with the rule alone, whatever was sent', (field, value) => {
+  ])('%s = %j is refused with the rule, without the value', (field, value) => {
     expect(refusal({ ...install(), [field]: value })).toBe(`Field "${field}" ${rules[field]}`);
   });
 
-  test('beside the others is refused when nobody knows it', () => {
+  test('that is unknown is refused', () => {
     expect(refusal(install({ password: 'secret' }))).toBe(
       'The fields must be exactly action, challenge, pem, deadline, create'
     );
@@ -95,13 +95,13 @@ describe('the schema', () => {
     ['deadline', '2027-02-30T20:15:00Z'],
     ['create', 'false'],
     ['password', 'secret'],
-  ])('refuses %s = %j as the RESTlet does', (field, value) => {
+  ])('refuses %s = %j, like the RESTlet', (field, value) => {
     const body = install({ [field]: value });
     expect(misfits('request', body)).not.toEqual([]);
     expect(refusal(body)).toEqual(expect.any(String));
   });
 
-  test('refuses a reply with a field too many', () => {
+  test('refuses a reply with an extra field', () => {
     expect(misfits('reply', { outcome: 'done', action: 'sign', signature: 'AA==' })).toEqual([]);
     expect(misfits('reply', { outcome: 'done', action: 'sign', signature: 'AA==', pem: 'AA==' })).not.toEqual([]);
   });

@@ -8,7 +8,7 @@ const withheld = 'details withheld, they may quote a private key';
 
 beforeEach(() => jest.useFakeTimers({ now: new Date('2026-11-23T20:00:00Z') }));
 
-/** The lines of the private key found in what left the RESTlet: its reply and the execution log. */
+/** Returns the lines of the private key that occur in the reply or in the execution log. */
 function leaked(account, reply) {
   const said = JSON.stringify(reply) + account.logged();
   return secrets.filter((line) => said.includes(line));
@@ -36,7 +36,7 @@ describe('the private key', () => {
     'Certificate.save',
     'certificate.createSigner',
     'Signer.sign',
-  ])('is withheld when the error of %s quotes all of it', (name) => {
+  ])('is withheld when the error of %s quotes the whole key', (name) => {
     const account = new Account();
     account.fail(name, suiteScriptError('UNEXPECTED_ERROR', `Cannot handle: ${pem}`));
     const reply = call(installRequest({ pem }));
@@ -55,7 +55,7 @@ describe('the private key', () => {
     expect(leaked(account, reply)).toEqual([]);
   });
 
-  test.each(['action', 'challenge', 'deadline', 'create', 'extra'])('is not repeated when sent as %s', (field) => {
+  test.each(['action', 'challenge', 'deadline', 'create', 'extra'])('is not quoted when sent as %s', (field) => {
     const account = new Account();
     const reply = call({ ...installRequest({ pem }), [field]: pem });
     expect(reply.error.code).toBe('INVALID_REQUEST');

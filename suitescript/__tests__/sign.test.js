@@ -13,25 +13,25 @@ function accountWithKey() {
 }
 
 describe('sign', () => {
-  test('signs the challenge behind its prefix, with the key the record holds', () => {
+  test('signs the prefix and the challenge with the key of the record', () => {
     accountWithKey();
     const { signature, ...rest } = callValid(request);
     expect(rest).toEqual({ outcome: 'done', action: 'sign' });
     expect(verifies(`keyturn-challenge-v1:${CHALLENGE}`, signature)).toBe(true);
   });
 
-  test('never signs the bare challenge', () => {
+  test('never signs the challenge alone', () => {
     accountWithKey();
     expect(verifies(CHALLENGE, callValid(request).signature)).toBe(false);
   });
 
-  test('changes nothing and looks at no file', () => {
+  test('changes nothing and reads no file', () => {
     const account = accountWithKey();
     callValid(request);
     expect(account.calls).toEqual(['certificate.createSigner', 'Signer.sign']);
   });
 
-  test.each(['"', "'"])('is refused as CERTIFICATE_NOT_FOUND when NetSuite says so with %s', (quote) => {
+  test.each(['"', "'"])('is refused as CERTIFICATE_NOT_FOUND when NetSuite’s message quotes the ID with %s', (quote) => {
     const account = accountWithKey();
     const message = `Certificate ${quote}custcertificate_oa_realtime${quote} not found`;
     account.fail('certificate.createSigner', suiteScriptError('ANY_NAME', message));
@@ -57,7 +57,7 @@ describe('sign', () => {
   });
 
   test.each(['SSS_REQUEST_LIMIT_EXCEEDED', 'WS_CONCUR_SESSION_DISALLWD', 'WS_REQUEST_BLOCKED'])(
-    'throws the throttle %s on, untouched, so that it stays an HTTP 400',
+    'rethrows the throttle %s unchanged, so that NetSuite answers with HTTP 400',
     (name) => {
       const account = accountWithKey();
       const throttle = suiteScriptError(name, 'Request limit exceeded.');

@@ -1,6 +1,6 @@
 /**
- * A NetSuite account in memory, put behind Oracle's stubs: certificate records, a File Cabinet and bundles that behave
- * as the documentation says, signing with the key that was really uploaded. `fail` makes any one call throw.
+ * A NetSuite account in memory, connected to Oracle's stubs: certificate records, a File Cabinet and bundles that behave
+ * as documented. It signs with the uploaded key. `fail` makes a call throw.
  */
 const crypto = require('crypto');
 const certificateControl = require('N/certificateControl');
@@ -13,7 +13,7 @@ const suiteAppInfo = require('N/suiteAppInfo');
 
 const { placeholder } = require('./factories');
 
-/** An error as SuiteScript throws it: known by its name. */
+/** Creates an error as SuiteScript throws it; its name is the error code. */
 function suiteScriptError(name, message) {
   return Object.assign(new Error(message), { name });
 }
@@ -31,12 +31,12 @@ class Account {
     this.connect();
   }
 
-  /** The next and all later calls of `name`, such as 'file.delete', throw `error`. */
+  /** From now on, calls of `name`, such as 'file.delete', throw `error`. */
   fail(name, error) {
     this.failures.set(name, error);
   }
 
-  heal(name) {
+  stopFailing(name) {
     this.failures.delete(name);
   }
 
@@ -56,7 +56,7 @@ class Account {
     return [...this.files.values()].map(({ name }) => name);
   }
 
-  /** Everything written to the script's execution log, as one text. */
+  /** Returns everything in the script's execution log as one text. */
   logged() {
     return JSON.stringify([log.audit.mock.calls, log.error.mock.calls]);
   }
@@ -78,7 +78,7 @@ class Account {
   connect() {
     global.log = { audit: jest.fn(), error: jest.fn() };
     runtime.accountId = '1234567_SB1';
-    certificate.HashAlg = { SHA256: 'SHA256' }; // Oracle's stub lacks the enum
+    certificate.HashAlg = { SHA256: 'SHA256' }; // Oracle's stub has no such enum
     const stub = (module, name, label, action) =>
       jest.spyOn(module, name).mockImplementation((options) => this.call(label, () => action(options)));
 

@@ -3,14 +3,14 @@ const crypto = require('crypto');
 const CHALLENGE = 'q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA';
 const FOLDER = 'Keyturn private files of user 42';
 
-/** A new RSA key pair, and a PEM as Keyturn uploads it. The certificate block is filler: nothing here reads it. */
+/** Creates an RSA key pair and its PEM as Keyturn uploads it. The certificate block is filler: no test reads it. */
 function keyPair() {
   const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
   const filler = publicKey.export({ type: 'spki', format: 'pem' }).replace(/PUBLIC KEY/g, 'CERTIFICATE');
   return { publicKey, pem: filler + privateKey.export({ type: 'pkcs8', format: 'pem' }) };
 }
 
-/** The record as the add-on bundle ships it: its certificate is not valid. */
+/** Returns the record that the add-on bundle ships: its certificate is not valid. */
 function placeholder() {
   return {
     id: 'custcertificate_oa_realtime',

@@ -5,13 +5,13 @@ const schema = require('../../schema/restlet.schema.json');
 
 const ajv = addFormats(new Ajv2020({ strict: true, allErrors: true })).addSchema(schema);
 
-/** Why `value` does not fit the schema's definition `name`: an empty list where it does. */
+/** Returns the errors of `value` against the schema's definition `name`; an empty list if it is valid. */
 function misfits(name, value) {
   const fits = ajv.getSchema(`${schema.$id}#/$defs/${name}`);
   return fits(value) ? [] : fits.errors;
 }
 
-/** The RESTlet's reply to `body`, as it comes off the wire, once it has been found to fit the schema. */
+/** Returns the RESTlet's reply to `body`, as parsed JSON. Fails if the reply does not match the schema. */
 function call(body) {
   const reply = JSON.parse(JSON.stringify(post(body)));
   const name = reply.outcome === 'done' ? `${reply.action}Reply` : 'refusal';
@@ -20,7 +20,7 @@ function call(body) {
   return reply;
 }
 
-/** As `call`, for a request that must itself fit the schema. */
+/** Like `call`, but the request must match the schema too. */
 function callValid(body) {
   expect(misfits(`${body.action}Request`, body)).toEqual([]);
   return call(body);

@@ -1,10 +1,11 @@
 /**
- * Keyturn's one door into NetSuite: reports on the certificate record that signs real-time record imports, signs
- * challenges with it, and replaces its certificate in place. Requests and replies: schema/restlet.schema.json.
+ * The RESTlet through which Keyturn uses NetSuite. It reports on the certificate record that signs real-time record
+ * imports, signs challenges with it, and replaces its certificate in place. schema/restlet.schema.json defines the
+ * requests and replies.
  *
- * The order of `install` is the point of this file: nothing is saved after the caller's deadline; the private key lies
- * in a private folder only while NetSuite reads it; and the signature is made when the file is gone, so it also proves
- * that the record does not need the file. One file on purpose: what is reviewed is what is uploaded, by hand or by SDF.
+ * The order of steps in `install` matters. It saves nothing after the caller's deadline. It keeps the private key in a
+ * private folder only while NetSuite reads it. It signs after it has deleted the file, so the signature also proves that
+ * the record does not need the file. The script is a single file, so that you upload exactly what you reviewed.
  *
  * @NApiVersion 2.1
  * @NScriptType Restlet
@@ -22,11 +23,11 @@ define([
   const SCRIPT_ID = 'custcertificate_oa_realtime';
   const NOT_FOUND = `Certificate "${SCRIPT_ID}" not found`;
 
-  // What the vendor's manual repair enters; NetSuite puts "custcertificate" before the ID.
+  // The values of the vendor's manual repair procedure. NetSuite puts "custcertificate" before the ID.
   const NEW_RECORD = { name: 'OpenAir real-time', scriptId: '_oa_realtime' };
 
-  // The same key signs the import triggers. A prefix that no trigger begins with keeps a signed challenge from ever
-  // being a signed trigger.
+  // The same key signs the import triggers. No trigger begins with this prefix, so a signed challenge can never serve as
+  // a signed trigger.
   const CHALLENGE_PREFIX = 'keyturn-challenge-v1:';
 
   const BUNDLE_IDS = ['369630', '369637'];
@@ -35,13 +36,13 @@ define([
   const THROTTLES = new Set(['SSS_REQUEST_LIMIT_EXCEEDED', 'WS_CONCUR_SESSION_DISALLWD', 'WS_REQUEST_BLOCKED']);
   const PERMISSION_ERRORS = new Set(['INSUFFICIENT_PERMISSION', 'ACCESS_TO_CERTIFICATE_RESTRICTED']);
 
-  // A RESTlet may run 300 seconds (.../section_161591009480.html), so no call needs a file twice that old.
+  // A RESTlet can run for 300 seconds (.../section_161591009480.html), so no call needs a file that is twice as old.
   const LEFTOVER_AGE_MS = 600 * 1000;
   const KEY_FILE_NAME = /^keyturn-(\d{13})-[\w-]{8}\.pem$/;
 
-  /** What the caller is told of: one of the schema's codes, and a sentence with nothing private in it. */
+  /** A failure to report to the caller: one of the schema's codes, and a message without secrets. */
   class Refusal {
-    /** `saved`: whether the certificate was in place by then. */
+    /** `saved`: whether the record already had the new certificate. */
     constructor(code, message, saved = false) {
       this.code = code;
       this.message = message;
@@ -64,8 +65,8 @@ define([
     create: { accepts: (value) => typeof value === 'boolean', rule: 'must be true or false' },
   };
 
-  /** The action `body` asks for. No message repeats what was sent: it may be a private key in the wrong field. */
-  function requestedAction(body) {
+  /** Returns the requested action. No message quotes the request: it may have a private key in the wrong field. */
+  function parseRequest(body) {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) {
       throw new Refusal('INVALID_REQUEST', 'The body must be a JSON object sent as application/json');
     }
@@ -97,7 +98,7 @@ define([
     if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/.test(value)) {
       return false;
     }
-    // Engines read 30 February as 2 March; only a date that exists survives the round trip.
+    // JavaScript reads 30 February as 2 March. Only a valid date survives the round trip.
     const time = new Date(value);
     return !isNaN(time) && time.toISOString().slice(0, 19) === value.slice(0, 19);
   }
@@ -105,36 +106,36 @@ define([
   // ---- Actions -----------------------------------------------------------------------------------------------------
 
   function report(request, warnings) {
-    sweep(warnings);
+    removeLeftovers(warnings);
     const environment = {
       accountId: runtime.accountId,
       role: runtime.getCurrentUser().roleId,
-      bundles: bundles(warnings),
+      bundles: listBundles(warnings),
       serverTime: new Date().toISOString(),
     };
-    return { outcome: 'done', action: 'report', record: certificateRecord(), environment };
+    return { outcome: 'done', action: 'report', record: readRecord(), environment };
   }
 
   function sign({ challenge }) {
-    return { outcome: 'done', action: 'sign', signature: signatureOver(challenge) };
+    return { outcome: 'done', action: 'sign', signature: signChallenge(challenge) };
   }
 
   function install({ challenge, pem, deadline, create }, warnings) {
     refuseAfter(deadline);
-    const existing = loadedCertificate();
+    const existing = loadCertificate();
     if (!existing && !create) {
       throw new Refusal('CERTIFICATE_NOT_FOUND', NOT_FOUND);
     }
-    sweep(warnings);
+    removeLeftovers(warnings);
     withPrivateFile(pem, challenge, warnings, (pemFile) => {
-      // Once more: storing the file took time, and a late save would undo a newer one.
+      // Check again: storing the file took time, and a late save could overwrite a newer certificate.
       refuseAfter(deadline);
-      whileDoing('INVALID_CERTIFICATE', () => certificateWith(pemFile, existing).save());
+      tryOrRefuse('INVALID_CERTIFICATE', () => buildCertificate(pemFile, existing).save());
     });
     const created = !existing;
     log.audit({ title: 'Keyturn installed a certificate', details: { scriptId: SCRIPT_ID, created } });
-    const signature = afterSaving(() => signatureOver(challenge));
-    const saved = tolerating('Could not read the record after saving it', null, warnings, certificateRecord);
+    const signature = refuseAsSaved(() => signChallenge(challenge));
+    const saved = tryOrWarn('Could not read the record after saving it', null, warnings, readRecord);
     return { outcome: 'done', action: 'install', signature, created, record: saved };
   }
 
@@ -146,7 +147,7 @@ define([
 
   // ---- The certificate record --------------------------------------------------------------------------------------
 
-  function loadedCertificate() {
+  function loadCertificate() {
     try {
       return certificateControl.loadCertificate({ scriptId: SCRIPT_ID });
     } catch (error) {
@@ -157,7 +158,7 @@ define([
     }
   }
 
-  function certificateWith(pemFile, existing) {
+  function buildCertificate(pemFile, existing) {
     if (!existing) {
       return certificateControl.createCertificate({ ...NEW_RECORD, file: pemFile });
     }
@@ -165,8 +166,8 @@ define([
     return existing;
   }
 
-  /** What NetSuite tells of the record, or null. Found by ID: its name is anybody's to change. */
-  function certificateRecord() {
+  /** Returns what NetSuite reports on the record, or null. Searches by ID, because users can change the name. */
+  function readRecord() {
     const found = certificateControl.findCertificates().find(({ id }) => id === SCRIPT_ID);
     if (!found) {
       return null;
@@ -179,17 +180,17 @@ define([
     return date ? new Date(date).toISOString() : null;
   }
 
-  function signatureOver(challenge) {
-    return whileDoing('SIGNING_FAILED', () => {
+  function signChallenge(challenge) {
+    return tryOrRefuse('SIGNING_FAILED', () => {
       const signer = certificate.createSigner({ certId: SCRIPT_ID, algorithm: certificate.HashAlg.SHA256 });
       signer.update({ input: CHALLENGE_PREFIX + challenge });
       return signer.sign();
     });
   }
 
-  /** Both connector bundles, or neither (and a warning) where the caller may not list bundles. */
-  function bundles(warnings) {
-    return tolerating('Could not list the installed bundles', [], warnings, () => {
+  /** Returns both connector bundles; if the caller's role cannot list bundles, an empty list, with a warning. */
+  function listBundles(warnings) {
+    return tryOrWarn('Could not list the installed bundles', [], warnings, () => {
       const all = suiteAppInfo.listInstalledBundles();
       return BUNDLE_IDS.map((id) => {
         const bundle = all.find((candidate) => String(candidate.id) === id);
@@ -200,9 +201,9 @@ define([
 
   // ---- The private file --------------------------------------------------------------------------------------------
 
-  /** Lends `use` a File Cabinet copy of `pem`, and removes the copy whatever happens. */
+  /** Calls `use` with a File Cabinet copy of `pem`. Removes the copy afterwards, also if `use` fails. */
   function withPrivateFile(pem, challenge, warnings, use) {
-    // The challenge makes the name this call's own: NetSuite overwrites a file of the same name.
+    // The challenge makes the name unique to this call, because NetSuite overwrites a file of the same name.
     const name = `keyturn-${Date.now()}-${challenge.slice(0, 8)}.pem`;
     const options = { name, fileType: file.Type.PLAINTEXT, contents: pem, folder: privateFolder(), isOnline: false };
     const id = file.create(options).save();
@@ -213,9 +214,9 @@ define([
     }
   }
 
-  /** The caller's own folder, made on demand. Private means: for its owner and administrators only. */
+  /** Returns the caller's folder, and creates it if needed. Only its owner and administrators can open it. */
   function privateFolder() {
-    const id = foundFolder() || createdFolder();
+    const id = findFolder() || createFolder();
     const isPrivate = record.load({ type: record.Type.FOLDER, id }).getValue({ fieldId: 'isprivate' });
     if (isPrivate !== true && isPrivate !== 'T') {
       throw new Refusal('UNEXPECTED', `Check the Private box of the folder "${folderName()}", or delete the folder`);
@@ -223,28 +224,28 @@ define([
     return id;
   }
 
-  // A folder for each user: a private folder is invisible to every other, who could neither find nor reuse it.
+  // Each user has a folder, because another user can neither find nor use a private one.
   function folderName() {
     return `Keyturn private files of user ${runtime.getCurrentUser().id}`;
   }
 
-  function foundFolder() {
-    const [found] = searched(search.Type.FOLDER, ['name', 'is', folderName()]);
+  function findFolder() {
+    const [found] = searchByFilter(search.Type.FOLDER, ['name', 'is', folderName()]);
     return found ? Number(found.id) : null;
   }
 
-  function createdFolder() {
+  function createFolder() {
     const folder = record.create({ type: record.Type.FOLDER });
     folder.setValue({ fieldId: 'name', value: folderName() });
     folder.setValue({ fieldId: 'isprivate', value: true });
     return folder.save();
   }
 
-  /** Removes the key files of calls that NetSuite stopped before they could do so themselves. */
-  function sweep(warnings) {
-    tolerating('Could not look for leftover key files', null, warnings, () => {
-      const folder = foundFolder();
-      const files = folder ? searched('file', ['folder', 'anyof', folder]) : [];
+  /** Removes the key files of calls that NetSuite stopped before they removed theirs. */
+  function removeLeftovers(warnings) {
+    tryOrWarn('Could not look for leftover key files', null, warnings, () => {
+      const folder = findFolder();
+      const files = folder ? searchByFilter('file', ['folder', 'anyof', folder]) : [];
       files
         .map((found) => ({ id: Number(found.id), name: found.getValue({ name: 'name' }) }))
         .filter(({ name }) => isLeftover(name))
@@ -259,17 +260,17 @@ define([
 
   function remove(id, name, warnings) {
     const advice = `Delete the key file "${name}" in the folder "${folderName()}" by hand, its removal failed`;
-    tolerating(advice, null, warnings, () => file.delete({ id }));
+    tryOrWarn(advice, null, warnings, () => file.delete({ id }));
   }
 
-  function searched(type, filter) {
+  function searchByFilter(type, filter) {
     return search.create({ type, filters: [filter], columns: ['name'] }).run().getRange({ start: 0, end: 100 });
   }
 
   // ---- Failures ----------------------------------------------------------------------------------------------------
 
-  /** What `step` returns; where it fails, a warning and `otherwise`. For what must not decide the call's outcome. */
-  function tolerating(what, otherwise, warnings, step) {
+  /** Returns the result of `step`. If it fails, adds a warning and returns `otherwise`, so that the call continues. */
+  function tryOrWarn(what, otherwise, warnings, step) {
     try {
       return step();
     } catch (error) {
@@ -279,10 +280,10 @@ define([
   }
 
   /**
-   * What `step` returns; where it fails, a refusal which says that the record was changed. A throttle too: thrown on, it
-   * would look like one that had stopped the whole call.
+   * Returns the result of `step`. If it fails, refuses and reports that the record was changed. This includes a
+   * throttle: rethrown, it would look as if the whole call had been stopped before the save.
    */
-  function afterSaving(step) {
+  function refuseAsSaved(step) {
     try {
       return step();
     } catch (error) {
@@ -296,17 +297,17 @@ define([
     log.error({ title: 'Keyturn warning', details: text });
   }
 
-  /** What `step` returns; where it fails, a refusal with `code` unless the failure has a better name of its own. */
-  function whileDoing(code, step) {
+  /** Returns the result of `step`. If it fails, refuses with `code`, unless the failure has a more precise code. */
+  function tryOrRefuse(code, step) {
     try {
       return step();
     } catch (error) {
-      throw classified(error, code);
+      throw classify(error, code);
     }
   }
 
-  /** A refusal, or the platform's throttle as it came: the caller knows that by its HTTP status and code. */
-  function classified(error, code) {
+  /** Turns an error into a refusal. Keeps a throttle as it is: the caller recognizes its HTTP status and code. */
+  function classify(error, code) {
     return THROTTLES.has(error.name) ? error : refusalOf(error, code);
   }
 
@@ -320,12 +321,12 @@ define([
     return new Refusal(PERMISSION_ERRORS.has(error.name) ? 'NOT_PERMITTED' : code, description(error));
   }
 
-  // Oracle's help puts the ID in double quotes, public typings in single ones.
+  // Oracle's help shows the ID in double quotes, public typings in single quotes.
   function isNotFound(error) {
     return error.name === 'CERTIFICATE_NOT_FOUND' || /^Certificate ["']\w+["'] not found/.test(error.message);
   }
 
-  /** NetSuite's own words, withheld where they quote what could be a piece of a key. */
+  /** Returns NetSuite's error text, or a placeholder if the text may quote part of a private key. */
   function description(error) {
     const text = `${error.name}: ${error.message}`;
     return /-----BEGIN|[A-Za-z0-9+/=]{40}/.test(text) ? 'details withheld, they may quote a private key' : text;
@@ -341,9 +342,9 @@ define([
 
   function answer(body, warnings) {
     try {
-      return requestedAction(body).run(body, warnings);
+      return parseRequest(body).run(body, warnings);
     } catch (error) {
-      const failure = classified(error, 'UNEXPECTED');
+      const failure = classify(error, 'UNEXPECTED');
       if (!(failure instanceof Refusal)) {
         throw failure;
       }
