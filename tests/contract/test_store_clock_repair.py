@@ -44,7 +44,7 @@ def dead(store: Store, available_at: datetime, *, lease: float = -1) -> Claim:
     return carry(store, begin(store, State.KEY_GENERATED), State.UPLOADED_TO_NETSUITE, now=available_at, lease=lease)
 
 
-def test_what_is_put_off_by_days(store: Store, now: datetime) -> None:
+def test_what_is_postponed_by_days(store: Store, now: datetime) -> None:
     """It is available when what may be in flight has landed; what is put off by hours is left alone."""
     ahead = (now + DAYS, now + POSTPONED_AT_MOST + TICK, now + POSTPONED_AT_MOST, now)
     for number, (name, available_at) in enumerate(zip(several(store, 4), ahead, strict=True), start=1):

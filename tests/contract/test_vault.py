@@ -56,7 +56,7 @@ def test_what_was_cut_off_does_not_open(vault: Vault, length: int) -> None:
         vault.open(sealed[:length], owner="01J", column="key")
 
 
-def test_the_wrong_key_is_told_from_the_right_one(vault: Vault, store: Store) -> None:
+def test_the_wrong_key_is_recognized(vault: Vault, store: Store) -> None:
     """With another key-encryption key nothing is sealed, opened or checked; the error names both by id."""
     sealed = vault.seal(SECRET, owner="01J", column="key")
     wrong = Vault(store, lambda: OTHER)

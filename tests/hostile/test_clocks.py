@@ -93,7 +93,7 @@ def test_the_clock_jumps_forward_between_both_sides(app: Keyturn, simulator: Sim
     completed_once(app, simulator, rotation)
 
 
-def test_the_clock_was_ahead_when_a_rotation_was_put_off(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
+def test_the_clock_was_ahead_when_a_rotation_was_postponed(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
     """Once right, the rotation would wait for three days: the next pass brings it back, and it is completed."""
     rotation = uploaded(app, simulator)
     clock_was_ahead(app)
