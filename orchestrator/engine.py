@@ -120,14 +120,14 @@ class Engine:
     def _advance(self, turn: StepAttempt, done: Rotation, edge: Edge, ports: Ports, began: datetime) -> Claim:
         now = self._clock.now()
         # An answer that was lost in this very try is in what the turn wrote, not in what the step was given.
-        if done.in_flight_until != turn.claim.rotation.in_flight_until:
-            done = replace(done, in_flight_until=turn.claim.rotation.in_flight_until)
+        if done.doubt != turn.claim.rotation.doubt:
+            done = replace(done, doubt=turn.claim.rotation.doubt)
         after = machine.advance(done, edge, now)
         completed = after.state is State.COMPLETED
         due_at = None
         if completed:
-            assert after.candidate
-            due_at = due.draw_due_at(after.candidate.certificate, ports.random.fraction())
+            assert after.proofs.candidate
+            due_at = due.draw_due_at(after.proofs.candidate.certificate, ports.random.fraction())
         seconds = round((now - began).total_seconds(), 3)
         detail = {**_evidence(after, edge), **turn.evidence, "seconds": seconds}
         advanced = self._store.advance(
@@ -197,14 +197,14 @@ def _known(error: Exception, rotation: Rotation) -> KeyturnError:
 
 def _evidence(rotation: Rotation, edge: Edge) -> Mapping[str, object]:
     """What the journal keeps of the proof that a step brought: enough to check it again, nothing secret."""
-    proof = getattr(rotation, edge.brings)
+    proof = getattr(rotation.proofs, edge.brings)
     evidence: dict[str, object] = {"fingerprint": proof.fingerprint}
     if rotation.state is State.KEY_GENERATED:
-        assert rotation.candidate
-        evidence["not_after"] = rotation.candidate.certificate.not_after.isoformat()
+        assert rotation.proofs.candidate
+        evidence["not_after"] = rotation.proofs.candidate.certificate.not_after.isoformat()
     if rotation.state is State.UPLOADED_TO_NETSUITE:
-        assert rotation.confirmation
-        confirmation = rotation.confirmation
+        assert rotation.proofs.confirmation
+        confirmation = rotation.proofs.confirmation
         evidence |= {
             "challenge": confirmation.challenge.nonce,
             "signature": confirmation.signature,

@@ -42,13 +42,13 @@ class StepAttempt:
         """Commit that ``write`` was sent and nobody knows what came of it. Raises Stale where it cannot be stored."""
         now = self._clock.now()
         after = replace(self.claim.rotation.with_doubt(self.began, now), updated_at=now)
-        assert after.candidate
-        assert after.in_flight_until
+        assert after.proofs.candidate
+        assert after.doubt.in_flight_until
         detail = {
             "write": write.value,
-            "fingerprint": after.candidate.fingerprint,
+            "fingerprint": after.proofs.candidate.fingerprint,
             "began": self.began.isoformat(),
-            "until": after.in_flight_until.isoformat(),
+            "until": after.doubt.in_flight_until.isoformat(),
             "code": error.code,
             "message": error.message,
         }
@@ -66,4 +66,4 @@ class StepAttempt:
     @property
     def evidence(self) -> Mapping[str, object]:
         """What this try's looks showed, where there was a doubt to settle: for the journal."""
-        return {"looks": self._looks} if self.claim.rotation.doubt_since and self._looks else {}
+        return {"looks": self._looks} if self.claim.rotation.doubt.since and self._looks else {}

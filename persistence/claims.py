@@ -84,14 +84,14 @@ def _take_over(tx: Transaction, taken: Claim, values: mapping.Values, *, lost: s
     """Claim what a lost worker left: whatever it sent since its last write is in doubt."""
     before = taken.rotation
     after = replace(before.with_doubt(before.updated_at, now), version=before.version + 1, updated_at=now)
-    assert after.in_flight_until
-    detail = {"from": lost, "until": after.in_flight_until.isoformat()}
+    assert after.doubt.in_flight_until
+    detail = {"from": lost, "until": after.doubt.in_flight_until.isoformat()}
     entry = append(taken.journal, after, event=TAKEN_OVER, actor=taken.worker, source=before.state, detail=detail)
     noted = {
         "version": after.version,
         "updated_at": after.updated_at,
-        "doubt_since": after.doubt_since,
-        "in_flight_until": after.in_flight_until,
+        "doubt_since": after.doubt.since,
+        "in_flight_until": after.doubt.in_flight_until,
         "journal_seq": entry.seq,
         "journal_hash": entry.hash,
     }

@@ -11,7 +11,18 @@ from persistence.journal import Entry
 from states.certificate import Certificate, Challenge
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
 from states.errors import InvalidInput, JournalBroken, NotConfirmed
-from states.rotation import Candidate, Cause, Confirmation, Ending, Failure, Receipt, Rotation
+from states.rotation import (
+    Allowances,
+    Candidate,
+    Cause,
+    Confirmation,
+    Doubt,
+    Ending,
+    Failure,
+    Proofs,
+    Receipt,
+    Rotation,
+)
 from states.state import State
 
 Row = RowMapping | Mapping[str, Any]
@@ -105,14 +116,19 @@ def of_request(rotation: Rotation) -> Values:
 
 def of_progress(rotation: Rotation) -> Values:
     """The columns of a rotation that its moves change; its version is the store's to count."""
-    proof, saved, verified, failure = rotation.confirmation, rotation.saved, rotation.verified, rotation.failure
+    proof, saved, verified, failure = (
+        rotation.proofs.confirmation,
+        rotation.proofs.saved,
+        rotation.proofs.verified,
+        rotation.failure,
+    )
     return {
         "state": rotation.state.value,
         "attempt": rotation.attempt,
         "tries": rotation.tries,
         "updated_at": rotation.updated_at,
         "available_at": rotation.available_at,
-        "candidate_fingerprint": rotation.candidate.fingerprint if rotation.candidate else None,
+        "candidate_fingerprint": rotation.proofs.candidate.fingerprint if rotation.proofs.candidate else None,
         "confirmation_fingerprint": proof.fingerprint if proof else None,
         "challenge": proof.challenge.nonce if proof else None,
         "signature": proof.signature if proof else None,
@@ -122,10 +138,10 @@ def of_progress(rotation: Rotation) -> Values:
         "verified_fingerprint": verified.fingerprint if verified else None,
         "verified_at": verified.at if verified else None,
         "skew_from": rotation.skew_from,
-        "doubt_since": rotation.doubt_since,
-        "in_flight_until": rotation.in_flight_until,
-        "may_create_record": rotation.may_create_record,
-        "may_overwrite": rotation.may_overwrite,
+        "doubt_since": rotation.doubt.since,
+        "in_flight_until": rotation.doubt.in_flight_until,
+        "may_create_record": rotation.allowed.create_record,
+        "may_overwrite": rotation.allowed.overwrite,
         "waiting_for": rotation.waiting_for,
         "awaits_person": rotation.awaits_person,
         "failed_from": failure.failed_from.value if failure else None,
@@ -167,16 +183,16 @@ def to_rotation(row: Row) -> Rotation:
         previous=to_certificate(row, "previous"),
         previous_key_kept=row["previous_key_kept"],
         by_hand=row["openair_kind"] == OpenAirKind.EXPORT,
-        candidate=Candidate(certificate, row["candidate_sealed_key"] or b"") if certificate else None,
-        confirmation=confirmation,
+        proofs=Proofs(
+            candidate=Candidate(certificate, row["candidate_sealed_key"] or b"") if certificate else None,
+            confirmation=confirmation,
+            saved=_to_receipt(row, "saved"),
+            verified=_to_receipt(row, "verified"),
+        ),
         broken=broken,
-        saved=_to_receipt(row, "saved"),
-        verified=_to_receipt(row, "verified"),
         skew_from=row["skew_from"],
-        doubt_since=row["doubt_since"],
-        in_flight_until=row["in_flight_until"],
-        may_create_record=row["may_create_record"],
-        may_overwrite=row["may_overwrite"],
+        doubt=Doubt(since=row["doubt_since"], in_flight_until=row["in_flight_until"]),
+        allowed=Allowances(create_record=row["may_create_record"], overwrite=row["may_overwrite"]),
         waiting_for=row["waiting_for"],
         awaits_person=row["awaits_person"],
         failure=_to_failure(row),

@@ -219,8 +219,10 @@ def _store(
     compared = {"b_id": before.id, "b_version": before.version}
     written = {**changed, "version": before.version + 1, **_head(entry)}
     try:
-        if after.candidate and not before.candidate:
-            _KEEP_CERTIFICATE.run(tx, mapping.of_certificate(after.candidate.certificate, after.candidate.sealed_key))
+        if after.proofs.candidate and not before.proofs.candidate:
+            _KEEP_CERTIFICATE.run(
+                tx, mapping.of_certificate(after.proofs.candidate.certificate, after.proofs.candidate.sealed_key)
+            )
         if not statement.run(tx, {**compared, **written, **values}):
             raise Stale
         _APPEND.run(tx, mapping.of_entry(entry))
@@ -236,7 +238,7 @@ def _settle(tx: Transaction, rotation: Rotation, adopted: Certificate | None, du
     """
     if rotation.is_open:
         return
-    candidate, completed = rotation.candidate, rotation.state is State.COMPLETED
+    candidate, completed = rotation.proofs.candidate, rotation.state is State.COMPLETED
     if adopted:
         _know_certificate(tx.dialect.name).run(tx, mapping.of_certificate(adopted))
     if in_place := candidate.certificate if candidate and completed else adopted:

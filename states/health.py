@@ -144,7 +144,7 @@ def _foreign(facts: Facts) -> Problem | None:
     ours = facts.connection.current
     if not facts.agree or ours is None or not isinstance(facts.openair, Certificate):
         return None
-    candidate = facts.rotation.candidate if facts.rotation else None
+    candidate = facts.rotation.proofs.candidate if facts.rotation else None
     if facts.openair.fingerprint in (ours.fingerprint, candidate and candidate.fingerprint):
         return None
     choice = " Nothing is replaced: you can adopt that certificate then, or overwrite it." if not facts.rotation else ""
@@ -199,7 +199,7 @@ def _parked(facts: Facts) -> Problem | None:
 
 def _outage(facts: Facts) -> Problem | None:
     rotation = facts.rotation
-    if rotation is None or rotation.saved:
+    if rotation is None or rotation.proofs.saved:
         return None
     skew = rotation.skew(facts.now)
     if skew is None:

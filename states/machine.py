@@ -13,7 +13,7 @@ from transitions import Machine, MachineError
 
 from states import next_action, table
 from states.errors import IllegalMove, KeyturnError
-from states.rotation import Absence, Confirmation, Ending, Failure, Rotation
+from states.rotation import NOTHING_ALLOWED, Absence, Allowances, Confirmation, Ending, Failure, Rotation
 from states.state import State
 from states.table import Edge
 
@@ -37,9 +37,8 @@ def advance(rotation: Rotation, edge: Edge, now: datetime) -> Rotation:
         rotation,
         state=target,
         tries=0,
-        doubt_since=None,
-        may_create_record=False,
-        may_overwrite=False,
+        doubt=rotation.doubt.settled(),
+        allowed=NOTHING_ALLOWED,
         waiting_for="",
         awaits_person=False,
         updated_at=now,
@@ -64,9 +63,7 @@ def fail(rotation: Rotation, error: KeyturnError, now: datetime) -> Rotation:
     )
 
 
-def resume(
-    rotation: Rotation, now: datetime, *, may_create_record: bool = False, may_overwrite: bool = False
-) -> Rotation:
+def resume(rotation: Rotation, now: datetime, allowed: Allowances = NOTHING_ALLOWED) -> Rotation:
     """Take a parked rotation back to the state it failed from: same id, attempt + 1.
 
     Whatever was in doubt stays in doubt. Raises IllegalMove for a rotation that is not parked, or that has to wait.
@@ -81,8 +78,7 @@ def resume(
         restoring_since=None,
         attempt=rotation.attempt + 1,
         tries=0,
-        may_create_record=may_create_record,
-        may_overwrite=may_overwrite,
+        allowed=allowed,
         updated_at=now,
         available_at=now,
     )
@@ -95,7 +91,7 @@ def abandon(rotation: Rotation, now: datetime, absence: Absence | None = None) -
     ``absence`` that tells that NetSuite does not hold this very one.
     """
     closed = _close(rotation, "abandon", Ending.ABANDONED, now)
-    candidate = rotation.candidate
+    candidate = rotation.proofs.candidate
     if (
         candidate
         and next_action.may_be_sent(rotation)
@@ -115,10 +111,9 @@ def restoring(rotation: Rotation, now: datetime) -> Rotation:
     return replace(
         rotation.with_doubt(now, now),
         failure=rotation.failure and replace(rotation.failure, failed_from=State.KEY_GENERATED),
-        confirmation=None,
-        saved=None,
+        proofs=replace(rotation.proofs, confirmation=None, saved=None),
         restoring_since=now,
-        skew_from=rotation.skew_from or rotation.doubt_since,
+        skew_from=rotation.skew_from or rotation.doubt.since,
         updated_at=now,
     )
 
@@ -138,7 +133,7 @@ def adopt(rotation: Rotation, proof: Confirmation, now: datetime) -> Rotation:
 
     Raises IllegalMove where adopting is not possible, or ``proof`` is of this rotation's own candidate.
     """
-    if rotation.candidate and proof.fingerprint == rotation.candidate.fingerprint:
+    if rotation.proofs.candidate and proof.fingerprint == rotation.proofs.candidate.fingerprint:
         raise IllegalMove(
             "Both sides hold this rotation's own certificate.", next_action="Run `keyturn rotation resume ID`."
         )
@@ -149,7 +144,9 @@ def _close(rotation: Rotation, verb: str, ending: Ending, now: datetime) -> Rota
     """End a parked rotation: it stays Failed, and frees its connection."""
     if refused := next_action.why_not(verb, rotation, now):
         raise IllegalMove(f"Rotation {rotation.id} cannot be {ending}: {refused}")
-    return replace(rotation, doubt_since=None, restoring_since=None, ending=ending, updated_at=now, closed_at=now)
+    return replace(
+        rotation, doubt=rotation.doubt.settled(), restoring_since=None, ending=ending, updated_at=now, closed_at=now
+    )
 
 
 def _fire(rotation: Rotation, trigger: str) -> State:
@@ -166,8 +163,8 @@ def _fire(rotation: Rotation, trigger: str) -> State:
 def _has_proof(edge: Edge, event: Any) -> bool:
     """Guard of the forward moves: the proof is there and names the candidate's fingerprint."""
     rotation: Rotation = event.model.rotation
-    proof = getattr(rotation, edge.brings)
-    if proof is None or rotation.candidate is None or proof.fingerprint != rotation.candidate.fingerprint:
+    proof = getattr(rotation.proofs, edge.brings)
+    if proof is None or rotation.proofs.candidate is None or proof.fingerprint != rotation.proofs.candidate.fingerprint:
         raise IllegalMove(f"{edge.trigger} brought no proof ({edge.brings}) for this rotation's candidate.")
     return True
 

@@ -101,9 +101,9 @@ def _is_parked(rotation: Rotation) -> str:
 
 def may_be_sent(rotation: Rotation) -> bool:
     """Whether NetSuite may have been sent the candidate."""
-    if rotation.candidate is None:
+    if rotation.proofs.candidate is None:
         return False
-    return rotation.doubt_since is not None or _was_confirmed(rotation)
+    return rotation.doubt.since is not None or _was_confirmed(rotation)
 
 
 def _was_confirmed(rotation: Rotation) -> bool:
@@ -115,7 +115,7 @@ def _is_foreign(rotation: Rotation) -> bool:
 
 
 def _in_flight(rotation: Rotation, now: datetime) -> str:
-    until = rotation.in_flight_until
+    until = rotation.doubt.in_flight_until
     if until is None or now > until:
         return ""
     return f"What was sent without an answer may still take effect, until {until:%Y-%m-%d %H:%M:%S} UTC."

@@ -40,7 +40,7 @@ def find_previous(rotation: Rotation, ports: Ports, *, may_overwrite: bool) -> C
     whose the record is, CertificateRecordMissing.
     """
     _see_previous_in_openair(rotation, ports)
-    return _ask(rotation, ports, looks=2 if rotation.doubt_since else 1, may_overwrite=may_overwrite)
+    return _ask(rotation, ports, looks=2 if rotation.doubt.since else 1, may_overwrite=may_overwrite)
 
 
 def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, deadline: datetime) -> Confirmation:
@@ -86,7 +86,7 @@ def find_absence(rotation: Rotation, ports: Ports) -> Absence:
     NetSuite is asked twice, with a delay: what it was sent may show late. Raises IllegalMove where it signs with the
     candidate, or where a record that cannot sign may be the candidate's.
     """
-    candidate = rotation.candidate
+    candidate = rotation.proofs.candidate
     if candidate is None:
         raise IllegalMove("The rotation has no candidate yet.")
     asked_at = ports.clock.now()
@@ -132,7 +132,7 @@ def _see_anothers(candidate: Candidate, ports: Ports, error: CannotSign) -> str:
 
 def _ask(rotation: Rotation, ports: Ports, *, looks: int, may_overwrite: bool) -> Confirmation | None:
     """Ask NetSuite to sign; return the proof that it holds the previous certificate, or None where it may go in."""
-    previous, candidate = _previous_of(rotation), rotation.candidate
+    previous, candidate = _previous_of(rotation), rotation.proofs.candidate
     for look in range(looks):
         if look:
             ports.clock.sleep(READ_BACK_DELAY)
@@ -183,7 +183,11 @@ def _see_previous_in_openair(rotation: Rotation, ports: Ports) -> None:
     held = ports.openair.read()
     if held is not None and held.fingerprint == _previous_of(rotation).fingerprint:
         return
-    if held is not None and rotation.candidate is not None and held.fingerprint == rotation.candidate.fingerprint:
+    if (
+        held is not None
+        and rotation.proofs.candidate is not None
+        and held.fingerprint == rotation.proofs.candidate.fingerprint
+    ):
         raise IllegalMove(
             "OpenAir holds this rotation's own certificate: going on helps, going back does not.",
             next_action="Run `keyturn rotation resume ID`.",

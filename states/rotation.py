@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
@@ -122,6 +123,59 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs:
+    """What a rotation has proved so far. The table says which step brings which proof."""
+
+    candidate: Candidate | None = None
+    confirmation: Confirmation | None = None
+    saved: Receipt | None = None
+    verified: Receipt | None = None
+
+
+Proof = Candidate | Confirmation | Receipt
+"""What one step brings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """Which of the rotation's writes may have been sent without a seen answer."""
+
+    since: datetime | None = None
+    """The earliest moment at which such a write may have been sent (UTC); None when nothing is in doubt."""
+    in_flight_until: datetime | None = None
+    """Until when a write whose answer was lost may still take effect (UTC). It outlasts the doubt: a second request may
+    have settled the doubt while the first one is still on its way. The connection's next rotation begins no earlier."""
+
+    def raised(self, since: datetime, now: datetime) -> "Doubt":
+        """The doubt after another write, sent no earlier than ``since``, was found unanswered ``now``.
+
+        The earliest doubt counts, because its write may be the one that took effect; so does the latest end, because
+        any of the writes may.
+        """
+        until = now + HOLD_OFF
+        return Doubt(since=self.since or since, in_flight_until=max(until, self.in_flight_until or until))
+
+    def settled(self) -> "Doubt":
+        """The doubt after both systems were read back. What is in flight stays in flight."""
+        return Doubt(in_flight_until=self.in_flight_until) if self.since else self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowances:
+    """What a person allowed on resuming, for one step."""
+
+    create_record: bool = False
+    """Create the missing certificate record in NetSuite."""
+    overwrite: bool = False
+    """Replace a foreign certificate."""
+
+
+NO_PROOFS: Final = Proofs()
+NO_DOUBT: Final = Doubt()
+NOTHING_ALLOWED: Final = Allowances()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
     """One attempt to give a connection a new certificate. Its id is the idempotency key."""
 
@@ -132,18 +186,6 @@ class Rotation:
     """Who asked: a person, a schedule."""
     reason: str = ""
     policy: Policy = field(default_factory=Policy)
-    state: State = State.REQUESTED
-    version: int = 0
-    """Counts the writes of this rotation: each write names the version it read."""
-    attempt: int = 1
-    """Counts the resumes by a person, from 1."""
-    tries: int = 0
-    """Counts the put-offs of the step in hand; 0 after every move."""
-    created_at: datetime
-    updated_at: datetime
-    available_at: datetime
-    """No worker takes the rotation up before this moment (UTC)."""
-
     previous: Certificate | None = None
     """The certificate that NetSuite is expected to hold when this rotation begins, or None at initial set-up."""
     previous_key_kept: bool = field(default=False, compare=False)
@@ -151,28 +193,30 @@ class Rotation:
     by_hand: bool = field(default=False, compare=False)
     """Whether a person saves its certificate in OpenAir, where nobody else can look, as the connection said when the
     store was asked for this rotation."""
-    candidate: Candidate | None = None
-    confirmation: Confirmation | None = None
-    saved: Receipt | None = None
-    verified: Receipt | None = None
-    broken: str = field(default="", compare=False)
-    """What shows that the stored rotation was changed outside Keyturn, or empty. Nobody carries on what is broken."""
 
+    state: State = State.REQUESTED
+    version: int = 0
+    """Counts the writes of this rotation: each write names the version it read."""
+    attempt: int = 1
+    """Counts the resumes by a person, from 1."""
+    tries: int = 0
+    """Counts how often the current step was postponed; 0 after every move."""
+
+    created_at: datetime
+    updated_at: datetime
+    available_at: datetime
+    """No worker claims the rotation before this moment (UTC)."""
+
+    proofs: Proofs = NO_PROOFS
     skew_from: datetime | None = None
     """The earliest moment at which NetSuite may have held the new key (UTC): skew is never understated."""
-    doubt_since: datetime | None = None
-    """Since when a write may have been sent whose answer nobody has seen (UTC); None when there is none."""
-    in_flight_until: datetime | None = None
-    """Until when a write whose answer was lost may still take effect (UTC). It outlasts the doubt: what was settled by
-    sending again may have left the first request on its way. The connection's next rotation begins no earlier."""
-    may_create_record: bool = False
-    may_overwrite: bool = False
-    """What a person allowed on resuming: create the missing record; replace a foreign certificate."""
-
+    doubt: Doubt = NO_DOUBT
+    allowed: Allowances = NOTHING_ALLOWED
     waiting_for: str = ""
-    """What is being waited for (the last reason the step was put off), or empty."""
+    """Why the step was postponed last, or empty."""
     awaits_person: bool = False
-    """Whether it is a person's part that is being waited for."""
+    """Whether the rotation waits for a person."""
+
     failure: Failure | None = None
     restoring_since: datetime | None = None
     """Since when the previous certificate is being put back (UTC): from then on it may have been sent to NetSuite."""
@@ -180,6 +224,9 @@ class Rotation:
     """When the rotation ended for good (UTC): no open rotation is left behind then."""
     ending: Ending | None = None
     """How a Failed rotation was closed; None for any other."""
+    broken: str = field(default="", compare=False)
+    """What shows that the stored rotation was changed outside Keyturn, or empty. The engine does not run a broken
+    rotation."""
 
     @property
     def position(self) -> State:
@@ -193,12 +240,7 @@ class Rotation:
 
     def with_doubt(self, since: datetime, now: datetime) -> "Rotation":
         """The rotation with doubt raised ``now`` about a write that may have been sent from ``since`` on."""
-        until = now + HOLD_OFF
-        return replace(
-            self,
-            doubt_since=self.doubt_since or since,
-            in_flight_until=max(until, self.in_flight_until or until),
-        )
+        return replace(self, doubt=self.doubt.raised(since, now))
 
     def skew(self, now: datetime) -> timedelta | None:
         """How long OpenAir lagged behind NetSuite, up to ``now`` where it still does; None before the upload.
@@ -207,4 +249,5 @@ class Rotation:
         """
         if self.skew_from is None:
             return None
-        return (self.saved.at if self.saved else self.closed_at or now) - self.skew_from
+        saved = self.proofs.saved
+        return (saved.at if saved else self.closed_at or now) - self.skew_from

@@ -30,10 +30,10 @@ Step = Callable[[Rotation, Ports], Rotation]
 
 def generate_key(rotation: Rotation, ports: Ports) -> Rotation:
     """Make the candidate. It commits together with the move, so a second run finds it and makes no other."""
-    candidate = rotation.candidate or ports.keys.generate(
+    candidate = rotation.proofs.candidate or ports.keys.generate(
         rotation.id, rotation.connection, rotation.policy, ports.clock.now()
     )
-    return replace(rotation, candidate=candidate)
+    return replace(rotation, proofs=replace(rotation.proofs, candidate=candidate))
 
 
 def upload_to_netsuite(rotation: Rotation, ports: Ports) -> Rotation:
@@ -47,8 +47,8 @@ def upload_to_netsuite(rotation: Rotation, ports: Ports) -> Rotation:
     confirmation = _ensure_installed(rotation, ports)
     # A candidate that was found there may have come from the write in doubt, so the skew begins with that one; or with
     # the upload before, where that was undone.
-    began = rotation.skew_from or rotation.doubt_since or confirmation.asked_at
-    return replace(rotation, confirmation=confirmation, skew_from=began)
+    began = rotation.skew_from or rotation.doubt.since or confirmation.asked_at
+    return replace(rotation, proofs=replace(rotation.proofs, confirmation=confirmation), skew_from=began)
 
 
 def save_to_openair(rotation: Rotation, ports: Ports) -> Rotation:
@@ -59,11 +59,12 @@ def save_to_openair(rotation: Rotation, ports: Ports) -> Rotation:
     did not find it.
     """
     confirmation = _confirmation_of(rotation)
-    if not (rotation.doubt_since and _openair_holds_candidate(rotation, ports, looks=2)):
+    if not (rotation.doubt.since and _openair_holds_candidate(rotation, ports, looks=2)):
         if abs(ports.clock.now() - confirmation.asked_at) > FRESH:  # clocks of two machines may disagree either way
             confirmation = _ensure_installed(rotation, ports)
         _save(rotation, ports, confirmation)
-    return replace(rotation, saved=Receipt(confirmation.fingerprint, ports.clock.now()))
+    saved = Receipt(confirmation.fingerprint, ports.clock.now())
+    return replace(rotation, proofs=replace(rotation.proofs, saved=saved))
 
 
 def verify(rotation: Rotation, ports: Ports) -> Rotation:
@@ -74,15 +75,16 @@ def verify(rotation: Rotation, ports: Ports) -> Rotation:
     """
     proved = _ensure_installed(rotation, ports)
     if not _openair_holds_candidate(rotation, ports, looks=_looks(rotation)):
-        if not rotation.may_overwrite:
+        if not rotation.allowed.overwrite:
             raise Drift
         _save(rotation, ports, proved)
-    return replace(rotation, verified=Receipt(proved.fingerprint, ports.clock.now()))
+    verified = Receipt(proved.fingerprint, ports.clock.now())
+    return replace(rotation, proofs=replace(rotation.proofs, verified=verified))
 
 
 def _looks(rotation: Rotation) -> int:
     """How often to look before sending: what was sent earlier and not answered may land late."""
-    return 2 if rotation.doubt_since else 1
+    return 2 if rotation.doubt.since else 1
 
 
 # --- NetSuite ---------------------------------------------------------------------------------------------------------
@@ -116,7 +118,7 @@ def _look(rotation: Rotation, ports: Ports) -> Confirmation | None:
         signature = ports.netsuite.sign(challenge)
     except CertificateRecordMissing:
         ports.turn.saw("NetSuite has no certificate record.")
-        if not rotation.may_create_record:
+        if not rotation.allowed.create_record:
             raise
         return None
     except CannotSign:
@@ -126,7 +128,7 @@ def _look(rotation: Rotation, ports: Ports) -> Confirmation | None:
         return None
     previous = rotation.previous
     is_previous = previous is not None and previous.verifies(signature, challenge.text)
-    if is_previous and rotation.confirmation is None:
+    if is_previous and rotation.proofs.confirmation is None:
         ports.turn.saw("NetSuite signed with the certificate before.")
         return None
     try:
@@ -151,7 +153,7 @@ def _foreign(rotation: Rotation, *, is_previous: bool) -> ForeignRotation:
                 "--overwrite` puts Keyturn's candidate in its place."
             ),
         )
-    if rotation.previous is None and rotation.confirmation is None:
+    if rotation.previous is None and rotation.proofs.confirmation is None:
         return ForeignRotation(
             "NetSuite signs already, with a key that Keyturn did not make: imports may rest on it.",
             next_action=(
@@ -169,13 +171,13 @@ def _may_replace(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> 
     Raises CertificateRecordMissing where the record is gone by now.
     """
     # A first set-up replaces what nobody can sign with. What NetSuite signs with may be what imports rest on.
-    is_unused = is_mute and rotation.previous is None and rotation.confirmation is None
-    if rotation.may_overwrite or is_unused:
+    is_unused = is_mute and rotation.previous is None and rotation.proofs.confirmation is None
+    if rotation.allowed.overwrite or is_unused:
         return True
     record = ports.netsuite.report().record
     if record is None:  # removed since NetSuite was asked to sign: there is nothing to adopt or to overwrite
         raise CertificateRecordMissing
-    is_ours = is_mute and rotation.doubt_since is not None and shows(_candidate_of(rotation), record)
+    is_ours = is_mute and rotation.doubt.since is not None and shows(_candidate_of(rotation), record)
     return record.is_placeholder or is_ours
 
 
@@ -199,7 +201,7 @@ def _install(rotation: Rotation, ports: Ports) -> Confirmation:
             key,
             challenge,
             deadline=ports.turn.began + INSTALL_WITHIN,
-            create=rotation.may_create_record,
+            create=rotation.allowed.create_record,
         )
         return _confirmation(rotation, challenge, signature, asked_at)
     except (Unknown, NotConfirmed) as error:
@@ -265,13 +267,13 @@ def _save(rotation: Rotation, ports: Ports, confirmation: Confirmation) -> None:
 
 
 def _candidate_of(rotation: Rotation) -> Candidate:
-    if rotation.candidate is None:
+    if rotation.proofs.candidate is None:
         raise IllegalMove("The rotation has no candidate yet.")
-    return rotation.candidate
+    return rotation.proofs.candidate
 
 
 def _confirmation_of(rotation: Rotation) -> Confirmation:
-    proof = rotation.confirmation
+    proof = rotation.proofs.confirmation
     if proof is None or proof.rotation_id != rotation.id or proof.fingerprint != _candidate_of(rotation).fingerprint:
         raise IllegalMove("NetSuite has not confirmed this rotation's certificate; OpenAir is not written.")
     return proof

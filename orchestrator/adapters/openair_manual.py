@@ -40,7 +40,7 @@ def as_seen(rotation: Rotation, ports: Ports, fingerprint: str) -> Ports:
         return ports
     if not fingerprint:
         raise InvalidInput("Only a person can see what this OpenAir holds now.", next_action=_LOOK)
-    candidate = rotation.candidate.certificate if rotation.candidate else None
+    candidate = rotation.proofs.candidate.certificate if rotation.proofs.candidate else None
     for known in (rotation.previous, candidate, ports.openair.read()):
         if known is not None and known.fingerprint == plain(fingerprint):
             return replace(ports, openair=Seen(known))

@@ -120,7 +120,7 @@ def kept_by(rotation: Rotation) -> str:
     """What a rotation that is not completed keeps, as a sentence."""
     if rotation.ending:
         return _KEPT_ENDED[rotation.ending]
-    return _KEPT_PARKED.get(rotation.position, "") + (_IN_DOUBT if rotation.doubt_since else "")
+    return _KEPT_PARKED.get(rotation.position, "") + (_IN_DOUBT if rotation.doubt.since else "")
 
 
 def _of_class(kind: type[KeyturnError]) -> Exit:

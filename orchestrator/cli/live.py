@@ -135,7 +135,7 @@ def _beside(state: State, rotation: Rotation, now: datetime) -> str:
 
 def _waits(rotation: Rotation, journal: list[Entry], now: datetime) -> str:
     if not rotation.waiting_for:
-        return "A write's answer was lost: reading back before anything is sent again." if rotation.doubt_since else ""
+        return "A write's answer was lost: reading back before anything is sent again." if rotation.doubt.since else ""
     again = rotation.available_at - now
     when = f" Again in {formatting.span(again)}." if again.total_seconds() > 0 else ""
     if not rotation.awaits_person:

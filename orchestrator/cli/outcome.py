@@ -71,7 +71,7 @@ def tell(context: Context, keyturn: Keyturn, rotation: Rotation, *, interrupted:
 
 def result(keyturn: Keyturn, rotation: Rotation) -> Rows:
     """What a completed rotation put in place of what."""
-    candidate, previous = rotation.candidate, rotation.previous
+    candidate, previous = rotation.proofs.candidate, rotation.previous
     if candidate is None:
         return []
     connection = keyturn.connections.show(rotation.connection)

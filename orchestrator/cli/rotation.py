@@ -99,8 +99,8 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
         ("skew", formatting.span(rotation.skew(now))),
     ]
     rows += [("", f"{formatting.instant(leg.entered)}  {leg.state}") for leg in timeline.legs(journal) if leg.entered]
-    if rotation.candidate:
-        held = rotation.candidate.certificate
+    if rotation.proofs.candidate:
+        held = rotation.proofs.candidate.certificate
         rows.append(("fingerprint", f"{held.fingerprint}\nvalid until {formatting.moment(held.not_after)}"))
     if rotation.previous:
         rows.append(("replaces", rotation.previous.fingerprint))
@@ -108,9 +108,9 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
         rows.append(("broken", rotation.broken))
     if rotation.waiting_for:
         rows.append(("waits", f"{rotation.waiting_for}\nAgain at {formatting.moment(rotation.available_at)}"))
-    if rotation.doubt_since:
-        until = f"\nIt may take effect until {formatting.moment(rotation.in_flight_until)}"
-        rows.append(("in doubt", f"A write's answer was lost, begun {formatting.moment(rotation.doubt_since)}{until}"))
+    if rotation.doubt.since:
+        until = f"\nIt may take effect until {formatting.moment(rotation.doubt.in_flight_until)}"
+        rows.append(("in doubt", f"A write's answer was lost, begun {formatting.moment(rotation.doubt.since)}{until}"))
     if rotation.failure:
         failure = rotation.failure
         rows += [

@@ -22,7 +22,7 @@ def current(store: Store, rotation_id: str, now: datetime) -> Rotation:
     Where a clock that was ahead told until when that is, the moment is brought back first: perhaps no worker runs.
     """
     rotation = store.rotation(rotation_id)
-    until = rotation.in_flight_until
+    until = rotation.doubt.in_flight_until
     if until is None or until <= now + HELD_AT_MOST:
         return rotation
     bring_back(store, now)

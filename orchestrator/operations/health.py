@@ -48,8 +48,8 @@ class HealthChecks:
         if connection.current:
             known["current"] = connection.current
         for rotation in self._store.rotations(connection=connection.name, limit=2):
-            if rotation.is_open and rotation.candidate:
-                known["candidate"] = rotation.candidate.certificate
+            if rotation.is_open and rotation.proofs.candidate:
+                known["candidate"] = rotation.proofs.candidate.certificate
             elif rotation.previous:
                 known.setdefault("previous", rotation.previous)
         return known

@@ -17,7 +17,7 @@ from states.connection import Connection, OpenAirKind
 from states.errors import IllegalMove, InvalidInput, ParkedByPerson
 from states.next_action import Advice, Verb
 from states.ports import Clock, Random
-from states.rotation import Cause, Rotation
+from states.rotation import Allowances, Cause, Rotation
 from states.state import State
 from states.table import FAIL, RESUME
 
@@ -113,7 +113,7 @@ class Rotations:
         """
         now = self._clock.now()
         before = clock_repair.current(self._store, rotation_id, now)
-        after = machine.resume(before, now, may_create_record=create_record, may_overwrite=overwrite)
+        after = machine.resume(before, now, Allowances(create_record=create_record, overwrite=overwrite))
         detail = {"reason": reason, "create_record": create_record, "overwrite": overwrite}
         resumed = self._store.write(before, after, event=RESUME, actor=actor, detail=detail)
         self._listener(events.Resumed(resumed, actor))
@@ -129,11 +129,11 @@ class Rotations:
         before, now = self._store.rotation(rotation_id), self._clock.now()
         if refused := next_action.why_not("confirm", before, now):
             raise IllegalMove(f"Rotation {before.id} cannot be confirmed: {refused}")
-        assert before.candidate
+        assert before.proofs.candidate
         seen = plain(fingerprint)
-        if seen != before.candidate.fingerprint:
+        if seen != before.proofs.candidate.fingerprint:
             raise InvalidInput(
-                f"OpenAir holds {seen or 'nothing'}, but this rotation made {before.candidate.fingerprint}.",
+                f"OpenAir holds {seen or 'nothing'}, but this rotation made {before.proofs.candidate.fingerprint}.",
                 next_action="Save the exported file in OpenAir, then confirm with the fingerprint that OpenAir shows.",
             )
         after = replace(before, available_at=now, updated_at=now, waiting_for="", awaits_person=False)

@@ -194,7 +194,7 @@ def test_a_forged_confirmation_shows(store: Store, column: str) -> None:
     claimed = store.claim("w2", lease=60, now=NOW)
     assert claimed
     for read in (store.rotation(an_id(1)), claimed.rotation):
-        assert read.confirmation is None
+        assert read.proofs.confirmation is None
         assert f"Rotation {an_id(1)} holds a confirmation that NetSuite never gave." == read.broken
 
 

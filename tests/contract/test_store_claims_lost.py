@@ -1,10 +1,9 @@
 """Claims of workers that were lost: the rotation is in doubt, and nothing more of theirs reaches the store."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from support.factories import NOW, a_connection, an_id, begin, carry, claimed
+from support.factories import NOW, a_connection, an_id, begin, carry, changed, claimed
 
 from persistence.journal import PUT_OFF, TAKEN_OVER
 from persistence.store import Claim, Store
@@ -21,7 +20,7 @@ def test_a_lease_that_ran_out_sets_doubt(store: Store) -> None:
     taken = store.claim("w2", lease=60, now=now)
     assert taken
     until = now + HOLD_OFF
-    expected = replace(
+    expected = changed(
         lost.rotation, version=lost.rotation.version + 1, updated_at=now, doubt_since=NOW, in_flight_until=until
     )
     assert expected == taken.rotation == store.rotation(an_id(1))
@@ -35,22 +34,22 @@ def test_doubt_is_not_set_later_than_it_was(store: Store) -> None:
     """A rotation that was in doubt already stays in doubt since then."""
     lost = begin(store, State.KEY_GENERATED)
     since = NOW - timedelta(hours=1)
-    lost = store.advance(lost, replace(lost.rotation, doubt_since=since), event=PUT_OFF, detail={}, lease=-1)
-    assert since == claimed(store, "w2").rotation.doubt_since
+    lost = store.advance(lost, changed(lost.rotation, doubt_since=since), event=PUT_OFF, detail={}, lease=-1)
+    assert since == claimed(store, "w2").rotation.doubt.since
 
 
 def test_what_is_in_flight_is_waited_for_no_shorter_than_it_was(store: Store) -> None:
     """A take-over by a worker whose clock is slow leaves the later end of what may still take effect."""
     lost = begin(store, State.KEY_GENERATED)
     until = NOW + timedelta(hours=1)
-    lost = store.advance(lost, replace(lost.rotation, in_flight_until=until), event=PUT_OFF, detail={}, lease=-1)
-    assert until == claimed(store, "w2").rotation.in_flight_until
+    lost = store.advance(lost, changed(lost.rotation, in_flight_until=until), event=PUT_OFF, detail={}, lease=-1)
+    assert until == claimed(store, "w2").rotation.doubt.in_flight_until
 
 
 def test_a_worker_that_takes_over_from_itself_is_in_doubt_too(store: Store) -> None:
     """A restarted worker may have the same name: it does not know what it had sent before."""
     store.renew(begin(store, State.KEY_GENERATED), lease=-1)
-    assert NOW == claimed(store, "w1").rotation.doubt_since
+    assert NOW == claimed(store, "w1").rotation.doubt.since
 
 
 def test_a_late_worker_is_fenced_off(store: Store) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, claimed
+from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, changed, claimed
 
 from persistence.journal import ADOPT, PUT_OFF, RESTORING, UNKNOWN
 from persistence.store import Claim, Store
@@ -35,7 +35,7 @@ def several(store: Store, count: int) -> list[str]:
 def parked(store: Store, in_flight_until: datetime, *, number: int = 1, connection: str = "acme") -> Rotation:
     """A parked rotation of which something may be in flight."""
     claim = begin(store, State.KEY_GENERATED, number=number, connection=connection)
-    noted = replace(claim.rotation, in_flight_until=in_flight_until)
+    noted = changed(claim.rotation, in_flight_until=in_flight_until)
     return carry(store, store.advance(claim, noted, event=UNKNOWN, detail={}, lease=60), State.FAILED).rotation
 
 
@@ -73,7 +73,7 @@ def test_a_lease_of_days(store: Store, now: datetime) -> None:
         assert store.claim("lost", lease=lease.total_seconds(), now=NOW, rotation_id=an_id(number))
     assert 1 == store.bring_back(now)
     taken = claimed(store, "w2")
-    assert (an_id(1), NOW) == (taken.rotation.id, taken.rotation.doubt_since)
+    assert (an_id(1), NOW) == (taken.rotation.id, taken.rotation.doubt.since)
     assert store.claim("w2", lease=60, now=NOW) is None
 
 
@@ -85,7 +85,7 @@ def test_a_worker_that_died_while_its_clock_was_ahead(store: Store, now: datetim
     assert 1 == store.bring_back(now)
     taken = store.claim("w2", lease=60, now=now)
     assert taken
-    assert (State.UPLOADED_TO_NETSUITE, now + ahead) == (taken.rotation.state, taken.rotation.doubt_since)
+    assert (State.UPLOADED_TO_NETSUITE, now + ahead) == (taken.rotation.state, taken.rotation.doubt.since)
     assert 0 == store.bring_back(now)
 
 
@@ -116,7 +116,7 @@ def test_what_may_be_in_flight_for_days(store: Store, now: datetime) -> None:
     left = parked(store, now + HELD_AT_MOST, number=2, connection=near)
     parked(store, now + DAYS, number=3, connection=further)
     assert 2 == store.bring_back(now)
-    assert replace(before, in_flight_until=now + HOLD_OFF, version=before.version + 1) == store.rotation(an_id(1))
+    assert changed(before, in_flight_until=now + HOLD_OFF, version=before.version + 1) == store.rotation(an_id(1))
     assert left == store.rotation(an_id(2))
     assert 0 == store.bring_back(now)
     assert 12 == store.verify_journal()
@@ -135,12 +135,12 @@ def test_what_has_ended_stays_as_it_was(store: Store, now: datetime) -> None:
 def test_what_is_carried_on_keeps_what_may_be_in_flight(store: Store, now: datetime) -> None:
     """Its worker remembers the moment, and would not store a nearer one: it is brought back once it is parked."""
     claim = begin(store, State.KEY_GENERATED)
-    noted = replace(claim.rotation, in_flight_until=now + DAYS)
+    noted = changed(claim.rotation, in_flight_until=now + DAYS)
     store.advance(claim, noted, event=UNKNOWN, detail={})
     assert 0 == store.bring_back(now)
     carry(store, claimed(store, "w2"), State.FAILED)
     assert 1 == store.bring_back(now)
-    assert now + HOLD_OFF == store.rotation(an_id(1)).in_flight_until
+    assert now + HOLD_OFF == store.rotation(an_id(1)).doubt.in_flight_until
 
 
 def test_who_holds_a_parked_rotation_is_left_alone(store: Store, now: datetime) -> None:
@@ -152,7 +152,7 @@ def test_who_holds_a_parked_rotation_is_left_alone(store: Store, now: datetime) 
     assert 1 == store.bring_back(now)
     with pytest.raises(Stale):
         store.advance(holder, before.with_doubt(now, now), event=RESTORING, detail={}, lease=60)
-    assert now + HOLD_OFF == store.rotation(an_id(1)).in_flight_until
+    assert now + HOLD_OFF == store.rotation(an_id(1)).doubt.in_flight_until
 
 
 def test_a_slow_clock_takes_nothing_right_for_wrong(store: Store, now: datetime) -> None:
@@ -174,7 +174,7 @@ def test_the_next_rotation_does_not_wait_for_days(
 ) -> None:
     """What its predecessor may have in flight is no longer so than by a right clock, and it says until when."""
     claim = begin(store, State.SAVED_TO_OPENAIR)
-    noted = replace(claim.rotation, in_flight_until=now + ahead)
+    noted = changed(claim.rotation, in_flight_until=now + ahead)
     carry(store, store.advance(claim, noted, event=PUT_OFF, detail={}, lease=60), State.COMPLETED)
     following = add(store, a_rotation(id=an_id(2), available_at=now))
     assert now + waits == following.available_at
@@ -185,6 +185,6 @@ def test_who_asks_with_a_slow_clock_waits_all_the_same(store: Store, now: dateti
     """Days away by its clock, and minutes by the database's, what may be in flight is waited for."""
     until = now + HOLD_OFF
     claim = begin(store, State.SAVED_TO_OPENAIR)
-    noted = replace(claim.rotation, in_flight_until=until)
+    noted = changed(claim.rotation, in_flight_until=until)
     carry(store, store.advance(claim, noted, event=PUT_OFF, detail={}, lease=60), State.COMPLETED)
     assert until == add(store, a_rotation(id=an_id(2), available_at=now - DAYS)).available_at

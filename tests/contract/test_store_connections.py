@@ -225,22 +225,22 @@ def test_what_a_person_confirmed(store: Store) -> None:
     assert store.confirmed_export("acme") is None
     claim = begin(store, State.UPLOADED_TO_NETSUITE)
     store.release(claim)
-    assert claim.rotation.candidate
+    assert claim.rotation.proofs.candidate
     _confirm(store, claim.rotation)
-    assert claim.rotation.candidate.certificate == store.confirmed_export("acme")
+    assert claim.rotation.proofs.candidate.certificate == store.confirmed_export("acme")
     assert CONFIRMED_BY_PERSON == store.journal(claim.rotation.id)[-1].event
 
 
 def test_what_a_holder_saw_is_confirmed(store: Store) -> None:
     """Who holds the rotation may tell what OpenAir holds, too; one whose claim was lost does not."""
     claim = begin(store, State.UPLOADED_TO_NETSUITE)
-    assert claim.rotation.candidate
-    seen = claim.rotation.candidate.fingerprint
+    assert claim.rotation.proofs.candidate
+    seen = claim.rotation.proofs.candidate.fingerprint
     with pytest.raises(Stale):
         store.advance(replace(claim, fence=0), claim.rotation, event=PUT_OFF, detail={}, confirmed=seen)
     assert store.confirmed_export("acme") is None
     store.advance(claim, claim.rotation, event=PUT_OFF, detail={}, confirmed=seen)
-    assert claim.rotation.candidate.certificate == store.confirmed_export("acme")
+    assert claim.rotation.proofs.candidate.certificate == store.confirmed_export("acme")
 
 
 def test_what_came_too_late_is_not_confirmed(store: Store) -> None:
@@ -255,6 +255,6 @@ def test_what_came_too_late_is_not_confirmed(store: Store) -> None:
 
 def _confirm(store: Store, rotation: Rotation) -> None:
     """Say that OpenAir holds the rotation's candidate."""
-    assert rotation.candidate
-    seen = rotation.candidate.fingerprint
+    assert rotation.proofs.candidate
+    seen = rotation.proofs.candidate.fingerprint
     store.write(rotation, rotation, event=CONFIRMED_BY_PERSON, actor="ada", detail={}, confirmed=seen)

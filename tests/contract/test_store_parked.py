@@ -33,7 +33,7 @@ def closed(parked: Rotation, ending: Ending) -> Rotation:
 def keys(store: Store) -> list[bool]:
     """Whether the keys of both rotations' certificates are kept, the older first."""
     rotations = reversed(store.rotations(connection="acme"))
-    return [bool(rotation.candidate and rotation.candidate.sealed_key) for rotation in rotations]
+    return [bool(rotation.proofs.candidate and rotation.proofs.candidate.sealed_key) for rotation in rotations]
 
 
 # --- holding ----------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def test_a_hold_that_ran_out_leaves_no_doubt(store: Store) -> None:
             do()
     store.renew(held, lease=-1)
     resumed = store.write(parked, machine.resume(parked, LATER), event=RESUME, actor="ada", detail={})
-    assert resumed.doubt_since is None
+    assert resumed.doubt.since is None
 
 
 def test_what_was_noted_before_outlives_its_holder(store: Store) -> None:
@@ -88,7 +88,7 @@ def test_what_was_noted_before_outlives_its_holder(store: Store) -> None:
     held = store.advance(held, machine.restoring(parked, LATER), event=RESTORING, detail={}, lease=60)
     store.renew(held, lease=-1)
     found = store.rotation(parked.id)
-    assert (held.rotation, LATER, LATER) == (found, found.restoring_since, found.doubt_since)
+    assert (held.rotation, LATER, LATER) == (found, found.restoring_since, found.doubt.since)
 
 
 def test_only_what_is_parked_is_held(store: Store) -> None:
@@ -207,7 +207,7 @@ def test_the_previous_key_is_found_with_its_maker(store: Store) -> None:
     first = store.rotation(an_id(1))
     assert parked.previous
     assert parked.previous_key_kept
-    assert (first.id, first.candidate) == store.kept_key(parked.previous)
+    assert (first.id, first.proofs.candidate) == store.kept_key(parked.previous)
 
 
 def test_a_key_that_was_not_kept_is_not_found(store: Store) -> None:
@@ -221,9 +221,9 @@ def test_a_key_that_was_not_kept_is_not_found(store: Store) -> None:
 def test_a_key_is_found_whichever_connection_made_it(store: Store) -> None:
     """Of two connections one may adopt what the other made, having its account now: it can be put back all the same."""
     made = begin(store, State.COMPLETED).rotation
-    assert made.candidate
+    assert made.proofs.candidate
     store.add_connection(a_connection(name="other"))
-    following = a_rotation(id=an_id(2), connection="other", previous=made.candidate.certificate)
+    following = a_rotation(id=an_id(2), connection="other", previous=made.proofs.candidate.certificate)
     assert store.request("other", lambda _: following).previous
     assert store.rotation(an_id(2)).previous_key_kept
-    assert (made.id, made.candidate) == store.kept_key(made.candidate.certificate)
+    assert (made.id, made.proofs.candidate) == store.kept_key(made.proofs.candidate.certificate)

@@ -12,6 +12,7 @@ from persistence.store import Store
 from states import machine, table
 from states.connection import Policy
 from states.errors import IllegalMove, NotFound, Stale
+from states.rotation import Allowances
 from states.state import State
 from states.timing import HOLD_OFF
 
@@ -61,8 +62,8 @@ def test_completing_puts_the_candidate_in_place(store: Store) -> None:
     assert store.connection("acme").current is None
     claim = begin(store, State.COMPLETED)
     connection = store.connection("acme")
-    assert claim.rotation.candidate
-    assert claim.rotation.candidate.certificate == connection.current
+    assert claim.rotation.proofs.candidate
+    assert claim.rotation.proofs.candidate.certificate == connection.current
     assert NOW == connection.due_at
     assert 0 == connection.version, "what an administrator edits meanwhile is not Stale for that"
 
@@ -85,7 +86,7 @@ def test_completing_leaves_other_connections_as_they_are(store: Store) -> None:
         begin(store, State.COMPLETED, number=number, connection=name)
     assert [b"sealed", b"", b"sealed", b"sealed"] == [_sealed_key(store, number) for number in (1, 2, 3, 4)]
     for number, name in ((1, "acme"), (3, "a-third"), (4, "other")):
-        candidate = store.rotation(an_id(number)).candidate
+        candidate = store.rotation(an_id(number)).proofs.candidate
         assert candidate
         assert candidate.certificate == store.connection(name).current
 
@@ -121,7 +122,7 @@ def test_a_candidate_is_one_rotations_own(store: Store) -> None:
 def test_a_person_resumes_what_is_parked(store: Store) -> None:
     """An operator's write needs no claim; it is a move like any other, with its journal entry."""
     parked = carry(store, begin(store, State.UPLOADED_TO_NETSUITE), State.FAILED).rotation
-    resumed = machine.resume(parked, NOW, may_overwrite=True)
+    resumed = machine.resume(parked, NOW, Allowances(overwrite=True))
     written = store.write(parked, resumed, event=table.RESUME, actor="ada", detail={"reason": "mended"})
     assert replace(resumed, version=parked.version + 1) == written == store.rotation(parked.id)
     last = store.journal(parked.id)[-1]
@@ -136,7 +137,7 @@ def test_a_person_does_not_write_into_a_workers_hands(store: Store) -> None:
         store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
     assert f"keyturn rotation show {claim.rotation.id}" in caught.value.next_action
     store.release(claim)
-    assert store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={}).doubt_since is None
+    assert store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={}).doubt.since is None
     with pytest.raises(Stale, match="changed meanwhile"):
         store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
 
@@ -146,8 +147,8 @@ def test_a_persons_write_fences_off_a_lost_worker(store: Store) -> None:
     claim = begin(store, State.KEY_GENERATED)
     store.renew(claim, lease=-1)
     written = store.write(claim.rotation, claim.rotation, event=PUT_OFF, actor="ada", detail={})
-    assert claim.rotation.updated_at == written.doubt_since == store.rotation(written.id).doubt_since
-    assert claim.rotation.updated_at + HOLD_OFF == written.in_flight_until
+    assert claim.rotation.updated_at == written.doubt.since == store.rotation(written.id).doubt.since
+    assert claim.rotation.updated_at + HOLD_OFF == written.doubt.in_flight_until
     with pytest.raises(Stale):
         carry(store, claim, State.UPLOADED_TO_NETSUITE)
     retaken = store.claim("w2", lease=60, now=NOW)
@@ -162,6 +163,6 @@ def test_a_person_cannot_write_what_is_not_there(store: Store) -> None:
 
 
 def _sealed_key(store: Store, number: int) -> bytes:
-    candidate = store.rotation(an_id(number)).candidate
+    candidate = store.rotation(an_id(number)).proofs.candidate
     assert candidate
     return candidate.sealed_key

@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from support.factories import NOW, a_certificate, a_connection, a_rotation, add, advance_to, an_id, begin, carry
+from support.factories import (
+    NOW,
+    a_certificate,
+    a_connection,
+    a_rotation,
+    add,
+    advance_to,
+    an_id,
+    begin,
+    carry,
+    changed,
+)
 
 from persistence.journal import ABANDON, UNKNOWN
 from persistence.store import Store
@@ -207,7 +218,7 @@ def test_the_newest_rotations_come_first(store: Store) -> None:
 def _end(store: Store, *, in_flight_until: datetime) -> None:
     """A rotation that is completed though a write of it may still be on its way."""
     claim = begin(store, State.SAVED_TO_OPENAIR)
-    noted = replace(claim.rotation, in_flight_until=in_flight_until)
+    noted = changed(claim.rotation, in_flight_until=in_flight_until)
     carry(store, store.advance(claim, noted, event=UNKNOWN, detail={}, lease=60), State.COMPLETED)
 
 

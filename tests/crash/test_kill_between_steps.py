@@ -83,9 +83,13 @@ def test_killed_worker_is_followed_by_another(
         _kill(first)
     _finish(app, rotation.id, worker)
     done = app.rotations.show(rotation.id)
-    assert done.candidate
-    assert (moment.state, killed_in.candidate) == (killed_in.state, done.candidate)
-    assert [done.candidate.fingerprint] == installed(simulator.history.entries()) == saved(simulator.history.entries())
+    assert done.proofs.candidate
+    assert (moment.state, killed_in.proofs.candidate) == (killed_in.state, done.proofs.candidate)
+    assert (
+        [done.proofs.candidate.fingerprint]
+        == installed(simulator.history.entries())
+        == saved(simulator.history.entries())
+    )
     _assert_told(app, rotation.id)
     assert_openair_came_second(simulator.history.entries())
 
@@ -100,8 +104,12 @@ def test_killed_while_the_key_is_made(app: Keyturn, simulator: Simulator, worker
         _kill(first)
     _finish(app, rotation.id, worker)
     done = app.rotations.show(rotation.id)
-    assert done.candidate
-    assert [done.candidate.fingerprint] == installed(simulator.history.entries()) == saved(simulator.history.entries())
+    assert done.proofs.candidate
+    assert (
+        [done.proofs.candidate.fingerprint]
+        == installed(simulator.history.entries())
+        == saved(simulator.history.entries())
+    )
     _assert_told(app, rotation.id)
     assert_openair_came_second(simulator.history.entries())
 
@@ -117,7 +125,7 @@ def test_sigterm_ends_the_worker_within_the_step_in_hand(app: Keyturn, simulator
     assert app.rotations.show(rotation.id).state is State.UPLOADED_TO_NETSUITE
     claim = app.store.claim("test", lease=1, now=app.clock.now(), rotation_id=rotation.id)
     assert claim
-    assert claim.rotation.doubt_since is None
+    assert claim.rotation.doubt.since is None
 
 
 def _is_claimed(app: Keyturn) -> bool:

@@ -160,7 +160,7 @@ def _be_refused(playing: Stage, pair: Pair) -> Rotation:
         playing.simulator.faults.add(Fault("netsuite.restlet", kind, "install", when="before", code=code))
     playing.app.rotations.request(name_of(pair), actor="tester")
     parked = playing.carry(pair)
-    assert parked.doubt_since
+    assert parked.doubt.since
     playing.world.go_on(300)
     return parked
 

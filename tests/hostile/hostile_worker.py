@@ -99,8 +99,8 @@ def completed_once(app: Keyturn, simulator: Simulator, rotation: Rotation) -> No
     until(lambda: app.rotations.show(rotation.id).state is State.COMPLETED)
     done = app.rotations.show(rotation.id)
     history = simulator.history.entries(account=app.connections.show(rotation.connection).netsuite.account)
-    assert done.candidate
-    assert [done.candidate.fingerprint] == installed(history) == saved(history)
+    assert done.proofs.candidate
+    assert [done.proofs.candidate.fingerprint] == installed(history) == saved(history)
     assert_openair_came_second(history)
     app.installation.verify_journal()
 

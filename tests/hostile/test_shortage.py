@@ -82,7 +82,7 @@ def test_no_thread_for_a_call(
         (tmp_path / "crowded").unlink()
         completed_once(app, simulator, rotation)
         assert 0 == running.stop()
-    assert app.rotations.show(rotation.id).in_flight_until is None
+    assert app.rotations.show(rotation.id).doubt.in_flight_until is None
     assert not running.tracebacks
 
 
@@ -108,7 +108,7 @@ def test_a_full_process_table_for_a_call(app: Keyturn, simulator: Simulator, wor
         subprocess.run([*map(str, NOT_ROOT), *room], check=True)
         completed_once(app, simulator, rotation)
         assert 0 == running.stop()
-    assert app.rotations.show(rotation.id).in_flight_until is None
+    assert app.rotations.show(rotation.id).doubt.in_flight_until is None
     assert not running.tracebacks
 
 
@@ -136,7 +136,7 @@ def test_a_step_that_met_a_shortage(app: Keyturn, simulator: Simulator, monkeypa
         short.setattr(app.connect("acme").netsuite, "install", _raise(OSError(errno.EMFILE, "secret")))
         put_off = engine.run(claim)
     assert "This machine is short of something that Keyturn needs: Too many open files." == put_off.waiting_for
-    assert (State.KEY_GENERATED, True) == (put_off.state, put_off.doubt_since is not None)
+    assert (State.KEY_GENERATED, True) == (put_off.state, put_off.doubt.since is not None)
     again = app.store.claim("tester", lease=15, now=put_off.available_at)
     assert again
     with app.engine() as engine:

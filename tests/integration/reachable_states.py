@@ -6,7 +6,7 @@ facets below, written into the store as it is. What the store's constraints refu
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from support.factories import (
     advance_to,
     an_id,
     begin,
+    changed,
     key_pem,
     signed,
 )
@@ -82,7 +83,7 @@ class Point:
             error = self.standing() if isinstance(self.standing, type) else CannotSign()
             rotation = fail(rotation, error, now)
         ending = self.standing if isinstance(self.standing, Ending) else None
-        return replace(
+        return changed(
             rotation,
             doubt_since=now + EARLIER if doubtful else None,
             in_flight_until=now + flight if flight else None,
@@ -179,8 +180,8 @@ class Stage:
         self.rotations = Rotations(store, self.clock, self.random)
         store.add_connection(a_connection())
         first = begin(store, State.COMPLETED).rotation
-        assert first.candidate
-        self.previous, self.stranger = first.candidate.certificate, a_certificate()
+        assert first.proofs.candidate
+        self.previous, self.stranger = first.proofs.candidate.certificate, a_certificate()
         asked = store.request("acme", lambda before: a_rotation(id=ID, previous=before.current))
         candidate = a_candidate(certificate=a_certificate(days=800))
         with store._database.writing() as tx:
@@ -213,7 +214,7 @@ class Stage:
     def verbs(self) -> dict[str, Callable[[], object]]:
         """What each verb does, as its command does it; where there is nothing to be sent, it could only succeed."""
         shown = self.rotations.show(ID)
-        ours = shown.candidate.certificate if shown.candidate else self.previous
+        ours = shown.proofs.candidate.certificate if shown.proofs.candidate else self.previous
         restoring = self._remedies(Helpful(ours, self.previous))
         adopting = self._remedies(Helpful(self.stranger, self.stranger))
         return {
@@ -239,4 +240,4 @@ class Stage:
 
 def next_with(rotation: Rotation, candidate: Candidate) -> Rotation:
     """The rotation with this candidate generated."""
-    return replace(rotation, state=State.KEY_GENERATED, candidate=candidate)
+    return changed(rotation, state=State.KEY_GENERATED, candidate=candidate)

@@ -29,12 +29,15 @@ def test_a_lost_install_is_told_with_its_evidence(app: Keyturn, simulator: Simul
     done = rotate()
     told = {entry.event: entry for entry in app.rotations.journal(done.id)}
     lost = told[UNKNOWN]
-    assert done.candidate
-    assert done.in_flight_until
-    assert ("install", done.candidate.fingerprint, "UNKNOWN_OUTCOME", done.in_flight_until.isoformat()) == tuple(
-        lost.detail[name] for name in ("write", "fingerprint", "code", "until")
-    )
-    assert (done.in_flight_until - HOLD_OFF, State.KEY_GENERATED) == (lost.at, lost.target)
+    assert done.proofs.candidate
+    assert done.doubt.in_flight_until
+    assert (
+        "install",
+        done.proofs.candidate.fingerprint,
+        "UNKNOWN_OUTCOME",
+        done.doubt.in_flight_until.isoformat(),
+    ) == tuple(lost.detail[name] for name in ("write", "fingerprint", "code", "until"))
+    assert (done.doubt.in_flight_until - HOLD_OFF, State.KEY_GENERATED) == (lost.at, lost.target)
     assert datetime.fromisoformat(str(lost.detail["began"])) <= lost.at
     assert "NetSuite signed with the candidate." in _looks(told["upload_to_netsuite"])
     assert "looks" not in told["save_to_openair"].detail
@@ -49,7 +52,7 @@ def test_a_lost_save_is_told_with_its_evidence(app: Keyturn, simulator: Simulato
     assert ("save", State.UPLOADED_TO_NETSUITE) == (told[UNKNOWN].detail["write"], told[UNKNOWN].target)
     looks = _looks(told["save_to_openair"])
     assert (["OpenAir holds no certificate."] * 2, "OpenAir holds the candidate.") == (looks[:2], looks[-1])
-    assert (State.COMPLETED, None) == (done.state, done.doubt_since)
+    assert (State.COMPLETED, None) == (done.state, done.doubt.since)
 
 
 def test_an_add_that_lands_late_lands_beside_another(
@@ -64,15 +67,15 @@ def test_an_add_that_lands_late_lands_beside_another(
     following = carry(app.rotations.request(NAME, actor="tester"))
     assert [State.COMPLETED] * 2 == [done.state, following.state]
     assert ((), 2) == (app.health.health(NAME).problems, len(simulator.openair.settings.preferences()))
-    assert following.candidate
+    assert following.proofs.candidate
     held = {preference.setting for preference in simulator.openair.settings.preferences()}
-    assert {following.candidate.certificate.pem} == held
+    assert {following.proofs.candidate.certificate.pem} == held
 
 
 def test_nothing_is_in_flight_where_all_was_answered(app: Keyturn, rotate: Rotate) -> None:
     """A rotation that goes well leaves no doubt, no evidence of one, and its successor begins at once."""
     done = rotate()
-    assert (None, None) == (done.doubt_since, done.in_flight_until)
+    assert (None, None) == (done.doubt.since, done.doubt.in_flight_until)
     assert UNKNOWN not in [entry.event for entry in app.rotations.journal(done.id)]
     assert app.rotations.request_for("test", NAME, actor="tester", lease=15)[1]
 
@@ -83,7 +86,7 @@ def test_the_next_rotation_is_held_off(app: Keyturn, simulator: Simulator, rotat
     done = rotate()
     asked, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
     assert claim is None
-    assert done.in_flight_until == asked.available_at
+    assert done.doubt.in_flight_until == asked.available_at
     assert app.store.claim("test", lease=15, now=app.clock.now()) is None
     assert done.id in asked.waiting_for
 
@@ -150,10 +153,13 @@ def test_a_loss_that_cannot_be_stored_ends_the_turn(
         app.store.renew(claim, lease=-1)
         taken = app.store.claim("second", lease=15, now=app.clock.now(), rotation_id=asked.id)
         assert taken
-        assert taken.rotation.doubt_since
+        assert taken.rotation.doubt.since
         done = engine.run(taken)
-    assert done.candidate
-    assert (State.COMPLETED, [done.candidate.fingerprint]) == (done.state, installed(simulator.history.entries()))
+    assert done.proofs.candidate
+    assert (State.COMPLETED, [done.proofs.candidate.fingerprint]) == (
+        done.state,
+        installed(simulator.history.entries()),
+    )
 
 
 def test_a_step_that_broke_leaves_its_writes_in_flight(app: Keyturn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,9 +172,9 @@ def test_a_step_that_broke_leaves_its_writes_in_flight(app: Keyturn, monkeypatch
         parked = engine.run(claim)
     assert parked.failure
     assert "INTERNAL_ERROR" == parked.failure.code
-    assert parked.doubt_since
-    assert parked.in_flight_until
-    assert timedelta(0) <= parked.in_flight_until - HOLD_OFF - parked.doubt_since
+    assert parked.doubt.since
+    assert parked.doubt.in_flight_until
+    assert timedelta(0) <= parked.doubt.in_flight_until - HOLD_OFF - parked.doubt.since
 
 
 def _looks(entry: Entry) -> list[str]:

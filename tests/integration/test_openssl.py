@@ -36,10 +36,10 @@ def verifies(folder: Path, certificate: str, message: bytes, signature: str) -> 
 def test_confirmation(app: Keyturn, rotate: Rotate, tmp_path: Path) -> None:
     """The signature that the journal keeps of the upload verifies over its challenge, and over no other text."""
     done = rotate()
-    assert done.candidate
+    assert done.proofs.candidate
     (entry,) = (each for each in app.rotations.journal(done.id) if each.target is State.UPLOADED_TO_NETSUITE)
     challenge, signature = str(entry.detail["challenge"]), str(entry.detail["signature"])
-    pem = done.candidate.certificate.pem
+    pem = done.proofs.candidate.certificate.pem
     signed = f"keyturn-challenge-v1:{challenge}".encode()
     assert (True, False) == (
         verifies(tmp_path, pem, signed, signature),
@@ -50,7 +50,7 @@ def test_confirmation(app: Keyturn, rotate: Rotate, tmp_path: Path) -> None:
 def test_trigger(simulator: Simulator, rotate: Rotate, tmp_path: Path) -> None:
     """A real-time import that NetSuite sends after the rotation verifies with the certificate that OpenAir has."""
     done = rotate()
-    assert done.candidate
+    assert done.proofs.candidate
     assert simulator.import_requests.send() == "project=T"
     url = simulator.import_requests.counts().last_url
     assert url
@@ -58,4 +58,4 @@ def test_trigger(simulator: Simulator, rotate: Rotate, tmp_path: Path) -> None:
     signature = fields.pop("signature")
     order = ("action", "db_id", "record_type", "ns_id", "netsuite_user_id", "other_types")
     signed = "&".join(f"{name}={fields[name]}" for name in order)
-    assert verifies(tmp_path, done.candidate.certificate.pem, signed.encode(), signature)
+    assert verifies(tmp_path, done.proofs.candidate.certificate.pem, signed.encode(), signature)

@@ -23,25 +23,29 @@ def test_initial_set_up(app: Keyturn, simulator: Simulator, rotate: Rotate) -> N
     done = rotate()
     answer = simulator.import_requests.send()
     after = app.health.health(NAME)
-    assert done.candidate
-    expiry = f"{done.candidate.certificate.not_after:%Y-%m-%d}"
+    assert done.proofs.candidate
+    expiry = f"{done.proofs.candidate.certificate.not_after:%Y-%m-%d}"
     assert (NO_VALID_CERTIFICATE, f"Current real-time import certificate is valid until {expiry}") == (
         before.sentence,
         after.sentence,
     )
     assert (State.COMPLETED, Cause.INITIAL, ()) == (done.state, done.cause, after.problems)
     assert answer == "project=T"
-    assert [done.candidate.fingerprint] == installed(simulator.history.entries()) == saved(simulator.history.entries())
+    assert (
+        [done.proofs.candidate.fingerprint]
+        == installed(simulator.history.entries())
+        == saved(simulator.history.entries())
+    )
     assert_openair_came_second(simulator.history.entries())
 
 
 def test_second_rotation_replaces_the_first(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
     """The next rotation expects the first one's certificate, replaces it, and destroys its private key."""
     first, second = rotate(), rotate()
-    assert first.candidate
-    assert second.candidate
-    assert (first.candidate.certificate, Cause.MANUAL) == (second.previous, second.cause)
-    assert second.candidate.certificate == app.connections.show(NAME).current
+    assert first.proofs.candidate
+    assert second.proofs.candidate
+    assert (first.proofs.candidate.certificate, Cause.MANUAL) == (second.previous, second.cause)
+    assert second.proofs.candidate.certificate == app.connections.show(NAME).current
     assert b"" == _candidate(app.rotations.show(first.id)).sealed_key
     assert b"" != _candidate(app.rotations.show(second.id)).sealed_key
     assert_openair_came_second(simulator.history.entries())
@@ -88,7 +92,7 @@ def test_missing_record_is_parked_and_created_on_demand(
     assert "_oa_realtime" in parked.failure.next_action
     done = carry(app.rotations.resume(parked.id, actor="tester", create_record=True))
     assert (State.COMPLETED, parked.id, 2) == (done.state, done.id, done.attempt)
-    assert parked.candidate == done.candidate
+    assert parked.proofs.candidate == done.proofs.candidate
     assert_openair_came_second(simulator.history.entries())
 
 
@@ -192,5 +196,5 @@ def test_request_verify_names_the_signer(app: Keyturn, simulator: Simulator, rot
 
 
 def _candidate(rotation: Rotation) -> Candidate:
-    assert rotation.candidate
-    return rotation.candidate
+    assert rotation.proofs.candidate
+    return rotation.proofs.candidate

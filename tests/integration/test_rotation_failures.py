@@ -44,8 +44,11 @@ def test_lost_answer_of_the_upload_is_read_back(simulator: Simulator, rotate: Ro
     after = None if kind == "truncate" else "after"
     simulator.faults.add(Fault("netsuite.restlet", kind, action="install", when=after))
     done = rotate()
-    assert done.candidate
-    assert (State.COMPLETED, [done.candidate.fingerprint]) == (done.state, installed(simulator.history.entries()))
+    assert done.proofs.candidate
+    assert (State.COMPLETED, [done.proofs.candidate.fingerprint]) == (
+        done.state,
+        installed(simulator.history.entries()),
+    )
     assert_openair_came_second(simulator.history.entries())
 
 
@@ -54,8 +57,8 @@ def test_lost_answer_of_the_save_is_read_back(simulator: Simulator, rotate: Rota
     """A save whose answer was lost is found by reading OpenAir, not sent again."""
     simulator.faults.add(Fault("openair.api", kind, action="Add", when="after"))
     done = rotate()
-    assert done.candidate
-    assert (State.COMPLETED, [done.candidate.fingerprint]) == (done.state, saved(simulator.history.entries()))
+    assert done.proofs.candidate
+    assert (State.COMPLETED, [done.proofs.candidate.fingerprint]) == (done.state, saved(simulator.history.entries()))
     assert_openair_came_second(simulator.history.entries())
 
 
@@ -95,9 +98,9 @@ def test_save_is_retried_at_once_and_then_put_off(
     simulator.faults.clear()
     done = carry(waiting)
     assert done.state is State.COMPLETED
-    assert done.saved
+    assert done.proofs.saved
     assert done.skew_from
-    assert (done.saved.at - done.skew_from) == done.skew(app.clock.now())
+    assert (done.proofs.saved.at - done.skew_from) == done.skew(app.clock.now())
 
 
 @pytest.mark.parametrize(("noted", "expected"), [(40, 40), (300, 60)])

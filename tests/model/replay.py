@@ -14,7 +14,7 @@ from persistence.store import Claim, Store
 from states import machine, table
 from states.certificate import Certificate
 from states.errors import ForeignRotation, KeyturnError, ParkedByPerson, RotationOpen, Stale
-from states.rotation import Candidate, Rotation
+from states.rotation import Allowances, Candidate, Rotation
 from states.state import State
 from states.table import FAIL, NEXT, RESUME
 from tests.model.trace_systems import Mute, Systems
@@ -161,7 +161,7 @@ class Replay:
 
     def _settle(self, rotation: str) -> None:
         """The hold-off is over, and with it every deadline that was set before it began."""
-        until = self._store.rotation(self._ids[int(rotation)]).in_flight_until
+        until = self._store.rotation(self._ids[int(rotation)]).doubt.in_flight_until
         assert until
         self._settled = max(self._settled, until + A_MOMENT)
         # What Ada has not noted by now, she notes later.
@@ -174,7 +174,7 @@ class Replay:
         now = self._now()
         new = a_rotation(id=self._ids[int(rotation)], connection=self._connection, previous=current, now=now)
         stored = add(self._store, new)
-        before = self._store.rotation(self._ids[0]).in_flight_until if rotation != "0" else None
+        before = self._store.rotation(self._ids[0]).doubt.in_flight_until if rotation != "0" else None
         assert max(now, before or now) == stored.available_at
         with pytest.raises(RotationOpen):
             add(self._store, replace(new, id=f"{new.id}/beside"))
@@ -187,13 +187,13 @@ class Replay:
         self._decide(before, machine.fail(before, ParkedByPerson(), self._now()), FAIL, "stored")
 
     def _resume(self, rotation: str, create: str, overwrite: str, result: str) -> None:
-        may = {"may_create_record": create == "create=1", "may_overwrite": overwrite == "overwrite=1"}
-        self._decide(self._seen[rotation], machine.resume(self._seen[rotation], self._now(), **may), RESUME, result)
+        may = Allowances(create_record=create == "create=1", overwrite=overwrite == "overwrite=1")
+        self._decide(self._seen[rotation], machine.resume(self._seen[rotation], self._now(), may), RESUME, result)
 
     def _abandon(self, rotation: str, result: str) -> None:
         seen = self._seen[rotation]
         self._decide(seen, machine.abandon(seen, self._now()), ABANDON, result)
-        assert seen.candidate is None or seen.candidate.fingerprint not in self._systems.sent
+        assert seen.proofs.candidate is None or seen.proofs.candidate.fingerprint not in self._systems.sent
 
     def _restore(self, _ada: str, rotation: str, overwrite: str) -> None:
         who, wanted = self._workers[ADA], self._ids[int(rotation)]
@@ -224,24 +224,24 @@ class Replay:
         """The stored rotation, its proofs, and what both systems hold are as the model has them."""
         rotation = self._store.rotation(self._ids[int(number)])
         expected = Event("row", words).pairs
-        if rotation.candidate and expected["candidate"] != "0":
-            self._numbers.setdefault(rotation.candidate.fingerprint, expected["candidate"])
+        if rotation.proofs.candidate and expected["candidate"] != "0":
+            self._numbers.setdefault(rotation.proofs.candidate.fingerprint, expected["candidate"])
         assert {"state": state, **expected} == {
             "state": rotation.state.value,
             "from": rotation.failure.failed_from.value if rotation.failure else "0",
             "ending": rotation.ending.capitalize() if rotation.ending else "0",
-            "candidate": self._number(rotation.candidate.certificate) if rotation.candidate else "0",
+            "candidate": self._number(rotation.proofs.candidate.certificate) if rotation.proofs.candidate else "0",
             "tries": str(rotation.tries),
-            "doubt": str(int(rotation.doubt_since is not None)),
-            "flight": str(int((rotation.in_flight_until or self._settled) > self._settled)),
-            "create": str(int(rotation.may_create_record)),
-            "overwrite": str(int(rotation.may_overwrite)),
+            "doubt": str(int(rotation.doubt.since is not None)),
+            "flight": str(int((rotation.doubt.in_flight_until or self._settled) > self._settled)),
+            "create": str(int(rotation.allowed.create_record)),
+            "overwrite": str(int(rotation.allowed.overwrite)),
             "restoring": str(int(rotation.restoring_since is not None)),
             "foreign": str(int(rotation.failure is not None and rotation.failure.code == ForeignRotation.code)),
             "netsuite": self._number(self._systems.netsuite),
             "openair": self._number(self._systems.openair),
         }
-        proofs = {proof: getattr(rotation, proof) for proof in table.PROOFS}
+        proofs = {proof: getattr(rotation.proofs, proof) for proof in table.PROOFS}
         assert table.proofs_at(rotation.position) == tuple(name for name, proof in proofs.items() if proof)
         assert len({proof.fingerprint for proof in proofs.values() if proof}) <= 1
         if rotation.state in (State.COMPLETED, State.FAILED):

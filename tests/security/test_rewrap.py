@@ -70,8 +70,8 @@ def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             secrets = Secrets(app.store, opened, name)
             assert {*SecretName} == {each for each in SecretName if secrets.need(each)}
             current = app.rotations.recent(connection=name)[0]
-            assert current.candidate
-            assert VaultKeys(opened).open(current.id, current.candidate)
+            assert current.proofs.candidate
+            assert VaultKeys(opened).open(current.id, current.proofs.candidate)
         assert written[-1] == Secrets(app.store, opened, names[0]).need(SecretName.OPENAIR_PASSWORD).decode()
         with pytest.raises(VaultLocked):
             Vault(app.store, lambda: first).check()

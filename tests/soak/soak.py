@@ -129,7 +129,7 @@ class _Play:
         ]
         rotations = self._app.rotations.recent(limit=ALL)
         report.endings = Counter(_ending(each) for each in rotations)
-        report.doubts = sum(each.in_flight_until is not None for each in rotations)
+        report.doubts = sum(each.doubt.in_flight_until is not None for each in rotations)
         completed = [each for each in rotations if each.state is State.COMPLETED]
         report.skews = [skew.total_seconds() for each in completed if (skew := each.skew(each.updated_at))]
         if lost := people.asked - {each.id for each in rotations}:
@@ -146,8 +146,10 @@ class _Play:
 
     def _unproved(self, completed: Rotation) -> str:
         """Whether the systems' history lacks anything that a completed rotation claims."""
-        assert completed.candidate
-        lacking = [what for what, seen in self._watch.effects.items() if completed.candidate.fingerprint not in seen]
+        assert completed.proofs.candidate
+        lacking = [
+            what for what, seen in self._watch.effects.items() if completed.proofs.candidate.fingerprint not in seen
+        ]
         return f"rotation {completed.id} is Completed, but its certificate was not {lacking}" if lacking else ""
 
     def _differ(self, name: str, account: str) -> str:

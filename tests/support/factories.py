@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from states import machine
+from states import machine, table
 from states.certificate import Certificate, Challenge
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options
 from states.errors import CannotSign
@@ -90,18 +90,40 @@ def a_rotation(**over: Any) -> Rotation:
         "updated_at": now,
         "available_at": now,
     }
-    return Rotation(**{**defaults, **over})
+    plain = {name: value for name, value in over.items() if name not in _PARTS}
+    parts = {name: over[name] for name in set(over) & set(_PARTS)}
+    return changed(Rotation(**{**defaults, **plain}), **parts)
+
+
+def changed(rotation: Rotation, **changes: Any) -> Rotation:
+    """The rotation with ``changes``; parts of its proofs, its doubt and its allowances by their plain names."""
+    nested = {part: {} for part in ("proofs", "doubt", "allowed")}
+    for name in set(changes) & set(_PARTS):
+        part, inner = _PARTS[name]
+        nested[part][inner] = changes.pop(name)
+    parts = {part: replace(getattr(rotation, part), **inner) for part, inner in nested.items() if inner}
+    return replace(rotation, **changes, **parts)
+
+
+_PARTS = {
+    **{proof: ("proofs", proof) for proof in table.PROOFS},
+    "doubt_since": ("doubt", "since"),
+    "in_flight_until": ("doubt", "in_flight_until"),
+    "may_create_record": ("allowed", "create_record"),
+    "may_overwrite": ("allowed", "overwrite"),
+}
+"""Where a rotation keeps what tests name plainly."""
 
 
 def a_confirmation(rotation: Rotation, *, now: datetime = NOW) -> Confirmation:
     """NetSuite's true signature over a challenge for the rotation's candidate."""
-    assert rotation.candidate
+    assert rotation.proofs.candidate
     challenge = Challenge.of(b"challenge".ljust(32, b"."))
     return Confirmation(
         rotation_id=rotation.id,
-        certificate=rotation.candidate.certificate,
+        certificate=rotation.proofs.candidate.certificate,
         challenge=challenge,
-        signature=signed(rotation.candidate.certificate, challenge.text),
+        signature=signed(rotation.proofs.candidate.certificate, challenge.text),
         asked_at=now,
     )
 
@@ -110,13 +132,13 @@ def next_move(rotation: Rotation, *, now: datetime = NOW, candidate: Candidate |
     """The rotation one move further along, with the proof that the step would bring."""
     edge = NEXT[rotation.state]
     if edge.brings == "candidate":
-        proved = replace(rotation, candidate=candidate or a_candidate())
+        proved = changed(rotation, candidate=candidate or a_candidate())
     elif edge.brings == "confirmation":
-        proved = replace(rotation, confirmation=a_confirmation(rotation, now=now), skew_from=now)
+        proved = changed(rotation, confirmation=a_confirmation(rotation, now=now), skew_from=now)
     else:
-        assert rotation.candidate
-        receipt: Any = Receipt(rotation.candidate.fingerprint, now)
-        proved = replace(rotation, **{edge.brings: receipt})
+        assert rotation.proofs.candidate
+        receipt: Any = Receipt(rotation.proofs.candidate.fingerprint, now)
+        proved = changed(rotation, **{edge.brings: receipt})
     return machine.advance(proved, edge, now)
 
 

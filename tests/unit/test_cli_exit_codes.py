@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from support.factories import NOW, a_rotation, advance_to
+from support.factories import NOW, a_rotation, advance_to, changed
 
 from orchestrator.cli import exit_codes
 from orchestrator.cli.exit_codes import Exit
@@ -74,7 +74,7 @@ def test_exit_code_of_a_rotation_that_goes_on() -> None:
 def test_parked_rotations_tell_what_is_kept(state: State) -> None:
     """Wherever a rotation is parked, it is said what both systems hold, and whether a write is in doubt."""
     parked = machine.fail(advance_to(a_rotation(), state), errors.GaveUp(), NOW)
-    doubtful = replace(parked, doubt_since=NOW)
+    doubtful = changed(parked, doubt_since=NOW)
     assert exit_codes.kept_by(parked)
     assert exit_codes.kept_by(parked) + " A write was sent whose answer was lost: resuming looks first." == (
         exit_codes.kept_by(doubtful)

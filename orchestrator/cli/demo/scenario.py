@@ -140,8 +140,8 @@ class Story:
             self._out.say(f"   {sight.line()}")
         entries = self._on.app.installation.verify_journal()
         proved = evidence.netsuite_came_first(sights)
-        assert second.candidate
-        uploads = evidence.installs(sights, second.candidate.fingerprint)
+        assert second.proofs.candidate
+        uploads = evidence.installs(sights, second.proofs.candidate.fingerprint)
         self._out.say()
         self._check(proved, "OpenAir was never given a certificate before NetSuite had signed with that very one")
         self._check(

@@ -76,8 +76,8 @@ class KillEnvironment:
         with self.app.engine() as engine:
             done = engine.run(claim)
         assert done.state is State.COMPLETED
-        assert done.candidate
-        return done.candidate.certificate
+        assert done.proofs.candidate
+        return done.proofs.candidate.certificate
 
     def close(self) -> None:
         self.app.close()
@@ -163,8 +163,8 @@ class KillEnvironment:
         """
         done = self.rotation
         assert done.state is State.COMPLETED
-        assert done.candidate
-        expected = [self.previous.fingerprint, done.candidate.fingerprint]
+        assert done.proofs.candidate
+        expected = [self.previous.fingerprint, done.proofs.candidate.fingerprint]
         assert expected == installed(self.history) == saved(self.history)
         assert_openair_came_second(self.history)
         assert None is self.app.store.kept_key(self.previous)
@@ -184,9 +184,9 @@ class KillEnvironment:
 
     def _leaks(self, done: Rotation) -> set[str]:
         """The private keys that lay in the clear in the folder, when a worker had died there or in the end."""
-        assert done.candidate
+        assert done.proofs.candidate
         secrets = Secrets()
-        secrets.add_key("the candidate's", VaultKeys(self.app.vault).open(done.id, done.candidate).reveal())
+        secrets.add_key("the candidate's", VaultKeys(self.app.vault).open(done.id, done.proofs.candidate).reveal())
         secrets.add_key("the one to sign in with", self._pair.credentials.private_key_pem)
         return {name for content in [*self._left, *contents(self.folder)] for name in secrets.found_in(content)}
 

@@ -108,17 +108,17 @@ def survived(patient: KillEnvironment, left: str) -> bool:
 
 def recovered(patient: KillEnvironment, syncs: int) -> None:
     """Set the files of a completed rotation back, let a worker finish it once more, judge."""
-    was = patient.rotation.candidate
+    was = patient.rotation.proofs.candidate
     patient.close()
     synced, _ = list(power_cut.history(patient.logs[-1]))[syncs]
     power_cut.cut(patient.data, patient.disk, synced)
     assert_whole(patient)
     patient.finish()
     done = patient.rotation
-    assert done.candidate
+    assert done.proofs.candidate
     assert State.COMPLETED is done.state
-    assert (done.candidate != was) == ("FOREIGN_ROTATION" in [failure.code for failure in patient.parked])
-    assert done.candidate.fingerprint == installed(patient.history)[-1] == saved(patient.history)[-1]
+    assert (done.proofs.candidate != was) == ("FOREIGN_ROTATION" in [failure.code for failure in patient.parked])
+    assert done.proofs.candidate.fingerprint == installed(patient.history)[-1] == saved(patient.history)[-1]
     assert_openair_came_second(patient.history)
     patient.app.installation.verify_journal()
     patient.close()

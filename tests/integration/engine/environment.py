@@ -47,9 +47,9 @@ class Stage:
     def begin(self, state: State = State.REQUESTED) -> Claim:
         """A new rotation of the certificate in NetSuite, which got to ``state`` already, as both systems did."""
         claim = begin(self.store, state, previous=self.systems.netsuite)
-        if claim.rotation.confirmation:
-            self.systems.netsuite = claim.rotation.confirmation.certificate
-        if claim.rotation.saved:
+        if claim.rotation.proofs.confirmation:
+            self.systems.netsuite = claim.rotation.proofs.confirmation.certificate
+        if claim.rotation.proofs.saved:
             self.systems.openair = self.systems.netsuite
         return claim
 

@@ -44,7 +44,7 @@ def test_a_rotation_is_given_back_between_two_steps(stage: Stage) -> None:
     left = stage.run()
     assert (State.KEY_GENERATED, ["generate"]) == (left.state, stage.systems.calls)
     assert not stage.is_held(left)
-    assert left.doubt_since is None
+    assert left.doubt.since is None
 
 
 def test_a_worker_that_lost_its_claim_writes_nothing(stage: Stage) -> None:

@@ -23,12 +23,12 @@ def test_a_lost_answer_is_stored_before_anything_else_is_sent(stage: Stage, capl
     stage.systems.troubles["install"].append(Unknown("Lost."))
     done = stage.run(State.KEY_GENERATED)
     lost = next(entry for entry in stage.entries(done) if entry.event == UNKNOWN)
-    assert done.candidate
+    assert done.proofs.candidate
     at = NOW + 3 * CALL
     until = at + HOLD_OFF
     assert {
         "write": "install",
-        "fingerprint": done.candidate.fingerprint,
+        "fingerprint": done.proofs.candidate.fingerprint,
         "began": NOW.isoformat(),
         "until": until.isoformat(),
         "code": "UNKNOWN_OUTCOME",
@@ -37,8 +37,8 @@ def test_a_lost_answer_is_stored_before_anything_else_is_sent(stage: Stage, capl
     assert at == lost.at
     heard = stage.heard[0]
     assert (NOW, until, at, State.KEY_GENERATED) == (
-        heard.doubt_since,
-        heard.in_flight_until,
+        heard.doubt.since,
+        heard.doubt.in_flight_until,
         heard.updated_at,
         heard.state,
     )
@@ -51,7 +51,11 @@ def test_what_is_in_flight_outlasts_the_doubt(stage: Stage) -> None:
     """A lost answer that was settled by sending again leaves the first request in flight, through every later move."""
     stage.systems.troubles["install"].append(Unknown())
     done = stage.run(State.KEY_GENERATED)
-    assert (State.COMPLETED, None, NOW + 3 * CALL + HOLD_OFF) == (done.state, done.doubt_since, done.in_flight_until)
+    assert (State.COMPLETED, None, NOW + 3 * CALL + HOLD_OFF) == (
+        done.state,
+        done.doubt.since,
+        done.doubt.in_flight_until,
+    )
 
 
 def test_a_doubt_that_is_settled_at_once(stage: Stage) -> None:
@@ -62,7 +66,7 @@ def test_a_doubt_that_is_settled_at_once(stage: Stage) -> None:
     uploaded = next(entry for entry in stage.entries(done) if entry.event == "upload_to_netsuite")
     looks = ["NetSuite signed with the certificate before.", "NetSuite signed with the candidate."]
     assert looks == uploaded.detail["looks"]
-    assert (1, NOW + 3 * CALL + HOLD_OFF) == (stage.systems.calls.count("install"), done.in_flight_until)
+    assert (1, NOW + 3 * CALL + HOLD_OFF) == (stage.systems.calls.count("install"), done.doubt.in_flight_until)
 
 
 def test_a_doubt_that_stays_is_put_off(stage: Stage) -> None:

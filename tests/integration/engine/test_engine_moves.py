@@ -17,7 +17,7 @@ from states.table import FORWARD
 def test_every_move_is_journaled_with_its_proof(stage: Stage) -> None:
     """Each entry has the fingerprint, what is needed to check the proof again, and how long the step took."""
     done = stage.run()
-    candidate, proof = done.candidate, done.confirmation
+    candidate, proof = done.proofs.candidate, done.proofs.confirmation
     assert candidate
     assert proof
     fingerprint = {"fingerprint": candidate.fingerprint}
@@ -50,10 +50,10 @@ def test_with_the_last_move_the_next_rotation_is_drawn(stage: Stage) -> None:
     """Completed, the certificate is the connection's, due at the moment that was drawn, and there is room for more."""
     done = stage.run()
     connection = stage.store.connection("acme")
-    assert done.candidate
+    assert done.proofs.candidate
     assert (State.COMPLETED, done) == (done.state, stage.store.rotation(done.id))
-    assert done.candidate.certificate == connection.current
-    assert due.draw_due_at(done.candidate.certificate, 0.25) == connection.due_at
+    assert done.proofs.candidate.certificate == connection.current
+    assert due.draw_due_at(done.proofs.candidate.certificate, 0.25) == connection.due_at
     stage.store.request("acme", lambda _: a_rotation(id="01JDCCCCCC9999999999999999"))
 
 

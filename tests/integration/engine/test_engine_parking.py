@@ -57,7 +57,7 @@ def test_a_bug_before_the_first_step_parks_the_rotation(stage: Stage, caplog: py
         parked.failure.code,
         parked.failure.message,
     )
-    assert (None, [], [parked]) == (parked.doubt_since, stage.systems.calls, stage.heard)
+    assert (None, [], [parked]) == (parked.doubt.since, stage.systems.calls, stage.heard)
     broke, told = caplog.records
     assert ("step broke", logging.ERROR, "rotation parked") == (broke.message, broke.levelno, told.message)
     assert broke.exc_info
@@ -99,7 +99,7 @@ def test_a_bug_parks_the_rotation_in_doubt(stage: Stage, caplog: pytest.LogCaptu
         parked.failure.message,
     )
     sent_by = NOW + 3 * CALL
-    assert (NOW, sent_by + HOLD_OFF) == (parked.doubt_since, parked.in_flight_until)
+    assert (NOW, sent_by + HOLD_OFF) == (parked.doubt.since, parked.doubt.in_flight_until)
     broke, told = caplog.records
     assert ("step broke", logging.ERROR, "rotation parked") == (broke.message, broke.levelno, told.message)
     assert broke.exc_info

@@ -82,8 +82,8 @@ def test_a_machine_that_is_short_of_something_is_waited_for(stage: Stage) -> Non
     assert (State.KEY_GENERATED, 1, NOW, now + HOLD_OFF, now + timedelta(minutes=1)) == (
         waiting.state,
         waiting.tries,
-        waiting.doubt_since,
-        waiting.in_flight_until,
+        waiting.doubt.since,
+        waiting.doubt.in_flight_until,
         waiting.available_at,
     )
     assert (PUT_OFF, "MACHINE_EXHAUSTED") == (stage.last(waiting).event, stage.last(waiting).detail["code"])

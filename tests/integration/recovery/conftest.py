@@ -23,8 +23,8 @@ def first(clock: LaterClock, rotate: Rotate) -> Certificate:
     """The certificate that a first rotation put in place on both sides."""
     del clock  # before anything is built that would take another
     done = rotate()
-    assert done.candidate
-    return done.candidate.certificate
+    assert done.proofs.candidate
+    return done.proofs.candidate.certificate
 
 
 @pytest.fixture

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+from support.factories import changed
+
 from orchestrator.bootstrap import Keyturn
 from states.rotation import Rotation
 
 
 def kept_keys(app: Keyturn, *rotations: Rotation) -> list[bool]:
     """Of which rotations the candidate's key is still there."""
-    shown = [app.rotations.show(rotation.id).candidate for rotation in rotations]
+    shown = [app.rotations.show(rotation.id).proofs.candidate for rotation in rotations]
     return [bool(candidate and candidate.sealed_key) for candidate in shown]
 
 
@@ -19,5 +21,5 @@ def events(app: Keyturn, rotation: Rotation) -> list[str]:
 
 
 def without_key(rotation: Rotation) -> Rotation:
-    assert rotation.candidate
-    return replace(rotation, candidate=replace(rotation.candidate, sealed_key=b""))
+    assert rotation.proofs.candidate
+    return changed(rotation, candidate=replace(rotation.proofs.candidate, sealed_key=b""))

@@ -36,7 +36,7 @@ def refused(clock: LaterClock, simulator: Simulator, rotate: Rotate) -> Rotation
     assert ("REFUSED", State.KEY_GENERATED, True) == (
         parked.failure.code,
         parked.position,
-        parked.doubt_since is not None,
+        parked.doubt.since is not None,
     )
     return parked
 
@@ -49,11 +49,11 @@ def test_what_netsuite_does_not_hold_is_given_up(
         app.recovery.abandon(refused.id, actor="ada")
     clock.ahead = LATER
     closed = app.recovery.abandon(refused.id, actor="ada", reason="refused for good")
-    assert (Ending.ABANDONED, None, [False]) == (closed.ending, closed.doubt_since, kept_keys(app, closed))
+    assert (Ending.ABANDONED, None, [False]) == (closed.ending, closed.doubt.since, kept_keys(app, closed))
     assert (["abandon"], []) == (events(app, refused), installed(simulator.history.entries()))
     detail = app.rotations.journal(refused.id)[-1].detail
-    assert refused.candidate
-    assert ("refused for good", refused.candidate.fingerprint, 2) == (
+    assert refused.proofs.candidate
+    assert ("refused for good", refused.proofs.candidate.fingerprint, 2) == (
         detail["reason"],
         detail["fingerprint"],
         len(detail["looks"]),  # type: ignore[arg-type]
@@ -74,7 +74,7 @@ def test_a_seal_that_broke_blocks_nothing(app: Keyturn, simulator: Simulator, cl
         tx.execute(models.certificates.update().values(sealed_key=bytes(64)))
     parked = carry(made)
     assert parked.failure
-    assert ("SEAL_BROKEN", True) == (parked.failure.code, parked.doubt_since is not None)
+    assert ("SEAL_BROKEN", True) == (parked.failure.code, parked.doubt.since is not None)
     clock.ahead = LATER
     verbs = app.rotations.explain(parked.id).verbs
     assert {"watch", "resume", "abandon"} == {verb.name for verb, why_not in verbs if not why_not}
@@ -86,11 +86,13 @@ def test_what_landed_late_is_not_given_up(
     app: Keyturn, simulator: Simulator, clock: LaterClock, refused: Rotation, carry: Carry
 ) -> None:
     """NetSuite signs with the candidate: nothing changes, and resuming completes."""
-    assert refused.candidate
+    assert refused.proofs.candidate
     ports = app.connect(NAME)
-    key, deadline = ports.keys.open(refused.id, refused.candidate), app.clock.now() + timedelta(minutes=1)
+    key, deadline = ports.keys.open(refused.id, refused.proofs.candidate), app.clock.now() + timedelta(minutes=1)
     simulator.faults.clear()
-    ports.netsuite.install(refused.candidate.certificate, key, Challenge.of(bytes(32)), deadline=deadline, create=True)
+    ports.netsuite.install(
+        refused.proofs.candidate.certificate, key, Challenge.of(bytes(32)), deadline=deadline, create=True
+    )
     clock.ahead = LATER
     with pytest.raises(IllegalMove, match="going on helps") as caught:
         app.recovery.abandon(refused.id, actor="ada")
@@ -135,7 +137,7 @@ def test_what_was_never_sent_is_given_up_unasked(app: Keyturn, simulator: Simula
     """Without a doubt, neither system has a say, and both may be away."""
     simulator.faults.add(Fault("openair.api", "401", times=None))
     parked = rotate()
-    assert (State.KEY_GENERATED, None) == (parked.position, parked.doubt_since)
+    assert (State.KEY_GENERATED, None) == (parked.position, parked.doubt.since)
     before = len(simulator.history.entries())
     assert Ending.ABANDONED is app.recovery.abandon(parked.id, actor="ada").ending
     assert before == len(simulator.history.entries())

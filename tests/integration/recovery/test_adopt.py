@@ -93,9 +93,9 @@ def _install(app: Keyturn, maker: str, made: Candidate) -> None:
 
 def test_our_own_certificate_is_not_adopted(app: Keyturn, simulator: Simulator, foreign: Rotation) -> None:
     """When both sides turn out to hold the rotation's own candidate, resuming is the way: its key is not destroyed."""
-    assert foreign.candidate
-    _install(app, foreign.id, foreign.candidate)
-    simulator.openair.settings.save_outside(foreign.candidate.certificate.pem)
+    assert foreign.proofs.candidate
+    _install(app, foreign.id, foreign.proofs.candidate)
+    simulator.openair.settings.save_outside(foreign.proofs.candidate.certificate.pem)
     with pytest.raises(IllegalMove, match="own certificate") as caught:
         app.recovery.adopt(foreign.id, actor="ada")
     assert "Run `keyturn rotation resume ID`." == caught.value.next_action

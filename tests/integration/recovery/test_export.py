@@ -30,9 +30,9 @@ def by_hand(app: Keyturn, clock: LaterClock) -> None:
 def confirmed(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> Rotation:
     """A first rotation that a person saved, and said so."""
     waiting = rotate()
-    assert waiting.candidate
-    simulator.openair.settings.save_outside(waiting.candidate.certificate.pem)
-    return carry(app.rotations.confirm(waiting.id, waiting.candidate.fingerprint, actor="ada"))
+    assert waiting.proofs.candidate
+    simulator.openair.settings.save_outside(waiting.proofs.candidate.certificate.pem)
+    return carry(app.rotations.confirm(waiting.id, waiting.proofs.candidate.fingerprint, actor="ada"))
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def test_a_confirmation_that_came_too_late_is_not_believed(
     app: Keyturn, monkeypatch: pytest.MonkeyPatch, confirmed: Rotation, waiting: Rotation
 ) -> None:
     """Somebody restores between the look and the confirmation: that one is refused, and nothing of it is noted."""
-    assert confirmed.candidate
-    assert waiting.candidate
-    write, previous = Store.write, confirmed.candidate.fingerprint
+    assert confirmed.proofs.candidate
+    assert waiting.proofs.candidate
+    write, previous = Store.write, confirmed.proofs.candidate.fingerprint
 
     def late(store: Store, before: Rotation, *args: Any, **more: Any) -> Rotation:
         monkeypatch.setattr(Store, "write", write)
@@ -60,8 +60,8 @@ def test_a_confirmation_that_came_too_late_is_not_believed(
 
     monkeypatch.setattr(Store, "write", late)
     with pytest.raises(Stale):
-        app.rotations.confirm(waiting.id, waiting.candidate.fingerprint, actor="ada")
-    assert confirmed.candidate.certificate == app.store.confirmed_export(NAME)
+        app.rotations.confirm(waiting.id, waiting.proofs.candidate.fingerprint, actor="ada")
+    assert confirmed.proofs.candidate.certificate == app.store.confirmed_export(NAME)
     assert () == app.health.health(NAME).problems
 
 
@@ -86,11 +86,11 @@ def test_what_was_saved_and_not_confirmed_is_not_given_up(
     app: Keyturn, simulator: Simulator, waiting: Rotation
 ) -> None:
     """A person saved the candidate and said nothing: who restores sees it in OpenAir, and is told to go on."""
-    assert waiting.candidate
-    simulator.openair.settings.save_outside(waiting.candidate.certificate.pem)
+    assert waiting.proofs.candidate
+    simulator.openair.settings.save_outside(waiting.proofs.candidate.certificate.pem)
     park(app, waiting)
     with pytest.raises(IllegalMove, match="OpenAir holds this rotation's own certificate"):
-        app.recovery.restore(waiting.id, actor="bob", seen=waiting.candidate.fingerprint)
+        app.recovery.restore(waiting.id, actor="bob", seen=waiting.proofs.candidate.fingerprint)
     assert "project=T" == simulator.import_requests.send()
 
 
@@ -98,9 +98,9 @@ def test_going_back_to_what_openair_shows(
     app: Keyturn, simulator: Simulator, confirmed: Rotation, waiting: Rotation
 ) -> None:
     """OpenAir shows the previous certificate, however that is written: it is put back, and imports are accepted."""
-    assert confirmed.candidate
+    assert confirmed.proofs.candidate
     park(app, waiting)
-    shown = ":".join(re.findall("..", confirmed.candidate.fingerprint.upper()))
+    shown = ":".join(re.findall("..", confirmed.proofs.candidate.fingerprint.upper()))
     assert Ending.RESTORED is app.recovery.restore(waiting.id, actor="bob", seen=shown).ending
     assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
 
@@ -109,14 +109,14 @@ def test_going_back_corrects_what_was_confirmed(
     app: Keyturn, simulator: Simulator, carry: Carry, confirmed: Rotation, waiting: Rotation
 ) -> None:
     """What OpenAir shows counts, not what was confirmed before: the candidate was taken out of it again."""
-    assert confirmed.candidate
-    assert waiting.candidate
+    assert confirmed.proofs.candidate
+    assert waiting.proofs.candidate
     simulator.faults.add(Fault("netsuite.restlet", "503", action="sign", times=None))
-    carry(app.rotations.confirm(waiting.id, waiting.candidate.fingerprint, actor="ada"))
+    carry(app.rotations.confirm(waiting.id, waiting.proofs.candidate.fingerprint, actor="ada"))
     simulator.faults.clear()
     park(app, waiting)
-    app.recovery.restore(waiting.id, actor="bob", seen=confirmed.candidate.fingerprint)
-    assert confirmed.candidate.certificate == app.store.confirmed_export(NAME)
+    app.recovery.restore(waiting.id, actor="bob", seen=confirmed.proofs.candidate.fingerprint)
+    assert confirmed.proofs.candidate.certificate == app.store.confirmed_export(NAME)
     assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
 
 
@@ -140,9 +140,9 @@ def test_what_keyturn_does_not_know_is_overwritten(
         app.recovery.adopt(parked.id, actor="ada", seen=theirs.pair.fingerprint)
     assert "`keyturn rotation resume ID --overwrite`" in caught.value.next_action
     waiting = carry(app.rotations.resume(parked.id, actor="ada", overwrite=True))
-    assert waiting.candidate
-    simulator.openair.settings.save_outside(waiting.candidate.certificate.pem)
-    carry(app.rotations.confirm(waiting.id, waiting.candidate.fingerprint, actor="ada"))
+    assert waiting.proofs.candidate
+    simulator.openair.settings.save_outside(waiting.proofs.candidate.certificate.pem)
+    carry(app.rotations.confirm(waiting.id, waiting.proofs.candidate.fingerprint, actor="ada"))
     assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
 
 
@@ -150,11 +150,11 @@ def test_a_stranger_in_netsuite_alone_is_not_adopted(
     app: Keyturn, simulator: Simulator, confirmed: Rotation, rotate: Rotate
 ) -> None:
     """OpenAir shows a certificate that Keyturn knows, but NetSuite does not sign with it."""
-    assert confirmed.candidate
+    assert confirmed.proofs.candidate
     simulator.netsuite.record.reset("foreign")
     parked = rotate()
     with pytest.raises(Drift, match="signs with another key") as caught:
-        app.recovery.adopt(parked.id, actor="ada", seen=confirmed.candidate.fingerprint)
+        app.recovery.adopt(parked.id, actor="ada", seen=confirmed.proofs.candidate.fingerprint)
     assert "`keyturn rotation resume ID --overwrite`" in caught.value.next_action
 
 

@@ -43,7 +43,7 @@ def test_a_verb_waits_for_minutes(
     asked = app.clock.now()
     with pytest.raises(IllegalMove, match="may still take effect"):
         getattr(app.recovery, verb)(parked.id, actor="ada")
-    until = app.rotations.show(parked.id).in_flight_until
+    until = app.rotations.show(parked.id).doubt.in_flight_until
     assert until
     assert asked + HOLD_OFF <= until <= app.clock.now() + HOLD_OFF
     assert f"until {until:%Y-%m-%d %H:%M:%S} UTC" in reason(app, parked, verb)
@@ -56,7 +56,7 @@ def test_explaining_is_enough(app: Keyturn, stuck: Rotation, caplog: pytest.LogC
     in_flight(app, stuck, DAYS)
     for _ in range(2):
         told = reason(app, stuck, "restore")
-    until = app.rotations.show(stuck.id).in_flight_until
+    until = app.rotations.show(stuck.id).doubt.in_flight_until
     assert until
     assert until <= app.clock.now() + HOLD_OFF
     assert f"until {until:%Y-%m-%d %H:%M:%S} UTC" in told

@@ -49,7 +49,7 @@ def test_parking_tells_who_and_why(app: Keyturn, put_off: Rotation) -> None:
     told = ("PARKED_BY_PERSON", "ada parked it: OpenAir is being upgraded.")
     assert told == (parked.failure.code, parked.failure.message)
     assert (State.FAILED, State.UPLOADED_TO_NETSUITE) == (parked.state, parked.position)
-    assert (put_off.confirmation, put_off.skew_from) == (parked.confirmation, parked.skew_from)
+    assert (put_off.proofs.confirmation, put_off.skew_from) == (parked.proofs.confirmation, parked.skew_from)
     last = app.rotations.journal(put_off.id)[-1]
     assert ("fail", "ada", told) == (last.event, last.actor, (last.detail["code"], last.detail["message"]))
 
@@ -72,7 +72,7 @@ def test_parked_and_resumed(app: Keyturn, simulator: Simulator, put_off: Rotatio
     simulator.faults.clear()
     resumed = app.rotations.resume(put_off.id, actor="ada")
     done = carry(resumed)
-    assert (State.COMPLETED, put_off.candidate, 2) == (done.state, done.candidate, done.attempt)
+    assert (State.COMPLETED, put_off.proofs.candidate, 2) == (done.state, done.proofs.candidate, done.attempt)
 
 
 def test_what_a_worker_has_in_hand_is_not_parked(app: Keyturn, put_off: Rotation) -> None:
@@ -94,7 +94,7 @@ def test_what_a_dead_worker_had_in_hand_is_in_doubt(app: Keyturn, first: Certifi
     dead = app.store.claim("dead", lease=-1, now=made.available_at, rotation_id=made.id)
     assert dead
     parked = app.rotations.park(made.id, actor="ada")
-    assert (True, True) == (parked.doubt_since is not None, parked.in_flight_until is not None)
+    assert (True, True) == (parked.doubt.since is not None, parked.doubt.in_flight_until is not None)
     with pytest.raises(IllegalMove, match="may still take effect"):
         app.recovery.abandon(made.id, actor="ada")
 

@@ -61,7 +61,7 @@ def test_a_restored_connection_rotates_again(app: Keyturn, simulator: Simulator,
     restored = app.recovery.restore(stuck.id, actor="ada")
     simulator.faults.clear()
     following = app.rotations.request(NAME, actor="tester")
-    assert restored.in_flight_until == following.available_at
+    assert restored.doubt.in_flight_until == following.available_at
     done = carry(following)
     assert (State.COMPLETED, stuck.previous) == (done.state, done.previous)
     assert_openair_came_second(simulator.history.entries())

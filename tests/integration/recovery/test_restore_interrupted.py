@@ -50,7 +50,7 @@ def test_a_restore_that_never_arrived_is_repeated(app: Keyturn, simulator: Simul
         app.recovery.restore(stuck.id, actor="ada")
     left = app.rotations.show(stuck.id)
     assert left.restoring_since
-    assert left.restoring_since == left.doubt_since
+    assert left.restoring_since == left.doubt.since
     assert stuck.failure
     assert replace(stuck.failure, failed_from=State.KEY_GENERATED) == left.failure
     assert "`keyturn rotation restore ID`" in caught.value.next_action

@@ -23,8 +23,8 @@ def test_openair_took_the_candidate_after_all(
     app: Keyturn, simulator: Simulator, stuck: Rotation, carry: Carry
 ) -> None:
     """When OpenAir turns out to hold the candidate, restoring is refused with nothing changed, and resuming helps."""
-    assert stuck.candidate
-    simulator.openair.settings.save_outside(stuck.candidate.certificate.pem)
+    assert stuck.proofs.candidate
+    simulator.openair.settings.save_outside(stuck.proofs.candidate.certificate.pem)
     with pytest.raises(IllegalMove, match="going on helps"):
         app.recovery.restore(stuck.id, actor="ada")
     assert stuck == app.rotations.show(stuck.id)
@@ -85,7 +85,7 @@ def test_a_lost_install_of_the_candidate_is_waited_for(
     parked = rotate()
     simulator.faults.clear()
     assert parked.failure
-    assert (State.KEY_GENERATED, True) == (parked.position, parked.doubt_since is not None)
+    assert (State.KEY_GENERATED, True) == (parked.position, parked.doubt.since is not None)
     with pytest.raises(IllegalMove, match="may still take effect, until"):
         app.recovery.restore(parked.id, actor="ada")
     clock.ahead = timedelta(minutes=10)

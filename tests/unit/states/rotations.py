@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from support.factories import changed
 
 from states import table
 from states.certificate import Certificate, Challenge
@@ -101,9 +102,8 @@ def a_rotation(pair: Pair, position: State = State.REQUESTED, **changes: Any) ->
         updated_at=NOW,
         available_at=NOW,
         closed_at=NOW if position is State.COMPLETED else None,
-        **proofs,
     )
-    return replace(rotation, **changes)
+    return changed(rotation, **{**proofs, **changes})
 
 
 def parked(rotation: Rotation, error: KeyturnError | None = None) -> Rotation:

@@ -7,12 +7,13 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
+from support.factories import changed
 from transitions import MachineError
 from unit.states.rotations import NOW, Pair, a_pair, a_proof, a_rotation, parked
 
 from states import machine
 from states.errors import IllegalMove, Refused, Throttled
-from states.rotation import Failure, Rotation
+from states.rotation import Allowances, Failure, Rotation
 from states.state import State
 from states.table import ACTIVE, EDGES, FAIL, FORWARD, NEXT, PROOFS, RESUME, TRIGGERS, Edge
 
@@ -32,7 +33,7 @@ def move(rotation: Rotation, trigger: str) -> Rotation:
 
 def with_all_proofs(rotation: Rotation, pair: Pair) -> Rotation:
     """So that only the table can refuse."""
-    return replace(rotation, **{name: a_proof(name, pair) for name in PROOFS})
+    return changed(rotation, **{name: a_proof(name, pair) for name in PROOFS})
 
 
 # --- the matrix -------------------------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ def test_a_failing_guard_raises() -> None:
 @pytest.mark.parametrize("edge", FORWARD, ids=lambda edge: edge.trigger)
 def test_no_step_forward_without_its_proof(edge: Edge, pair: Pair) -> None:
     """A step that brought nothing does not move the rotation."""
-    rotation = replace(with_all_proofs(a_rotation(pair, edge.source), pair), **{edge.brings: None})
+    rotation = changed(with_all_proofs(a_rotation(pair, edge.source), pair), **{edge.brings: None})
     with pytest.raises(IllegalMove, match=edge.brings):
         machine.advance(rotation, edge, LATER)
 
@@ -99,7 +100,7 @@ def test_no_step_forward_without_its_proof(edge: Edge, pair: Pair) -> None:
 @pytest.mark.parametrize("edge", FORWARD[1:], ids=lambda edge: edge.trigger)
 def test_no_step_forward_with_the_proof_of_another_certificate(edge: Edge, pair: Pair) -> None:
     """A proof counts for the candidate's fingerprint only."""
-    rotation = replace(a_rotation(pair, edge.source), **{edge.brings: a_proof(edge.brings, a_pair())})
+    rotation = changed(a_rotation(pair, edge.source), **{edge.brings: a_proof(edge.brings, a_pair())})
     with pytest.raises(IllegalMove, match=edge.brings):
         machine.advance(rotation, edge, LATER)
 
@@ -107,7 +108,7 @@ def test_no_step_forward_with_the_proof_of_another_certificate(edge: Edge, pair:
 @pytest.mark.parametrize("edge", FORWARD[1:], ids=lambda edge: edge.trigger)
 def test_no_step_forward_without_a_candidate(edge: Edge, pair: Pair) -> None:
     """A proof without a candidate proves nothing."""
-    rotation = replace(with_all_proofs(a_rotation(pair, edge.source), pair), candidate=None)
+    rotation = changed(with_all_proofs(a_rotation(pair, edge.source), pair), candidate=None)
     with pytest.raises(IllegalMove, match=edge.brings):
         machine.advance(rotation, edge, LATER)
 
@@ -115,7 +116,7 @@ def test_no_step_forward_without_a_candidate(edge: Edge, pair: Pair) -> None:
 @pytest.mark.parametrize("edge", FORWARD, ids=lambda edge: edge.trigger)
 def test_a_move_forgets_what_belonged_to_the_step(edge: Edge, pair: Pair) -> None:
     """Tries, doubt, permissions and the reason for waiting hold for one step only."""
-    rotation = replace(
+    rotation = changed(
         with_all_proofs(a_rotation(pair, edge.source), pair),
         tries=3,
         doubt_since=NOW,
@@ -123,7 +124,7 @@ def test_a_move_forgets_what_belonged_to_the_step(edge: Edge, pair: Pair) -> Non
         may_overwrite=True,
         waiting_for="OpenAir is down.",
     )
-    expected = replace(
+    expected = changed(
         rotation,
         state=edge.target,
         tries=0,
@@ -191,8 +192,8 @@ def test_resuming_again_counts_again(pair: Pair) -> None:
 def test_permissions_are_those_of_the_last_resume(create: bool, overwrite: bool, pair: Pair) -> None:  # noqa: FBT001
     """What a person allowed an earlier time does not linger."""
     before = parked(a_rotation(pair, State.KEY_GENERATED, may_create_record=True, may_overwrite=True))
-    resumed = machine.resume(before, NOW, may_create_record=create, may_overwrite=overwrite)
-    assert (create, overwrite) == (resumed.may_create_record, resumed.may_overwrite)
+    resumed = machine.resume(before, NOW, Allowances(create_record=create, overwrite=overwrite))
+    assert (create, overwrite) == (resumed.allowed.create_record, resumed.allowed.overwrite)
 
 
 def test_a_closed_rotation_is_not_resumed(pair: Pair) -> None:

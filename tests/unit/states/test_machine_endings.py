@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from support.factories import changed
 from unit.states.rotations import NOW, Pair, a_confirmation, a_pair, a_rotation, parked
 
 from states import machine
@@ -19,14 +20,14 @@ LATER = NOW + timedelta(minutes=1)
 def restorable(pair: Pair, previous: Pair, **changes: Any) -> Rotation:
     """A rotation that is parked between both sides, whose previous certificate can be put back."""
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, previous=previous.certificate, previous_key_kept=True)
-    return replace(parked(rotation), **changes)
+    return changed(parked(rotation), **changes)
 
 
 def test_a_closed_rotation_keeps_its_failure_and_nothing_in_doubt(pair: Pair) -> None:
     """It stays Failed with the reason it was parked for; how and when it ended is told, and its skew ends there."""
     previous = a_pair()
     rotation = restorable(pair, previous, restoring_since=NOW, doubt_since=NOW)
-    expected = replace(
+    expected = changed(
         rotation,
         doubt_since=None,
         restoring_since=None,
@@ -56,7 +57,7 @@ def test_adopting_closes_in_favour_of_any_other_certificate(pair: Pair) -> None:
     assert (State.FAILED, Ending.ADOPTED, LATER) == (adopted.state, adopted.ending, adopted.closed_at)
     with pytest.raises(IllegalMove, match="own certificate"):
         machine.adopt(rotation, a_confirmation(pair), LATER)
-    assert Ending.ADOPTED is machine.adopt(replace(rotation, candidate=None), a_confirmation(pair), LATER).ending
+    assert Ending.ADOPTED is machine.adopt(changed(rotation, candidate=None), a_confirmation(pair), LATER).ending
 
 
 def test_abandoning_closes(pair: Pair) -> None:
@@ -75,7 +76,7 @@ def test_abandoning_in_doubt_needs_to_see_that_it_is_not_there(pair: Pair) -> No
     with pytest.raises(IllegalMove, match="may still take effect"):
         machine.abandon(rotation, NOW, seen)
     abandoned = machine.abandon(rotation, LATER, seen)
-    assert (Ending.ABANDONED, LATER, None) == (abandoned.ending, abandoned.closed_at, abandoned.doubt_since)
+    assert (Ending.ABANDONED, LATER, None) == (abandoned.ending, abandoned.closed_at, abandoned.doubt.since)
 
 
 @pytest.mark.parametrize("close", [machine.restore, machine.adopt])
@@ -97,14 +98,14 @@ def test_what_has_to_be_put_back_was_there_since_the_doubt(
     """A restore that has something to send raises doubt, and lets the skew begin no later than an earlier doubt."""
     rotation = restorable(pair, a_pair(), skew_from=skew_from, doubt_since=doubt_since)
     begun = machine.restoring(rotation, LATER)
-    assert (LATER, doubt_since or LATER, expected) == (begun.restoring_since, begun.doubt_since, begun.skew_from)
+    assert (LATER, doubt_since or LATER, expected) == (begun.restoring_since, begun.doubt.since, begun.skew_from)
     assert LATER == begun.updated_at
 
 
 def test_restoring_undoes_the_upload(pair: Pair) -> None:
     """What NetSuite proved before counts no more: the upload comes next again, with the previous one expected there."""
     begun = machine.restoring(restorable(pair, a_pair()), LATER)
-    assert (State.KEY_GENERATED, None, None) == (begun.position, begun.confirmation, begun.saved)
+    assert (State.KEY_GENERATED, None, None) == (begun.position, begun.proofs.confirmation, begun.proofs.saved)
     assert State.KEY_GENERATED is machine.resume(begun, LATER + timedelta(minutes=4)).state
 
 
@@ -116,4 +117,4 @@ def test_a_restore_makes_up_no_failure(pair: Pair) -> None:
 def test_resuming_ends_an_unfinished_restore(pair: Pair) -> None:
     """From then on it is the candidate again that is sent; the doubt stays."""
     resumed = machine.resume(restorable(pair, a_pair(), restoring_since=NOW, doubt_since=NOW), LATER)
-    assert (None, NOW) == (resumed.restoring_since, resumed.doubt_since)
+    assert (None, NOW) == (resumed.restoring_since, resumed.doubt.since)

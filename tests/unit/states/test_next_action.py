@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from support.factories import changed
 from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
 
 from states import errors, machine
@@ -76,7 +77,7 @@ def test_what_cannot_be_done_is_not_the_next_action(pair: Pair) -> None:
     landed = advise(parked(position), NOW)
     assert f"keyturn rotation resume {ID}" == landed.command
     assert "was not finished. The previous certificate expired on 2026-11-23." in landed.sentence
-    in_flight = advise(parked(replace(position, in_flight_until=NOW + MINUTE)), NOW)
+    in_flight = advise(parked(changed(position, in_flight_until=NOW + MINUTE)), NOW)
     assert "" == in_flight.command
     assert in_flight.sentence.endswith("may still take effect, until 2026-11-23 12:01:00 UTC.")
 

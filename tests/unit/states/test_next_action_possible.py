@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from support.factories import changed
 from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
 
 from states import errors
@@ -78,7 +79,7 @@ def test_to_the_last_moment(pair: Pair) -> None:
     assert ["", "The previous certificate expired on 2027-11-23."] == [
         why_not("restore", rotation, moment) for moment in (expiry, expiry + timedelta(microseconds=1))
     ]
-    in_flight = replace(rotation, in_flight_until=NOW)
+    in_flight = changed(rotation, in_flight_until=NOW)
     refused = [why_not("adopt", in_flight, moment) for moment in (NOW, NOW + timedelta(microseconds=1))]
     assert ["What was sent without an answer may still take effect, until 2026-11-23 12:00:00 UTC.", ""] == refused
 
@@ -113,7 +114,7 @@ def test_only_what_was_never_confirmed_is_abandoned(state: State, expected: str,
     rotation = a_rotation(pair, state)
     assert f"The rotation is {state}, not Failed." == why_not("abandon", rotation, NOW)
     assert expected == why_not("abandon", parked(rotation), NOW)
-    doubtful = parked(replace(rotation, doubt_since=NOW, in_flight_until=NOW))
+    doubtful = parked(changed(rotation, doubt_since=NOW, in_flight_until=NOW))
     waits = "What was sent without an answer may still take effect, until 2026-11-23 12:00:00 UTC."
     assert (waits if state is State.KEY_GENERATED else expected) == why_not("abandon", doubtful, NOW)
     assert expected == why_not("abandon", doubtful, NOW + timedelta(microseconds=1))

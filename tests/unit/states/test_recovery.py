@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from support.factories import changed
 from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import ID, NOW, a_pair, parked
 
@@ -81,7 +82,7 @@ def test_in_doubt_netsuite_is_asked_no_more_than_twice(world: World) -> None:
 
 def test_a_rotation_that_made_no_candidate(world: World) -> None:
     """Without a candidate, whatever is not the previous certificate is a stranger's, on either side."""
-    rotation = replace(a_parked(world), candidate=None)
+    rotation = changed(a_parked(world), candidate=None)
     with pytest.raises(ForeignRotation):
         find(world, rotation)
     world.openair.held = world.candidate.certificate

@@ -1,10 +1,10 @@
 """Giving up in doubt: NetSuite is asked, and must show that it does not hold the candidate."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from support.factories import changed
 from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import NOW, a_pair, parked
 
@@ -119,7 +119,7 @@ def test_it_is_dated_by_the_first_question(world: World) -> None:
 def test_a_rotation_that_made_no_candidate(world: World) -> None:
     """There is nothing to look for: it is given up without asking."""
     with pytest.raises(IllegalMove, match="no candidate"):
-        recovery.find_absence(replace(in_doubt(world), candidate=None), world.ports)
+        recovery.find_absence(changed(in_doubt(world), candidate=None), world.ports)
     assert [] == world.calls
 
 

@@ -7,7 +7,7 @@ import pytest
 from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
 
 from states.connection import Policy
-from states.rotation import Cause, Rotation
+from states.rotation import Cause, Doubt, Proofs, Rotation
 from states.state import State
 from states.table import ACTIVE
 from states.timing import HOLD_OFF, INSTALL_WITHIN
@@ -34,11 +34,15 @@ def test_a_new_rotation_has_nothing_yet() -> None:
         new.attempt,
         new.tries,
     )
-    begun = (
-        "previous candidate confirmation saved verified skew_from doubt_since in_flight_until failure closed_at ending"
+    assert [None] * 5 == [getattr(new, name) for name in ("previous", "skew_from", "failure", "closed_at", "ending")]
+    assert (Proofs(), Doubt()) == (new.proofs, new.doubt)
+    allowed = (
+        new.allowed.create_record,
+        new.allowed.overwrite,
+        new.awaits_person,
+        new.previous_key_kept,
+        new.waiting_for,
     )
-    assert [None] * 11 == [getattr(new, name) for name in begun.split()]
-    allowed = (new.may_create_record, new.may_overwrite, new.awaits_person, new.previous_key_kept, new.waiting_for)
     assert (False, False, False, False, "") == allowed
     assert "" == new.broken
 
@@ -65,7 +69,7 @@ def test_the_hold_off_outlasts_an_install_by_a_minute() -> None:
 def test_a_doubt_holds_the_next_rotation_off(pair: Pair) -> None:
     """A write that may have been sent since then is in flight until the hold-off after the doubt was raised."""
     doubtful = a_rotation(pair).with_doubt(NOW - SECOND, NOW)
-    assert (NOW - SECOND, NOW + HOLD_OFF) == (doubtful.doubt_since, doubtful.in_flight_until)
+    assert (NOW - SECOND, NOW + HOLD_OFF) == (doubtful.doubt.since, doubtful.doubt.in_flight_until)
 
 
 @pytest.mark.parametrize(
@@ -76,4 +80,4 @@ def test_a_second_doubt_ends_nothing_sooner(until: datetime, expected: datetime,
     """It is in doubt since the first one, and in flight until the later of both ends."""
     before = a_rotation(pair, doubt_since=NOW - 2 * SECOND, in_flight_until=until)
     doubtful = before.with_doubt(NOW, NOW)
-    assert (NOW - 2 * SECOND, expected) == (doubtful.doubt_since, doubtful.in_flight_until)
+    assert (NOW - 2 * SECOND, expected) == (doubtful.doubt.since, doubtful.doubt.in_flight_until)

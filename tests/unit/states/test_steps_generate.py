@@ -16,7 +16,7 @@ def test_the_candidate_is_made_by_the_rotations_policy(world: World) -> None:
     """Its key is sealed for this rotation, its certificate begins now; neither system is asked anything."""
     policy = Policy(algorithm=Algorithm.EC_P256, days=90)
     done = generate_key(world.rotation(policy=policy), world.ports)
-    assert Candidate(world.candidate.certificate, b"sealed") == done.candidate
+    assert Candidate(world.candidate.certificate, b"sealed") == done.proofs.candidate
     assert [(ID, "acme", policy, NOW)] == world.keys.made
     assert [] == world.calls
 
@@ -33,7 +33,7 @@ def test_the_step_changes_nothing_but_the_candidate(world: World) -> None:
     """The state is the lifecycle's to change."""
     rotation = world.rotation()
     done = generate_key(rotation, world.ports)
-    assert (rotation.state, None, None) == (done.state, done.confirmation, done.skew_from)
+    assert (rotation.state, None, None) == (done.state, done.proofs.confirmation, done.skew_from)
 
 
 def test_a_locked_vault_stops_it(world: World) -> None:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.factories import changed
 from unit.states.fake_world import Fault, World
 from unit.states.rotations import a_pair
 
 from states import machine
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, Unknown
 from states.ports import PLACEHOLDER_FILE
-from states.rotation import Rotation
+from states.rotation import NOTHING_ALLOWED, Allowances, Rotation
 from states.state import State
 from states.table import NEXT
 
@@ -79,7 +80,7 @@ def a_world(schedule: list[Misfortune]) -> World:
     return world
 
 
-def carry(world: World, rotation: Rotation, rounds: int, *, allowed: dict[str, bool]) -> Rotation:
+def carry(world: World, rotation: Rotation, rounds: int, *, allowed: Allowances) -> Rotation:
     """Carry the rotation along as a worker does, round after round, resumed by a person where it is parked."""
     for _ in range(rounds):
         world.clock.advance(1)
@@ -87,14 +88,14 @@ def carry(world: World, rotation: Rotation, rounds: int, *, allowed: dict[str, b
         if rotation.state is State.COMPLETED:
             break
         if rotation.state is State.FAILED:
-            rotation = machine.resume(rotation, now, **allowed)
+            rotation = machine.resume(rotation, now, allowed)
             continue
         edge = NEXT[rotation.state]
         assert edge.step
         try:
             rotation = machine.advance(edge.step(rotation, world.ports), edge, world.clock.now())
         except (Unknown, Killed):
-            rotation = replace(rotation, doubt_since=rotation.doubt_since or now)
+            rotation = changed(rotation, doubt_since=rotation.doubt.since or now)
         except TryLater:
             pass
         except KeyturnError as error:
@@ -102,16 +103,15 @@ def carry(world: World, rotation: Rotation, rounds: int, *, allowed: dict[str, b
     return rotation
 
 
-NOTHING = {"may_create_record": False, "may_overwrite": False}
-EVERYTHING = dict.fromkeys(NOTHING, True)
-ALLOWED = st.fixed_dictionaries(dict.fromkeys(NOTHING, st.booleans()))
+EVERYTHING = Allowances(create_record=True, overwrite=True)
+ALLOWED = st.builds(Allowances, create_record=st.booleans(), overwrite=st.booleans())
 
 COMMON = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @COMMON
 @given(misfortunes(*FAILURES, *MEDDLING), ALLOWED)
-def test_openair_is_never_written_before_netsuite_signed(schedule: list[Misfortune], allowed: dict[str, bool]) -> None:
+def test_openair_is_never_written_before_netsuite_signed(schedule: list[Misfortune], allowed: Allowances) -> None:
     """Rule 1: by what the systems themselves saw, each save of a certificate follows a signature with its key."""
     world = a_world(schedule)
     carry(world, world.rotation(), 60, allowed=allowed)
@@ -126,9 +126,7 @@ def test_openair_is_never_written_before_netsuite_signed(schedule: list[Misfortu
 
 @COMMON
 @given(misfortunes(*FAILURES, *MEDDLING), ALLOWED)
-def test_a_rotation_makes_one_candidate_and_installs_no_other(
-    schedule: list[Misfortune], allowed: dict[str, bool]
-) -> None:
+def test_a_rotation_makes_one_candidate_and_installs_no_other(schedule: list[Misfortune], allowed: Allowances) -> None:
     """However often it fails, is killed and resumed: one key pair, and NetSuite is never given another."""
     world = a_world(schedule)
     carry(world, world.rotation(), 60, allowed=allowed)
@@ -140,7 +138,7 @@ def test_a_rotation_makes_one_candidate_and_installs_no_other(
 def test_the_skew_is_never_understated(schedule: list[Misfortune]) -> None:
     """It begins no later than the moment at which NetSuite really took the candidate."""
     world = a_world(schedule)
-    rotation = carry(world, world.rotation(), 60, allowed=NOTHING)
+    rotation = carry(world, world.rotation(), 60, allowed=NOTHING_ALLOWED)
     taken = min((at for what, _, at in world.events if what == "installed"), default=None)
     if rotation.skew_from:
         assert taken
@@ -152,7 +150,7 @@ def test_the_skew_is_never_understated(schedule: list[Misfortune]) -> None:
 def test_every_rotation_completes_in_the_end(schedule: list[Misfortune]) -> None:
     """When the systems answer again, a rotation that failed anyhow completes with both sides on its candidate."""
     world = a_world(schedule)
-    rotation = carry(world, world.rotation(), 200, allowed=NOTHING)
+    rotation = carry(world, world.rotation(), 200, allowed=NOTHING_ALLOWED)
     assert State.COMPLETED is rotation.state
     assert world.netsuite.holds
     assert world.openair.held
@@ -174,5 +172,5 @@ def test_the_candidate_is_applied_once_where_nothing_is_lost_for_long(schedule: 
     """Late landings of half the delay are waited for: NetSuite takes the candidate once, however often it is asked."""
     soon = [replace(each, late=0.5) for each in schedule]
     world = a_world(soon)
-    carry(world, world.rotation(), 200, allowed=NOTHING)
+    carry(world, world.rotation(), 200, allowed=NOTHING_ALLOWED)
     assert [CANDIDATE.fingerprint] == world.installed

@@ -1,10 +1,10 @@
 """save_to_openair: saved, read back and compared; what is lost is looked for before anything is sent again."""
 
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
 import pytest
+from support.factories import changed
 from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import NOW
 from unit.states.save_calls import AT, SAVED, stale
@@ -35,7 +35,7 @@ LOST = ["openair.save", "unknown", "openair.read"]
 def test_the_confirmed_certificate_is_saved_and_read_back(world: World) -> None:
     """Saved, seen there, and noted with the time at which it was seen."""
     done = save_to_openair(world.rotation(AT), world.ports)
-    assert Receipt(world.candidate.fingerprint, NOW + timedelta(seconds=2 * REMOTE_CALL)) == done.saved
+    assert Receipt(world.candidate.fingerprint, NOW + timedelta(seconds=2 * REMOTE_CALL)) == done.proofs.saved
     assert SAVED == world.calls
     assert [world.candidate.fingerprint] == world.saved
 
@@ -44,7 +44,7 @@ def test_the_step_brings_the_receipt_alone(world: World) -> None:
     """State, confirmation and skew stay as they were."""
     rotation = world.rotation(AT)
     done = save_to_openair(rotation, world.ports)
-    assert replace(rotation, saved=done.saved) == done
+    assert changed(rotation, saved=done.proofs.saved) == done
 
 
 def test_the_skew_ends_when_openair_was_read_back(world: World) -> None:
@@ -59,7 +59,7 @@ def test_the_skew_ends_when_openair_was_read_back(world: World) -> None:
 def test_a_save_that_shows_late_is_found_by_the_second_look(world: World) -> None:
     """OpenAir may show the former certificate for a moment."""
     world.openair.shows_after = READ_BACK_DELAY / 2
-    assert save_to_openair(world.rotation(AT), world.ports).saved
+    assert save_to_openair(world.rotation(AT), world.ports).proofs.saved
     assert [*SAVED, "openair.read"] == world.calls
     assert [READ_BACK_DELAY] == world.clock.slept
 
@@ -84,7 +84,7 @@ def test_an_openair_that_stays_empty_is_not_believed(world: World) -> None:
 def test_a_lost_answer_is_settled_by_reading_back(world: World) -> None:
     """The save was applied: it is found, and not sent again. That its answer was lost is stored before the look."""
     world.will_fail("openair.save", Unknown(), applied=True)
-    assert save_to_openair(world.rotation(AT), world.ports).saved
+    assert save_to_openair(world.rotation(AT), world.ports).proofs.saved
     assert LOST == world.calls
     assert [(Write.SAVE, "UNKNOWN_OUTCOME")] == world.turn.unknown
     assert ["OpenAir holds the candidate."] == world.turn.looks
@@ -94,7 +94,7 @@ def test_a_lost_answer_is_settled_by_reading_back(world: World) -> None:
 def test_a_save_that_lands_late_is_found_by_the_second_look(world: World) -> None:
     """Between the two looks."""
     world.will_fail("openair.save", Unknown(), late=READ_BACK_DELAY / 2)
-    assert save_to_openair(world.rotation(AT), world.ports).saved
+    assert save_to_openair(world.rotation(AT), world.ports).proofs.saved
     assert [*LOST, "openair.read"] == world.calls
     assert ["OpenAir holds another certificate.", "OpenAir holds the candidate."] == world.turn.looks
 
@@ -158,13 +158,13 @@ def test_after_doubt_openair_is_read_first(world: World) -> None:
     """A save whose answer nobody saw was applied: nothing is sent again, and NetSuite is not asked."""
     rotation = world.rotation(AT, doubt_since=NOW)
     world.openair.held = world.candidate.certificate
-    assert save_to_openair(rotation, world.ports).saved
+    assert save_to_openair(rotation, world.ports).proofs.saved
     assert ["openair.read"] == world.calls
 
 
 def test_after_doubt_there_are_two_looks_before_sending(world: World) -> None:
     """What was sent may still land; only then is it sent again, which OpenAir does not mind."""
-    assert save_to_openair(world.rotation(AT, doubt_since=NOW), world.ports).saved
+    assert save_to_openair(world.rotation(AT, doubt_since=NOW), world.ports).proofs.saved
     assert ["openair.read", "openair.read", *SAVED] == world.calls
     assert [READ_BACK_DELAY] == world.clock.slept
 
@@ -173,7 +173,7 @@ def test_after_doubt_a_late_landing_is_not_repeated(world: World) -> None:
     """It lands between the two looks."""
     rotation = world.rotation(AT, doubt_since=NOW)
     world.clock.later(1, partial(setattr, world.openair, "held", world.candidate.certificate))
-    assert save_to_openair(rotation, world.ports).saved
+    assert save_to_openair(rotation, world.ports).proofs.saved
     assert ["openair.read", "openair.read"] == world.calls
 
 

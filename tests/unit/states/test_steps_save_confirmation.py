@@ -130,7 +130,7 @@ def test_a_repaired_record_is_carried_on_with(world: World, can_sign: bool) -> N
     """
     rotation = stale(world)
     world.netsuite.hold_placeholder(can_sign=can_sign)
-    assert save_to_openair(rotation, world.ports).saved
+    assert save_to_openair(rotation, world.ports).proofs.saved
     assert [world.candidate.fingerprint] == world.installed
     assert world.calls.index("netsuite.install") < world.calls.index("openair.save")
 

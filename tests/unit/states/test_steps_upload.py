@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from support.factories import changed
 from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import NOW, a_pair
 from unit.states.upload_calls import AT, INSTALLED
@@ -32,8 +33,8 @@ from states.timing import INSTALL_WITHIN
 def test_the_expected_certificate_is_replaced(world: World) -> None:
     """NetSuite signs with the previous certificate, OpenAir can be read, so the candidate is installed and proved."""
     done = upload_to_netsuite(world.rotation(AT), world.ports)
-    assert done.confirmation
-    assert world.candidate.fingerprint == done.confirmation.fingerprint
+    assert done.proofs.confirmation
+    assert world.candidate.fingerprint == done.proofs.confirmation.fingerprint
     assert INSTALLED == world.calls
     assert [world.candidate.fingerprint] == world.installed
 
@@ -42,7 +43,7 @@ def test_the_state_is_not_the_steps_to_change(world: World) -> None:
     """The step brings the confirmation and the beginning of the skew, nothing else."""
     rotation = world.rotation(AT)
     done = upload_to_netsuite(rotation, world.ports)
-    assert replace(rotation, confirmation=done.confirmation, skew_from=done.skew_from) == done
+    assert changed(rotation, confirmation=done.proofs.confirmation, skew_from=done.skew_from) == done
 
 
 def test_openair_is_read_before_the_install(world: World) -> None:
@@ -57,7 +58,7 @@ def test_a_candidate_that_is_there_is_not_installed_again(world: World) -> None:
     rotation = world.rotation(AT)
     world.netsuite.hold(world.candidate)
     done = upload_to_netsuite(rotation, world.ports)
-    assert done.confirmation
+    assert done.proofs.confirmation
     assert ["netsuite.sign"] == world.calls
 
 
@@ -106,8 +107,8 @@ def test_the_skew_of_an_upload_that_was_undone_goes_on(world: World) -> None:
 
 def test_each_question_is_a_new_challenge(world: World) -> None:
     """A signature that was heard once is of no use later."""
-    first = upload_to_netsuite(world.rotation(AT), world.ports).confirmation
-    again = upload_to_netsuite(world.rotation(AT), world.ports).confirmation
+    first = upload_to_netsuite(world.rotation(AT), world.ports).proofs.confirmation
+    again = upload_to_netsuite(world.rotation(AT), world.ports).proofs.confirmation
     assert first
     assert again
     assert first.challenge != again.challenge

@@ -24,7 +24,7 @@ def test_a_lost_answer_is_settled_by_reading_back(world: World) -> None:
     """The install was applied: one look finds it, and it is not sent again. The loss is stored before the look."""
     world.will_fail("netsuite.install", Unknown(), applied=True)
     done = upload_to_netsuite(world.rotation(AT), world.ports)
-    assert done.confirmation
+    assert done.proofs.confirmation
     assert [*LOST, "netsuite.sign"] == world.calls
     assert [(Write.INSTALL, "UNKNOWN_OUTCOME")] == world.turn.unknown
     assert ["NetSuite signed with the certificate before.", "NetSuite signed with the candidate."] == world.turn.looks
@@ -52,7 +52,7 @@ def test_an_install_that_lands_late_is_found_by_the_second_look(world: World) ->
     """That is why there are two, with a delay."""
     world.will_fail("netsuite.install", Unknown(), late=READ_BACK_DELAY / 2)
     done = upload_to_netsuite(world.rotation(AT), world.ports)
-    assert done.confirmation
+    assert done.proofs.confirmation
     assert [*LOST, "netsuite.sign", "netsuite.sign"] == world.calls
     assert [world.candidate.fingerprint] == world.installed
 
@@ -60,7 +60,7 @@ def test_an_install_that_lands_late_is_found_by_the_second_look(world: World) ->
 def test_a_reply_that_proves_nothing_is_as_good_as_lost(world: World) -> None:
     """A signature that is not by the candidate confirms nothing: NetSuite is asked again."""
     world.will_answer("netsuite.install", "garbage", applied=True)
-    assert upload_to_netsuite(world.rotation(AT), world.ports).confirmation
+    assert upload_to_netsuite(world.rotation(AT), world.ports).proofs.confirmation
     assert [*LOST, "netsuite.sign"] == world.calls
     assert [(Write.INSTALL, "NOT_CONFIRMED")] == world.turn.unknown
 

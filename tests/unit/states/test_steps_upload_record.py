@@ -86,7 +86,7 @@ def test_the_placeholder_is_nobodys(world: World) -> None:
     rotation = world.rotation(AT)
     world.netsuite.hold_placeholder()
     done = upload_to_netsuite(rotation, world.ports)
-    assert done.confirmation
+    assert done.proofs.confirmation
     assert ["netsuite.sign", "netsuite.report", "openair.read", "netsuite.install"] == world.calls
 
 
@@ -94,7 +94,7 @@ def test_a_record_that_cannot_sign_is_mended(world: World) -> None:
     """The placeholder may have no key at all; installing the candidate gives it one."""
     rotation = world.rotation(AT)
     world.netsuite.hold_placeholder(can_sign=False)
-    assert upload_to_netsuite(rotation, world.ports).confirmation
+    assert upload_to_netsuite(rotation, world.ports).proofs.confirmation
     assert [world.candidate.fingerprint] == world.installed
 
 
@@ -145,4 +145,4 @@ def test_a_repaired_record_is_carried_on_with(world: World) -> None:
     with pytest.raises(CertificateRecordMissing):
         upload_to_netsuite(rotation, world.ports)
     world.netsuite.hold_placeholder()
-    assert upload_to_netsuite(rotation, world.ports).confirmation
+    assert upload_to_netsuite(rotation, world.ports).proofs.confirmation

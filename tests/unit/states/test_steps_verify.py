@@ -1,11 +1,11 @@
 """verify: both sides agree on the candidate, by a fresh signature and a fresh look."""
 
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from support.factories import changed
 from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import NOW, a_pair
 
@@ -23,7 +23,7 @@ def test_both_sides_agree(world: World) -> None:
     rotation = world.rotation(AT)
     done = verify(rotation, world.ports)
     seen = Receipt(world.candidate.fingerprint, NOW + timedelta(seconds=2 * REMOTE_CALL))
-    assert replace(rotation, verified=seen) == done
+    assert changed(rotation, verified=seen) == done
     assert ["netsuite.sign", "openair.read"] == world.calls
 
 
@@ -74,7 +74,7 @@ def test_the_candidate_is_put_back_where_a_person_allowed_it(world: World) -> No
     """`--overwrite` after a foreign rotation: the candidate goes back into NetSuite and is proved there."""
     rotation = world.rotation(AT, may_overwrite=True)
     world.netsuite.hold(a_pair())
-    assert verify(rotation, world.ports).verified
+    assert verify(rotation, world.ports).proofs.verified
     assert ["netsuite.sign", "openair.read", "netsuite.install", "openair.read"] == world.calls
 
 
@@ -98,7 +98,7 @@ def test_a_lost_save_is_looked_for_twice(world: World) -> None:
 def test_after_doubt_there_are_two_looks_before_saving(world: World) -> None:
     """A save whose answer nobody saw may still land: it is given the time to before another is sent."""
     done = verify(a_drifted_rotation(world, doubt_since=NOW), world.ports)
-    assert done.verified
+    assert done.proofs.verified
     looks = ["netsuite.sign", "openair.read", "openair.read"]
     assert [*looks, "openair.save", "openair.read"] == world.calls
 
@@ -107,7 +107,7 @@ def test_after_doubt_a_late_landing_is_not_repeated(world: World) -> None:
     """It lands between the two looks, and nothing is sent."""
     rotation = a_drifted_rotation(world, doubt_since=NOW)
     world.clock.later(1, partial(setattr, world.openair, "held", world.candidate.certificate))
-    assert verify(rotation, world.ports).verified
+    assert verify(rotation, world.ports).proofs.verified
     assert [] == world.saved
 
 
@@ -125,5 +125,5 @@ def test_a_drifted_rotation_has_a_way_out(world: World) -> None:
     assert "keyturn rotate`" not in Drift().next_action
     rotation = world.rotation(AT, may_overwrite=True)
     world.openair.held = a_pair().certificate
-    assert verify(rotation, world.ports).verified
+    assert verify(rotation, world.ports).proofs.verified
     assert [world.candidate.fingerprint] == world.saved

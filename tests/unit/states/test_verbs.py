@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
+from support.factories import changed
 from unit.states.rotations import NOW, Pair, a_pair, a_rotation, parked
 
 from states import errors
@@ -99,7 +100,7 @@ def test_each_verb_is_possible_exactly_where_it_should_be(position: State, is_pa
 def test_what_may_still_land_is_told_with_its_time(pair: Pair) -> None:
     """Until when to wait is in the sentence."""
     rotation = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, doubt_since=NOW), errors.ForeignRotation())
-    rotation = replace(rotation, in_flight_until=NOW + timedelta(minutes=2))
+    rotation = changed(rotation, in_flight_until=NOW + timedelta(minutes=2))
     rotation = replace(rotation, previous=PREVIOUS.certificate, previous_key_kept=True)
     for verb in ("restore", "adopt"):
         assert "until 2026-11-23 12:02:00 UTC" in why_not(verb, rotation, NOW)
