@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import settings
-from orchestrator.cli import application
+from orchestrator.cli import application, next_actions
 from states import drawing
 from states.errors import AwaitingPerson, KeyturnError, Refused, Rejected, Stale, TryLater, Unknown
 
@@ -40,13 +40,17 @@ output alone; logs, notes and errors go to standard error, errors as a JSON obje
 
 """
 
+_ROTATION: Final = "<rotation>"
+_CONNECTION: Final = "<connection>"
+"""What stands for an id and a name in a command."""
+
 _SORTS: Final = {
-    TryLater: "Repeat after a while",
-    Unknown: "Read back before repeating",
+    TryLater: "Try again later",
+    Unknown: "Read back before sending again",
     AwaitingPerson: "Wait for a person",
-    Refused: "Mend it, then resume",
-    Stale: "Drop the work in hand",
-    Rejected: "Ask for something else",
+    Refused: "Refused: correct the cause, then resume",
+    Stale: "Discard the result",
+    Rejected: "Request something else",
 }
 """What to do next, for each sort of error."""
 
@@ -78,6 +82,7 @@ def _errors() -> str:
         _NOTE.format(source="states/errors.py")
         + "# Errors, by what to do next\n\n"
         + "Codes are stable, and scripts may match them. A message may be more exact than the sentence here.\n"
+        + "Keyturn itself repeats a step after errors of the first two sorts, and parks the rotation after *Refused*.\n"
         + chapters
     )
 
@@ -86,7 +91,11 @@ def _rows(sort: type[KeyturnError]) -> str:
     rows = ["| code | says | what to do next |", "|---|---|---|"]
     for kind in _family(sort):
         error = kind()
-        rows.append(f"| `{error.code}` | {_cell(error.message)} | {_cell(error.next_action)} |")
+        action = error.next_action.resuming() if sort is Refused else error.next_action
+        shown = next_actions.render(action.about(rotation=_ROTATION, connection=_CONNECTION))
+        for name in (_ROTATION, _CONNECTION):
+            shown = shown.replace(f"'{name}'", name)  # what is no id is quoted for the shell
+        rows.append(f"| `{error.code}` | {_cell(error.message)} | {_cell(shown)} |")
     return "\n".join(rows) + "\n"
 
 

@@ -163,11 +163,10 @@ class Engine:
         return claim
 
     def _store_note(self, turn: StepAttempt, after: Rotation, error: KeyturnError) -> Claim:
-        waiting = f"{error.message} {error.next_action}" if isinstance(error, AwaitingPerson) else error.message
         told = {"code": error.code, "message": error.message, "until": after.available_at.isoformat()}
         return self._store.advance(
             turn.claim,
-            replace(after, waiting_for=waiting, updated_at=self._clock.now()),
+            replace(after, waiting_for=error.message, updated_at=self._clock.now()),
             event=PUT_OFF,
             detail={**told, **turn.evidence},
         )
@@ -178,7 +177,7 @@ class Engine:
         """Give up for now, loudly: a state with a code, a reason and the next safe action."""
         after = machine.fail(rotation, error, self._clock.now())
         assert after.failure
-        told = {"code": error.code, "message": error.message, "next": after.failure.next_action}
+        told = {"code": error.code, "message": error.message, "next": after.failure.next_action.to_data()}
         parked = self._store.advance(claim, after, event=FAIL, detail={**told, **evidence})
         self._listener(events.Parked(parked.rotation, error.code, error.message))
         return parked

@@ -6,6 +6,7 @@ from persistence.store import Store
 from persistence.vault import Vault
 from states.certificate import Certificate
 from states.errors import SealBroken, SignInRefused
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 
 
 class SecretName(StrEnum):
@@ -44,24 +45,22 @@ class Secrets:
         try:
             return self._vault.open(sealed, owner=self._connection, column=name), version
         except SealBroken as error:
-            # Giving a rotation up, as where its own key is broken, would leave this as broken as it is.
-            error.next_action = (
-                f"Restore the database from a backup, or give the secret anew with `keyturn connection edit "
-                f"{self._connection}`; then run `keyturn rotation resume ID`."
-            )
+            # The secret is the connection's: abandoning a rotation would leave it as broken as it is.
+            error.next_action = by_hand("Restore the database from a backup.", alternatives=(self._give(name),))
             raise
 
     def need(self, name: SecretName) -> bytes:
         """The secret. Raises SignInRefused when it was never given."""
         found = self.get(name)
         if found is None:
-            option = name.lower().replace("_", "-")
-            raise SignInRefused(
-                f"The connection {self._connection} has no {option.replace('-', ' ')}.",
-                next_action=f"Give it with `keyturn connection edit {self._connection} --{option}-file FILE`, "
-                "then run `keyturn rotation resume ID`.",
-            )
+            secret = name.name.lower().replace("_", " ")
+            raise SignInRefused(f"The connection {self._connection} has no {secret}.", next_action=self._give(name))
         return found[0]
+
+    def _give(self, name: str) -> NextAction:
+        """A person gives the secret again."""
+        options = {"connection": self._connection, "secret": SecretName(name).name.lower()}
+        return NextAction(Verb.EDIT_CONNECTION, options, then=REPEAT)
 
     def seal(self, name: str, value: bytes) -> bytes:
         """Seal ``value`` for this connection, without storing it. Raises VaultLocked."""

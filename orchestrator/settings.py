@@ -17,6 +17,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from states.errors import InvalidSettings
+from states.next_action import NextAction, Verb
 from states.timing import DEFAULT_CALL, DEFAULT_LEASE, LONGEST_CALL, LONGEST_LEASE, SHORTEST_LEASE
 
 FILE_NAME: Final = "keyturn.toml"
@@ -131,7 +132,8 @@ def load(config: Path | None = None, *, new: bool = False) -> Settings:
     named = config or (Path(env["KEYTURN_CONFIG"]) if env.get("KEYTURN_CONFIG") else None)
     file = named or _config_folder(env) / FILE_NAME
     if named and not named.is_file() and not new:
-        raise InvalidSettings(f"There is no settings file {named}.", next_action="Make it with `keyturn init`.")
+        make = NextAction(Verb.INIT, {"config": str(named)})
+        raise InvalidSettings(f"There is no settings file {named}.", next_action=make)
     values = _overridden(_read(file), env)
     try:
         return Settings(**values, config_file=file, data=_data_folder(env))

@@ -6,6 +6,7 @@ from threading import Thread
 from typing import Final
 
 from states.errors import Exhausted
+from states.next_action import by_hand
 
 _SHORTAGES: Final = (
     errno.EAGAIN,  # processes and threads
@@ -26,7 +27,9 @@ def start(thread: Thread) -> None:
     except RuntimeError as error:
         raise Exhausted(
             "This machine lets Keyturn start no more threads.",
-            next_action="End other processes or allow more (`ulimit -u`, TasksMax), then start Keyturn again.",
+            next_action=by_hand(
+                "End other processes, or allow more of them (ulimit -u; TasksMax of a systemd service)."
+            ),
         ) from error
 
 

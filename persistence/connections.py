@@ -15,6 +15,7 @@ from states import connection_changes
 from states.certificate import Certificate
 from states.connection import Connection
 from states.errors import AlreadyExists, NotFound, Stale
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 
 _c: Final = models.connections
 _r: Final = models.rotations
@@ -92,7 +93,7 @@ def save(tx: Transaction, connection: Connection, sealed: Mapping[str, bytes]) -
     if saved == 0:
         raise Stale(
             f"Connection {connection.name} was changed by somebody else meanwhile; nothing was changed.",
-            next_action=f"Look at it with `keyturn connection show {connection.name}`, then repeat the command.",
+            next_action=NextAction(Verb.SHOW_CONNECTION, {"connection": connection.name}, then=REPEAT),
         )
     _put(tx, connection.name, sealed)
     return one(tx, connection.name)
@@ -131,8 +132,9 @@ def _taken(tx: Transaction, connection: Connection) -> AlreadyExists:
 def _already(message: str, other: str, meant: str) -> AlreadyExists:
     return AlreadyExists(
         message,
-        next_action=f"See that one with `keyturn connection show {other}`, and change it with `keyturn connection edit "
-        f"{other}`; or give the {meant} that was meant.",
+        next_action=by_hand(
+            f"Give the right {meant}.", alternatives=(NextAction(Verb.SHOW_CONNECTION, {"connection": other}),)
+        ),
     )
 
 

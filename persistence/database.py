@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, Operati
 
 from persistence.prepared import Prepared
 from states.errors import InvalidSettings, KeyturnError, TryLater, Unknown
+from states.next_action import REPEAT, NextAction, Verb
 from states.timing import DATABASE_WAIT
 
 _AWAY: Final = (OperationalError, InterfaceError, InternalError)
@@ -222,5 +223,5 @@ def _open_postgresql(url: URL) -> Engine:
     except ImportError as error:
         raise InvalidSettings(
             "PostgreSQL needs the package psycopg.",
-            next_action="In Keyturn's checkout, install it anew with its extra: `pip install '.[postgresql]'`.",
+            next_action=NextAction(Verb.INSTALL_EXTRA, {"extra": "postgresql"}, then=REPEAT),
         ) from error

@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from states.errors import AlreadyExists, InvalidSettings, SealBroken, VaultLocked
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 
 SIZE: Final = 32
 """Bytes: AES-256."""
@@ -76,7 +77,7 @@ def create_kek_file(path: Path) -> None:
     except FileExistsError as error:
         raise AlreadyExists(
             f"There is a key-encryption key {path} already.",
-            next_action="Keep it: whatever it sealed would be lost with it. Choose another name for a new one.",
+            next_action=by_hand("Keep it: what it sealed would be lost with it. Choose another name for a new one."),
         ) from error
     except OSError as error:
         raise InvalidSettings(f"The key-encryption key {path} cannot be written: {error.strerror}.") from error
@@ -96,7 +97,7 @@ def read_kek_file(path: Path) -> KeyEncryptionKey:
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise VaultLocked(
             f"The key-encryption key {path} is open to other users.",
-            next_action=f"Make it yours alone with `chown $USER {path} && chmod 600 {path}`, then repeat the command.",
+            next_action=NextAction(Verb.CLOSE_FILES, {"paths": (str(path),), "take": True}, then=REPEAT),
         )
     return _decode(text, f"The file {path}")
 
@@ -117,7 +118,9 @@ def read_kek_credential(environ: Mapping[str, str]) -> KeyEncryptionKey:
     if not folder:
         raise VaultLocked(
             "systemd gave this process no credentials.",
-            next_action=f"Add `LoadCredentialEncrypted={CREDENTIAL}` to the service, then restart it.",
+            next_action=by_hand(
+                f"Add LoadCredentialEncrypted={CREDENTIAL} to the service's unit. Restart the service."
+            ),
         )
     try:
         text = (Path(folder) / CREDENTIAL).read_text(encoding="ascii")
@@ -134,19 +137,19 @@ def read_kek_keyring() -> KeyEncryptionKey:
     except ImportError as error:
         raise VaultLocked(
             "The keyring needs the package keyring.",
-            next_action="In Keyturn's checkout, install it anew with its extra: `pip install '.[keyring]'`.",
+            next_action=NextAction(Verb.INSTALL_EXTRA, {"extra": "keyring"}, then=REPEAT),
         ) from error
     try:
         text = keyring.get_password(KEYRING_SERVICE, KEYRING_USER)
     except KeyringError as error:
         raise VaultLocked(
             "This machine has no keyring that can be opened.",
-            next_action="Keep the key-encryption key in a file instead (setting `vault`), then repeat the command.",
+            next_action=by_hand("Keep the key-encryption key in a file instead (setting vault.file)."),
         ) from error
     if text is None:
         raise VaultLocked(
             "The keyring has no key-encryption key.",
-            next_action=f"Store it: `keyring set {KEYRING_SERVICE} {KEYRING_USER}`.",
+            next_action=NextAction(Verb.STORE_KEK, {"service": KEYRING_SERVICE, "user": KEYRING_USER}, then=REPEAT),
         )
     return _decode(text, "The keyring's entry")
 

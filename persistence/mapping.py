@@ -1,5 +1,6 @@
 """Rows to domain objects and back."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -11,6 +12,7 @@ from persistence.journal import Entry
 from states.certificate import Certificate, Challenge
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
 from states.errors import InvalidInput, JournalBroken, NotConfirmed
+from states.next_action import NextAction, Verb
 from states.rotation import (
     Allowances,
     Candidate,
@@ -147,7 +149,7 @@ def of_progress(rotation: Rotation) -> Values:
         "failed_from": failure.failed_from.value if failure else None,
         "failure_code": failure.code if failure else None,
         "failure_message": failure.message if failure else None,
-        "failure_next_action": failure.next_action if failure else None,
+        "failure_next_action": _of_action(failure.next_action) if failure else None,
         "failed_at": failure.at if failure else None,
         "restoring_since": rotation.restoring_since,
         "closed_at": rotation.closed_at,
@@ -214,6 +216,8 @@ def _to_request(row: Row) -> tuple[Policy, Cause, list[str]]:
         cause = Cause(row["cause"])
     except ValueError:
         illegible.append("cause")
+    if row["failed_from"] is not None and _to_action(row["failure_next_action"]) is None:
+        illegible.append("failure_next_action")
     return policy, cause, illegible
 
 
@@ -246,9 +250,21 @@ def _to_failure(row: Row) -> Failure | None:
         failed_from=State(row["failed_from"]),
         code=row["failure_code"],
         message=row["failure_message"],
-        next_action=row["failure_next_action"],
+        next_action=_to_action(row["failure_next_action"]) or NextAction(Verb.EXPLAIN),
         at=row["failed_at"],
     )
+
+
+def _of_action(action: NextAction) -> str:
+    return json.dumps(action.to_data(), ensure_ascii=False)
+
+
+def _to_action(stored: str) -> NextAction | None:
+    """The action, or None where Keyturn never wrote this."""
+    try:
+        return NextAction.from_data(json.loads(stored))
+    except (*_NOT_OURS, AttributeError):
+        return None
 
 
 # --- journal ----------------------------------------------------------------------------------------------------------

@@ -174,6 +174,7 @@ class Rotations(_Table, table=True):
     failure_code: str | None = Field(default=None, sa_type=Text)
     failure_message: str | None = Field(default=None, sa_type=Text)
     failure_next_action: str | None = Field(default=None, sa_type=Text)
+    """The NextAction as JSON, written and read as a whole."""
     failed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     restoring_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -22,6 +22,7 @@ from persistence.upsert import insert_into
 from states.certificate import Certificate
 from states.connection import Connection
 from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
+from states.next_action import REPEAT, NextAction, Verb
 from states.rotation import Rotation
 from states.state import State
 
@@ -177,7 +178,7 @@ def _standing(tx: Transaction, before: Rotation) -> mapping.Row:
     if standing["version"] != before.version or standing["is_leased"]:
         raise Stale(
             f"Rotation {before.id} is being worked on, or was changed meanwhile; nothing was changed.",
-            next_action=f"Look at it with `keyturn rotation show {before.id}`, then repeat the command.",
+            next_action=NextAction(Verb.SHOW_ROTATION, {"rotation": before.id}, then=REPEAT),
         )
     return standing
 
@@ -204,7 +205,7 @@ def _ended(connection: str, latest: str | None, journal_hash: str | None, closed
     if closed_at is None:
         raise RotationOpen(
             f"Connection {connection} has an open rotation already: {latest}.",
-            next_action=f"See where it stands with `keyturn rotation explain {latest}`.",
+            next_action=NextAction(Verb.EXPLAIN, {"rotation": latest}),
         )
     return journal_hash
 

@@ -9,6 +9,7 @@ from sqlalchemy import Select, bindparam, select
 from persistence import mapping, models
 from states.certificate import Certificate
 from states.errors import NotFound
+from states.next_action import by_hand
 from states.rotation import Candidate, Rotation
 from states.state import State
 
@@ -62,7 +63,7 @@ def one(tx: Transaction, rotation_id: str) -> Rotation:
         )
         raise NotFound(f"There is no rotation {rotation_id}.{short}")
     if len(found) > 1:
-        raise NotFound(f"Several rotations begin with {rotation_id}.", next_action="Give more of the id.")
+        raise NotFound(f"Several rotations begin with {rotation_id}.", next_action=by_hand("Give more of the id."))
     return found[0]
 
 

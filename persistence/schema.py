@@ -13,6 +13,7 @@ from sqlalchemy import inspect, text
 
 from persistence.database import Database
 from states.errors import InvalidSettings, TryLater
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -45,10 +46,11 @@ def check(database: Database) -> None:
             applied = tx.execute(_APPLIED).scalar() if inspect(tx).has_table("alembic_version") else None
     except TryLater as error:
         if database.is_missing(error):
+            correct = by_hand("Correct the setting store.url instead.")
             raise InvalidSettings(
-                error.message, next_action="Make the database with `keyturn init`, or correct the setting `store.url`."
+                error.message, next_action=NextAction(Verb.INIT, then=REPEAT, alternatives=(correct,))
             ) from error
-        error.next_action = "See that the database is up and may be written to by this user, then repeat the command."
+        error.next_action = by_hand("Make sure that the database is up, and that this user may write to it.")
         raise
     known = revisions()
     if applied == known[-1]:
@@ -56,11 +58,11 @@ def check(database: Database) -> None:
     if applied is None or applied in known:
         raise InvalidSettings(
             f"The database {database.name} lacks tables, columns or indexes of this Keyturn.",
-            next_action="Back it up, then run `keyturn init`, which keeps what is there.",
+            next_action=by_hand("Back it up.", NextAction(Verb.INIT, then=REPEAT)),
         )
     raise InvalidSettings(
         f"The database {database.name} was made by a newer Keyturn.",
-        next_action="Install that version, or restore a backup from before the upgrade.",
+        next_action=by_hand("Install that version, or restore a backup from before the upgrade."),
     )
 
 

@@ -123,15 +123,6 @@ class CompanySettings:
         """
         self._act_outside("foreign", lambda held: self._with_certificate(held, pem))
 
-    def delete_duplicates(self) -> None:
-        """Delete all certificate preferences except the last, as an administrator does by hand."""
-
-        def kept(held: Held) -> Held:
-            doomed = [each for each in held.preferences if each.name == self._certificate_preference][:-1]
-            return replace(held, preferences=tuple(each for each in held.preferences if each not in doomed))
-
-        self._act_outside("administrator", kept)
-
     def apply_fault(self, fault: Fault) -> None:
         """Apply a fault of the kind missing, foreign or stale to the certificate and its preference."""
         if fault.kind == "stale":

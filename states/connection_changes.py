@@ -7,9 +7,10 @@ and destroy the key that could still put the first place right.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from states import next_action
+from states import preconditions
 from states.connection import Connection
 from states.errors import RotationOpen
+from states.next_action import REPEAT, NextAction, Verb
 from states.rotation import Rotation
 from states.state import State
 
@@ -40,18 +41,18 @@ def check_move(before: Connection, after: Connection, rotation: Rotation, *, is_
     RotationOpen where the rotation's certificate would be, or may be by now, in another place than the one that the
     connection names; only a base URL may still be corrected, of a rotation that is parked.
     """
-    places, is_sent = _differing(_PLACES, before, after), next_action.may_be_sent(rotation)
+    places, is_sent = _differing(_PLACES, before, after), preconditions.may_be_sent(rotation)
     is_parked = rotation.state is State.FAILED
     if not is_held and (not is_sent or (is_parked and not places)):
         return
     told = "NetSuite may hold its certificate" if is_sent else "it is being worked on"
-    first = f"Finish it or end it first: `keyturn rotation explain {rotation.id}` tells how."
+    verb, first = Verb.EXPLAIN, "End that rotation first."
     if not is_parked and not (is_sent and places):
-        first = f"Park it first: `keyturn rotation park {rotation.id}`."
+        verb, first = Verb.PARK, "Park that rotation first."
     raise RotationOpen(
         f"Connection {before.name} has the open rotation {rotation.id}, and {told}: "
         f"{' and '.join(places or moved(before, after))} cannot be changed now.",
-        next_action=f"{first} Then repeat the command.",
+        next_action=NextAction(verb, {"rotation": rotation.id}, first, then=REPEAT),
     )
 
 

@@ -1,55 +1,62 @@
 """Errors, sorted by what to do next.
 
-The first line of a class's docstring is its default message; ``code`` is stable and may be matched by scripts;
-``next_action`` is the next safe step. Libraries' exceptions are wrapped once, at the edge, with ``raise … from``.
-One long catalogue on purpose: docs/reference/errors.md is this file.
+The first line of a class's docstring is its default message; ``code`` is stable, and scripts may match it;
+``next_action`` is the next safe action. An adapter wraps a library's exception once, with ``raise … from``.
+This is one long catalogue on purpose: docs/reference/errors.md is generated from it.
 
-    TryLater        nothing happened; repeat after a while
-    Unknown         a write was sent and its answer lost; read back before repeating
+    TryLater        nothing happened; try again later
+    Unknown         a write was sent and its answer lost; read back before sending again
     AwaitingPerson  nothing is wrong; a person has a part to do
-    Refused         repeating would be refused again; park the rotation for a person
-    Stale           somebody else holds the rotation now; drop the work in hand
-    Rejected        the request makes no sense here; nothing was changed
+    Refused         the same request would be refused again; park the rotation for a person
+    Stale           another worker or person changed the rotation; discard this result
+    Rejected        the request is not possible here; nothing was changed
 """
 
 import inspect
 from datetime import datetime
 from typing import ClassVar
 
+from states.next_action import ADOPT, OVERWRITE, REPEAT, NextAction, Verb, by_hand
+
 
 class KeyturnError(Exception):
     """Keyturn could not do what was asked."""
 
     code: ClassVar[str] = "KEYTURN_ERROR"
-    next_action: str = "Look at the log and run `keyturn doctor`."
+    next_action: NextAction = NextAction(Verb.DOCTOR, because="The log has the details.")
 
-    def __init__(self, message: str | None = None, *, next_action: str | None = None) -> None:
+    def __init__(self, message: str | None = None, *, next_action: NextAction | None = None) -> None:
         self.message = message or (inspect.getdoc(type(self)) or self.code).partition("\n")[0]
         if next_action is not None:
             self.next_action = next_action
         super().__init__(self.message)
 
 
-# --- repeat after a while ---------------------------------------------------------------------------------------------
+# --- try again later --------------------------------------------------------------------------------------------------
 
 
 class TryLater(KeyturnError):
-    """The other system is not available for the moment; nothing was changed."""
+    """The other system is not available at the moment; nothing was changed."""
 
     code = "TRY_LATER"
-    next_action = "Nothing to do: Keyturn tries again by itself."
+    next_action = by_hand("Wait a minute.")
 
     def __init__(
         self,
         message: str | None = None,
         *,
-        next_action: str | None = None,
+        next_action: NextAction | None = None,
         retry_after: float | None = None,
         over_at: datetime | None = None,
     ) -> None:
-        """``retry_after`` is in seconds, as the other system asked for, or None where it did not.
+        """Make the error.
 
-        ``over_at`` is when what stands in the way will be over at the latest (UTC), or None where nobody knows.
+        Args:
+            message: what happened; the class's own sentence by default.
+            next_action: what to do; the class's own by default.
+            retry_after: seconds, where the other system asked for a wait.
+            over_at: when the obstacle ends at the latest (UTC), where that is known.
+
         """
         super().__init__(message, next_action=next_action)
         self.retry_after = retry_after
@@ -66,37 +73,37 @@ class Exhausted(TryLater):
     """This machine is short of something that Keyturn needs."""
 
     code = "MACHINE_EXHAUSTED"
-    next_action = "Free what the message names (`ulimit -a` shows the limits). Keyturn tries again by itself."
+    next_action = by_hand("Free what the message names; ulimit -a shows the limits.")
 
 
 class HeldOff(TryLater):
-    """A write of the rotation before may still take effect."""
+    """A write of the previous rotation may still take effect."""
 
     code = "HELD_OFF"
-    next_action = "Nothing to do: a worker begins the new rotation when that time is over."
+    next_action = NextAction(Verb.WAIT, because="A worker begins the new rotation when that time is over.")
 
 
-# --- read back before repeating ---------------------------------------------------------------------------------------
+# --- read back before sending again -----------------------------------------------------------------------------------
 
 
 class Unknown(KeyturnError):
     """A write was sent and its answer was lost: it may or may not have happened."""
 
     code = "UNKNOWN_OUTCOME"
-    next_action = "Nothing to do: Keyturn reads back what is true before it sends anything again."
+    next_action = NextAction(Verb.WAIT, because="Keyturn reads back what is true before it sends anything again.")
 
 
 class NotSavedYet(Unknown):
-    """OpenAir took the certificate, but reading it back still shows another one."""
+    """OpenAir accepted the certificate, but still shows another one when it is read back."""
 
     code = "NOT_SAVED_YET"
 
 
 class RestoreUnfinished(Unknown):
-    """Putting the previous certificate back was begun, and it is not proved that both sides agree on it."""
+    """The previous certificate may have been put back; it is not proved that both sides hold it."""
 
     code = "RESTORE_UNFINISHED"
-    next_action = "Run `keyturn rotation restore ID` again: it looks at what is true before it sends anything."
+    next_action = NextAction(Verb.RESTORE, because="Restoring again reads what is true before it sends anything.")
 
 
 # --- a person has a part to do ----------------------------------------------------------------------------------------
@@ -106,44 +113,41 @@ class AwaitingPerson(KeyturnError):
     """A person has to save the certificate in OpenAir and confirm it."""
 
     code = "AWAITING_PERSON"
-    next_action = "Save the certificate in OpenAir, then run `keyturn rotation confirm ID --fingerprint SHA256`."
+    next_action = by_hand("Save the certificate in OpenAir.", NextAction(Verb.CONFIRM, {"fingerprint": None}))
 
 
-# --- repeating would be refused again ---------------------------------------------------------------------------------
+# --- the same request would be refused again --------------------------------------------------------------------------
 
 
-_RESTORE = (
-    "Restore the database from a backup and run `keyturn rotation resume ID`; "
-    "or, where `keyturn rotation explain ID` allows it, give this one up: `keyturn rotation abandon ID`."
-)
+_FROM_BACKUP = by_hand("Restore the database from a backup.", alternatives=(NextAction(Verb.ABANDON),))
 
 
 class Refused(KeyturnError):
     """The other system refused, and would refuse again."""
 
     code = "REFUSED"
-    next_action = "Mend what the message names, then run `keyturn rotation resume ID`."
+    next_action = by_hand("Correct what the message names.")
 
 
 class SignInRefused(Refused):
     """Sign-in was refused."""
 
     code = "SIGN_IN_REFUSED"
-    next_action = "Check the connection's credentials with `keyturn doctor`, then run `keyturn rotation resume ID`."
+    next_action = by_hand("Correct the connection's credentials.", NextAction(Verb.DOCTOR, then=REPEAT))
 
 
 class NotPermitted(Refused):
     """The role that Keyturn signs in with lacks a permission."""
 
     code = "NOT_PERMITTED"
-    next_action = "Grant the role of suitescript/README.md, then run `keyturn rotation resume ID`."
+    next_action = by_hand("Give the role the permissions that suitescript/README.md lists.")
 
 
 class WrongBaseUrl(Refused):
-    """The other system answers at another address than the connection names."""
+    """The other system is at another address than the one that the connection has."""
 
     code = "WRONG_BASE_URL"
-    next_action = "Correct the base URL with `keyturn connection edit`, then run `keyturn rotation resume ID`."
+    next_action = NextAction(Verb.EDIT_CONNECTION, because="The connection's base URL is wrong.", then=REPEAT)
 
 
 class CertificateRecordMissing(Refused):
@@ -161,108 +165,103 @@ class CertificateRecordMissing(Refused):
     )
     """The vendor's own steps.
     https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (certificate generation troubleshooting)"""
-    next_action = (
-        repair + "Then run `keyturn rotation resume ID`, or let Keyturn create the record: "
-        "`keyturn rotation resume ID --create-record`."
-    )
+    next_action = by_hand(repair, alternatives=(NextAction(Verb.RESUME, {"create_record": True}),))
 
 
 class CannotSign(Refused):
     """NetSuite has the certificate record but could not sign with it."""
 
     code = "CANNOT_SIGN"
-    next_action = (
-        "See the record's validity and audience in NetSuite, then run `keyturn rotation resume ID`, "
-        "or `keyturn rotation resume ID --overwrite` to put Keyturn's candidate in its place."
-    )
+    next_action = by_hand("Correct the record's validity and audience in NetSuite.", alternatives=(OVERWRITE,))
 
 
 class ForeignRotation(Refused):
     """NetSuite signs with a key that is neither the candidate's nor the previous certificate's."""
 
     code = "FOREIGN_ROTATION"
-    next_action = (
-        "Somebody else replaced the certificate. Find out who, and choose: `keyturn rotation adopt ID` accepts that "
-        "certificate, once OpenAir holds it too; `keyturn rotation resume ID --overwrite` puts Keyturn's candidate "
-        "in its place."
+    next_action = by_hand(
+        "Find out who replaced the certificate.",
+        ADOPT,
+        alternatives=(OVERWRITE,),
     )
 
 
 class Drift(Refused):
-    """OpenAir holds another certificate than the one that was saved there."""
+    """OpenAir holds another certificate than the one that Keyturn saved there."""
 
     code = "DRIFT"
-    next_action = (
-        "Somebody else changed OpenAir's certificate. Find out who; "
-        "then `keyturn rotation resume ID --overwrite` saves Keyturn's there again."
-    )
+    next_action = by_hand("Find out who changed OpenAir's certificate.", OVERWRITE)
 
 
 class KeyMismatch(Refused):
     """The certificate does not match its private key."""
 
     code = "KEY_MISMATCH"
-    next_action = _RESTORE
+    next_action = _FROM_BACKUP
 
 
 class NotValidNow(Refused):
     """The rotation's certificate is not valid by this machine's clock."""
 
     code = "NOT_VALID_NOW"
-    next_action = (
-        "Set this machine's clock, then run `keyturn rotation resume ID`. Where it is right now, it was wrong when the "
-        "certificate was made: give that one up with `keyturn rotation abandon ID`, and begin anew."
+    next_action = by_hand(
+        "Correct this machine's clock.",
+        alternatives=(
+            NextAction(
+                Verb.ABANDON,
+                because="If the clock is right now, it was wrong when the certificate was made.",
+                then=NextAction(Verb.ROTATE),
+            ),
+        ),
     )
 
 
 class VaultLocked(Refused):
-    """The key-encryption key is missing or is not the one that the store was sealed with."""
+    """The key-encryption key is missing, or is not the one that sealed the store."""
 
     code = "VAULT_LOCKED"
-    next_action = "Give Keyturn the right key-encryption key (setting `vault`), then repeat the command."
+    next_action = by_hand("Give Keyturn the right key-encryption key (the vault settings).")
 
 
 class SealBroken(Refused):
-    """A sealed secret is corrupt, or belongs to another record: it does not open."""
+    """A sealed secret cannot be opened: it is corrupt, or belongs to another record."""
 
     code = "SEAL_BROKEN"
-    next_action = _RESTORE
+    next_action = _FROM_BACKUP
 
 
 class GaveUp(Refused):
-    """The step was tried as often as its patience allows."""
+    """The step failed as often as its retry policy allows."""
 
     code = "GAVE_UP"
-    next_action = "Run `keyturn doctor` to see whether both systems answer, then `keyturn rotation resume ID`."
+    next_action = NextAction(Verb.DOCTOR, because="The doctor tests whether both systems answer.", then=REPEAT)
 
 
 class ParkedByPerson(Refused):
-    """A person parked it."""
+    """A person parked the rotation."""
 
     code = "PARKED_BY_PERSON"
-    next_action = (
-        "Run `keyturn rotation resume ID` to go on; `keyturn rotation explain ID` tells how else it may be ended."
-    )
+    next_action = NextAction(Verb.RESUME, alternatives=(NextAction(Verb.EXPLAIN),))
 
 
 class InternalError(Refused):
     """Keyturn itself failed; the log has the details."""
 
     code = "INTERNAL_ERROR"
-    next_action = "Report the log's traceback; `keyturn rotation resume ID` is safe and reads back what is true first."
+    next_action = by_hand("Report the log's traceback.")
 
 
-# --- somebody else holds the rotation ---------------------------------------------------------------------------------
+# --- another worker or person changed the rotation --------------------------------------------------------------------
 
 
 class Stale(KeyturnError):
     """The rotation was taken over or changed elsewhere; this worker's result was not stored."""
 
     code = "STALE"
-    next_action = "Nothing to do: whoever holds the rotation now carries it on."
+    next_action = NextAction(Verb.WAIT, because="The worker that holds the rotation carries it on.")
 
 
-# --- the request makes no sense here ----------------------------------------------------------------------------------
+# --- the request is not possible here ---------------------------------------------------------------------------------
 
 
 class Rejected(KeyturnError):
@@ -275,56 +274,56 @@ class InvalidInput(Rejected):
     """The input is not valid."""
 
     code = "INVALID_INPUT"
-    next_action = "Correct the value and repeat the command; nothing was changed."
+    next_action = by_hand("Correct the value.")
 
 
 class InvalidSettings(Rejected):
     """The settings are not valid."""
 
     code = "INVALID_SETTINGS"
-    next_action = "Correct the settings file or the environment variable named above."
+    next_action = by_hand("Correct the settings file or the environment variable that the message names.")
 
 
 class NotFound(Rejected):
-    """There is no such thing in the store."""
+    """The store has nothing with this name or id."""
 
     code = "NOT_FOUND"
-    next_action = "See what there is with `keyturn connection list` or `keyturn rotation list`."
+    next_action = NextAction(Verb.LIST_CONNECTIONS, alternatives=(NextAction(Verb.LIST_ROTATIONS),))
 
 
 class AlreadyExists(Rejected):
-    """There is one of that name, for that NetSuite account, or for that OpenAir company, already."""
+    """The name, the NetSuite account or the OpenAir company has a connection already."""
 
     code = "ALREADY_EXISTS"
-    next_action = "Choose another name, or change the existing one with `keyturn connection edit`."
+    next_action = by_hand("Choose another name.", alternatives=(NextAction(Verb.SHOW_CONNECTION),))
 
 
 class RotationOpen(Rejected):
     """This connection has an open rotation already."""
 
     code = "ROTATION_OPEN"
-    next_action = "See where it stands with `keyturn rotation list`."
+    next_action = NextAction(Verb.LIST_ROTATIONS)
 
 
 class IllegalMove(Rejected):
     """The rotation's state does not allow this."""
 
     code = "ILLEGAL_MOVE"
-    next_action = "See what is possible now with `keyturn rotation explain ID`."
+    next_action = NextAction(Verb.EXPLAIN)
 
 
 class NotConfirmed(Rejected):
     """The signature does not verify with this certificate."""
 
     code = "NOT_CONFIRMED"
-    next_action = "Nothing to do: whoever asked for the signature decides."
+    next_action = NextAction(Verb.WAIT, because="The step that asked for the signature decides what it means.")
 
 
 class JournalBroken(Rejected):
     """The journal was changed after it was written."""
 
     code = "JOURNAL_BROKEN"
-    next_action = (
-        "Keep a copy of the database as evidence, and compare it with a backup. Once the database is as it was, run "
-        "`keyturn rotation resume ID`; `keyturn rotation explain ID` tells how else to end the rotation."
+    next_action = by_hand(
+        "Keep a copy of the database as evidence. Then restore it from a backup.",
+        alternatives=(NextAction(Verb.EXPLAIN),),
     )

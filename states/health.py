@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from states import due, next_action
+from states import due
 from states.certificate import Certificate
 from states.connection import Connection, OpenAirKind
 from states.due import Need
 from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError
+from states.next_action import NextAction, Verb, by_hand
 from states.ports import Record
 from states.rotation import Rotation
 
@@ -43,7 +44,7 @@ class Problem:
 
     code: str
     message: str
-    next_action: str
+    next_action: NextAction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,25 +87,25 @@ def _certificate(facts: Facts) -> Certificate | None:
 
 
 def _netsuite_unreachable(facts: Facts) -> Problem | None:
-    return _unreachable("NetSuite", facts.netsuite)
+    return _unreachable("NetSuite", facts.netsuite, facts.connection.name)
 
 
 def _openair_unreachable(facts: Facts) -> Problem | None:
-    return _unreachable("OpenAir", facts.openair)
+    return _unreachable("OpenAir", facts.openair, facts.connection.name)
 
 
-def _unreachable(system: str, answer: object) -> Problem | None:
+def _unreachable(system: str, answer: object, connection: str) -> Problem | None:
     if not isinstance(answer, KeyturnError):
         return None
-    advised = next_action.outside_a_rotation(answer.next_action)
-    return Problem(answer.code, f"{system} could not be asked: {answer.message}", advised)
+    next_action = answer.next_action.outside_rotation().about(connection=connection)
+    return Problem(answer.code, f"{system} could not be asked: {answer.message}", next_action)
 
 
 def _record_missing(facts: Facts) -> Problem | None:
     if facts.netsuite is not None:
         return None
     error = CertificateRecordMissing()
-    return Problem(error.code, error.message, error.repair + _rotate(facts))
+    return Problem(error.code, error.message, by_hand(error.repair, _rotate(facts)))
 
 
 def _placeholder(facts: Facts) -> Problem | None:
@@ -147,11 +148,11 @@ def _foreign(facts: Facts) -> Problem | None:
     candidate = facts.rotation.proofs.candidate if facts.rotation else None
     if facts.openair.fingerprint in (ours.fingerprint, candidate and candidate.fingerprint):
         return None
-    choice = " Nothing is replaced: you can adopt that certificate then, or overwrite it." if not facts.rotation else ""
+    choice = "The rotation replaces nothing: you can adopt that certificate then, or overwrite it."
     return Problem(
         ForeignRotation.code,
         "Both sides hold a certificate that Keyturn did not put there, so it does not rotate it in time.",
-        _rotate(facts) + choice,
+        _rotate(facts, choice),
     )
 
 
@@ -175,15 +176,23 @@ def _not_yet_valid(facts: Facts) -> Problem | None:
     return Problem(
         "NOT_YET_VALID",
         f"The certificate is valid only from {certificate.not_before:%Y-%m-%d %H:%M} UTC on.",
-        "Set this machine's clock; `keyturn doctor` compares it with NetSuite's.",
+        NextAction(
+            Verb.DOCTOR,
+            {"connection": facts.connection.name},
+            because="Correct this machine's clock; the doctor compares it with NetSuite's.",
+        ),
     )
 
 
-def _rotate(facts: Facts) -> str:
-    """What mends a certificate: a rotation, or the one that is open already, since there can be no second one."""
+def _rotate(facts: Facts, because: str = "") -> NextAction:
+    """What repairs a certificate: a rotation, or the one that is open already, since there can be no second one."""
     if facts.rotation:
-        return f"Rotation {facts.rotation.id} is open: see `keyturn rotation explain {facts.rotation.id}`."
-    return f"Run `keyturn rotate {facts.connection.name}`."
+        return _explain(facts.rotation, f"Rotation {facts.rotation.id} is open.")
+    return NextAction(Verb.ROTATE, {"connection": facts.connection.name}, because)
+
+
+def _explain(rotation: Rotation, because: str = "") -> NextAction:
+    return NextAction(Verb.EXPLAIN, {"rotation": rotation.id}, because)
 
 
 def _parked(facts: Facts) -> Problem | None:
@@ -193,7 +202,7 @@ def _parked(facts: Facts) -> Problem | None:
     return Problem(
         "PARKED",
         f"Rotation {rotation.id} is parked: {rotation.failure.message}",
-        f"See `keyturn rotation explain {rotation.id}`.",
+        _explain(rotation),
     )
 
 
@@ -207,9 +216,7 @@ def _outage(facts: Facts) -> Problem | None:
     return Problem(
         "SKEW",
         f"NetSuite has the new key, OpenAir not yet: for {skew.total_seconds():.0f} s imports may be refused.",
-        f"See `keyturn rotation explain {rotation.id}`."
-        if rotation.failure
-        else f"Watch it with `keyturn rotation watch {rotation.id}`.",
+        _explain(rotation) if rotation.failure else NextAction(Verb.WATCH, {"rotation": rotation.id}),
     )
 
 

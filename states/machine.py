@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from transitions import Machine, MachineError
 
-from states import next_action, table
+from states import preconditions, table
 from states.errors import IllegalMove, KeyturnError
+from states.next_action import NextAction, Verb
 from states.rotation import NOTHING_ALLOWED, Absence, Allowances, Confirmation, Ending, Failure, Rotation
 from states.state import State
 from states.table import Edge
@@ -50,8 +51,7 @@ def advance(rotation: Rotation, edge: Edge, now: datetime) -> Rotation:
 def fail(rotation: Rotation, error: KeyturnError, now: datetime) -> Rotation:
     """Park the rotation with the reason and the next safe action."""
     target = _fire(rotation, table.FAIL)
-    advised = next_action.inside_a_rotation(error.next_action)
-    failure = replace(Failure.of(error, failed_from=rotation.state, at=now), next_action=advised)
+    failure = Failure.of(error, failed_from=rotation.state, at=now)
     return replace(
         rotation,
         state=target,
@@ -68,7 +68,7 @@ def resume(rotation: Rotation, now: datetime, allowed: Allowances = NOTHING_ALLO
 
     Whatever was in doubt stays in doubt. Raises IllegalMove for a rotation that is not parked, or that has to wait.
     """
-    if refused := next_action.why_not("resume", rotation, now):
+    if refused := preconditions.why_not(Verb.RESUME, rotation, now):
         raise IllegalMove(f"Rotation {rotation.id} cannot be resumed: {refused}")
     target = _fire(rotation, table.RESUME)
     return replace(
@@ -90,11 +90,11 @@ def abandon(rotation: Rotation, now: datetime, absence: Absence | None = None) -
     Raises IllegalMove where abandoning is not possible; where the candidate may have been sent, also without an
     ``absence`` that tells that NetSuite does not hold this very one.
     """
-    closed = _close(rotation, "abandon", Ending.ABANDONED, now)
+    closed = _close(rotation, Verb.ABANDON, Ending.ABANDONED, now)
     candidate = rotation.proofs.candidate
     if (
         candidate
-        and next_action.may_be_sent(rotation)
+        and preconditions.may_be_sent(rotation)
         and (absence is None or absence.fingerprint != candidate.fingerprint)
     ):
         raise IllegalMove("Nobody has seen that NetSuite does not hold this rotation's certificate.")
@@ -125,7 +125,7 @@ def restore(rotation: Rotation, proof: Confirmation, now: datetime) -> Rotation:
     """
     if rotation.previous is None or proof.fingerprint != rotation.previous.fingerprint:
         raise IllegalMove("NetSuite has not proved that it holds the previous certificate.")
-    return _close(rotation, "restore", Ending.RESTORED, now)
+    return _close(rotation, Verb.RESTORE, Ending.RESTORED, now)
 
 
 def adopt(rotation: Rotation, proof: Confirmation, now: datetime) -> Rotation:
@@ -134,15 +134,13 @@ def adopt(rotation: Rotation, proof: Confirmation, now: datetime) -> Rotation:
     Raises IllegalMove where adopting is not possible, or ``proof`` is of this rotation's own candidate.
     """
     if rotation.proofs.candidate and proof.fingerprint == rotation.proofs.candidate.fingerprint:
-        raise IllegalMove(
-            "Both sides hold this rotation's own certificate.", next_action="Run `keyturn rotation resume ID`."
-        )
-    return _close(rotation, "adopt", Ending.ADOPTED, now)
+        raise IllegalMove("Both sides hold this rotation's own certificate.", next_action=NextAction(Verb.RESUME))
+    return _close(rotation, Verb.ADOPT, Ending.ADOPTED, now)
 
 
-def _close(rotation: Rotation, verb: str, ending: Ending, now: datetime) -> Rotation:
+def _close(rotation: Rotation, verb: Verb, ending: Ending, now: datetime) -> Rotation:
     """End a parked rotation: it stays Failed, and frees its connection."""
-    if refused := next_action.why_not(verb, rotation, now):
+    if refused := preconditions.why_not(verb, rotation, now):
         raise IllegalMove(f"Rotation {rotation.id} cannot be {ending}: {refused}")
     return replace(
         rotation, doubt=rotation.doubt.settled(), restoring_since=None, ending=ending, updated_at=now, closed_at=now

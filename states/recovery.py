@@ -17,15 +17,18 @@ from states.errors import (
     NotConfirmed,
     Unknown,
 )
+from states.next_action import OVERWRITE, NextAction, Verb, by_hand
 from states.ports import Ports
 from states.rotation import Absence, Candidate, Confirmation, PrivateKey, Rotation
 from states.steps import shows
 from states.timing import READ_BACK_DELAY
 
-_OVERWRITE: Final = "`keyturn rotation restore ID --overwrite` puts the previous certificate in its place."
-_ELSE_OVERWRITE: Final = (
-    "Have whoever changed NetSuite's certificate save it in OpenAir too, then run `keyturn rotation adopt ID` again; "
-    "or `keyturn rotation resume ID --overwrite` puts Keyturn's candidate in its place."
+_RESUME: Final = NextAction(Verb.RESUME)
+_RESTORE_OVER: Final = NextAction(Verb.RESTORE, {"overwrite": True})
+_SAVE_IN_OPENAIR: Final = by_hand(
+    "Have the person who changed NetSuite's certificate save it in OpenAir too.",
+    NextAction(Verb.ADOPT),
+    alternatives=(OVERWRITE,),
 )
 
 
@@ -70,14 +73,14 @@ def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
     """
     held = ports.openair.read()
     if held is None:
-        raise Drift("OpenAir holds no certificate.", next_action=_ELSE_OVERWRITE)
+        raise Drift("OpenAir holds no certificate.", next_action=_SAVE_IN_OPENAIR)
     challenge, asked_at = ports.challenge(), ports.clock.now()
     signature = ports.netsuite.sign(challenge)
     try:
         return _proof(rotation, held, challenge, signature, asked_at)
     except NotConfirmed as error:
         told = "NetSuite signs with another key than that of the certificate in OpenAir."
-        raise Drift(told, next_action=_ELSE_OVERWRITE) from error
+        raise Drift(told, next_action=_SAVE_IN_OPENAIR) from error
 
 
 def find_absence(rotation: Rotation, ports: Ports) -> Absence:
@@ -107,7 +110,7 @@ def _look_elsewhere(candidate: Candidate, ports: Ports) -> str:
     if candidate.certificate.verifies(signature, challenge.text):
         raise IllegalMove(
             "NetSuite signs with this rotation's own certificate: going on helps, giving up does not.",
-            next_action="Run `keyturn rotation resume ID`.",
+            next_action=_RESUME,
         )
     return "NetSuite signed with another key."
 
@@ -123,9 +126,10 @@ def _see_anothers(candidate: Candidate, ports: Ports, error: CannotSign) -> str:
         return "NetSuite cannot sign with what its record holds, which is not valid for as long as the candidate."
     raise IllegalMove(
         "NetSuite cannot sign with what its record holds, and that may be this rotation's own certificate.",
-        next_action=(
-            "Put another certificate into the record in NetSuite, such as bundle 369630's openair-certificate.pem; "
-            "then run `keyturn rotation abandon ID` again. Where it can sign again, run `keyturn rotation resume ID`."
+        next_action=by_hand(
+            "Put another certificate into the record in NetSuite, such as bundle 369630's openair-certificate.pem.",
+            NextAction(Verb.ABANDON),
+            alternatives=(NextAction(Verb.RESUME, because="NetSuite may be able to sign with the record again."),),
         ),
     ) from error
 
@@ -143,15 +147,13 @@ def _ask(rotation: Rotation, ports: Ports, *, looks: int, may_overwrite: bool) -
             raise _record_missing() from error
         except CannotSign as error:
             if not (may_overwrite or _is_placeholder(ports)):
-                raise CannotSign(next_action=f"See the record in NetSuite; then {_OVERWRITE}") from error
+                raise CannotSign(next_action=by_hand("Look at the record in NetSuite.", _RESTORE_OVER)) from error
             continue
         if previous.verifies(signature, challenge.text):
             return _proof(rotation, previous, challenge, signature, asked_at)
         is_ours = candidate is not None and candidate.certificate.verifies(signature, challenge.text)
         if not (is_ours or may_overwrite or _is_placeholder(ports)):
-            raise ForeignRotation(
-                next_action=f"Somebody else replaced the certificate. Find out who; then {_OVERWRITE}"
-            )
+            raise ForeignRotation(next_action=by_hand("Find out who replaced the certificate.", _RESTORE_OVER))
     return None
 
 
@@ -167,8 +169,8 @@ def _is_placeholder(ports: Ports) -> bool:
 
 
 def _record_missing() -> CertificateRecordMissing:
-    then = "Then run `keyturn rotation restore ID` again."
-    return CertificateRecordMissing(next_action=CertificateRecordMissing.repair + then)
+    again = by_hand(CertificateRecordMissing.repair, NextAction(Verb.RESTORE))
+    return CertificateRecordMissing(next_action=again)
 
 
 def _look_again(rotation: Rotation, ports: Ports) -> Confirmation | None:
@@ -190,12 +192,12 @@ def _see_previous_in_openair(rotation: Rotation, ports: Ports) -> None:
     ):
         raise IllegalMove(
             "OpenAir holds this rotation's own certificate: going on helps, going back does not.",
-            next_action="Run `keyturn rotation resume ID`.",
+            next_action=_RESUME,
         )
     raise Drift(
         f"OpenAir holds {'another certificate than' if held else 'no certificate instead of'} the previous one: "
         "putting that back into NetSuite does not help.",
-        next_action="Find out who changed OpenAir; `keyturn rotation resume ID` saves Keyturn's candidate there.",
+        next_action=by_hand("Find out who changed OpenAir. Resuming saves Keyturn's candidate there.", _RESUME),
     )
 
 

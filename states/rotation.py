@@ -8,6 +8,7 @@ from typing import Final
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
 from states.errors import KeyturnError, NotConfirmed
+from states.next_action import NextAction
 from states.state import State
 from states.timing import HOLD_OFF
 
@@ -111,15 +112,14 @@ class Failure:
     failed_from: State
     code: str
     message: str
-    next_action: str
+    next_action: NextAction
     at: datetime
 
     @classmethod
     def of(cls, error: KeyturnError, failed_from: State, at: datetime) -> "Failure":
-        """Make the record of ``error``."""
-        return cls(
-            failed_from=failed_from, code=error.code, message=error.message, next_action=error.next_action, at=at
-        )
+        """Make the record of ``error``: what would be repeated is resumed."""
+        next_action = error.next_action.resuming()
+        return cls(failed_from=failed_from, code=error.code, message=error.message, next_action=next_action, at=at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

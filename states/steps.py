@@ -21,6 +21,7 @@ from states.errors import (
     NotValidNow,
     Unknown,
 )
+from states.next_action import ADOPT, OVERWRITE, NextAction, Verb
 from states.ports import Ports, Record, Write
 from states.rotation import Candidate, Confirmation, Receipt, Rotation
 from states.timing import FRESH, INSTALL_WITHIN, READ_BACK_DELAY
@@ -147,19 +148,16 @@ def _foreign(rotation: Rotation, *, is_previous: bool) -> ForeignRotation:
         return ForeignRotation(
             "NetSuite signs with the previous certificate again: somebody put it back, or NetSuite shows the new one "
             "late.",
-            next_action=(
-                "Run `keyturn rotation resume ID` to look again. If somebody put it back, find out who, and choose: "
-                "`keyturn rotation adopt ID` keeps it, once OpenAir holds it too; `keyturn rotation resume ID "
-                "--overwrite` puts Keyturn's candidate in its place."
+            next_action=NextAction(
+                Verb.RESUME,
+                because="Resuming looks again. If somebody put the certificate back, find out who.",
+                alternatives=(ADOPT, OVERWRITE),
             ),
         )
     if rotation.previous is None and rotation.proofs.confirmation is None:
         return ForeignRotation(
             "NetSuite signs already, with a key that Keyturn did not make: imports may rest on it.",
-            next_action=(
-                "Choose: `keyturn rotation adopt ID` keeps that certificate until it is due, once OpenAir holds it "
-                "too; `keyturn rotation resume ID --overwrite` puts Keyturn's candidate in its place."
-            ),
+            next_action=replace(ADOPT, alternatives=(OVERWRITE,)),
         )
     return ForeignRotation()
 

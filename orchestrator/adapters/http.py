@@ -19,6 +19,7 @@ from orchestrator.adapters.network_errors import in_words
 from orchestrator.adapters.transport import NotConnected, session
 from states.connection import check_url
 from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
+from states.next_action import by_hand
 from states.timing import LONGEST_RETRY_AFTER
 
 MOST_BYTES: Final = 1024 * 1024
@@ -125,13 +126,13 @@ class Http:
         if not isinstance(reason, ssl.SSLCertVerificationError):
             return TryLater(
                 f"{self._peer} could not be reached ({in_words(reason)}); nothing was sent.",
-                next_action="Keyturn tries again by itself. Where this repeats, check the base URL and the network.",
+                next_action=by_hand("Wait a minute. If this repeats, check the base URL and the network."),
             )
         if reason.verify_code in _WRONG_HOST:
             return WrongBaseUrl(f"{self._peer} answers with a TLS certificate for another host; nothing was sent.")
         return Refused(
             f"The TLS certificate of {self._peer} is not trusted ({reason.verify_message}); nothing was sent.",
-            next_action="Check the base URL and the CA bundle, then run `keyturn rotation resume ID`.",
+            next_action=by_hand("Correct the base URL or the CA bundle."),
         )
 
     def _lost(self, what: str, *, writes: bool) -> KeyturnError:

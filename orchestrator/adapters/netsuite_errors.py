@@ -27,6 +27,7 @@ from states.errors import (
     Unknown,
     WrongBaseUrl,
 )
+from states.next_action import NextAction, Verb, by_hand
 
 THROTTLES: Final = ("SSS_REQUEST_LIMIT_EXCEEDED", "WS_CONCUR_SESSION_DISALLWD", "WS_REQUEST_BLOCKED")
 PERMISSIONS: Final = ("NOT_PERMITTED", "INSUFFICIENT_PERMISSION", "ACCESS_TO_CERTIFICATE_RESTRICTED")
@@ -40,11 +41,12 @@ NOT_UNDERSTOOD: Final = (
 _RECORD_NOT_FOUND: Final = re.compile(r"""Certificate ["']\w+["'] not found""")
 """Oracle's help writes the id in double quotes, its public typings in single ones."""
 _CHALLENGE: Final = re.compile(r"""^\s*Bearer\b.*\berror="([a-z_]{1,32})\"""", re.IGNORECASE)
-_DEPLOY: Final = "Deploy suitescript/ as its README.md tells, then run `keyturn rotation resume ID`."
-_REFUSED_FOR_GOOD: Final = (
-    "NetSuite would refuse this certificate again: give it up with `keyturn rotation abandon ID`, choose another key "
-    "algorithm with `keyturn connection edit NAME --algorithm ALGORITHM`, and begin anew. Only where the message names "
-    "something in NetSuite, mend that, and run `keyturn rotation resume ID`."
+_DEPLOY: Final = by_hand("Deploy suitescript/ as its README.md describes.")
+_REFUSED_FOR_GOOD: Final = NextAction(
+    Verb.ABANDON,
+    because="NetSuite would refuse this certificate again; begin another rotation with another key algorithm.",
+    then=NextAction(Verb.EDIT_CONNECTION, {"algorithm": None}, then=NextAction(Verb.ROTATE)),
+    alternatives=(by_hand("If the message names something in NetSuite, correct that instead."),),
 )
 
 
@@ -164,7 +166,7 @@ CHECKS: Final[tuple[Check[Reply], ...]] = (
         lambda it: it.code == "DEADLINE_PASSED",
         lambda _: TryLater(
             "The request reached NetSuite after its deadline, and changed nothing.",
-            next_action="Keyturn tries again by itself. Where this repeats, set this machine's clock.",
+            next_action=by_hand("Wait a minute. If this repeats, correct this machine's clock."),
         ),
     ),
     Check(

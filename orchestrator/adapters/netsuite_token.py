@@ -15,6 +15,7 @@ from orchestrator.adapters.http import Http
 from orchestrator.adapters.oauth import Token
 from states.connection import NetSuiteSettings
 from states.errors import SignInRefused, TryLater
+from states.next_action import by_hand
 from states.ports import Clock
 from states.rotation import PrivateKey
 from states.timing import ASSERTION_BACKDATED, ASSERTION_VALID_FOR
@@ -22,10 +23,10 @@ from states.timing import ASSERTION_BACKDATED, ASSERTION_VALID_FOR
 PATH: Final = "/services/rest/auth/oauth2/v1/token"
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-_NEXT_ACTION: Final = (
-    "Check the client id, the certificate id and the private key of the sign-in, this machine's clock, and in NetSuite "
-    "under Setup > Integration > OAuth 2.0 Client Credentials that the certificate is neither revoked nor expired; "
-    "then run `keyturn rotation resume ID`."
+_NEXT_ACTION: Final = by_hand(
+    "Check the client id, the certificate id and the private key of the sign-in, and this machine's clock. Check in "
+    "NetSuite, under Setup > Integration > OAuth 2.0 Client Credentials, that the certificate is neither revoked nor "
+    "expired."
 )
 
 

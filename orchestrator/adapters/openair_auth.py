@@ -26,6 +26,7 @@ from orchestrator.adapters import oauth
 from orchestrator.adapters.http import SERVER_ERRORS, Http
 from states.connection import OpenAirSettings
 from states.errors import KeyturnError, SignInRefused, Stale, TryLater, Unknown
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 from states.ports import Clock
 from states.timing import REFRESH_FURTHEST, REFRESH_SPARE, TOKEN_EXPIRY_MARGIN
 
@@ -37,13 +38,13 @@ STORE_TRIES: Final = 7
 LOOK_AGAIN: Final = 1.0
 """Seconds after which a worker looks whether another one's refresh is over."""
 
-_CONSENT: Final = (
-    "Consent again in OpenAir, store the new refresh token with "
-    "`keyturn connection edit NAME --openair-refresh-token-file FILE`, then run `keyturn rotation resume ID`."
+_CONSENT: Final = by_hand(
+    "Consent again in OpenAir, and copy the new refresh token.",
+    NextAction(Verb.EDIT_CONNECTION, {"secret": "openair_refresh_token"}, then=REPEAT),
 )
-_CHECK_CLIENT: Final = (
-    "Check the OAuth client id and client secret (`keyturn connection edit NAME --openair-client-secret-file FILE`), "
-    "then run `keyturn rotation resume ID`."
+_CHECK_CLIENT: Final = by_hand(
+    "Check the OAuth client id and client secret.",
+    NextAction(Verb.EDIT_CONNECTION, {"secret": "openair_client_secret"}, then=REPEAT),
 )
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

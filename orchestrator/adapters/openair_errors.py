@@ -20,6 +20,7 @@ from states.errors import (
     Unknown,
     WrongBaseUrl,
 )
+from states.next_action import by_hand
 
 SUCCESS: Final = "0"
 UNKNOWN_ERROR: Final = "1"
@@ -93,7 +94,7 @@ CHECKS: Final[tuple[Check[Reply], ...]] = (
         lambda it: it.status == HTTPStatus.FORBIDDEN,
         lambda it: NotPermitted(
             f"OpenAir does not permit this to Keyturn's user ({it.told}).",
-            next_action="Let the user use the XML API and edit Preferences, then run `keyturn rotation resume ID`.",
+            next_action=by_hand("Let the user use the XML API and edit Preferences."),
         ),
     ),
     Check(
@@ -107,8 +108,7 @@ CHECKS: Final[tuple[Check[Reply], ...]] = (
         lambda _: True,
         lambda it: Refused(
             f"OpenAir refused the request ({it.told}).",
-            next_action="Look the code up in OpenAir's API error codes, mend what it names, "
-            "then run `keyturn rotation resume ID`.",
+            next_action=by_hand("Look the code up in OpenAir's API error codes, and correct what it names."),
         ),
     ),
 )

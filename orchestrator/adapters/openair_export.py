@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from states.certificate import Certificate
 from states.errors import AwaitingPerson, Refused
+from states.next_action import NextAction, Verb, by_hand
 from states.rotation import Confirmation
 
 _PUBLIC: Final = 0o644
@@ -53,13 +54,15 @@ class OpenAirExport:
         except OSError as error:
             raise Refused(
                 f"The certificate could not be written to {path}: {error.strerror}.",
-                next_action="Mend the folder's permissions or space, then run `keyturn rotation resume ID`.",
+                next_action=by_hand("Correct the folder's permissions, or free space."),
             ) from error
         raise AwaitingPerson(
-            f"A person has to save the certificate {path} in OpenAir.",
-            next_action=(
-                f"Save {path} in OpenAir, then run `keyturn rotation confirm {confirmation.rotation_id} "
-                f"--fingerprint {confirmation.fingerprint}`. Imports may be refused until then."
+            f"Imports may be refused until a person saves the certificate {path} in OpenAir.",
+            next_action=by_hand(
+                f"Save {path} in OpenAir.",
+                NextAction(
+                    Verb.CONFIRM, {"rotation": confirmation.rotation_id, "fingerprint": confirmation.fingerprint}
+                ),
             ),
         )
 

@@ -6,10 +6,13 @@ from typing import Final
 
 from states.certificate import Certificate, plain
 from states.errors import Drift, ForeignRotation, IllegalMove, InvalidInput
+from states.next_action import OVERWRITE, NextAction, Verb, by_hand
 from states.ports import Ports
 from states.rotation import Confirmation, Rotation
 
-_LOOK: Final = "Look at the certificate in OpenAir, then repeat the command with `--fingerprint SHA256`."
+_LOOK: Final = by_hand(
+    "Look at the certificate in OpenAir, and give the SHA-256 that OpenAir shows as the fingerprint."
+)
 
 
 class Seen:
@@ -36,7 +39,7 @@ def as_seen(rotation: Rotation, ports: Ports, fingerprint: str) -> Ports:
     """
     if not rotation.by_hand:
         if fingerprint:
-            raise InvalidInput("Keyturn reads this OpenAir itself.", next_action="Leave `--fingerprint` out.")
+            raise InvalidInput("Keyturn reads this OpenAir itself.", next_action=by_hand("Leave the fingerprint out."))
         return ports
     if not fingerprint:
         raise InvalidInput("Only a person can see what this OpenAir holds now.", next_action=_LOOK)
@@ -47,11 +50,10 @@ def as_seen(rotation: Rotation, ports: Ports, fingerprint: str) -> Ports:
     raise Drift("OpenAir shows a certificate that Keyturn does not know.", next_action=instead(rotation))
 
 
-def instead(rotation: Rotation) -> str:
-    """What helps where Keyturn has not the certificate that OpenAir shows: its own goes into both systems."""
+def instead(rotation: Rotation) -> NextAction:
+    """What to do where Keyturn does not have the certificate that OpenAir shows: resume with the candidate."""
     is_foreign = rotation.failure is not None and rotation.failure.code == ForeignRotation.code
-    leave = " --overwrite" if is_foreign else ""
-    return (
-        f"Find out who saved it. `keyturn rotation resume ID{leave}` goes on with Keyturn's candidate: save that one "
-        "in OpenAir then, and confirm it."
+    resume = OVERWRITE if is_foreign else NextAction(Verb.RESUME)
+    return by_hand(
+        "Find out who saved it. Resuming goes on with Keyturn's candidate: save that one in OpenAir.", resume
     )

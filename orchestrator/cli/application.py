@@ -93,6 +93,7 @@ def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
     """Run one command; return its exit code."""
     from orchestrator.shortage import shortage  # noqa: PLC0415
     from states.errors import InternalError, KeyturnError  # noqa: PLC0415
+    from states.next_action import by_hand  # noqa: PLC0415
 
     command, bound, ignored = app.parse_args(tokens)
     if "context" in ignored:
@@ -100,7 +101,7 @@ def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
     try:
         return int(command(*bound.args, **bound.kwargs) or 0)
     except KeyturnError as error:
-        return context.fail(error, rotation=bound.arguments.get("rotation"))
+        return context.fail(error, rotation=bound.arguments.get("rotation"), connection=bound.arguments.get("name"))
     except (BrokenPipeError, KeyboardInterrupt):
         raise
     except Exception as error:  # noqa: BLE001 - told without a traceback, and logged with one
@@ -109,7 +110,7 @@ def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
         if lacking := shortage(error):
             return context.fail(lacking)
         told = f"Keyturn itself failed ({type(error).__name__})."
-        report = "Repeat the command with --verbose and report the log's traceback."
+        report = by_hand("Repeat the command with --verbose, and report the log's traceback.", None)
         return context.fail(InternalError(told, next_action=report))
 
 
@@ -136,11 +137,12 @@ def _usage(error: CycloptsError, arguments: Sequence[str]) -> int:
     from orchestrator.cli.context import problem  # noqa: PLC0415
     from orchestrator.cli.exit_codes import NEEDS_ROTATION_ERROR, Exit  # noqa: PLC0415
     from orchestrator.cli.output import Form, Output  # noqa: PLC0415
+    from states.next_action import by_hand  # noqa: PLC0415
 
     chain = [word for word in error.command_chain or () if word != "keyturn"]
     exit_code = NEEDS_ROTATION_ERROR if chain == ["needs-rotation"] else Exit.USAGE
     as_json = not {"json", "-ojson", "-o=json", "--output=json"}.isdisjoint(arguments)
-    next_action = f"See `{' '.join(['keyturn', *chain])} --help`."
+    next_action = by_hand(f"See `{' '.join(['keyturn', *chain])} --help`.", None)
     told = problem("USAGE", str(error).strip(), "Nothing was changed.", next_action, exit_code)
     Output(Form.JSON if as_json else Form.TABLE).error(told)
     return int(exit_code)

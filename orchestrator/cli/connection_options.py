@@ -13,6 +13,7 @@ from cyclopts import Group, Parameter
 from orchestrator.secrets import SecretName
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
 from states.errors import InvalidInput
+from states.next_action import by_hand
 
 _NETSUITE: Final = Group("NetSuite", sort_key=1)
 _OPENAIR: Final = Group("OpenAir", sort_key=2)
@@ -100,7 +101,7 @@ class Fields:
         if missing:
             raise InvalidInput(
                 f"A connection needs {', '.join(missing)}.",
-                next_action="Add what is missing; `keyturn connection add --help` tells what each is.",
+                next_action=by_hand("Add the options that are missing; --help describes them."),
             )
         return Connection(
             name=name,

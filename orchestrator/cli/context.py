@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,8 @@ from cyclopts import Parameter
 from orchestrator.cli import exit_codes
 from orchestrator.cli.output import Json, Output
 from states.errors import InvalidInput, KeyturnError, TryLater
-from states.next_action import for_a_command, resolve
+from states.next_action import NextAction, Verb, by_hand
+from states.preconditions import advise
 from states.rotation import Rotation
 
 if TYPE_CHECKING:
@@ -61,29 +63,36 @@ class Context:
         if self.yes:
             return
         if not self.asks:
-            raise InvalidInput(f"{question} Nobody is there to answer.", next_action="Repeat the command with --yes.")
+            raise InvalidInput(f"{question} Nobody is there to answer.", next_action=by_hand("Add --yes."))
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise InvalidInput("Not confirmed.", next_action="Nothing to do: nothing was changed.")
+            raise InvalidInput("Not confirmed.", next_action=NextAction(Verb.WAIT))
 
-    def fail(self, error: KeyturnError, *, rotation: str | None = None, exit_code: int | None = None) -> int:
-        """Tell ``error`` and return its exit code.
+    def fail(
+        self,
+        error: KeyturnError,
+        *,
+        rotation: str | None = None,
+        connection: str | None = None,
+        exit_code: int | None = None,
+    ) -> int:
+        """Print ``error`` and return its exit code.
 
-        ``rotation`` is the id that the command was given; ``exit_code`` is for a command with codes of its own.
+        ``rotation`` and ``connection`` are what the command was given; ``exit_code`` is for a command with codes of
+        its own.
         """
         exit_code = exit_codes.of(error) if exit_code is None else exit_code
-        next_action = for_a_command(error.next_action)
-        if rotation:
-            next_action = resolve(next_action, rotation)
+        next_action = error.next_action if rotation else error.next_action.outside_rotation()
+        next_action = next_action.about(rotation=rotation, connection=connection)
         self.out.error(problem(error.code, error.message, exit_codes.kept(error), next_action, exit_code))
         return exit_code
 
-    def fail_rotation(self, rotation: Rotation, exit_code: int) -> int:
-        """Tell why ``rotation`` is parked, and return ``exit_code``."""
+    def fail_rotation(self, rotation: Rotation, now: datetime, exit_code: int) -> int:
+        """Print why ``rotation`` is parked, and what is best ``now`` (UTC); return ``exit_code``."""
         assert rotation.failure
         failure, kept = rotation.failure, exit_codes.kept_by(rotation)
-        error = problem(failure.code, failure.message, kept, resolve(failure.next_action, rotation.id), exit_code)
+        error = problem(failure.code, failure.message, kept, advise(rotation, now), exit_code)
         self.out.error({**error, "rotation": rotation.id, "connection": rotation.connection})
         return exit_code
 
@@ -92,9 +101,10 @@ Given = Annotated[Context, Parameter(parse=False)]
 """A command's parameter for the session: filled in by `orchestrator.cli`, not by the command line."""
 
 
-def problem(code: str, message: str, kept: str, next_action: str, exit_code: int) -> Json:
+def problem(code: str, message: str, kept: str, next_action: NextAction, exit_code: int) -> Json:
     """An error's JSON: ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``; see also `Output.error`."""
-    return {"code": code, "message": message, "kept": kept, "next_action": next_action, "exit_code": int(exit_code)}
+    action = next_action.to_data()
+    return {"code": code, "message": message, "kept": kept, "next_action": action, "exit_code": int(exit_code)}
 
 
 def actor() -> str:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Final
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, records
+from orchestrator.cli import formatting, next_actions, records
 from orchestrator.cli.arguments import AnyConnection, ConnectionName, Within
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import NEEDS_ROTATION_ERROR, Exit
@@ -16,7 +16,7 @@ from states.connection import Connection
 from states.due import Need
 from states.errors import KeyturnError
 from states.health import Health, Problem
-from states.next_action import outside_a_rotation
+from states.next_action import NextAction, Verb
 
 DUE: Final = 0
 NOT_DUE: Final = 1
@@ -52,14 +52,13 @@ def _ask(keyturn: Keyturn, name: str, within: timedelta | None) -> Health:
     try:
         health = keyturn.health.health(name)
     except KeyturnError as error:
-        problem = Problem(error.code, error.message, outside_a_rotation(error.next_action))
+        problem = Problem(error.code, error.message, error.next_action.outside_rotation().about(connection=name))
         return Health(shows=True, sentence=NOT_KNOWN, valid_until=None, problems=(problem,))
     left = health.valid_until - keyturn.rotations.now() if health.valid_until else None
     if within is None or left is None or left >= within or any(each.code in _EXPIRY for each in health.problems):
         return health
-    soon = Problem(
-        "EXPIRES_SOON", f"The certificate expires in {formatting.span(left)}.", f"Run `keyturn rotate {name}`."
-    )
+    rotate = NextAction(Verb.ROTATE, {"connection": name})
+    soon = Problem("EXPIRES_SOON", f"The certificate expires in {formatting.span(left)}.", rotate)
     return replace(health, problems=(*health.problems, soon))
 
 
@@ -74,7 +73,7 @@ def lines(health: Health) -> list[str]:
         told.append("(OpenAir's own health check does not show this line: the connector form's boxes are not ticked.)")
     for problem in health.problems:
         told.append(f"  {problem.message} [{problem.code}]")
-        told += [f"    {line}" for line in problem.next_action.splitlines()]
+        told += [f"    {line}" for line in next_actions.render(problem.next_action).splitlines()]
     return told
 
 
@@ -126,7 +125,7 @@ def doctor(name: AnyConnection = None, /, *, context: Given) -> int:
             if context.out.is_for_people:
                 mark = "✓ " if finding.ok else "✗ "
                 context.out.text(f"{finding.subject}: {finding.message}", label=mark, style=_style(finding))
-                context.out.text(finding.fix, label="    ")
+                context.out.text(next_actions.render(finding.fix) if finding.fix else "", label="    ")
     ill = [finding for finding in found if not finding.ok]
     if context.out.is_for_people:
         context.out.note(f"{formatting.count(len(found), 'finding')}, {len(ill) or 'none'} to mend.")

@@ -111,7 +111,7 @@ def drawn(rotation: Rotation, journal: list[Entry], now: datetime, told: str = "
         spent = formatting.span(leg.spent(now)) if leg.spent(now) is not None else ""
         cells = (glyph, leg.state.value, entered, spent, _beside(leg.state, rotation, now))
         grid.add_row(*(Text(cell, style=style) for cell in cells))
-    waits = "" if rotation.failure or rotation.state is State.COMPLETED else told or _waits(rotation, journal, now)
+    waits = "" if rotation.failure or rotation.state is State.COMPLETED else told or _waits(rotation, now)
     return Group(head, grid, Text(waits, style="yellow")) if waits else Group(head, grid)
 
 
@@ -133,16 +133,15 @@ def _beside(state: State, rotation: Rotation, now: datetime) -> str:
     return f"{NEXT[state].trigger} …" if state is rotation.state and state in NEXT else ""
 
 
-def _waits(rotation: Rotation, journal: list[Entry], now: datetime) -> str:
+def _waits(rotation: Rotation, now: datetime) -> str:
     if not rotation.waiting_for:
         return "A write's answer was lost: reading back before anything is sent again." if rotation.doubt.since else ""
     again = rotation.available_at - now
     when = f" Again in {formatting.span(again)}." if again.total_seconds() > 0 else ""
     if not rotation.awaits_person:
         return rotation.waiting_for + when
-    # Its command is longer than most lines, and a drawing is cut at its lines: this one fits, and can be copied.
-    _, told = timeline.put_off(journal)
-    return f"{told}{when} What to do:\n`keyturn rotation explain {rotation.id}`"
+    # The command to confirm is longer than most lines, and a drawing is cut at its lines: this one fits.
+    return f"{rotation.waiting_for}{when} What to do:\n`keyturn rotation explain {rotation.id}`"
 
 
 def listener(show: Show) -> Listener:

@@ -12,6 +12,8 @@ from orchestrator.cli.output import Rows
 from orchestrator.cli.signals import stoppable
 from persistence.store import Claim
 from states.errors import AwaitingPerson, Stale
+from states.next_action import NextAction, Verb
+from states.preconditions import advise
 from states.rotation import Rotation
 from states.state import State
 from states.timing import ATTENDED_WAIT
@@ -63,7 +65,7 @@ def tell(context: Context, keyturn: Keyturn, rotation: Rotation, *, interrupted:
         context.out.say(timeline.summary(rotation, now), style="green" if rotation.state is State.COMPLETED else "")
     context.out.show(records.rotation(rotation, now), rotation.id, rows if rotation.state is State.COMPLETED else [])
     if rotation.failure and rotation.is_open:
-        return context.fail_rotation(rotation, exit_codes.of_rotation(rotation))
+        return context.fail_rotation(rotation, now, exit_codes.of_rotation(rotation))
     if not rotation.is_open:
         return exit_codes.of_rotation(rotation)
     return unfinished(context, keyturn, rotation, interrupted=interrupted)
@@ -88,10 +90,14 @@ def result(keyturn: Keyturn, rotation: Rotation) -> Rows:
 def unfinished(context: Context, keyturn: Keyturn, rotation: Rotation, *, interrupted: bool = False) -> int:
     """Tell why an open rotation was left, and how it goes on."""
     code, message = timeline.put_off(keyturn.rotations.journal(rotation.id)) if rotation.waiting_for else ("", "")
-    goes_on = f"`keyturn worker` carries it on; `keyturn rotation watch {rotation.id}` follows it."
+    goes_on = NextAction(
+        Verb.WORKER,
+        because="A worker carries the rotation on.",
+        alternatives=(NextAction(Verb.WATCH, {"rotation": rotation.id}),),
+    )
     exit_code = exit_codes.of_rotation(rotation, code)
     if code == AwaitingPerson.code:
-        goes_on = rotation.waiting_for.removeprefix(message).strip()
+        goes_on = advise(rotation, keyturn.rotations.now())
     elif interrupted:
         code, message, exit_code = "INTERRUPTED", "Stopped after the step in hand.", Exit.INTERRUPTED
     else:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Generic, TextIO, TypeVar
 
+from orchestrator.cli import next_actions
+
 T = TypeVar("T")
 Json = dict[str, Any]
 Rows = Sequence[tuple[str, str]]
@@ -86,7 +88,7 @@ class Output:
 
     def event(self, record: Json, name: str) -> None:
         """Print one thing of many that come one after another, each on a line of its own: as JSON, or its name."""
-        _print(json.dumps(record, ensure_ascii=False) if self.form is Form.JSON else name)
+        _print(json.dumps(next_actions.with_commands(record), ensure_ascii=False) if self.form is Form.JSON else name)
 
     def text(self, text: str, *, label: str = "", style: str = "") -> None:
         """Print ``text`` whatever the form, its further lines below its beginning; nothing when it is empty."""
@@ -132,19 +134,20 @@ class Output:
         ``record`` has ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``, and where it is a rotation's
         ``rotation`` and ``connection``; as JSON it stands under ``error``. An error is printed even when quiet.
         """
+        record = next_actions.with_commands(record)
         if self.form is Form.JSON:
             _print(json.dumps({"error": record}, ensure_ascii=False), sys.stderr)
             return
         told = f"{record['message']} [{record['code']}]"
         _styled(_wrapped(told, "error: ", sys.stderr), "bold red", sys.stderr)
         of = f"rotation {record['rotation']} of {record['connection']}" if "rotation" in record else ""
-        for label, value in (("   of: ", of), (" kept: ", record["kept"]), (" next: ", record["next_action"])):
+        for label, value in (("   of: ", of), (" kept: ", record["kept"]), (" next: ", record["next_action"]["text"])):
             for place, line in enumerate(value.splitlines()):
                 _print(_wrapped(line, label if place == 0 else " " * len(label), sys.stderr), sys.stderr)
 
 
 def _json(data: object) -> None:
-    _print(json.dumps(data, indent=2, ensure_ascii=False))
+    _print(json.dumps(next_actions.with_commands(data), indent=2, ensure_ascii=False))
 
 
 def _print(text: str, stream: TextIO | None = None) -> None:

@@ -12,7 +12,6 @@ from orchestrator.operations.doctor import Finding
 from orchestrator.operations.rotations import Explanation
 from orchestrator.secrets import SecretName
 from persistence.journal import Entry
-from states import next_action
 from states.certificate import Certificate
 from states.connection import Connection
 from states.health import Health
@@ -106,7 +105,7 @@ def rotation(shown: Rotation, now: datetime) -> Json:
             "failed_from": failure.failed_from.value,
             "code": failure.code,
             "message": failure.message,
-            "next_action": next_action.resolve(failure.next_action, shown.id),
+            "next_action": failure.next_action.about(rotation=shown.id, connection=shown.connection).to_data(),
             "at": iso(failure.at),
         }
         if failure
@@ -134,23 +133,23 @@ def entry(written: Entry) -> Json:
 
 
 def explanation(told: Explanation, now: datetime) -> Json:
-    """``rotation``, ``journal``, ``verbs`` (``name``, ``command``, ``possible``, ``why_not``), ``next_action`` and
-    ``next_command`` (null when there is nothing to do).
+    """``rotation``, ``journal``, ``verbs`` (``name``, ``action``, ``possible``, ``why_not``), ``next_action``.
+
+    An action has ``verb``, ``options``, ``because``, ``then``, ``alternatives``.
     """
     return {
         "rotation": rotation(told.rotation, now),
         "journal": [entry(each) for each in told.journal],
         "verbs": [
             {
-                "name": verb.name,
-                "command": verb.command_for(told.rotation),
+                "name": action.verb.value,
+                "action": action.to_data(),
                 "possible": not why_not,
                 "why_not": why_not or None,
             }
-            for verb, why_not in told.verbs
+            for action, why_not in told.verbs
         ],
-        "next_action": told.advice.sentence,
-        "next_command": told.advice.command or None,
+        "next_action": told.next_action.to_data(),
     }
 
 
@@ -164,7 +163,7 @@ def health(name: str, found: Health) -> Json:
         "sentence": found.sentence,
         "valid_until": iso(found.valid_until),
         "problems": [
-            {"code": problem.code, "message": problem.message, "next_action": problem.next_action}
+            {"code": problem.code, "message": problem.message, "next_action": problem.next_action.to_data()}
             for problem in found.problems
         ],
     }
@@ -172,4 +171,9 @@ def health(name: str, found: Health) -> Json:
 
 def finding(found: Finding) -> Json:
     """What the doctor found: ``subject``, ``ok``, ``message``, ``fix`` (null where nothing is to be fixed)."""
-    return {"subject": found.subject, "ok": found.ok, "message": found.message, "fix": found.fix or None}
+    return {
+        "subject": found.subject,
+        "ok": found.ok,
+        "message": found.message,
+        "fix": found.fix and found.fix.to_data(),
+    }

@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, health, records, timeline
+from orchestrator.cli import formatting, health, next_actions, records, timeline
 from orchestrator.cli.arguments import Detach, DryRun, Reason, RotationId, flag
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
@@ -13,6 +13,7 @@ from orchestrator.cli.outcome import carry
 from orchestrator.operations.rotations import Explanation
 from states.errors import IllegalMove
 from states.health import Health
+from states.next_action import Verb
 from states.rotation import Rotation
 
 Seen = Annotated[
@@ -52,13 +53,13 @@ def _tell(context: Context, told: Explanation, found: Health | None, summary: st
         for line in health.lines(found):
             out.text(f"  {line}")
     out.text("\nWhat is possible now")
-    for verb, why_not in told.verbs:
-        out.text(f"no: {why_not}" if why_not else verb.command_for(rotation), label=f"  {verb.name:8} ")
+    for action, why_not in told.verbs:
+        out.text(f"no: {why_not}" if why_not else next_actions.command(action), label=f"  {action.verb:8} ")
     out.text("\nNext")
-    for line in told.advice.sentence.splitlines():
+    for line in next_actions.render(told.next_action).splitlines():
         out.text(f"  {line}")
-    if told.advice.command:
-        out.text(f"  → {told.advice.command}")
+    if command := next_actions.command(told.next_action):
+        out.text(f"  → {command}")
 
 
 def park(rotation: RotationId, /, *, reason: Reason = "", context: Given) -> int:
@@ -108,7 +109,7 @@ def resume(
 def _would(context: Context, told: Explanation) -> int:
     """Say what resuming would do. Raises IllegalMove as resuming would."""
     rotation = told.rotation
-    if refused := next(why_not for verb, why_not in told.verbs if verb.name == "resume"):
+    if refused := next(why_not for action, why_not in told.verbs if action.verb is Verb.RESUME):
         raise IllegalMove(f"Rotation {rotation.id} cannot be resumed: {refused}")
     rows = [
         ("would resume", rotation.id),

@@ -8,6 +8,7 @@ from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.outcome import carry
 from states.connection import Connection
 from states.errors import RotationOpen
+from states.next_action import NextAction, Verb
 from states.table import FORWARD
 
 
@@ -51,7 +52,7 @@ def _would(context: Context, keyturn: Keyturn, connection: Connection) -> int:
     if latest and latest.is_open:
         raise RotationOpen(
             f"Connection {connection.name} has an open rotation already: {latest.id}.",
-            next_action=f"See where it stands with `keyturn rotation explain {latest.id}`.",
+            next_action=NextAction(Verb.EXPLAIN, {"rotation": latest.id}),
         )
     policy, current = connection.policy, connection.current
     replaces = f"{current.fingerprint}\nvalid until {formatting.day(current.not_after)}" if current else ""

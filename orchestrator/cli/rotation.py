@@ -5,14 +5,14 @@ from typing import Annotated, Final
 from cyclopts import App, Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import exit_codes, formatting, live, outcome, records, timeline
+from orchestrator.cli import exit_codes, formatting, live, next_actions, outcome, records, timeline
 from orchestrator.cli.arguments import RotationId
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
 from persistence.journal import Entry
 from states.errors import InvalidInput, JournalBroken
-from states.next_action import advise
+from states.preconditions import advise
 from states.rotation import Rotation
 from states.state import State
 
@@ -119,7 +119,7 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
         ]
         if rotation.ending:
             rows.append(("ended", f"{rotation.ending} at {formatting.moment(rotation.closed_at)}"))
-        rows.append(("next", advise(rotation, now).sentence))
+        rows.append(("next", next_actions.render(advise(rotation, now))))
     return rows
 
 

@@ -13,6 +13,7 @@ from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Output
 from states.errors import InvalidInput, InvalidSettings
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 
 
 def simulator(
@@ -33,7 +34,7 @@ def simulator(
         serve(directory, port=port, announce=announce)
     except OSError as error:
         raise InvalidInput(
-            f"The simulator cannot listen: {error.strerror}.", next_action="Try another --port."
+            f"The simulator cannot listen: {error.strerror}.", next_action=by_hand("Choose another --port.")
         ) from error
     return Exit.FINE
 
@@ -45,7 +46,7 @@ def package() -> ModuleType:
     except ImportError as error:
         raise InvalidSettings(
             f"The simulator is not installed: {error.name} is missing.",
-            next_action="In Keyturn's checkout, install it anew with its extra: `pip install '.[simulator]'`.",
+            next_action=NextAction(Verb.INSTALL_EXTRA, {"extra": "simulator"}, then=REPEAT),
         ) from error
     return simulator
 

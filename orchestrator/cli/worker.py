@@ -98,8 +98,8 @@ def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rota
         "\n".join(rotation.id for rotation in carried),
         [("", f"{formatting.count(len(began.started), 'rotation')} started; {told}; {waits}{len(parked)} parked.")],
     )
-    worst = [context.fail(error) for _, error in began.failed]
-    worst += [context.fail_rotation(rotation, Exit.ATTENTION) for rotation in parked]
+    worst = [context.fail(error, connection=name) for name, error in began.failed]
+    worst += [context.fail_rotation(rotation, now, Exit.ATTENTION) for rotation in parked]
     worst += [outcome.unfinished(context, keyturn, rotation) for rotation in waiting]
     return Exit.INTERRUPTED if interrupted else max(worst, default=Exit.FINE)
 

@@ -1,6 +1,5 @@
 """The doctor: everything a rotation stands on, looked at one by one, each finding with its fix."""
 
-import shlex
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,9 +8,9 @@ from pathlib import Path
 from orchestrator.engine import Connect
 from persistence.store import Store
 from persistence.vault import Vault
-from states import next_action
 from states.connection import Connection
 from states.errors import CannotSign, KeyturnError
+from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Ports
 from states.timing import CLOCK_ERROR
 
@@ -24,7 +23,7 @@ class Finding:
     """What was looked at; for a connection's, its name stands before it."""
     ok: bool
     message: str
-    fix: str = ""
+    fix: NextAction | None = None
 
 
 class Doctor:
@@ -62,11 +61,11 @@ class Doctor:
         try:
             ports = self._connect(connection.name)
         except KeyturnError as error:
-            yield Finding(f"{name}: sign-in", False, error.message, next_action.outside_a_rotation(error.next_action))
+            yield _failed(f"{name}: sign-in", error, name)
             return
-        yield _look(f"{name}: NetSuite sign-in and RESTlet", lambda: self._netsuite(ports))
-        yield _look(f"{name}: NetSuite signing", lambda: _signing(ports))
-        yield _look(f"{name}: OpenAir sign-in", lambda: _openair(ports))
+        yield _look(f"{name}: NetSuite sign-in and RESTlet", lambda: self._netsuite(ports), name)
+        yield _look(f"{name}: NetSuite signing", lambda: _signing(ports), name)
+        yield _look(f"{name}: OpenAir sign-in", lambda: _openair(ports), name)
         yield _automatic(connection)
 
     def _netsuite(self, ports: Ports) -> str:
@@ -75,7 +74,7 @@ class Doctor:
         if off > CLOCK_ERROR:
             raise KeyturnError(
                 f"NetSuite's clock and this machine's disagree by {off.total_seconds():.0f} s.",
-                next_action="Synchronise this machine's clock (NTP): sign-in assertions carry the time.",
+                next_action=by_hand("Synchronise this machine's clock (NTP): sign-in assertions carry the time."),
             )
         record = report.record
         if record is None:
@@ -85,11 +84,11 @@ class Doctor:
 
 def _files(private: Sequence[Path]) -> Finding:
     there = [path for path in private if path.exists()]
-    found = [shlex.quote(str(path)) for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    found = tuple(str(path) for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077)
     if not found:
         return Finding("files", True, "closed to other users of this machine")
     told = f"{', '.join(found)} {'is' if len(found) == 1 else 'are'} open to other users."
-    return Finding("files", False, told, f"Close what is open: `chmod go= {' '.join(found)}`.")
+    return Finding("files", False, told, NextAction(Verb.CLOSE_FILES, {"paths": found}))
 
 
 def _signing(ports: Ports) -> str:
@@ -116,13 +115,22 @@ def _automatic(connection: Connection) -> Finding:
         subject,
         True,
         "off: rotations are begun by hand only",
-        "Automatic rotation needs the boxes of the NetSuite Connector form, bundle 369630 from 3.0 on "
-        f"and bundle 369637 from 4.0 on: `keyturn connection edit {connection.name}`.",
+        NextAction(
+            Verb.EDIT_CONNECTION,
+            {"connection": connection.name},
+            because="Automatic rotation needs the boxes of the NetSuite Connector form, bundle 369630 from 3.0 on "
+            "and bundle 369637 from 4.0 on.",
+        ),
     )
 
 
-def _look(subject: str, look: Callable[[], str]) -> Finding:
+def _look(subject: str, look: Callable[[], str], connection: str | None = None) -> Finding:
     try:
         return Finding(subject, True, look())
     except KeyturnError as error:
-        return Finding(subject, False, error.message, next_action.outside_a_rotation(error.next_action))
+        return _failed(subject, error, connection)
+
+
+def _failed(subject: str, error: KeyturnError, connection: str | None) -> Finding:
+    fix = error.next_action.outside_rotation().about(connection=connection)
+    return Finding(subject, False, error.message, fix)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
 
 from orchestrator.adapters.openair_manual import as_seen, instead
 from orchestrator.engine import Connect
@@ -11,24 +10,18 @@ from orchestrator.leases import LeaseRenewer
 from orchestrator.operations import clock_repair
 from persistence.journal import ABANDON, ADOPT, RESTORE, RESTORING
 from persistence.store import Claim, Store
-from states import due, machine, next_action, recovery
+from states import due, machine, preconditions, recovery
 from states.errors import (
     Drift,
     IllegalMove,
     KeyturnError,
-    NotPermitted,
     RestoreUnfinished,
-    SignInRefused,
     Stale,
-    TryLater,
-    WrongBaseUrl,
 )
+from states.next_action import Verb
 from states.ports import Clock, Ports
 from states.rotation import Absence, Confirmation, PrivateKey, Rotation
 from states.timing import INSTALL_WITHIN
-
-_MENDABLE: Final = (SignInRefused, NotPermitted, WrongBaseUrl)
-"""Errors that advise to mend something and then to resume."""
 
 
 class Recovery:
@@ -58,7 +51,7 @@ class Recovery:
         where it would not help; TryLater or Refused when a system or the vault cannot be asked, or this machine has no
         thread to spare. Raises RestoreUnfinished once the certificate may have been sent.
         """
-        parked = self._possible("restore", rotation_id)
+        parked = self._possible(Verb.RESTORE, rotation_id)
         with LeaseRenewer(self._store, lease=self._lease, listener=self._listener) as leases:
             # The renewer starts first: where its thread cannot start, nothing is held.
             claim = self._store.hold(actor, parked, lease=self._lease)
@@ -79,10 +72,9 @@ class Recovery:
         restoring. Raises NotFound; InvalidInput; Stale when the rotation was changed meanwhile; IllegalMove, Drift,
         CannotSign, CertificateRecordMissing where it is not so; TryLater or Refused when a system cannot be asked.
         """
-        before = self._possible("adopt", rotation_id)
-        with _repeating("adopt"):
-            ports = as_seen(before, self._connect(before.connection), seen)
-            proof = _agreement(before, ports)
+        before = self._possible(Verb.ADOPT, rotation_id)
+        ports = as_seen(before, self._connect(before.connection), seen)
+        proof = _agreement(before, ports)
         after = machine.adopt(before, proof, self._clock.now())
         is_new = before.previous is None or before.previous.fingerprint != proof.fingerprint
         closed = self._store.write(
@@ -106,8 +98,8 @@ class Recovery:
         where NetSuite holds the candidate, may hold it, or may still be given it; TryLater or Refused when it cannot be
         asked.
         """
-        before = self._possible("abandon", rotation_id)
-        absence = self._absence(before) if next_action.may_be_sent(before) else None
+        before = self._possible(Verb.ABANDON, rotation_id)
+        absence = self._absence(before) if preconditions.may_be_sent(before) else None
         after = machine.abandon(before, self._clock.now(), absence)
         detail = {"reason": reason, **(_seen(absence) if absence else {})}
         closed = self._store.write(before, after, event=ABANDON, actor=actor, detail=detail)
@@ -119,21 +111,19 @@ class Recovery:
         self._listener(Closed(rotation, rotation.ending))
 
     def _absence(self, rotation: Rotation) -> Absence:
-        with _repeating("abandon"):
-            return recovery.find_absence(rotation, self._connect(rotation.connection))
+        return recovery.find_absence(rotation, self._connect(rotation.connection))
 
-    def _possible(self, verb: str, rotation_id: str) -> Rotation:
+    def _possible(self, verb: Verb, rotation_id: str) -> Rotation:
         now = self._clock.now()
         rotation = clock_repair.current(self._store, rotation_id, now)
-        if refused := next_action.why_not(verb, rotation, now):
+        if refused := preconditions.why_not(verb, rotation, now):
             raise IllegalMove(f"{verb.capitalize()} is not possible for rotation {rotation.id}: {refused}")
         return rotation
 
     def _restore(self, claim: Claim, reason: str, seen: str, *, may_overwrite: bool) -> Rotation:
-        with _repeating("restore"):
-            ports = as_seen(claim.rotation, self._connect(claim.rotation.connection), seen)
-            key = self._previous_key(claim.rotation, ports)
-            proof = recovery.find_previous(claim.rotation, ports, may_overwrite=may_overwrite)
+        ports = as_seen(claim.rotation, self._connect(claim.rotation.connection), seen)
+        key = self._previous_key(claim.rotation, ports)
+        proof = recovery.find_previous(claim.rotation, ports, may_overwrite=may_overwrite)
         if proof:
             return self._restored(claim, proof, reason)
         before = machine.restoring(claim.rotation, self._clock.now())
@@ -168,19 +158,6 @@ def _agreement(rotation: Rotation, ports: Ports) -> Confirmation:
     except Drift as error:
         if rotation.by_hand:
             error.next_action = instead(rotation)
-        raise
-
-
-@contextmanager
-def _repeating(verb: str) -> Iterator[None]:
-    """Nothing was changed yet and nobody tries again by himself: let errors advise to repeat ``verb``."""
-    try:
-        yield
-    except TryLater as error:
-        error.next_action = f"Run `keyturn rotation {verb} ID` again when it is."
-        raise
-    except _MENDABLE as error:
-        error.next_action = error.next_action.replace("rotation resume", f"rotation {verb}")
         raise
 
 

@@ -11,11 +11,11 @@ from orchestrator.ids import new_id
 from orchestrator.operations import clock_repair
 from persistence.journal import CONFIRMED_BY_PERSON, Entry
 from persistence.store import Claim, Store
-from states import machine, next_action
+from states import machine, preconditions
 from states.certificate import plain
 from states.connection import Connection, OpenAirKind
 from states.errors import IllegalMove, InvalidInput, ParkedByPerson
-from states.next_action import Advice, Verb
+from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Random
 from states.rotation import Allowances, Cause, Rotation
 from states.state import State
@@ -31,9 +31,9 @@ class Explanation:
 
     rotation: Rotation
     journal: list[Entry]
-    advice: Advice
-    verbs: list[tuple[Verb, str]]
-    """Every verb, with the reason why it is not possible now, or an empty string."""
+    next_action: NextAction
+    verbs: list[tuple[NextAction, str]]
+    """Every verb on a rotation, with the reason why it is not possible now, or an empty string."""
 
 
 class Rotations:
@@ -94,11 +94,12 @@ class Rotations:
         Raises NotFound, IllegalMove for one that is parked or has ended, Stale while a worker is at it.
         """
         before = self._store.rotation(rotation_id)
-        if refused := next_action.why_not("park", before, self._clock.now()):
+        if refused := preconditions.why_not(Verb.PARK, before, self._clock.now()):
             raise IllegalMove(f"Rotation {before.id} cannot be parked: {refused}")
         error = ParkedByPerson(f"{actor} parked it: {reason.rstrip('.')}." if reason else f"{actor} parked it.")
         after = machine.fail(before, error, self._clock.now())
-        detail = {"code": error.code, "message": error.message, "next": error.next_action}
+        assert after.failure
+        detail = {"code": error.code, "message": error.message, "next": after.failure.next_action.to_data()}
         parked = self._store.write(before, after, event=FAIL, actor=actor, detail=detail)
         self._listener(events.Parked(parked, error.code, error.message))
         return parked
@@ -127,14 +128,16 @@ class Rotations:
         meanwhile: then it was not noted.
         """
         before, now = self._store.rotation(rotation_id), self._clock.now()
-        if refused := next_action.why_not("confirm", before, now):
+        if refused := preconditions.why_not(Verb.CONFIRM, before, now):
             raise IllegalMove(f"Rotation {before.id} cannot be confirmed: {refused}")
         assert before.proofs.candidate
         seen = plain(fingerprint)
         if seen != before.proofs.candidate.fingerprint:
             raise InvalidInput(
                 f"OpenAir holds {seen or 'nothing'}, but this rotation made {before.proofs.candidate.fingerprint}.",
-                next_action="Save the exported file in OpenAir, then confirm with the fingerprint that OpenAir shows.",
+                next_action=by_hand(
+                    "Save the exported file in OpenAir.", NextAction(Verb.CONFIRM, {"fingerprint": None})
+                ),
             )
         after = replace(before, available_at=now, updated_at=now, waiting_for="", awaits_person=False)
         detail = {"fingerprint": seen}
@@ -169,8 +172,11 @@ class Rotations:
         return Explanation(
             rotation=rotation,
             journal=self._store.journal(rotation.id),
-            advice=next_action.advise(rotation, now),
-            verbs=[(verb, verb.why_not(rotation, now)) for verb in next_action.VERBS],
+            next_action=preconditions.advise(rotation, now),
+            verbs=[
+                (preconditions.action_for(verb, rotation), preconditions.why_not(verb, rotation, now))
+                for verb in preconditions.PRECONDITIONS
+            ],
         )
 
     def watch(self, rotation_id: str) -> Iterator[Rotation]:

@@ -146,7 +146,7 @@ def test_bad_input(
     told = error(run)
     assert (code, exit_code, exit_code, "") == (told["code"], told["exit_code"], run.returncode, run.stdout)
     assert sentence in told["message"]
-    assert told["next_action"]
+    assert told["next_action"]["text"]
     assert "Nothing was changed." == told["kept"]
     assert before == home.dump()
 
@@ -159,7 +159,7 @@ def test_people_are_told_the_same(open_home: tuple[InstalledKeyturn, dict[str, s
     assert [
         f"error: Rotation {rotation} cannot be resumed: The rotation is Requested, not Failed. [ILLEGAL_MOVE]",
         " kept: Nothing was changed.",
-        f" next: See what is possible now with `keyturn rotation explain {rotation}`.",
+        f" next: Run `keyturn rotation explain {rotation}`.",
     ] == run.stderr.splitlines()
     assert "" == run.stdout
 
@@ -183,7 +183,7 @@ def test_before_init(keyturn: InstalledKeyturn) -> None:
     """Without a database, the next step is `keyturn init`, and none is made by the way."""
     run = keyturn("connection", "list", "-o", "json")
     assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
-    assert "`keyturn init`" in error(run)["next_action"]
+    assert "`keyturn init`" in error(run)["next_action"]["text"]
     assert not keyturn.database.exists()
 
 

@@ -24,8 +24,8 @@ def test_missing_record(connected: InstalledKeyturn, simulator: Simulator) -> No
     assert (3, "CERTIFICATE_NOT_FOUND") == (parked.returncode, told["code"])
     assert 'Certificate "custcertificate_oa_realtime" not found.' == told["message"]
     assert "The candidate, sealed. OpenAir was not touched." == told["kept"]
-    assert "the ID _oa_realtime" in told["next_action"]
-    assert f"`keyturn rotation resume {told['rotation']} --create-record`" in told["next_action"]
+    assert "the ID _oa_realtime" in told["next_action"]["text"]
+    assert f"`keyturn rotation resume {told['rotation']} --create-record`" in told["next_action"]["text"]
 
     resumed = connected("rotation", "resume", told["rotation"], "--create-record", "-o", "name")
     assert (0, told["rotation"]) == (resumed.returncode, resumed.stdout.strip())
@@ -72,7 +72,7 @@ def test_remote_down(connected: InstalledKeyturn, simulator: Simulator) -> None:
     run = rotate(connected)
     assert (7, "TRY_LATER") == (run.returncode, error(run)["code"])
     assert "put off until" in error(run)["message"]
-    assert "`keyturn worker`" in error(run)["next_action"]
+    assert "`keyturn worker`" in error(run)["next_action"]["text"]
     shown = connected.json("rotation", "show", error(run)["rotation"])
     assert ("KeyGenerated", None, 1) == (shown["state"], shown["failure"], shown["tries"])
     assert [] == installed(simulator.history.entries())
@@ -108,7 +108,7 @@ def test_interrupted(connected: InstalledKeyturn, simulator: Simulator, how: sig
     stdout, stderr = running.communicate(timeout=WAIT_LIMIT)
     told = error(Run((), running.returncode, stdout, stderr))
     assert (130, "INTERRUPTED") == (running.returncode, told["code"])
-    assert f"`keyturn rotation watch {told['rotation']}`" in told["next_action"]
+    assert f"`keyturn rotation watch {told['rotation']}`" in told["next_action"]["text"]
     assert connected.json("rotation", "show", told["rotation"])["state"] in ("UploadedToNetSuite", "SavedToOpenAir")
 
     assert 0 == connected("run-due").returncode
@@ -126,7 +126,7 @@ def test_foreign_certificate(connected: InstalledKeyturn, simulator: Simulator) 
     assert (3, "FOREIGN_ROTATION") == (parked.returncode, error(parked)["code"])
 
     unasked = connected("rotation", "resume", rotation, "--overwrite", "-o", "json")
-    assert (2, "Repeat the command with --yes.") == (unasked.returncode, error(unasked)["next_action"])
+    assert (2, "Add --yes. Then repeat the command.") == (unasked.returncode, error(unasked)["next_action"]["text"])
     assert "Failed" == connected.json("rotation", "show", rotation)["state"]
     assert 0 == connected("rotation", "resume", rotation, "--overwrite", "--yes").returncode
 
@@ -153,9 +153,9 @@ def test_exported_certificate(home: InstalledKeyturn, simulator: Simulator) -> N
     told = error(waiting)
     assert (3, "AWAITING_PERSON") == (waiting.returncode, told["code"])
     exported = next((home.folder / "data" / "export").iterdir())
-    assert str(exported) in told["next_action"]
+    assert str(exported) in told["next_action"]["text"]
     fingerprint = home.json("rotation", "show", told["rotation"])["candidate"]["fingerprint"]
-    assert f"keyturn rotation confirm {told['rotation']} --fingerprint {fingerprint}" in told["next_action"]
+    assert f"keyturn rotation confirm {told['rotation']} --fingerprint {fingerprint}" in told["next_action"]["text"]
 
     again = home("run-due", "-o", "json")
     assert (3, "AWAITING_PERSON") == (again.returncode, error(again)["code"])
@@ -172,7 +172,7 @@ def test_exported_certificate(home: InstalledKeyturn, simulator: Simulator) -> N
     assert 0 == home("rotation", "park", second).returncode
     blind = home("rotation", "restore", second, "--yes", "-o", "json")
     assert (2, "INVALID_INPUT") == (blind.returncode, error(blind)["code"])
-    assert f"keyturn rotation restore {second} --fingerprint SHA256" in home("rotation", "explain", second).stdout
+    assert f"keyturn rotation restore {second} --fingerprint\n" in home("rotation", "explain", second).stdout
     strange = home("rotation", "restore", second, "--fingerprint", "ab" * 32, "--yes", "-o", "json")
     assert "DRIFT" == error(strange)["code"]
     assert 0 == home("rotation", "restore", second, "--fingerprint", colons, "--yes").returncode
@@ -206,8 +206,8 @@ def test_simulator_is_an_extra(keyturn: InstalledKeyturn, tmp_path: Path) -> Non
     for command in ("simulator", "demo"):
         run = keyturn(command, "-o", "json", PYTHONPATH=str(tmp_path))
         assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
-        assert "checkout" in error(run)["next_action"]
-        assert "`pip install '.[simulator]'`" in error(run)["next_action"]
+        assert "checkout" in error(run)["next_action"]["text"]
+        assert "`pip install '.[simulator]'`" in error(run)["next_action"]["text"]
 
 
 @pytest.mark.parametrize("where", ["NetSuite", "OpenAir"])

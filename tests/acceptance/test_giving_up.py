@@ -53,7 +53,7 @@ def test_restored(connected: InstalledKeyturn, simulator: Simulator) -> None:
     assert str(simulator.import_requests.send()).startswith("Error:")
     assert f"keyturn rotation restore {rotation}" in connected("rotation", "explain", rotation).stdout
     unasked = connected("rotation", "restore", rotation, "-o", "json")
-    assert (2, "Repeat the command with --yes.") == (unasked.returncode, error(unasked)["next_action"])
+    assert (2, "Add --yes. Then repeat the command.") == (unasked.returncode, error(unasked)["next_action"]["text"])
 
     # Two rotations of the same second differ only after an id's first eight characters.
     restored = connected("rotation", "restore", rotation[:20], "--reason", "OpenAir is stuck", "--yes")
@@ -76,7 +76,7 @@ def test_an_ending_is_told_everywhere(connected: InstalledKeyturn, simulator: Si
     assert "Both sides held the previous certificate again when the rotation was closed." in shown
     explained = connected("rotation", "explain", rotation).stdout
     assert "restored by " in explained
-    assert "Nothing to do: the rotation was given up, and both sides hold the previous certificate again." in explained
+    assert "Nothing to do. The rotation was given up, and both sides hold the previous certificate again." in explained
     assert "restore" in connected("rotation", "journal", rotation).stdout
     assert "restored" == connected.json("rotation", "show", rotation)["ending"]
     watched = connected("rotation", "watch", rotation)
@@ -91,7 +91,7 @@ def test_an_unfinished_restore_is_finished(connected: InstalledKeyturn, simulato
     told = error(lost)
     assert (7, "RESTORE_UNFINISHED") == (lost.returncode, told["code"])
     assert "It was sent and may have been done" in told["kept"]
-    assert f"`keyturn rotation restore {rotation}`" in told["next_action"]
+    assert f"`keyturn rotation restore {rotation}`" in told["next_action"]["text"]
     assert f"→ keyturn rotation restore {rotation}" in connected("rotation", "explain", rotation).stdout
     assert 0 == connected("rotation", "restore", rotation, "--yes").returncode
 
@@ -103,7 +103,7 @@ def test_adopted(connected: InstalledKeyturn, simulator: Simulator) -> None:
     record.reset("foreign")
     parked = rotate(connected)
     rotation = error(parked)["rotation"]
-    assert f"`keyturn rotation adopt {rotation}`" in error(parked)["next_action"]
+    assert f"`keyturn rotation adopt {rotation}`" in error(parked)["next_action"]["text"]
     half = connected("rotation", "adopt", rotation, "--yes", "-o", "json")
     assert (1, "DRIFT", "Nothing was changed.") == (half.returncode, error(half)["code"], error(half)["kept"])
 

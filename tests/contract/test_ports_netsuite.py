@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from support import environment
+from support.advice import text
 from support.factories import a_certificate, key_pem
 
 from orchestrator.adapters.http import Http
@@ -156,7 +157,7 @@ def test_permission_missing(account: Account) -> None:
     account.simulator.netsuite.record.permissions.clear()
     with pytest.raises(NotPermitted) as caught:
         account.proves(a_certificate())
-    assert "suitescript/README.md" in caught.value.next_action
+    assert "suitescript/README.md" in text(caught.value.next_action)
 
 
 def test_one_token_serves_many_calls(account: Account) -> None:
@@ -195,7 +196,7 @@ def test_not_deployed(account: Account) -> None:
     """Where the script is not deployed, the next action is to deploy it."""
     with pytest.raises(Refused, match="not deployed") as caught:
         Account(account.simulator, script="customscript_other").adapter.report()
-    assert "suitescript/" in caught.value.next_action
+    assert "suitescript/" in text(caught.value.next_action)
 
 
 def test_another_address(account: Account) -> None:

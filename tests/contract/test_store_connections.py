@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from support.advice import commands
 from support.factories import NOW, a_connection, advance_to, begin, carry
 
 from persistence.journal import CONFIRMED_BY_PERSON, PUT_OFF
@@ -50,7 +51,7 @@ def test_an_account_has_one_connection(store: Store, account: str) -> None:
     ):
         with pytest.raises(AlreadyExists, match=r"account \S+ has the connection acme already") as caught:
             refused()
-        assert "`keyturn connection show acme`" in caught.value.next_action
+        assert "connection show acme" in commands(caught.value.next_action)
     assert [a_connection(), other] == store.connections()
     assert store.secret("other", "token") is None
 
@@ -82,7 +83,7 @@ def test_a_place_in_openair_has_one_connection(store: Store, written: str, kind:
     ):
         with pytest.raises(AlreadyExists, match=r"company at \S+ has the connection acme already") as caught:
             refused()
-        assert "`keyturn connection show acme`" in caught.value.next_action
+        assert "connection show acme" in commands(caught.value.next_action)
     assert [a_connection(), other] == store.connections()
     assert store.secret("other", "token") is None
 

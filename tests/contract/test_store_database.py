@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import postgresql as postgres
+from support.advice import text
 from support.factories import a_connection
 from support.polling import until
 
@@ -47,7 +48,7 @@ def test_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(InvalidSettings, match="package psycopg") as caught:
         Store("postgresql://127.0.0.1/keyturn")
-    assert "`pip install '.[postgresql]'`" in caught.value.next_action
+    assert "`pip install '.[postgresql]'`" in text(caught.value.next_action)
 
 
 def test_a_password_is_not_told() -> None:

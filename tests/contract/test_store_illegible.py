@@ -7,6 +7,7 @@ from support.factories import NOW, a_connection, an_id, begin
 from persistence.store import Store
 from states.errors import JournalBroken
 from states.machine import fail
+from states.next_action import NextAction, Verb
 from states.rotation import Rotation
 from states.state import State
 
@@ -56,6 +57,17 @@ def test_an_illegible_rotation_stops_no_other(store: Store, column: str, value: 
 def test_sqlite_takes_any_text(store: Store, column: str, value: str) -> None:
     """The same where the database let in what is no moment, or no JSON."""
     check(store, column, value)
+
+
+@pytest.mark.parametrize("value", ["", "Look.", "[]", "{}", '{"verb": "dance", "options": {}}'])
+def test_an_illegible_next_action_is_explained(store: Store, value: str) -> None:
+    """A parked rotation whose next action somebody changed says so, and what remains is to look at it."""
+    begin(store, State.FAILED)
+    tamper(store, f"UPDATE rotations SET failure_next_action = '{value}'")  # noqa: S608 - nobody else's words
+    found = store.rotation(an_id(1))
+    assert f"Rotation {an_id(1)} holds what Keyturn never wrote: failure_next_action." == found.broken
+    assert found.failure
+    assert NextAction(Verb.EXPLAIN) == found.failure.next_action
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

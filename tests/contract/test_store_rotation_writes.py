@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+from support.advice import text
 from support.factories import NOW, a_candidate, a_connection, a_rotation, advance_to, an_id, begin, carry, next_move
 
 from persistence.journal import PUT_OFF
@@ -135,7 +136,7 @@ def test_a_person_does_not_write_into_a_workers_hands(store: Store) -> None:
     woken = replace(claim.rotation, available_at=NOW)
     with pytest.raises(Stale, match="being worked on") as caught:
         store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
-    assert f"keyturn rotation show {claim.rotation.id}" in caught.value.next_action
+    assert f"keyturn rotation show {claim.rotation.id}" in text(caught.value.next_action)
     store.release(claim)
     assert store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={}).doubt.since is None
     with pytest.raises(Stale, match="changed meanwhile"):

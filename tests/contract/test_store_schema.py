@@ -12,13 +12,16 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from support.factories import a_certificate, a_connection
+from support.advice import text as shown
+from support.factories import a_certificate, a_connection, an_id, begin
 
 from persistence import mapping, models, schema
 from persistence.database import Database
 from persistence.store import Store
 from states.connection import NetSuiteSettings, OpenAirKind, OpenAirSettings
 from states.errors import InvalidSettings
+from states.next_action import NextAction, Verb
+from states.state import State
 
 SIGN_IN: dict[str, Any] = {"client_id": "client", "certificate_id": "kid"}
 
@@ -89,7 +92,7 @@ def test_two_connections_for_one_account_are_not_migrated(url: str) -> None:
         store.add_connection(a_connection(name=name, netsuite=NetSuiteSettings(account=account, **SIGN_IN)))
     with pytest.raises(InvalidSettings, match=r"acme and beta are both for NetSuite account 1234567_SB1") as caught:
         store.migrate()
-    assert "keyturn connection edit" in caught.value.next_action
+    assert "keyturn connection edit" in shown(caught.value.next_action)
     assert ["acme", "beta", "other"] == [connection.name for connection in store.connections()]
     beta = store.connection("beta")
     store.save_connection(replace(beta, netsuite=NetSuiteSettings(account="8", **SIGN_IN)))
@@ -115,13 +118,30 @@ def test_two_connections_for_one_place_in_openair_are_not_migrated(url: str) -> 
     told = r"acme and beta are both for the OpenAir company at https://acme\.app\.openair\.com"
     with pytest.raises(InvalidSettings, match=told) as caught:
         store.migrate()
-    assert "keyturn connection edit" in caught.value.next_action
+    assert "keyturn connection edit" in shown(caught.value.next_action)
     assert {*places, "by-hand", "by-hand-too"} == {connection.name for connection in store.connections()}
     beta = store.connection("beta")
     store.save_connection(replace(beta, openair=replace(beta.openair, url="https://beta.app.openair.com")))
     store.migrate()
     store.check()
     store.close()
+
+
+def test_the_sentence_of_a_parked_rotation_becomes_a_reason(store: Store) -> None:
+    """In a database from before, the sentence stays, with the rotation's id, and the rotation is resumed."""
+    begin(store, State.FAILED)
+    told = (
+        "Enter the ID _oa_realtime, then run `keyturn rotation resume ID` or `keyturn rotation resume ID --overwrite`."
+    )
+    with store._database.writing() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+        tx.execute(text("UPDATE rotations SET failure_next_action = :told"), {"told": told})
+    store.migrate()
+    store.check()
+    found = store.rotation(an_id(1))
+    because = told.replace("resume ID", f"resume {an_id(1)}")
+    assert found.failure
+    assert (NextAction(Verb.RESUME, because=because), "") == (found.failure.next_action, found.broken)
 
 
 def test_many_may_migrate_at_once(url: str) -> None:
@@ -208,7 +228,7 @@ def test_a_database_of_an_older_keyturn(store: Store, monkeypatch: pytest.Monkey
     monkeypatch.setattr(schema, "revisions", lambda: [*known, "9999"])
     with pytest.raises(InvalidSettings, match="lacks tables, columns or indexes") as caught:
         store.check()
-    assert "keyturn init" in caught.value.next_action
+    assert "keyturn init" in shown(caught.value.next_action)
 
 
 def test_a_database_that_was_never_made(url: str) -> None:
@@ -216,7 +236,7 @@ def test_a_database_that_was_never_made(url: str) -> None:
     store = Store(url)
     with pytest.raises(InvalidSettings) as caught:
         store.check()
-    assert "keyturn init" in caught.value.next_action
+    assert "keyturn init" in shown(caught.value.next_action)
     store.close()
     if url.startswith("sqlite"):
         assert not Path(url.removeprefix("sqlite:///")).exists()

@@ -2,156 +2,136 @@
 
 import base64
 import json
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from support.environment import secrets
 
 from orchestrator.bootstrap import Keyturn
+from orchestrator.cli import next_actions
 from orchestrator.secrets import SecretName
 from simulator import Pair
 from simulator.openair import AUTHORIZE_PATH, SIGN_IN_PATH
 from simulator.server import Request
 from states.connection import Algorithm, Connection
-from states.errors import IllegalMove, KeyturnError
-from states.next_action import resolve
+from states.errors import CertificateRecordMissing, IllegalMove, KeyturnError
+from states.next_action import RECOVERY, REPEAT, NextAction, Verb
 from states.timing import HOLD_OFF
 
-_COMMAND = re.compile(r"`keyturn ([^`]*)`")
 _REPLACE = "Put another certificate into the record"
-_ABANDON = "rotation abandon"
 _REDIRECT = "https://keyturn.invalid/consented"
-
-
-@dataclass(frozen=True)
-class Deed:
-    """A command that was advised: what it is called, and what stands behind that."""
-
-    verb: str
-    words: tuple[str, ...]
-
-    @classmethod
-    def all_in(cls, sentence: str) -> list["Deed"]:
-        """Every command that ``sentence`` names, in its order."""
-        return [cls._read(command) for command in _COMMAND.findall(sentence)]
-
-    @classmethod
-    def _read(cls, command: str) -> "Deed":
-        words = command.split()
-        long = words[0] in ("rotation", "connection")
-        return cls(" ".join(words[: 1 + long]), tuple(words[1 + long :]))
-
-    def has(self, option: str) -> bool:
-        return option in self.words
-
-
-ENDS = ("rotation resume", "rotation adopt", "rotation restore", _ABANDON, "rotation confirm", "rotate")
-"""What is done last. Of several such, one is chosen; what else is named prepares for it."""
-
-
+ENDS = RECOVERY | {Verb.CONFIRM, Verb.ROTATE}
+"""What a choice leads to. Of several such choices, one is taken."""
 MOST_REFUSALS = 4
 
 
 class Person:
-    """An administrator of both systems who reads what Keyturn says of one connection."""
+    """An administrator of both systems who does what Keyturn advises for one connection."""
 
-    def __init__(self, app: Keyturn, pair: Pair, name: str, choose: Callable[[Sequence[Deed]], Deed]) -> None:
+    def __init__(
+        self, app: Keyturn, pair: Pair, name: str, choose: Callable[[Sequence[NextAction]], NextAction]
+    ) -> None:
         self._app = app
         self._pair = pair
         self._name = name
         self._choose = choose
+        self._last = REPEAT
+        """The action that was taken last."""
         self.done: list[str] = []
-        """Which commands were taken."""
+        """Which commands were taken, and which errors they met."""
 
     def act(self) -> bool:
-        """Take the next safe action, if there is any; tell whether there was."""
+        """Take the next safe action, if there is any; return whether there was."""
         rotation = self._app.store.open_rotation(self._name)
         if rotation:
-            advice = self._app.rotations.explain(rotation.id).advice
-            offered, named = Deed.all_in(f"`{advice.command}`"), Deed.all_in(advice.sentence)
-            assert {deed.verb for deed in offered} <= {deed.verb for deed in named or offered}, f"they differ: {advice}"
-            self.follow(advice.sentence if named else f"`{advice.command}`")
+            self.follow(self._app.rotations.explain(rotation.id).next_action)
             return True
         problems = self._app.health.health(self._name).problems
         for problem in problems[:1]:
             self.follow(problem.next_action)
         return bool(problems)
 
-    def follow(self, advice: str) -> None:
+    def follow(self, advice: NextAction) -> None:
         """Do what is advised; where that is refused, what the refusal advises."""
         rotation = self._app.store.open_rotation(self._name)
         for _ in range(MOST_REFUSALS):
-            deeds = Deed.all_in(resolve(advice, rotation.id) if rotation else advice)
+            named = advice.about(rotation=rotation.id if rotation else None, connection=self._name)
             try:
-                return self._take(deeds, must_repair="Recreate it" in advice, must_replace=_REPLACE in advice)
+                return self._take(named.mapped(lambda each: self._last if each.verb is Verb.REPEAT else each))
             except KeyturnError as error:
                 self.done.append(error.code)
-                advice = self._wait(error) or error.next_action
+                advice = REPEAT if self._has_waited(error) else error.next_action
         raise AssertionError(f"refused again and again: {self.done}")
 
-    def _take(self, deeds: Sequence[Deed], *, must_repair: bool, must_replace: bool) -> None:
-        ends = [deed for deed in deeds if deed.verb in ENDS]
+    def _take(self, advice: NextAction) -> None:
+        ends = [each for each in advice.choices if ENDS & {it.verb for it in each.walk()}]
         is_open = self._app.store.open_rotation(self._name) is not None
-        assert ends or (deeds and not is_open), f"nothing is named that could be done: {deeds}, after {self.done}"
-        end = self._choose(ends or deeds[-1:])
-        is_missing = self._pair.netsuite.record.held is None
-        if (must_repair and is_missing and not end.has("--create-record")) or (must_replace and end.verb == _ABANDON):
-            self._pair.netsuite.record.reset("placeholder")
-        for deed in (*(deed for deed in deeds if deed.verb not in ENDS and deed != end), end):
-            self.done.append(" ".join((deed.verb, *deed.words)))
-            self._do(deed)
+        assert ends or not is_open, f"nothing is advised that could be done: {advice}, after {self.done}"
+        for each in self._choose(ends or advice.choices[-1:]).walk():
+            if line := next_actions.line(each):
+                self._last = replace(each, then=None, alternatives=())
+                self.done.append(line.removeprefix("keyturn "))
+            self._do(each)
 
-    def _wait(self, error: KeyturnError) -> str:
-        """Where something may still be on its way, wait until it is not; what was refused is advised again then."""
+    def _has_waited(self, error: KeyturnError) -> bool:
+        """Where something may still take effect, wait until it cannot; return whether that was so."""
         if not isinstance(error, IllegalMove) or "may still take effect" not in error.message:
-            return ""
+            return False
         self._app.clock.sleep((HOLD_OFF + timedelta(seconds=1)).total_seconds())
-        return f"`keyturn {self.done[-2]}`"
+        return True
 
-    def _do(self, deed: Deed) -> None:
-        app, name = self._app, self._name
-        match deed.verb:
-            case "doctor":
+    def _do(self, action: NextAction) -> None:
+        app, name, options = self._app, self._name, action.options
+        rotation, overwrite = str(options.get("rotation")), bool(options.get("overwrite"))
+        match action.verb:
+            case Verb.BY_HAND:
+                self._do_by_hand(action.because)
+            case Verb.DOCTOR:
                 list(app.doctor.examine(name))
-            case "rotation explain":
-                app.rotations.explain(deed.words[0])
-            case "connection edit":
-                app.connections.edit(self._edited(deed), self._asked(deed))
-            case "rotation resume":
-                overwrite, create = deed.has("--overwrite"), deed.has("--create-record")
-                app.rotations.resume(deed.words[0], actor="ada", overwrite=overwrite, create_record=create)
-            case "rotation adopt":
+            case Verb.EXPLAIN:
+                app.rotations.explain(rotation)
+            case Verb.EDIT_CONNECTION:
+                app.connections.edit(self._edited(action), self._asked(action))
+            case Verb.RESUME:
+                create = bool(options.get("create_record"))
+                app.rotations.resume(rotation, actor="ada", overwrite=overwrite, create_record=create)
+            case Verb.ADOPT:
                 self._let_the_stranger_finish()
-                app.recovery.adopt(deed.words[0], actor="ada")
-            case "rotation restore":
-                app.recovery.restore(deed.words[0], actor="ada", overwrite=deed.has("--overwrite"))
-            case "rotation abandon":
-                app.recovery.abandon(deed.words[0], actor="ada")
-            case "rotate":
-                assert deed.words == (name,)
+                app.recovery.adopt(rotation, actor="ada")
+            case Verb.RESTORE:
+                app.recovery.restore(rotation, actor="ada", overwrite=overwrite)
+            case Verb.ABANDON:
+                app.recovery.abandon(rotation, actor="ada")
+            case Verb.ROTATE:
+                assert {"connection": name} == options
                 app.rotations.request(name, actor="ada")
             case _:
-                raise AssertionError(f"{deed} is not known here")
+                raise AssertionError(f"{action} is not known here")
 
-    def _edited(self, deed: Deed) -> Connection:
+    def _do_by_hand(self, deed: str) -> None:
+        """What a person does in NetSuite; the rest is done by ending the fault, or with the command that follows."""
+        is_missing = self._pair.netsuite.record.held is None
+        if (deed == CertificateRecordMissing.repair and is_missing) or _REPLACE in deed:
+            self._pair.netsuite.record.reset("placeholder")
+
+    def _edited(self, action: NextAction) -> Connection:
         """The connection, with another key algorithm where that is advised: another one each time."""
         connection = self._app.connections.show(self._name)
-        if not deed.has("--algorithm"):
+        if "algorithm" not in action.options:
             return connection
         other = {Algorithm.EC_P256: Algorithm.EC_P384}.get(connection.policy.algorithm, Algorithm.EC_P256)
         return replace(connection, policy=replace(connection.policy, algorithm=other))
 
-    def _asked(self, deed: Deed) -> dict[SecretName, str]:
-        """The secrets for which the command asks."""
-        if deed.has("--openair-refresh-token-file"):
-            return {SecretName.OPENAIR_REFRESH_TOKEN: consent(self._pair)}
-        if deed.has("--openair-client-secret-file"):
-            wanted = SecretName.OPENAIR_CLIENT_SECRET
-            return {wanted: secrets(self._pair.credentials)[wanted]}
-        return {}
+    def _asked(self, action: NextAction) -> dict[SecretName, str]:
+        """The secret that is asked for."""
+        if "secret" not in action.options:
+            return {}
+        wanted = SecretName[str(action.options["secret"]).upper()]
+        if wanted is SecretName.OPENAIR_REFRESH_TOKEN:
+            return {wanted: consent(self._pair)}
+        return {wanted: secrets(self._pair.credentials)[wanted]}
 
     def _let_the_stranger_finish(self) -> None:
         """Have whoever replaced NetSuite's certificate save it in OpenAir too."""

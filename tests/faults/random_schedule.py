@@ -137,7 +137,7 @@ class Schedule(RuleBasedStateMachine):
         """An operator goes on for some places; one that is idle does something that `explain` does not rule out."""
         actor, rotation = self.actors[who], self._open(name)
         if rotation and not actor.place:
-            verbs = [it.name for it, why_not in self.desk.rotations.explain(rotation.id).verbs if not why_not]
+            verbs = [it.verb.value for it, why_not in self.desk.rotations.explain(rotation.id).verbs if not why_not]
             possible = [verb for verb in VERBS if verb.split()[0] in verbs] or VERBS
             verb = possible[choice % len(possible)]
             actor.begin(lambda: self._do(actor.app, verb, rotation.id))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hostile.hostile_worker import Worker, completed_once
+from support.advice import text
 from support.environment import ImpatientClock, connect, keyturn
 from support.polling import until
 
@@ -79,7 +80,7 @@ def clock_was_ahead(app: Keyturn, by: timedelta = timedelta(days=3)) -> None:
 
 def failure(rotation: Rotation) -> tuple[str, str]:
     assert rotation.failure
-    return rotation.failure.code, rotation.failure.next_action
+    return rotation.failure.code, text(rotation.failure.next_action)
 
 
 def test_the_clock_jumps_forward_between_both_sides(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
@@ -93,7 +94,9 @@ def test_the_clock_jumps_forward_between_both_sides(app: Keyturn, simulator: Sim
     completed_once(app, simulator, rotation)
 
 
-def test_the_clock_was_ahead_when_a_rotation_was_postponed(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
+def test_the_clock_was_ahead_when_a_rotation_was_postponed(
+    app: Keyturn, simulator: Simulator, clock: WrongClock
+) -> None:
     """Once right, the rotation would wait for three days: the next pass brings it back, and it is completed."""
     rotation = uploaded(app, simulator)
     clock_was_ahead(app)

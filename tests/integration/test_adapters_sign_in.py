@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from support import environment
+from support.advice import text
 
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.netsuite import NetSuiteAdapter
@@ -165,7 +166,7 @@ def test_lost_refresh_is_told_as_such(company: Company) -> None:
         company.openair().read()
     with pytest.raises(SignInRefused, match="lost") as caught:
         company.openair().read()
-    assert "Consent again" in caught.value.next_action
+    assert "Consent again" in text(caught.value.next_action)
 
 
 def test_refresh_lost_on_its_way_there(company: Company) -> None:

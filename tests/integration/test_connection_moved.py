@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from integration.fixture_types import Carry, Rotate
+from support.advice import commands
 from support.environment import NAME, connect, keyturn, netsuite, secrets
 
 from orchestrator.bootstrap import Keyturn
@@ -143,4 +144,4 @@ def test_a_moved_connection_is_not_well(app: Keyturn, elsewhere: Pair, rotate: R
     move(app, elsewhere, account=True)
     found = app.health.health(NAME)
     assert found.valid_until is None
-    assert f"Run `keyturn rotate {NAME}`." in [problem.next_action for problem in found.problems]
+    assert [f"rotate {NAME}"] in [commands(problem.next_action) for problem in found.problems]

@@ -1,7 +1,6 @@
 """Whatever parked a rotation, in whatever state: something ends it, and that is what is advised."""
 
 import inspect
-import re
 from dataclasses import replace
 from typing import Final
 
@@ -17,7 +16,8 @@ from states.errors import (
     NotValidNow,
     SealBroken,
 )
-from states.next_action import VERBS, advise
+from states.next_action import RECOVERY, Verb
+from states.preconditions import PRECONDITIONS, advise
 from states.rotation import Failure
 from states.timing import HOLD_OFF
 
@@ -33,14 +33,14 @@ WAYS_IN: Final = (
 """Everything that parks a rotation."""
 OF_ITS_OWN: Final = (REFUSED_FOR_GOOD.message, KeyMismatch().message, SealBroken().message, NotValidNow().message)
 """What is wrong with the candidate itself: nothing outside the rotation can be mended so that it may be installed."""
-ENDS: Final = {"restore", "adopt", "abandon"}
+ENDS: Final = RECOVERY - {Verb.RESUME}
 
 
 def test_no_state_is_a_dead_end(stage: Stage) -> None:
     """Whatever parked it: once nothing is in flight, a verb ends it, or resuming can succeed.
 
     Resuming cannot where the candidate itself is no good and NetSuite has not proved that it holds it: installing it is
-    refused each time. Then what is advised names a verb that ends it, and the command that is offered is possible.
+    refused each time. Then what is advised has a verb that ends it. Every action that is advised is possible.
     """
     dead, states = [], 0
     for point in (point for point in SPACE if point.standing is CannotSign):
@@ -54,14 +54,12 @@ def test_no_state_is_a_dead_end(stage: Stage) -> None:
             states += 1
             failure = Failure.of(error, rotation.position, rotation.failure.at)
             parked = replace(rotation, failure=failure)
-            possible = {verb.name for verb in VERBS if not verb.why_not(parked, later)}
-            told = advise(parked, later)
-            named = set(re.findall("`keyturn rotation ([a-z]+) ", told.sentence))
-            offered = set(re.findall("^keyturn rotation ([a-z]+) ", told.command))
+            possible = {verb for verb, why_not in PRECONDITIONS.items() if not why_not(parked, later)}
+            advised = {each.verb for each in advise(parked, later).walk()} & set(PRECONDITIONS)
             is_spoilt = error.message in OF_ITS_OWN and not is_confirmed(point)
-            enough = ENDS if is_spoilt else {*ENDS, "resume"}
-            advised = point.restoring or not is_spoilt or bool(named & possible & ENDS)
-            if not (enough & possible and offered and offered <= possible and advised):
+            enough = ENDS if is_spoilt else RECOVERY
+            ended = point.restoring or not is_spoilt or bool(advised & ENDS)
+            if not (enough & possible and advised & RECOVERY and advised <= possible and ended):
                 dead.append((error.code, point))
     assert [] == dead
     assert states > LEAST, "the store holds fewer states than it did"

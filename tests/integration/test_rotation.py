@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from integration.fixture_types import Carry, Rotate
+from support.advice import text
 from support.environment import NAME
 from support.request_history import assert_openair_came_second, installed, saved
 
@@ -89,7 +90,7 @@ def test_missing_record_is_parked_and_created_on_demand(
         parked.failure.code,
     )
     assert 'Certificate "custcertificate_oa_realtime" not found' in parked.failure.message
-    assert "_oa_realtime" in parked.failure.next_action
+    assert "_oa_realtime" in text(parked.failure.next_action)
     done = carry(app.rotations.resume(parked.id, actor="tester", create_record=True))
     assert (State.COMPLETED, parked.id, 2) == (done.state, done.id, done.attempt)
     assert parked.proofs.candidate == done.proofs.candidate

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 import requests
 from integration.fixture_types import Carry, Rotate
+from support.advice import commands, text
 from support.environment import NAME, ImpatientClock, consent, secrets
 from support.request_history import assert_openair_came_second, installed, saved
 
@@ -134,7 +135,7 @@ def test_a_refresh_token_that_died_with_its_worker(
     assert parked.failure
     assert ("SIGN_IN_REFUSED", State.KEY_GENERATED) == (parked.failure.code, parked.failure.failed_from)
     assert "The answer to an earlier refresh was lost" in parked.failure.message
-    assert "Consent again in OpenAir" in parked.failure.next_action
+    assert "Consent again in OpenAir" in text(parked.failure.next_action)
     assert [] == installed(simulator.history.entries())
     token = consent(known)
     app.connections.edit(app.connections.show(NAME), {SecretName.OPENAIR_REFRESH_TOKEN: token})
@@ -155,9 +156,9 @@ def test_a_broken_secret_is_given_anew(app: Keyturn, simulator: Simulator, rotat
         tx.execute(models.secrets.update().values(sealed=bytes(64)))
     parked = rotate()
     assert parked.failure
-    told = app.rotations.explain(parked.id).advice
-    assert ("SEAL_BROKEN", f"keyturn rotation resume {parked.id}") == (parked.failure.code, told.command)
-    assert f"`keyturn connection edit {NAME}`" in told.sentence
+    named = commands(app.rotations.explain(parked.id).next_action)
+    assert ("SEAL_BROKEN", f"rotation resume {parked.id}") == (parked.failure.code, named[0])
+    assert named[1].startswith(f"connection edit {NAME} --")
     app.connections.edit(app.connections.show(NAME), secrets(simulator.credentials))
     assert State.COMPLETED is carry(app.rotations.resume(parked.id, actor="tester")).state
 
@@ -166,7 +167,7 @@ def test_a_refused_certificate_makes_room_for_another(app: Keyturn, simulator: S
     """NetSuite takes no such key: what is offered is to give the rotation up, and then the next one is completed."""
     simulator.faults.add(Fault("netsuite.restlet", "error", "install", code="INVALID_CERTIFICATE"))
     parked = rotate()
-    assert f"keyturn rotation abandon {parked.id}" == app.rotations.explain(parked.id).advice.command
+    assert f"rotation abandon {parked.id}" == commands(app.rotations.explain(parked.id).next_action)[0]
     app.recovery.abandon(parked.id, actor="tester")
     connection = app.connections.show(NAME)
     app.connections.edit(replace(connection, policy=replace(connection.policy, algorithm=Algorithm.RSA_2048)), {})

@@ -1,6 +1,5 @@
 """The people: those who ask for one rotation after another, and the operator who ends what is parked."""
 
-import re
 from collections import Counter
 from random import Random
 from typing import Final
@@ -10,14 +9,13 @@ from orchestrator.secrets import SecretName
 from simulator import Simulator
 from states import table
 from states.errors import KeyturnError, RotationOpen, SignInRefused
+from states.next_action import RECOVERY, NextAction, Verb
 from states.rotation import Rotation
 from states.state import State
 
 ALL: Final = 1_000_000
 RESTORES: Final = 0.25
 """How often the operator goes back to the previous certificate where that is possible."""
-_COMMAND: Final = re.compile(r"keyturn rotation (\w+) \w+((?: --[\w-]+)*)")
-"""A verb on a rotation, and its options, as the next safe action names them."""
 
 
 class People:
@@ -59,37 +57,35 @@ class People:
         self.parked[rotation.failure.code] += 1
         if rotation.failure.code == SignInRefused.code:
             self._consent(rotation.connection)
-        if "Delete all but one" in rotation.failure.next_action:
-            self._simulator.pairs[self._accounts[rotation.connection]].openair.settings.delete_duplicates()
-        for verb, options in self._commands(rotation):
+        for action in self._actions(rotation):
             try:
-                self._run(rotation.id, verb, options)
+                self._run(rotation.id, action)
             except KeyturnError:
-                continue  # a system is away, or it does not help here: another command now, or the next time
-            self.taken[" ".join([verb, *options])] += 1
+                continue  # a system is away, or it does not help here: another action now, or the next time
+            self.taken[" ".join([action.verb, *(name for name in action.options if name != "rotation")])] += 1
             return
 
-    def _commands(self, rotation: Rotation) -> list[tuple[str, list[str]]]:
-        """The verbs that are named, with their options, in any order."""
+    def _actions(self, rotation: Rotation) -> list[NextAction]:
+        """The verbs of recovery that are advised, in any order."""
         told = self._app.rotations.explain(rotation.id)
-        named = _COMMAND.findall(told.advice.sentence) or _COMMAND.findall(told.advice.command)
-        commands = [(verb, options.split()) for verb, options in named]
-        self._random.shuffle(commands)
-        can_restore = any(verb.name == "restore" and not why_not for verb, why_not in told.verbs)
+        actions = [each for each in told.next_action.walk() if each.verb in RECOVERY]
+        self._random.shuffle(actions)
+        can_restore = any(action.verb is Verb.RESTORE and not why_not for action, why_not in told.verbs)
         if can_restore and self._random.random() < RESTORES:
-            commands.insert(0, ("restore", ["--overwrite"]))
-        return commands
+            actions.insert(0, NextAction(Verb.RESTORE, {"overwrite": True}))
+        return actions
 
-    def _run(self, rotation_id: str, verb: str, options: list[str]) -> None:
-        if verb == "resume":
-            create, overwrite = "--create-record" in options, "--overwrite" in options
-            self._app.rotations.resume(rotation_id, actor="soak", create_record=create, overwrite=overwrite)
-        elif verb == "restore":
-            self._app.recovery.restore(rotation_id, actor="soak", overwrite="--overwrite" in options)
-        elif verb == "adopt":
-            self._app.recovery.adopt(rotation_id, actor="soak")
-        elif verb == "abandon":
-            self._app.recovery.abandon(rotation_id, actor="soak")
+    def _run(self, rotation_id: str, action: NextAction) -> None:
+        create, overwrite = bool(action.options.get("create_record")), bool(action.options.get("overwrite"))
+        match action.verb:
+            case Verb.RESUME:
+                self._app.rotations.resume(rotation_id, actor="soak", create_record=create, overwrite=overwrite)
+            case Verb.RESTORE:
+                self._app.recovery.restore(rotation_id, actor="soak", overwrite=overwrite)
+            case Verb.ADOPT:
+                self._app.recovery.adopt(rotation_id, actor="soak")
+            case _:
+                self._app.recovery.abandon(rotation_id, actor="soak")
 
     def _consent(self, name: str) -> None:
         """What is advised where a refresh token was lost: consent in OpenAir, and store the new token."""

@@ -94,7 +94,7 @@ def test_what_a_person_is_waited_for() -> None:
     told = "A person has to save the certificate."
     waiting = replace(
         rotation,
-        waiting_for=f"{told} Run `keyturn rotation confirm {rotation.id} --fingerprint {'0' * 64}`.",
+        waiting_for=told,
         awaits_person=True,
         available_at=NOW + 3600 * SECOND,
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.cli.output import Form, Output, View
+from states.next_action import by_hand
 
 VIEW = View[str](
     name=str.lower,
@@ -15,7 +16,8 @@ VIEW = View[str](
     flexible=("WORD",),
     remark=lambda word: "a long one" if len(word) > 4 else "",
 )
-ERROR = {"code": "NOT_FOUND", "message": "There is none.", "kept": "All.", "next_action": "Look.", "exit_code": 5}
+NEXT = by_hand("One.\nTwo.", None).to_data()
+ERROR = {"code": "NOT_FOUND", "message": "There is none.", "kept": "All.", "next_action": NEXT, "exit_code": 5}
 
 Captured = pytest.CaptureFixture[str]
 
@@ -79,7 +81,7 @@ def test_quiet(capsys: Captured) -> None:
 
 def test_error_for_people(capsys: Captured) -> None:
     """An error says what happened, of what, what was kept and what is next, on stderr."""
-    Output().error({**ERROR, "rotation": "01JD", "connection": "acme", "next_action": "One.\nTwo."})
+    Output().error({**ERROR, "rotation": "01JD", "connection": "acme"})
     assert (
         "",
         "error: There is none. [NOT_FOUND]\n   of: rotation 01JD of acme\n kept: All.\n next: One.\n       Two.\n",
@@ -90,7 +92,8 @@ def test_error_for_scripts(capsys: Captured) -> None:
     """With JSON an error is one object on one line of stderr."""
     Output(Form.JSON).error(ERROR)
     told = capsys.readouterr()
-    assert ("", 1, {"error": ERROR}) == (told.out, len(told.err.splitlines()), json.loads(told.err))
+    expected = {**ERROR, "next_action": {**NEXT, "command": None, "text": "One.\nTwo."}}
+    assert ("", 1, {"error": expected}) == (told.out, len(told.err.splitlines()), json.loads(told.err))
 
 
 def test_events_are_json_lines(capsys: Captured) -> None:

@@ -11,6 +11,7 @@ import keyring
 import keyring.core
 import pytest
 from keyring.backends import fail
+from support.advice import text
 
 from persistence.kek import (
     KeyEncryptionKey,
@@ -81,7 +82,7 @@ def test_a_key_file_that_is_open_to_others_is_refused(tmp_path: Path, mode: int)
     file.chmod(mode)
     with pytest.raises(VaultLocked, match="open to other users") as caught:
         read_kek_file(file)
-    assert f"chmod 600 {file}" in caught.value.next_action
+    assert f"chmod 600 {file}" in text(caught.value.next_action)
 
 
 @pytest.mark.root
@@ -104,7 +105,7 @@ def test_what_is_no_key_is_not_told(tmp_path: Path, content: str) -> None:
     for read in (lambda: read_kek_file(file), lambda: read_kek_environment({"KEYTURN_KEK": content})):
         with pytest.raises(VaultLocked) as caught:
             read()
-        assert not content or content not in f"{caught.value}{caught.value.next_action}"
+        assert not content or content not in f"{caught.value}{text(caught.value.next_action)}"
 
 
 def test_a_source_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_the_keyring_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(VaultLocked, match="package keyring") as caught:
         read_kek_keyring()
-    assert "`pip install '.[keyring]'`" in caught.value.next_action
+    assert "`pip install '.[keyring]'`" in text(caught.value.next_action)
 
 
 def test_a_machine_without_a_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +133,7 @@ def test_a_machine_without_a_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyring.core, "_keyring_backend", fail.Keyring())
     with pytest.raises(VaultLocked, match="no keyring") as caught:
         read_kek_keyring()
-    assert "in a file instead" in caught.value.next_action
+    assert "in a file instead" in text(caught.value.next_action)
 
 
 def test_an_empty_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +141,7 @@ def test_an_empty_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyring, "get_password", lambda *_: None)
     with pytest.raises(VaultLocked, match="no key-encryption key") as caught:
         read_kek_keyring()
-    assert "keyring set keyturn kek" in caught.value.next_action
+    assert "keyring set keyturn kek" in text(caught.value.next_action)
 
 
 def test_a_key_shows_nothing_of_itself() -> None:

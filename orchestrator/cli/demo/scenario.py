@@ -12,6 +12,7 @@ from orchestrator.cli.live import Show, showing
 from orchestrator.cli.output import Json, Output
 from simulator import Fault
 from states.errors import TryLater
+from states.next_action import by_hand
 from states.rotation import Rotation
 from states.state import State
 
@@ -36,7 +37,7 @@ def _until(look: Callable[[], T | None]) -> T:
         time.sleep(_LOOK)
     raise TryLater(
         f"The demo's worker did not get on within {_PATIENCE:.0f} s.",
-        next_action="Repeat it with `keyturn demo --keep` and look at worker.log in the folder that it names.",
+        next_action=by_hand("Repeat it with --keep, and look at worker.log in the folder that it names.", None),
     )
 
 

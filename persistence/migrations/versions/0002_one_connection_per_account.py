@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from states.errors import InvalidSettings
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 
 revision = "0002"
 down_revision = "0001"
@@ -33,6 +34,8 @@ def _refuse_shared(account: sa.ColumnElement[str], canonical: sa.ColumnElement[s
             raise InvalidSettings(
                 f"The connections {names} are both for NetSuite account {sharing[0][1]}, which has one certificate "
                 "record: they replace each other's certificate. The database was left as it was.",
-                next_action="With the version of Keyturn from before, give each an account of its own "
-                "(`keyturn connection edit NAME --account …`), then run `keyturn init` with this one.",
+                next_action=by_hand(
+                    "With the previous version of Keyturn, give each connection its own account.",
+                    NextAction(Verb.EDIT_CONNECTION, {"connection": sharing[0][0], "account": None}, then=REPEAT),
+                ),
             )

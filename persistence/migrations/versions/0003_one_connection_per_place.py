@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from states.errors import InvalidSettings
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 
 revision = "0003"
 down_revision = "0002"
@@ -35,6 +36,8 @@ def _refuse_shared(url: sa.ColumnElement[str], place: sa.ColumnElement[str], pre
             raise InvalidSettings(
                 f"The connections {names} are both for the OpenAir company at {sharing[0][1]} and one preference, "
                 "which holds one certificate: they replace each other's. The database was left as it was.",
-                next_action="With the version of Keyturn from before, give each an OpenAir company of its own "
-                "(`keyturn connection edit NAME --openair-url …`), then run `keyturn init` with this one.",
+                next_action=by_hand(
+                    "With the previous version of Keyturn, give each connection its own OpenAir company.",
+                    NextAction(Verb.EDIT_CONNECTION, {"connection": sharing[0][0], "openair_url": None}, then=REPEAT),
+                ),
             )

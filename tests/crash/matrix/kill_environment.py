@@ -143,7 +143,7 @@ class KillEnvironment:
         self.parked.append(failure)
         if failure.code == "SIGN_IN_REFUSED":
             assert "OpenAir's refresh token is void" in failure.message
-            assert "Consent again in OpenAir" in failure.next_action
+            assert "Consent again in OpenAir" in failure.next_action.because
             self._consent()
         else:
             assert "FOREIGN_ROTATION" == failure.code

@@ -11,6 +11,7 @@ from support.factories import NOW
 
 from states import steps
 from states.errors import NotPermitted, TryLater
+from states.next_action import NextAction, Verb, by_hand
 from states.state import State
 from states.table import FAIL
 from states.timing import HOLD_OFF
@@ -18,17 +19,18 @@ from states.timing import HOLD_OFF
 
 def test_a_refusal_parks_the_rotation(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """What would be refused again is parked at once: with code, reason and next action, journaled and logged."""
-    stage.systems.troubles["read"].append(NotPermitted("No.", next_action="Allow it."))
+    stage.systems.troubles["read"].append(NotPermitted("No.", next_action=by_hand("Allow it.")))
     parked = stage.run(State.KEY_GENERATED)
     assert parked.failure
-    assert ("NOT_PERMITTED", "No.", "Allow it.", State.KEY_GENERATED) == (
+    resumed = by_hand("Allow it.", NextAction(Verb.RESUME))
+    assert ("NOT_PERMITTED", "No.", resumed, State.KEY_GENERATED) == (
         parked.failure.code,
         parked.failure.message,
         parked.failure.next_action,
         parked.failure.failed_from,
     )
     assert NOW + 2 * CALL == parked.failure.at == parked.updated_at
-    assert (FAIL, {"code": "NOT_PERMITTED", "message": "No.", "next": "Allow it."}) == (
+    assert (FAIL, {"code": "NOT_PERMITTED", "message": "No.", "next": resumed.to_data()}) == (
         stage.last(parked).event,
         stage.last(parked).detail,
     )

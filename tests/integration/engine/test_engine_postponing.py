@@ -93,12 +93,12 @@ def test_a_machine_that_is_short_of_something_is_waited_for(stage: Stage) -> Non
 
 def test_waiting_for_a_person_is_no_failure(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """A person's part is waited for by the hour, without counting: who, what and until when is told."""
-    stage.systems.troubles["save"].append(AwaitingPerson("A person saves it.", next_action="Save it."))
+    stage.systems.troubles["save"].append(AwaitingPerson("A person saves it."))
     waiting = stage.run(State.UPLOADED_TO_NETSUITE)
     now = stage.systems.clock.now()
     until = now + timedelta(hours=1)
     assert (True, 0, until, now) == (waiting.awaits_person, waiting.tries, waiting.available_at, waiting.updated_at)
-    assert "A person saves it. Save it." == waiting.waiting_for
+    assert "A person saves it." == waiting.waiting_for
     assert {"code": "AWAITING_PERSON", "message": "A person saves it.", "until": until.isoformat()} == stage.last(
         waiting
     ).detail

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from integration.fixture_types import Carry, Rotate
 from integration.recovery.environment import LaterClock
+from support.advice import commands, text
 from support.environment import NAME
 
 from orchestrator.adapters.openair_manual import as_seen
@@ -15,6 +16,7 @@ from persistence.store import Store
 from simulator import Fault, Simulator
 from states.connection import OpenAirKind, OpenAirSettings
 from states.errors import Drift, IllegalMove, InvalidInput, Stale
+from states.next_action import Verb
 from states.rotation import Ending, Rotation
 
 
@@ -76,10 +78,10 @@ def test_going_back_needs_a_look_into_openair(app: Keyturn, simulator: Simulator
     before, sent = app.rotations.show(waiting.id), len(simulator.history.entries())
     with pytest.raises(InvalidInput, match="Only a person can see") as caught:
         app.recovery.restore(waiting.id, actor="bob")
-    assert "--fingerprint SHA256" in caught.value.next_action
+    assert "give the SHA-256 that OpenAir shows as the fingerprint" in text(caught.value.next_action)
     assert (before, sent) == (app.rotations.show(waiting.id), len(simulator.history.entries()))
-    (restore,) = (verb for verb, _ in app.rotations.explain(waiting.id).verbs if verb.name == "restore")
-    assert f"keyturn rotation restore {waiting.id} --fingerprint SHA256" == restore.command_for(before)
+    (restore,) = (it for it, _ in app.rotations.explain(waiting.id).verbs if it.verb is Verb.RESTORE)
+    assert [f"rotation restore {waiting.id} --fingerprint"] == commands(restore)
 
 
 def test_what_was_saved_and_not_confirmed_is_not_given_up(
@@ -132,13 +134,13 @@ def test_what_keyturn_does_not_know_is_overwritten(
     assert theirs
     simulator.openair.settings.save_outside(theirs.pair.certificate_pem())
     parked = rotate()
-    advice = app.rotations.explain(parked.id).advice
-    assert f"keyturn rotation resume {parked.id} --overwrite" == advice.command
-    assert f"`keyturn rotation adopt {parked.id} --fingerprint SHA256`" in advice.sentence
-    assert "only one that Keyturn knows already can be adopted" in advice.sentence
+    advice = app.rotations.explain(parked.id).next_action
+    expected = [f"rotation resume {parked.id} --overwrite", f"rotation adopt {parked.id} --fingerprint"]
+    assert expected == commands(advice)
+    assert "only a certificate that Keyturn knows already can be adopted" in text(advice)
     with pytest.raises(Drift, match="does not know") as caught:
         app.recovery.adopt(parked.id, actor="ada", seen=theirs.pair.fingerprint)
-    assert "`keyturn rotation resume ID --overwrite`" in caught.value.next_action
+    assert "rotation resume ID --overwrite" in commands(caught.value.next_action)
     waiting = carry(app.rotations.resume(parked.id, actor="ada", overwrite=True))
     assert waiting.proofs.candidate
     simulator.openair.settings.save_outside(waiting.proofs.candidate.certificate.pem)
@@ -155,7 +157,7 @@ def test_a_stranger_in_netsuite_alone_is_not_adopted(
     parked = rotate()
     with pytest.raises(Drift, match="signs with another key") as caught:
         app.recovery.adopt(parked.id, actor="ada", seen=confirmed.proofs.candidate.fingerprint)
-    assert "`keyturn rotation resume ID --overwrite`" in caught.value.next_action
+    assert "rotation resume ID --overwrite" in commands(caught.value.next_action)
 
 
 def test_keyturn_looks_itself_where_it_can(app: Keyturn, waiting: Rotation) -> None:

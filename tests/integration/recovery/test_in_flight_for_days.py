@@ -30,7 +30,7 @@ def in_flight(app: Keyturn, rotation: Rotation, ahead: timedelta) -> None:
 def reason(app: Keyturn, rotation: Rotation, verb: str) -> str:
     """Why the verb is not possible, as `rotation explain` tells."""
     verbs = app.rotations.explain(rotation.id).verbs
-    return next(why_not for each, why_not in verbs if each.name == verb)
+    return next(why_not for each, why_not in verbs if each.verb == verb)
 
 
 @pytest.mark.parametrize(("verb", "which"), [("restore", "stuck"), ("adopt", "foreign")])

@@ -8,6 +8,7 @@ import pytest
 from integration.fixture_types import Carry
 from integration.recovery.environment import LaterClock
 from integration.recovery.evidence import events
+from support.advice import commands
 from support.environment import NAME
 from support.request_history import assert_openair_came_second, installed
 
@@ -53,8 +54,8 @@ def test_a_restore_that_never_arrived_is_repeated(app: Keyturn, simulator: Simul
     assert left.restoring_since == left.doubt.since
     assert stuck.failure
     assert replace(stuck.failure, failed_from=State.KEY_GENERATED) == left.failure
-    assert "`keyturn rotation restore ID`" in caught.value.next_action
-    assert f"keyturn rotation restore {stuck.id}" == app.rotations.explain(stuck.id).advice.command
+    assert ["rotation restore ID"] == commands(caught.value.next_action)
+    assert [f"rotation restore {stuck.id}"] == commands(app.rotations.explain(stuck.id).next_action)
     assert Ending.RESTORED is app.recovery.restore(stuck.id, actor="ada").ending
     assert ["restoring", "restoring", "restore"] == events(app, stuck)
 
@@ -99,7 +100,7 @@ def test_going_on_after_a_restore_that_came_to_nothing(
         app.recovery.restore(stuck.id, actor="ada")
     with pytest.raises(Drift, match="does not help") as caught:
         app.recovery.restore(stuck.id, actor="ada")
-    assert "`keyturn rotation resume ID`" in caught.value.next_action
+    assert ["rotation resume ID"] == commands(caught.value.next_action)
     clock.ahead = timedelta(minutes=10)
     done = carry(app.rotations.resume(stuck.id, actor="ada"))
     assert (State.COMPLETED, ()) == (done.state, app.health.health(NAME).problems)

@@ -15,6 +15,7 @@ from simulator import Fault, Simulator
 from states.certificate import Certificate
 from states.connection import Algorithm, Policy
 from states.errors import ForeignRotation, IllegalMove, KeyturnError, SignInRefused, TryLater
+from states.next_action import Verb
 from states.rotation import Ending, Rotation
 from states.state import State
 
@@ -56,7 +57,7 @@ def test_without_the_key_nothing_is_restored(
     rotate()
     simulator.faults.add(NO_SAVE)
     parked = rotate()
-    why_not = {verb.name: why_not for verb, why_not in app.rotations.explain(parked.id).verbs}
+    why_not = {action.verb.value: why_not for action, why_not in app.rotations.explain(parked.id).verbs}
     assert "The previous certificate's private key was not kept." == why_not["restore"]
     with pytest.raises(IllegalMove, match="was not kept"):
         app.recovery.restore(parked.id, actor="ada")
@@ -66,11 +67,11 @@ def test_without_the_key_nothing_is_restored(
 def test_a_system_that_cannot_be_asked(
     app: Keyturn, simulator: Simulator, stuck: Rotation, kind: str, error: type[KeyturnError]
 ) -> None:
-    """Nothing is changed when a system cannot be asked beforehand, and the advice is to repeat this verb."""
+    """Nothing is changed when a system cannot be asked beforehand, and the advice is to repeat this operation."""
     simulator.faults.add(Fault("openair.api", kind, action="Read", when="before", times=None))
     with pytest.raises(error) as caught:
         app.recovery.restore(stuck.id, actor="ada")
-    assert "`keyturn rotation restore ID`" in caught.value.next_action
+    assert caught.value.next_action.leads_to(Verb.REPEAT)
     assert stuck == app.rotations.show(stuck.id)
     simulator.faults.clear()
     assert app.recovery.restore(stuck.id, actor="ada").ending, "the lease was given back"

@@ -1,10 +1,10 @@
 """What an answer of the RESTlet's URL means, row by row."""
 
 import json
-import re
 from typing import Any
 
 import pytest
+from support.advice import commands, text
 
 from orchestrator.adapters import netsuite_errors
 from orchestrator.adapters.decision_table import first
@@ -136,14 +136,14 @@ def test_refused_after_saving(code: str) -> None:
 @pytest.mark.parametrize("status", [404, 405])
 def test_not_deployed_names_the_way_out(status: int) -> None:
     """Where the RESTlet is missing or another one, the next action is to deploy it."""
-    assert "suitescript/" in error_for(status, writes=True).next_action
+    assert "suitescript/" in text(error_for(status, writes=True).next_action)
 
 
 def test_record_missing_has_the_vendors_words() -> None:
     """The missing record is reported in the vendor's words, with the repair steps, whatever NetSuite's quotes were."""
     error = error_for(200, refusal("CERTIFICATE_NOT_FOUND", "Certificate 'x' not found"), writes=False)
     assert 'Certificate "custcertificate_oa_realtime" not found' in error.message
-    assert "openair-certificate.pem" in error.next_action
+    assert "openair-certificate.pem" in text(error.next_action)
 
 
 @pytest.mark.parametrize(("status", "body"), [(400, platform("SSS_REQUEST_LIMIT_EXCEEDED")), (429, PAGE), (503, PAGE)])
@@ -203,8 +203,8 @@ def test_bearer_challenge_is_not_quoted() -> None:
 def test_a_refused_certificate_is_given_up() -> None:
     """Another algorithm makes another certificate, which the open rotation has to make room for first."""
     advised = error_for(200, refusal("INVALID_CERTIFICATE"), writes=True).next_action
-    commands = re.findall("`keyturn ([a-z]+ [a-z]+)", advised)
-    assert ["rotation abandon", "connection edit", "rotation resume"] == commands
+    expected = ["rotation abandon ID", "connection edit NAME --algorithm", "rotate NAME", "rotation resume ID"]
+    assert expected == commands(advised.resuming())
 
 
 DECIDED_BY = {

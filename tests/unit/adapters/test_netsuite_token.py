@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from support.advice import text
 from support.clock import FakeClock
 from unit.adapters.netsuite_answers import FakeHttp, settings
 
@@ -86,7 +87,7 @@ def test_refused_sign_in_names_the_way_out() -> None:
     tokens = token_source(http)
     with pytest.raises(SignInRefused) as caught:
         tokens.token()
-    assert "expired" in caught.value.next_action
+    assert "expired" in text(caught.value.next_action)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import base64
 from datetime import timedelta
 
 import pytest
+from support.advice import text
 from support.clock import FakeClock
 from support.factories import NOW
 from unit.adapters.openair_tokens import SETTINGS, VOID, FakeOpenAir, FakeSecrets, granted, sign_in
@@ -62,7 +63,7 @@ def test_void_token_without_doubt() -> None:
     with pytest.raises(SignInRefused, match="void") as caught:
         sign_in(openair, secrets).fields()
     assert "lost" not in caught.value.message
-    assert "Consent again" in caught.value.next_action
+    assert "Consent again" in text(caught.value.next_action)
 
 
 def test_wrong_client_needs_no_consent() -> None:
@@ -70,7 +71,7 @@ def test_wrong_client_needs_no_consent() -> None:
     openair, secrets = FakeOpenAir(Answer(401, {}, b'{"error": "invalid_client"}')), FakeSecrets(granted())
     with pytest.raises(SignInRefused) as caught:
         sign_in(openair, secrets).fields()
-    assert "client secret" in caught.value.next_action
+    assert "client secret" in text(caught.value.next_action)
     assert granted() == secrets.grant
 
 
@@ -105,7 +106,7 @@ def test_no_consent_yet() -> None:
     """Without a stored refresh token the sign-in is refused, and the next action is to consent."""
     with pytest.raises(SignInRefused) as caught:
         sign_in(FakeOpenAir(), FakeSecrets(None)).fields()
-    assert "Consent" in caught.value.next_action
+    assert "Consent" in text(caught.value.next_action)
 
 
 def test_grant_survives_storing() -> None:

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from support.advice import text
 from support.clock import FakeClock
 from support.factories import NOW
 from unit.adapters.openair_tokens import REFRESH_WITHIN, VOID, FakeOpenAir, FakeSecrets, granted, sign_in
@@ -91,7 +92,7 @@ def test_lost_answer_with_the_token_void() -> None:
     openair.serve("refresh-0")  # OpenAir had carried it out
     with pytest.raises(SignInRefused, match="lost") as caught:
         it.fields()
-    assert "Consent again" in caught.value.next_action
+    assert "Consent again" in text(caught.value.next_action)
     assert ["refresh-0", "refresh-0"] == openair.asked
 
 

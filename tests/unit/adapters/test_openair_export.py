@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from support.advice import commands, text
 from support.factories import a_candidate, a_confirmation, a_rotation, at_will
 
 from orchestrator.adapters.openair_export import OpenAirExport
@@ -58,8 +59,8 @@ def test_words_for_the_person(tmp_path: Path) -> None:
         export(tmp_path).save(proof, at_will)
     path = str(tmp_path / f"acme-{proof.fingerprint[:16]}.pem")
     assert path in caught.value.message
-    assert path in caught.value.next_action
-    assert f"`keyturn rotation confirm 01ROTATION --fingerprint {proof.fingerprint}`" in caught.value.next_action
+    assert path in text(caught.value.next_action)
+    assert [f"rotation confirm 01ROTATION --fingerprint {proof.fingerprint}"] == commands(caught.value.next_action)
 
 
 def test_confirmation_of_another_certificate_does_not_count(tmp_path: Path) -> None:

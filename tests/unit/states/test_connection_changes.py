@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from support.advice import commands, text
 from support.factories import a_connection
 from unit.states.rotations import NOW, Pair, a_rotation, parked
 
 from states import connection_changes
 from states.connection import Connection, OpenAirKind, Options, Policy
 from states.errors import RotationOpen
+from states.next_action import NextAction, Verb
 from states.rotation import Rotation
 from states.state import State
 
@@ -81,7 +83,8 @@ def test_a_place_stays_once_the_certificate_may_be_there(pair: Pair, name: str, 
     for rotation in (*sent, *map(parked, sent)):
         told, next_action = refused(after, rotation)
         assert f"has the open rotation {rotation.id}, and NetSuite may hold its certificate: {name} cannot be" in told
-        assert f"end it first: `keyturn rotation explain {rotation.id}`" in next_action
+        assert ["rotation explain " + rotation.id] == commands(next_action)
+        assert "End that rotation first." in text(next_action)
 
 
 @pytest.mark.parametrize(("name", "after"), ADDRESSES.items())
@@ -90,7 +93,8 @@ def test_an_address_may_be_corrected_of_a_parked_rotation(pair: Pair, name: str,
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE)
     told, next_action = refused(after, rotation)
     assert f"{name} cannot be changed now" in told
-    assert f"Park it first: `keyturn rotation park {rotation.id}`." in next_action
+    expected = f"Park that rotation first. Run `keyturn rotation park {rotation.id}`. Then repeat the command."
+    assert expected == text(next_action)
     connection_changes.check_move(ACME, after, parked(rotation), is_held=False)
 
 
@@ -99,12 +103,12 @@ def test_nothing_moves_under_a_worker(pair: Pair, after: Connection) -> None:
     """What a worker has in hand, it may be sending: parking it, or its end, is to come first."""
     told, next_action = refused(after, a_rotation(pair, State.KEY_GENERATED), is_held=True)
     assert "and it is being worked on" in told
-    assert "`keyturn rotation park " in next_action
+    assert Verb.PARK is next_action.verb
     told, next_action = refused(after, parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE)), is_held=True)
-    assert "`keyturn rotation explain " in next_action
+    assert Verb.EXPLAIN is next_action.verb
 
 
-def refused(after: Connection, rotation: Rotation, *, is_held: bool = False) -> tuple[str, str]:
+def refused(after: Connection, rotation: Rotation, *, is_held: bool = False) -> tuple[str, NextAction]:
     """What is said to whoever would move acme now, and what is to be done."""
     with pytest.raises(RotationOpen) as caught:
         connection_changes.check_move(ACME, after, rotation, is_held=is_held)

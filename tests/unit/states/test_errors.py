@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
+from support.advice import text
 
 from states import errors
 from states.errors import (
@@ -19,6 +20,7 @@ from states.errors import (
     TryLater,
     Unknown,
 )
+from states.next_action import by_hand
 
 EVERY = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, KeyturnError)]
 EACH = pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
@@ -47,16 +49,19 @@ def test_an_error_is_a_sentence(kind: type[KeyturnError]) -> None:
 
 @EACH
 def test_an_error_says_what_to_do_next(kind: type[KeyturnError]) -> None:
-    """One or more whole sentences."""
-    assert kind().next_action.endswith(".")
+    """One or more whole sentences, without a command: that is the renderer's."""
+    assert text(kind().next_action).endswith(".")
+    reasons = [each.because for each in kind().next_action.walk()]
+    assert [] == [reason for reason in reasons if "`" in reason or "keyturn" in reason]
 
 
 @EACH
 def test_a_message_of_ones_own_replaces_the_sentence(kind: type[KeyturnError]) -> None:
     """The details of the case, told by whoever knows them; the class itself stays as it was."""
     usual = kind.next_action
-    error = kind("It is so.", next_action="Do so.")
-    assert ("It is so.", "Do so.", "It is so.") == (error.message, error.next_action, str(error))
+    mine = by_hand("Do so.")
+    error = kind("It is so.", next_action=mine)
+    assert ("It is so.", mine, "It is so.") == (error.message, error.next_action, str(error))
     assert usual == kind().next_action
 
 

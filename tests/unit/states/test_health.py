@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.advice import commands, text
 from support.factories import a_connection
 from unit.states.rotations import ID, NOW, Pair, a_pair, a_rotation, parked
 
 from states.connection import OpenAirKind, OpenAirSettings, Options
 from states.errors import KeyturnError, SignInRefused, TryLater
 from states.health import Facts, Health, check
+from states.next_action import Verb
 from states.ports import PLACEHOLDER_FILE, Record
 from states.state import State
 
@@ -24,7 +26,7 @@ FUTURE = a_pair(not_before=NOW + timedelta(hours=1), not_after=NOW + timedelta(d
 RECORD = Record(name="OpenAir real-time", file_name="acme.pem", valid_from=None, valid_to=None)
 PLACEHOLDER = replace(RECORD, file_name=PLACEHOLDER_FILE)
 NONE_VALID = "No valid certificate available for real-time import"
-ROTATE = "Run `keyturn rotate acme`"
+ROTATE = "rotate acme"
 
 
 def facts(**changes: Any) -> Facts:
@@ -109,7 +111,8 @@ def test_a_side_that_refuses_sign_in() -> None:
     netsuite, openair = health.problems
     assert "NetSuite could not be asked: Sign-in was refused." == netsuite.message
     assert "OpenAir could not be asked: Sign-in was refused." == openair.message
-    assert "Check the connection's credentials with `keyturn doctor`." == openair.next_action
+    expected = "Correct the connection's credentials. Then run `keyturn doctor acme`. Then repeat the command."
+    assert expected == text(openair.next_action)
 
 
 def test_a_missing_record() -> None:
@@ -117,7 +120,8 @@ def test_a_missing_record() -> None:
     (problem,) = check(facts(netsuite=None, agree=None)).problems
     assert "CERTIFICATE_NOT_FOUND" == problem.code
     assert 'Certificate "custcertificate_oa_realtime" not found.' == problem.message
-    assert "Bundle 369630 > OpenAir Certificates" in problem.next_action
+    assert "Bundle 369630 > OpenAir Certificates" in text(problem.next_action)
+    assert [ROTATE] == commands(problem.next_action)
 
 
 def test_the_placeholder() -> None:
@@ -125,14 +129,14 @@ def test_the_placeholder() -> None:
     (problem,) = check(facts(netsuite=PLACEHOLDER)).problems
     assert "PLACEHOLDER" == problem.code
     assert "openair-certificate.pem" in problem.message
-    assert problem.next_action.startswith(ROTATE)
+    assert [ROTATE] == commands(problem.next_action)
 
 
 def test_an_empty_openair() -> None:
     """OpenAir holds nothing to check imports with."""
     (problem,) = check(facts(openair=None, agree=None)).problems
     assert "OPENAIR_EMPTY" == problem.code
-    assert problem.next_action.startswith(ROTATE)
+    assert [ROTATE] == commands(problem.next_action)
 
 
 def test_a_foreign_certificate_on_both_sides() -> None:
@@ -140,8 +144,8 @@ def test_a_foreign_certificate_on_both_sides() -> None:
     connection = a_connection(current=a_pair().certificate)
     (problem,) = check(facts(connection=connection)).problems
     assert "FOREIGN_ROTATION" == problem.code
-    assert problem.next_action.startswith(ROTATE)
-    assert "adopt" in problem.next_action
+    assert [ROTATE] == commands(problem.next_action)
+    assert "adopt" in text(problem.next_action)
 
 
 def test_while_the_sides_are_not_seen_to_agree_nothing_is_foreign() -> None:
@@ -155,10 +159,8 @@ def test_a_foreign_certificate_under_an_open_rotation() -> None:
     """The rotation that is open is where to choose; that nothing is replaced is not its promise."""
     connection = a_connection(current=a_pair().certificate)
     (problem,) = check(facts(connection=connection, rotation=a_rotation(a_pair()))).problems
-    assert ("FOREIGN_ROTATION", f"Rotation {ID} is open: see `keyturn rotation explain {ID}`.") == (
-        problem.code,
-        problem.next_action,
-    )
+    expected = f"Rotation {ID} is open. Run `keyturn rotation explain {ID}`."
+    assert ("FOREIGN_ROTATION", expected) == (problem.code, text(problem.next_action))
 
 
 @pytest.mark.parametrize("state", [State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR])
@@ -177,7 +179,7 @@ def test_drift() -> None:
     (problem,) = check(facts(agree=False)).problems
     assert "DRIFT" == problem.code
     assert "imports are refused" in problem.message
-    assert problem.next_action.startswith(ROTATE)
+    assert [ROTATE] == commands(problem.next_action)
 
 
 def test_drift_that_only_a_person_could_see() -> None:
@@ -218,7 +220,7 @@ def test_a_parked_rotation() -> None:
     (problem,) = check(facts(rotation=parked(a_rotation(a_pair()), SignInRefused()))).problems
     assert "PARKED" == problem.code
     assert f"Rotation {ID} is parked: Sign-in was refused." == problem.message
-    assert f"See `keyturn rotation explain {ID}`." == problem.next_action
+    assert [f"rotation explain {ID}"] == commands(problem.next_action)
 
 
 @pytest.mark.parametrize("is_parked", [False, True])
@@ -230,7 +232,7 @@ def test_the_skew_is_an_outage(is_parked: bool) -> None:  # noqa: FBT001
     assert "SKEW" == problem.code
     assert "for 90 s imports may be refused" in problem.message
     verb = "explain" if is_parked else "watch"
-    assert f"`keyturn rotation {verb} {ID}`" in problem.next_action
+    assert [f"rotation {verb} {ID}"] == commands(problem.next_action)
 
 
 @pytest.mark.parametrize("position", [State.REQUESTED, State.KEY_GENERATED, State.SAVED_TO_OPENAIR])
@@ -243,7 +245,7 @@ def test_nothing_is_advised_that_would_be_refused() -> None:
     """While a rotation is open another one cannot begin, so no problem says to begin one."""
     rotation = a_rotation(a_pair(), State.UPLOADED_TO_NETSUITE)
     health = check(facts(agree=False, netsuite=PLACEHOLDER, openair=EXPIRED, rotation=rotation))
-    assert [] == [problem.code for problem in health.problems if "keyturn rotate" in problem.next_action]
+    assert [] == [problem.code for problem in health.problems if problem.next_action.leads_to(Verb.ROTATE)]
 
 
 ANYTHING = st.builds(
@@ -273,7 +275,7 @@ def test_every_problem_says_what_to_do(found: Facts) -> None:
     for problem in health.problems:
         assert problem.code.isupper()
         assert problem.message.endswith(".")
-        assert problem.next_action.rstrip("`").endswith((".", "--create-record"))
+        assert text(problem.next_action).endswith(".")
     assert len(set(health.problems)) == len(health.problems)
 
 

@@ -13,6 +13,7 @@ from unit.states.rotations import NOW, Pair, a_pair, a_proof, a_rotation, parked
 
 from states import machine
 from states.errors import IllegalMove, Refused, Throttled
+from states.next_action import NextAction, Verb, by_hand
 from states.rotation import Allowances, Failure, Rotation
 from states.state import State
 from states.table import ACTIVE, EDGES, FAIL, FORWARD, NEXT, PROOFS, RESUME, TRIGGERS, Edge
@@ -146,9 +147,13 @@ def test_a_move_forgets_what_belonged_to_the_step(edge: Edge, pair: Pair) -> Non
 def test_failing_keeps_the_reason_and_everything_gathered(state: State, pair: Pair) -> None:
     """A parked rotation tells code, message, next action and where it failed; its proofs and its doubt remain."""
     rotation = a_rotation(pair, state, doubt_since=NOW, tries=2, waiting_for="NetSuite is slow.")
-    error = Refused("The certificate was refused.", next_action="Mend it.")
+    error = Refused("The certificate was refused.", next_action=by_hand("Correct it."))
     failure = Failure(
-        failed_from=state, code="REFUSED", message="The certificate was refused.", next_action="Mend it.", at=LATER
+        failed_from=state,
+        code="REFUSED",
+        message="The certificate was refused.",
+        next_action=by_hand("Correct it.", NextAction(Verb.RESUME)),
+        at=LATER,
     )
     expected = replace(
         rotation, state=State.FAILED, failure=failure, waiting_for="", updated_at=LATER, available_at=LATER

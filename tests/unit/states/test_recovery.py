@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from support.advice import commands, text
 from support.factories import changed
 from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import ID, NOW, a_pair, parked
@@ -95,7 +96,7 @@ def test_openair_that_holds_the_candidate_is_no_case_for_restoring(world: World)
     rotation = a_parked(world, State.SAVED_TO_OPENAIR)
     with pytest.raises(IllegalMove, match="going on helps") as caught:
         find(world, rotation)
-    assert ("Run `keyturn rotation resume ID`.", ["openair.read"]) == (caught.value.next_action, world.calls)
+    assert (["rotation resume ID"], ["openair.read"]) == (commands(caught.value.next_action), world.calls)
 
 
 @pytest.mark.parametrize("holds", ["another", "none"])
@@ -114,7 +115,7 @@ def test_a_strangers_key_stays(world: World) -> None:
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation) as caught:
         find(world, rotation)
-    assert "`keyturn rotation restore ID --overwrite`" in caught.value.next_action
+    assert ["rotation restore ID --overwrite"] == commands(caught.value.next_action)
     assert None is find(world, rotation, may_overwrite=True)
 
 
@@ -124,7 +125,7 @@ def test_a_mute_record_stays(world: World) -> None:
     world.netsuite.can_sign = False
     with pytest.raises(CannotSign) as caught:
         find(world, rotation)
-    assert "`keyturn rotation restore ID --overwrite`" in caught.value.next_action
+    assert ["rotation restore ID --overwrite"] == commands(caught.value.next_action)
     assert isinstance(caught.value.__cause__, CannotSign)
     assert None is find(world, rotation, may_overwrite=True)
 
@@ -136,7 +137,7 @@ def test_a_missing_record_is_not_created(world: World, may_overwrite: bool) -> N
     world.netsuite.hold(None)
     with pytest.raises(CertificateRecordMissing) as caught:
         find(world, rotation, may_overwrite=may_overwrite)
-    assert caught.value.next_action.endswith("Then run `keyturn rotation restore ID` again.")
+    assert text(caught.value.next_action).endswith("Then run `keyturn rotation restore ID`.")
     assert isinstance(caught.value.__cause__, CertificateRecordMissing)
 
 
@@ -156,7 +157,7 @@ def test_a_record_that_vanishes_between_two_questions_is_missing(world: World, c
     world.will_answer("netsuite.report", Report(record=None, server_time=NOW, bundles={}))
     with pytest.raises(CertificateRecordMissing) as caught:
         find(world, rotation)
-    assert caught.value.next_action.endswith("Then run `keyturn rotation restore ID` again.")
+    assert text(caught.value.next_action).endswith("Then run `keyturn rotation restore ID`.")
 
 
 # --- putting it back --------------------------------------------------------------------------------------------------
@@ -261,8 +262,7 @@ def test_half_a_change_is_not_adopted(world: World, holds: str) -> None:
     world.openair.held = world.previous.certificate if holds == "previous" else None
     with pytest.raises(Drift) as caught:
         recovery.find_agreement(rotation, world.ports)
-    for command in ("`keyturn rotation adopt ID`", "`keyturn rotation resume ID --overwrite`"):
-        assert command in caught.value.next_action
+    assert ["rotation adopt ID", "rotation resume ID --overwrite"] == commands(caught.value.next_action)
     if holds == "previous":
         assert "signs with another key" in caught.value.message
         assert isinstance(caught.value.__cause__, NotConfirmed)

@@ -1,9 +1,9 @@
 """save_to_openair: nothing is saved but what NetSuite has just confirmed."""
 
-import re
 from datetime import timedelta
 
 import pytest
+from support.advice import commands
 from unit.states.fake_world import World
 from unit.states.rotations import NOW, a_confirmation, a_pair
 from unit.states.save_calls import AT, SAVED, stale
@@ -118,8 +118,8 @@ def test_a_way_back_is_not_called_a_strangers_key(world: World) -> None:
     world.netsuite.hold(world.previous)
     with pytest.raises(ForeignRotation, match="signs with the previous certificate again") as caught:
         save_to_openair(rotation, world.ports)
-    commands = re.findall(r"`keyturn ([^`]*)`", caught.value.next_action)
-    assert ["rotation resume ID", "rotation adopt ID", "rotation resume ID --overwrite"] == commands
+    expected = ["rotation resume ID", "rotation adopt ID", "rotation resume ID --overwrite"]
+    assert expected == commands(caught.value.next_action)
 
 
 @pytest.mark.parametrize("can_sign", [False, True])

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from support.advice import commands
 from support.factories import changed
 from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import NOW, a_pair
@@ -89,8 +90,7 @@ def test_the_initial_set_up_asks_before_it_replaces_what_signs(world: World, *, 
     with pytest.raises(ForeignRotation, match="NetSuite signs already") as caught:
         upload_to_netsuite(rotation, world.ports)
     assert [] == world.installed
-    commands = ("`keyturn rotation adopt ID`", "`keyturn rotation resume ID --overwrite`")
-    assert {True} == {command in caught.value.next_action for command in commands}
+    assert ["rotation adopt ID", "rotation resume ID --overwrite"] == commands(caught.value.next_action)
 
 
 def test_the_skew_begins_when_the_install_was_asked_for(world: World) -> None:

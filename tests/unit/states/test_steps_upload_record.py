@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+from support.advice import text
 from unit.states.fake_world import World
 from unit.states.rotations import NOW, a_pair
 from unit.states.upload_calls import AT, INSTALLED
@@ -108,7 +109,7 @@ def test_a_missing_record_is_reported_in_the_vendors_words(world: World) -> None
     with pytest.raises(CertificateRecordMissing) as caught:
         upload_to_netsuite(rotation, world.ports)
     assert 'Certificate "custcertificate_oa_realtime" not found.' == caught.value.message
-    steps = [line.split(". ", 1)[1] for line in caught.value.next_action.splitlines() if line.startswith("  ")]
+    steps = [line.split(". ", 1)[1] for line in text(caught.value.next_action).splitlines() if line.startswith("  ")]
     expected = [
         "In NetSuite, go to Documents > Files > File Cabinet.",
         "Open SuiteBundles > Bundle 369630 > OpenAir Certificates.",

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from support.advice import commands
 from support.factories import changed
 from unit.states.fake_world import REMOTE_CALL, World
 from unit.states.rotations import NOW, a_pair
@@ -122,7 +123,7 @@ def test_permission_to_create_is_no_permission_to_overwrite(world: World) -> Non
 
 def test_a_drifted_rotation_has_a_way_out(world: World) -> None:
     """What Drift advises is possible: its connection has this very rotation open, so it cannot begin another one."""
-    assert "keyturn rotate`" not in Drift().next_action
+    assert ["rotation resume ID --overwrite"] == commands(Drift().next_action)
     rotation = world.rotation(AT, may_overwrite=True)
     world.openair.held = a_pair().certificate
     assert verify(rotation, world.ports).proofs.verified

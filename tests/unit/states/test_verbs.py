@@ -10,7 +10,8 @@ from unit.states.rotations import NOW, Pair, a_pair, a_rotation, parked
 
 from states import errors
 from states.errors import ForeignRotation, GaveUp, KeyturnError
-from states.next_action import VERBS, why_not
+from states.next_action import Verb
+from states.preconditions import PRECONDITIONS, why_not
 from states.rotation import Ending, Rotation
 from states.state import State
 from states.table import ACTIVE
@@ -91,7 +92,7 @@ def test_each_verb_is_possible_exactly_where_it_should_be(position: State, is_pa
         rotation = describe(pair, position, is_parked=is_parked, **facts)
         when = facts["when"]
         assert isinstance(when, datetime)
-        refusals = {verb.name: why_not(verb.name, rotation, when) for verb in VERBS}
+        refusals = {verb.value: why_not(verb, rotation, when) for verb in PRECONDITIONS}
         expected = possible(position, is_parked=is_parked, **facts)
         assert expected == {name for name, refusal in refusals.items() if not refusal}, facts
         assert all(refusal.endswith(".") for refusal in refusals.values() if refusal)
@@ -102,5 +103,5 @@ def test_what_may_still_land_is_told_with_its_time(pair: Pair) -> None:
     rotation = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, doubt_since=NOW), errors.ForeignRotation())
     rotation = changed(rotation, in_flight_until=NOW + timedelta(minutes=2))
     rotation = replace(rotation, previous=PREVIOUS.certificate, previous_key_kept=True)
-    for verb in ("restore", "adopt"):
+    for verb in (Verb.RESTORE, Verb.ADOPT):
         assert "until 2026-11-23 12:02:00 UTC" in why_not(verb, rotation, NOW)

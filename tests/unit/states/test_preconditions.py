@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from support.advice import commands, text
 from support.factories import changed
 from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
 
@@ -14,7 +15,8 @@ from states.errors import (
     ForeignRotation,
     Refused,
 )
-from states.next_action import VERBS, Advice, advise, why_not
+from states.next_action import Verb, by_hand
+from states.preconditions import PRECONDITIONS, advise, why_not
 from states.state import State
 from states.table import ACTIVE
 
@@ -27,17 +29,16 @@ HOLDS = "NetSuite has proved that it holds its certificate."
 
 
 def test_the_verbs() -> None:
-    """Each has the command that its advice would give."""
+    """Each is listed in the order in which `explain` shows them."""
     expected = ["watch", "park", "resume", "confirm", "restore", "adopt", "abandon"]
-    assert expected == [verb.name for verb in VERBS]
-    assert {True} == {f"rotation {verb.name} {{id}}" in verb.command for verb in VERBS}
+    assert expected == [verb.value for verb in PRECONDITIONS]
 
 
 @pytest.mark.parametrize("state", State)
 def test_watching_is_possible_while_it_is_open(state: State, pair: Pair) -> None:
     """Only what has ended cannot be watched."""
     rotation = parked(a_rotation(pair)) if state is State.FAILED else a_rotation(pair, state)
-    assert ("The rotation has ended." if state is State.COMPLETED else "") == why_not("watch", rotation, NOW)
+    assert ("The rotation has ended." if state is State.COMPLETED else "") == why_not(Verb.WATCH, rotation, NOW)
 
 
 @pytest.mark.parametrize("state", State)
@@ -45,28 +46,28 @@ def test_only_what_is_under_way_is_parked(state: State, pair: Pair) -> None:
     """What is parked already, or has ended, is not parked again."""
     rotation = parked(a_rotation(pair)) if state is State.FAILED else a_rotation(pair, state)
     refusals = {State.FAILED: "It is parked already.", State.COMPLETED: "The rotation has ended."}
-    assert refusals.get(state, "") == why_not("park", rotation, NOW)
+    assert refusals.get(state, "") == why_not(Verb.PARK, rotation, NOW)
 
 
 @pytest.mark.parametrize("state", ACTIVE)
 def test_only_a_parked_rotation_is_resumed(state: State, pair: Pair) -> None:
     """The sentence names the state it is in; parked there, it can be resumed."""
     rotation = a_rotation(pair, state)
-    assert f"The rotation is {state}, not Failed." == why_not("resume", rotation, NOW)
-    assert "" == why_not("resume", parked(rotation), NOW)
+    assert f"The rotation is {state}, not Failed." == why_not(Verb.RESUME, rotation, NOW)
+    assert "" == why_not(Verb.RESUME, parked(rotation), NOW)
 
 
 def test_an_ended_rotation_is_not_resumed(pair: Pair) -> None:
     """Completed or closed, it stays as it is."""
     closed = parked(a_rotation(pair, closed_at=NOW))
-    ended = [why_not("resume", each, NOW) for each in (closed, a_rotation(pair, State.COMPLETED))]
+    ended = [why_not(Verb.RESUME, each, NOW) for each in (closed, a_rotation(pair, State.COMPLETED))]
     assert ["The rotation has ended."] * 2 == ended
 
 
 def test_a_failure_that_names_no_command_is_resumed(pair: Pair) -> None:
     """Whatever was advised when it was parked, what goes on from there is resuming."""
-    advice = advise(parked(a_rotation(pair), Refused(next_action="Mend it.")), NOW)
-    assert Advice("Mend it.", f"keyturn rotation resume {ID}") == advice
+    advice = advise(parked(a_rotation(pair), Refused(next_action=by_hand("Correct it.", None))), NOW)
+    assert f"Correct it. Then run `keyturn rotation resume {ID}`." == text(advice)
 
 
 def test_to_the_last_moment(pair: Pair) -> None:
@@ -77,24 +78,24 @@ def test_to_the_last_moment(pair: Pair) -> None:
     )
     expiry = pair.certificate.not_after
     assert ["", "The previous certificate expired on 2027-11-23."] == [
-        why_not("restore", rotation, moment) for moment in (expiry, expiry + timedelta(microseconds=1))
+        why_not(Verb.RESTORE, rotation, moment) for moment in (expiry, expiry + timedelta(microseconds=1))
     ]
     in_flight = changed(rotation, in_flight_until=NOW)
-    refused = [why_not("adopt", in_flight, moment) for moment in (NOW, NOW + timedelta(microseconds=1))]
+    refused = [why_not(Verb.ADOPT, in_flight, moment) for moment in (NOW, NOW + timedelta(microseconds=1))]
     assert ["What was sent without an answer may still take effect, until 2026-11-23 12:00:00 UTC.", ""] == refused
 
 
 def test_a_failure_that_is_gone_is_nobodys(pair: Pair) -> None:
     """Somebody changed the database: without its failure, a parked rotation is not somebody else's doing."""
     rotation = replace(parked(a_rotation(pair), ForeignRotation()), failure=None)
-    assert "It was not parked because of somebody else's certificate." == why_not("adopt", rotation, NOW)
+    assert "It was not parked because of somebody else's certificate." == why_not(Verb.ADOPT, rotation, NOW)
 
 
 @pytest.mark.parametrize(("awaits_person", "expected"), [(True, ""), (False, "Nothing waits for a person.")])
 def test_only_what_waits_is_confirmed(awaits_person: bool, expected: str, pair: Pair) -> None:  # noqa: FBT001
     """A person confirms a save only where the rotation waits for one, not for OpenAir itself."""
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for="OpenAir.", awaits_person=awaits_person)
-    assert expected == why_not("confirm", rotation, NOW)
+    assert expected == why_not(Verb.CONFIRM, rotation, NOW)
 
 
 @pytest.mark.parametrize(
@@ -112,13 +113,13 @@ def test_only_what_was_never_confirmed_is_abandoned(state: State, expected: str,
     In doubt, whatever was sent must have landed; without a candidate nothing can have been sent.
     """
     rotation = a_rotation(pair, state)
-    assert f"The rotation is {state}, not Failed." == why_not("abandon", rotation, NOW)
-    assert expected == why_not("abandon", parked(rotation), NOW)
+    assert f"The rotation is {state}, not Failed." == why_not(Verb.ABANDON, rotation, NOW)
+    assert expected == why_not(Verb.ABANDON, parked(rotation), NOW)
     doubtful = parked(changed(rotation, doubt_since=NOW, in_flight_until=NOW))
     waits = "What was sent without an answer may still take effect, until 2026-11-23 12:00:00 UTC."
-    assert (waits if state is State.KEY_GENERATED else expected) == why_not("abandon", doubtful, NOW)
-    assert expected == why_not("abandon", doubtful, NOW + timedelta(microseconds=1))
-    assert "The rotation has ended." == why_not("abandon", parked(replace(rotation, closed_at=NOW)), NOW)
+    assert (waits if state is State.KEY_GENERATED else expected) == why_not(Verb.ABANDON, doubtful, NOW)
+    assert expected == why_not(Verb.ABANDON, doubtful, NOW + timedelta(microseconds=1))
+    assert "The rotation has ended." == why_not(Verb.ABANDON, parked(replace(rotation, closed_at=NOW)), NOW)
 
 
 def test_advice_does_not_depend_on_the_policy(pair: Pair) -> None:
@@ -134,15 +135,15 @@ def test_who_sees_openair_tells_what_it_shows(pair: Pair) -> None:
     """
     rotation = replace(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), by_hand=True)
     found = advise(rotation, NOW)
-    assert f"keyturn rotation resume {ID} --overwrite" == found.command
-    assert f"`keyturn rotation adopt {ID} --fingerprint SHA256` accepts" in found.sentence
-    assert found.sentence.endswith("only one that Keyturn knows already can be adopted.")
+    assert [f"rotation resume {ID} --overwrite", f"rotation adopt {ID} --fingerprint"] == commands(found)
+    assert "only a certificate that Keyturn knows already can be adopted." in text(found)
+    assert text(found).endswith("--fingerprint`, followed by the SHA-256 that OpenAir shows.")
 
 
 def test_an_unfinished_restore_asks_what_openair_shows(pair: Pair) -> None:
     """The command that finishes it has the option, where only a person can look; other failures' advice has not."""
     kept = {"previous": pair.certificate, "previous_key_kept": True}
     begun = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, restoring_since=NOW, **kept))
-    assert f"keyturn rotation restore {ID} --fingerprint SHA256" == advise(replace(begun, by_hand=True), NOW).command
+    assert [f"rotation restore {ID} --fingerprint"] == commands(advise(replace(begun, by_hand=True), NOW))
     plain = replace(parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE)), by_hand=True)
     assert advise(replace(plain, by_hand=False), NOW) == advise(plain, NOW)

@@ -1,0 +1,179 @@
+"""Advice: the one next safe action, and why a verb is not possible."""
+
+import inspect
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from support.advice import commands, text
+from support.factories import changed
+from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
+
+from states import errors, machine
+from states.errors import (
+    CertificateRecordMissing,
+    ForeignRotation,
+    KeyturnError,
+    Refused,
+    SignInRefused,
+)
+from states.next_action import NextAction, Verb
+from states.preconditions import advise
+from states.rotation import Ending
+from states.state import State
+from states.table import ACTIVE
+
+REFUSALS = [
+    each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Refused) and each is not Refused
+]
+
+MINUTE = timedelta(minutes=1)
+HOLDS = "NetSuite has proved that it holds its certificate."
+
+
+@pytest.mark.parametrize("state", ACTIVE)
+def test_under_way_a_worker_carries_it_on(state: State, pair: Pair) -> None:
+    """Nothing to do but to have a worker."""
+    expected = NextAction(Verb.WORKER, because="A worker carries the rotation on.")
+    assert expected == advise(a_rotation(pair, state), NOW)
+
+
+def test_completed_there_is_nothing_to_do(pair: Pair) -> None:
+    """No command is offered."""
+    expected = NextAction(Verb.WAIT, because="Both sides hold the new certificate.")
+    assert expected == advise(a_rotation(pair, State.COMPLETED), NOW)
+
+
+@pytest.mark.parametrize(
+    ("ending", "tells"),
+    [
+        (Ending.ABANDONED, "abandoned, and NetSuite does not hold its certificate"),
+        (Ending.RESTORED, "both sides hold the previous certificate again"),
+        (Ending.ADOPTED, "the certificate that both sides held by then"),
+    ],
+)
+def test_closed_there_is_nothing_to_do(ending: Ending, tells: str, pair: Pair) -> None:
+    """A failed rotation that was closed cannot be resumed, so it is not advised; how it ended is told."""
+    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED, closed_at=NOW, ending=ending)), NOW)
+    assert Verb.WAIT is advice.verb
+    assert tells in advice.because
+
+
+def test_an_unfinished_restore_is_finished_first(pair: Pair) -> None:
+    """Whatever it was parked for: the one next safe command is to restore again."""
+    kept = {"previous": pair.certificate, "previous_key_kept": True}
+    rotation = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, restoring_since=NOW, **kept), ForeignRotation())
+    expected = f"Putting the previous certificate back was not finished. Run `keyturn rotation restore {ID}`."
+    assert expected == text(advise(rotation, NOW))
+
+
+def test_what_cannot_be_done_is_not_the_next_action(pair: Pair) -> None:
+    """An unfinished restore of a certificate that expired meanwhile is not begun again: resuming is, once it may."""
+    expired = replace(pair.certificate, not_after=NOW - MINUTE)
+    position = a_rotation(
+        pair, State.UPLOADED_TO_NETSUITE, previous=expired, previous_key_kept=True, restoring_since=NOW
+    )
+    landed = advise(parked(position), NOW)
+    assert [f"rotation resume {ID}"] == commands(landed)
+    assert "was not finished. The previous certificate expired on 2026-11-23." in landed.because
+    in_flight = advise(parked(changed(position, in_flight_until=NOW + MINUTE)), NOW)
+    assert Verb.WAIT is in_flight.verb
+    assert in_flight.because.endswith("may still take effect, until 2026-11-23 12:01:00 UTC.")
+
+
+def test_adopting_waits_for_what_is_in_flight(pair: Pair) -> None:
+    """Until then looking again is offered first, before overwriting, and the reason tells how long."""
+    rotation = parked(a_rotation(pair, State.KEY_GENERATED, in_flight_until=NOW + MINUTE), ForeignRotation())
+    advice = advise(rotation, NOW)
+    assert [f"rotation resume {ID}", f"rotation resume {ID} --overwrite"] == commands(advice)
+    assert advice.because.endswith("may still take effect, until 2026-11-23 12:01:00 UTC.")
+
+
+def test_a_foreign_rotation_is_a_choice(pair: Pair) -> None:
+    """Accept it or overwrite it: both commands are named, and the one that changes neither system is offered."""
+    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), NOW)
+    assert [f"rotation adopt {ID}", f"rotation resume {ID} --overwrite"] == commands(advice)
+
+
+def test_parked_the_failure_says_what_to_do(pair: Pair) -> None:
+    """With this rotation's id in place, ready to be copied."""
+    advice = advise(parked(a_rotation(pair), SignInRefused()), NOW)
+    assert ["doctor acme", f"rotation resume {ID}"] == commands(advice)
+
+
+def test_the_repair_of_the_record_is_told_unchanged(pair: Pair) -> None:
+    """The vendor's steps ask for the ID _oa_realtime: that is not the rotation's id."""
+    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), CertificateRecordMissing()), NOW)
+    assert "Enter the name OpenAir real-time and the ID _oa_realtime." in text(advice)
+    assert [f"rotation resume {ID}", f"rotation resume {ID} --create-record"] == commands(advice)
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
+def test_advised_commands_name_the_rotation(error: type[KeyturnError], pair: Pair) -> None:
+    """No command is left with a placeholder in it."""
+    advice = advise(parked(a_rotation(pair), error()), NOW)
+    assert " ID" not in text(advice).replace("the ID _oa_realtime", "")
+    assert f"rotation resume {ID}" in text(advice)
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
+def test_what_parks_a_rotation_does_not_advise_another(error: type[KeyturnError]) -> None:
+    """A parked rotation still holds its connection, so a new one would be refused: the advice must be possible."""
+    assert "new rotation" not in text(error().next_action)
+    action = error().next_action
+    before_another = [each.verb for each in action.walk() if each.leads_to(Verb.ROTATE)]
+    assert not before_another or Verb.ABANDON in before_another
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
+def test_a_parked_rotation_is_resumed_not_asked_for_again(error: type[KeyturnError], pair: Pair) -> None:
+    """Whatever parked it: the command that begins one would be refused, so nobody is told to repeat it."""
+    shown = text(advise(machine.fail(a_rotation(pair), error(), NOW), NOW))
+    assert "repeat the command" not in shown
+    assert f"`keyturn rotation resume {ID}" in shown
+
+
+@pytest.mark.parametrize("verbs", [("adopt", "resume"), ("abandon", "resume"), ("resume", "abandon"), ("abandon",)])
+def test_the_first_choice_is_offered_first(verbs: tuple[str, ...], pair: Pair) -> None:
+    """Whichever it is: after a certificate that NetSuite refuses, resuming would only be refused again."""
+    first, *others = (NextAction(Verb(verb)) for verb in verbs)
+    error = Refused(next_action=replace(first, alternatives=tuple(others)))
+    rotation = parked(a_rotation(pair, State.KEY_GENERATED), error)
+    foreign = replace(rotation, failure=rotation.failure and replace(rotation.failure, code=ForeignRotation.code))
+    assert [f"rotation {verb} {ID}" for verb in verbs] == commands(advise(foreign, NOW))
+
+
+def test_what_has_to_wait_is_told_with_its_time(pair: Pair) -> None:
+    """While something may still land, giving up is not possible yet: until when is told, and nothing else offered."""
+    rotation = a_rotation(pair, State.KEY_GENERATED, doubt_since=NOW, in_flight_until=NOW)
+    advice = advise(parked(rotation, Refused(next_action=NextAction(Verb.ABANDON))), NOW)
+    assert Verb.WAIT is advice.verb
+    assert advice.because.endswith("take effect, until 2026-11-23 12:00:00 UTC.")
+
+
+def test_permission_is_part_of_the_advice(pair: Pair) -> None:
+    """After a foreign rotation the way on is named, flag and all."""
+    advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), NOW)
+    assert f"`keyturn rotation resume {ID} --overwrite`" in text(advice)
+
+
+def test_waiting_for_a_person_is_told(pair: Pair) -> None:
+    """The person's part, in the words of the step that waits for it, and the command that confirms it."""
+    waiting = "A person has to save the file in OpenAir."
+    rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for=waiting, awaits_person=True)
+    command = f"keyturn rotation confirm {ID} --fingerprint {pair.fingerprint}"
+    assert f"{waiting} Then run `{command}`." == text(advise(rotation, NOW))
+
+
+@pytest.mark.parametrize("state", ACTIVE)
+def test_a_put_off_step_needs_nobody(state: State, pair: Pair) -> None:
+    """Elsewhere nothing waits for a person: the worker tries again."""
+    advice = advise(a_rotation(pair, state, waiting_for="NetSuite is slow."), NOW)
+    assert NextAction(Verb.WORKER, because="A worker tries again now. NetSuite is slow.") == advice
+
+
+def test_a_retry_in_the_future_is_told_with_its_time(pair: Pair) -> None:
+    """A moment that is over is never promised."""
+    rotation = a_rotation(pair, State.KEY_GENERATED, waiting_for="NetSuite is slow.", available_at=NOW + MINUTE)
+    assert "A worker tries again at 2026-11-23 12:01:00 UTC. NetSuite is slow." == advise(rotation, NOW).because
+    assert "A worker tries again now. NetSuite is slow." == advise(rotation, NOW + MINUTE).because
