@@ -182,7 +182,7 @@ class EngineOnStore:
         netsuite = NetSuiteSettings(account="1", client_id="c", certificate_id="k")
         openair = OpenAirSettings(url="https://a.app.openair.com", client_id="c")
         bundles: Mapping[str, str] = {"369630": "4.02", "369637": "5.02"}
-        self.store.add_connection(Connection(name=NAME, netsuite=netsuite, openair=openair, bundles=bundles), {})
+        self.store.connections.add(Connection(name=NAME, netsuite=netsuite, openair=openair, bundles=bundles), {})
 
     def run(self, prepared: list[Prepared]) -> float:
         """Run one rotation after another to Completed; return how many seconds that took."""

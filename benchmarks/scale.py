@@ -92,10 +92,10 @@ def measure_claiming(counts: Counts, preparation: Preparation) -> None:
         requested = engine.rotations.request(NAME, actor="bench")
 
         def claim() -> None:
-            claimed = engine.store.claim("bench", lease=5, now=datetime.now(UTC))
+            claimed = engine.store.claims.claim("bench", lease=5, now=datetime.now(UTC))
             assert claimed
             assert claimed.rotation.id == requested.id
-            engine.store.release(claimed)
+            engine.store.claims.release(claimed)
 
         alone = median_ms(claim, counts.repeats)
         where = f"state = '{State.COMPLETED}'"
@@ -136,8 +136,8 @@ def measure_due(counts: Counts, preparation: Preparation) -> None:
         with closing(sqlite3.connect(engine.file)) as database:
             for minutes in (0, 100, 10_000):
                 now = first + timedelta(minutes=minutes)
-                found = len(engine.store.due(now, 10_000))
-                ours = median_ms(partial(engine.store.due, now, 10_000), counts.repeats)
+                found = len(engine.store.connections.due(now, 10_000))
+                ours = median_ms(partial(engine.store.connections.due, now, 10_000), counts.repeats)
                 read = partial(read_due, database, f"{now:%Y-%m-%d %H:%M:%S}.000000")
                 assert len(read()) == found
                 by_hand = median_ms(read, counts.repeats)

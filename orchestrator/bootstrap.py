@@ -69,7 +69,7 @@ class Keyturn:
     @cached_property
     def vault(self) -> Vault:
         """The vault; its key-encryption key is read when it is first needed."""
-        return Vault(self.store, self._kek)
+        return Vault(self.store.secrets, self._kek)
 
     def _kek(self) -> KeyEncryptionKey:
         readers: dict[str, Callable[[], KeyEncryptionKey]] = {
@@ -125,7 +125,7 @@ class Keyturn:
 
         Nothing is sent yet. Raises NotFound, VaultLocked, SealBroken, SignInRefused when a secret is missing.
         """
-        connection = self.store.connection(name)
+        connection = self.store.connections.get(name)
         with self._lock:
             version, ports = self._ports.get(name, (None, None))
             if ports is None or version != connection.version:

@@ -74,13 +74,13 @@ class Engine:
         try:
             ports = self._ports(claim.rotation)
         except (TryLater, OSError, MemoryError):  # the database or this machine: not the rotation's fault
-            self._store.release(claim)
+            self._store.claims.release(claim)
             raise
         except Exception as error:  # noqa: BLE001 - parked with its type, never swallowed
             return self._park(claim, claim.rotation, _known(error, claim.rotation)).rotation
         while edge := NEXT.get(claim.rotation.state):
             if self._stopping():
-                self._store.release(claim)
+                self._store.claims.release(claim)
                 break
             claim, goes_on = self._take(claim, edge, ports)
             if not goes_on:
@@ -130,7 +130,7 @@ class Engine:
             due_at = due.draw_due_at(after.proofs.candidate.certificate, ports.random.fraction())
         seconds = round((now - began).total_seconds(), 3)
         detail = {**_evidence(after, edge), **turn.evidence, "seconds": seconds}
-        advanced = self._store.advance(
+        advanced = self._store.rotations.advance(
             turn.claim,
             after,
             event=edge.trigger,
@@ -164,7 +164,7 @@ class Engine:
 
     def _store_note(self, turn: StepAttempt, after: Rotation, error: KeyturnError) -> Claim:
         told = {"code": error.code, "message": error.message, "until": after.available_at.isoformat()}
-        return self._store.advance(
+        return self._store.rotations.advance(
             turn.claim,
             replace(after, waiting_for=error.message, updated_at=self._clock.now()),
             event=PUT_OFF,
@@ -178,7 +178,7 @@ class Engine:
         after = machine.fail(rotation, error, self._clock.now())
         assert after.failure
         told = {"code": error.code, "message": error.message, "next": after.failure.next_action.to_data()}
-        parked = self._store.advance(claim, after, event=FAIL, detail={**told, **evidence})
+        parked = self._store.rotations.advance(claim, after, event=FAIL, detail={**told, **evidence})
         self._listener(events.Parked(parked.rotation, error.code, error.message))
         return parked
 

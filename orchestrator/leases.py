@@ -63,7 +63,7 @@ class LeaseRenewer:
 
     def _renew(self, claim: Claim) -> None:
         try:
-            self._store.renew(claim, lease=self.lease)
+            self._store.claims.renew(claim, lease=self.lease)
         except Stale:
             with self._lock:
                 if self._claims.get(claim.rotation.id) is not claim:

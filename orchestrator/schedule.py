@@ -36,7 +36,7 @@ class Schedule:
 
     def due(self) -> list[str]:
         """The connections that are due now, the longest overdue first, at most one batch."""
-        return self._store.due(self._clock.now(), BATCH)
+        return self._store.connections.due(self._clock.now(), BATCH)
 
     def start_due(self, *, actor: str) -> Pass:
         """Request a rotation for each connection that is due; bring back what a wrong clock put out of reach.

@@ -38,7 +38,7 @@ class Secrets:
 
     def get(self, name: str) -> tuple[bytes, int] | None:
         """The secret and its version, or None. Raises VaultLocked, SealBroken."""
-        found = self._store.secret(self._connection, name)
+        found = self._store.secrets.get(self._connection, name)
         if found is None:
             return None
         sealed, version = found
@@ -71,7 +71,7 @@ class Secrets:
 
         Raises Stale when another worker replaced it first.
         """
-        return self._store.put_secret(self._connection, name, self.seal(name, value), version=version)
+        return self._store.secrets.put(self._connection, name, self.seal(name, value), version=version)
 
 
 class Exports:
@@ -83,4 +83,4 @@ class Exports:
 
     def confirmed(self) -> Certificate | None:
         """The certificate that was confirmed last, or None."""
-        return self._store.confirmed_export(self._connection)
+        return self._store.connections.confirmed_export(self._connection)

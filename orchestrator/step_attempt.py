@@ -36,7 +36,7 @@ class StepAttempt:
 
     def check(self) -> None:
         """Raise Stale once this worker lost the rotation: the database is asked, since the heart may be late."""
-        self._store.ensure_held(self.claim)
+        self._store.claims.ensure_held(self.claim)
 
     def lost(self, write: Write, error: KeyturnError) -> None:
         """Commit that ``write`` was sent and nobody knows what came of it. Raises Stale where it cannot be stored."""
@@ -53,7 +53,9 @@ class StepAttempt:
             "message": error.message,
         }
         try:
-            self.claim = self._store.advance(self.claim, after, event=UNKNOWN, detail=detail, lease=self._lease)
+            self.claim = self._store.rotations.advance(
+                self.claim, after, event=UNKNOWN, detail=detail, lease=self._lease
+            )
         except KeyturnError as unstored:
             # Nobody gives the lease back now, and whoever finds it run out knows that there is a doubt.
             raise Stale(f"A lost answer could not be stored; the rotation is let go. {unstored.message}") from unstored

@@ -50,7 +50,7 @@ def rewrap(
     with context.keyturn() as keyturn:
         keyturn.vault.check()
         if dry_run:
-            keys = len(keyturn.store.data_keys())
+            keys = len(keyturn.store.secrets.data_keys())
             told = f"Would wrap {formatting.count(keys, 'data key')} anew with the key in {new_key_file}."
             context.out.show({"dry_run": True, "data_keys": keys}, str(keys), [("", told)])
             context.out.note("Nothing was changed.")

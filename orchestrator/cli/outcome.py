@@ -38,7 +38,7 @@ def _carry(keyturn: Keyturn, rotation: Rotation, claim: Claim | None, show: Show
     lease = keyturn.settings.worker.lease
     with keyturn.engine(stopping=stop.is_set) as engine:
         while claim or not stop.is_set():  # a claim in hand is run in any case, if only to be given back
-            claim = claim or keyturn.store.claim(
+            claim = claim or keyturn.store.claims.claim(
                 keyturn.worker_name, lease=lease, now=keyturn.clock.now(), rotation_id=rotation.id
             )
             before = rotation.version

@@ -100,7 +100,7 @@ class Embedded:
 
     def _one(self, worker: str) -> Rotation | None:
         """Claim one rotation and carry it; return it as this worker knows it, or None where there was none."""
-        claim = self._store.claim(worker, lease=self._lease, now=self._clock.now())
+        claim = self._store.claims.claim(worker, lease=self._lease, now=self._clock.now())
         if claim is None:
             return None
         try:

@@ -12,7 +12,7 @@ _log = logging.getLogger("keyturn.clock_repair")
 
 def bring_back(store: Store, now: datetime) -> None:
     """Bring back what a clock that was ahead put out of reach of ``now``, and warn of it. Safe to repeat."""
-    if rotations := store.bring_back(now):
+    if rotations := store.claims.repair_clocks(now):
         _log.warning("a clock was wrong", extra={"rotations": rotations, "now": now})
 
 
@@ -21,9 +21,9 @@ def current(store: Store, rotation_id: str, now: datetime) -> Rotation:
 
     Where a clock that was ahead told until when that is, the moment is brought back first: perhaps no worker runs.
     """
-    rotation = store.rotation(rotation_id)
+    rotation = store.rotations.get(rotation_id)
     until = rotation.doubt.in_flight_until
     if until is None or until <= now + HELD_AT_MOST:
         return rotation
     bring_back(store, now)
-    return store.rotation(rotation_id)
+    return store.rotations.get(rotation_id)

@@ -25,7 +25,7 @@ class Connections:
         AlreadyExists where there is one of that name, for that NetSuite account, or for that place in OpenAir;
         VaultLocked.
         """
-        return self._store.add_connection(
+        return self._store.connections.add(
             replace(connection, due_at=self._clock.now()), self._sealed(connection.name, secrets)
         )
 
@@ -36,7 +36,7 @@ class Connections:
         NetSuite account or that place in OpenAir, RotationOpen where an open rotation does not allow it to go
         elsewhere, VaultLocked.
         """
-        return self._store.save_connection(connection, self._sealed(connection.name, secrets))
+        return self._store.connections.save(connection, self._sealed(connection.name, secrets))
 
     def _sealed(self, connection: str, secrets: Mapping[SecretName, str]) -> dict[str, bytes]:
         keeper = Secrets(self._store, self._vault, connection)
@@ -44,12 +44,12 @@ class Connections:
 
     def show(self, name: str) -> Connection:
         """The connection of this name. Raises NotFound."""
-        return self._store.connection(name)
+        return self._store.connections.get(name)
 
     def secrets_of(self, name: str) -> list[SecretName]:
         """Which secrets the connection has; never what they are."""
-        return [secret for secret in SecretName if self._store.secret(name, secret.value)]
+        return [secret for secret in SecretName if self._store.secrets.get(name, secret.value)]
 
     def all(self) -> list[Connection]:
         """Every connection, by name."""
-        return self._store.connections()
+        return self._store.connections.all()

@@ -45,7 +45,7 @@ class Doctor:
         if not database.ok:
             return
         yield _look("vault", self._open_vault)
-        for each in [self._store.connection(connection)] if connection else self._store.connections():
+        for each in [self._store.connections.get(connection)] if connection else self._store.connections.all():
             yield from self._connection(each)
 
     def _database(self) -> str:

@@ -23,12 +23,12 @@ class HealthChecks:
 
     def health(self, name: str) -> Health:
         """Ask both sides and judge. A side that cannot be asked is a problem in the answer, not an error."""
-        connection = self._store.connection(name)
+        connection = self._store.connections.get(name)
         return health.check(_facts(connection, self._store, self._connect(connection.name)))
 
     def needs_rotation(self, name: str, *, within: timedelta | None = None) -> Need:
         """Whether a new certificate is due, by what is stored; ``within`` replaces the drawn moment."""
-        connection = self._store.connection(name)
+        connection = self._store.connections.get(name)
         now = self._store.now()
         due_at = connection.due_at
         if within is not None and connection.current:
@@ -40,14 +40,14 @@ class HealthChecks:
 
         Raises InvalidInput when ``url`` is no such request.
         """
-        return signed_by(url, self._known(self._store.connection(name)))
+        return signed_by(url, self._known(self._store.connections.get(name)))
 
     def _known(self, connection: Connection) -> dict[str, Certificate]:
         """The certificates that Keyturn knows of a connection, the likeliest first."""
         known: dict[str, Certificate] = {}
         if connection.current:
             known["current"] = connection.current
-        for rotation in self._store.rotations(connection=connection.name, limit=2):
+        for rotation in self._store.rotations.newest(connection=connection.name, limit=2):
             if rotation.is_open and rotation.proofs.candidate:
                 known["candidate"] = rotation.proofs.candidate.certificate
             elif rotation.previous:
@@ -78,7 +78,7 @@ def _facts(connection: Connection, store: Store, ports: Ports) -> Facts:
         netsuite=netsuite,
         openair=openair,
         agree=agree,
-        rotation=store.open_rotation(connection.name),
+        rotation=store.rotations.open_for(connection.name),
     )
 
 

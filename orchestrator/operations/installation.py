@@ -67,8 +67,8 @@ class Installation:
 
         Raises JournalBroken naming the first entry that was changed.
         """
-        full = self._store.rotation(rotation_id).id if rotation_id else None
-        return self._store.verify_journal(full)
+        full = self._store.rotations.get(rotation_id).id if rotation_id else None
+        return self._store.journal.verify(full)
 
     def rewrap(self, new_file: Path) -> int:
         """Wrap the data keys anew with the key-encryption key in ``new_file``; return how many there were.

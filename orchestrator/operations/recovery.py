@@ -54,13 +54,13 @@ class Recovery:
         parked = self._possible(Verb.RESTORE, rotation_id)
         with LeaseRenewer(self._store, lease=self._lease, listener=self._listener) as leases:
             # The renewer starts first: where its thread cannot start, nothing is held.
-            claim = self._store.hold(actor, parked, lease=self._lease)
+            claim = self._store.claims.hold(actor, parked, lease=self._lease)
             with leases.renewing(claim):
                 try:
                     return self._restore(claim, reason, seen, may_overwrite=overwrite)
                 except BaseException:
                     with suppress(KeyturnError):  # else the lease runs out
-                        self._store.release(claim)
+                        self._store.claims.release(claim)
                     raise
 
     def adopt(self, rotation_id: str, *, actor: str, reason: str = "", seen: str = "") -> Rotation:
@@ -77,7 +77,7 @@ class Recovery:
         proof = _agreement(before, ports)
         after = machine.adopt(before, proof, self._clock.now())
         is_new = before.previous is None or before.previous.fingerprint != proof.fingerprint
-        closed = self._store.write(
+        closed = self._store.rotations.write(
             before,
             after,
             event=ADOPT,
@@ -102,7 +102,7 @@ class Recovery:
         absence = self._absence(before) if preconditions.may_be_sent(before) else None
         after = machine.abandon(before, self._clock.now(), absence)
         detail = {"reason": reason, **(_seen(absence) if absence else {})}
-        closed = self._store.write(before, after, event=ABANDON, actor=actor, detail=detail)
+        closed = self._store.rotations.write(before, after, event=ABANDON, actor=actor, detail=detail)
         self._publish_closed(closed)
         return closed
 
@@ -128,16 +128,16 @@ class Recovery:
             return self._restored(claim, proof, reason)
         before = machine.restoring(claim.rotation, self._clock.now())
         detail = {"reason": reason, "overwrite": may_overwrite}
-        claim = self._store.advance(claim, before, event=RESTORING, detail=detail, lease=self._lease)
+        claim = self._store.rotations.advance(claim, before, event=RESTORING, detail=detail, lease=self._lease)
         with _unfinished():
-            self._store.ensure_held(claim)
+            self._store.claims.ensure_held(claim)
             deadline = before.updated_at + INSTALL_WITHIN
             proof = recovery.put_previous_back(claim.rotation, key, ports, deadline=deadline)
             return self._restored(claim, proof, reason)
 
     def _previous_key(self, rotation: Rotation, ports: Ports) -> PrivateKey:
         assert rotation.previous
-        kept = self._store.kept_key(rotation.previous)
+        kept = self._store.rotations.kept_key(rotation.previous)
         assert kept, "nothing destroys the key while the rotation is held"
         maker, previous = kept
         return ports.keys.open(maker, previous)
@@ -146,7 +146,7 @@ class Recovery:
         after = machine.restore(claim.rotation, proof, self._clock.now())
         detail = {"reason": reason, **_evidence(proof)}
         confirmed = proof.fingerprint if after.by_hand else None
-        closed = self._store.advance(claim, after, event=RESTORE, detail=detail, confirmed=confirmed).rotation
+        closed = self._store.rotations.advance(claim, after, event=RESTORE, detail=detail, confirmed=confirmed).rotation
         self._publish_closed(closed)
         return closed
 

@@ -50,7 +50,7 @@ class Rotations:
 
         Raises NotFound, and RotationOpen while the connection has one under way or parked.
         """
-        rotation = self._store.request(connection, self._new(actor, reason, scheduled=scheduled))
+        rotation = self._store.rotations.request(connection, self._new(actor, reason, scheduled=scheduled))
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation
 
@@ -63,7 +63,7 @@ class Rotations:
         as ``request``.
         """
         make = self._new(actor, reason, scheduled=False)
-        rotation, claim = self._store.request_for(worker, connection, make, lease=lease)
+        rotation, claim = self._store.rotations.request_for(worker, connection, make, lease=lease)
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation, claim
 
@@ -93,14 +93,14 @@ class Rotations:
 
         Raises NotFound, IllegalMove for one that is parked or has ended, Stale while a worker is at it.
         """
-        before = self._store.rotation(rotation_id)
+        before = self._store.rotations.get(rotation_id)
         if refused := preconditions.why_not(Verb.PARK, before, self._clock.now()):
             raise IllegalMove(f"Rotation {before.id} cannot be parked: {refused}")
         error = ParkedByPerson(f"{actor} parked it: {reason.rstrip('.')}." if reason else f"{actor} parked it.")
         after = machine.fail(before, error, self._clock.now())
         assert after.failure
         detail = {"code": error.code, "message": error.message, "next": after.failure.next_action.to_data()}
-        parked = self._store.write(before, after, event=FAIL, actor=actor, detail=detail)
+        parked = self._store.rotations.write(before, after, event=FAIL, actor=actor, detail=detail)
         self._listener(events.Parked(parked, error.code, error.message))
         return parked
 
@@ -116,7 +116,7 @@ class Rotations:
         before = clock_repair.current(self._store, rotation_id, now)
         after = machine.resume(before, now, Allowances(create_record=create_record, overwrite=overwrite))
         detail = {"reason": reason, "create_record": create_record, "overwrite": overwrite}
-        resumed = self._store.write(before, after, event=RESUME, actor=actor, detail=detail)
+        resumed = self._store.rotations.write(before, after, event=RESUME, actor=actor, detail=detail)
         self._listener(events.Resumed(resumed, actor))
         return resumed
 
@@ -127,7 +127,7 @@ class Rotations:
         when it is not the candidate's, IllegalMove when nothing waits for a person, Stale when that was changed
         meanwhile: then it was not noted.
         """
-        before, now = self._store.rotation(rotation_id), self._clock.now()
+        before, now = self._store.rotations.get(rotation_id), self._clock.now()
         if refused := preconditions.why_not(Verb.CONFIRM, before, now):
             raise IllegalMove(f"Rotation {before.id} cannot be confirmed: {refused}")
         assert before.proofs.candidate
@@ -141,7 +141,7 @@ class Rotations:
             )
         after = replace(before, available_at=now, updated_at=now, waiting_for="", awaits_person=False)
         detail = {"fingerprint": seen}
-        confirmed = self._store.write(
+        confirmed = self._store.rotations.write(
             before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail=detail, confirmed=seen
         )
         self._listener(events.Confirmed(confirmed, actor))
@@ -149,21 +149,21 @@ class Rotations:
 
     def show(self, rotation_id: str) -> Rotation:
         """The rotation with this id, or with an id that begins so. Raises NotFound."""
-        return self._store.rotation(rotation_id)
+        return self._store.rotations.get(rotation_id)
 
     def recent(
         self, *, connection: str | None = None, states: Collection[State] = (), limit: int = 50
     ) -> list[Rotation]:
         """The newest rotations first."""
-        return self._store.rotations(connection=connection, states=states, limit=limit)
+        return self._store.rotations.newest(connection=connection, states=states, limit=limit)
 
     def unfinished(self) -> list[Rotation]:
         """Every rotation that is under way or parked, the oldest first, however many there are."""
-        return self._store.open_rotations()
+        return self._store.rotations.all_open()
 
     def journal(self, rotation_id: str) -> list[Entry]:
         """Everything that happened to the rotation, in order."""
-        return self._store.journal(self._store.rotation(rotation_id).id)
+        return self._store.journal.of(self._store.rotations.get(rotation_id).id)
 
     def explain(self, rotation_id: str) -> Explanation:
         """What happened, what is possible now, and the one next safe action."""
@@ -171,7 +171,7 @@ class Rotations:
         rotation = clock_repair.current(self._store, rotation_id, now)
         return Explanation(
             rotation=rotation,
-            journal=self._store.journal(rotation.id),
+            journal=self._store.journal.of(rotation.id),
             next_action=preconditions.advise(rotation, now),
             verbs=[
                 (preconditions.action_for(verb, rotation), preconditions.why_not(verb, rotation, now))
@@ -183,7 +183,7 @@ class Rotations:
         """The rotation now, and again after each change, until it is closed or parked."""
         seen = -1
         while True:
-            rotation = self._store.rotation(rotation_id)
+            rotation = self._store.rotations.get(rotation_id)
             if rotation.version != seen:
                 seen = rotation.version
                 yield rotation

@@ -30,6 +30,6 @@ def store(url: str) -> Iterator[Store]:
     """A new store with the connection ``acme`` in it."""
     opened = Store(url)
     opened.migrate()
-    opened.add_connection(a_connection())
+    opened.connections.add(a_connection())
     yield opened
     opened.close()

@@ -25,7 +25,7 @@ def tamper(store: Store, *statements: str) -> None:
 def test_every_move_is_told_in_order(store: Store) -> None:
     """A completed rotation has its request and its four moves, numbered without gaps, by those who made them."""
     begin(store, State.COMPLETED)
-    told = [(e.seq, e.actor, e.event, e.source, e.target, e.attempt, e.at) for e in store.journal(an_id(1))]
+    told = [(e.seq, e.actor, e.event, e.source, e.target, e.attempt, e.at) for e in store.journal.of(an_id(1))]
     expected = [
         (1, "ada", "request", None, State.REQUESTED, 1, NOW),
         (2, "w1", "generate_key", State.REQUESTED, State.KEY_GENERATED, 1, NOW),
@@ -34,29 +34,29 @@ def test_every_move_is_told_in_order(store: Store) -> None:
         (5, "w1", "verify", State.SAVED_TO_OPENAIR, State.COMPLETED, 1, NOW),
     ]
     assert expected == told
-    assert {"cause": "manual", "reason": "", "previous": None} == store.journal(an_id(1))[0].detail
+    assert {"cause": "manual", "reason": "", "previous": None} == store.journal.of(an_id(1))[0].detail
 
 
 def test_the_chain_goes_through_the_connections_rotations(store: Store) -> None:
     """Each entry continues the one before; a rotation's first continues the connection's previous rotation."""
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     for number in (1, 2):
         begin(store, State.COMPLETED, number=number)
     begin(store, number=3, connection="other")
-    chain = [*store.journal(an_id(1)), *store.journal(an_id(2))]
+    chain = [*store.journal.of(an_id(1)), *store.journal.of(an_id(2))]
     assert [ORIGIN, *(entry.hash for entry in chain[:-1])] == [entry.previous_hash for entry in chain]
-    assert ORIGIN == store.journal(an_id(3))[0].previous_hash
-    assert 11 == store.verify_journal()
-    assert 5 == store.verify_journal(an_id(2))
+    assert ORIGIN == store.journal.of(an_id(3))[0].previous_hash
+    assert 11 == store.journal.verify()
+    assert 5 == store.journal.verify(an_id(2))
 
 
 def test_an_entry_tells_all_kinds_of_evidence(store: Store) -> None:
     """Whatever JSON can say comes back as it was, and its hash still fits."""
     detail: dict[str, object] = {"é": "ü\n\u2028", "number": 1.1, "big": 2**60, "none": None, "list": [True, {"a": []}]}
     claim = begin(store)
-    store.advance(claim, next_move(claim.rotation), event="generate_key", detail=detail)
-    assert detail == store.journal(an_id(1))[1].detail
-    assert 2 == store.verify_journal()
+    store.rotations.advance(claim, next_move(claim.rotation), event="generate_key", detail=detail)
+    assert detail == store.journal.of(an_id(1))[1].detail
+    assert 2 == store.journal.verify()
 
 
 @pytest.mark.parametrize("detail", [{"key": b"bytes"}, {"at": NOW}, {"nan": float("nan")}])
@@ -64,8 +64,8 @@ def test_evidence_is_plain_json(store: Store, detail: dict[str, object]) -> None
     """What is not JSON is refused before anything is stored; a private key, for one, has no way in."""
     claim = begin(store)
     with pytest.raises((TypeError, ValueError)):
-        store.advance(claim, next_move(claim.rotation), event="generate_key", detail=detail)
-    assert [claim.rotation] == store.rotations()
+        store.rotations.advance(claim, next_move(claim.rotation), event="generate_key", detail=detail)
+    assert [claim.rotation] == store.rotations.newest()
 
 
 def test_no_move_without_its_entry(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,9 +78,9 @@ def test_no_move_without_its_entry(store: Store, monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patch:
         patch.setattr(rotation_writes._APPEND, "run", broken)
         with pytest.raises(RuntimeError, match="power cut"):
-            store.advance(claim, next_move(claim.rotation), event="generate_key", detail={})
-    assert claim.rotation == store.rotation(an_id(1))
-    assert 1 == store.verify_journal()
+            store.rotations.advance(claim, next_move(claim.rotation), event="generate_key", detail={})
+    assert claim.rotation == store.rotations.get(an_id(1))
+    assert 1 == store.journal.verify()
     assert State.KEY_GENERATED is carry(store, claim, State.KEY_GENERATED).rotation.state
 
 
@@ -94,7 +94,7 @@ def test_no_rotation_without_its_request(store: Store, monkeypatch: pytest.Monke
         patch.setattr(rotation_writes._APPEND, "run", broken)
         with pytest.raises(RuntimeError, match="power cut"):
             add(store, a_rotation())
-    assert [] == store.rotations()
+    assert [] == store.rotations.newest()
     begin(store)
 
 
@@ -115,19 +115,19 @@ def test_an_edited_entry_shows(store: Store, change: str) -> None:
     begin(store, State.COMPLETED)
     tamper(store, f"UPDATE journal SET {change} WHERE seq = 3")
     with pytest.raises(JournalBroken, match=f"entry 3 of rotation {an_id(1)}"):
-        store.verify_journal()
+        store.journal.verify()
     with pytest.raises(JournalBroken, match="entry 3"):
-        store.verify_journal(an_id(1))
+        store.journal.verify(an_id(1))
 
 
 def test_an_entry_that_was_rehashed_shows(store: Store) -> None:
     """An edit whose own hash was computed anew breaks the entry after it."""
     begin(store, State.COMPLETED)
-    third = store.journal(an_id(1))[2]
+    third = store.journal.of(an_id(1))[2]
     forged = digest(replace(third, actor="eve"))
     tamper(store, f"UPDATE journal SET actor = 'eve', hash = '{forged}' WHERE seq = 3")
     with pytest.raises(JournalBroken, match="entry 4"):
-        store.verify_journal()
+        store.journal.verify()
 
 
 def test_a_removed_entry_shows(store: Store) -> None:
@@ -135,7 +135,7 @@ def test_a_removed_entry_shows(store: Store) -> None:
     begin(store, State.COMPLETED)
     tamper(store, "DELETE FROM journal WHERE seq = 3")
     with pytest.raises(JournalBroken, match=r"entry 4 .* should be entry 3"):
-        store.verify_journal()
+        store.journal.verify()
 
 
 def test_a_cut_off_tail_shows(store: Store) -> None:
@@ -143,10 +143,10 @@ def test_a_cut_off_tail_shows(store: Store) -> None:
     begin(store, State.COMPLETED)
     tamper(store, "DELETE FROM journal WHERE seq = 5")
     with pytest.raises(JournalBroken, match=f"{an_id(1)} ends with entry 4 .* written up to entry 5"):
-        store.verify_journal()
+        store.journal.verify()
     tamper(store, "DELETE FROM journal")
     with pytest.raises(JournalBroken, match=r"ends with entry 0 .* written up to entry 5"):
-        store.verify_journal()
+        store.journal.verify()
 
 
 def test_a_removed_rotation_shows(store: Store) -> None:
@@ -159,7 +159,7 @@ def test_a_removed_rotation_shows(store: Store) -> None:
         f"DELETE FROM rotations WHERE id = '{an_id(2)}'",
     )
     with pytest.raises(JournalBroken, match=f"{an_id(2)} of connection acme was removed"):
-        store.verify_journal()
+        store.journal.verify()
     with pytest.raises(JournalBroken, match=f"{an_id(2)} of connection acme was removed"):
         begin(store, number=3)
 
@@ -175,7 +175,7 @@ def test_a_rotation_cut_out_of_the_middle_shows(store: Store) -> None:
         f"DELETE FROM rotations WHERE id = '{an_id(2)}'",
     )
     with pytest.raises(JournalBroken, match=f"entry 1 of rotation {an_id(3)} does not follow"):
-        store.verify_journal()
+        store.journal.verify()
 
 
 def test_a_state_that_was_changed_outside_shows(store: Store) -> None:
@@ -183,17 +183,17 @@ def test_a_state_that_was_changed_outside_shows(store: Store) -> None:
     begin(store, State.UPLOADED_TO_NETSUITE)
     tamper(store, "UPDATE rotations SET state = 'KeyGenerated'")
     with pytest.raises(JournalBroken, match="leaves it UploadedToNetSuite, not KeyGenerated"):
-        store.verify_journal()
+        store.journal.verify()
 
 
 @pytest.mark.parametrize("column", ["signature", "challenge"])
 def test_a_forged_confirmation_shows(store: Store, column: str) -> None:
     """A stored confirmation is verified whenever it is read: a forged one is none, and opens no way to OpenAir."""
-    store.release(begin(store, State.UPLOADED_TO_NETSUITE))
+    store.claims.release(begin(store, State.UPLOADED_TO_NETSUITE))
     tamper(store, f"UPDATE rotations SET {column} = 'Zm9yZ2Vk'")
-    claimed = store.claim("w2", lease=60, now=NOW)
+    claimed = store.claims.claim("w2", lease=60, now=NOW)
     assert claimed
-    for read in (store.rotation(an_id(1)), claimed.rotation):
+    for read in (store.rotations.get(an_id(1)), claimed.rotation):
         assert read.proofs.confirmation is None
         assert f"Rotation {an_id(1)} holds a confirmation that NetSuite never gave." == read.broken
 
@@ -201,8 +201,10 @@ def test_a_forged_confirmation_shows(store: Store, column: str) -> None:
 def test_a_long_journal_is_checked_in_pieces(store: Store) -> None:
     """Everything is checked however much there is: the check streams, rotation by rotation."""
     for number in range(1, 6):
-        store.add_connection(a_connection(name=f"c{number}"))
+        store.connections.add(a_connection(name=f"c{number}"))
         claim = begin(store, State.KEY_GENERATED, number=number, connection=f"c{number}")
         for tries in range(250):
-            claim = store.advance(claim, replace(claim.rotation, tries=tries), event="put_off", detail={}, lease=60)
-    assert 5 * 252 == store.verify_journal()
+            claim = store.rotations.advance(
+                claim, replace(claim.rotation, tries=tries), event="put_off", detail={}, lease=60
+            )
+    assert 5 * 252 == store.journal.verify()

@@ -20,8 +20,8 @@ def test_a_claim_holds_the_rotation(store: Store) -> None:
     """While a lease lives nobody else gets the rotation; given back, the next one does, with a higher token."""
     add(store, a_rotation())
     first = claimed(store, "w1")
-    assert store.claim("w2", lease=60, now=NOW) is None
-    store.release(first)
+    assert store.claims.claim("w2", lease=60, now=NOW) is None
+    store.claims.release(first)
     second = claimed(store, "w2")
     assert second.fence > first.fence
     assert first.rotation == second.rotation, "a clean give-back leaves no doubt and changes nothing"
@@ -29,10 +29,10 @@ def test_a_claim_holds_the_rotation(store: Store) -> None:
 
 def test_a_rotation_can_be_claimed_as_it_is_added(store: Store) -> None:
     """The new rotation is its worker's at once."""
-    _, claim = store.request_for("w1", "acme", lambda _: a_rotation(), lease=60)
+    _, claim = store.rotations.request_for("w1", "acme", lambda _: a_rotation(), lease=60)
     assert claim
     assert ("w1", a_rotation()) == (claim.worker, claim.rotation)
-    assert store.claim("w2", lease=60, now=NOW) is None
+    assert store.claims.claim("w2", lease=60, now=NOW) is None
     assert State.KEY_GENERATED is carry(store, claim, State.KEY_GENERATED).rotation.state
 
 
@@ -40,34 +40,34 @@ def test_the_first_claim_has_the_first_token(store: Store) -> None:
     """Tokens count the claims of a rotation, however it was claimed."""
     add(store, a_rotation())
     assert 1 == claimed(store, "w1").fence
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     assert 1 == begin(store, number=2, connection="other").fence
 
 
 def test_a_lease_is_as_long_as_was_asked(store: Store) -> None:
     """Claimed with the request or later: a lease that ended before it began holds nothing."""
-    store.request_for("w1", "acme", lambda _: a_rotation(), lease=-1)
-    assert store.claim("w2", lease=-1, now=NOW)
-    assert store.claim("w3", lease=-1, now=NOW, rotation_id=an_id(1))
-    assert store.claim("w4", lease=60, now=NOW)
-    assert store.claim("w5", lease=60, now=NOW) is None
+    store.rotations.request_for("w1", "acme", lambda _: a_rotation(), lease=-1)
+    assert store.claims.claim("w2", lease=-1, now=NOW)
+    assert store.claims.claim("w3", lease=-1, now=NOW, rotation_id=an_id(1))
+    assert store.claims.claim("w4", lease=60, now=NOW)
+    assert store.claims.claim("w5", lease=60, now=NOW) is None
 
 
 def test_the_lease_is_the_databases_to_judge(store: Store) -> None:
     """However wrong a worker's own clock is, it neither gets a rotation that is held, nor loses one it holds."""
     add(store, a_rotation())
     claimed(store, "w1")
-    assert store.claim("w2", lease=60, now=datetime(2099, 1, 1, tzinfo=UTC)) is None
+    assert store.claims.claim("w2", lease=60, now=datetime(2099, 1, 1, tzinfo=UTC)) is None
 
 
 def test_what_was_given_back_is_not_held_any_more(store: Store) -> None:
     """After a release, or a write that dropped the lease, the old claim is Stale."""
     claim = begin(store, State.KEY_GENERATED)
-    store.release(claim)
+    store.claims.release(claim)
     for do in (
         lambda: carry(store, claim, State.UPLOADED_TO_NETSUITE),
-        lambda: store.renew(claim, lease=60),
-        lambda: store.release(claim),
+        lambda: store.claims.renew(claim, lease=60),
+        lambda: store.claims.release(claim),
     ):
         with pytest.raises(Stale):
             do()
@@ -76,15 +76,15 @@ def test_what_was_given_back_is_not_held_any_more(store: Store) -> None:
 def test_renewing_keeps_the_rotation(store: Store) -> None:
     """A lease is renewed from now on, as often as need be, and even after it ran out where nobody took over."""
     claim = begin(store)
-    store.renew(claim, lease=-1)
-    store.renew(claim, lease=60)
-    assert store.claim("w2", lease=60, now=NOW) is None
+    store.claims.renew(claim, lease=-1)
+    store.claims.renew(claim, lease=60)
+    assert store.claims.claim("w2", lease=60, now=NOW) is None
 
 
 def test_a_move_keeps_or_drops_the_lease(store: Store) -> None:
     """A move with a lease keeps the rotation for the next step; one without gives it back."""
     claim = begin(store, State.KEY_GENERATED)
-    assert store.claim("w2", lease=60, now=NOW) is None
+    assert store.claims.claim("w2", lease=60, now=NOW) is None
     carry(store, claim, State.UPLOADED_TO_NETSUITE, lease=0)
     assert State.UPLOADED_TO_NETSUITE is claimed(store, "w2").rotation.state
 
@@ -106,12 +106,12 @@ def test_outages_go_first(store: Store, has_index: bool) -> None:  # noqa: FBT00
         "later": (State.UPLOADED_TO_NETSUITE, NOW + timedelta(seconds=1)),
     }
     for number, (state, available_at) in enumerate(waiting.values(), start=1):
-        store.add_connection(a_connection(name=f"c{number}"))
+        store.connections.add(a_connection(name=f"c{number}"))
         claim = begin(store, state, number=number, connection=f"c{number}")
-        store.advance(claim, replace(claim.rotation, available_at=available_at), event=PUT_OFF, detail={})
+        store.rotations.advance(claim, replace(claim.rotation, available_at=available_at), event=PUT_OFF, detail={})
     names = dict(zip((an_id(number) for number in range(1, 6)), waiting, strict=True))
     claimed = []
-    while claim_or_none := store.claim("w1", lease=60, now=NOW):
+    while claim_or_none := store.claims.claim("w1", lease=60, now=NOW):
         claimed.append(names[claim_or_none.rotation.id])
     assert ["older outage", "outage", "old", "young"] == claimed
 
@@ -120,32 +120,32 @@ def test_what_is_parked_or_ended_is_not_claimed(store: Store) -> None:
     """Only what has something left to do is claimable."""
     begin(store, State.COMPLETED, number=1)
     carry(store, begin(store, State.KEY_GENERATED, number=2), State.FAILED)
-    assert store.claim("w1", lease=60, now=NOW) is None
+    assert store.claims.claim("w1", lease=60, now=NOW) is None
 
 
 def test_one_rotation_can_be_asked_for(store: Store) -> None:
     """With an id, that rotation is claimed or none, though others are more urgent; its time must have come too."""
-    store.add_connection(a_connection(name="other"))
-    store.release(begin(store, State.UPLOADED_TO_NETSUITE, number=1))
+    store.connections.add(a_connection(name="other"))
+    store.claims.release(begin(store, State.UPLOADED_TO_NETSUITE, number=1))
     add(store, a_rotation(id=an_id(2), connection="other"))
-    assert store.claim("w1", lease=60, now=NOW - timedelta(seconds=1), rotation_id=an_id(2)) is None
-    claim = store.claim("w1", lease=60, now=NOW, rotation_id=an_id(2))
+    assert store.claims.claim("w1", lease=60, now=NOW - timedelta(seconds=1), rotation_id=an_id(2)) is None
+    claim = store.claims.claim("w1", lease=60, now=NOW, rotation_id=an_id(2))
     assert claim
     assert an_id(2) == claim.rotation.id
-    assert store.claim("w2", lease=60, now=NOW, rotation_id=an_id(2)) is None
+    assert store.claims.claim("w2", lease=60, now=NOW, rotation_id=an_id(2)) is None
 
 
 def test_no_rotation_is_handed_out_twice(store: Store) -> None:
     """Four threads that claim at once share the rotations between them: each goes to exactly one."""
     for number in range(1, 41):
-        store.add_connection(a_connection(name=f"c{number}"))
+        store.connections.add(a_connection(name=f"c{number}"))
         add(store, a_rotation(id=an_id(number), connection=f"c{number}"))
     handed_out: Counter[str] = Counter()
     together = threading.Barrier(4)
 
     def work(worker: str) -> None:
         together.wait()
-        while claim := store.claim(worker, lease=60, now=NOW):
+        while claim := store.claims.claim(worker, lease=60, now=NOW):
             handed_out[claim.rotation.id] += 1
 
     _at_once(work)
@@ -168,7 +168,7 @@ def test_one_of_many_moves_wins(store: Store) -> None:
 
     _at_once(work)
     assert ["moved", "stale", "stale", "stale"] == sorted(outcomes)
-    assert 3 == store.verify_journal()
+    assert 3 == store.journal.verify()
 
 
 def test_processes_share_the_database(store: Store, url: str) -> None:
@@ -176,7 +176,7 @@ def test_processes_share_the_database(store: Store, url: str) -> None:
     other = Store(url)
     try:
         begin(store)
-        assert other.claim("w2", lease=60, now=NOW) is None
+        assert other.claims.claim("w2", lease=60, now=NOW) is None
     finally:
         other.close()
 

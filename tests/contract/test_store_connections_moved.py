@@ -27,18 +27,18 @@ def moved(connection: Connection) -> Connection:
 @pytest.mark.parametrize("state", [State.REQUESTED, State.KEY_GENERATED])
 def test_what_was_not_sent_holds_nothing(store: Store, state: State) -> None:
     """Given back by its worker, a rotation whose certificate nobody was sent lets the connection go."""
-    store.release(begin(store, state))
-    assert "7654321" == store.save_connection(moved(store.connection("acme"))).netsuite.account
+    store.claims.release(begin(store, state))
+    assert "7654321" == store.connections.save(moved(store.connections.get("acme"))).netsuite.account
 
 
 @pytest.mark.parametrize("state", [State.REQUESTED, State.KEY_GENERATED, State.UPLOADED_TO_NETSUITE])
 def test_a_worker_holds_the_connection_in_place(store: Store, state: State) -> None:
     """Whoever has the rotation in hand may be sending: the connection stays, with its secrets, and the code tells."""
     begin(store, state)
-    before = store.connection("acme")
+    before = store.connections.get("acme")
     with pytest.raises(RotationOpen, match=an_id(1)):
-        store.save_connection(moved(before), {"token": b"sealed"})
-    assert (before, None) == (store.connection("acme"), store.secret("acme", "token"))
+        store.connections.save(moved(before), {"token": b"sealed"})
+    assert (before, None) == (store.connections.get("acme"), store.secrets.get("acme", "token"))
 
 
 @pytest.mark.parametrize("state", [State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR])
@@ -46,18 +46,18 @@ def test_what_was_sent_holds_the_connection_in_place(store: Store, state: State)
     """Also when nobody has it in hand, and parked; what is no move is changed all the same, until it has ended."""
     claim = begin(store, state)
     carry(store, claim, State.FAILED)
-    before = store.connection("acme")
+    before = store.connections.get("acme")
     with pytest.raises(RotationOpen, match="NetSuite may hold its certificate"):
-        store.save_connection(moved(before))
-    changed = store.save_connection(replace(before, policy=Policy(days=90)), {"token": b"sealed"})
-    assert (90, (b"sealed", 1)) == (changed.policy.days, store.secret("acme", "token"))
+        store.connections.save(moved(before))
+    changed = store.connections.save(replace(before, policy=Policy(days=90)), {"token": b"sealed"})
+    assert (90, (b"sealed", 1)) == (changed.policy.days, store.secrets.get("acme", "token"))
 
 
 def test_what_has_ended_holds_nothing(store: Store) -> None:
     """Completed, the rotation lets the connection go; the certificate stays what Keyturn knows last."""
     begin(store, State.COMPLETED)
-    before = store.connection("acme")
-    assert before.current == store.save_connection(moved(before)).current
+    before = store.connections.get("acme")
+    assert before.current == store.connections.save(moved(before)).current
 
 
 def test_a_connection_does_not_move_under_whoever_claims(store: Store) -> None:
@@ -66,8 +66,8 @@ def test_a_connection_does_not_move_under_whoever_claims(store: Store) -> None:
     """
     for number in range(1, ROUNDS + 1):
         name = f"c{number}"
-        store.add_connection(a_connection(name=name))
-        store.request(name, lambda _, number=number, name=name: a_rotation(id=an_id(number), connection=name))
+        store.connections.add(a_connection(name=name))
+        store.rotations.request(name, lambda _, number=number, name=name: a_rotation(id=an_id(number), connection=name))
         assert_not_moved_under_a_worker(store, name, lambda number=number: claim(store, number))
 
 
@@ -75,13 +75,13 @@ def test_a_connection_does_not_move_under_whoever_begins(store: Store) -> None:
     """Nor does one under a worker that begins a rotation and claims it at once."""
     for number in range(1, ROUNDS + 1):
         name = f"c{number}"
-        store.add_connection(a_connection(name=name))
+        store.connections.add(a_connection(name=name))
         assert_not_moved_under_a_worker(store, name, lambda number=number, name=name: begin_at(store, number, name))
 
 
 def claim(store: Store, number: int) -> None:
     """Claim the rotation; one that is just looked at is passed over, and found a moment later."""
-    while not store.claim("w1", lease=60, now=NOW, rotation_id=an_id(number)):
+    while not store.claims.claim("w1", lease=60, now=NOW, rotation_id=an_id(number)):
         pass
 
 
@@ -93,20 +93,20 @@ def begin_at(store: Store, number: int, name: str) -> None:
 def assert_not_moved_under_a_worker(store: Store, name: str, take: Callable[[], None]) -> None:
     """Race whoever takes a rotation against whoever moves its connection."""
     together = threading.Barrier(2)
-    before = store.connection(name)
+    before = store.connections.get(name)
     to = replace(before, openair=replace(before.openair, url=f"https://elsewhere.example/{name}"))
 
     def work() -> str:
         together.wait()
         take()
-        return store.connection(name).openair.url
+        return store.connections.get(name).openair.url
 
     def move() -> None:
         together.wait()
         with suppress(RotationOpen, Stale):
-            store.save_connection(to)
+            store.connections.save(to)
 
     with ThreadPoolExecutor(2) as pool:
         worked, moving = pool.submit(work), pool.submit(move)
         moving.result()
-        assert store.connection(name).openair.url == worked.result()
+        assert store.connections.get(name).openair.url == worked.result()

@@ -80,13 +80,13 @@ def test_ended_means_closed(store: Store) -> None:
     """Completed is closed, whatever has something left to do is open."""
     begin(store, State.KEY_GENERATED)
     refuses(store, "UPDATE rotations SET closed_at = updated_at", because="ck_rotations_active_is_open")
-    store.release(begin_again(store))
+    store.claims.release(begin_again(store))
     refuses(store, "UPDATE rotations SET closed_at = NULL WHERE state = 'Completed'", because="ck_rotations_completed")
 
 
 def begin_again(store: Store) -> Any:
     """A second connection with one ended rotation and one under way."""
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     begin(store, State.COMPLETED, number=2, connection="other")
     return begin(store, number=3, connection="other")
 
@@ -94,7 +94,7 @@ def begin_again(store: Store) -> Any:
 def test_one_open_rotation_for_each_connection(store: Store) -> None:
     """Rule 3: the database refuses a second open rotation, even one that is parked, and lets a closed one be."""
     carry(store, begin(store, number=1), State.FAILED)
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     begin(store, number=2, connection="other")
     move = "UPDATE rotations SET connection = 'acme' WHERE connection = 'other'"
     refuses(store, move, because="rotations")
@@ -104,7 +104,7 @@ def test_one_open_rotation_for_each_connection(store: Store) -> None:
 
 def test_one_connection_for_each_account(store: Store) -> None:
     """The database refuses a second connection for an account, however its id is written."""
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     other = json.dumps({"account": "1234567-sb1"})
     take = "UPDATE connections SET netsuite = :netsuite WHERE name = 'other'"
     refuses(store, take, because="uq_connections_account", netsuite=other)
@@ -112,7 +112,7 @@ def test_one_connection_for_each_account(store: Store) -> None:
 
 def test_one_connection_for_each_place_in_openair(store: Store) -> None:
     """The database refuses a second connection for a company's preference, however its URL is written."""
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     other = json.dumps({"url": "https://ACME.app.openair.com/", "preference": "oa_realtime_certificate"})
     take = "UPDATE connections SET openair = :openair WHERE name = 'other'"
     refuses(store, take, because="uq_connections_place", openair=other)

@@ -31,7 +31,7 @@ def test_a_closed_store_holds_no_connection(store: Store) -> None:
         store.close()
         opened.append(store._database._engine.pool.checkedin())
     assert [True, False, False] == [number > 0 for number in opened]
-    assert "acme" == store.connection("acme").name
+    assert "acme" == store.connections.get("acme").name
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_file_is_its_users_alone(tmp_path: Path) -> None:
     try:
         store = Store(f"sqlite:///{folder / 'keyturn.db'}")
         store.migrate()
-        store.add_connection(a_connection())
+        store.connections.add(a_connection())
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
         store.close()
     finally:
@@ -97,7 +97,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     file.write_text("Not a database, but long enough to be looked at as if it were one. " * 20)
     before = file.read_bytes()
     store = Store(f"sqlite:///{file}")
-    for use in (store.check, store.migrate, store.connections):
+    for use in (store.check, store.migrate, store.connections.all):
         with pytest.raises(InvalidSettings, match=r"notes\.txt is not an SQLite database"):
             use()
     store.close()
@@ -111,8 +111,8 @@ def test_a_busy_database_is_tried_later(tmp_path: Path, monkeypatch: pytest.Monk
     one, other = Store(url), Store(url)
     one.migrate()
     with one._database.writing(), pytest.raises(TryLater, match="locked"):
-        other.add_connection(a_connection())
-    assert [] == other.connections()
+        other.connections.add(a_connection())
+    assert [] == other.connections.all()
     one.close()
     other.close()
 
@@ -129,8 +129,8 @@ def test_a_read_only_database_is_tried_later(store: Store) -> None:
 
     with pytest.raises(TryLater, match=r"is not available: .*read-?only"):
         write()
-    assert ["acme"] == [connection.name for connection in store.connections()]
-    store.add_connection(a_connection(name="bravo"))
+    assert ["acme"] == [connection.name for connection in store.connections.all()]
+    store.connections.add(a_connection(name="bravo"))
 
 
 ON_POSTGRESQL = pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_transaction_that_stood_still_is_tried_later(store: Store) -> None:
 
     with pytest.raises(TryLater, match="idle-in-transaction timeout"):
         stand_still()
-    assert ["acme"] == [connection.name for connection in store.connections()]
+    assert ["acme"] == [connection.name for connection in store.connections.all()]
 
 
 def _is_served(store: Store, process: int) -> bool:
@@ -190,4 +190,4 @@ def test_a_lost_server_is_told_apart(store: Store) -> None:
         cut_off(goes_on=True)
     with pytest.raises(Unknown):
         cut_off(goes_on=False)
-    assert ["acme"] == [connection.name for connection in store.connections()]
+    assert ["acme"] == [connection.name for connection in store.connections.all()]

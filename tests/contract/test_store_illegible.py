@@ -24,19 +24,19 @@ ON_SQLITE = (("policy", "'nonsense'"), ("skew_from", "'nonsense'"), ("updated_at
 
 def check(store: Store, column: str, value: str) -> None:
     """Change one rotation, the first to be claimed, and see what becomes of it and of another."""
-    store.add_connection(a_connection(name="bravo"))
-    store.release(begin(store, State.UPLOADED_TO_NETSUITE))
-    store.release(begin(store, number=2, connection="bravo"))
+    store.connections.add(a_connection(name="bravo"))
+    store.claims.release(begin(store, State.UPLOADED_TO_NETSUITE))
+    store.claims.release(begin(store, number=2, connection="bravo"))
     tamper(store, f"UPDATE rotations SET {column} = {value} WHERE id = '{an_id(1)}'")  # noqa: S608 - nobody else's words
-    claimed = store.claim("w1", lease=60, now=NOW)
+    claimed = store.claims.claim("w1", lease=60, now=NOW)
     assert claimed
     told = f"Rotation {an_id(1)} holds what Keyturn never wrote: {column}."
-    assert told == claimed.rotation.broken == store.rotation(an_id(1)).broken
-    assert {an_id(1): told, an_id(2): ""} == {each.id: each.broken for each in store.rotations()}
+    assert told == claimed.rotation.broken == store.rotations.get(an_id(1)).broken
+    assert {an_id(1): told, an_id(2): ""} == {each.id: each.broken for each in store.rotations.newest()}
     parked = fail(claimed.rotation, JournalBroken(told), NOW)
-    store.advance(claimed, parked, event="fail", detail={})
-    assert (State.FAILED, "JOURNAL_BROKEN") == _standing(store.rotation(an_id(1)))
-    another = store.claim("w1", lease=60, now=NOW)
+    store.rotations.advance(claimed, parked, event="fail", detail={})
+    assert (State.FAILED, "JOURNAL_BROKEN") == _standing(store.rotations.get(an_id(1)))
+    another = store.claims.claim("w1", lease=60, now=NOW)
     assert another
     assert an_id(2) == another.rotation.id
 
@@ -64,7 +64,7 @@ def test_an_illegible_next_action_is_explained(store: Store, value: str) -> None
     """A parked rotation whose next action somebody changed says so, and what remains is to look at it."""
     begin(store, State.FAILED)
     tamper(store, f"UPDATE rotations SET failure_next_action = '{value}'")  # noqa: S608 - nobody else's words
-    found = store.rotation(an_id(1))
+    found = store.rotations.get(an_id(1))
     assert f"Rotation {an_id(1)} holds what Keyturn never wrote: failure_next_action." == found.broken
     assert found.failure
     assert NextAction(Verb.EXPLAIN) == found.failure.next_action
@@ -73,11 +73,11 @@ def test_an_illegible_next_action_is_explained(store: Store, value: str) -> None
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_certificates_illegible_moments_are_told(store: Store) -> None:
     """The rotation that holds the certificate says so; the journal is still read, and is as it was written."""
-    store.release(begin(store, State.UPLOADED_TO_NETSUITE))
+    store.claims.release(begin(store, State.UPLOADED_TO_NETSUITE))
     tamper(store, "UPDATE certificates SET not_after = 'nonsense'")
     broken = f"Rotation {an_id(1)} holds what Keyturn never wrote: candidate_not_after."
-    assert broken == store.rotation(an_id(1)).broken
-    assert 3 == store.verify_journal()
+    assert broken == store.rotations.get(an_id(1)).broken
+    assert 3 == store.journal.verify()
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -86,15 +86,15 @@ def test_an_illegible_entry_is_shown_and_found(store: Store, column: str, value:
     """The journal can be looked at, and its verification names the entry."""
     begin(store, State.KEY_GENERATED)
     tamper(store, f"UPDATE journal SET {column} = '{value}' WHERE seq = 2")  # noqa: S608 - nobody else's words
-    assert ["request", "generate_key"] == [entry.event for entry in store.journal(an_id(1))]
+    assert ["request", "generate_key"] == [entry.event for entry in store.journal.of(an_id(1))]
     with pytest.raises(JournalBroken, match=f"entry 2 of rotation {an_id(1)}"):
-        store.verify_journal()
+        store.journal.verify()
 
 
 @pytest.mark.parametrize("column", ["openair", "options", "policy"])
 def test_an_illegible_connection_is_named(store: Store, column: str) -> None:
     """It cannot be used, and whoever asks for it is told which one was changed."""
     tamper(store, f"""UPDATE connections SET {column} = '{{"kind": 5, "unheard": "of"}}'""")  # noqa: S608 - nobody else's words
-    for ask in (store.connections, lambda: store.connection("acme")):
+    for ask in (store.connections.all, lambda: store.connections.get("acme")):
         with pytest.raises(JournalBroken, match=r"Connection acme holds what Keyturn never wrote\."):
             ask()

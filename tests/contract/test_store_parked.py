@@ -21,9 +21,9 @@ LATER = NOW + timedelta(minutes=5)
 def a_parked(store: Store, *, number: int = 2, policy: Policy | None = None) -> Rotation:
     """A second rotation of acme, parked between both sides; the first one completed."""
     begin(store, State.COMPLETED, number=1, policy=policy or Policy())
-    previous = store.connection("acme").current
+    previous = store.connections.get("acme").current
     carry(store, begin(store, State.UPLOADED_TO_NETSUITE, number=number, previous=previous), State.FAILED)
-    return store.rotation(an_id(number))
+    return store.rotations.get(an_id(number))
 
 
 def closed(parked: Rotation, ending: Ending) -> Rotation:
@@ -32,7 +32,7 @@ def closed(parked: Rotation, ending: Ending) -> Rotation:
 
 def keys(store: Store) -> list[bool]:
     """Whether the keys of both rotations' certificates are kept, the older first."""
-    rotations = reversed(store.rotations(connection="acme"))
+    rotations = reversed(store.rotations.newest(connection="acme"))
     return [bool(rotation.proofs.candidate and rotation.proofs.candidate.sealed_key) for rotation in rotations]
 
 
@@ -42,69 +42,69 @@ def keys(store: Store) -> list[bool]:
 def test_a_parked_rotation_is_held(store: Store) -> None:
     """While it is held, nobody else holds or writes it, and no worker claims it; given back, it is as it was."""
     parked = a_parked(store)
-    held = store.hold("ada", parked, lease=60)
+    held = store.claims.hold("ada", parked, lease=60)
     assert ("ada", parked) == (held.worker, held.rotation)
     resumed = machine.resume(parked, LATER)
     with pytest.raises(Stale, match="being worked on"):
-        store.hold("bob", parked, lease=60)
+        store.claims.hold("bob", parked, lease=60)
     with pytest.raises(Stale, match="being worked on"):
-        store.write(parked, resumed, event=RESUME, actor="bob", detail={})
-    assert store.claim("w1", lease=60, now=LATER) is None
-    assert store.claim("w1", lease=60, now=LATER, rotation_id=parked.id) is None
-    store.renew(held, lease=60)
-    store.release(held)
-    assert parked == store.rotation(parked.id)
-    assert store.write(parked, resumed, event=RESUME, actor="bob", detail={})
+        store.rotations.write(parked, resumed, event=RESUME, actor="bob", detail={})
+    assert store.claims.claim("w1", lease=60, now=LATER) is None
+    assert store.claims.claim("w1", lease=60, now=LATER, rotation_id=parked.id) is None
+    store.claims.renew(held, lease=60)
+    store.claims.release(held)
+    assert parked == store.rotations.get(parked.id)
+    assert store.rotations.write(parked, resumed, event=RESUME, actor="bob", detail={})
 
 
 def test_a_hold_is_as_long_as_was_asked(store: Store) -> None:
     """A hold that ended before it began keeps nobody out."""
     parked = a_parked(store)
-    store.hold("ada", parked, lease=-1)
-    store.hold("bob", parked, lease=60)
+    store.claims.hold("ada", parked, lease=-1)
+    store.claims.hold("bob", parked, lease=60)
     with pytest.raises(Stale):
-        store.hold("eve", parked, lease=60)
+        store.claims.hold("eve", parked, lease=60)
 
 
 def test_a_hold_that_ran_out_leaves_no_doubt(store: Store) -> None:
     """Whoever holds a parked rotation notes beforehand what it will send: its death alone says nothing."""
     parked = a_parked(store)
-    lost = store.hold("ada", parked, lease=60)
-    store.renew(lost, lease=-1)
-    held = store.hold("bob", parked, lease=60)
+    lost = store.claims.hold("ada", parked, lease=60)
+    store.claims.renew(lost, lease=-1)
+    held = store.claims.hold("bob", parked, lease=60)
     assert lost.fence + 1 == held.fence
-    for do in (lambda: store.release(lost), lambda: store.renew(lost, lease=60)):
+    for do in (lambda: store.claims.release(lost), lambda: store.claims.renew(lost, lease=60)):
         with pytest.raises(Stale):
             do()
-    store.renew(held, lease=-1)
-    resumed = store.write(parked, machine.resume(parked, LATER), event=RESUME, actor="ada", detail={})
+    store.claims.renew(held, lease=-1)
+    resumed = store.rotations.write(parked, machine.resume(parked, LATER), event=RESUME, actor="ada", detail={})
     assert resumed.doubt.since is None
 
 
 def test_what_was_noted_before_outlives_its_holder(store: Store) -> None:
     """A restore that was noted and not finished is in doubt for whoever looks next."""
     parked = a_parked(store)
-    held = store.hold("ada", parked, lease=60)
-    held = store.advance(held, machine.restoring(parked, LATER), event=RESTORING, detail={}, lease=60)
-    store.renew(held, lease=-1)
-    found = store.rotation(parked.id)
+    held = store.claims.hold("ada", parked, lease=60)
+    held = store.rotations.advance(held, machine.restoring(parked, LATER), event=RESTORING, detail={}, lease=60)
+    store.claims.renew(held, lease=-1)
+    found = store.rotations.get(parked.id)
     assert (held.rotation, LATER, LATER) == (found, found.restoring_since, found.doubt.since)
 
 
 def test_only_what_is_parked_is_held(store: Store) -> None:
     """What is under way is for workers to claim, and what has ended is nobody's."""
     under_way = begin(store, State.KEY_GENERATED)
-    store.release(under_way)
+    store.claims.release(under_way)
     with pytest.raises(IllegalMove, match="is not parked"):
-        store.hold("ada", under_way.rotation, lease=60)
+        store.claims.hold("ada", under_way.rotation, lease=60)
     ended = closed(carry(store, under_way_again(store), State.FAILED).rotation, Ending.ABANDONED)
     with pytest.raises(IllegalMove, match="is not parked"):
-        store.hold("ada", ended, lease=60)
+        store.claims.hold("ada", ended, lease=60)
 
 
 def under_way_again(store: Store) -> Claim:
     """A rotation of another connection, claimed."""
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     return begin(store, number=3, connection="other")
 
 
@@ -112,23 +112,23 @@ def test_what_changed_is_not_held(store: Store) -> None:
     """Compare and set: a rotation that is not as it was read is Stale; one that is not there is NotFound."""
     parked = a_parked(store)
     with pytest.raises(Stale, match="changed meanwhile"):
-        store.hold("ada", replace(parked, version=parked.version - 1), lease=60)
+        store.claims.hold("ada", replace(parked, version=parked.version - 1), lease=60)
     with pytest.raises(NotFound):
-        store.hold("ada", replace(parked, id=an_id(9)), lease=60)
+        store.claims.hold("ada", replace(parked, id=an_id(9)), lease=60)
 
 
 def test_a_person_writes_one_rotation(store: Store) -> None:
     """Holding or writing a parked rotation does nothing to another one that is just as far."""
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     one, other = (
         carry(store, begin(store, State.KEY_GENERATED, number=number, connection=name), State.FAILED).rotation
         for number, name in ((1, "acme"), (2, "other"))
     )
     assert one.version == other.version
-    store.release(store.hold("ada", one, lease=60))
-    store.write(one, machine.resume(one, LATER), event=RESUME, actor="ada", detail={})
-    assert other == store.rotation(other.id)
-    assert store.hold("bob", other, lease=60)
+    store.claims.release(store.claims.hold("ada", one, lease=60))
+    store.rotations.write(one, machine.resume(one, LATER), event=RESUME, actor="ada", detail={})
+    assert other == store.rotations.get(other.id)
+    assert store.claims.hold("bob", other, lease=60)
 
 
 # --- closing ----------------------------------------------------------------------------------------------------------
@@ -139,33 +139,33 @@ def test_how_it_ended_comes_back(store: Store, ending: Ending) -> None:
     """The ending survives the store, the candidate's key does not, and the connection is free for another rotation."""
     parked = a_parked(store)
     event = {Ending.ABANDONED: ABANDON, Ending.RESTORED: RESTORE, Ending.ADOPTED: ADOPT}[ending]
-    store.write(parked, closed(parked, ending), event=event, actor="ada", detail={})
-    found = store.rotation(parked.id)
+    store.rotations.write(parked, closed(parked, ending), event=event, actor="ada", detail={})
+    found = store.rotations.get(parked.id)
     assert (ending, LATER, State.FAILED) == (found.ending, found.closed_at, found.state)
     assert [True, False] == keys(store)
-    assert store.open_rotation("acme") is None
+    assert store.rotations.open_for("acme") is None
     begin(store, number=3)
-    store.verify_journal()
+    store.journal.verify()
 
 
 def test_what_made_nothing_is_closed(store: Store) -> None:
     """Parked before it had a candidate, there is no key to destroy; the connection is free."""
     parked = carry(store, begin(store), State.FAILED).rotation
-    store.write(parked, closed(parked, Ending.ABANDONED), event=ABANDON, actor="ada", detail={})
-    assert (None, store.rotation(parked.id).ending) == (store.open_rotation("acme"), Ending.ABANDONED)
+    store.rotations.write(parked, closed(parked, Ending.ABANDONED), event=ABANDON, actor="ada", detail={})
+    assert (None, store.rotations.get(parked.id).ending) == (store.rotations.open_for("acme"), Ending.ABANDONED)
 
 
 def test_restored_by_its_holder(store: Store) -> None:
     """The holder closes it with its own claim; the current certificate, its due moment and its key stay."""
     parked = a_parked(store)
-    before = store.connection("acme")
-    held = store.hold("ada", parked, lease=60)
-    done = store.advance(held, closed(parked, Ending.RESTORED), event=RESTORE, detail={})
-    assert ("ada", RESTORE) == (store.journal(parked.id)[-1].actor, store.journal(parked.id)[-1].event)
-    assert before == store.connection("acme")
+    before = store.connections.get("acme")
+    held = store.claims.hold("ada", parked, lease=60)
+    done = store.rotations.advance(held, closed(parked, Ending.RESTORED), event=RESTORE, detail={})
+    assert ("ada", RESTORE) == (store.journal.of(parked.id)[-1].actor, store.journal.of(parked.id)[-1].event)
+    assert before == store.connections.get("acme")
     assert [True, False] == keys(store)
     with pytest.raises(Stale):
-        store.release(done)
+        store.claims.release(done)
 
 
 def test_an_adopted_certificate_takes_the_place(store: Store) -> None:
@@ -173,20 +173,20 @@ def test_an_adopted_certificate_takes_the_place(store: Store) -> None:
     parked = a_parked(store)
     stranger = a_certificate()
     after = closed(parked, Ending.ADOPTED)
-    store.write(parked, after, event=ADOPT, actor="ada", detail={}, adopted=stranger, due_at=LATER)
-    connection = store.connection("acme")
+    store.rotations.write(parked, after, event=ADOPT, actor="ada", detail={}, adopted=stranger, due_at=LATER)
+    connection = store.connections.get("acme")
     assert (stranger, LATER) == (connection.current, connection.due_at)
     assert [False, False] == keys(store)
-    assert store.kept_key(stranger) is None
+    assert store.rotations.kept_key(stranger) is None
 
 
 def test_a_refused_adoption_changes_nothing(store: Store) -> None:
     """The closing and what becomes current commit together, or not at all."""
     parked = a_parked(store)
-    before = store.connection("acme")
+    before = store.connections.get("acme")
     stale = replace(parked, version=parked.version - 1)
     with pytest.raises(Stale):
-        store.write(
+        store.rotations.write(
             stale,
             closed(parked, Ending.ADOPTED),
             event=ADOPT,
@@ -195,7 +195,7 @@ def test_a_refused_adoption_changes_nothing(store: Store) -> None:
             adopted=a_certificate(),
             due_at=LATER,
         )
-    assert (before, [True, True]) == (store.connection("acme"), keys(store))
+    assert (before, [True, True]) == (store.connections.get("acme"), keys(store))
 
 
 # --- the previous certificate's key -----------------------------------------------------------------------------------
@@ -204,10 +204,10 @@ def test_a_refused_adoption_changes_nothing(store: Store) -> None:
 def test_the_previous_key_is_found_with_its_maker(store: Store) -> None:
     """A sealed key opens for the rotation that made it only, so that one is named."""
     parked = a_parked(store)
-    first = store.rotation(an_id(1))
+    first = store.rotations.get(an_id(1))
     assert parked.previous
     assert parked.previous_key_kept
-    assert (first.id, first.proofs.candidate) == store.kept_key(parked.previous)
+    assert (first.id, first.proofs.candidate) == store.rotations.kept_key(parked.previous)
 
 
 def test_a_key_that_was_not_kept_is_not_found(store: Store) -> None:
@@ -215,15 +215,15 @@ def test_a_key_that_was_not_kept_is_not_found(store: Store) -> None:
     parked = a_parked(store, policy=Policy(keep_key=False))
     assert parked.previous
     assert not parked.previous_key_kept
-    assert store.kept_key(parked.previous) is None
+    assert store.rotations.kept_key(parked.previous) is None
 
 
 def test_a_key_is_found_whichever_connection_made_it(store: Store) -> None:
     """Of two connections one may adopt what the other made, having its account now: it can be put back all the same."""
     made = begin(store, State.COMPLETED).rotation
     assert made.proofs.candidate
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     following = a_rotation(id=an_id(2), connection="other", previous=made.proofs.candidate.certificate)
-    assert store.request("other", lambda _: following).previous
-    assert store.rotation(an_id(2)).previous_key_kept
-    assert (made.id, made.proofs.candidate) == store.kept_key(made.proofs.candidate.certificate)
+    assert store.rotations.request("other", lambda _: following).previous
+    assert store.rotations.get(an_id(2)).previous_key_kept
+    assert (made.id, made.proofs.candidate) == store.rotations.kept_key(made.proofs.candidate.certificate)

@@ -17,7 +17,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     """A store on SQLite with one connection."""
     opened = Store(f"sqlite:///{tmp_path / 'keyturn.db'}")
     opened.migrate()
-    opened.add_connection(a_connection())
+    opened.connections.add(a_connection())
     yield opened
     opened.close()
 
@@ -45,14 +45,14 @@ def plans(store: Store, work: Callable[[], Any]) -> list[str]:
 
 def test_claiming_walks_the_partial_index(store: Store) -> None:
     """Of a million finished rotations a claim sees none: the index has what is left to do, in the order of claiming."""
-    steps = plans(store, lambda: store.claim("w1", lease=60, now=NOW))
+    steps = plans(store, lambda: store.claims.claim("w1", lease=60, now=NOW))
     assert "SCAN rotations USING INDEX ix_rotations_claimable" == steps[0]
     assert not any("TEMP B-TREE" in step for step in steps), "nothing is sorted"
 
 
 def test_the_due_are_a_range_of_the_partial_index(store: Store) -> None:
     """Choosing the due reads the index from its beginning to now, and asks another one who is busy already."""
-    steps = plans(store, lambda: store.due(NOW, 100))
+    steps = plans(store, lambda: store.connections.due(NOW, 100))
     assert "SEARCH connections USING INDEX ix_connections_due (due_at<?)" == steps[0]
     assert any(step.startswith("SEARCH rotations USING") and "uq_rotations_open" in step for step in steps)
     assert not any("TEMP B-TREE" in step for step in steps), "nothing is sorted"
@@ -69,14 +69,14 @@ def test_the_due_are_a_range_of_the_partial_index(store: Store) -> None:
 )
 def test_a_list_is_read_in_the_order_of_an_index(store: Store, narrowed: dict[str, Any], first: str) -> None:
     """The newest rotations come sorted, so that the limit ends the reading."""
-    steps = plans(store, lambda: store.rotations(**narrowed))
+    steps = plans(store, lambda: store.rotations.newest(**narrowed))
     assert first == steps[0]
     assert not any("TEMP B-TREE" in step for step in steps), "nothing is sorted"
 
 
 def test_the_open_rotations_are_a_whole_index(store: Store) -> None:
     """Of a million finished rotations none is looked at."""
-    assert "SCAN rotations USING INDEX uq_rotations_open" == plans(store, store.open_rotations)[0]
+    assert "SCAN rotations USING INDEX uq_rotations_open" == plans(store, store.rotations.all_open)[0]
 
 
 def test_a_rotations_whole_life_searches_by_key(store: Store) -> None:
@@ -84,11 +84,11 @@ def test_a_rotations_whole_life_searches_by_key(store: Store) -> None:
 
     def life() -> None:
         begin(store, State.COMPLETED, number=1)
-        store.rotation(an_id(1))
-        store.rotation(an_id(1)[:20])
+        store.rotations.get(an_id(1))
+        store.rotations.get(an_id(1)[:20])
         add(store, a_rotation(id=an_id(2)))
-        store.open_rotation("acme")
-        store.journal(an_id(1))
-        store.connection("acme")
+        store.rotations.open_for("acme")
+        store.journal.of(an_id(1))
+        store.connections.get("acme")
 
     assert [] == [step for step in plans(store, life) if step.startswith("SCAN")]

@@ -21,7 +21,7 @@ from states.timing import HOLD_OFF
 def test_each_write_counts_the_version(store: Store) -> None:
     """The version counts the writes: four moves make it 4."""
     claim = begin(store, State.COMPLETED)
-    assert 4 == claim.rotation.version == store.rotation(claim.rotation.id).version
+    assert 4 == claim.rotation.version == store.rotations.get(claim.rotation.id).version
 
 
 def test_only_the_version_that_was_read_is_written(store: Store) -> None:
@@ -30,8 +30,8 @@ def test_only_the_version_that_was_read_is_written(store: Store) -> None:
     first = carry(store, claim, State.UPLOADED_TO_NETSUITE)
     with pytest.raises(Stale):
         carry(store, claim, State.UPLOADED_TO_NETSUITE)
-    assert first.rotation == store.rotation(first.rotation.id)
-    assert [1, 2, 3] == [entry.seq for entry in store.journal(first.rotation.id)]
+    assert first.rotation == store.rotations.get(first.rotation.id)
+    assert [1, 2, 3] == [entry.seq for entry in store.journal.of(first.rotation.id)]
 
 
 @pytest.mark.parametrize("edge", table.FORWARD, ids=lambda edge: edge.trigger)
@@ -41,9 +41,9 @@ def test_no_step_of_the_way_is_skipped(store: Store, edge: table.Edge) -> None:
     skipped = advance_to(claim.rotation, State.COMPLETED)
     event = edge.trigger if edge.target is not State.COMPLETED else "generate_key"
     with pytest.raises(IllegalMove, match=f"from {edge.source} to {State.COMPLETED}") as caught:
-        store.advance(claim, skipped, event=event, detail={})
+        store.rotations.advance(claim, skipped, event=event, detail={})
     assert isinstance(caught.value.__cause__, IntegrityError)
-    assert claim.rotation == store.rotation(claim.rotation.id)
+    assert claim.rotation == store.rotations.get(claim.rotation.id)
 
 
 def test_putting_off_writes_the_rotation_and_gives_it_back(store: Store) -> None:
@@ -51,18 +51,18 @@ def test_putting_off_writes_the_rotation_and_gives_it_back(store: Store) -> None
     claim = begin(store, State.KEY_GENERATED)
     later = NOW + timedelta(minutes=5)
     after = replace(claim.rotation, tries=1, available_at=later, waiting_for="NetSuite is busy")
-    store.advance(claim, after, event=PUT_OFF, detail={"code": "THROTTLED"})
-    assert store.claim("w2", lease=60, now=later - timedelta(microseconds=1)) is None
-    taken = store.claim("w2", lease=60, now=later)
+    store.rotations.advance(claim, after, event=PUT_OFF, detail={"code": "THROTTLED"})
+    assert store.claims.claim("w2", lease=60, now=later - timedelta(microseconds=1)) is None
+    taken = store.claims.claim("w2", lease=60, now=later)
     assert taken
     assert replace(after, version=claim.rotation.version + 1) == taken.rotation
 
 
 def test_completing_puts_the_candidate_in_place(store: Store) -> None:
     """With the last move, the candidate becomes the connection's current certificate, due when it was drawn."""
-    assert store.connection("acme").current is None
+    assert store.connections.get("acme").current is None
     claim = begin(store, State.COMPLETED)
-    connection = store.connection("acme")
+    connection = store.connections.get("acme")
     assert claim.rotation.proofs.candidate
     assert claim.rotation.proofs.candidate.certificate == connection.current
     assert NOW == connection.due_at
@@ -73,7 +73,7 @@ def test_completing_destroys_the_predecessors_key(store: Store) -> None:
     """Only the current certificate's sealed key is kept; its predecessor's is erased with the last move."""
     begin(store, State.COMPLETED, number=1)
     assert b"sealed" == _sealed_key(store, 1)
-    second = begin(store, State.SAVED_TO_OPENAIR, number=2, previous=store.connection("acme").current)
+    second = begin(store, State.SAVED_TO_OPENAIR, number=2, previous=store.connections.get("acme").current)
     assert [b"sealed", b"sealed"] == [_sealed_key(store, 1), _sealed_key(store, 2)]
     carry(store, second, State.COMPLETED)
     assert [b"", b"sealed"] == [_sealed_key(store, 1), _sealed_key(store, 2)]
@@ -81,15 +81,15 @@ def test_completing_destroys_the_predecessors_key(store: Store) -> None:
 
 def test_completing_leaves_other_connections_as_they_are(store: Store) -> None:
     """Their certificates stay current, and their keys are kept."""
-    store.add_connection(a_connection(name="other"))
-    store.add_connection(a_connection(name="a-third"))
+    store.connections.add(a_connection(name="other"))
+    store.connections.add(a_connection(name="a-third"))
     for number, name in ((1, "acme"), (2, "other"), (3, "a-third"), (4, "other")):
         begin(store, State.COMPLETED, number=number, connection=name)
     assert [b"sealed", b"", b"sealed", b"sealed"] == [_sealed_key(store, number) for number in (1, 2, 3, 4)]
     for number, name in ((1, "acme"), (3, "a-third"), (4, "other")):
-        candidate = store.rotation(an_id(number)).proofs.candidate
+        candidate = store.rotations.get(an_id(number)).proofs.candidate
         assert candidate
-        assert candidate.certificate == store.connection(name).current
+        assert candidate.certificate == store.connections.get(name).current
 
 
 def test_a_policy_can_keep_no_key_at_all(store: Store) -> None:
@@ -107,26 +107,26 @@ def test_a_failed_rotation_keeps_its_key(store: Store) -> None:
 
 def test_a_candidate_is_one_rotations_own(store: Store) -> None:
     """A certificate that another rotation made is not taken for a new candidate."""
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     candidate = a_candidate()
     for number, connection in ((1, "acme"), (2, "other")):
         claim = begin(store, number=number, connection=connection)
         after = next_move(claim.rotation, candidate=candidate)
         if number == 1:
-            store.advance(claim, after, event="generate_key", detail={})
+            store.rotations.advance(claim, after, event="generate_key", detail={})
             continue
         with pytest.raises(IllegalMove):
-            store.advance(claim, after, event="generate_key", detail={})
-        assert claim.rotation == store.rotation(claim.rotation.id)
+            store.rotations.advance(claim, after, event="generate_key", detail={})
+        assert claim.rotation == store.rotations.get(claim.rotation.id)
 
 
 def test_a_person_resumes_what_is_parked(store: Store) -> None:
     """An operator's write needs no claim; it is a move like any other, with its journal entry."""
     parked = carry(store, begin(store, State.UPLOADED_TO_NETSUITE), State.FAILED).rotation
     resumed = machine.resume(parked, NOW, Allowances(overwrite=True))
-    written = store.write(parked, resumed, event=table.RESUME, actor="ada", detail={"reason": "mended"})
-    assert replace(resumed, version=parked.version + 1) == written == store.rotation(parked.id)
-    last = store.journal(parked.id)[-1]
+    written = store.rotations.write(parked, resumed, event=table.RESUME, actor="ada", detail={"reason": "mended"})
+    assert replace(resumed, version=parked.version + 1) == written == store.rotations.get(parked.id)
+    last = store.journal.of(parked.id)[-1]
     assert ("ada", "resume", 2, {"reason": "mended"}) == (last.actor, last.event, last.attempt, last.detail)
 
 
@@ -135,24 +135,24 @@ def test_a_person_does_not_write_into_a_workers_hands(store: Store) -> None:
     claim = begin(store, State.KEY_GENERATED)
     woken = replace(claim.rotation, available_at=NOW)
     with pytest.raises(Stale, match="being worked on") as caught:
-        store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
+        store.rotations.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
     assert f"keyturn rotation show {claim.rotation.id}" in text(caught.value.next_action)
-    store.release(claim)
-    assert store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={}).doubt.since is None
+    store.claims.release(claim)
+    assert store.rotations.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={}).doubt.since is None
     with pytest.raises(Stale, match="changed meanwhile"):
-        store.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
+        store.rotations.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
 
 
 def test_a_persons_write_fences_off_a_lost_worker(store: Store) -> None:
     """Written over a lease that ran out, the rotation is in doubt, and the lost worker's result is Stale."""
     claim = begin(store, State.KEY_GENERATED)
-    store.renew(claim, lease=-1)
-    written = store.write(claim.rotation, claim.rotation, event=PUT_OFF, actor="ada", detail={})
-    assert claim.rotation.updated_at == written.doubt.since == store.rotation(written.id).doubt.since
+    store.claims.renew(claim, lease=-1)
+    written = store.rotations.write(claim.rotation, claim.rotation, event=PUT_OFF, actor="ada", detail={})
+    assert claim.rotation.updated_at == written.doubt.since == store.rotations.get(written.id).doubt.since
     assert claim.rotation.updated_at + HOLD_OFF == written.doubt.in_flight_until
     with pytest.raises(Stale):
         carry(store, claim, State.UPLOADED_TO_NETSUITE)
-    retaken = store.claim("w2", lease=60, now=NOW)
+    retaken = store.claims.claim("w2", lease=60, now=NOW)
     assert retaken
     assert written == retaken.rotation, "the doubt was noted already; this is no second take-over"
 
@@ -160,10 +160,10 @@ def test_a_persons_write_fences_off_a_lost_worker(store: Store) -> None:
 def test_a_person_cannot_write_what_is_not_there(store: Store) -> None:
     """Writing an unknown rotation is NotFound."""
     with pytest.raises(NotFound):
-        store.write(a_rotation(), a_rotation(), event=PUT_OFF, actor="ada", detail={})
+        store.rotations.write(a_rotation(), a_rotation(), event=PUT_OFF, actor="ada", detail={})
 
 
 def _sealed_key(store: Store, number: int) -> bytes:
-    candidate = store.rotation(an_id(number)).proofs.candidate
+    candidate = store.rotations.get(an_id(number)).proofs.candidate
     assert candidate
     return candidate.sealed_key

@@ -38,16 +38,18 @@ def test_a_rotation_comes_back_as_it_went_in(store: Store) -> None:
         previous=a_certificate(),
     )
     add(store, rotation)
-    assert rotation == store.rotation(rotation.id)
+    assert rotation == store.rotations.get(rotation.id)
     assert rotation.previous
     asked = {"cause": "scheduled", "reason": "due", "previous": rotation.previous.fingerprint}
-    assert asked == store.journal(rotation.id)[0].detail
+    assert asked == store.journal.of(rotation.id)[0].detail
 
 
 def test_a_rotation_is_made_for_its_connection(store: Store) -> None:
     """Whoever makes it is given the connection as it stands."""
-    stored = store.request("acme", lambda connection: a_rotation(policy=connection.policy, reason=connection.name))
-    assert ("acme", store.connection("acme").policy) == (stored.reason, stored.policy)
+    stored = store.rotations.request(
+        "acme", lambda connection: a_rotation(policy=connection.policy, reason=connection.name)
+    )
+    assert ("acme", store.connections.get("acme").policy) == (stored.reason, stored.policy)
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.REQUESTED])
@@ -55,7 +57,7 @@ def test_a_moved_rotation_comes_back_as_it_was_written(store: Store, state: Stat
     """Every proof, and the failure, survives the store; what advance returns is what is stored."""
     start = State.UPLOADED_TO_NETSUITE if state is State.FAILED else State.REQUESTED
     written = carry(store, begin(store, start), state).rotation
-    assert written == store.rotation(written.id)
+    assert written == store.rotations.get(written.id)
     assert state is written.state
 
 
@@ -63,7 +65,7 @@ def test_times_survive_whatever_their_zone(store: Store) -> None:
     """A moment keeps its microseconds and comes back in UTC, whatever zone it was given in."""
     moment = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
     add(store, a_rotation(now=moment))
-    found = store.rotation(an_id(1))
+    found = store.rotations.get(an_id(1))
     assert NOW == found.created_at
     assert timedelta(0) == found.created_at.utcoffset()
 
@@ -72,7 +74,7 @@ def test_a_time_without_a_zone_is_not_stored(store: Store) -> None:
     """A moment that could be any hour of a day is refused, and nothing is stored."""
     with pytest.raises(Exception, match="without a time zone"):
         add(store, a_rotation(now=NOW.replace(tzinfo=None)))
-    assert [] == store.rotations()
+    assert [] == store.rotations.newest()
 
 
 def test_a_second_rotation_is_refused_while_one_is_open(store: Store) -> None:
@@ -83,12 +85,12 @@ def test_a_second_rotation_is_refused_while_one_is_open(store: Store) -> None:
             add(store, a_rotation(id=an_id(2)))
         assert open_one.rotation.id in text(caught.value.next_action)
         open_one = open_one if open_one.rotation.failure else carry(store, open_one, State.FAILED)
-    assert [open_one.rotation] == store.rotations()
+    assert [open_one.rotation] == store.rotations.newest()
 
 
 def test_connections_do_not_hold_each_other_up(store: Store) -> None:
     """Rule 3 is one open rotation for each connection, not one for all."""
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     begin(store, number=1)
     begin(store, number=2, connection="other")
     assert an_id(1) == _open(store, "acme")
@@ -97,20 +99,20 @@ def test_connections_do_not_hold_each_other_up(store: Store) -> None:
 
 def test_what_is_open_is_found_however_much_has_ended_since(store: Store) -> None:
     """Under way or parked, the oldest first; a parked rotation is not lost behind others that failed and ended."""
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     carry(store, begin(store, number=1), State.FAILED)
     for number in range(2, 60):
         failed = carry(store, begin(store, number=number, connection="other"), State.FAILED).rotation
         ended = replace(failed, ending=Ending.ABANDONED, updated_at=NOW, closed_at=NOW)
-        store.write(failed, ended, event=ABANDON, actor="ada", detail={})
+        store.rotations.write(failed, ended, event=ABANDON, actor="ada", detail={})
     begin(store, number=60, connection="other")
-    assert [an_id(1), an_id(60)] == [rotation.id for rotation in store.open_rotations()]
+    assert [an_id(1), an_id(60)] == [rotation.id for rotation in store.rotations.all_open()]
 
 
 def test_a_completed_rotation_makes_room_for_the_next(store: Store) -> None:
     """When a rotation has ended, its connection can have another."""
     begin(store, State.COMPLETED, number=1)
-    assert store.open_rotation("acme") is None
+    assert store.rotations.open_for("acme") is None
     begin(store, number=2)
     assert an_id(2) == _open(store, "acme")
 
@@ -118,18 +120,18 @@ def test_a_completed_rotation_makes_room_for_the_next(store: Store) -> None:
 def test_the_next_rotation_waits_for_what_is_in_flight(store: Store) -> None:
     """A write of the rotation before may still take effect: the new one says so, is not claimed, and begins then."""
     _end(store, in_flight_until=NOW + HOLD_OFF)
-    stored, claim = store.request_for("w1", "acme", lambda _: a_rotation(id=an_id(2)), lease=60)
+    stored, claim = store.rotations.request_for("w1", "acme", lambda _: a_rotation(id=an_id(2)), lease=60)
     assert claim is None
-    assert (stored, NOW + HOLD_OFF) == (store.rotation(an_id(2)), stored.available_at)
+    assert (stored, NOW + HOLD_OFF) == (store.rotations.get(an_id(2)), stored.available_at)
     assert f"{an_id(1)} may take effect until 2026-11-23 12:03:00 UTC" in stored.waiting_for
-    told = store.journal(an_id(2))[0].detail
+    told = store.journal.of(an_id(2))[0].detail
     assert ("HELD_OFF", stored.waiting_for, stored.available_at.isoformat()) == (
         told["code"],
         told["message"],
         told["until"],
     )
-    assert store.claim("w1", lease=60, now=NOW + HOLD_OFF - timedelta(microseconds=1)) is None
-    taken = store.claim("w1", lease=60, now=NOW + HOLD_OFF)
+    assert store.claims.claim("w1", lease=60, now=NOW + HOLD_OFF - timedelta(microseconds=1)) is None
+    taken = store.claims.claim("w1", lease=60, now=NOW + HOLD_OFF)
     assert taken
     assert stored == taken.rotation
 
@@ -137,7 +139,7 @@ def test_the_next_rotation_waits_for_what_is_in_flight(store: Store) -> None:
 def test_what_was_in_flight_holds_nothing_up_later(store: Store) -> None:
     """When its time is over, the next rotation begins and is claimed at once."""
     _end(store, in_flight_until=NOW)
-    stored, claim = store.request_for("w1", "acme", lambda _: a_rotation(id=an_id(2)), lease=60)
+    stored, claim = store.rotations.request_for("w1", "acme", lambda _: a_rotation(id=an_id(2)), lease=60)
     assert claim
     assert (NOW, "") == (stored.available_at, stored.waiting_for)
 
@@ -160,54 +162,54 @@ def test_a_rotation_begins_at_the_beginning(store: Store) -> None:
     """A rotation that claims to be further on already is refused."""
     with pytest.raises(IllegalMove):
         add(store, advance_to(a_rotation(), State.FAILED))
-    assert [] == store.rotations()
+    assert [] == store.rotations.newest()
 
 
 def test_six_characters_find_a_rotation(store: Store) -> None:
     """An id is found by its beginning, in either case, where no other begins so; shorter or ambiguous ones are not."""
     for number, rotation_id in enumerate(("01JDAAAAAA0000000000000000", "01JDABBBBB0000000000000000"), start=1):
         name = f"c{number}"
-        store.add_connection(a_connection(name=name))
+        store.connections.add(a_connection(name=name))
         add(store, a_rotation(id=rotation_id, connection=name))
-    assert "01JDABBBBB0000000000000000" == store.rotation("01jdab").id
+    assert "01JDABBBBB0000000000000000" == store.rotations.get("01jdab").id
     with pytest.raises(NotFound, match="no rotation 01JDB"):
-        store.rotation("01JDBB")
+        store.rotations.get("01JDBB")
     with pytest.raises(NotFound, match=r"no rotation 01JDA\. Of an id at least 6 characters"):
-        store.rotation("01JDA")
-    store.add_connection(a_connection(name="c3"))
+        store.rotations.get("01JDA")
+    store.connections.add(a_connection(name="c3"))
     add(store, a_rotation(id="01JDABBBBC0000000000000000", connection="c3"))
     with pytest.raises(NotFound, match="Several rotations"):
-        store.rotation("01JDABBBB")
+        store.rotations.get("01JDABBBB")
 
 
 def test_who_saves_in_openair_is_told_with_the_rotation(store: Store) -> None:
     """Claimed, shown or listed, a rotation tells whether a person saves its certificate, as its connection says."""
-    store.add_connection(a_connection(name="other", openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
+    store.connections.add(a_connection(name="other", openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
     add(store, a_rotation(id=an_id(1)))
     add(store, a_rotation(id=an_id(2), connection="other"))
-    assert [True, False] == [rotation.by_hand for rotation in store.rotations()]
-    claim = store.claim("w1", lease=60, now=NOW, rotation_id=an_id(2))
+    assert [True, False] == [rotation.by_hand for rotation in store.rotations.newest()]
+    claim = store.claims.claim("w1", lease=60, now=NOW, rotation_id=an_id(2))
     assert claim
-    assert (True, True) == (claim.rotation.by_hand, store.rotation(an_id(2)).by_hand)
+    assert (True, True) == (claim.rotation.by_hand, store.rotations.get(an_id(2)).by_hand)
 
 
 def test_a_list_is_not_endless(store: Store) -> None:
     """Where nobody says how many, the newest fifty are listed."""
     for number in range(1, 52):
-        store.add_connection(a_connection(name=f"c{number}"))
+        store.connections.add(a_connection(name=f"c{number}"))
         add(store, a_rotation(id=an_id(number), connection=f"c{number}"))
-    assert [an_id(number) for number in range(51, 1, -1)] == [rotation.id for rotation in store.rotations()]
+    assert [an_id(number) for number in range(51, 1, -1)] == [rotation.id for rotation in store.rotations.newest()]
 
 
 def test_the_newest_rotations_come_first(store: Store) -> None:
     """A list is ordered from the newest on, cut at its limit, and can be narrowed to a connection and to states."""
-    store.add_connection(a_connection(name="other"))
+    store.connections.add(a_connection(name="other"))
     for number in (1, 2, 3):
         begin(store, State.COMPLETED, number=number)
     begin(store, State.KEY_GENERATED, number=4, connection="other")
 
     def listed(**narrowed: Any) -> list[str]:
-        return [rotation.id for rotation in store.rotations(**narrowed)]
+        return [rotation.id for rotation in store.rotations.newest(**narrowed)]
 
     assert [an_id(4), an_id(3), an_id(2), an_id(1)] == listed()
     assert [an_id(4), an_id(3)] == listed(limit=2)
@@ -220,9 +222,9 @@ def _end(store: Store, *, in_flight_until: datetime) -> None:
     """A rotation that is completed though a write of it may still be on its way."""
     claim = begin(store, State.SAVED_TO_OPENAIR)
     noted = changed(claim.rotation, in_flight_until=in_flight_until)
-    carry(store, store.advance(claim, noted, event=UNKNOWN, detail={}, lease=60), State.COMPLETED)
+    carry(store, store.rotations.advance(claim, noted, event=UNKNOWN, detail={}, lease=60), State.COMPLETED)
 
 
 def _open(store: Store, connection: str) -> str | None:
-    rotation = store.open_rotation(connection)
+    rotation = store.rotations.open_for(connection)
     return rotation.id if rotation else None

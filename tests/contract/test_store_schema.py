@@ -77,7 +77,7 @@ def test_migrating_is_safe_to_repeat(store: Store) -> None:
     """A second migration finds nothing to do and keeps what is there."""
     store.migrate()
     store.check()
-    assert ["acme"] == [connection.name for connection in store.connections()]
+    assert ["acme"] == [connection.name for connection in store.connections.all()]
 
 
 def test_two_connections_for_one_account_are_not_migrated(url: str) -> None:
@@ -89,13 +89,13 @@ def test_two_connections_for_one_account_are_not_migrated(url: str) -> None:
         tx.execute(text("DROP INDEX uq_connections_place"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     for name, account in (("acme", "1234567_SB1"), ("beta", "1234567-sb1"), ("other", "7")):
-        store.add_connection(a_connection(name=name, netsuite=NetSuiteSettings(account=account, **SIGN_IN)))
+        store.connections.add(a_connection(name=name, netsuite=NetSuiteSettings(account=account, **SIGN_IN)))
     with pytest.raises(InvalidSettings, match=r"acme and beta are both for NetSuite account 1234567_SB1") as caught:
         store.migrate()
     assert "keyturn connection edit" in shown(caught.value.next_action)
-    assert ["acme", "beta", "other"] == [connection.name for connection in store.connections()]
-    beta = store.connection("beta")
-    store.save_connection(replace(beta, netsuite=NetSuiteSettings(account="8", **SIGN_IN)))
+    assert ["acme", "beta", "other"] == [connection.name for connection in store.connections.all()]
+    beta = store.connections.get("beta")
+    store.connections.save(replace(beta, netsuite=NetSuiteSettings(account="8", **SIGN_IN)))
     store.migrate()
     store.check()
     store.close()
@@ -112,16 +112,16 @@ def test_two_connections_for_one_place_in_openair_are_not_migrated(url: str) -> 
         tx.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     places = {"acme": "https://acme.app.openair.com", "beta": "https://ACME.app.openair.com:443/", "other": "https://o"}
     for name, place in places.items():
-        store.add_connection(a_connection(name=name, openair=OpenAirSettings(url=place, client_id="client")))
+        store.connections.add(a_connection(name=name, openair=OpenAirSettings(url=place, client_id="client")))
     for name in ("by-hand", "by-hand-too"):
-        store.add_connection(a_connection(name=name, openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
+        store.connections.add(a_connection(name=name, openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
     told = r"acme and beta are both for the OpenAir company at https://acme\.app\.openair\.com"
     with pytest.raises(InvalidSettings, match=told) as caught:
         store.migrate()
     assert "keyturn connection edit" in shown(caught.value.next_action)
-    assert {*places, "by-hand", "by-hand-too"} == {connection.name for connection in store.connections()}
-    beta = store.connection("beta")
-    store.save_connection(replace(beta, openair=replace(beta.openair, url="https://beta.app.openair.com")))
+    assert {*places, "by-hand", "by-hand-too"} == {connection.name for connection in store.connections.all()}
+    beta = store.connections.get("beta")
+    store.connections.save(replace(beta, openair=replace(beta.openair, url="https://beta.app.openair.com")))
     store.migrate()
     store.check()
     store.close()
@@ -138,7 +138,7 @@ def test_the_sentence_of_a_parked_rotation_becomes_a_reason(store: Store) -> Non
         tx.execute(text("UPDATE rotations SET failure_next_action = :told"), {"told": told})
     store.migrate()
     store.check()
-    found = store.rotation(an_id(1))
+    found = store.rotations.get(an_id(1))
     because = told.replace("resume ID", f"resume {an_id(1)}")
     assert found.failure
     assert (NextAction(Verb.RESUME, because=because), "") == (found.failure.next_action, found.broken)

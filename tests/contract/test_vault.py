@@ -19,14 +19,14 @@ SECRET = b"-----BEGIN PRIVATE KEY-----"
 @pytest.fixture
 def vault(store: Store) -> Vault:
     """A vault on a store that has no data key yet."""
-    return Vault(store, lambda: KEK)
+    return Vault(store.secrets, lambda: KEK)
 
 
 def test_what_is_sealed_opens(vault: Vault, store: Store) -> None:
     """The same secret comes back, in this process and in the next, and the sealed form tells nothing of it."""
     sealed = vault.seal(SECRET, owner="01J", column="key")
     assert SECRET == vault.open(sealed, owner="01J", column="key")
-    assert SECRET == Vault(store, lambda: KEK).open(sealed, owner="01J", column="key")
+    assert SECRET == Vault(store.secrets, lambda: KEK).open(sealed, owner="01J", column="key")
     assert SECRET not in sealed
     assert sealed != vault.seal(SECRET, owner="01J", column="key"), "each sealing has its own nonce"
 
@@ -59,7 +59,7 @@ def test_what_was_cut_off_does_not_open(vault: Vault, length: int) -> None:
 def test_the_wrong_key_is_recognized(vault: Vault, store: Store) -> None:
     """With another key-encryption key nothing is sealed, opened or checked; the error names both by id."""
     sealed = vault.seal(SECRET, owner="01J", column="key")
-    wrong = Vault(store, lambda: OTHER)
+    wrong = Vault(store.secrets, lambda: OTHER)
     for do in (
         wrong.check,
         lambda: wrong.open(sealed, owner="01J", column="key"),
@@ -74,7 +74,7 @@ def test_the_wrong_key_is_recognized(vault: Vault, store: Store) -> None:
 def test_checking_changes_nothing(vault: Vault, store: Store) -> None:
     """A check needs the key-encryption key even where nothing is sealed yet, and makes no data key."""
     vault.check()
-    assert [] == store.data_keys()
+    assert [] == store.secrets.data_keys()
     vault.seal(SECRET, owner="01J", column="key")
     vault.check()
 
@@ -82,7 +82,7 @@ def test_checking_changes_nothing(vault: Vault, store: Store) -> None:
         raise VaultLocked("There is none.")
 
     with pytest.raises(VaultLocked, match="There is none"):
-        Vault(store, missing).check()
+        Vault(store.secrets, missing).check()
 
 
 def test_the_key_encryption_key_is_read_when_it_is_needed(store: Store) -> None:
@@ -91,7 +91,7 @@ def test_the_key_encryption_key_is_read_when_it_is_needed(store: Store) -> None:
     def missing() -> KeyEncryptionKey:
         raise AssertionError
 
-    Vault(store, missing)
+    Vault(store.secrets, missing)
 
 
 def test_the_first_use_makes_one_data_key(store: Store) -> None:
@@ -100,46 +100,46 @@ def test_the_first_use_makes_one_data_key(store: Store) -> None:
     sealed: list[bytes] = []
 
     def seal() -> None:
-        vault = Vault(store, lambda: KEK)
+        vault = Vault(store.secrets, lambda: KEK)
         together.wait()
         sealed.append(vault.seal(SECRET, owner="01J", column="key"))
 
     _at_once([seal] * 4)
-    assert 1 == len(store.data_keys())
-    assert [SECRET] * 4 == [Vault(store, lambda: KEK).open(blob, owner="01J", column="key") for blob in sealed]
+    assert 1 == len(store.secrets.data_keys())
+    assert [SECRET] * 4 == [Vault(store.secrets, lambda: KEK).open(blob, owner="01J", column="key") for blob in sealed]
 
 
 def test_rewrapping_changes_the_key_and_no_record(vault: Vault, store: Store) -> None:
     """After a rewrap the new key-encryption key opens what was sealed before, byte for byte; the old one nothing."""
     sealed = vault.seal(SECRET, owner="acme", column="token")
-    store.put_secret("acme", "token", sealed, version=None)
+    store.secrets.put("acme", "token", sealed, version=None)
     assert 1 == vault.rewrap(OTHER)
-    assert (sealed, 1) == store.secret("acme", "token")
-    assert SECRET == Vault(store, lambda: OTHER).open(sealed, owner="acme", column="token")
+    assert (sealed, 1) == store.secrets.get("acme", "token")
+    assert SECRET == Vault(store.secrets, lambda: OTHER).open(sealed, owner="acme", column="token")
     with pytest.raises(VaultLocked):
-        Vault(store, lambda: KEK).open(sealed, owner="acme", column="token")
+        Vault(store.secrets, lambda: KEK).open(sealed, owner="acme", column="token")
 
 
 def test_a_vault_that_was_checked_goes_on(vault: Vault, store: Store) -> None:
     """A worker that checked its vault at the start seals and opens on, whatever becomes of its key-encryption key."""
     sealed = vault.seal(SECRET, owner="01J", column="key")
     keys = iter([KEK])
-    running = Vault(store, lambda: next(keys))
+    running = Vault(store.secrets, lambda: next(keys))
     running.check()
     vault.rewrap(OTHER)
     assert SECRET == running.open(sealed, owner="01J", column="key")
     again = running.seal(SECRET, owner="01J", column="key")
-    assert SECRET == Vault(store, lambda: OTHER).open(again, owner="01J", column="key")
+    assert SECRET == Vault(store.secrets, lambda: OTHER).open(again, owner="01J", column="key")
 
 
 def test_rewrapping_is_all_or_nothing(vault: Vault, store: Store) -> None:
     """Where one data key cannot be unwrapped, none is changed."""
     vault.seal(SECRET, owner="01J", column="key")
-    store.add_data_key(WrappedKey(2, KEK.id, b"corrupt".ljust(60)))
-    before = store.data_keys()
+    store.secrets.add_data_key(WrappedKey(2, KEK.id, b"corrupt".ljust(60)))
+    before = store.secrets.data_keys()
     with pytest.raises(SealBroken, match="corrupt"):
         vault.rewrap(OTHER)
-    assert before == store.data_keys()
+    assert before == store.secrets.data_keys()
 
 
 def test_an_empty_vault_has_nothing_to_rewrap(vault: Vault) -> None:
@@ -159,12 +159,12 @@ def test_sealing_goes_on_during_a_rewrap(vault: Vault, store: Store) -> None:
 
     def rewrap() -> None:
         for _ in range(5):
-            Vault(store, lambda: KEK).rewrap(OTHER)
-            Vault(store, lambda: OTHER).rewrap(KEK)
+            Vault(store.secrets, lambda: KEK).rewrap(OTHER)
+            Vault(store.secrets, lambda: OTHER).rewrap(KEK)
         ended.set()
 
     _at_once([seal, seal, rewrap])
-    fresh = Vault(store, lambda: KEK)
+    fresh = Vault(store.secrets, lambda: KEK)
     assert {SECRET} == {fresh.open(blob, owner="01J", column="key") for blob in sealed}
 
 
@@ -174,18 +174,18 @@ def test_a_corrupt_data_key_is_told(vault: Vault, store: Store) -> None:
     with store._database.writing() as tx:
         tx.execute(text("UPDATE datakeys SET wrapped = :wrapped"), {"wrapped": b"x" * 60})
     with pytest.raises(SealBroken, match="data key of the vault is corrupt"):
-        Vault(store, lambda: KEK).check()
+        Vault(store.secrets, lambda: KEK).check()
     with store._database.writing() as tx:
         tx.execute(text("DELETE FROM datakeys"))
     with pytest.raises(SealBroken, match="data key 1 is missing"):
-        Vault(store, lambda: KEK).open(sealed, owner="01J", column="key")
+        Vault(store.secrets, lambda: KEK).open(sealed, owner="01J", column="key")
 
 
 def test_a_data_key_is_bound_to_its_id(vault: Vault, store: Store) -> None:
     """A data key that was given another's id does not unwrap."""
     vault.seal(SECRET, owner="01J", column="key")
-    [key] = store.data_keys()
-    store.add_data_key(WrappedKey(2, key.kek_id, key.wrapped))
+    [key] = store.secrets.data_keys()
+    store.secrets.add_data_key(WrappedKey(2, key.kek_id, key.wrapped))
     with pytest.raises(SealBroken):
         vault.check()
 

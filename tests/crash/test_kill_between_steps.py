@@ -123,7 +123,7 @@ def test_sigterm_ends_the_worker_within_the_step_in_hand(app: Keyturn, simulator
         first.send_signal(signal.SIGTERM)
         assert first.wait(WAIT_LIMIT) == 0
     assert app.rotations.show(rotation.id).state is State.UPLOADED_TO_NETSUITE
-    claim = app.store.claim("test", lease=1, now=app.clock.now(), rotation_id=rotation.id)
+    claim = app.store.claims.claim("test", lease=1, now=app.clock.now(), rotation_id=rotation.id)
     assert claim
     assert claim.rotation.doubt.since is None
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from support.polling import WAIT_LIMIT
 
 from orchestrator.bootstrap import Keyturn
-from persistence.store import Claim, Store
+from persistence.store import Claim, Claims, Rotations, Store
 from states.errors import KeyturnError
 from states.state import State
 from tests.faults.virtual_time import World
@@ -45,7 +45,7 @@ class Actor:
         """Since when it may save in OpenAir, by its last check."""
         self._outcome: BaseException | None = None
         self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
-        app.store = Watched(app.settings.store_url, self)
+        app.store = watched(Store(app.settings.store_url), self)
         world.rule(app.store)
 
     def begin(self, deed: Callable[[], object]) -> None:
@@ -110,11 +110,11 @@ class Actor:
             raise AssertionError(f"{self.name} broke") from self._outcome
 
 
-class Watched(Store):
-    """The real store of one actor. It notes when the actor may save, and is gone for one that was killed."""
+class WatchedClaims(Claims):
+    """The real claims of one actor. They note when the actor may save, and are gone for one that was killed."""
 
-    def __init__(self, url: str, actor: Actor) -> None:
-        super().__init__(url)
+    def __init__(self, claims: Claims, actor: Actor) -> None:
+        super().__init__(claims._database)
         self._actor = actor
 
     def ensure_held(self, claim: Claim) -> None:
@@ -122,11 +122,26 @@ class Watched(Store):
         if claim.rotation.position is not State.KEY_GENERATED:
             self._actor.may_save_since = self._actor.world.time
 
-    def advance(self, *args: object, **options: object) -> Claim:
-        self._actor.may_save_since = None
-        return super().advance(*args, **options)  # type: ignore[arg-type]
-
     def release(self, claim: Claim) -> None:
         if self._actor.killed:
             raise Killed
         super().release(claim)
+
+
+class WatchedRotations(Rotations):
+    """The real rotations of one actor: what it stores ends the time in which it may save."""
+
+    def __init__(self, rotations: Rotations, actor: Actor) -> None:
+        super().__init__(rotations._database)
+        self._actor = actor
+
+    def advance(self, *args: object, **options: object) -> Claim:
+        self._actor.may_save_since = None
+        return super().advance(*args, **options)  # type: ignore[arg-type]
+
+
+def watched(store: Store, actor: Actor) -> Store:
+    """``store``, with the rooms that note what ``actor`` does."""
+    store.claims = WatchedClaims(store.claims, actor)
+    store.rotations = WatchedRotations(store.rotations, actor)
+    return store

@@ -44,7 +44,7 @@ class Person:
 
     def act(self) -> bool:
         """Take the next safe action, if there is any; return whether there was."""
-        rotation = self._app.store.open_rotation(self._name)
+        rotation = self._app.store.rotations.open_for(self._name)
         if rotation:
             self.follow(self._app.rotations.explain(rotation.id).next_action)
             return True
@@ -55,7 +55,7 @@ class Person:
 
     def follow(self, advice: NextAction) -> None:
         """Do what is advised; where that is refused, what the refusal advises."""
-        rotation = self._app.store.open_rotation(self._name)
+        rotation = self._app.store.rotations.open_for(self._name)
         for _ in range(MOST_REFUSALS):
             named = advice.about(rotation=rotation.id if rotation else None, connection=self._name)
             try:
@@ -67,7 +67,7 @@ class Person:
 
     def _take(self, advice: NextAction) -> None:
         ends = [each for each in advice.choices if ENDS & {it.verb for it in each.walk()}]
-        is_open = self._app.store.open_rotation(self._name) is not None
+        is_open = self._app.store.rotations.open_for(self._name) is not None
         assert ends or not is_open, f"nothing is advised that could be done: {advice}, after {self.done}"
         for each in self._choose(ends or advice.choices[-1:]).walk():
             if line := next_actions.line(each):

@@ -105,7 +105,7 @@ class Stage:
 
     def carry(self, pair: Pair, listen: Callable[[Rotation], None] = lambda _rotation: None) -> Rotation:
         """Carry the connection's rotation until it is parked or has ended. ``listen`` hears of each change."""
-        rotation = self.app.store.open_rotation(name_of(pair))
+        rotation = self.app.store.rotations.open_for(name_of(pair))
         assert rotation
 
         def receive(event: Event) -> None:
@@ -117,7 +117,9 @@ class Stage:
             while rotation.is_open and rotation.state is not State.FAILED:
                 self.settle()
                 self.world.until(rotation.available_at)
-                claim = self.app.store.claim("worker", lease=600, now=self.app.clock.now(), rotation_id=rotation.id)
+                claim = self.app.store.claims.claim(
+                    "worker", lease=600, now=self.app.clock.now(), rotation_id=rotation.id
+                )
                 assert claim
                 rotation = engine.run(claim)
         self.settle()
@@ -128,7 +130,7 @@ class Stage:
         for _ in range(MOST_DEEDS):
             if not person.act():
                 return
-            if self.app.store.open_rotation(name_of(pair)):
+            if self.app.store.rotations.open_for(name_of(pair)):
                 self.carry(pair)
         raise AssertionError(f"In vain, after {after}: {person.done}")
 

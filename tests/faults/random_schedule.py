@@ -108,14 +108,14 @@ class Schedule(RuleBasedStateMachine):
     def _claim(self, actor: Actor) -> None:
         if actor.app.clock.ahead == ERRING:  # type: ignore[attr-defined]
             actor.app.clock.ahead = timedelta()  # type: ignore[attr-defined]
-        TALLY["brought back"] += actor.app.store.bring_back(actor.app.clock.now())
+        TALLY["brought back"] += actor.app.store.claims.repair_clocks(actor.app.clock.now())
         for name in NAMES:
             if not self._open(name):
                 actor.app.rotations.request(name, actor=actor.name, scheduled=True)
         coming = [it.available_at for it in map(self._open, NAMES) if it and it.state is not State.FAILED]
         if coming:
             self.world.until(min(coming) - actor.app.clock.ahead)  # type: ignore[attr-defined]
-        if claim := actor.app.store.claim(actor.name, lease=LEASE, now=actor.app.clock.now()):
+        if claim := actor.app.store.claims.claim(actor.name, lease=LEASE, now=actor.app.clock.now()):
             actor.begin(lambda: self._engine(actor.app).run(claim))
 
     def _meddle(self, name: str, deed: str) -> None:
@@ -235,11 +235,11 @@ class Schedule(RuleBasedStateMachine):
             actor.app.clock.ahead = timedelta()  # type: ignore[attr-defined]
         self.world.offset = self.world.database_ahead = timedelta()
         self.world.go_on(self.mended_after.total_seconds())
-        TALLY["brought back"] += self.desk.store.bring_back(self.desk.clock.now())
+        TALLY["brought back"] += self.desk.store.claims.repair_clocks(self.desk.clock.now())
         for name, pair in self.pairs.items():
             self._mend(name, pair)
         self.rules_hold()
-        for rotation in self.desk.store.rotations(limit=1000):
+        for rotation in self.desk.store.rotations.newest(limit=1000):
             assert not rotation.is_open, rotation
             TALLY[f"ended: {(rotation.ending or rotation.state).value}"] += 1
         with self.database() as database:
@@ -266,7 +266,9 @@ class Schedule(RuleBasedStateMachine):
         """Carry the connection's rotation until it is parked or has ended."""
         while (rotation := self._open(name)) and rotation.state is not State.FAILED:
             self.world.until(rotation.available_at)
-            claim = self.desk.store.claim("desk", lease=LEASE, now=self.desk.clock.now(), rotation_id=rotation.id)
+            claim = self.desk.store.claims.claim(
+                "desk", lease=LEASE, now=self.desk.clock.now(), rotation_id=rotation.id
+            )
             assert claim, f"nobody can claim {rotation}"
             self._engine(self.desk).run(claim)
         if rotation and rotation.failure:
@@ -295,7 +297,7 @@ class Schedule(RuleBasedStateMachine):
     # --- helpers
 
     def _open(self, name: str) -> Rotation | None:
-        return self.desk.store.open_rotation(name)
+        return self.desk.store.rotations.open_for(name)
 
     def _history(self, name: str) -> list[Entry]:
         return self.simulator.history.entries(account=self.pairs[name].netsuite.account)

@@ -173,7 +173,7 @@ def _struck(playing: Stage, pair: Pair) -> bool:
 def _end(playing: Stage, pair: Pair, person: Person, fault: Fault) -> None:
     """Whatever is advised is done, and then all is well."""
     app, history = playing.app, playing.history(pair)
-    if app.store.open_rotation(name_of(pair)):
+    if app.store.rotations.open_for(name_of(pair)):
         playing.carry(pair)
     playing.mend(pair, person, fault)
     TALLY["cases"] += 1

@@ -47,7 +47,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator, c
 
 def carry(app: Keyturn, rotation: Rotation, *, worker: str = "tester") -> Rotation:
     """Carry the rotation as far as it goes now."""
-    claim = app.store.claim(worker, lease=15, now=app.clock.now(), rotation_id=rotation.id)
+    claim = app.store.claims.claim(worker, lease=15, now=app.clock.now(), rotation_id=rotation.id)
     assert claim, "there was nothing to claim"
     with app.engine() as engine:
         return engine.run(claim)
@@ -100,7 +100,7 @@ def test_the_clock_was_ahead_when_a_rotation_was_postponed(
     """Once right, the rotation would wait for three days: the next pass brings it back, and it is completed."""
     rotation = uploaded(app, simulator)
     clock_was_ahead(app)
-    assert app.store.claim("tester", lease=15, now=clock.now()) is None
+    assert app.store.claims.claim("tester", lease=15, now=clock.now()) is None
     app.schedule.start_due(actor="tester")
     clock.off += HOLD_OFF
     carry(app, rotation)
@@ -136,8 +136,8 @@ def test_what_is_put_off_by_hours_is_left_alone(app: Keyturn, simulator: Simulat
 def test_a_lease_of_days(app: Keyturn, simulator: Simulator) -> None:
     """The database's clock was ahead when a worker died: nobody waits for its lease, and there is a doubt."""
     rotation = app.rotations.request("acme", actor="tester")
-    assert app.store.claim("lost", lease=3 * 86400, now=app.clock.now())
-    assert app.store.claim("tester", lease=15, now=app.clock.now()) is None
+    assert app.store.claims.claim("lost", lease=3 * 86400, now=app.clock.now())
+    assert app.store.claims.claim("tester", lease=15, now=app.clock.now()) is None
     app.schedule.start_due(actor="tester")
     carry(app, rotation)
     completed_once(app, simulator, rotation)
@@ -189,13 +189,13 @@ def test_two_workers_whose_clocks_are_minutes_apart(app: Keyturn, simulator: Sim
     clock.off = timedelta(minutes=1)
     rotation = uploaded(app, simulator)
     clock.off = timedelta(0)
-    assert app.store.claim("other", lease=15, now=clock.now()) is None
+    assert app.store.claims.claim("other", lease=15, now=clock.now()) is None
     completed_later(app, simulator, rotation)
 
 
 def completed_later(app: Keyturn, simulator: Simulator, rotation: Rotation) -> None:
     """Carry the rotation on when it is available, by whatever clock."""
-    claim = app.store.claim("other", lease=15, now=rotation.available_at, rotation_id=rotation.id)
+    claim = app.store.claims.claim("other", lease=15, now=rotation.available_at, rotation_id=rotation.id)
     assert claim
     with app.engine() as engine:
         engine.run(claim)

@@ -130,14 +130,14 @@ def test_no_descriptors(several: Keyturn, simulator: Simulator, worker: Start, *
 def test_a_step_that_met_a_shortage(app: Keyturn, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is put off, not parked; what it may have sent by then is in doubt, and is looked for before it goes on."""
     rotation = app.rotations.request("acme", actor="tester")
-    claim = app.store.claim("tester", lease=15, now=app.clock.now())
+    claim = app.store.claims.claim("tester", lease=15, now=app.clock.now())
     assert claim
     with monkeypatch.context() as short, app.engine() as engine:
         short.setattr(app.connect("acme").netsuite, "install", _raise(OSError(errno.EMFILE, "secret")))
         put_off = engine.run(claim)
     assert "This machine is short of something that Keyturn needs: Too many open files." == put_off.waiting_for
     assert (State.KEY_GENERATED, True) == (put_off.state, put_off.doubt.since is not None)
-    again = app.store.claim("tester", lease=15, now=put_off.available_at)
+    again = app.store.claims.claim("tester", lease=15, now=put_off.available_at)
     assert again
     with app.engine() as engine:
         engine.run(again)
@@ -150,13 +150,13 @@ def test_a_rotation_is_not_blamed_for_its_machine(
 ) -> None:
     """Where the database is away, or the machine short, before anything was begun, the rotation is as it was."""
     rotation = app.rotations.request("acme", actor="tester")
-    claim = app.store.claim("tester", lease=15, now=app.clock.now())
+    claim = app.store.claims.claim("tester", lease=15, now=app.clock.now())
     assert claim
     monkeypatch.setattr(app, "connect", _raise(error))
     with app.engine() as engine, pytest.raises(type(error)):
         engine.run(claim)
     assert rotation == app.rotations.show(rotation.id)
-    assert app.store.claim("other", lease=15, now=app.clock.now()), "it was given back"
+    assert app.store.claims.claim("other", lease=15, now=app.clock.now()), "it was given back"
 
 
 def test_a_command_without_descriptors(

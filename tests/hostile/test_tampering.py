@@ -26,7 +26,7 @@ def test_one_forged_rotation_does_not_stop_the_others(
     rotation = several.rotations.request("acme", actor="tester")
     simulator.faults.add(Fault("openair.api", "503", times=None, retry_after=900, account="TSTDRV1", skip=1))
     with several.engine() as engine:
-        claim = several.store.claim("tester", lease=15, now=several.clock.now(), rotation_id=rotation.id)
+        claim = several.store.claims.claim("tester", lease=15, now=several.clock.now(), rotation_id=rotation.id)
         assert claim
         assert State.UPLOADED_TO_NETSUITE is engine.run(claim).state
     simulator.faults.clear()

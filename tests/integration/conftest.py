@@ -45,7 +45,7 @@ def carry(app: Keyturn) -> Carry:
     """Carry a rotation on in this process, as far as it goes."""
 
     def run(rotation: Rotation) -> Rotation:
-        claim = app.store.claim("test", lease=15, now=rotation.available_at, rotation_id=rotation.id)
+        claim = app.store.claims.claim("test", lease=15, now=rotation.available_at, rotation_id=rotation.id)
         assert claim, "the rotation could not be claimed"
         with app.engine() as engine:
             return engine.run(claim)

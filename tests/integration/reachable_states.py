@@ -178,11 +178,11 @@ class Stage:
         self.clock = StandingClock()
         self.random = SystemRandom()
         self.rotations = Rotations(store, self.clock, self.random)
-        store.add_connection(a_connection())
+        store.connections.add(a_connection())
         first = begin(store, State.COMPLETED).rotation
         assert first.proofs.candidate
         self.previous, self.stranger = first.proofs.candidate.certificate, a_certificate()
-        asked = store.request("acme", lambda before: a_rotation(id=ID, previous=before.current))
+        asked = store.rotations.request("acme", lambda before: a_rotation(id=ID, previous=before.current))
         candidate = a_candidate(certificate=a_certificate(days=800))
         with store._database.writing() as tx:
             tx.execute(

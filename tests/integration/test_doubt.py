@@ -87,7 +87,7 @@ def test_the_next_rotation_is_held_off(app: Keyturn, simulator: Simulator, rotat
     asked, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
     assert claim is None
     assert done.doubt.in_flight_until == asked.available_at
-    assert app.store.claim("test", lease=15, now=app.clock.now()) is None
+    assert app.store.claims.claim("test", lease=15, now=app.clock.now()) is None
     assert done.id in asked.waiting_for
 
 
@@ -102,8 +102,8 @@ def test_who_was_taken_over_writes_no_more(app: Keyturn, simulator: Simulator) -
         """OpenAir, before whose first answer the other worker takes over."""
 
         def read(self) -> object:
-            app.store.renew(claim, lease=-1)
-            assert app.store.claim("other", lease=15, now=app.clock.now(), rotation_id=asked.id)
+            app.store.claims.renew(claim, lease=-1)
+            assert app.store.claims.claim("other", lease=15, now=app.clock.now(), rotation_id=asked.id)
             return read()
 
         def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
@@ -128,9 +128,9 @@ def test_who_was_taken_over_while_openair_was_read_saves_no_more(
 
     def slowly() -> list[Element]:
         found = find()
-        if app.store.rotation(asked.id).state is State.UPLOADED_TO_NETSUITE:
-            app.store.renew(claim, lease=-1)
-            assert app.store.claim("other", lease=15, now=app.clock.now(), rotation_id=asked.id)
+        if app.store.rotations.get(asked.id).state is State.UPLOADED_TO_NETSUITE:
+            app.store.claims.renew(claim, lease=-1)
+            assert app.store.claims.claim("other", lease=15, now=app.clock.now(), rotation_id=asked.id)
         return found
 
     monkeypatch.setattr(openair, "_find", slowly)
@@ -150,8 +150,8 @@ def test_a_loss_that_cannot_be_stored_ends_the_turn(
     with app.engine() as engine:
         with pytest.raises(Stale, match="The database is away"):
             engine.run(claim)
-        app.store.renew(claim, lease=-1)
-        taken = app.store.claim("second", lease=15, now=app.clock.now(), rotation_id=asked.id)
+        app.store.claims.renew(claim, lease=-1)
+        taken = app.store.claims.claim("second", lease=15, now=app.clock.now(), rotation_id=asked.id)
         assert taken
         assert taken.rotation.doubt.since
         done = engine.run(taken)

@@ -167,7 +167,7 @@ def test_due_connections_are_rotated(app: Keyturn, simulator: Simulator) -> None
     assert (Need.MISSING, [NAME]) == (app.health.needs_rotation(NAME), app.schedule.due())
     (started,) = app.schedule.start_due(actor="cron").started
     assert app.schedule.due() == []
-    claim = app.store.claim("test", lease=15, now=app.clock.now())
+    claim = app.store.claims.claim("test", lease=15, now=app.clock.now())
     assert claim
     with app.engine() as engine:
         done = engine.run(claim)

@@ -123,7 +123,7 @@ class Replay:
         who, wanted = self._workers[int(worker)], self._ids[int(rotation)]
         # It is taken up a while after everybody's last deed.
         who.clock.time = self._now() + A_WHILE
-        claim = who.store.claim(who.name, lease=LEASE, now=who.clock.time, rotation_id=wanted)
+        claim = who.store.claims.claim(who.name, lease=LEASE, now=who.clock.time, rotation_id=wanted)
         assert claim, "the model claims what the store does not give"
         self._held[wanted] = claim
         who.carry(claim)
@@ -135,7 +135,7 @@ class Replay:
         self._workers[int(worker)].kill()
 
     def _expire(self, rotation: str) -> None:
-        self._store.renew(self._held[self._ids[int(rotation)]], lease=-1)
+        self._store.claims.renew(self._held[self._ids[int(rotation)]], lease=-1)
 
     # --- the two systems
 
@@ -161,7 +161,7 @@ class Replay:
 
     def _settle(self, rotation: str) -> None:
         """The hold-off is over, and with it every deadline that was set before it began."""
-        until = self._store.rotation(self._ids[int(rotation)]).doubt.in_flight_until
+        until = self._store.rotations.get(self._ids[int(rotation)]).doubt.in_flight_until
         assert until
         self._settled = max(self._settled, until + A_MOMENT)
         # What Ada has not noted by now, she notes later.
@@ -170,20 +170,20 @@ class Replay:
     # --- people
 
     def _request(self, rotation: str) -> None:
-        current = self._store.connection(self._connection).current
+        current = self._store.connections.get(self._connection).current
         now = self._now()
         new = a_rotation(id=self._ids[int(rotation)], connection=self._connection, previous=current, now=now)
         stored = add(self._store, new)
-        before = self._store.rotation(self._ids[0]).doubt.in_flight_until if rotation != "0" else None
+        before = self._store.rotations.get(self._ids[0]).doubt.in_flight_until if rotation != "0" else None
         assert max(now, before or now) == stored.available_at
         with pytest.raises(RotationOpen):
             add(self._store, replace(new, id=f"{new.id}/beside"))
 
     def _look(self, rotation: str) -> None:
-        self._seen[rotation] = self._store.rotation(self._ids[int(rotation)])
+        self._seen[rotation] = self._store.rotations.get(self._ids[int(rotation)])
 
     def _halt(self, rotation: str) -> None:
-        before = self._store.rotation(self._ids[int(rotation)])
+        before = self._store.rotations.get(self._ids[int(rotation)])
         self._decide(before, machine.fail(before, ParkedByPerson(), self._now()), FAIL, "stored")
 
     def _resume(self, rotation: str, create: str, overwrite: str, result: str) -> None:
@@ -213,7 +213,7 @@ class Replay:
     def _decide(self, before: Rotation, after: Rotation, event: str, expected: str) -> None:
         result = "stored"
         try:
-            self._store.write(before, after, event=event, actor="ada", detail={})
+            self._store.rotations.write(before, after, event=event, actor="ada", detail={})
         except Stale:
             result = "stale"
         assert (event, expected) == (event, result)
@@ -222,7 +222,7 @@ class Replay:
 
     def _row(self, number: str, state: str, *words: str) -> None:
         """The stored rotation, its proofs, and what both systems hold are as the model has them."""
-        rotation = self._store.rotation(self._ids[int(number)])
+        rotation = self._store.rotations.get(self._ids[int(number)])
         expected = Event("row", words).pairs
         if rotation.proofs.candidate and expected["candidate"] != "0":
             self._numbers.setdefault(rotation.proofs.candidate.fingerprint, expected["candidate"])
@@ -246,7 +246,7 @@ class Replay:
         assert len({proof.fingerprint for proof in proofs.values() if proof}) <= 1
         if rotation.state in (State.COMPLETED, State.FAILED):
             late = NOW.replace(year=2099)
-            assert self._store.claim("somebody", lease=LEASE, now=late, rotation_id=rotation.id) is None
+            assert self._store.claims.claim("somebody", lease=LEASE, now=late, rotation_id=rotation.id) is None
 
     def _number(self, held: Certificate | Mute | None) -> str:
         if held is None:
@@ -264,8 +264,8 @@ class Replay:
 def _complete_first(store: Store, connection: str, certificate: Certificate) -> None:
     """A rotation before the model's: it put ``certificate`` in place, and its key is kept."""
     rotation = a_rotation(id=f"{connection}/before", connection=connection)
-    _, claim = store.request_for("before", connection, lambda _: rotation, lease=LEASE)
+    _, claim = store.rotations.request_for("before", connection, lambda _: rotation, lease=LEASE)
     assert claim
     made = next_move(claim.rotation, candidate=Candidate(certificate, f"{connection} {rotation.id}".encode()))
-    claim = store.advance(claim, made, event=NEXT[State.REQUESTED].trigger, detail={}, lease=LEASE)
+    claim = store.rotations.advance(claim, made, event=NEXT[State.REQUESTED].trigger, detail={}, lease=LEASE)
     carry(store, claim, State.COMPLETED)

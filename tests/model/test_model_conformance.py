@@ -81,7 +81,7 @@ def replay(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
     def run(events: list[Event]) -> None:
         name = f"run-{next(_names)}"
-        store.add_connection(a_connection(name=name))
+        store.connections.add(a_connection(name=name))
         replayed = Replay(store, url, name)
         try:
             replayed.run(events)

@@ -13,7 +13,7 @@ from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations.recovery import Recovery
 from persistence.journal import PUT_OFF, RESTORE, RESTORING, UNKNOWN
-from persistence.store import Claim, Store
+from persistence.store import Claim, Claims, Rotations, Store
 from states.connection import Policy
 from states.errors import KeyturnError, Stale
 from states.ports import Ports
@@ -83,11 +83,11 @@ _NOTES: Mapping[str, str] = {PUT_OFF: "put_off", FAIL: "park", UNKNOWN: "unknown
 """What the model calls the writes that are no forward moves."""
 
 
-class GatedStore(Store):
-    """The real store; each write of a worker waits until the trace comes to it."""
+class GatedRotations(Rotations):
+    """The real rotations; each write of a worker waits until the trace comes to it."""
 
-    def __init__(self, url: str, worker: "Worker") -> None:
-        super().__init__(url)
+    def __init__(self, rotations: Rotations, worker: "Worker") -> None:
+        super().__init__(rotations._database)
         self._worker = worker
 
     def advance(self, claim: Claim, *args: Any, event: str, **kwargs: Any) -> Claim:
@@ -95,15 +95,23 @@ class GatedStore(Store):
         with self._worker.noting():
             return super().advance(claim, *args, event=event, **kwargs)
 
-    def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
-        """At once: it is read and held in one, in the model."""
-        self._worker.claim = super().hold(worker, parked, lease=lease)
-        return self._worker.claim
-
     def write(self, *args: Any, **kwargs: Any) -> Rotation:
         self._worker.wait("close")
         with self._worker.noting():
             return super().write(*args, **kwargs)
+
+
+class GatedClaims(Claims):
+    """The real claims, gated likewise."""
+
+    def __init__(self, claims: Claims, worker: "Worker") -> None:
+        super().__init__(claims._database)
+        self._worker = worker
+
+    def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
+        """Does not wait: the model reads and holds the rotation in one action."""
+        self._worker.claim = super().hold(worker, parked, lease=lease)
+        return self._worker.claim
 
     def ensure_held(self, claim: Claim) -> None:
         self._worker.wait("check")
@@ -126,7 +134,9 @@ class Worker:
         self.coming: deque[str] = deque()
         """The names of its own events that the trace still has."""
         self.clock = WorkersClock(self)
-        self.store = GatedStore(url, self)
+        self.store = Store(url)
+        self.store.rotations = GatedRotations(self.store.rotations, self)
+        self.store.claims = GatedClaims(self.store.claims, self)
         self.at = "idle"
         """What it is about to do."""
         self.result = ""

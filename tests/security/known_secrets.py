@@ -169,9 +169,9 @@ class Stage:
         self.known.add("the key-encryption key", base64.b64decode(text))
         master = kek.read_kek_file(self.config / "kek")
         with closing(Store(load().store_url)) as store:
-            for key in store.data_keys():
+            for key in store.secrets.data_keys():
                 self.known.add("a data key", master.unwrap(key.wrapped, vault._label(key.id)))
-            opened = vault.Vault(store, lambda: master)
+            opened = vault.Vault(store.secrets, lambda: master)
             with closing(sqlite3.connect(self.database)) as database:
                 for owner, column, sealed in database.execute(_SEALED).fetchall():
                     with suppress(SealBroken):  # where a test has spoilt it

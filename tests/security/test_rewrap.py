@@ -95,7 +95,7 @@ def _written(app: Keyturn, name: str) -> Iterator[list[str]]:
                 store, fresh = app.store, Vault(app.store, lambda: read_kek_file(app.settings.kek_file))
                 password = f"password {len(written)}"
                 sealed = Secrets(store, fresh, name).seal(SecretName.OPENAIR_PASSWORD, password.encode())
-                store.put_secret(name, SecretName.OPENAIR_PASSWORD, sealed, version=None)
+                store.secrets.put(name, SecretName.OPENAIR_PASSWORD, sealed, version=None)
                 written.append(password)
             ended.wait(0.02)
 
@@ -113,7 +113,7 @@ def test_killed_rewrap(home: InstalledKeyturn, moment: str) -> None:
     """A rewrap that is killed has changed nothing: the old key opens all, the new one nothing; it can be repeated."""
     old = read_kek_file(home.kek)
     with closing(Store(f"sqlite:///{home.database}")) as store:
-        sealed = Vault(store, lambda: old).seal(b"secret", owner="acme", column="token")
+        sealed = Vault(store.secrets, lambda: old).seal(b"secret", owner="acme", column="token")
         with store._database.writing() as tx:
             for number in range(2, MANY):
                 key = vault._wrap(old, number, bytes(32))
@@ -139,7 +139,7 @@ def test_killed_rewrap(home: InstalledKeyturn, moment: str) -> None:
 
 def _assert_opens_with(home: InstalledKeyturn, key: KeyEncryptionKey, sealed: bytes) -> None:
     with closing(Store(f"sqlite:///{home.database}")) as store:
-        opened = Vault(store, lambda: key)
+        opened = Vault(store.secrets, lambda: key)
         opened.check()
         assert b"secret" == opened.open(sealed, owner="acme", column="token")
 

@@ -154,30 +154,32 @@ def advance_to(rotation: Rotation, state: State, *, now: datetime = NOW) -> Rota
 def carry(store: "Store", claim: "Claim", state: State, *, now: datetime = NOW, lease: float = 60) -> "Claim":
     """Take a claimed rotation to ``state`` in the store too, move by move, and keep it claimed while it is open."""
     if state is State.FAILED:
-        return store.advance(claim, advance_to(claim.rotation, state, now=now), event=FAIL, detail={})
+        return store.rotations.advance(claim, advance_to(claim.rotation, state, now=now), event=FAIL, detail={})
     while claim.rotation.state is not state:
         after = next_move(claim.rotation, now=now)
         event = NEXT[claim.rotation.state].trigger
-        claim = store.advance(claim, after, event=event, detail={}, lease=lease if after.is_open else 0, due_at=now)
+        claim = store.rotations.advance(
+            claim, after, event=event, detail={}, lease=lease if after.is_open else 0, due_at=now
+        )
     return claim
 
 
 def add(store: "Store", rotation: Rotation) -> Rotation:
     """Request exactly this rotation."""
-    return store.request(rotation.connection, lambda _: rotation)
+    return store.rotations.request(rotation.connection, lambda _: rotation)
 
 
 def begin(store: "Store", state: State = State.REQUESTED, *, number: int = 1, **over: Any) -> "Claim":
     """A new rotation in the store, claimed for the worker ``w1`` and taken to ``state``."""
     rotation = a_rotation(id=an_id(number), **over)
-    _, claim = store.request_for("w1", rotation.connection, lambda _: rotation, lease=60)
+    _, claim = store.rotations.request_for("w1", rotation.connection, lambda _: rotation, lease=60)
     assert claim
     return carry(store, claim, state)
 
 
 def claimed(store: "Store", worker: str) -> "Claim":
     """Whichever rotation comes next, claimed for ``worker``."""
-    claim = store.claim(worker, lease=60, now=NOW)
+    claim = store.claims.claim(worker, lease=60, now=NOW)
     assert claim
     return claim
 

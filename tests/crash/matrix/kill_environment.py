@@ -167,7 +167,7 @@ class KillEnvironment:
         expected = [self.previous.fingerprint, done.proofs.candidate.fingerprint]
         assert expected == installed(self.history) == saved(self.history)
         assert_openair_came_second(self.history)
-        assert None is self.app.store.kept_key(self.previous)
+        assert None is self.app.store.rotations.kept_key(self.previous)
         for failure in self.parked:
             assert "The answer to an earlier refresh was lost" in failure.message
             assert State.KEY_GENERATED is failure.failed_from

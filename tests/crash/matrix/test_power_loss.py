@@ -132,5 +132,5 @@ def assert_whole(patient: KillEnvironment) -> None:
         assert [("ok",)] == opened.execute("PRAGMA integrity_check").fetchall()
     store = Store(f"sqlite:///{copy / 'keyturn.db'}")
     store.check()
-    assert store.verify_journal() >= 1
+    assert store.journal.verify() >= 1
     store.close()

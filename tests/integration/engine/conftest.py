@@ -16,7 +16,7 @@ from persistence.store import Store
 def store(tmp_path: Path) -> Iterator[Store]:
     opened = Store(f"sqlite:///{tmp_path / 'keyturn.db'}")
     opened.migrate()
-    opened.add_connection(a_connection())
+    opened.connections.add(a_connection())
     yield opened
     opened.close()
 

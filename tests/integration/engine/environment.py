@@ -59,13 +59,13 @@ class Stage:
 
     def go_on(self, waiting: Rotation) -> Rotation:
         """Carry a rotation that waits on, once its moment has come."""
-        claim = self.store.claim("w2", lease=LEASE, now=waiting.available_at)
+        claim = self.store.claims.claim("w2", lease=LEASE, now=waiting.available_at)
         assert claim
         self.systems.clock.moment = waiting.available_at
         return self.engine.run(claim)
 
     def entries(self, rotation: Rotation) -> list[Entry]:
-        return self.store.journal(rotation.id)
+        return self.store.journal.of(rotation.id)
 
     def last(self, rotation: Rotation) -> Entry:
         return self.entries(rotation)[-1]
@@ -73,7 +73,7 @@ class Stage:
     def is_held(self, rotation: Rotation) -> bool:
         """Whether a worker holds it, whenever it may be available."""
         later = rotation.available_at + timedelta(days=1)
-        return self.store.claim("another", lease=1, now=later, rotation_id=rotation.id) is None
+        return self.store.claims.claim("another", lease=1, now=later, rotation_id=rotation.id) is None
 
     def _receive(self, event: Event) -> None:
         event_log.write(event)

@@ -55,7 +55,7 @@ def drain(stage: Stage, stop: Stop) -> Embedded:
 def left_in(stage: Stage, state: State) -> Rotation:
     """A rotation that an earlier worker left there."""
     claim = stage.begin(state)
-    stage.store.release(claim)
+    stage.store.claims.release(claim)
     return claim.rotation
 
 
@@ -68,7 +68,7 @@ def test_it_stays_with_what_is_between_both_sides(stage: Stage, stop: Stop, drai
     rotation = left_in(stage, BETWEEN)
     stage.systems.troubles["save"].extend(asks_to_wait(30, times=4))
     drain.drain()
-    assert State.COMPLETED is stage.store.rotation(rotation.id).state
+    assert State.COMPLETED is stage.store.rotations.get(rotation.id).state
     assert [30, 30, 30, 60] == stop.waited  # longer and longer by itself, and never for less than was asked for
 
 
@@ -78,7 +78,7 @@ def test_it_does_not_stay_for_long(stage: Stage, drain: Embedded) -> None:
     stage.systems.troubles["save"].extend(asks_to_wait(60, times=1000))
     began = stage.systems.clock.now()
     drain.drain()
-    left = stage.store.rotation(rotation.id)
+    left = stage.store.rotations.get(rotation.id)
     assert (BETWEEN, None) == (left.state, left.failure)
     assert timedelta(minutes=9) < stage.systems.clock.now() - began <= STAY_WITH_OUTAGE
 
@@ -97,7 +97,7 @@ def test_it_leaves_what_is_no_outage(stage: Stage, stop: Stop, drain: Embedded, 
     rotation = left_in(stage, state)
     stage.systems.troubles["sign"].extend(asks_to_wait(30))
     drain.drain()
-    assert state is stage.store.rotation(rotation.id).state
+    assert state is stage.store.rotations.get(rotation.id).state
     assert [] == stop.waited
 
 
@@ -107,7 +107,7 @@ def test_it_stops_when_it_is_asked_to(stage: Stage, stop: Stop, drain: Embedded)
     stage.systems.troubles["save"].extend(asks_to_wait(30))
     stop.comes = True
     drain.drain()
-    assert BETWEEN is stage.store.rotation(rotation.id).state
+    assert BETWEEN is stage.store.rotations.get(rotation.id).state
     assert [30] == stop.waited
 
 
@@ -119,10 +119,10 @@ def test_it_leaves_what_another_worker_took(stage: Stage, stop: Stop, drain: Emb
 
     def taken(seconds: float) -> bool:
         stopped = wait(seconds)
-        assert stage.store.claim("another", lease=LEASE, now=stage.systems.clock.now(), rotation_id=rotation.id)
+        assert stage.store.claims.claim("another", lease=LEASE, now=stage.systems.clock.now(), rotation_id=rotation.id)
         return stopped
 
     stop.wait = taken  # type: ignore[method-assign]
     drain.drain()
-    assert BETWEEN is stage.store.rotation(rotation.id).state
+    assert BETWEEN is stage.store.rotations.get(rotation.id).state
     assert [30] == stop.waited

@@ -11,7 +11,7 @@ from states.state import State
 def _watched(stage: Stage) -> list[bool]:
     """Whether the rotation is held, after each call from now on."""
     held: list[bool] = []
-    stage.systems.after = lambda _call: held.append(stage.is_held(stage.store.rotations()[0]))
+    stage.systems.after = lambda _call: held.append(stage.is_held(stage.store.rotations.newest()[0]))
     return held
 
 
@@ -35,7 +35,7 @@ def test_a_completed_rotation_is_nobodys(stage: Stage) -> None:
     claim = stage.begin()
     assert State.COMPLETED is stage.engine.run(claim).state
     with pytest.raises(Stale):
-        stage.store.ensure_held(claim)
+        stage.store.claims.ensure_held(claim)
 
 
 def test_a_rotation_is_given_back_between_two_steps(stage: Stage) -> None:
@@ -50,8 +50,8 @@ def test_a_rotation_is_given_back_between_two_steps(stage: Stage) -> None:
 def test_a_worker_that_lost_its_claim_writes_nothing(stage: Stage) -> None:
     """Another worker took the rotation over: Stale is raised, and the journal is the other worker's."""
     claim = stage.begin()
-    stage.store.renew(claim, lease=-1)
-    assert stage.store.claim("another", lease=60, now=NOW)
+    stage.store.claims.renew(claim, lease=-1)
+    assert stage.store.claims.claim("another", lease=60, now=NOW)
     with pytest.raises(Stale):
         stage.engine.run(claim)
     assert ["request", "taken_over"] == [entry.event for entry in stage.entries(claim.rotation)]
@@ -63,8 +63,8 @@ def test_a_claim_lost_within_a_step_is_no_failure(stage: Stage) -> None:
 
     def taken_over(call: str) -> None:
         if call == "sign":
-            stage.store.renew(claim, lease=-1)
-            assert stage.store.claim("another", lease=60, now=stage.systems.clock.now())
+            stage.store.claims.renew(claim, lease=-1)
+            assert stage.store.claims.claim("another", lease=60, now=stage.systems.clock.now())
 
     claim = stage.begin(State.KEY_GENERATED)
     stage.systems.after = taken_over

@@ -103,7 +103,7 @@ def test_each_try_begins_anew(stage: Stage) -> None:
 
 
 def _in_doubt(stage: Stage) -> list[str]:
-    looks = stage.last(stage.store.rotations()[0]).detail["looks"]
+    looks = stage.last(stage.store.rotations.newest()[0]).detail["looks"]
     assert isinstance(looks, list)
     return looks
 
@@ -118,7 +118,7 @@ def test_what_was_seen_in_doubt_is_kept(stage: Stage, error: Exception, event: s
     tries = TABLE[steps.save_to_openair].attempts if isinstance(error, TryLater) else 1
     stage.systems.troubles["save"].extend([Unknown("Lost."), *[error] * tries])
     stage.run(State.UPLOADED_TO_NETSUITE)
-    assert event == stage.last(stage.store.rotations()[0]).event
+    assert event == stage.last(stage.store.rotations.newest()[0]).event
     assert [*["OpenAir holds another certificate."] * 2, "NetSuite signed with the candidate."] == _in_doubt(stage)
 
 

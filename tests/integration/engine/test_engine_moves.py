@@ -49,12 +49,12 @@ def test_seconds_are_told_to_the_millisecond(stage: Stage) -> None:
 def test_with_the_last_move_the_next_rotation_is_drawn(stage: Stage) -> None:
     """Completed, the certificate is the connection's, due at the moment that was drawn, and there is room for more."""
     done = stage.run()
-    connection = stage.store.connection("acme")
+    connection = stage.store.connections.get("acme")
     assert done.proofs.candidate
-    assert (State.COMPLETED, done) == (done.state, stage.store.rotation(done.id))
+    assert (State.COMPLETED, done) == (done.state, stage.store.rotations.get(done.id))
     assert done.proofs.candidate.certificate == connection.current
     assert due.draw_due_at(done.proofs.candidate.certificate, 0.25) == connection.due_at
-    stage.store.request("acme", lambda _: a_rotation(id="01JDCCCCCC9999999999999999"))
+    stage.store.rotations.request("acme", lambda _: a_rotation(id="01JDCCCCCC9999999999999999"))
 
 
 def test_whoever_listens_hears_of_each_move(stage: Stage) -> None:

@@ -117,4 +117,4 @@ def test_trouble_that_is_not_the_rotations_own_parks_nothing(stage: Stage, troub
     with pytest.raises(type(trouble)):
         stage.engine.run(claim)
     assert not stage.is_held(claim.rotation)
-    assert (claim.rotation, []) == (stage.store.rotation(claim.rotation.id), stage.heard)
+    assert (claim.rotation, []) == (stage.store.rotations.get(claim.rotation.id), stage.heard)

@@ -37,7 +37,7 @@ def test_trouble_that_goes_on_puts_the_step_off(stage: Stage, caplog: pytest.Log
     record = caplog.records[-1]
     assert ("rotation postponed", logging.WARNING) == (record.message, record.levelno)
     assert {**about(waiting), "code": "TRY_LATER", "until": until, "outage": False} == extra(record)
-    assert ([waiting], waiting) == (stage.heard, stage.store.rotation(waiting.id))
+    assert ([waiting], waiting) == (stage.heard, stage.store.rotations.get(waiting.id))
     assert not stage.is_held(waiting)
 
 
@@ -88,7 +88,7 @@ def test_a_machine_that_is_short_of_something_is_waited_for(stage: Stage) -> Non
     )
     assert (PUT_OFF, "MACHINE_EXHAUSTED") == (stage.last(waiting).event, stage.last(waiting).detail["code"])
     assert "This machine is short of something that Keyturn needs: No space left on device." == waiting.waiting_for
-    assert ([waiting], waiting) == (stage.heard, stage.store.rotation(waiting.id))
+    assert ([waiting], waiting) == (stage.heard, stage.store.rotations.get(waiting.id))
 
 
 def test_waiting_for_a_person_is_no_failure(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -71,7 +71,7 @@ def test_a_seal_that_broke_blocks_nothing(app: Keyturn, simulator: Simulator, cl
     assert claim
     with app.engine(stopping=lambda: app.rotations.show(asked.id).state is State.KEY_GENERATED) as engine:
         made = engine.run(claim)
-    assert app.store.claim("dead", lease=-1, now=made.available_at, rotation_id=made.id)
+    assert app.store.claims.claim("dead", lease=-1, now=made.available_at, rotation_id=made.id)
     with app.store._database.writing() as tx:
         tx.execute(models.certificates.update().values(sealed_key=bytes(64)))
     parked = carry(made)

@@ -71,7 +71,7 @@ def test_what_somebody_put_back_keeps_its_key(
 ) -> None:
     """Adopting the previous certificate itself changes nothing of it: current, due when it was, its key kept."""
     made_first = app.rotations.recent()[-1]
-    kept = app.store.kept_key(first)
+    kept = app.store.rotations.kept_key(first)
     assert kept
     _install(app, *kept)
     clock.ahead = timedelta(minutes=1)  # NetSuite has to prove itself again

@@ -12,7 +12,7 @@ from support.environment import NAME
 
 from orchestrator.adapters.openair_manual import as_seen
 from orchestrator.bootstrap import Keyturn
-from persistence.store import Store
+from persistence.store import Rotations
 from simulator import Fault, Simulator
 from states.connection import OpenAirKind, OpenAirSettings
 from states.errors import Drift, IllegalMove, InvalidInput, Stale
@@ -52,18 +52,18 @@ def test_a_confirmation_that_came_too_late_is_not_believed(
     """Somebody restores between the look and the confirmation: that one is refused, and nothing of it is noted."""
     assert confirmed.proofs.candidate
     assert waiting.proofs.candidate
-    write, previous = Store.write, confirmed.proofs.candidate.fingerprint
+    write, previous = Rotations.write, confirmed.proofs.candidate.fingerprint
 
-    def late(store: Store, before: Rotation, *args: Any, **more: Any) -> Rotation:
-        monkeypatch.setattr(Store, "write", write)
+    def late(store: Rotations, before: Rotation, *args: Any, **more: Any) -> Rotation:
+        monkeypatch.setattr(Rotations, "write", write)
         app.rotations.park(waiting.id, actor="bob")
         assert Ending.RESTORED is app.recovery.restore(waiting.id, actor="bob", seen=previous).ending
         return write(store, before, *args, **more)
 
-    monkeypatch.setattr(Store, "write", late)
+    monkeypatch.setattr(Rotations, "write", late)
     with pytest.raises(Stale):
         app.rotations.confirm(waiting.id, waiting.proofs.candidate.fingerprint, actor="ada")
-    assert confirmed.proofs.candidate.certificate == app.store.confirmed_export(NAME)
+    assert confirmed.proofs.candidate.certificate == app.store.connections.confirmed_export(NAME)
     assert () == app.health.health(NAME).problems
 
 
@@ -118,7 +118,7 @@ def test_going_back_corrects_what_was_confirmed(
     simulator.faults.clear()
     park(app, waiting)
     app.recovery.restore(waiting.id, actor="bob", seen=confirmed.proofs.candidate.fingerprint)
-    assert confirmed.proofs.candidate.certificate == app.store.confirmed_export(NAME)
+    assert confirmed.proofs.candidate.certificate == app.store.connections.confirmed_export(NAME)
     assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
 
 

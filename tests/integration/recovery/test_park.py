@@ -58,7 +58,7 @@ def test_nobody_carries_on_what_is_parked(app: Keyturn, put_off: Rotation) -> No
     """No worker takes it up, however late; the connection takes no other; it is not parked twice."""
     parked = app.rotations.park(put_off.id, actor="ada")
     much_later = put_off.available_at + timedelta(days=2)
-    assert app.store.claim("test", lease=15, now=much_later) is None
+    assert app.store.claims.claim("test", lease=15, now=much_later) is None
     with pytest.raises(RotationOpen):
         app.rotations.request(NAME, actor="ada")
     with pytest.raises(IllegalMove, match="It is parked already"):
@@ -77,7 +77,7 @@ def test_parked_and_resumed(app: Keyturn, simulator: Simulator, put_off: Rotatio
 
 def test_what_a_worker_has_in_hand_is_not_parked(app: Keyturn, put_off: Rotation) -> None:
     """Its step may be sending something: whoever parks is told to come back, and nothing changes."""
-    claim = app.store.claim("busy", lease=15, now=put_off.available_at, rotation_id=put_off.id)
+    claim = app.store.claims.claim("busy", lease=15, now=put_off.available_at, rotation_id=put_off.id)
     assert claim
     with pytest.raises(Stale, match="is being worked on"):
         app.rotations.park(put_off.id, actor="ada")
@@ -91,7 +91,7 @@ def test_what_a_dead_worker_had_in_hand_is_in_doubt(app: Keyturn, first: Certifi
     assert claim
     with app.engine(stopping=lambda: app.rotations.show(claim.rotation.id).state is State.KEY_GENERATED) as engine:
         made = engine.run(claim)
-    dead = app.store.claim("dead", lease=-1, now=made.available_at, rotation_id=made.id)
+    dead = app.store.claims.claim("dead", lease=-1, now=made.available_at, rotation_id=made.id)
     assert dead
     parked = app.rotations.park(made.id, actor="ada")
     assert (True, True) == (parked.doubt.since is not None, parked.doubt.in_flight_until is not None)

@@ -13,7 +13,7 @@ from support.environment import NAME
 from support.request_history import assert_openair_came_second, installed
 
 from orchestrator.bootstrap import Keyturn
-from persistence.store import Claim, Store
+from persistence.store import Claim, Claims
 from simulator import Fault, Simulator
 from states.certificate import Certificate, Challenge
 from states.errors import Drift, Exhausted, IllegalMove, KeyturnError, RestoreUnfinished, Stale
@@ -140,7 +140,7 @@ def test_a_crash_in_the_middle(
 
     with monkeypatch.context() as patched:
         patched.setattr(system, where, die)
-        patched.setattr(Store, "release", lambda *_: None)
+        patched.setattr(Claims, "release", lambda *_: None)
         with pytest.raises(Killed):
             app.recovery.restore(stuck.id, actor="ada")
     with pytest.raises(Stale, match="being worked on"):
@@ -174,7 +174,7 @@ def test_nobody_else_touches_what_is_being_restored(
                 verb(stuck.id, actor="bob")
             except KeyturnError as error:
                 refusals.append(type(error))
-        claims.append(app.store.claim("w1", lease=60, now=app.clock.now()))
+        claims.append(app.store.claims.claim("w1", lease=60, now=app.clock.now()))
         return sign(challenge)
 
     monkeypatch.setattr(ports.netsuite, "sign", meddle)
