@@ -48,20 +48,20 @@ model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too
 	$(BIN)/python verification/model/run.py --quick --mutants
 	$(PYTEST) tests/model
 
-soak: $(VENV)/.dev install ## Rotate 50 connections in bad weather while workers are killed (MINUTES=30, SEED=any)
+soak: $(VENV)/.dev install ## Rotate 50 connections with random faults while workers are killed (MINUTES=30, SEED=any)
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 mutants: $(VENV)/.dev ## Break the core in thousands of small ways; a test must notice each (half an hour; python verification/mutation/run.py MODULE: minutes)
 	nice -n 10 $(BIN)/python verification/mutation/run.py $(if $(SLICE),--slice $(SLICE) --seed $(or $(SEED),0))
 
-format: $(VENV)/.dev ## Format the code, mend what can be mended
+format: $(VENV)/.dev ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: $(VENV)/.dev ## Write the diagrams and reference tables anew
+generate: $(VENV)/.dev ## Regenerate the diagrams and reference tables
 	PYTHONPATH=. $(BIN)/python docs/generate.py
 
-bench: $(VENV)/.dev install ## Measure, each figure beside its floor in the same run
+bench: $(VENV)/.dev install ## Measure, each figure next to its floor in the same run
 	$(BIN)/python benchmarks/rotations.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/start.py

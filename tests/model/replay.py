@@ -27,7 +27,7 @@ ADA: Final = 2
 MUTED: Final = 4
 """In the model, a candidate's number is so much higher where NetSuite cannot sign with it."""
 CALLS: Final = ("sign", "install", "read", "save")
-WRITES: Final = ("check", "move", "unknown", "put_off", "park", "release", "note", "close")
+WRITES: Final = ("check", "move", "unknown", "postpone", "park", "release", "note", "close")
 """What a worker does with the store; it writes nothing when it checks its hold."""
 _WORKERS_EVENTS: Final = (*CALLS, *WRITES, "claim", "crash", "aged", "restore", "adopt", "give_up")
 

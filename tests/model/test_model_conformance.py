@@ -74,9 +74,11 @@ def store(url: str) -> Iterator[Store]:
 @pytest.fixture
 def replay(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Event]], None]:
     """Replays a run with a connection of its own. Raises Diverged."""
-    bounds = dict(re.findall(r"^#define (TRIES|PUT_OFFS) +(\d+)", MODEL.read_text(), re.MULTILINE))
+    bounds = dict(re.findall(r"^#define (TRIES|POSTPONEMENTS) +(\d+)", MODEL.read_text(), re.MULTILINE))
     for step, usual in retry.TABLE.items():
-        bounded = replace(usual, attempts=int(bounds["TRIES"]), most_put_offs=int(bounds["PUT_OFFS"]), put_offs=(0.0,))
+        bounded = replace(
+            usual, attempts=int(bounds["TRIES"]), most_put_offs=int(bounds["POSTPONEMENTS"]), put_offs=(0.0,)
+        )
         monkeypatch.setitem(retry.TABLE, step, bounded)
 
     def run(events: list[Event]) -> None:

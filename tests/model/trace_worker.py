@@ -79,7 +79,7 @@ class WorkersKeys:
         return PrivateKey(key_pem(candidate.certificate))
 
 
-_NOTES: Mapping[str, str] = {PUT_OFF: "put_off", FAIL: "park", UNKNOWN: "unknown", RESTORING: "note", RESTORE: "close"}
+_NOTES: Mapping[str, str] = {PUT_OFF: "postpone", FAIL: "park", UNKNOWN: "unknown", RESTORING: "note", RESTORE: "close"}
 """What the model calls the writes that are no forward moves."""
 
 

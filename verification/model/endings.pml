@@ -1,15 +1,15 @@
 /*
- * Restore, adopt, and abandon in doubt: the ways in which a parked rotation ends for which the two systems are asked
- * (states/recovery.py, operations/remedies.py).
+ * Restore, adopt, and abandon in doubt: the verbs that close a parked rotation after asking the two systems
+ * (states/recovery.py, orchestrator/operations/recovery.py).
  *
- * Ada is a second operator. Restoring, she holds the rotation as a worker does, and notes what she is about to send;
- * otherwise she sends nothing and holds nothing. Whatever does not help is refused, and she lets go.
+ * Ada is a second operator. When she restores, she holds the rotation as a worker does, and records what she will send.
+ * Otherwise she sends nothing and holds nothing. If a verb would not help, it is refused, and she lets go.
  */
 
 /* === the guards =================================================================================================== */
 
-/* What was sent of the candidate must have landed, or never will, before the certificate before is put back. What an
-   unfinished restore sent is that very certificate. */
+/* The candidate's requests must have landed, or never will, before the previous certificate is put back. An unfinished
+   restore has sent that very certificate. */
 #ifdef NO_RESTORE_WAITS
 #define RESTORE_WAITS(r)            false
 #else
@@ -21,30 +21,30 @@
 #define ADOPT_WAITS(r)              (in_flight[r])
 #endif
 
-/* It is noted before it is sent that the certificate before may be on its way. */
+/* She records that she will send the previous certificate before she sends it. */
 #ifdef NO_RESTORE_NOTED
 #define RESTORE_NOTED               false
 #else
 #define RESTORE_NOTED               true
 #endif
 
-/* OpenAir must hold the certificate before, or putting it back into NetSuite helps nobody. */
+/* OpenAir must hold the previous certificate, or putting it back into NetSuite does not help. */
 #ifdef NO_RESTORE_HELPS
 #define HELPS(certificate, r)       true
 #else
 #define HELPS(certificate, r)       ((certificate) == expected[r])
 #endif
 
-/* Only what NetSuite signs with and OpenAir holds is adopted. */
+/* A certificate is adopted only if NetSuite signs with it and OpenAir holds it. */
 #ifdef NO_AGREEMENT
 #define AGREES(signer, held)        true
 #else
 #define AGREES(signer, held)        ((signer) == (held))
 #endif
 
-/* In doubt, what was sent of the candidate must have landed, or never will, before it is given up; NetSuite must not
-   have proved that it holds it; and asked now, it must hold another one: by its signature, or by the validity that a
-   record shows with which it cannot sign. */
+/* Before a candidate in doubt is abandoned, its requests must have landed, or never will. NetSuite must not have proved
+   that it holds the candidate. Asked now, it must hold another one: by its signature, or by the validity of a record
+   that cannot sign. */
 #ifdef NO_ABANDON_WAITS
 #define ABANDON_WAITS(r)            false
 #else
@@ -71,19 +71,19 @@
 #define MAY_ADOPT(r)   (PARKED(r) && row[r].foreign && !ADOPT_WAITS(r))
 #define MAY_GIVE_UP(r) (PARKED(r) && MAY_HAVE_IT(r) && !IS_PROVED(r) && !ABANDON_WAITS(r))
 
-/* === what she does ================================================================================================ */
+/* === her actions ================================================================================================== */
 
 mtype:aims = { Restoring, Adopting, Abandoning };
 
-mtype:deeds = { rests, reads, signs, notes, checks, sends, signs_again, reads_again, closes, gives_back };
+mtype:actions = { rests, reads, signs, notes, checks, sends, signs_again, reads_again, closes, gives_back };
 
-/* She reads the row; restoring, she holds it too, which changes nothing of it. */
+/* She reads the row. To restore, she holds it too, which changes nothing in it. */
 inline begin_to(what, number) {
   r = number;
   aim = what;
   busy_with[ADA] = r + 1;
   version_is_as_read[ADA] = true;
-  meddled[ADA] = false;
+  changed_by_others[ADA] = false;
   wanted = (row[r].doubt -> LOOKS_IN_DOUBT : 1);
   next = (aim == Abandoning -> signs : reads);
   if
@@ -104,13 +104,13 @@ inline begin_to(what, number) {
 }
 
 inline forget() {
-  busy_with[ADA] = 0; version_is_as_read[ADA] = false; fence_is_mine[ADA] = false; meddled[ADA] = false;
+  busy_with[ADA] = 0; version_is_as_read[ADA] = false; fence_is_mine[ADA] = false; changed_by_others[ADA] = false;
   overdue[ADA] = false; ada_noted = false;
-  r = 0; held = 0; looks = 0; wanted = 0; aim = Restoring; overwrite = false; stranger = false;
+  r = 0; held = 0; looks = 0; wanted = 0; aim = Restoring; overwrite = false; saw_foreign = false;
   next = rests
 }
 
-/* Something is in the way: restoring, the lease is given back, by a write of its own. */
+/* She cannot continue. A restore releases its lease, with a separate write. */
 inline stop_here() {
   if
   :: aim != Restoring -> forget()
@@ -143,7 +143,7 @@ inline ask_netsuite() {
      :: netsuite != MISSING && !IS_MUTE(netsuite) -> has_signed[netsuite] = true
      :: else
      fi;
-     stranger = stranger || (netsuite != row[r].candidate && netsuite != expected[r]);
+     saw_foreign = saw_foreign || (netsuite != row[r].candidate && netsuite != expected[r]);
      looks++;
      if
      :: aim == Abandoning ->
@@ -170,8 +170,8 @@ inline ask_netsuite() {
   fi
 }
 
-/* Store.advance, leaving the state as it is: from now on the certificate before may be on its way, and the proof that
-   NetSuite holds the candidate counts no more. */
+/* Advance without a move: from now on the previous certificate may be in flight, and the proof that NetSuite holds the
+   candidate no longer counts. */
 inline note() {
   if
   :: AS_READ(version_is_as_read[ADA]) && MINE(fence_is_mine[ADA]) ->
@@ -197,8 +197,8 @@ inline send() {
   :: !netsuite_gone && !IS_OVERDUE(overdue[ADA]) && netsuite == MISSING ->
      printf("@ install %d done\n", ADA); stop_here()
   :: !netsuite_gone && !IS_OVERDUE(overdue[ADA]) && netsuite != MISSING ->
-     MUST(restore_helps, openair == expected[r] || meddled[ADA]);
-     MUST(none_overwritten, !stranger || overwrite);
+     MUST(restore_helps, openair == expected[r] || changed_by_others[ADA]);
+     MUST(none_overwritten, !saw_foreign || overwrite);
      if
      :: printf("@ install %d done\n", ADA); put_back(); next = reads_again
      :: MISFORTUNE; printf("@ install %d lost_done\n", ADA); put_back(); next = signs_again
@@ -216,20 +216,20 @@ inline put_back() {
   changed_unseen = true
 }
 
-/* Store.advance and Store.write: both sides agree, or the candidate is in neither, and the rotation is closed. */
+/* Advance or write: both sides agree, or neither has the candidate, and the rotation is closed. */
 inline close() {
   if
   :: AS_READ(version_is_as_read[ADA]) && (aim != Restoring -> !leased[r] : MINE(fence_is_mine[ADA])) ->
      printf("@ close %d stored\n", ADA);
      MUST(compare_and_set, version_is_as_read[ADA] && (aim != Restoring || fence_is_mine[ADA]));
-     MUST(both_agree, aim == Abandoning || meddled[ADA] || (netsuite == openair && openair == held));
+     MUST(both_agree, aim == Abandoning || changed_by_others[ADA] || (netsuite == openair && openair == held));
      MUST(abandoned_gone, aim != Abandoning || (netsuite != row[r].candidate && netsuite != MUTED(row[r].candidate)
                                                 && openair != row[r].candidate));
      ending[r] = (aim == Restoring -> Restored : (aim == Adopting -> Adopted : Abandoned));
      current = (aim == Adopting -> held : current);
      row[r].doubt = false;
      restoring[r] = false;
-     holder[r] = NOBODY;
+     holder[r] = NO_HOLDER;
      leased[r] = false;
      written(r, ADA);
      forget()
@@ -242,7 +242,7 @@ inline give_back() {
   :: MINE(fence_is_mine[ADA]) ->
      printf("@ release %d stored\n", ADA);
      MUST(compare_and_set, fence_is_mine[ADA]);
-     holder[r] = NOBODY;
+     holder[r] = NO_HOLDER;
      leased[r] = false
   :: else -> printf("@ release %d stale\n", ADA)
   fi;
@@ -250,13 +250,13 @@ inline give_back() {
 }
 
 proctype Ada() {
-  byte r;                                      /* the rotation in hand */
-  mtype:deeds next = rests;
-  mtype:aims aim = Restoring;                  /* how it is to end */
+  byte r;                                      /* the current rotation */
+  mtype:actions next = rests;
+  mtype:aims aim = Restoring;                  /* the intended ending */
   bool overwrite;                              /* what else she allowed */
-  byte held;                                   /* what OpenAir held when she looked */
-  byte looks, wanted;                          /* looks at NetSuite; how many before anything is sent */
-  bool stranger;                               /* onlooker's: NetSuite held a stranger's */
+  byte held;                                   /* what OpenAir held when she read it */
+  byte looks, wanted;                          /* looks at NetSuite; how many before she sends anything */
+  bool saw_foreign;                            /* observer's: NetSuite held a foreign certificate */
 
 end:
   do

@@ -1,22 +1,23 @@
 /*
- * The protocol of a rotation, for spin (https://spinroot.com). README.md tells what is modelled and what is not.
+ * The protocol of a rotation, for spin (https://spinroot.com). README.md explains what the model covers.
  *
- * One connection and ROTATIONS rotations of it, one after the other; two workers; an operator who resumes or abandons,
- * and Ada, who restores, adopts, or abandons in doubt (endings.pml); the two systems, and what can go wrong between
- * them. A run may have MISFORTUNES of any kinds, at any points:
+ * One connection with ROTATIONS rotations, one after the other; two workers; an operator who resumes or abandons; Ada,
+ * who restores, adopts, or abandons in doubt (endings.pml); the two systems; and failures. A run can have MISFORTUNES
+ * of any kind, at any point:
  *
- *   a worker dies; its lease runs out in mid-call; it is stopped between two steps
- *   a call is put off, refused, or breaks the worker's code; its answer is lost: done, not done, or done late
- *   a system goes away for good
- *   somebody else replaces, spoils or deletes the certificate, in NetSuite or in OpenAir
- *   an operator's command arrives twice; a person parks what no worker has in hand
+ *   a worker dies; its lease expires during a call; it stops between two steps
+ *   a call is postponed, refused, or raises an unexpected error in the worker; its answer is lost, and it was done, was
+ *   not done, or is done late
+ *   a system disappears for good
+ *   another party replaces, damages or deletes the certificate, in NetSuite or in OpenAir
+ *   an operator's command arrives twice; a person parks a rotation that no worker holds
  *
- * Every guard is a macro, and -DNO_<guard> takes it away: then a property must fail. A line printed with `@` is an
- * event, or the row as it was written; the conformance test replays them with the real code.
+ * Every guard is a macro, and -DNO_<guard> removes it: then a property must fail. A line printed with `@` is an event,
+ * or the row as it was written. The conformance test replays these lines with the real code.
  *
- * Reading order: what there is; what must hold; proctype Worker, near the end, and before it go_on, which is the heart
- * of it; the guards, where they are used. A set of names (mtype:states) is not called as any variable: spin 6.5 would
- * take that variable for a global one.
+ * Reading order: the variables; what must hold; proctype Worker, near the end, and its core, go_on, above it; the
+ * guards, where they are used. A set of names (mtype:states) must not have the name of a variable: spin 6.5 would take
+ * that variable for a global one.
  */
 
 #ifndef MISFORTUNES
@@ -26,18 +27,18 @@
 #define ROTATIONS 2   /* 1 or 2 */
 #endif
 #define WORKERS  2
-#define TRIES    2    /* inside a step (orchestrator/retry.py: attempts) */
-#define PUT_OFFS 1    /* of a step, before it is given up (orchestrator/retry.py: most_put_offs) */
+#define TRIES    2    /* within a step (orchestrator/retry.py: attempts) */
+#define POSTPONEMENTS 1    /* of a step, before it is given up (orchestrator/retry.py: most_put_offs) */
 
-/* === what there is ================================================================================================ */
+/* === variables ==================================================================================================== */
 
 mtype:states = { Requested, KeyGenerated, UploadedToNetSuite, SavedToOpenAir, Completed, Failed };
 
-/* Certificates, by number. Whoever makes a candidate makes another one: it is named for its rotation and its maker. */
+/* Certificates, by number. Each worker would create a different candidate, so its number has rotation and worker. */
 #define MISSING         0                      /* there is no record */
-#define MUTE            1                      /* a stranger's, with which NetSuite cannot sign */
-#define FOREIGN         2                      /* a stranger's */
-#define PREVIOUS        3                      /* what both sides hold at first */
+#define MUTE            1                      /* a foreign one, with which NetSuite cannot sign */
+#define FOREIGN         2                      /* a foreign one */
+#define PREVIOUS        3                      /* both sides hold it at first */
 #define CANDIDATE(r, w) (4 + WORKERS * (r) + (w))
 #define CERTIFICATES    (4 + WORKERS * ROTATIONS)
 #define MUTED(c)        ((c) + WORKERS * ROTATIONS)  /* that candidate, with which NetSuite cannot sign */
@@ -45,60 +46,60 @@ mtype:states = { Requested, KeyGenerated, UploadedToNetSuite, SavedToOpenAir, Co
 
 byte netsuite = PREVIOUS;                      /* the certificate in NetSuite's record */
 byte openair  = PREVIOUS;                      /* the certificate that OpenAir holds */
-bool netsuite_gone, openair_gone;              /* it answers no more */
+bool netsuite_gone, openair_gone;              /* it no longer answers */
 
-/* Requests that may still land though nobody waits for their answer: at most one of a kind for a rotation. */
+/* Requests in flight whose answer no process awaits: at most one of each kind per rotation. */
 byte install_flies[ROTATIONS], save_flies[ROTATIONS];          /* which certificate, or 0 */
 bool install_creates[ROTATIONS];
 
-/* What a worker does next: one remote call, or one write of the store. Between two of these anything may happen. */
+/* A worker's next action: one remote call, or one write to the store. Between two of these anything can happen. */
 mtype:phases = { idle, sign, check, install, read, save, store, stop };
 
 mtype:endings = { Abandoned, Restored, Adopted };
 
-/* A row of the table `rotations`; in a worker's hand, the row as it read it or as it last wrote it. */
+/* A row of the table `rotations`; for a worker, the row as it read or last wrote it. */
 typedef Rotation {
   mtype:states state;
   mtype:states failed_from;                    /* 0 unless it is Failed */
-  byte candidate;                              /* 0 before there is one */
-  byte tries;                                  /* put-offs of the step in hand */
-  bool doubt;                                  /* a write may have been sent whose answer nobody saw */
-  bool may_create, may_overwrite;              /* what the operator allowed on resuming */
-  bool foreign;                                /* it is parked because NetSuite signed as a stranger */
+  byte candidate;                              /* 0 before it exists */
+  byte tries;                                  /* postponements of the current step */
+  bool doubt;                                  /* a write without an answer may have been sent */
+  bool may_create, may_overwrite;              /* what the operator allowed when resuming */
+  bool foreign;                                /* parked because NetSuite signed with a foreign key */
 }
 
 Rotation row[ROTATIONS];
-mtype:endings ending[ROTATIONS];               /* how it was closed though it stays Failed; 0 while it was not */
-bool restoring[ROTATIONS];                     /* the certificate before is being put back: it may have been sent */
-byte rotations;                                /* how many were asked for so far */
-byte current = PREVIOUS;                       /* what the connection was given last */
-byte expected[ROTATIONS];                      /* what NetSuite is expected to hold before the upload */
+mtype:endings ending[ROTATIONS];               /* how a Failed rotation was closed; 0 while it is open */
+bool restoring[ROTATIONS];                     /* a restore may have sent the previous certificate */
+byte rotations;                                /* how many were requested so far */
+byte current = PREVIOUS;                       /* the connection's current certificate */
+byte expected[ROTATIONS];                      /* the certificate that NetSuite should hold before the upload */
 
-#define ADA    WORKERS                         /* whoever asks the systems (endings.pml); restoring, she holds as a worker */
+#define ADA    WORKERS                         /* the operator who asks the systems (endings.pml); to restore, she holds as a worker */
 #define ACTORS (WORKERS + 1)
-#define NOBODY ACTORS
-byte holder[ROTATIONS] = NOBODY;               /* who holds it, or held it when the lease ran out */
-bool leased[ROTATIONS];                        /* the lease still runs, by the database's clock */
-bool in_flight[ROTATIONS];                     /* what was sent in doubt may still land: in_flight_until is to come */
+#define NO_HOLDER ACTORS
+byte holder[ROTATIONS] = NO_HOLDER;               /* who holds it, or held it when the lease ran out */
+bool leased[ROTATIONS];                        /* the lease is valid, by the database's clock */
+bool in_flight[ROTATIONS];                     /* a request in doubt can still land: in_flight_until is ahead */
 
 /*
- * Versions and fencing tokens only grow, and are only compared for equality with what was read. One bit each says as
- * much: whether nobody wrote the row, or claimed it, since then.
+ * Versions and fencing tokens only grow, and are only compared for equality with what was read. So one bit each is
+ * enough: whether another process wrote the row, or claimed it, since then.
  */
 bool version_is_as_read[ACTORS], fence_is_mine[ACTORS], operators_version_is_as_read;
 
-byte busy_with[ACTORS];                        /* the rotation that a live worker, or Ada, has in hand, from 1; or 0 */
+byte busy_with[ACTORS];                        /* the rotation that a live worker, or Ada, works on, from 1; or 0 */
 bool overdue[ACTORS];                          /* the deadline of its try's install is over */
-bool ada_noted;                                /* she noted that she is about to put the certificate before back */
-bool about_to_save[WORKERS];                   /* it saw that it holds the rotation, and saves next */
+bool ada_noted;                                /* she recorded that she will put the previous certificate back */
+bool about_to_save[WORKERS];                   /* its check succeeded, and it saves next */
 byte operator_read;                            /* the rotation that the operator has in view, from 1; or 0 */
-byte misfortunes = MISFORTUNES;                /* how many may still happen */
+byte misfortunes = MISFORTUNES;                /* how many can still happen */
 
 #ifndef LULL
 #define MISFORTUNE        misfortunes > 0 -> misfortunes--
 #define COMMON_MISFORTUNE MISFORTUNE
 #define LEFT_ALONE        true
-#else  /* Random runs: up to LULL calls go by between two misfortunes, and those of a write get a chance, too. */
+#else  /* Random runs: up to LULL calls pass between two misfortunes, so that those of a write get a chance. */
 #define MISFORTUNE        misfortunes > 0 && lull == 0 -> misfortunes--; lull = (calls * 37) % (LULL + 1)
 #define COMMON_MISFORTUNE calls % 8 == 0 && MISFORTUNE
 #define LEFT_ALONE        misfortunes == 0
@@ -118,7 +119,7 @@ int calls, lull = LULL;
 
 /* === the guards =================================================================================================== */
 
-/* Rule 4. Each write names the version that was read; a worker's write also the fencing token of its claim. */
+/* Rule 4. Each write compares the version that was read; a worker's write also compares its fencing token. */
 #ifdef NO_VERSION
 #define AS_READ(version_is_as_read) true
 #else
@@ -130,7 +131,7 @@ int calls, lull = LULL;
 #define MINE(fence_is_mine)         (fence_is_mine)
 #endif
 
-/* A rotation that is leased is not claimed; and every lease ends. */
+/* A leased rotation cannot be claimed, and every lease ends. */
 #ifdef NO_LEASE
 #define LEASE_RUNS(r)               false
 #else
@@ -151,35 +152,35 @@ int calls, lull = LULL;
 #define MAY_ASK_FOR(r)              ((r) == 0 || !OPEN((r) - 1))
 #endif
 
-/* Only a rotation whose candidate was never sent is given up for good unasked; endings.pml has the other ones. */
+/* Without asking NetSuite, only a rotation whose candidate was never sent is abandoned. endings.pml has the rest. */
 #ifdef NO_ABANDON_UNSENT
 #define MAY_ABANDON(r)              true
 #else
 #define MAY_ABANDON(r)              (!row[r].doubt && RANK_OF(row[r]) <= RANK(KeyGenerated))
 #endif
 
-/* What an unfinished restore sent must have landed before the rotation goes on. */
+/* A rotation is resumed only when the request of an unfinished restore can no longer land. */
 #ifdef NO_RESUME_WAITS
 #define MAY_RESUME(r)               true
 #else
 #define MAY_RESUME(r)               (!(restoring[r] && in_flight[r]))
 #endif
 
-/* A rotation is held off until whatever was in doubt of the one before has landed or never will. */
+/* A rotation waits until the requests in doubt of the one before have landed or never will. */
 #ifdef NO_HOLD_OFF
 #define AVAILABLE(r)                true
 #else
 #define AVAILABLE(r)                ((r) == 0 || !in_flight[0])
 #endif
 
-/* NetSuite refuses an install whose deadline is over; it counts from before the look that allowed the install. */
+/* NetSuite refuses an install after its deadline, which counts from before the look that allowed the install. */
 #ifdef NO_DEADLINE
 #define IS_OVERDUE(overdue)         false
 #else
 #define IS_OVERDUE(overdue)         (overdue)
 #endif
 
-/* Right before each write to the two systems, a worker asks whether it still holds the rotation. */
+/* Right before each write to the two systems, a worker checks whether it still holds the rotation. */
 #ifdef NO_CHECK
 #define STILL_HOLDS(fence_is_mine)  true
 #else
@@ -193,17 +194,17 @@ int calls, lull = LULL;
 #define COMMITTED(r, w)             row[r].candidate
 #endif
 
-/* Rule 5. A lost answer, or a lease that was never given back, leaves a doubt, and the store has it before anything
-   else is sent; in doubt, one looks twice. */
+/* Rule 5. A lost answer, or a lease that was never released, leaves a doubt. The store records it before anything else
+   is sent. In doubt, a worker looks twice. */
 #ifdef NO_DOUBT_AFTER_LOSS
 #define DOUBT_AFTER_LOSS            false
 #else
 #define DOUBT_AFTER_LOSS            true
 #endif
-#ifdef NO_TOLD_FIRST
-#define TOLD_FIRST                  false
+#ifdef NO_RECORDED_FIRST
+#define RECORDED_FIRST                  false
 #else
-#define TOLD_FIRST                  true
+#define RECORDED_FIRST                  true
 #endif
 #ifdef NO_DOUBT_AFTER_LEASE
 #define DOUBT_AFTER_LEASE           false
@@ -216,7 +217,7 @@ int calls, lull = LULL;
 #define LOOKS_IN_DOUBT              2
 #endif
 
-/* Rule 1. NetSuite confirmed the certificate only if the signature is by its key. */
+/* Rule 1. NetSuite has confirmed the certificate only if its key made the signature. */
 #ifdef NO_PROOF
 #define IS_PROOF(signer, of)        true
 #else
@@ -228,7 +229,7 @@ int calls, lull = LULL;
 #define IS_FRESH(proved)            (proved)
 #endif
 
-/* A stranger's key is replaced only where a person allowed it; the expected key is expected only before the upload. */
+/* A foreign key is replaced only if a person allowed it. The expected key is expected only before the upload. */
 #ifdef NO_FOREIGN_CHECK
 #define MAY_REPLACE(may_overwrite)  true
 #else
@@ -240,14 +241,14 @@ int calls, lull = LULL;
 #define STILL_EXPECTED(state)       ((state) == KeyGenerated)
 #endif
 
-/* A record that cannot sign is the rotation's own only where it shows the candidate's validity. */
+/* A record that cannot sign is the rotation's own only if it shows the candidate's validity. */
 #ifdef NO_MUTE_IS_OURS
 #define IS_OURS(mute, candidate)    true
 #else
 #define IS_OURS(mute, candidate)    ((mute) == MUTED(candidate))
 #endif
 
-/* OpenAir is read before the upload, after the save, and once more at the end. */
+/* A worker reads OpenAir before the upload, after the save, and at the end. */
 #ifdef NO_OPENAIR_FIRST
 #define OPENAIR_FIRST               false
 #else
@@ -264,11 +265,11 @@ int calls, lull = LULL;
 #define VERIFY                      true
 #endif
 
-/* Rule 8. Patience ends, and the rotation is parked. */
-#ifdef NO_PATIENCE_END
-#define PATIENCE_ENDS(tries)        false
+/* Rule 8. Retries end, and the rotation is parked. */
+#ifdef NO_RETRY_END
+#define RETRIES_END(tries)        false
 #else
-#define PATIENCE_ENDS(tries)        ((tries) >= PUT_OFFS)
+#define RETRIES_END(tries)        ((tries) >= POSTPONEMENTS)
 #endif
 
 /* === what must hold =============================================================================================== */
@@ -277,28 +278,28 @@ mtype:properties = {
   openair_second,   /* rule 1: OpenAir is never written with a certificate that NetSuite has not signed with before */
   one_open,         /* rule 3: a connection has at most one open rotation */
   compare_and_set,  /* rule 4: no write with an old version or fencing token succeeds */
-  told_first,       /* rule 5: after an unknown outcome, nothing is sent again before the store has the doubt */
+  recorded_first,       /* rule 5: after an unknown outcome, nothing is sent again before the store has the doubt */
   look_before,      /* rule 5: after an unknown outcome, the holder looks twice before it sends again */
-  one_candidate,    /* whatever happens, one rotation sends one certificate */
-  only_forward,     /* a rotation never goes back behind where it was */
-  openair_ready,    /* NetSuite is not written before OpenAir was read in the same try */
-  none_overwritten, /* what was seen to be a stranger's is not replaced unless a person allowed it */
-  none_unnoticed,   /* OpenAir is not written when NetSuite was changed while nobody was at work */
+  one_candidate,    /* a rotation sends only one certificate */
+  only_forward,     /* a rotation never moves backwards */
+  openair_ready,    /* NetSuite is not written before OpenAir was read in the same attempt */
+  none_overwritten, /* a certificate that was seen to be foreign is not replaced unless a person allowed it */
+  none_unnoticed,   /* OpenAir is not written after a change to NetSuite during which no worker was active */
   saved_is_seen,    /* SavedToOpenAir: OpenAir held the candidate */
-  both_agree,       /* Completed, restored, adopted: both hold the candidate, the one before, or some same one, but for
-                       what a stranger wrote while that was looked at */
-  restore_helps,    /* the certificate before is put back only where OpenAir holds it */
-  none_undone,      /* nothing that was sent lands on what was settled since: restored, adopted, or resumed */
-  abandoned_unsent, /* unasked, only a rotation is abandoned whose certificate NetSuite was never sent */
-  abandoned_gone,   /* neither system holds the certificate of a rotation that was abandoned, nor is ever given it */
-  none_overtaken,   /* nothing of a rotation lands once the next one was begun */
-  none_lost         /* when all comes to rest, no rotation is under way: each was completed or parked */
+  both_agree,       /* Completed, restored, adopted: both hold the candidate, the previous one, or one same
+                       certificate, except for what another party wrote meanwhile */
+  restore_helps,    /* the previous certificate is put back only if OpenAir holds it */
+  none_undone,      /* no earlier request lands after a restore, an adopt or a resume */
+  abandoned_unsent, /* without asking, only a rotation is abandoned whose certificate was never sent to NetSuite */
+  abandoned_gone,   /* neither system holds the certificate of an abandoned rotation, or gets it later */
+  none_overtaken,   /* no request of a rotation lands after the next one began */
+  none_lost         /* when nothing more can happen, each rotation is completed or parked */
 };
 
 #ifndef ONLY
 #define LOOKED_AT(property) true
 #else
-#define LOOKED_AT(property) (property == ONLY)   /* -DONLY=rule: how that one fails, whatever else does */
+#define LOOKED_AT(property) (property == ONLY)   /* -DONLY=property: check only that one */
 #endif
 #define MUST(property, condition)                                                      \
   if                                                                                   \
@@ -306,25 +307,25 @@ mtype:properties = {
   :: else -> violated = property; printf("@ violated %e\n", violated); assert(false)   \
   fi
 
-/* printf knows the names of a plain variable's values only. */
+/* printf knows the names of values only for plain variables. */
 hidden mtype:properties violated;
 hidden mtype:states shown_state, shown_from;
 hidden mtype:endings shown_ending;
 hidden mtype:phases shown_call;
 
-/* Once misfortunes end, each rotation is completed or parked in time, however often it is resumed. */
+/* Once misfortunes end, each rotation is eventually completed or parked, however often it is resumed. */
 #define UNDER_WAY(r) ((r) < rotations && ACTIVE(r))
 ltl finally { [] (UNDER_WAY(0) -> <> !UNDER_WAY(0)) && [] (UNDER_WAY(SECOND) -> <> !UNDER_WAY(SECOND)) }
 
-/* What an onlooker notes. No guard reads it. */
+/* The observer's variables. No guard reads them. */
 bool has_signed[CERTIFICATES];                 /* NetSuite signed with it */
 byte begun;                                    /* the newest rotation that was ever claimed */
 byte sent[ROTATIONS];                          /* the certificate that was sent to NetSuite for this rotation, or 0 */
-bool install_unsettled[ROTATIONS];             /* one was sent by the holder, and nobody knows what came of it */
+bool install_unsettled[ROTATIONS];             /* the holder sent one, and its outcome is unknown */
 bool save_unsettled[ROTATIONS];
 bool seen_in_openair[ROTATIONS];               /* OpenAir held the candidate */
-bool changed_unseen;                           /* NetSuite was changed while nobody worked, and not asked since */
-bool meddled[ACTORS];                          /* somebody else wrote since this worker's step began */
+bool changed_unseen;                           /* NetSuite changed while no worker was active, and was not asked since */
+bool changed_by_others[ACTORS];                          /* another party wrote since this worker's step began */
 
 /* === the two systems ============================================================================================== */
 
@@ -348,7 +349,7 @@ inline openair_takes(r, certificate) {
 
 /* === the store ==================================================================================================== */
 
-/* Whoever else had read the row has an old version now. */
+/* Other processes that have read the row now have an old version. */
 inline written(r, writer) {
   version_is_as_read[0] = version_is_as_read[0] && (writer == 0 || busy_with[0] != r + 1);
   version_is_as_read[1] = version_is_as_read[1] && (writer == 1 || busy_with[1] != r + 1);
@@ -362,9 +363,9 @@ inline written(r, writer) {
          row[r].may_create, row[r].may_overwrite, restoring[r], row[r].foreign, netsuite, openair)
 }
 
-#define CLAIMABLE(r) ((r) < rotations && ACTIVE(r) && AVAILABLE(r) && (holder[r] == NOBODY || !LEASE_RUNS(r)))
+#define CLAIMABLE(r) ((r) < rotations && ACTIVE(r) && AVAILABLE(r) && (holder[r] == NO_HOLDER || !LEASE_RUNS(r)))
 
-/* Store.claim. A rotation that its last worker never gave back is in doubt. */
+/* Claim. A rotation that its last worker never released is in doubt. */
 inline claim(r) {
   printf("@ claim %d %d\n", me, r);
   fence_is_mine[1 - me] = fence_is_mine[1 - me] && busy_with[1 - me] != r + 1;
@@ -374,7 +375,7 @@ inline claim(r) {
   busy_with[me] = r + 1;
   begun = (r > begun -> r : begun);
   if
-  :: holder[r] != NOBODY ->
+  :: holder[r] != NO_HOLDER ->
      row[r].doubt = row[r].doubt || DOUBT_AFTER_LEASE;
      in_flight[r] = true;
      written(r, me)
@@ -390,7 +391,7 @@ inline claim(r) {
   my.may_overwrite = row[r].may_overwrite
 }
 
-/* Store.advance: compare and set on version and fencing token. */
+/* Advance: compare-and-set on version and fencing token. */
 inline advance(r) {
   if
   :: AS_READ(version_is_as_read[me]) && MINE(fence_is_mine[me]) ->
@@ -406,12 +407,12 @@ inline advance(r) {
         install_unsettled[r] = false;
         save_unsettled[r] = false
      :: todo == unknown -> my.doubt = my.doubt || DOUBT_AFTER_LOSS
-     :: todo == put_off -> my.tries++
+     :: todo == postpone -> my.tries++
      :: todo == park -> my.failed_from = my.state; my.state = Failed; my.foreign = signed_by_another
      fi;
      MUST(only_forward, RANK_OF(my) >= RANK_OF(row[r]));
      MUST(saved_is_seen, my.state != SavedToOpenAir || seen_in_openair[r]);
-     MUST(both_agree, my.state != Completed || meddled[me]
+     MUST(both_agree, my.state != Completed || changed_by_others[me]
                       || (netsuite == my.candidate && openair == my.candidate));
      current = (my.state == Completed -> my.candidate : current);
      row[r].state = my.state;
@@ -427,19 +428,19 @@ inline advance(r) {
      if
      :: todo == unknown -> holder[r] = me; leased[r] = true; then = Noted
      :: todo == move && my.state != Completed -> holder[r] = me; leased[r] = true; then = Begin
-     :: else -> holder[r] = NOBODY; leased[r] = false; then = LetGo
+     :: else -> holder[r] = NO_HOLDER; leased[r] = false; then = LetGo
      fi
   :: else -> printf("@ %e %d stale\n", todo, me); then = LetGo
   fi
 }
 
-/* Store.release: given back between two steps, with nothing in doubt. */
+/* Release: between two steps, with nothing in doubt. */
 inline release(r) {
   if
   :: MINE(fence_is_mine[me]) ->
      printf("@ release %d stored\n", me);
      MUST(compare_and_set, fence_is_mine[me]);
-     holder[r] = NOBODY;
+     holder[r] = NO_HOLDER;
      leased[r] = false
   :: else -> printf("@ release %d stale\n", me)
   fi;
@@ -449,9 +450,9 @@ inline release(r) {
 /* === a worker ===================================================================================================== */
 
 mtype:reasons = { is_ready, before_saving, read_back, compare };            /* why OpenAir is read */
-mtype:writes  = { move, unknown, put_off, park };                           /* what is written to the store */
+mtype:writes  = { move, unknown, postpone, park };                           /* what is written to the store */
 
-/* What follows from what it just learned. */
+/* What follows from the last answer. */
 mtype:outcomes = {
   Begin, Try, Ask, Look, NotThere, Proved, SaveIt, Lost, Noted, Later, Refused, Broke, Store, LetGo, Wait
 };
@@ -461,15 +462,15 @@ mtype:outcomes = {
 /* What follows from an answer, up to the next call (states/steps.py, orchestrator/retry.py and engine.py). */
 inline go_on() {
   do
-  :: then == Begin ->                          /* a step; between two of them, and only there, a stop is heeded */
+  :: then == Begin ->                          /* a step; a worker stops only between two steps */
      tried = 0;
-     meddled[me] = false;
+     changed_by_others[me] = false;
      if
      :: then = Try
      :: COMMON_MISFORTUNE; phase = stop; then = Wait
      fi
   :: then == Try ->
-     reads = 0; sent_it = false; saved_it = false; noted = false; openair_read = false; stranger = false;
+     reads = 0; sent_it = false; saved_it = false; noted = false; openair_read = false; saw_foreign = false;
      signed_by_another = false;
      in_doubt = my.doubt;
      overdue[me] = false;
@@ -485,7 +486,7 @@ inline go_on() {
      looks = 0;
      wanted = LOOKS;
      phase = sign; then = Wait
-  :: then == Look ->                           /* it is not the candidate, but may be replaced */
+  :: then == Look ->                           /* it is not the candidate, but can be replaced */
      looks++;
      if
      :: looks < wanted -> phase = sign; then = Wait
@@ -504,14 +505,14 @@ inline go_on() {
      :: my.state == UploadedToNetSuite -> phase = check; sends = save; then = Wait
      :: my.state == SavedToOpenAir -> phase = read; why = compare; then = Wait
      fi
-  :: then == SaveIt ->                         /* how much time went by since the proof is anybody's guess */
+  :: then == SaveIt ->                         /* any time may have passed since the proof */
      if
      :: IS_FRESH(proved) -> phase = check; sends = save; then = Wait
      :: true -> proved = false; printf("@ aged %d\n", me); then = Ask
      fi
-  :: then == Lost && TOLD_FIRST -> todo = unknown; then = Store
-  :: then == Lost && !TOLD_FIRST -> my.doubt = true; then = Noted
-  :: then == Noted ->                          /* the store has it; now it is looked for, twice */
+  :: then == Lost && RECORDED_FIRST -> todo = unknown; then = Store
+  :: then == Lost && !RECORDED_FIRST -> my.doubt = true; then = Noted
+  :: then == Noted ->                          /* the store has the doubt; now look, twice */
      noted = true; looks = 0;
      if
      :: sent_it -> wanted = 2; phase = sign; then = Wait
@@ -519,7 +520,7 @@ inline go_on() {
      :: !sent_it && !saved_it -> then = Later
      fi
   :: (then == Later || then == Refused) && (sent_it || saved_it) ->
-     then = (noted -> Later : Lost);           /* OpenAir answered, but does not show it: nobody knows either */
+     then = (noted -> Later : Lost);           /* OpenAir answered, but does not show it: unknown too */
      save_unsettled[r] = save_unsettled[r] || (saved_it && fence_is_mine[me]);
      sent_it = false; saved_it = false
   :: then == Later && !sent_it && !saved_it ->
@@ -527,20 +528,20 @@ inline go_on() {
      signed_by_another = false;
      if
      :: tried < TRIES -> then = Try
-     :: tried >= TRIES && !PATIENCE_ENDS(my.tries) -> todo = put_off; then = Store
-     :: tried >= TRIES && PATIENCE_ENDS(my.tries) -> todo = park; then = Store
+     :: tried >= TRIES && !RETRIES_END(my.tries) -> todo = postpone; then = Store
+     :: tried >= TRIES && RETRIES_END(my.tries) -> todo = park; then = Store
      fi
   :: then == Refused && !sent_it && !saved_it -> todo = park; then = Store
   :: then == Broke -> my.doubt = true; broken = true; signed_by_another = false; todo = park; then = Store
   :: then == Store -> phase = store; then = Wait
   :: then == LetGo ->                          /* it forgets everything */
-     busy_with[me] = 0; version_is_as_read[me] = false; fence_is_mine[me] = false; meddled[me] = false;
+     busy_with[me] = 0; version_is_as_read[me] = false; fence_is_mine[me] = false; changed_by_others[me] = false;
      overdue[me] = false; about_to_save[me] = false;
      my.state = 0; my.failed_from = 0; my.candidate = 0; my.tries = 0;
      my.doubt = false; my.may_create = false; my.may_overwrite = false; my.foreign = false;
      r = 0; why = is_ready; todo = move; sends = idle; tried = 0; looks = 0; wanted = 0; reads = 0;
      in_doubt = false; sent_it = false; saved_it = false; noted = false; proved = false;
-     openair_read = false; stranger = false; signed_by_another = false; broken = false;
+     openair_read = false; saw_foreign = false; signed_by_another = false; broken = false;
      phase = idle; then = Wait
   :: then == Wait -> break
   od
@@ -550,13 +551,13 @@ inline go_on() {
 
 #define SIGNS_ANOTHER(certificate) (certificate != MISSING && !IS_MUTE(certificate) && certificate != my.candidate)
 
-/* What may befall any of them; nothing was changed. */
+/* Failures of any call that change nothing. */
 #define TROUBLE(call, misfortune)                                                                 \
   :: misfortune; shown_call = call; printf("@ %e %d later\n", shown_call, me); then = Later       \
   :: misfortune; shown_call = call; printf("@ %e %d refused\n", shown_call, me); then = Refused   \
   :: misfortune; shown_call = call; printf("@ %e %d broke\n", shown_call, me); then = Broke
 
-/* NetSuite signs a challenge, which tells whose key it holds. */
+/* NetSuite signs a challenge, which shows whose key it holds. */
 inline netsuite_sign() {
   if
   :: netsuite_gone -> printf("@ sign %d gone\n", me); then = Later
@@ -567,11 +568,11 @@ inline netsuite_sign() {
      if
      :: netsuite == MISSING -> then = (my.may_create -> Look : Refused)
      :: IS_MUTE(netsuite) ->
-        stranger = stranger || netsuite != MUTED(my.candidate);
+        saw_foreign = saw_foreign || netsuite != MUTED(my.candidate);
         then = (MAY_REPLACE(my.may_overwrite) || (in_doubt && IS_OURS(netsuite, my.candidate)) -> Look : Refused)
      :: netsuite != MISSING && !IS_MUTE(netsuite) ->
         has_signed[netsuite] = true;
-        stranger = stranger || (netsuite != my.candidate && (netsuite != expected[r] || my.state != KeyGenerated));
+        saw_foreign = saw_foreign || (netsuite != my.candidate && (netsuite != expected[r] || my.state != KeyGenerated));
         install_unsettled[r] = install_unsettled[r] && netsuite != my.candidate;
         if
         :: IS_PROOF(netsuite, my.candidate) -> then = Proved
@@ -584,7 +585,7 @@ inline netsuite_sign() {
   fi
 }
 
-/* Store.ensure_held: whether anybody else has claimed the rotation since. */
+/* Check whether another worker has claimed the rotation since. */
 inline check_the_hold() {
   if
   :: STILL_HOLDS(fence_is_mine[me]) ->
@@ -595,9 +596,9 @@ inline check_the_hold() {
   fi
 }
 
-/* No write is repeated before the store has the doubt about the first, and the holder looked twice. */
+/* A write is repeated only after the store has the doubt about the first, and the holder looked twice. */
 #define LOOKED(unsettled, times) \
-  MUST(told_first, !(unsettled) || row[r].doubt || !fence_is_mine[me]); \
+  MUST(recorded_first, !(unsettled) || row[r].doubt || !fence_is_mine[me]); \
   MUST(look_before, !(unsettled) || (times) >= 2 || !fence_is_mine[me])
 
 /* The answer was no proof, or there was none: look for the candidate, twice. */
@@ -607,7 +608,7 @@ inline check_the_hold() {
 inline netsuite_install() {
   printf("@ about %d install\n", me);
   MUST(openair_ready, openair_read);
-  MUST(none_overwritten, !stranger || my.may_overwrite);
+  MUST(none_overwritten, !saw_foreign || my.may_overwrite);
   LOOKED(install_unsettled[r], looks);
   MUST(one_candidate, sent[r] == 0 || sent[r] == my.candidate);
   if
@@ -640,7 +641,7 @@ inline netsuite_install() {
      :: !install_flies[r] && SIGNS_ANOTHER(netsuite) && MISFORTUNE; printf("@ install %d slow\n", me);
         install_flies[r] = my.candidate; install_creates[r] = my.may_create;
         has_signed[netsuite] = true;
-        if                                     /* it was answered, but signed with the key that is still there */
+        if                                     /* it was answered, but signed with the key that was not replaced yet */
         :: IS_PROOF(netsuite, my.candidate) -> then = Proved
         :: else -> LOOK_FOR_IT
         fi
@@ -702,28 +703,28 @@ inline openair_save() {
   fi
 }
 
-/* --- and the worker itself ---------------------------------------------------------------------------------------- */
+/* --- the worker ------------------------------------------------------------------------------------------------- */
 
 proctype Worker(byte me) {
   Rotation my;
-  byte r;                                      /* the rotation in hand */
+  byte r;                                      /* the current rotation */
   mtype:phases phase = idle;
   mtype:outcomes then = Wait;
   mtype:reasons why = is_ready;
   mtype:writes todo = move;
-  mtype:phases sends = idle;                   /* what it sends once it is sure that it holds the rotation */
-  byte tried;                                  /* tries of this step so far */
-  byte looks, wanted;                          /* looks at NetSuite in this try, or at OpenAir after a save; how many */
-  byte reads;                                  /* looks at OpenAir in this try, before a save */
-  bool in_doubt;                               /* there was a doubt when this try began */
-  bool sent_it;                                /* the install of this try brought no proof: it is being looked for */
-  bool saved_it;                               /* the save of this try is being looked for */
-  bool noted;                                  /* the store has it that nobody knows what came of it */
-  bool proved;                                 /* NetSuite proved the candidate a moment ago */
-  bool signed_by_another;                      /* NetSuite signed as a stranger, which must not be replaced */
-  bool broken;                                 /* its code broke in this step */
-  bool openair_read;                           /* onlooker's: OpenAir answered in this try */
-  bool stranger;                               /* onlooker's: NetSuite signed as a stranger in this try */
+  mtype:phases sends = idle;                   /* what it sends after a successful check */
+  byte tried;                                  /* attempts of this step so far */
+  byte looks, wanted;                          /* looks at NetSuite in this attempt, or at OpenAir after a save; how many */
+  byte reads;                                  /* looks at OpenAir in this attempt, before a save */
+  bool in_doubt;                               /* the rotation was in doubt when this attempt began */
+  bool sent_it;                                /* the install of this attempt brought no proof: look for it */
+  bool saved_it;                               /* the save of this attempt is being looked for */
+  bool noted;                                  /* the store has the doubt */
+  bool proved;                                 /* NetSuite has just proved the candidate */
+  bool signed_by_another;                      /* NetSuite signed with a foreign key, which must not be replaced */
+  bool broken;                                 /* an unexpected error occurred in this step */
+  bool openair_read;                           /* observer's: OpenAir answered in this attempt */
+  bool saw_foreign;                            /* observer's: NetSuite signed with a foreign key in this attempt */
 
 end:
   do
@@ -750,9 +751,9 @@ end:
 
 #include "endings.pml"
 
-/* === everybody else =============================================================================================== */
+/* === the other processes ========================================================================================== */
 
-/* Asks for one rotation after the other; the store refuses one beside an open one. */
+/* Requests one rotation after the other; the store refuses one while another is open. */
 proctype Schedule() {
   byte r;
 end:
@@ -770,7 +771,7 @@ end:
   od
 }
 
-/* The operator reads a parked rotation, and makes up its mind. */
+/* The operator reads a parked rotation, and decides. */
 inline look_at(parked) {
   printf("@ look %d\n", parked);
   r = parked;
@@ -785,7 +786,7 @@ inline look_at(parked) {
   fi
 }
 
-/* Store.write: compare and set on version. */
+/* Write: compare-and-set on version. */
 inline decide() {
   if
   :: abandon -> printf("@ abandon %d stored\n", r)
@@ -806,16 +807,16 @@ inline decide() {
      row[r].may_overwrite = overwrite
   fi;
   fence_is_mine[ADA] = fence_is_mine[ADA] && busy_with[ADA] != r + 1;
-  holder[r] = NOBODY;
+  holder[r] = NO_HOLDER;
   leased[r] = false;
-  written(r, NOBODY)
+  written(r, NO_HOLDER)
 }
 
-/* Store.write of what no worker holds; as with a claim, one that its last worker never gave back is in doubt. */
+/* Park a rotation that no worker holds. As in a claim, one that its last worker never released is in doubt. */
 inline halt(r) {
   printf("@ halt %d\n", r);
   if
-  :: holder[r] != NOBODY ->
+  :: holder[r] != NO_HOLDER ->
      row[r].doubt = row[r].doubt || DOUBT_AFTER_LEASE;
      in_flight[r] = true
   :: else
@@ -825,14 +826,14 @@ inline halt(r) {
   row[r].foreign = false;
   fence_is_mine[0] = fence_is_mine[0] && busy_with[0] != r + 1;
   fence_is_mine[1] = fence_is_mine[1] && busy_with[1] != r + 1;
-  holder[r] = NOBODY;
-  written(r, NOBODY)
+  holder[r] = NO_HOLDER;
+  written(r, NO_HOLDER)
 }
 
 #define MAY_HALT(r) (UNDER_WAY(r) && !leased[r])
 
 /*
- * Parks what is under way, resumes or abandons what is parked. A command acts on what was read before; it may arrive
+ * Parks a running rotation; resumes or abandons a parked one. A command acts on what was read before, and can arrive
  * twice.
  */
 proctype Operator() {
@@ -862,7 +863,7 @@ end:
   od
 }
 
-#define IS_DEAD(r) (holder[r] != NOBODY && busy_with[holder[r]] != (r) + 1)
+#define IS_DEAD(r) (holder[r] != NO_HOLDER && busy_with[holder[r]] != (r) + 1)
 
 /* A late request lands, or it never does. */
 inline land_install(r) {
@@ -887,9 +888,9 @@ inline expire(r) {
 }
 
 /*
- * Three minutes after the last doubt about rotation r was raised: what was in flight has landed or never will. Who lost
- * the rotation began its try before that doubt, so that the deadline of its install is over. A save has none: that a
- * worker does not stand still for so long between its check and the save is assumed.
+ * Three minutes after the last doubt about rotation r: its requests in flight have landed or never will. A worker that
+ * lost the rotation began its attempt before that doubt, so the deadline of its install has passed. A save has no
+ * deadline: the model assumes that a worker is not suspended for so long between its check and the save.
  */
 #define ALL_LANDED(r) (!install_flies[r] && !save_flies[r] \
                        && !(about_to_save[0] && busy_with[0] == (r) + 1) && !(about_to_save[1] && busy_with[1] == (r) + 1))
@@ -902,9 +903,9 @@ inline settle(r) {
   overdue[ADA] = overdue[ADA] || (busy_with[ADA] == (r) + 1 && ada_noted)
 }
 
-#define MATTERS(r) ((r) + 1 < rotations || PARKED(r))  /* somebody waits for that */
+#define MATTERS(r) ((r) + 1 < rotations || PARKED(r))  /* a process waits for that */
 
-/* What must come in time: a request lands, or never will; the lease of a dead worker ends; a hold-off ends. */
+/* What must happen eventually: a request lands, or never will; a dead worker's lease ends; a hold-off ends. */
 proctype Time() {
 end:
   do
@@ -919,21 +920,21 @@ end:
   od
 }
 
-/* A stranger writes. */
+/* Another party writes. */
 inline changes_netsuite(certificate) {
   printf("@ foreign netsuite %d\n", certificate);
   netsuite = certificate;
-  meddled[0] = true; meddled[1] = true; meddled[ADA] = true;
+  changed_by_others[0] = true; changed_by_others[1] = true; changed_by_others[ADA] = true;
   changed_unseen = changed_unseen || (busy_with[0] == 0 && busy_with[1] == 0)
 }
 
 inline changes_openair(certificate) {
   printf("@ foreign openair\n");
   openair = certificate;
-  meddled[0] = true; meddled[1] = true; meddled[ADA] = true
+  changed_by_others[0] = true; changed_by_others[1] = true; changed_by_others[ADA] = true
 }
 
-/* What need not come at all. */
+/* What need not happen. */
 proctype Fate() {
   do
   :: atomic { COMMON_MISFORTUNE; changes_netsuite(FOREIGN) }
@@ -949,7 +950,7 @@ proctype Fate() {
   od
 }
 
-/* Nothing can happen any more: then nothing may be under way. */
+/* When nothing more can happen, no rotation may be running. */
 proctype Rest() {
   timeout -> MUST(none_lost, !UNDER_WAY(0) && !UNDER_WAY(SECOND))
 }

@@ -1,7 +1,8 @@
-"""Explores the model with spin and prints what holds: `python verification/model/run.py [--quick] [--mutants]`.
+"""Explores the model with spin: `python verification/model/run.py [--quick] [--mutants]`.
 
-Needs spin 6.5 and gcc. Exits with 1 at the first violation and prints the way there; every figure is one that spin
-printed. `--mutants` takes each guard away in turn: then a property must fail, or the guard would not be needed.
+Prints which properties hold. Needs spin 6.5 and gcc. Exits with 1 at the first violation and prints the events that
+lead to it. Every figure comes from spin. `--mutants` removes each guard in turn: then a property must fail, or the
+guard is not needed.
 """
 
 import argparse
@@ -21,31 +22,31 @@ MODEL: Final = Path(__file__).with_name("rotation.pml")
 FINALLY: Final = "finally"
 """The liveness property; the others are assertions."""
 CYCLE: Final = "<<<<<START OF CYCLE"
-"""What spin prints where a run begins to repeat itself for ever."""
+"""What spin prints where a run begins to repeat itself forever."""
 LINES_OF_TRAIL: Final = 60
 DEEPEST: Final = 1_000_000
-"""Steps that one run of the model may be long; spin says so when it was not enough."""
+"""Most steps of one run of the model; spin reports if this is not enough."""
 MEMORY: Final = 12_000
-"""Megabytes that one exploration may take."""
+"""Most megabytes that one exploration can use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is explored: everything that can happen to so many rotations with so many misfortunes."""
+    """What to explore: everything that can happen to a number of rotations with a number of misfortunes."""
 
     rotations: int
     misfortunes: int
     liveness: bool = False
     ada: bool = True
-    """Whether somebody restores, adopts, and abandons in doubt: endings.pml."""
+    """Whether Ada restores, adopts, and abandons in doubt: endings.pml."""
     without: tuple[str, ...] = ()
-    """The guards that are taken away."""
+    """The guards to remove."""
     only: str = ""
-    """The one safety property that is looked at; empty for all of them."""
+    """The only safety property to check; empty checks all of them."""
 
     @property
     def defines(self) -> list[str]:
-        """The model's macros."""
+        """The macros to define for spin."""
         guards = [f"-DNO_{guard}" for guard in self.without]
         looked_at = "0" if self.liveness else self.only  # no property has the number 0
         only = [f"-DONLY={looked_at}"] if looked_at else []
@@ -55,7 +56,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What spin says of one scope."""
+    """The result for one scope."""
 
     states: int
     depth: int
@@ -63,11 +64,11 @@ class Found:
     violated: str
     """The property that fails, or empty."""
     trail: tuple[str, ...]
-    """The way there: the model's events, each a line."""
+    """The events that lead to the violation, one per line."""
 
     @property
     def end_of_trail(self) -> str:
-        """What to look at first: a violation is at the end."""
+        """The last lines of the trail, where the violation is."""
         return "\n".join(self.trail[-LINES_OF_TRAIL:])
 
 
@@ -86,11 +87,11 @@ MUTANTS: Final = (
     (("LEASE",), FINALLY),
     (("LEASE_END",), "none_lost"),
     (("LEASE_END",), FINALLY),
-    (("PATIENCE_END",), FINALLY),
+    (("RETRY_END",), FINALLY),
     (("DOUBT_AFTER_LOSS",), "look_before"),
     (("DOUBT_AFTER_LEASE",), "look_before"),
     (("SECOND_LOOK",), "look_before"),
-    (("TOLD_FIRST",), "told_first"),
+    (("RECORDED_FIRST",), "recorded_first"),
     (("OPENAIR_FIRST",), "openair_ready"),
     (("FOREIGN_CHECK",), "none_overwritten"),
     (("EXPECTED_ONCE",), "none_overwritten"),
@@ -114,17 +115,17 @@ MUTANTS: Final = (
     (("ADOPT_WAITS",), "none_undone"),
     (("AGREEMENT",), "both_agree"),
 )
-"""Guards that are taken away, and a property that fails without them. Each guard and each property is here."""
+"""Guards to remove, and a property that fails without them. Each guard and each property occurs here."""
 
 NOT_IN_THE_CODE: Final = (("LEASE_END",),)
-"""What holds of the world, whatever the code does: time passes."""
+"""Guards that hold regardless of the code: time passes."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Explore, print, and tell whether all is as it should be (0) or not (1), or cannot be explored here (2)."""
+    """Explore and print. Returns 0 if everything holds, 1 if not, and 2 if spin or gcc is missing."""
     parser = argparse.ArgumentParser(description="Explore the model of a rotation with spin.")
     parser.add_argument("--quick", action="store_true", help="fewer misfortunes: seconds instead of minutes")
-    parser.add_argument("--mutants", action="store_true", help="take each guard away in turn as well")
+    parser.add_argument("--mutants", action="store_true", help="also remove each guard in turn")
     options = parser.parse_args(arguments)
     if missing := [program for program in ("spin", "gcc") if not shutil.which(program)]:
         print(f"The model needs {' and '.join(missing)} (Debian: apt-get install spin gcc).", file=sys.stderr)
@@ -134,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check_properties(scopes: Sequence[Scope]) -> bool:
-    """Explore each scope and print a row for each property; stop at the first that fails."""
+    """Explore each scope and print a row for each property. Stops at the first property that fails."""
     print(f"{'property':18}{'rotations':>10}{'misfortunes':>12}{'states':>12}{'depth':>8}{'seconds':>9}  verdict")
     for scope in scopes:
         found = explore(scope, "-O1")
@@ -149,10 +150,10 @@ def check_properties(scopes: Sequence[Scope]) -> bool:
 
 
 def check_mutants() -> bool:
-    """Take each guard away and print which property fails; stop at the first guard that is not missed."""
+    """Remove each guard and print which property fails. Stops at the first guard that makes no difference."""
     print(f"\n{'without the guard':24}{'states':>12}{'depth':>8}{'seconds':>9}  what fails")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        # They fail within moments, so that optimising the explorer would take longer than exploring.
+        # They fail within moments, so optimizing the explorer would take longer than exploring.
         tries = pool.map(lambda mutant: explore(mutated(*mutant), "-O0"), MUTANTS)
         for (guards, expected), found in zip(MUTANTS, tries, strict=True):
             figures = f"{found.states:12,}{found.depth:8,}{found.seconds:9.1f}"
@@ -164,7 +165,7 @@ def check_mutants() -> bool:
 
 
 def mutated(guards: tuple[str, ...], expected: str) -> Scope:
-    """The smallest scope in which ``expected`` fails without ``guards``."""
+    """Return the smallest scope in which ``expected`` fails without ``guards``."""
     if expected == FINALLY:
         return Scope(1, 1, liveness=True, ada=False, without=guards)
     rotations = 2 if expected in ("one_open", "none_overtaken") else 1
@@ -173,25 +174,25 @@ def mutated(guards: tuple[str, ...], expected: str) -> Scope:
 
 
 def assertions() -> Iterator[str]:
-    """The names of the safety properties, as the model lists them."""
+    """Yield the names of the safety properties, as the model lists them."""
     listed = re.search(r"mtype:properties = \{(.*?)\};", MODEL.read_text(), re.DOTALL)
     assert listed
     return (found[1] for found in re.finditer(r"^ +(\w+),? +/\*", listed[1], re.MULTILINE))
 
 
 def explore(scope: Scope, optimisation: str) -> Found:
-    """Generate, compile and run the explorer of one scope, in a folder of its own."""
+    """Generate, compile and run the explorer of one scope, in its own folder."""
     with tempfile.TemporaryDirectory(prefix="keyturn-model-") as folder:
         for part in MODEL.parent.glob("*.pml"):
             shutil.copy(part, folder)
         _run(folder, "spin", *scope.defines, "-a", MODEL.name)
-        # Liveness wants weak fairness: whoever can always go on does so in time. Safety needs no claim.
+        # Liveness needs weak fairness: a process that can always continue does so eventually. Safety needs no claim.
         kind = ["-DNFAIR=4"] if scope.liveness else ["-DSAFETY", "-DNOCLAIM"]
         _run(folder, "gcc", optimisation, *kind, "-DCOLLAPSE", f"-DMEMLIM={MEMORY}", "-o", "pan", "pan.c")
         says = _run(folder, "./pan", f"-m{DEEPEST}", "-n", *(["-a", "-f"] if scope.liveness else []))
         incomplete = "errors: 0" in says and "Search not completed" in says
         if incomplete or "max search depth too small" in says:
-            raise RuntimeError(f"spin did not come to an end:\n{says}")
+            raise RuntimeError(f"spin did not finish:\n{says}")
         trail = "" if "errors: 0" in says else _run(folder, "spin", *scope.defines, "-t", MODEL.name)
         return Found(
             states=int(_figure(r"(\d+(?:\.\d+e\+\d+)?) states, stored", says)),
@@ -203,7 +204,7 @@ def explore(scope: Scope, optimisation: str) -> Found:
 
 
 def _run(folder: str, *command: str) -> str:
-    """Run a command in ``folder`` and return what it prints. Raises CalledProcessError."""
+    """Run a command in ``folder`` and return its output. Raises CalledProcessError."""
     done = subprocess.run(command, cwd=folder, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.stdout
 
@@ -211,7 +212,7 @@ def _run(folder: str, *command: str) -> str:
 def _figure(pattern: str, says: str) -> float:
     found = re.search(pattern, says)
     if not found:
-        raise RuntimeError(f"spin does not tell {pattern!r}:\n{says}")
+        raise RuntimeError(f"spin did not print {pattern!r}:\n{says}")
     return float(found[1])
 
 
@@ -224,7 +225,7 @@ def _violated(says: str, trail: str) -> str:
 
 
 def events(says: str) -> tuple[str, ...]:
-    """The model's events among the lines that spin prints; it indents each by the process that it comes from."""
+    """Return the model's events from spin's output, which indents each by its process."""
     return tuple(line.strip() for line in says.splitlines() if line.lstrip().startswith(("@", CYCLE)))
 
 

@@ -1,4 +1,4 @@
-"""Does work in a process of its own, which leaves nothing behind: no change, no file, no child."""
+"""Runs work in a separate process that leaves nothing behind: no change, no file, no child process."""
 
 import ctypes
 import io
@@ -14,13 +14,13 @@ from contextlib import suppress
 from typing import Any, Final
 
 LONGEST_RUN: Final = 600.0
-"""Seconds after which a run that no test's end stops is ended from outside."""
+"""Seconds after which the parent ends a run that the time limit of a test has not stopped."""
 
 _PR_SET_PDEATHSIG: Final = 1
 
 
 def forked(work: Callable[[], Any], longest: float | None = LONGEST_RUN) -> Any:
-    """What ``work`` returns in a process of its own, or how that ended without a result. Raises what it raises."""
+    """Return the result of ``work`` from a separate process, or how the process ended. Raises what ``work`` raises."""
     reading, writing = os.pipe()
     folder = tempfile.mkdtemp(prefix="keyturn-mutant-")
     pid = os.fork()
@@ -43,13 +43,13 @@ def forked(work: Callable[[], Any], longest: float | None = LONGEST_RUN) -> Any:
 
 
 def die_with_parent() -> None:
-    """Leave nothing running when the parent is killed (Linux; elsewhere it would end by itself, later)."""
+    """End this process when the parent is killed (on Linux; elsewhere it ends later, by its time limit)."""
     with suppress(AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _child(work: Callable[[], Any], writing: int, folder: str) -> None:
-    """Do the work in silence, and end here."""
+    """Do the work without output, and exit."""
     try:
         os.setsid()
         die_with_parent()

@@ -1,8 +1,8 @@
-"""What a mutant is: the module with one small thing changed. Pure: source in, compiled mutants out.
+"""Creates mutants: copies of a module with one small change. Pure: takes source, returns compiled mutants.
 
-Everything that runs is changed, module level too: in Keyturn the tables, the checks and the SQL statements stand there.
-Left alone is what a type checker judges or only a person reads: annotations, docstrings, prose (a text with a space in
-it), asserts (they narrow types), imports, and how a dataclass is written (slots, keywords).
+It changes all code that runs, including module level, where Keyturn has its tables, checks and SQL statements. It does
+not change what a type checker verifies or only a person reads: annotations, docstrings, prose (text with a space),
+asserts (they narrow types), imports, and options of a dataclass (slots, keywords).
 """
 
 import ast
@@ -27,14 +27,14 @@ class Mutant:
 
     module: str
     scope: str
-    """The function or class that the change is in; empty at the module's own level."""
+    """The function or class that contains the change; empty at module level."""
     change: str
-    """What was changed into what. With module and scope it names the mutant, wherever its lines move to."""
+    """The code before and after. With module and scope it names the mutant, even if its lines move."""
     line: int
 
     @property
     def key(self) -> tuple[str, str]:
-        """Place and change: its name."""
+        """Place and change, which name the mutant."""
         return self.place, self.change
 
     @property
@@ -44,11 +44,11 @@ class Mutant:
 
 
 def mutants(module: str, source: str, file: str) -> Iterator[tuple[Mutant, CodeType]]:
-    """Every mutant of a module, and the whole module compiled with its change."""
+    """Yield every mutant of a module, with the whole module compiled with its change."""
     tree = ast.parse(source, file)
     seen: Counter[tuple[str, str]] = Counter()
     for change in _changes(tree, ""):
-        text = _told(_text(change.node), _text(change.instead))
+        text = _describe(_text(change.node), _text(change.instead))
         seen[change.scope, text] += 1
         if (count := seen[change.scope, text]) > 1:
             text += f" ({count})"
@@ -63,7 +63,7 @@ def mutants(module: str, source: str, file: str) -> Iterator[tuple[Mutant, CodeT
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """One node of the tree, and what is put in its place."""
+    """A node of the tree and its replacement."""
 
     scope: str
     parent: ast.AST
@@ -73,7 +73,7 @@ class _Change:
     instead: ast.AST
 
     def put(self, node: ast.AST) -> None:
-        """Put ``node`` in the place."""
+        """Put ``node`` into the tree at this place."""
         if self.index is None:
             setattr(self.parent, self.field, node)
         else:
@@ -111,15 +111,15 @@ def _is_left_alone(parent: ast.AST, name: str, node: ast.AST) -> bool:
         case ast.keyword(arg="slots" | "kw_only") | ast.Call(func=ast.Name(id="TypeVar")):
             return True
         case ast.Assign(targets=[ast.Name(id=target)], value=value) if isinstance(parent, ast.Module):
-            return target in ("__all__", "_log") or isinstance(value, ast.Subscript)  # a type's other name
+            return target in ("__all__", "_log") or isinstance(value, ast.Subscript)  # a type alias
     return name in ("annotation", "returns", "bases")
 
 
-# --- telling a change -------------------------------------------------------------------------------------------------
+# --- describing a change ----------------------------------------------------------------------------------------------
 
 
-def _told(before: str, after: str) -> str:
-    """The change as text, of a long expression only the part that differs."""
+def _describe(before: str, after: str) -> str:
+    """Return the change as text; of a long expression, only the part that differs."""
     if len(before) + len(after) > LONG:
         start = _alike(before, after)
         end = _alike(before[start:][::-1], after[start:][::-1])
@@ -129,7 +129,7 @@ def _told(before: str, after: str) -> str:
 
 
 def _alike(one: str, other: str) -> int:
-    """How many characters both begin with."""
+    """Return the length of the common prefix."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 

@@ -1,4 +1,4 @@
-"""What is tried in the place of each kind of node: the small changes themselves."""
+"""The small changes: what replaces each kind of node."""
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
@@ -6,7 +6,7 @@ from copy import copy
 from typing import Any, Final, TypeVar
 
 CLAUSES: Final = ("where", "or_", "order_by", "add_columns")
-"""Calls whose arguments each say something of their own: they are left out one by one."""
+"""Calls whose arguments have separate meanings: each is left out in turn."""
 
 _COMPARISONS: Final[dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]]] = {
     ast.Eq: (ast.NotEq,),
@@ -32,12 +32,12 @@ _ARITHMETIC: Final[dict[type[ast.operator], type[ast.operator]]] = {
 }
 
 Placed = ast.expr | ast.stmt | ast.excepthandler
-"""What something else can be put in place of."""
+"""The kinds of nodes that can be replaced."""
 
 
 def instead_of(parent: ast.AST, name: str, node: Placed) -> Iterator[ast.AST]:
-    """Everything that is tried in ``node``'s place."""
-    if isinstance(parent, ast.Dict) and name == "keys":  # pairs are left out whole
+    """Yield every replacement of ``node``."""
+    if isinstance(parent, ast.Dict) and name == "keys":  # a pair is left out as a whole
         return
     if operator := _OPERATORS.get(type(node)):
         yield from operator(node)
@@ -46,7 +46,7 @@ def instead_of(parent: ast.AST, name: str, node: Placed) -> Iterator[ast.AST]:
 
 
 def _other_constant(node: ast.Constant) -> Iterator[ast.expr]:
-    """The other truth value, the next number, another word."""
+    """Yield the other truth value, the next number, or another word."""
     match node.value:
         case bool(value):
             yield ast.Constant(not value)
@@ -57,13 +57,13 @@ def _other_constant(node: ast.Constant) -> Iterator[ast.expr]:
 
 
 def _other_comparison(node: ast.Compare) -> Iterator[ast.expr]:
-    """The opposite, and the other side of the boundary."""
+    """Yield the opposite, and the other side of the boundary."""
     for index, op in enumerate(node.ops):
         yield from (_with(node, ops=_replaced(node.ops, index, other())) for other in _COMPARISONS[type(op)])
 
 
 def _other_condition(node: ast.BoolOp) -> Iterator[ast.expr]:
-    """`and` for `or`, and each condition left out."""
+    """Swap `and` and `or`, and leave out each condition."""
     yield _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
     for rest in _without_one(node.values):
         yield _with(node, values=rest) if len(rest) > 1 else rest[0]
@@ -98,9 +98,9 @@ def _pair_less(node: ast.Dict) -> Iterator[ast.expr]:
 
 
 def _other_call(node: ast.Call) -> Iterator[ast.expr]:
-    """A call with one argument None, without one of its keywords or clauses; or only what it is called on."""
+    """Set one argument to None, leave out a keyword or a clause, or leave out the call itself."""
     for index, argument in enumerate(node.args):
-        if not (_is_none(argument) or _is_told(argument) or isinstance(argument, ast.Starred)):
+        if not (_is_none(argument) or _is_message(argument) or isinstance(argument, ast.Starred)):
             yield _with(node, args=_replaced(node.args, index, ast.Constant(None)))
     for keyword in node.keywords:
         if not isinstance(keyword.value, ast.Constant):
@@ -117,7 +117,7 @@ def _returns_nothing(node: ast.Return) -> Iterator[ast.stmt]:
 
 
 def _raises_not(node: ast.Raise) -> Iterator[ast.stmt]:
-    """The error let pass, and raised without its cause."""
+    """Leave out the error, and raise it without its cause."""
     yield ast.Pass()
     if node.cause and not _is_none(node.cause):
         yield ast.Raise(node.exc, None)
@@ -137,7 +137,7 @@ def _goes_on(_node: ast.Break) -> Iterator[ast.stmt]:
 
 
 def _assigns_nothing(node: ast.Assign) -> Iterator[ast.stmt]:
-    """None, where the value is not changed in itself; else the attribute as it was."""
+    """Assign None if no operator changes the value itself; otherwise leave out an attribute's assignment."""
     if isinstance(node.value, ast.Name | ast.Attribute):
         yield _with(node, value=ast.Constant(None))
     elif isinstance(node.targets[0], ast.Attribute):
@@ -145,13 +145,13 @@ def _assigns_nothing(node: ast.Assign) -> Iterator[ast.stmt]:
 
 
 def _handles_not(node: ast.ExceptHandler) -> Iterator[ast.excepthandler]:
-    """A handler that lets pass what it should handle."""
+    """Let the handler re-raise the error."""
     if not (isinstance(node.body[0], ast.Raise) and node.body[0].exc is None):
         yield _with(node, body=[ast.Raise(None, None)])
 
 
 def _opposite(test: ast.expr) -> Iterator[ast.expr]:
-    """The opposite condition, where no other operator makes it."""
+    """Negate the condition, if no other operator does."""
     if not isinstance(test, ast.Compare | ast.UnaryOp):
         yield ast.UnaryOp(ast.Not(), test)
 
@@ -198,7 +198,7 @@ def _replaced(parts: Sequence[_Part], index: int, part: _Part) -> list[_Part]:
 
 
 def _without_one(parts: Sequence[_Part]) -> list[list[_Part]]:
-    """The parts without the first, without the second, and so on."""
+    """Return the parts without the first, without the second, and so on."""
     return [[*parts[:index], *parts[index + 1 :]] for index in range(len(parts))]
 
 
@@ -216,6 +216,6 @@ def _is_prose(text: object) -> bool:
     return isinstance(text, str) and " " in text
 
 
-def _is_told(node: ast.expr) -> bool:
-    """Whether it is something that a person reads."""
+def _is_message(node: ast.expr) -> bool:
+    """Return whether the text is for a person."""
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and _is_prose(node.value))

@@ -1,9 +1,9 @@
-"""Changes one small thing at a time and sees that a test fails.
+"""Changes one small thing at a time and checks that a test fails.
 
 Run ``python verification/mutation/run.py [--jobs N] [--slice N --seed S] [MODULE …]``.
 
-Prints the counts for each module. Exits with 1 when a mutant survives that explained.toml does not explain, or when an
-explanation is of no mutant that survives.
+Prints the counts of each module. Exits with 1 if a mutant survives that explained.toml does not explain, or if an
+explanation has no surviving mutant.
 """
 
 import argparse
@@ -46,7 +46,7 @@ STORE: Final = (
     f"{VALUES}[persistence]",
 )
 RANDOM_WALKS: Final = "tests/unit/states/test_steps_order.py"
-"""They take half of the time, and are about the steps."""
+"""They take half of the time, and test only the steps."""
 
 TARGETS: Final[Mapping[str, Sequence[str]]] = {
     **{
@@ -77,48 +77,48 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
     "persistence.claims": STORE,
     "persistence.clock_repair": STORE,
 }
-"""The modules that are mutated, each with the tests that must notice."""
+"""The modules to mutate, each with the tests that must notice."""
 
 EXPLAINED: Final = Path(__file__).with_name("explained.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one module."""
+    """The result of one module."""
 
     module: str
     verdicts: Sequence[Verdict]
     unexplained: Sequence[Mutant]
     stale: Sequence[tuple[str, str]]
-    """Explanations of what does not survive, or is no mutant: place and change."""
+    """Explanations without a surviving mutant: place and change."""
 
     @property
-    def told(self) -> str:
-        """One line of figures."""
+    def figures(self) -> str:
+        """One line of figures for the terminal."""
         killed = sum(1 for verdict in self.verdicts if verdict.killer)
         explained = len(self.verdicts) - killed - len(self.unexplained)
-        figures = (len(self.verdicts), killed, explained, len(self.unexplained))
-        return f"{self.module:40}" + "".join(f"{figure:12,}" for figure in figures)
+        counts = (len(self.verdicts), killed, explained, len(self.unexplained))
+        return f"{self.module:40}" + "".join(f"{count:12,}" for count in counts)
 
 
 def explanations() -> dict[str, dict[str, str]]:
-    """Why a mutant survives, by place and change."""
+    """Return why mutants survive, by place and change."""
     return tomllib.loads(EXPLAINED.read_text())
 
 
 def source_of(module: str) -> Path:
-    """The module's file."""
+    """Return the module's file."""
     return ROOT / f"{module.replace('.', '/')}.py"
 
 
 def mutants_of(module: str) -> list[tuple[Mutant, CodeType]]:
-    """Every mutant of a module, and its code."""
+    """Return every mutant of a module with its code."""
     file = source_of(module)
     return list(mutants(module, file.read_text(), str(file)))
 
 
-def judge(module: str, step: int = 1, seed: int = 0) -> Result:
-    """Try every ``step``-th mutant of a module, beginning where ``seed`` says."""
+def try_mutants(module: str, step: int = 1, seed: int = 0) -> Result:
+    """Try every ``step``-th mutant of a module. ``seed`` selects the first."""
     found = mutants_of(module)
     chosen = found[seed % step :: step]
     left_out = {mutant.key for mutant, _ in found} - {mutant.key for mutant, _ in chosen}
@@ -135,23 +135,23 @@ def judge(module: str, step: int = 1, seed: int = 0) -> Result:
 
 
 def main() -> int:
-    """Judge the modules, a few at a time, and tell."""
+    """Try the mutants of the modules, a few modules at a time, and print the results."""
     arguments = argparse.ArgumentParser(description="Mutation testing of Keyturn's core.")
-    arguments.add_argument("modules", nargs="*", metavar="MODULE", help="states.steps, say; all of them by default")
-    arguments.add_argument("--jobs", type=int, default=2, help="modules judged at the same time")
-    arguments.add_argument("--slice", type=int, default=1, metavar="N", help="try every N-th mutant; all by default")
-    arguments.add_argument("--seed", type=int, default=0, help="which of them is the first")
+    arguments.add_argument("modules", nargs="*", metavar="MODULE", help="such as states.steps; default: all")
+    arguments.add_argument("--jobs", type=int, default=2, help="modules to run at the same time")
+    arguments.add_argument("--slice", type=int, default=1, metavar="N", help="try every N-th mutant; default: all")
+    arguments.add_argument("--seed", type=int, default=0, help="selects the first mutant of the slice")
     asked = arguments.parse_args()
     print(f"{'module':40}{'mutants':>12}{'killed':>12}{'explained':>12}{'unexplained':>12}")
     results = []
-    # Spawned, not forked: the pool has threads, and a fork would keep the locks that they hold for ever.
+    # Spawned, not forked: the pool has threads, and a forked child would keep the locks that they hold forever.
     spawning = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(asked.jobs, mp_context=spawning, initializer=die_with_parent) as pool:
-        for judged in as_completed(
-            [pool.submit(judge, module, asked.slice, asked.seed) for module in asked.modules or TARGETS]
+        for finished in as_completed(
+            [pool.submit(try_mutants, module, asked.slice, asked.seed) for module in asked.modules or TARGETS]
         ):
-            result = judged.result()
-            _tell(result)
+            result = finished.result()
+            _print(result)
             results.append(result)
     together = Result(
         "together",
@@ -159,12 +159,12 @@ def main() -> int:
         [mutant for result in results for mutant in result.unexplained],
         [each for result in results for each in result.stale],
     )
-    print(together.told)
+    print(together.figures)
     return 1 if together.unexplained or together.stale else 0
 
 
-def _tell(result: Result) -> None:
-    print(result.told)
+def _print(result: Result) -> None:
+    print(result.figures)
     for mutant in result.unexplained:
         print(f"    {mutant.place}, line {mutant.line}, survives with\n        {mutant.change}")
     for place, change in result.stale:

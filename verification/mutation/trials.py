@@ -1,9 +1,8 @@
-"""Runs a module's tests against its mutants, each in a process of its own: a killed mutant leaves nothing behind.
+"""Runs a module's tests against its mutants, each in a separate process, so that a killed mutant leaves nothing behind.
 
-A function is changed where it stands, in a fork of a process that has imported and collected everything already. That
-takes milliseconds, and a test that fails then fails because of the mutant. What cannot be changed so (a table, a
-decorator, a default) is imported anew with the change; so is a function that did its work on import, where the change
-survives.
+A mutant of a function replaces the function's code in a fork of a process that has already imported and collected
+everything. That takes milliseconds, and a test that fails then fails because of the mutant. Other mutants (of a table,
+a decorator, a default) need a new import. So does a surviving mutant of a function that was called during the import.
 """
 
 import gc
@@ -27,27 +26,27 @@ from mutants import Mutant
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 LONGEST_TEST: Final = 30
-"""Seconds after which a test fails: by then the mutant runs for ever. Every test takes less than one."""
+"""Seconds after which a test fails, because the mutant loops forever. Every test takes less than one second."""
 HEAVY: Final = ("cryptography.x509", "requests", "responses", "alembic.command", "sqlmodel", "tenacity")
-"""Others' libraries that take long to import: once, not in each fork."""
+"""Libraries that take long to import: imported once, not in each fork."""
 PYTEST: Final = (
-    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # HEAVY is imported before pytest would rewrite it
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # HEAVY is imported before pytest can rewrite it
     *("-o", "addopts=", "--import-mode=importlib", "--strict-config", "--capture=no", f"--timeout={LONGEST_TEST}"),
     *("-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not postgresql and not root and not node"),
 )
 
 
 class TestsFail(Exception):
-    """A test fails without any change, so it proves nothing."""
+    """A test fails without a change, so it proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the tests said of one mutant."""
+    """The tests' verdict on one mutant."""
 
     mutant: Mutant
     killer: str
-    """The test that failed, or how the run ended; empty where the mutant survived."""
+    """The test that failed, or how the run ended; empty if the mutant survived."""
 
 
 @dataclass(slots=True)
@@ -56,10 +55,10 @@ class Trial:
 
     file: Path
     mutants: Sequence[tuple[Mutant, CodeType]]
-    """Each with its module's code."""
+    """Each mutant with its module's code."""
     tests: Sequence[str]
     killers: list[str] = field(default_factory=list)
-    """The tests that killed, the latest one last: they are tried first."""
+    """The tests that killed a mutant, the latest one last. They run first."""
 
     def run(self) -> list[Verdict]:
         """Try every mutant. Raises TestsFail."""
@@ -67,17 +66,17 @@ class Trial:
             importlib.import_module(library)
         settings.register_profile("mutants", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate])
         settings.load_profile("mutants")
-        killers = forked(self._change_where_they_stand, longest=None)
+        killers = forked(self._replace_functions, longest=None)
         self.killers += [killer for killer in killers if killer]
         return [
-            Verdict(mutant, self._import_anew(mutant.module, code) if killer is None else killer)
+            Verdict(mutant, self._import_mutant(mutant.module, code) if killer is None else killer)
             for (mutant, code), killer in zip(self.mutants, killers, strict=True)
         ]
 
     # --- in a fork that has collected the tests
 
-    def _change_where_they_stand(self) -> list[str | None]:
-        """Who killed each mutant, empty where it survived; None where it must be imported anew to tell."""
+    def _replace_functions(self) -> list[str | None]:
+        """Return the killer of each mutant; empty if it survived, None if it needs a new import."""
         killers: list[str | None] = []
         failed = ["cannot be collected"]
         called: set[CodeType] = set()
@@ -91,7 +90,7 @@ class Trial:
             failed[:] = filter(None, [forked(lambda: _first_failure(session))])
             functions = _functions_of(self.file)
             original = compile(self.file.read_text(), str(self.file), "exec", dont_inherit=True)
-            gc.freeze()  # so that a fork need not copy what nobody changes
+            gc.freeze()  # so that a fork does not copy unchanged objects
             for _, code in [] if failed else self.mutants:
                 changed = _changed_functions(original, code, functions)
                 killer = forked(partial(self._try, session, changed)) if changed else None
@@ -114,7 +113,7 @@ class Trial:
 
     # --- in a fork that has imported nothing
 
-    def _import_anew(self, module: str, code: CodeType) -> str:
+    def _import_mutant(self, module: str, code: CodeType) -> str:
         killer = forked(partial(self._collect_and_try, _Importer(module, code)))
         self._remember(killer)
         return killer
@@ -138,7 +137,7 @@ class Trial:
         pytest.main([*PYTEST, *self.tests], plugins=[_Loop(loop)])
 
     def _order(self, session: pytest.Session) -> None:
-        """The tests that killed lately first, then those named for the module; random walks last."""
+        """Order the tests: recent killers first, then tests named after the module, random walks last."""
         ranks = {killer: rank for rank, killer in enumerate(reversed(self.killers))}
 
         def order(item: pytest.Item) -> tuple[int, bool, bool]:
@@ -155,20 +154,20 @@ class Trial:
 
 
 class _Loop:
-    """A pytest plugin that does something else than running the tests that were collected."""
+    """A pytest plugin that replaces the loop over the collected tests."""
 
     def __init__(self, loop: Callable[[pytest.Session], None]) -> None:
         self._loop = loop
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run the loop, unless collecting failed."""
+        """Run the loop, unless collection failed."""
         if not session.testsfailed:
             self._loop(session)
         return True
 
 
 def _first_failure(session: pytest.Session) -> str:
-    """Run the collected tests until one fails; return its id, or nothing where all pass."""
+    """Run the collected tests until one fails. Returns its id, or an empty text if all pass."""
     items = session.items
     for item, following in zip(items, [*items[1:], None], strict=True):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -185,7 +184,7 @@ def _key(code: CodeType) -> object:
 
 
 def _functions_of(file: Path) -> dict[object, list[FunctionType]]:
-    """The functions that were made from a file's code so far, whatever wraps them now."""
+    """Return the existing functions whose code comes from a file, even if other objects wrap them now."""
     found: dict[object, list[FunctionType]] = {}
     for each in gc.get_objects():
         if isinstance(each, FunctionType) and each.__code__.co_filename == str(file):
@@ -196,7 +195,7 @@ def _functions_of(file: Path) -> dict[object, list[FunctionType]]:
 def _changed_functions(
     original: CodeType, mutated: CodeType, functions: dict[object, list[FunctionType]]
 ) -> list[tuple[FunctionType, CodeType]]:
-    """The functions in which a mutant differs, with their changed code; none where it differs elsewhere too."""
+    """Return the functions that a mutant changes, with their new code; empty if it changes other code too."""
     try:
         changes = list(_changes(original, mutated))
         found = [(function, code) for was, code in changes for function in functions[_key(was)]]
@@ -207,7 +206,7 @@ def _changed_functions(
 
 
 def _changes(original: CodeType, mutated: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
-    """The outermost functions that differ. Raises LookupError where something outside of functions does."""
+    """Yield the outermost functions that differ. Raises LookupError if code outside of functions differs."""
     if original.co_flags & inspect.CO_OPTIMIZED:
         yield original, mutated
         return
@@ -219,7 +218,7 @@ def _changes(original: CodeType, mutated: CodeType) -> Iterator[tuple[CodeType, 
 
 
 def _own(code: CodeType) -> object:
-    """What a module's or class's code is, apart from the code nested in it."""
+    """Return the code of a module or class without the code nested in it."""
     constants = [None if isinstance(each, CodeType) else (type(each), each) for each in code.co_consts]
     return code.co_code, code.co_names, constants
 
@@ -229,14 +228,14 @@ def _nested(code: CodeType) -> list[CodeType]:
 
 
 class _Importer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the mutant in place of its module."""
+    """Imports the mutant instead of its module."""
 
     def __init__(self, module: str, code: CodeType) -> None:
         self._module = module
         self._code = code
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """The mutant's, or None for any other module."""
+        """Return the mutant's spec, or None for any other module."""
         if name != self._module:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
@@ -245,5 +244,5 @@ class _Importer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return spec
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the changed code."""
+        """Execute the changed code."""
         exec(self._code, module.__dict__)  # noqa: S102 - that is what a loader does
