@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from orchestrator import event_log, log
 from orchestrator.adapters.system import SystemClock, SystemRandom
+from orchestrator.dispatch.dispatcher import Dispatcher, wake_on_events
 from orchestrator.dispatch.embedded import Embedded
 from orchestrator.engine import Engine
 from orchestrator.events import Bus
 from orchestrator.leases import LeaseRenewer
+from orchestrator.operations.carry import Carry
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.health import HealthChecks
@@ -51,7 +53,8 @@ class Keyturn:
         self.clock = SystemClock()
         self.random = SystemRandom()
         self.events = Bus(event_log.write)
-        self.worker_name = f"{socket.gethostname()}:{os.getpid()}"
+        self.worker_name = f"{socket.gethostname()}:{os.getpid()}:{self.random.bytes(3).hex()}"
+        """Unique for each start of a process: a process id alone is used again."""
         self._ports: dict[str, tuple[int, Ports]] = {}
         self._lock = threading.Lock()
 
@@ -85,7 +88,7 @@ class Keyturn:
     @cached_property
     def connections(self) -> Connections:
         """The verbs on connections."""
-        return Connections(self.store, self.vault, self.clock)
+        return Connections(self.store, self.vault, self.clock, self.events.publish)
 
     @cached_property
     def rotations(self) -> Rotations:
@@ -97,6 +100,11 @@ class Keyturn:
         """The verbs that end a parked rotation otherwise than by going on."""
         lease = self.settings.worker.lease
         return Recovery(self.store, self.connect, self.clock, lease=lease, listener=self.events.publish)
+
+    @cached_property
+    def carry(self) -> Carry:
+        """Carrying one rotation in this process."""
+        return Carry(self.store, self.engine, self.clock, worker=self.worker_name, lease=self.settings.worker.lease)
 
     @cached_property
     def health(self) -> HealthChecks:
@@ -150,10 +158,10 @@ class Keyturn:
             yield Engine(self.store, self.connect, leases, self.clock, stopping=stopping, listener=listener)
 
     @contextmanager
-    def worker(self, stop: threading.Event) -> Iterator[Embedded]:
-        """A worker that ends once ``stop`` is set and the current steps are finished."""
+    def worker(self, stop: threading.Event) -> Iterator[Dispatcher]:
+        """A dispatcher that ends once ``stop`` is set and the current steps are finished."""
         with self.engine(stopping=stop.is_set) as engine:
-            yield Embedded(
+            dispatcher = Embedded(
                 self.store,
                 engine,
                 self.clock,
@@ -163,3 +171,5 @@ class Keyturn:
                 start_due=lambda: self.schedule.start_due(actor=self.worker_name),
                 stop=stop,
             )
+            with self.events.listening(wake_on_events(dispatcher)):
+                yield dispatcher

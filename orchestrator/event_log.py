@@ -8,10 +8,12 @@ from typing import Final
 
 from orchestrator import events
 from orchestrator.events import Event
+from states.rotation import Rotation
 
 _log = logging.getLogger("keyturn.rotation")
 
 _MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
+    events.ConnectionSaved: (logging.INFO, "connection saved"),
     events.Requested: (logging.INFO, "rotation requested"),
     events.Moved: (logging.INFO, "rotation moved"),
     events.OutcomeUnknown: (logging.WARNING, "answer lost"),
@@ -33,11 +35,13 @@ _NAMES: Final = {"number": "try"}
 
 
 def write(event: Event) -> None:
-    """Log ``event`` with its rotation, connection and state, and its own fields."""
+    """Log ``event`` with its fields; of a rotation its id, connection and state."""
     level, message = _MESSAGES[type(event)]
-    rotation = event.rotation
-    record = {"rotation": rotation.id, "connection": rotation.connection, "state": rotation.state.value}
-    for field in fields(event)[1:]:  # the first is the rotation
+    record: dict[str, object] = {}
+    for field in fields(event):
         value = getattr(event, field.name)
-        record[_NAMES.get(field.name, field.name)] = value.value if isinstance(value, Enum) else value
+        if isinstance(value, Rotation):
+            record |= {"rotation": value.id, "connection": value.connection, "state": value.state.value}
+        else:
+            record[_NAMES.get(field.name, field.name)] = value.value if isinstance(value, Enum) else value
     _log.log(logging.ERROR if record.get("outage") else level, message, extra=record)

@@ -1,4 +1,4 @@
-"""Typed events: what happened to rotations, published once, where it happens.
+"""Typed events: what happened to rotations and connections, published once, where it happens.
 
 The engine, the step attempts, the retries, the leases and the operations publish to one ``Listener``; the composition
 root passes them ``Bus.publish``. The log (``event_log``) and the live view of the command line listen.
@@ -19,6 +19,21 @@ _log = logging.getLogger("keyturn.events")
 
 @dataclass(frozen=True, slots=True)
 class Event:
+    """Something that happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSaved(Event):
+    """A person added a connection, or changed its settings or secrets."""
+
+    connection: str
+    version: int
+    """Of the connection as it was stored; 0 when it was added."""
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class RotationEvent(Event):
     """Something that happened to a rotation."""
 
     rotation: Rotation
@@ -26,7 +41,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed(Event):
+class Changed(RotationEvent):
     """A change of the rotation that is stored by now; ``rotation`` is what was stored."""
 
 
@@ -101,7 +116,7 @@ class Closed(Changed):
 
 
 @dataclass(frozen=True, slots=True)
-class Retrying(Event):
+class Retrying(RotationEvent):
     """A try inside a step failed and is repeated after a wait."""
 
     step: str
@@ -113,17 +128,17 @@ class Retrying(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TakenOver(Event):
+class TakenOver(RotationEvent):
     """This worker lost the rotation to another one, or let it go because nothing more could be stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseLost(Event):
+class LeaseLost(RotationEvent):
     """The lease ran out before it was renewed, so another worker may have the rotation."""
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseNotRenewed(Event):
+class LeaseNotRenewed(RotationEvent):
     """A renewal failed; harmless unless it fails until the lease runs out."""
 
     code: str
@@ -150,7 +165,7 @@ class Bus:
             try:
                 listener(event)
             except Exception:  # noqa: BLE001 - it is logged with its traceback
-                _log.exception("event listener failed", extra={"rotation": event.rotation.id})
+                _log.exception("event listener failed", extra={"event": type(event).__name__})
 
     @contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:

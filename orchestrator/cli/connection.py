@@ -6,8 +6,8 @@ from cyclopts import App, Parameter
 
 from orchestrator.cli import formatting, records
 from orchestrator.cli.arguments import ConnectionName
-from orchestrator.cli.connection_options import Fields
-from orchestrator.cli.context import Given
+from orchestrator.cli.connection_options import ConnectionOptions, require
+from orchestrator.cli.context import Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
 from orchestrator.secrets import SecretName
@@ -15,12 +15,12 @@ from states.connection import Connection, OpenAirKind
 
 app = App(name="connection", help="Add, change and see connections.")
 
-_Fields = Annotated[Fields, Parameter(name="*")]
-_NONE = Fields()
+_Options = Annotated[ConnectionOptions, Parameter(name="*")]
+_NONE = ConnectionOptions()
 
 
 @app.command
-def add(name: ConnectionName, /, *, fields: _Fields = _NONE, context: Given) -> int:
+def add(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) -> int:
     """Add a connection: a NetSuite account, and a way into OpenAir.
 
     Needed are --account, --client-id, --certificate-id, --netsuite-key-file; for OpenAir --openair-url,
@@ -29,10 +29,11 @@ def add(name: ConnectionName, /, *, fields: _Fields = _NONE, context: Given) -> 
     Secrets are read from files, or one of them from standard input (-); never from arguments. They are sealed before
     they are stored.
     """
-    secrets = fields.secrets()
-    connection = fields.new(name, secrets)
+    fields = options.given()
+    require(fields)
+    connection = fields.new(name)
     with context.keyturn() as keyturn:
-        added = keyturn.connections.add(connection, secrets)
+        added = keyturn.connections.add(connection, fields.secrets, actor=actor())
         known = keyturn.connections.secrets_of(name)
     context.out.show(records.connection(added, known), name, [("added", name)])
     context.out.note(f"Next: `keyturn doctor {name}`, then `keyturn rotate {name}`.")
@@ -40,16 +41,16 @@ def add(name: ConnectionName, /, *, fields: _Fields = _NONE, context: Given) -> 
 
 
 @app.command
-def edit(name: ConnectionName, /, *, fields: _Fields = _NONE, context: Given) -> int:
+def edit(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) -> int:
     """Change what is given, and nothing else.
 
     While NetSuite may hold the certificate of an open rotation, the account and the OpenAir company stay; of a parked
     one, a base URL can be corrected.
     """
-    secrets = fields.secrets()
+    fields = options.given()
     with context.keyturn() as keyturn:
-        changed = fields.changed(keyturn.connections.show(name), secrets)
-        stored = keyturn.connections.edit(changed, secrets)
+        changed = fields.changed(keyturn.connections.show(name))
+        stored = keyturn.connections.edit(changed, fields.secrets, actor=actor())
         known = keyturn.connections.secrets_of(name)
     context.out.show(records.connection(stored, known), name, [("changed", name)])
     context.out.note(f"Next: `keyturn doctor {name}`.")

@@ -48,7 +48,7 @@ class Context:
         try:
             yield keyturn
         except TryLater:
-            keyturn.store.check()  # a database that was never made is no passing trouble, and has its own advice
+            keyturn.installation.check_database()  # a database that was never made has its own advice
             raise
         finally:
             keyturn.close()

@@ -48,9 +48,8 @@ def rewrap(
     if not new_key_file.is_file():
         raise InvalidInput(f"There is no key file {new_key_file}.")
     with context.keyturn() as keyturn:
-        keyturn.vault.check()
+        keys = keyturn.installation.count_data_keys()
         if dry_run:
-            keys = len(keyturn.store.secrets.data_keys())
             told = f"Would wrap {formatting.count(keys, 'data key')} anew with the key in {new_key_file}."
             context.out.show({"dry_run": True, "data_keys": keys}, str(keys), [("", told)])
             context.out.note("Nothing was changed.")

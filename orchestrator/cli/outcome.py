@@ -1,59 +1,29 @@
-"""Carries one rotation in this process, for the commands that wait for its end, and tells what came of it."""
-
-import threading
-from typing import Final
+"""Shows a rotation while it is carried in this process, and prints its outcome."""
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import exit_codes, formatting, live, records, timeline
 from orchestrator.cli.context import Context, problem
 from orchestrator.cli.exit_codes import Exit
-from orchestrator.cli.live import Show
 from orchestrator.cli.output import Rows
 from orchestrator.cli.signals import stoppable
-from persistence.store import Claim
-from states.errors import AwaitingPerson, Stale
+from orchestrator.operations.carry import Claim
+from states.errors import AwaitingPerson
 from states.next_action import NextAction, Verb
 from states.preconditions import advise
 from states.rotation import Rotation
 from states.state import State
-from states.timing import ATTENDED_WAIT
-
-_LOOK_AGAIN: Final = 0.2
-"""Seconds between two looks at a rotation that another worker holds."""
 
 
-def carry(context: Context, keyturn: Keyturn, rotation: Rotation, claim: Claim | None) -> int:
-    """Carry ``rotation`` on until it ends, is parked, or waits; tell it; return the exit code.
+def carry(context: Context, keyturn: Keyturn, rotation: Rotation, claim: Claim | None = None) -> int:
+    """Carry ``rotation`` while showing it; print the outcome; return the exit code.
 
-    ``claim`` is this process's hold on it, or None where it has yet to be claimed; where another worker has it, that
-    one is watched. Being asked to stop lets the step in hand finish.
+    ``claim`` is this process's hold on it, or None where it has yet to be claimed. SIGINT and SIGTERM let the current
+    step finish.
     """
     with live.showing(context.out, keyturn, result_only=True) as show, stoppable(context.out.note) as stop:
         show.moved(rotation)
-        rotation = _carry(keyturn, rotation, claim, show, stop)
+        rotation = keyturn.carry.run(rotation, claim, stop, show.moved)
     return tell(context, keyturn, rotation, interrupted=stop.is_set())
-
-
-def _carry(keyturn: Keyturn, rotation: Rotation, claim: Claim | None, show: Show, stop: threading.Event) -> Rotation:
-    lease = keyturn.settings.worker.lease
-    with keyturn.engine(stopping=stop.is_set) as engine:
-        while claim or not stop.is_set():  # a claim in hand is run in any case, if only to be given back
-            claim = claim or keyturn.store.claims.claim(
-                keyturn.worker_name, lease=lease, now=keyturn.clock.now(), rotation_id=rotation.id
-            )
-            before = rotation.version
-            try:
-                rotation = engine.run(claim) if claim else keyturn.rotations.show(rotation.id)
-            except Stale:
-                rotation = keyturn.rotations.show(rotation.id)
-            if claim is None and rotation.version != before:
-                show.moved(rotation)
-            claim = None
-            wait = rotation.available_at - keyturn.clock.now()
-            if rotation.state is State.FAILED or not rotation.is_open or wait > ATTENDED_WAIT:
-                break
-            stop.wait(max(wait.total_seconds(), _LOOK_AGAIN))
-    return rotation
 
 
 def tell(context: Context, keyturn: Keyturn, rotation: Rotation, *, interrupted: bool = False) -> int:

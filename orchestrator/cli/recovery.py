@@ -95,7 +95,7 @@ def resume(
         if overwrite:
             context.confirm(f"Replace the certificate that somebody else put in NetSuite ({before.connection})?")
         if not detach:
-            keyturn.vault.check()  # without it the rotation would only be parked anew
+            keyturn.installation.check()
         after = keyturn.rotations.resume(
             before.id, actor=actor(), reason=reason, create_record=create_record, overwrite=overwrite
         )
@@ -103,7 +103,7 @@ def resume(
             context.out.show(records.rotation(after, keyturn.rotations.now()), after.id, [("resumed", after.id)])
             context.out.note(f"A worker carries it: `keyturn worker`. Follow it: `keyturn rotation watch {after.id}`.")
             return Exit.FINE
-        return carry(context, keyturn, after, None)
+        return carry(context, keyturn, after)
 
 
 def _would(context: Context, told: Explanation) -> int:
@@ -133,12 +133,12 @@ def confirm(
     """Say that a person saved the exported certificate in OpenAir, and carry the rotation on."""
     with context.keyturn() as keyturn:
         if not detach:
-            keyturn.vault.check()
+            keyturn.installation.check()
         after = keyturn.rotations.confirm(rotation, fingerprint, actor=actor())
         if detach:
             context.out.show(records.rotation(after, keyturn.rotations.now()), after.id, [("confirmed", after.id)])
             return Exit.FINE
-        return carry(context, keyturn, after, None)
+        return carry(context, keyturn, after)
 
 
 def restore(
@@ -160,7 +160,9 @@ def restore(
     with context.keyturn() as keyturn:
         before = keyturn.rotations.show(rotation)
         context.confirm(f"Put the previous certificate back into NetSuite, and give rotation {before.id} up?")
-        after = keyturn.recovery.restore(before.id, actor=actor(), reason=reason, overwrite=overwrite, seen=fingerprint)
+        after = keyturn.recovery.restore(
+            before.id, actor=actor(), reason=reason, overwrite=overwrite, seen=fingerprint, version=before.version
+        )
         return _given_up(context, keyturn, after)
 
 
@@ -173,7 +175,9 @@ def adopt(rotation: RotationId, /, *, reason: Reason = "", fingerprint: Seen = "
     with context.keyturn() as keyturn:
         before = keyturn.rotations.show(rotation)
         context.confirm(f"Accept the certificate that somebody else put there, and give rotation {before.id} up?")
-        after = keyturn.recovery.adopt(before.id, actor=actor(), reason=reason, seen=fingerprint)
+        after = keyturn.recovery.adopt(
+            before.id, actor=actor(), reason=reason, seen=fingerprint, version=before.version
+        )
         return _given_up(context, keyturn, after)
 
 
@@ -202,7 +206,7 @@ def abandon(rotation: RotationId, /, *, reason: Reason = "", context: Given) -> 
     with context.keyturn() as keyturn:
         before = keyturn.rotations.show(rotation)
         context.confirm(f"Give rotation {before.id} up, and destroy the candidate it made?")
-        after = keyturn.recovery.abandon(before.id, actor=actor(), reason=reason)
+        after = keyturn.recovery.abandon(before.id, actor=actor(), reason=reason, version=before.version)
         context.out.show(records.rotation(after, keyturn.rotations.now()), after.id, [("abandoned", after.id)])
         context.out.note(f"Begin another: `keyturn rotate {after.connection}`.")
     return Exit.FINE

@@ -38,7 +38,7 @@ def rotate(
                 f"A worker carries it: `keyturn worker`. Follow it: `keyturn rotation watch {rotation.id}`."
             )
             return Exit.FINE
-        keyturn.vault.check()  # without it the rotation would be begun only to be parked
+        keyturn.installation.check()
         lease = keyturn.settings.worker.lease
         rotation, claim = keyturn.rotations.request_for(
             keyturn.worker_name, name, actor=actor(), reason=reason, lease=lease

@@ -33,8 +33,7 @@ def worker(
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InvalidInput(f"A worker has 1 to {MOST_THREADS} threads, not {threads}.")
     with context.keyturn(level=None) as keyturn:
-        keyturn.store.check()
-        keyturn.vault.check()
+        keyturn.installation.check()
         with stoppable(_log.info) as stop, keyturn.worker(stop) as work:
             work.run(threads or keyturn.settings.worker.threads)
     return Exit.FINE
@@ -50,8 +49,7 @@ def run_due(*, dry_run: DryRun = False, context: Given) -> int:
     with context.keyturn(level=None) as keyturn:
         if dry_run:
             return _would(context, keyturn)
-        keyturn.store.check()
-        keyturn.vault.check()
+        keyturn.installation.check()
         carried: dict[str, Rotation] = {}
         show = live.Lines(context.out, keyturn) if context.out.is_for_people else live.Silent()
 

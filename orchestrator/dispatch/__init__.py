@@ -1,1 +1,1 @@
-"""Gets claimed rotations to workers. Liveness only: whatever a dispatcher does, the store keeps the rules."""
+"""Dispatchers bring claimable rotations to workers. They are about liveness only: the store keeps the rules."""

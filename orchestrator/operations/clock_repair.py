@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 
 from persistence.store import Store
+from states.errors import Stale
 from states.rotation import Rotation
 from states.timing import HELD_AT_MOST
 
@@ -16,12 +17,20 @@ def bring_back(store: Store, now: datetime) -> None:
         _log.warning("a clock was wrong", extra={"rotations": rotations, "now": now})
 
 
-def current(store: Store, rotation_id: str, now: datetime) -> Rotation:
-    """The rotation with this id, for a verb whose precondition is what may be in flight. Raises NotFound.
+def at_version(rotation: Rotation, version: int | None) -> Rotation:
+    """``rotation``, if it is at the ``version`` that a person was shown (None: any). Raises Stale."""
+    if version not in (None, rotation.version):
+        raise Stale(f"Rotation {rotation.id} was changed: it is at version {rotation.version}, not {version}.")
+    return rotation
 
-    Where a clock that was ahead told until when that is, the moment is brought back first: perhaps no worker runs.
+
+def current(store: Store, rotation_id: str, now: datetime, version: int | None = None) -> Rotation:
+    """The rotation with this id, for a verb whose precondition is what may be in flight.
+
+    Repairs ``in_flight_until`` first where a worker whose clock ran ahead wrote it: perhaps no worker runs that would.
+    ``version`` is what was shown before that. Raises NotFound, Stale.
     """
-    rotation = store.rotations.get(rotation_id)
+    rotation = at_version(store.rotations.get(rotation_id), version)
     until = rotation.doubt.in_flight_until
     if until is None or until <= now + HELD_AT_MOST:
         return rotation

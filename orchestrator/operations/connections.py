@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from orchestrator.events import ConnectionSaved, Listener, ignore
 from orchestrator.secrets import SecretName, Secrets
 from persistence.store import Store
 from persistence.vault import Vault
@@ -13,30 +14,35 @@ from states.ports import Clock
 class Connections:
     """What administrators do with connections."""
 
-    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
+    def __init__(self, store: Store, vault: Vault, clock: Clock, listener: Listener = ignore) -> None:
         self._store = store
         self._vault = vault
         self._clock = clock
+        self._listener = listener
 
-    def add(self, connection: Connection, secrets: Mapping[SecretName, str]) -> Connection:
+    def add(self, connection: Connection, secrets: Mapping[SecretName, str], *, actor: str) -> Connection:
         """Store a new connection with its secrets, sealed, in one transaction.
 
         It has no certificate yet, so its initial set-up is due at once where rotation is automatic. Raises
         AlreadyExists where there is one of that name, for that NetSuite account, or for that place in OpenAir;
         VaultLocked.
         """
-        return self._store.connections.add(
-            replace(connection, due_at=self._clock.now()), self._sealed(connection.name, secrets)
-        )
+        new = replace(connection, due_at=self._clock.now())
+        return self._saved(self._store.connections.add(new, self._sealed(connection.name, secrets)), actor)
 
-    def edit(self, connection: Connection, secrets: Mapping[SecretName, str]) -> Connection:
-        """Store a changed connection and whatever secrets are given anew, in one transaction.
+    def edit(self, connection: Connection, secrets: Mapping[SecretName, str], *, actor: str) -> Connection:
+        """Store a changed connection and the secrets that are given, in one transaction.
 
-        Raises NotFound, Stale when it was changed elsewhere meanwhile, AlreadyExists where another connection has that
+        ``connection.version`` is the version that was read. Raises NotFound, Stale when the stored connection is at
+        another version by now, AlreadyExists where another connection has that
         NetSuite account or that place in OpenAir, RotationOpen where an open rotation does not allow it to go
         elsewhere, VaultLocked.
         """
-        return self._store.connections.save(connection, self._sealed(connection.name, secrets))
+        return self._saved(self._store.connections.save(connection, self._sealed(connection.name, secrets)), actor)
+
+    def _saved(self, connection: Connection, actor: str) -> Connection:
+        self._listener(ConnectionSaved(connection.name, connection.version, actor))
+        return connection
 
     def _sealed(self, connection: str, secrets: Mapping[SecretName, str]) -> dict[str, bytes]:
         keeper = Secrets(self._store, self._vault, connection)

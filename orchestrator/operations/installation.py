@@ -62,6 +62,18 @@ class Installation:
         done.append("The vault opens.")
         return done
 
+    def check_database(self) -> None:
+        """Raise InvalidSettings when there is no database of this version; TryLater when it is away."""
+        self._store.check()
+
+    def check(self) -> None:
+        """Raise where this process cannot carry rotations: as ``check_database``, or VaultLocked.
+
+        To be called before a rotation is requested or resumed only to be parked.
+        """
+        self._store.check()
+        self._vault.check()
+
     def verify_journal(self, rotation_id: str | None = None) -> int:
         """Check the hash chain of one rotation's journal, or of all; return how many entries were checked.
 
@@ -69,6 +81,11 @@ class Installation:
         """
         full = self._store.rotations.get(rotation_id).id if rotation_id else None
         return self._store.journal.verify(full)
+
+    def count_data_keys(self) -> int:
+        """How many data keys ``rewrap`` would wrap. Raises VaultLocked when the present key does not open them."""
+        self._vault.check()
+        return len(self._store.secrets.data_keys())
 
     def rewrap(self, new_file: Path) -> int:
         """Wrap the data keys anew with the key-encryption key in ``new_file``; return how many there were.

@@ -38,7 +38,14 @@ class Recovery:
         self._listener = listener
 
     def restore(
-        self, rotation_id: str, *, actor: str, reason: str = "", overwrite: bool = False, seen: str = ""
+        self,
+        rotation_id: str,
+        *,
+        actor: str,
+        reason: str = "",
+        overwrite: bool = False,
+        seen: str = "",
+        version: int | None = None,
     ) -> Rotation:
         """Put the previous certificate back into NetSuite, see that both sides agree on it, and close the rotation.
 
@@ -46,12 +53,13 @@ class Recovery:
         ``overwrite`` allows replacing whatever NetSuite holds. OpenAir is only read; ``seen`` is the fingerprint that
         it shows, where only a person can look (operations.seen). Safe to repeat.
 
-        Raises, and nothing was changed: NotFound; Stale while somebody else works on the rotation; InvalidInput for a
+        Raises, and nothing was changed: NotFound; Stale while another holds the rotation, or when it is not at
+        ``version`` (None: any) any more; InvalidInput for a
         ``seen`` that is missing or needless; IllegalMove, Drift, ForeignRotation, CannotSign, CertificateRecordMissing
         where it would not help; TryLater or Refused when a system or the vault cannot be asked, or this machine has no
         thread to spare. Raises RestoreUnfinished once the certificate may have been sent.
         """
-        parked = self._possible(Verb.RESTORE, rotation_id)
+        parked = self._possible(Verb.RESTORE, rotation_id, version)
         with LeaseRenewer(self._store, lease=self._lease, listener=self._listener) as leases:
             # The renewer starts first: where its thread cannot start, nothing is held.
             claim = self._store.claims.hold(actor, parked, lease=self._lease)
@@ -63,16 +71,20 @@ class Recovery:
                         self._store.claims.release(claim)
                     raise
 
-    def adopt(self, rotation_id: str, *, actor: str, reason: str = "", seen: str = "") -> Rotation:
+    def adopt(
+        self, rotation_id: str, *, actor: str, reason: str = "", seen: str = "", version: int | None = None
+    ) -> Rotation:
         """Accept the certificate that somebody else put in place of ours, where both sides agree on it, and close the
         rotation.
 
         It becomes the connection's current certificate, without a key of ours, and its due moment is drawn. The keys of
         the candidate and of the previous certificate are destroyed. Changes nothing in either system. ``seen`` as for
-        restoring. Raises NotFound; InvalidInput; Stale when the rotation was changed meanwhile; IllegalMove, Drift,
+        restoring.
+
+        Raises NotFound; InvalidInput; Stale when the rotation was changed since ``version``; IllegalMove, Drift,
         CannotSign, CertificateRecordMissing where it is not so; TryLater or Refused when a system cannot be asked.
         """
-        before = self._possible(Verb.ADOPT, rotation_id)
+        before = self._possible(Verb.ADOPT, rotation_id, version)
         ports = as_seen(before, self._connect(before.connection), seen)
         proof = _agreement(before, ports)
         after = machine.adopt(before, proof, self._clock.now())
@@ -90,15 +102,16 @@ class Recovery:
         self._publish_closed(closed)
         return closed
 
-    def abandon(self, rotation_id: str, *, actor: str, reason: str = "") -> Rotation:
+    def abandon(self, rotation_id: str, *, actor: str, reason: str = "", version: int | None = None) -> Rotation:
         """Close a parked rotation whose candidate NetSuite does not hold, and destroy the candidate's key.
 
         Its connection is free for another rotation then. NetSuite is asked only where it may have been sent the
-        candidate; nothing is changed there. Raises NotFound; Stale when the rotation was changed meanwhile; IllegalMove
-        where NetSuite holds the candidate, may hold it, or may still be given it; TryLater or Refused when it cannot be
-        asked.
+        candidate; nothing is changed there.
+
+        Raises NotFound; Stale when the rotation was changed since ``version``; IllegalMove where NetSuite holds the
+        candidate, may hold it, or may still be given it; TryLater or Refused when it cannot be asked.
         """
-        before = self._possible(Verb.ABANDON, rotation_id)
+        before = self._possible(Verb.ABANDON, rotation_id, version)
         absence = self._absence(before) if preconditions.may_be_sent(before) else None
         after = machine.abandon(before, self._clock.now(), absence)
         detail = {"reason": reason, **(_seen(absence) if absence else {})}
@@ -113,9 +126,9 @@ class Recovery:
     def _absence(self, rotation: Rotation) -> Absence:
         return recovery.find_absence(rotation, self._connect(rotation.connection))
 
-    def _possible(self, verb: Verb, rotation_id: str) -> Rotation:
+    def _possible(self, verb: Verb, rotation_id: str, version: int | None) -> Rotation:
         now = self._clock.now()
-        rotation = clock_repair.current(self._store, rotation_id, now)
+        rotation = clock_repair.current(self._store, rotation_id, now, version)
         if refused := preconditions.why_not(verb, rotation, now):
             raise IllegalMove(f"{verb.capitalize()} is not possible for rotation {rotation.id}: {refused}")
         return rotation

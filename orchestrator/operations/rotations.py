@@ -88,12 +88,13 @@ class Rotations:
 
         return make
 
-    def park(self, rotation_id: str, *, actor: str, reason: str = "") -> Rotation:
+    def park(self, rotation_id: str, *, actor: str, reason: str = "", version: int | None = None) -> Rotation:
         """Park a rotation that no worker has in hand, so that none takes it up until a person decides.
 
-        Raises NotFound, IllegalMove for one that is parked or has ended, Stale while a worker is at it.
+        Raises NotFound, IllegalMove for one that is parked or has ended, Stale while a worker holds it or when it is
+        not at ``version`` (None: any) any more.
         """
-        before = self._store.rotations.get(rotation_id)
+        before = clock_repair.at_version(self._store.rotations.get(rotation_id), version)
         if refused := preconditions.why_not(Verb.PARK, before, self._clock.now()):
             raise IllegalMove(f"Rotation {before.id} cannot be parked: {refused}")
         error = ParkedByPerson(f"{actor} parked it: {reason.rstrip('.')}." if reason else f"{actor} parked it.")
@@ -105,29 +106,37 @@ class Rotations:
         return parked
 
     def resume(
-        self, rotation_id: str, *, actor: str, reason: str = "", create_record: bool = False, overwrite: bool = False
+        self,
+        rotation_id: str,
+        *,
+        actor: str,
+        reason: str = "",
+        create_record: bool = False,
+        overwrite: bool = False,
+        version: int | None = None,
     ) -> Rotation:
         """Take a parked rotation back to the state it failed from: same id, attempt + 1.
 
         ``create_record`` allows making the missing certificate record, ``overwrite`` replacing a foreign certificate;
-        each holds for the step in hand only. Raises NotFound, IllegalMove where it is not possible, Stale.
+        each holds for one step only. Raises NotFound, IllegalMove where it is not possible, Stale when it is changed
+        meanwhile or not at ``version`` (None: any) any more.
         """
         now = self._clock.now()
-        before = clock_repair.current(self._store, rotation_id, now)
+        before = clock_repair.current(self._store, rotation_id, now, version)
         after = machine.resume(before, now, Allowances(create_record=create_record, overwrite=overwrite))
         detail = {"reason": reason, "create_record": create_record, "overwrite": overwrite}
         resumed = self._store.rotations.write(before, after, event=RESUME, actor=actor, detail=detail)
         self._listener(events.Resumed(resumed, actor))
         return resumed
 
-    def confirm(self, rotation_id: str, fingerprint: str, *, actor: str) -> Rotation:
+    def confirm(self, rotation_id: str, fingerprint: str, *, actor: str, version: int | None = None) -> Rotation:
         """Note that a person saved the exported certificate in OpenAir, and wake the rotation.
 
         ``fingerprint`` is the SHA-256 that the person sees there (colons and case do not matter). Raises InvalidInput
         when it is not the candidate's, IllegalMove when nothing waits for a person, Stale when that was changed
-        meanwhile: then it was not noted.
+        meanwhile or is not at ``version`` (None: any) any more: then it was not noted.
         """
-        before, now = self._store.rotations.get(rotation_id), self._clock.now()
+        before, now = clock_repair.at_version(self._store.rotations.get(rotation_id), version), self._clock.now()
         if refused := preconditions.why_not(Verb.CONFIRM, before, now):
             raise IllegalMove(f"Rotation {before.id} cannot be confirmed: {refused}")
         assert before.proofs.candidate

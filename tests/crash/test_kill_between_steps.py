@@ -97,7 +97,7 @@ def test_killed_worker_is_followed_by_another(
 def test_killed_while_the_key_is_made(app: Keyturn, simulator: Simulator, worker: Start) -> None:
     """A worker that is killed before its key was stored leaves nothing; the next one makes the only candidate."""
     connection = app.connections.show(NAME)
-    app.connections.edit(replace(connection, policy=Policy(algorithm=Algorithm.RSA_4096)), {})
+    app.connections.edit(replace(connection, policy=Policy(algorithm=Algorithm.RSA_4096)), {}, actor="tester")
     rotation = app.rotations.request(NAME, actor="tester")
     with worker() as first:
         until(lambda: _is_claimed(app))

@@ -93,7 +93,7 @@ class Person:
             case Verb.EXPLAIN:
                 app.rotations.explain(rotation)
             case Verb.EDIT_CONNECTION:
-                app.connections.edit(self._edited(action), self._asked(action))
+                app.connections.edit(self._edited(action), self._asked(action), actor="tester")
             case Verb.RESUME:
                 create = bool(options.get("create_record"))
                 app.rotations.resume(rotation, actor="ada", overwrite=overwrite, create_record=create)

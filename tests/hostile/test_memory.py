@@ -18,6 +18,6 @@ def test_a_connection_that_changes_leaves_nothing_behind(app: Keyturn) -> None:
     before = adapters()
     for days in range(30, 40):
         connection = app.connections.show("acme")
-        app.connections.edit(replace(connection, policy=replace(connection.policy, days=days)), {})
+        app.connections.edit(replace(connection, policy=replace(connection.policy, days=days)), {}, actor="tester")
         app.connect("acme")
     assert before == adapters()

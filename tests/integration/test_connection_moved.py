@@ -56,7 +56,7 @@ def move(app: Keyturn, to: Pair, *, account: bool) -> Connection:
         namespace=known.api_namespace,
     )
     settings = netsuite(known) if account else before.netsuite
-    return app.connections.edit(replace(before, netsuite=settings, openair=company), secrets(known))
+    return app.connections.edit(replace(before, netsuite=settings, openair=company), secrets(known), actor="tester")
 
 
 def between(simulator: Simulator, rotate: Rotate, fault: Fault) -> Rotation:
@@ -93,7 +93,7 @@ def test_a_sign_in_is_mended_in_the_middle_of_an_outage(
     rotation = between(simulator, rotate, BUSY)
     before, known = app.connections.show(NAME), here.credentials
     by_password = replace(before.openair, client_id="", company=known.company, user=known.user)
-    app.connections.edit(replace(before, openair=by_password), secrets(known))
+    app.connections.edit(replace(before, openair=by_password), secrets(known), actor="tester")
     simulator.faults.clear()
     assert State.COMPLETED is carry(rotation).state
     assert "project=T" == simulator.import_requests.send(here.netsuite.account)
@@ -107,7 +107,7 @@ def test_an_address_is_corrected_in_the_middle_of_an_outage(
     before = app.connections.show(NAME)
     url = before.openair.url.replace("127.0.0.1", "localhost")
     assert url != before.openair.url
-    app.connections.edit(replace(before, openair=replace(before.openair, url=url)), {})
+    app.connections.edit(replace(before, openair=replace(before.openair, url=url)), {}, actor="tester")
     simulator.faults.clear()
     assert State.COMPLETED is carry(app.rotations.resume(rotation.id, actor="ada")).state
     assert "project=T" == simulator.import_requests.send(here.netsuite.account)

@@ -19,7 +19,9 @@ from states.state import State
 @pytest.fixture(params=[Algorithm.RSA_3072, Algorithm.EC_P256], autouse=True)
 def _algorithm(app: Keyturn, request: pytest.FixtureRequest) -> None:
     connection = app.connections.show(NAME)
-    app.connections.edit(replace(connection, policy=replace(connection.policy, algorithm=request.param)), {})
+    app.connections.edit(
+        replace(connection, policy=replace(connection.policy, algorithm=request.param)), {}, actor="tester"
+    )
 
 
 def verifies(folder: Path, certificate: str, message: bytes, signature: str) -> bool:

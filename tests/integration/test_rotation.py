@@ -55,7 +55,9 @@ def test_second_rotation_replaces_the_first(app: Keyturn, simulator: Simulator, 
 def test_keys_are_not_kept_where_the_policy_says_so(app: Keyturn, rotate: Rotate) -> None:
     """With keep_key off, the new private key is destroyed as soon as the rotation is completed."""
     connection = app.connections.show(NAME)
-    app.connections.edit(replace(connection, policy=Policy(algorithm=Algorithm.EC_P256, keep_key=False)), {})
+    app.connections.edit(
+        replace(connection, policy=Policy(algorithm=Algorithm.EC_P256, keep_key=False)), {}, actor="tester"
+    )
     assert b"" == _candidate(app.rotations.show(rotate().id)).sealed_key
 
 
@@ -146,7 +148,7 @@ def test_an_agreement_that_could_not_be_tried_is_a_problem(app: Keyturn, simulat
 def test_export_waits_for_a_person(app: Keyturn, carry: Carry) -> None:
     """The export adapter hands the certificate over, waits without giving up, and completes on confirmation."""
     by_hand = OpenAirSettings(kind=OpenAirKind.EXPORT)
-    app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {})
+    app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {}, actor="tester")
     _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
     assert claim
     with app.engine() as engine:

@@ -138,7 +138,7 @@ def test_a_refresh_token_that_died_with_its_worker(
     assert "Consent again in OpenAir" in text(parked.failure.next_action)
     assert [] == installed(simulator.history.entries())
     token = consent(known)
-    app.connections.edit(app.connections.show(NAME), {SecretName.OPENAIR_REFRESH_TOKEN: token})
+    app.connections.edit(app.connections.show(NAME), {SecretName.OPENAIR_REFRESH_TOKEN: token}, actor="tester")
     assert State.COMPLETED is carry(app.rotations.resume(parked.id, actor="tester")).state
 
 
@@ -159,7 +159,7 @@ def test_a_broken_secret_is_given_anew(app: Keyturn, simulator: Simulator, rotat
     named = commands(app.rotations.explain(parked.id).next_action)
     assert ("SEAL_BROKEN", f"rotation resume {parked.id}") == (parked.failure.code, named[0])
     assert named[1].startswith(f"connection edit {NAME} --")
-    app.connections.edit(app.connections.show(NAME), secrets(simulator.credentials))
+    app.connections.edit(app.connections.show(NAME), secrets(simulator.credentials), actor="tester")
     assert State.COMPLETED is carry(app.rotations.resume(parked.id, actor="tester")).state
 
 
@@ -170,6 +170,8 @@ def test_a_refused_certificate_makes_room_for_another(app: Keyturn, simulator: S
     assert f"rotation abandon {parked.id}" == commands(app.rotations.explain(parked.id).next_action)[0]
     app.recovery.abandon(parked.id, actor="tester")
     connection = app.connections.show(NAME)
-    app.connections.edit(replace(connection, policy=replace(connection.policy, algorithm=Algorithm.RSA_2048)), {})
+    app.connections.edit(
+        replace(connection, policy=replace(connection.policy, algorithm=Algorithm.RSA_2048)), {}, actor="tester"
+    )
     done = rotate()
     assert (State.COMPLETED, Algorithm.RSA_2048) == (done.state, done.policy.algorithm)

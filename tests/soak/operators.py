@@ -90,4 +90,6 @@ class People:
     def _consent(self, name: str) -> None:
         """What is advised where a refresh token was lost: consent in OpenAir, and store the new token."""
         token = self._simulator.pairs[self._accounts[name]].openair.consent()
-        self._app.connections.edit(self._app.connections.show(name), {SecretName.OPENAIR_REFRESH_TOKEN: token})
+        self._app.connections.edit(
+            self._app.connections.show(name), {SecretName.OPENAIR_REFRESH_TOKEN: token}, actor="tester"
+        )

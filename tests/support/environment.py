@@ -61,7 +61,7 @@ def connect(app: Keyturn, credentials: Credentials, name: str = NAME, **changes:
             **changes,
         }
     )
-    return app.connections.add(connection, secrets(credentials))
+    return app.connections.add(connection, secrets(credentials), actor="tester")
 
 
 def netsuite(credentials: Credentials) -> NetSuiteSettings:

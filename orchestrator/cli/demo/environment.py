@@ -108,7 +108,7 @@ def _connect(keyturn: Keyturn, known: Credentials) -> None:
         SecretName.OPENAIR_CLIENT_SECRET: known.openair_client_secret,
         SecretName.OPENAIR_REFRESH_TOKEN: known.refresh_token,
     }
-    keyturn.connections.add(connection, secrets)
+    keyturn.connections.add(connection, secrets, actor="demo")
 
 
 @contextmanager

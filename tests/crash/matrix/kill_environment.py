@@ -152,7 +152,7 @@ class KillEnvironment:
 
     def _consent(self) -> None:
         token = {SecretName.OPENAIR_REFRESH_TOKEN: consent(self._pair.credentials)}
-        self.app.connections.edit(self.app.connections.show(NAME), token)
+        self.app.connections.edit(self.app.connections.show(NAME), token, actor="tester")
 
     # --- what became of it
 

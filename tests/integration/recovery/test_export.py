@@ -25,7 +25,7 @@ def by_hand(app: Keyturn, clock: LaterClock) -> None:
     """A person saves the certificate in OpenAir."""
     del clock  # before anything is built that would take another
     openair = OpenAirSettings(kind=OpenAirKind.EXPORT)
-    app.connections.edit(replace(app.connections.show(NAME), openair=openair), {})
+    app.connections.edit(replace(app.connections.show(NAME), openair=openair), {}, actor="tester")
 
 
 @pytest.fixture

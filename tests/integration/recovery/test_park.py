@@ -110,7 +110,7 @@ def test_what_was_never_sent_is_parked_and_abandoned(app: Keyturn, simulator: Si
 def test_what_waits_for_a_person_can_be_parked(app: Keyturn, rotate: Rotate) -> None:
     """Nobody saves the exported certificate: the rotation is stopped, and waits for another decision."""
     by_hand = OpenAirSettings(kind=OpenAirKind.EXPORT)
-    app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {})
+    app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {}, actor="tester")
     waiting = rotate()
     parked = app.rotations.park(waiting.id, actor="ada")
     assert (True, False) == (waiting.awaits_person, parked.awaits_person)

@@ -53,7 +53,9 @@ def test_without_the_key_nothing_is_restored(
     """Where the policy keeps no keys there is nothing to put back, and `explain` says so beforehand."""
     del clock
     connection = app.connections.show(NAME)
-    app.connections.edit(replace(connection, policy=Policy(algorithm=Algorithm.EC_P256, keep_key=False)), {})
+    app.connections.edit(
+        replace(connection, policy=Policy(algorithm=Algorithm.EC_P256, keep_key=False)), {}, actor="tester"
+    )
     rotate()
     simulator.faults.add(NO_SAVE)
     parked = rotate()

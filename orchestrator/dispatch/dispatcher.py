@@ -1,0 +1,39 @@
+"""The port of a dispatcher, and the listener that wakes it."""
+
+from typing import Protocol
+
+from orchestrator.events import Confirmed, Event, Listener, Requested, Resumed
+from states.state import State
+
+
+class Dispatcher(Protocol):
+    """Brings rotations to workers. Every method may be called from any thread."""
+
+    def run(self, threads: int) -> None:
+        """Carry rotations in ``threads`` threads, and start those that are due, until this process is asked to stop.
+
+        Returns once the current steps are finished. Raises Exhausted where not all of the threads can start.
+        """
+        ...
+
+    def drain(self) -> None:
+        """Carry everything that is claimable now, in this thread, and return."""
+        ...
+
+    def wake(self, rotation_id: str, *, urgent: bool) -> None:
+        """Hint that the rotation may be claimable now, so that an idle worker looks at once; returns immediately.
+
+        ``urgent``: imports may be refused until it is carried. Safe to repeat; a hint that is lost costs one poll.
+        """
+        ...
+
+
+def wake_on_events(dispatcher: Dispatcher) -> Listener:
+    """The listener that wakes ``dispatcher`` when a person or the schedule made a rotation claimable."""
+
+    def receive(event: Event) -> None:
+        if isinstance(event, Requested | Resumed | Confirmed):
+            rotation = event.rotation
+            dispatcher.wake(rotation.id, urgent=rotation.state is State.UPLOADED_TO_NETSUITE)
+
+    return receive

@@ -1,0 +1,74 @@
+"""Carries one rotation in this process, for a face that waits for its end."""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
+
+from orchestrator.engine import Engine
+from persistence.store import Claim, Store
+from states.errors import Stale
+from states.ports import Clock
+from states.rotation import Rotation
+from states.state import State
+from states.timing import ATTENDED_WAIT
+
+__all__ = ["Carry", "Claim"]
+
+_POLL: Final = 0.2
+"""Seconds between two looks at a rotation that another worker holds."""
+
+
+class MakeEngine(Protocol):
+    """Makes the engine that carries, with its leases renewed while the block runs."""
+
+    def __call__(self, *, stopping: Callable[[], bool]) -> AbstractContextManager[Engine]:
+        """``stopping`` is asked between steps."""
+        ...
+
+
+class Carry:
+    """Carries one rotation until it ends, is parked, or waits for longer than ``ATTENDED_WAIT``."""
+
+    def __init__(self, store: Store, engine: MakeEngine, clock: Clock, *, worker: str, lease: float) -> None:
+        """``worker`` is this process's name, ``lease`` is in seconds."""
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._worker = worker
+        self._lease = lease
+
+    def run(
+        self,
+        rotation: Rotation,
+        claim: Claim | None,
+        stop: threading.Event,
+        on_change: Callable[[Rotation], None],
+    ) -> Rotation:
+        """Carry ``rotation``; return it as it was left.
+
+        Args:
+            rotation: As it was read last.
+            claim: This process's hold on it, or None where it has yet to be claimed.
+            stop: Ends the waiting; the current step is finished first, and the claim released.
+            on_change: Called with each change that another worker made, while that one holds the rotation. Changes
+                of this process are events.
+        """
+        with self._engine(stopping=stop.is_set) as engine:
+            while claim or not stop.is_set():  # the engine runs a claim in any case, if only to release it
+                claim = claim or self._store.claims.claim(
+                    self._worker, lease=self._lease, now=self._clock.now(), rotation_id=rotation.id
+                )
+                before = rotation.version
+                try:
+                    rotation = engine.run(claim) if claim else self._store.rotations.get(rotation.id)
+                except Stale:
+                    rotation = self._store.rotations.get(rotation.id)
+                if claim is None and rotation.version != before:
+                    on_change(rotation)
+                claim = None
+                wait = rotation.available_at - self._clock.now()
+                if rotation.state is State.FAILED or not rotation.is_open or wait > ATTENDED_WAIT:
+                    break
+                stop.wait(max(wait.total_seconds(), _POLL))
+        return rotation

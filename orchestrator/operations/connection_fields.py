@@ -1,0 +1,170 @@
+"""What a person gives of a connection, and the connection that it makes or changes: the rules, for every face."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from orchestrator.secrets import SecretName
+from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
+from states.errors import InvalidInput
+
+_CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionFields:
+    """The fields that were given; None for those that were not, which keep what they have or get their default."""
+
+    account: str | None = None
+    client_id: str | None = None
+    certificate_id: str | None = None
+    assertion_algorithm: str | None = None
+    """PS256 to ES512; by default what suits the sign-in key."""
+    restlet_url: str | None = None
+    token_url: str | None = None
+    script: str | None = None
+    deployment: str | None = None
+
+    openair_url: str | None = None
+    openair_namespace: str | None = None
+    openair_client_id: str | None = None
+    openair_company: str | None = None
+    openair_user: str | None = None
+    openair_preference: str | None = None
+    openair_export: bool | None = None
+    """Whether a person saves the certificate in OpenAir."""
+
+    single_sign_on: bool | None = None
+    real_time_integration: bool | None = None
+    oauth2: bool | None = None
+    bundles: Mapping[str, str] = field(default_factory=dict)
+    """Bundle id to version; an empty version removes the bundle."""
+
+    algorithm: str | None = None
+    days: int | None = None
+    keep_key: bool | None = None
+
+    secrets: Mapping[SecretName, str] = field(default_factory=dict)
+
+    def missing(self) -> list[str | SecretName]:
+        """The names of the fields and secrets that a new connection needs and that were not given."""
+        return [*self._missing_in_netsuite(), *self._missing_in_openair()]
+
+    def new(self, name: str) -> Connection:
+        """A new connection. Raises InvalidInput when something needed is missing or a value is wrong."""
+        if missing := self.missing():
+            raise InvalidInput(f"A connection needs {', '.join(missing)}.")
+        return Connection(
+            name=name,
+            netsuite=NetSuiteSettings(**self._netsuite()),
+            openair=OpenAirSettings(**self._openair()),
+            options=Options(**self._options()),
+            policy=Policy(**self._policy()),
+            bundles=self._bundles({}),
+        )
+
+    def changed(self, connection: Connection) -> Connection:
+        """``connection`` with the given fields in place of its own. Raises InvalidInput when a value is wrong."""
+        netsuite = {**_derived_urls(connection.netsuite), **self._netsuite()}
+        return replace(
+            connection,
+            netsuite=replace(connection.netsuite, **netsuite),
+            openair=replace(connection.openair, **self._openair()),
+            options=replace(connection.options, **self._options()),
+            policy=replace(connection.policy, **self._policy()),
+            bundles=self._bundles(connection.bundles),
+        )
+
+    def _missing_in_netsuite(self) -> list[str | SecretName]:
+        needed = ("account", "client_id", "certificate_id", SecretName.NETSUITE_KEY)
+        return self._not_given(needed)
+
+    def _missing_in_openair(self) -> list[str | SecretName]:
+        if self.openair_export:
+            return []
+        needed: tuple[str | SecretName, ...] = ("openair_url", SecretName.OPENAIR_API_KEY)
+        by_password = self.openair_company is not None or self.openair_user is not None
+        if by_password and self.openair_client_id is None:
+            needed += ("openair_company", "openair_user", SecretName.OPENAIR_PASSWORD)
+        else:
+            needed += ("openair_client_id", SecretName.OPENAIR_CLIENT_SECRET, SecretName.OPENAIR_REFRESH_TOKEN)
+        return self._not_given(needed)
+
+    def _not_given(self, needed: tuple[str | SecretName, ...]) -> list[str | SecretName]:
+        return [
+            name
+            for name in needed
+            if (name not in self.secrets if isinstance(name, SecretName) else getattr(self, name) is None)
+        ]
+
+    def _netsuite(self) -> dict[str, Any]:
+        key = self.secrets.get(SecretName.NETSUITE_KEY)
+        suitable = assertion_algorithm_for(key) if key is not None else None
+        return _given(
+            account=self.account,
+            client_id=self.client_id,
+            certificate_id=self.certificate_id,
+            restlet_url=self.restlet_url,
+            token_url=self.token_url,
+            assertion_algorithm=self.assertion_algorithm or suitable,
+            script=self.script,
+            deployment=self.deployment,
+        )
+
+    def _openair(self) -> dict[str, Any]:
+        kind = {None: None, True: OpenAirKind.EXPORT, False: OpenAirKind.XML}[self.openair_export]
+        return _given(
+            kind=kind,
+            url=self.openair_url,
+            company=self.openair_company,
+            user=self.openair_user,
+            client_id=self.openair_client_id,
+            namespace=self.openair_namespace,
+            preference=self.openair_preference,
+        )
+
+    def _options(self) -> dict[str, Any]:
+        return _given(
+            single_sign_on=self.single_sign_on,
+            real_time_integration=self.real_time_integration,
+            oauth2=self.oauth2,
+        )
+
+    def _policy(self) -> dict[str, Any]:
+        algorithm = Algorithm(self.algorithm) if self.algorithm else None
+        return _given(algorithm=algorithm, days=self.days, keep_key=self.keep_key)
+
+    def _bundles(self, before: Mapping[str, str]) -> dict[str, str]:
+        bundles = {**before, **self.bundles}
+        return {number: version for number, version in bundles.items() if version}
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _derived_urls(netsuite: NetSuiteSettings) -> dict[str, str]:
+    """The URLs that are derived from the account, emptied, so that they follow the account where it changes."""
+    own = NetSuiteSettings(account=netsuite.account, client_id="", certificate_id="")
+    return {name: "" for name in ("restlet_url", "token_url") if getattr(netsuite, name) == getattr(own, name)}
+
+
+def assertion_algorithm_for(pem: str) -> str:
+    """The assertion algorithm for a sign-in key: NetSuite takes PS256 and up for RSA, ES256 and up for EC.
+
+    Raises InvalidInput for a key that NetSuite does not take.
+    https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_162790605110.html
+    """
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError):
+        # Not chained: the parser's message may quote parts of the key.
+        raise InvalidInput("NetSuite's sign-in key is not an unencrypted private key in PEM.") from None
+    if isinstance(key, rsa.RSAPrivateKey):
+        return "PS256"
+    if isinstance(key, ec.EllipticCurvePrivateKey) and (name := _CURVES.get(key.curve.name)):
+        return name
+    raise InvalidInput("NetSuite's sign-in key must be RSA, or EC P-256, P-384 or P-521.")

@@ -1,0 +1,166 @@
+"""What every dispatcher promises (orchestrator.dispatch.dispatcher), over the real store and engine.
+
+A second implementation joins with another entry in ``DISPATCHERS``.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import pytest
+from integration.engine.fake_systems import Systems
+from support.clock import FakeClock
+from support.factories import a_certificate, a_connection, a_rotation, add, an_id
+from support.polling import until
+
+from orchestrator.dispatch.dispatcher import Dispatcher, wake_on_events
+from orchestrator.dispatch.embedded import Embedded
+from orchestrator.engine import Engine
+from orchestrator.events import Closed, Requested
+from orchestrator.leases import LeaseRenewer
+from persistence.store import Store
+from states.ports import Clock
+from states.rotation import Ending, Rotation
+from states.state import State
+
+LEASE: Final = 60.0
+NO_POLL: Final = 3600.0
+"""Seconds between two polls, so that no test is ended by one: it would run into its time limit."""
+
+Make = Callable[[Store, Engine, Clock, threading.Event], Dispatcher]
+
+
+def embedded(store: Store, engine: Engine, clock: Clock, stop: threading.Event) -> Dispatcher:
+    return Embedded(store, engine, clock, name="w", lease=LEASE, poll=NO_POLL, start_due=lambda: None, stop=stop)
+
+
+DISPATCHERS: Final[dict[str, Make]] = {"embedded": embedded}
+
+
+class Pairs:
+    """A pair of systems for each connection, at one clock."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self._systems: dict[str, Systems] = defaultdict(self._new)
+
+    def of(self, connection: str) -> Systems:
+        return self._systems[connection]
+
+    def _new(self) -> Systems:
+        previous = a_certificate()
+        return Systems(self.clock, netsuite=previous, openair=previous)
+
+
+@pytest.fixture
+def pairs() -> Pairs:
+    return Pairs()
+
+
+@pytest.fixture
+def stop() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture(params=DISPATCHERS)
+def dispatcher(
+    request: pytest.FixtureRequest, store: Store, pairs: Pairs, stop: threading.Event
+) -> Iterator[Dispatcher]:
+    with LeaseRenewer(store, lease=LEASE) as leases:
+        engine = Engine(store, lambda name: pairs.of(name).ports, leases, pairs.clock, stopping=stop.is_set)
+        yield DISPATCHERS[request.param](store, engine, pairs.clock, stop)
+
+
+@contextmanager
+def running(dispatcher: Dispatcher, stop: threading.Event, threads: int) -> Iterator[None]:
+    """The dispatcher in a thread of its own, which is asked to stop, and joined, at the end."""
+    thread = threading.Thread(target=dispatcher.run, args=(threads,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def request(store: Store, pairs: Pairs, number: int) -> Rotation:
+    """A new rotation of a connection of its own."""
+    name = f"connection-{number}"
+    store.connections.add(a_connection(name=name))
+    return add(store, a_rotation(id=an_id(number), connection=name, previous=pairs.of(name).netsuite))
+
+
+def is_completed(store: Store, *rotations: Rotation) -> bool:
+    return all(store.rotations.get(each.id).state is State.COMPLETED for each in rotations)
+
+
+def test_drain_carries_all_that_is_claimable(dispatcher: Dispatcher, store: Store, pairs: Pairs) -> None:
+    """Every rotation is carried as far as it goes, by the time that the call returns."""
+    rotations = [request(store, pairs, number) for number in range(3)]
+    dispatcher.drain()
+    assert is_completed(store, *rotations)
+
+
+def test_drain_returns_when_there_is_nothing(dispatcher: Dispatcher) -> None:
+    """With nothing claimable it waits for nothing."""
+    dispatcher.drain()
+
+
+def test_run_carries_what_is_claimable_at_the_start(
+    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: threading.Event
+) -> None:
+    """What is claimable when it starts needs no hint."""
+    rotations = [request(store, pairs, number) for number in range(3)]
+    with running(dispatcher, stop, threads=2):
+        until(lambda: is_completed(store, *rotations))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_being_asked_to_stop_ends_idle_workers_at_once(
+    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: threading.Event, threads: int
+) -> None:
+    """No worker waits for its next poll then."""
+    carried = request(store, pairs, 1)
+    with running(dispatcher, stop, threads):
+        until(lambda: is_completed(store, carried))
+    assert stop.is_set()
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+def test_a_hint_wakes_an_idle_worker(
+    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: threading.Event, *, urgent: bool
+) -> None:
+    """A rotation is carried without waiting for a poll, each time anew."""
+    with running(dispatcher, stop, threads=2):
+        for number in range(3):
+            rotation = request(store, pairs, number)
+            dispatcher.wake(rotation.id, urgent=urgent)
+            until(lambda rotation=rotation: is_completed(store, rotation))
+
+
+def test_a_hint_may_come_before_the_workers(
+    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: threading.Event
+) -> None:
+    """A hint that no worker waits for, and one for what does not exist, do no harm."""
+    rotation = request(store, pairs, 1)
+    dispatcher.wake(rotation.id, urgent=False)
+    dispatcher.wake(an_id(99), urgent=True)
+    with running(dispatcher, stop, threads=1):
+        until(lambda: is_completed(store, rotation))
+
+
+def test_events_wake_the_dispatcher(store: Store, pairs: Pairs) -> None:
+    """What a person or the schedule made claimable is a hint, urgent between both sides; nothing else is."""
+    hints: list[tuple[str, bool]] = []
+
+    class Recorder:
+        def wake(self, rotation_id: str, *, urgent: bool) -> None:
+            hints.append((rotation_id, urgent))
+
+    rotation = request(store, pairs, 1)
+    receive = wake_on_events(Recorder())  # type: ignore[arg-type]
+    receive(Requested(rotation, "ada", rotation.cause))
+    receive(Closed(rotation, Ending.ABANDONED))
+    assert [(rotation.id, False)] == hints
