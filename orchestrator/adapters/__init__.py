@@ -1,1 +1,1 @@
-"""The outside world: implementations of states/ports.py, each built with explicit arguments, in bootstrap.py only."""
+"""Implementations of the ports in states/ports.py: HTTP, keys, clock. adapters/factory.py wires them together."""

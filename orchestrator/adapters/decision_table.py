@@ -1,4 +1,4 @@
-"""Decisions as an ordered list of pure, named checks: the first that applies decides."""
+"""Decision tables: ordered lists of pure, named rules, of which the first that applies decides."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ Reply = TypeVar("Reply")
 
 
 @dataclass(frozen=True, slots=True)
-class Check(Generic[Reply]):
-    """One row of a table: where it applies, that is what the reply means."""
+class Rule(Generic[Reply]):
+    """One row of a table: a reply to which `applies` returns true means `error`."""
 
     name: str
     applies: Callable[[Reply], bool]
     error: Callable[[Reply], KeyturnError]
 
 
-def first(checks: Iterable[Check[Reply]], reply: Reply) -> Check[Reply]:
-    """The check that decides. The last one of a table applies to every reply."""
-    return next(check for check in checks if check.applies(reply))
+def first_match(rules: Iterable[Rule[Reply]], reply: Reply) -> Rule[Reply]:
+    """Return the rule that decides. The last rule of a table applies to every reply, so there always is one."""
+    return next(rule for rule in rules if rule.applies(reply))

@@ -1,4 +1,4 @@
-"""Wires a connection's adapters: the other half of the composition root, and the only importer of adapters."""
+"""Builds the adapters of a connection. With bootstrap.py it is the composition root."""
 
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.keys import VaultKeys
@@ -17,7 +17,7 @@ from states.rotation import PrivateKey
 
 
 class AdapterFactory:
-    """Builds the ports of one connection after another."""
+    """Builds the ports of any connection from the settings, the store and the vault. Keeps no connection open."""
 
     def __init__(self, settings: Settings, store: Store, vault: Vault, clock: Clock, random: Random) -> None:
         self._settings = settings
@@ -27,9 +27,12 @@ class AdapterFactory:
         self._random = random
 
     def ports(self, connection: Connection) -> Ports:
-        """The ports of ``connection``. Nothing is sent yet.
+        """Build the ports of ``connection``. Sends nothing; safe to repeat.
 
-        Raises VaultLocked, SealBroken, SignInRefused when a secret is missing.
+        Raises:
+            SignInRefused: A secret of the connection is missing.
+            VaultLocked: The vault has no key that opens the secrets.
+            SealBroken: A secret cannot be opened.
         """
         secrets = Secrets(self._store, self._vault, connection.name)
         return Ports(

@@ -1,6 +1,7 @@
-"""HTTP as both adapters use it: one request, one answer; where there is none, a clear word on what may have happened.
+"""HTTP client of both adapters: sends one request and returns one answer, or says whether the request was sent.
 
-What fails before the connection is open was never sent; what fails later may have arrived (transport.py).
+A request that fails before its connection is open was never sent. One that fails later may have arrived, although its
+answer is lost (transport.py tells the two apart).
 """
 
 import email.utils
@@ -15,26 +16,26 @@ import requests
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
-from orchestrator.adapters.network_errors import in_words
+from orchestrator.adapters.network_errors import describe
 from orchestrator.adapters.transport import NotConnected, session
 from states.connection import check_url
 from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
 from states.next_action import by_hand
 from states.timing import LONGEST_RETRY_AFTER
 
-MOST_BYTES: Final = 1024 * 1024
-"""The largest answer that is read, in bytes. The answers that are understood have a few thousand."""
+MAX_ANSWER_BYTES: Final = 1024 * 1024
+"""The largest answer that is read, in bytes. The answers that Keyturn understands have a few thousand."""
 
 REDIRECTS: Final = range(300, 400)
 SERVER_ERRORS: Final = range(500, 600)
 
-_WRONG_HOST: Final = (62, 64)
-"""OpenSSL's codes for a certificate that names another host (X509_V_ERR_HOSTNAME_MISMATCH, …_IP_ADDRESS_MISMATCH)."""
+_HOST_MISMATCH: Final = (62, 64)
+"""OpenSSL's codes for another host's certificate (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer, whatever its status. The body may hold a token and stays out of ``repr``."""
+    """A complete answer of any status. The body may hold a token and stays out of ``repr``."""
 
     status: int
     headers: Mapping[str, str]
@@ -43,10 +44,10 @@ class Answer:
 
 
 class Http:
-    """Sends requests to one base URL. Safe to share between threads; close it when done.
+    """Sends requests to one base URL. Safe to share between threads; call `close` when done.
 
-    No redirect is followed, nothing is sent twice, no cookie is kept; proxies, netrc, certificate bundles and key logs
-    that the environment names are ignored; TLS is always verified.
+    It verifies TLS always, follows no redirect, sends nothing twice and keeps no cookie. It ignores the proxies, netrc
+    files, certificate bundles and key logs that the environment names.
     """
 
     def __init__(
@@ -58,16 +59,23 @@ class Http:
         connect_within: float = 5.0,
         answer_within: float = 30.0,
     ) -> None:
-        """``system`` is its name in messages; ``ca_bundle`` is a PEM file, else certifi's bundle is trusted.
+        """Prepare a client; nothing is sent yet.
 
-        ``answer_within`` (seconds) bounds the whole call, from looking the host's name up to the answer's last byte,
-        also when that drips in byte by byte; ``connect_within`` bounds the try of each of the host's addresses. Raises
-        InvalidInput for a base URL that is neither https nor http to a loopback address, InvalidSettings for a CA
-        bundle that cannot be read.
+        Args:
+            system: The other system's name in messages.
+            base_url: https, or http to a loopback address.
+            ca_bundle: A PEM file of trusted certificate authorities; without one, certifi's bundle is trusted.
+            connect_within: The time limit for connecting to each of the host's addresses, in seconds.
+            answer_within: The time limit of a whole call, in seconds: from the name lookup to the last byte of the
+                answer, even if the bytes arrive one at a time.
+
+        Raises:
+            InvalidInput: The base URL is not allowed.
+            InvalidSettings: The CA bundle cannot be read.
         """
         check_url(base_url)
         if ca_bundle:
-            _check_bundle(ca_bundle)
+            _require_readable_bundle(ca_bundle)
         self._base_url = base_url.rstrip("/")
         self._peer = f"{system} ({urlsplit(base_url).hostname})"
         self._connect_within = connect_within
@@ -87,13 +95,23 @@ class Http:
         writes: bool,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send ``body`` to ``path`` under the base URL and return the answer, whatever its status.
+        """Send ``body`` to ``path`` under the base URL and return the answer, which may have any status.
 
-        ``writes`` says whether the request may change something there. Raises TryLater when it was never sent, or when
-        its answer was lost and it changes nothing; Unknown when its answer was lost and it may have changed something;
-        Refused or WrongBaseUrl when the other side's TLS certificate is not acceptable.
+        Sends at most once, so the caller decides whether to repeat: safe after TryLater, not after Unknown.
+
+        Args:
+            path: Begins with a slash; appended to the base URL.
+            body: The request's body.
+            headers: Replace the client's own headers of the same name.
+            writes: Whether the request may change something in the other system.
+            query: The parameters to append to the URL.
+
+        Raises:
+            TryLater: The request was never sent, or its answer was lost and it changes nothing.
+            Unknown: The answer was lost, and the request may have changed something.
+            Refused, WrongBaseUrl: The other system's TLS certificate is not acceptable; nothing was sent.
         """
-        # The answers are small. What comes compressed in spite of this is not expanded: it might be a bomb.
+        # Answers are small. One that is compressed in spite of this header is not expanded: it might be a bomb.
         headers = {"Accept-Encoding": "identity", "User-Agent": "Keyturn", **headers}
         timeout: Any = Timeout(connect=self._connect_within, total=self.answer_within)  # types-requests: numbers only
         try:
@@ -107,41 +125,44 @@ class Http:
                 allow_redirects=False,
             )
             with response:
-                return self._complete(response, writes=writes)
+                return self._read_answer(response, writes=writes)
+        # The order matters: only NotConnected proves that nothing was sent. Every later error, even while the request
+        # was still being written, leaves it open how much of it arrived.
         except NotConnected as error:
-            raise self._not_sent(error.reason) from error
+            raise self._not_sent_error(error.reason) from error
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise self._lost(in_words(error), writes=writes) from error
+            raise self._lost_answer_error(describe(error), writes=writes) from error
 
-    def _complete(self, response: requests.Response, *, writes: bool) -> Answer:
+    def _read_answer(self, response: requests.Response, *, writes: bool) -> Answer:
         body = bytearray()
+        # Read from urllib3 directly: requests' own readers would expand compression and load a body of any size.
         for chunk in response.raw.stream(65536, decode_content=False):
             body += chunk
-            if len(body) > MOST_BYTES:
-                raise self._lost(f"more than {MOST_BYTES} bytes", writes=writes)
+            if len(body) > MAX_ANSWER_BYTES:
+                raise self._lost_answer_error(f"more than {MAX_ANSWER_BYTES} bytes", writes=writes)
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, bytes(body))
 
-    def _not_sent(self, reason: Exception) -> KeyturnError:
+    def _not_sent_error(self, reason: Exception) -> KeyturnError:
         if not isinstance(reason, ssl.SSLCertVerificationError):
             return TryLater(
-                f"{self._peer} could not be reached ({in_words(reason)}); nothing was sent.",
+                f"{self._peer} could not be reached ({describe(reason)}); nothing was sent.",
                 next_action=by_hand("Wait a minute. If this repeats, check the base URL and the network."),
             )
-        if reason.verify_code in _WRONG_HOST:
+        if reason.verify_code in _HOST_MISMATCH:
             return WrongBaseUrl(f"{self._peer} answers with a TLS certificate for another host; nothing was sent.")
         return Refused(
             f"The TLS certificate of {self._peer} is not trusted ({reason.verify_message}); nothing was sent.",
             next_action=by_hand("Correct the base URL or the CA bundle."),
         )
 
-    def _lost(self, what: str, *, writes: bool) -> KeyturnError:
+    def _lost_answer_error(self, what: str, *, writes: bool) -> KeyturnError:
         if writes:
             return Unknown(f"{self._peer} was sent a request, but its answer was lost ({what}).")
         return TryLater(f"The answer of {self._peer} was lost ({what}); the request changed nothing.")
 
 
-def _check_bundle(path: str) -> None:
+def _require_readable_bundle(path: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError as error:
@@ -149,15 +170,16 @@ def _check_bundle(path: str) -> None:
 
 
 def retry_after(answer: Answer) -> float | None:
-    """The seconds that the answer's Retry-After asks for (RFC 9110 section 10.2.3), capped; None without a valid one.
+    """Return the seconds that the answer's Retry-After asks for, at most LONGEST_RETRY_AFTER, or None.
 
-    A date is measured against the answer's own Date, so that clocks may disagree.
+    Retry-After holds seconds or a date (RFC 9110 section 10.2.3). A date is compared with the answer's own Date,
+    because the other system's clock may differ from ours. The result is None if either is missing or invalid.
     """
-    asked = answer.headers.get("retry-after", "").strip()
-    if asked.isascii() and asked.isdigit():
-        seconds = float(asked)
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        seconds = float(value)
     else:
-        until, sent = _http_date(asked), _http_date(answer.headers.get("date", ""))
+        until, sent = _http_date(value), _http_date(answer.headers.get("date", ""))
         if until is None or sent is None:
             return None
         seconds = (until - sent).total_seconds()

@@ -1,4 +1,4 @@
-"""Makes candidates, and opens the seal of their private keys."""
+"""Generates candidates and opens their sealed private keys."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -24,32 +24,35 @@ from states.timing import CERTIFICATE_BACKDATED
 
 COMMON_NAME: Final = "OpenAir real-time import"
 COLUMN: Final = "private_key"
-"""What the sealed key is bound to, beside the rotation's id: it opens nowhere else."""
+"""The sealed key is bound to this column and to the rotation's id: the vault opens it for no other record."""
 
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class Vault(Protocol):
-    """Seals and opens secrets; persistence/vault.py is one."""
+    """Seals and opens secrets. persistence/vault.py implements it."""
 
     def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
-        """Seal ``plain`` for one column of one record."""
+        """Encrypt ``plain`` for one column of one record. Raises VaultLocked."""
         ...
 
     def open(self, sealed: bytes, *, owner: str, column: str) -> bytes:
-        """Open what was sealed for that column of that record. Raises SealBroken, VaultLocked."""
+        """Decrypt a value that was sealed for the same column and record. Raises SealBroken, VaultLocked."""
         ...
 
 
 class VaultKeys:
-    """Keys made on this machine and kept sealed (states.ports.Keys). ``VaultKeys(vault)``."""
+    """Generates keys on this machine and keeps them sealed (states.ports.Keys)."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
     def generate(self, rotation_id: str, connection: str, policy: Policy, now: datetime) -> Candidate:
-        """Make a key pair and a self-signed certificate valid from five minutes before ``now`` (UTC) for
-        ``policy.days`` after it; seal the key for ``rotation_id``. Raises VaultLocked.
+        """Generate a key pair and a self-signed certificate for it; seal the key for ``rotation_id``.
+
+        Each call makes another candidate. The certificate is valid from CERTIFICATE_BACKDATED before ``now`` (UTC),
+        so that a system whose clock is slow accepts it at once, until ``policy.days`` days after ``now``.
+        Raises VaultLocked.
         """
         key = _GENERATORS[policy.algorithm]()
         certificate = _self_signed(key, connection, now.replace(microsecond=0), timedelta(days=policy.days))
@@ -60,12 +63,17 @@ class VaultKeys:
         )
 
     def open(self, rotation_id: str, candidate: Candidate) -> PrivateKey:
-        """The candidate's private key (PKCS#8 PEM, unencrypted). Raises SealBroken, VaultLocked, KeyMismatch."""
+        """Return the candidate's private key as unencrypted PKCS#8 PEM. Safe to repeat.
+
+        Raises:
+            KeyMismatch: The sealed value is no private key, or not the key of the candidate's certificate.
+            SealBroken, VaultLocked: The vault cannot open it.
+        """
         pem = self._vault.open(candidate.sealed_key, owner=rotation_id, column=COLUMN)
         try:
             public_key = load_pem_private_key(pem, password=None).public_key()
         except (ValueError, TypeError):
-            # Not chained: a parser's message may quote what it could not read.
+            # Not chained: a parser's message may quote its input, and that is a private key.
             raise KeyMismatch("What the vault holds for this certificate is not a private key.") from None
         certificate = x509.load_pem_x509_certificate(candidate.certificate.pem.encode())
         if _spki(public_key) != _spki(certificate.public_key()):
@@ -87,8 +95,8 @@ _GENERATORS: Final[dict[Algorithm, Callable[[], _Key]]] = {
 
 
 def _self_signed(key: _Key, connection: str, now: datetime, life: timedelta) -> x509.Certificate:
-    """An X.509 v3 end-entity certificate that may sign data, and nothing else (RFC 5280)."""
-    # The connection has a field of its own: with it, the common name could exceed its 64 characters.
+    """Return an X.509 v3 end-entity certificate that may only sign data (RFC 5280)."""
+    # The connection's name has its own field: as part of the common name, it could exceed the limit of 64 characters.
     name = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, connection),
@@ -105,14 +113,14 @@ def _self_signed(key: _Key, connection: str, now: datetime, life: timedelta) -> 
         .not_valid_before(now - CERTIFICATE_BACKDATED)
         .not_valid_after(now + life)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_signs_data_only(), critical=True)
+        .add_extension(_digital_signature_only(), critical=True)
         .add_extension(key_id, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id), critical=False)
         .sign(key, hashes.SHA256())
     )
 
 
-def _signs_data_only() -> x509.KeyUsage:
+def _digital_signature_only() -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,

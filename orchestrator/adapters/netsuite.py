@@ -1,4 +1,7 @@
-"""The certificate record in NetSuite, through the RESTlet of suitescript/ (its schema/restlet.schema.json)."""
+"""Reads and writes NetSuite's certificate record through Keyturn's RESTlet.
+
+The RESTlet is in suitescript/; suitescript/schema/restlet.schema.json describes its requests and replies.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,7 +19,7 @@ from states.rotation import PrivateKey
 
 PATH: Final = "/app/site/hosting/restlet.nl"
 
-_Meaning = TypeVar("_Meaning")
+_Content = TypeVar("_Content")
 
 
 class NetSuiteAdapter:
@@ -31,15 +34,15 @@ class NetSuiteAdapter:
         self._http = http
 
     def report(self) -> Report:
-        """Tell what the record looks like. Changes nothing."""
-        return self._call({"action": "report"}, writes=False, meaning=_report)
+        """Return what NetSuite reports of the certificate record and the account. Changes nothing; safe to repeat."""
+        return self._call({"action": "report"}, writes=False, parse=_parse_report)
 
     def sign(self, challenge: Challenge) -> str:
-        """Sign the challenge with the record's key; return standard Base64. Changes nothing.
+        """Sign ``challenge`` with the record's key and return the signature in standard Base64.
 
-        Raises CertificateRecordMissing, CannotSign.
+        Changes nothing; safe to repeat. Raises CertificateRecordMissing, CannotSign.
         """
-        return self._call({"action": "sign", "challenge": challenge.nonce}, writes=False, meaning=_signature)
+        return self._call({"action": "sign", "challenge": challenge.nonce}, writes=False, parse=_parse_signature)
 
     def install(
         self,
@@ -50,9 +53,20 @@ class NetSuiteAdapter:
         deadline: datetime,
         create: bool,
     ) -> str:
-        """Put certificate and key into the record and sign the challenge with it; return standard Base64.
+        """Save certificate and key in the record, sign ``challenge`` with it, and return the signature in Base64.
 
-        Raises Unknown also where NetSuite took the certificate but then failed to sign with it.
+        Not safe to repeat blindly: read back first after Unknown.
+
+        Args:
+            certificate: The certificate to save.
+            key: Its private key.
+            challenge: The data to sign with the record after saving.
+            deadline: The RESTlet changes nothing if the request reaches it after this moment, rounded down to the
+                second. So a request that was lost on the way cannot take effect later (the hold-off).
+            create: Whether the RESTlet may create the record if it is missing.
+
+        Raises:
+            Unknown: The answer was lost, or NetSuite saved the certificate but then failed to sign with it.
         """
         request = {
             "action": "install",
@@ -61,33 +75,38 @@ class NetSuiteAdapter:
             "deadline": f"{deadline.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "create": create,
         }
-        return self._call(request, writes=True, meaning=_signature, key=key)
+        return self._call(request, writes=True, parse=_parse_signature, key=key)
 
     def _call(
         self,
         request: Mapping[str, object],
         *,
         writes: bool,
-        meaning: Callable[[Mapping[str, Any]], _Meaning],
+        parse: Callable[[Mapping[str, Any]], _Content],
         key: PrivateKey | None = None,
-    ) -> _Meaning:
-        """Call the RESTlet and return the meaning of its answer; ``key`` is the one that the request carries."""
+    ) -> _Content:
+        """Call the RESTlet and return the parsed content of its answer.
+
+        ``key`` is the private key in the request, if any: an error message that quotes it is withheld.
+        """
         body = json.dumps(request).encode()
         token = self._tokens.token()
-        reply = self._ask(body, token, writes=writes, key=key)
+        reply = self._post(body, token, writes=writes, key=key)
         if reply.status == HTTPStatus.UNAUTHORIZED and reply.oauth_error == "invalid_token":
-            # The script did not run. The token was revoked or has expired early; one new token is worth a try.
+            # NetSuite refuses the token before the script runs, so this is safe also for a write. The token was revoked
+            # or has expired early. A second refusal has another cause, so only one new token is tried.
             token = self._tokens.token(rejected=token)
-            reply = self._ask(body, token, writes=writes, key=key)
+            reply = self._post(body, token, writes=writes, key=key)
         if reply.done is None:
             raise netsuite_errors.error_of(reply)
         try:
-            return meaning(reply.done)
+            return parse(reply.done)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            # Not chained: a parser's message may quote what it could not read.
+            # "Done" with content of another form: the write happened or not, so its outcome is unknown.
+            # Not chained: a parser's message may quote its input.
             raise netsuite_errors.unclear(reply) from None
 
-    def _ask(self, body: bytes, token: str, *, writes: bool, key: PrivateKey | None) -> netsuite_errors.Reply:
+    def _post(self, body: bytes, token: str, *, writes: bool, key: PrivateKey | None) -> netsuite_errors.Reply:
         headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
@@ -97,32 +116,32 @@ class NetSuiteAdapter:
         return netsuite_errors.read(answer, writes=writes, sent=[token, key.reveal().decode() if key else ""])
 
 
-def _signature(done: Mapping[str, Any]) -> str:
+def _parse_signature(done: Mapping[str, Any]) -> str:
     signature = done["signature"]
     if not isinstance(signature, str):
         raise TypeError("signature")
     return signature
 
 
-def _report(done: Mapping[str, Any]) -> Report:
+def _parse_report(done: Mapping[str, Any]) -> Report:
     environment = done["environment"]
     return Report(
-        record=_record(done["record"]),
-        server_time=_moment(environment["serverTime"]),
+        record=_parse_record(done["record"]),
+        server_time=_parse_time(environment["serverTime"]),
         bundles={bundle["id"]: bundle["version"] for bundle in environment["bundles"] if bundle["installed"]},
     )
 
 
-def _record(found: Mapping[str, Any] | None) -> Record | None:
+def _parse_record(found: Mapping[str, Any] | None) -> Record | None:
     if found is None:
         return None
     return Record(
         name=found["name"],
         file_name=found["fileName"],
-        valid_from=_moment(found["validFrom"]) if found["validFrom"] else None,
-        valid_to=_moment(found["validTo"]) if found["validTo"] else None,
+        valid_from=_parse_time(found["validFrom"]) if found["validFrom"] else None,
+        valid_to=_parse_time(found["validTo"]) if found["validTo"] else None,
     )
 
 
-def _moment(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)

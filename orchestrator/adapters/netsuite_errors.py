@@ -1,8 +1,8 @@
-"""What an answer of the RESTlet's URL means: one ordered list of pure checks.
+"""Turns answers from the RESTlet's URL into errors, by one decision table.
 
-The platform and the RESTlet of suitescript/ both answer here. The platform's errors are documented at
-https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_4389795065.html; its throttling is an HTTP 400
-like any script's error, so a status alone never decides.
+Both NetSuite's platform and the RESTlet of suitescript/ answer at this URL. Oracle documents the platform's errors at
+https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_4389795065.html. The platform throttles with an
+HTTP 400, like any error of a script, so the rules look at the error's code before the status.
 """
 
 import json
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from orchestrator.adapters.decision_table import Check, first
+from orchestrator.adapters.decision_table import Rule, first_match
 from orchestrator.adapters.http import REDIRECTS, Answer, retry_after
-from orchestrator.adapters.quoting import quoted
+from orchestrator.adapters.quoting import quote
 from states.errors import (
     CannotSign,
     CertificateRecordMissing,
@@ -32,15 +32,15 @@ from states.next_action import NextAction, Verb, by_hand
 THROTTLES: Final = ("SSS_REQUEST_LIMIT_EXCEEDED", "WS_CONCUR_SESSION_DISALLWD", "WS_REQUEST_BLOCKED")
 PERMISSIONS: Final = ("NOT_PERMITTED", "INSUFFICIENT_PERMISSION", "ACCESS_TO_CERTIFICATE_RESTRICTED")
 NOT_DEPLOYED: Final = ("SSS_INVALID_SCRIPTLET_ID", "SSS_SCRIPT_NOT_FOUND")
-NOT_UNDERSTOOD: Final = (
+NOT_OUR_RESTLET: Final = (
     HTTPStatus.METHOD_NOT_ALLOWED,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
 
 _RECORD_NOT_FOUND: Final = re.compile(r"""Certificate ["']\w+["'] not found""")
-"""Oracle's help writes the id in double quotes, its public typings in single ones."""
-_CHALLENGE: Final = re.compile(r"""^\s*Bearer\b.*\berror="([a-z_]{1,32})\"""", re.IGNORECASE)
+"""Oracle's help shows the id in double quotes, Oracle's public typings show it in single quotes."""
+_BEARER_ERROR: Final = re.compile(r"""^\s*Bearer\b.*\berror="([a-z_]{1,32})\"""", re.IGNORECASE)
 _DEPLOY: Final = by_hand("Deploy suitescript/ as its README.md describes.")
 _REFUSED_FOR_GOOD: Final = NextAction(
     Verb.ABANDON,
@@ -52,37 +52,43 @@ _REFUSED_FOR_GOOD: Final = NextAction(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer of the RESTlet's URL, as the checks look at it."""
+    """An answer from the RESTlet's URL, in the form that the rules read."""
 
     status: int
     writes: bool
-    """Whether it answers a request that may have changed something."""
+    """Whether the request may have changed something."""
     code: str
     message: str
-    """The error's name and words: the platform's, a script's, or the RESTlet's own; empty where there are none."""
+    """The error's code and text, from the platform, a script or the RESTlet; empty if the answer has none."""
     oauth_error: str
-    """The `error` of a Bearer challenge (RFC 6750), or empty."""
+    """The `error` of the WWW-Authenticate header (RFC 6750 section 3), or empty."""
     saved: bool
-    """Whether the RESTlet says that it had saved the certificate before it failed."""
+    """Whether the RESTlet reports that it saved the certificate before it failed."""
     retry_after: float | None
     done: Mapping[str, Any] | None = field(repr=False)
-    """The RESTlet's answer where it did what it was asked."""
+    """The RESTlet's answer if it carried out the request, else None. It may hold a signature."""
     sent: Sequence[str] = field(repr=False)
-    """The secrets of the request."""
+    """The secrets in the request, which no message may show."""
 
     @property
-    def told(self) -> str:
-        """What NetSuite said, fit to be shown."""
-        words = f"{self.code}: {self.message}" if self.code else self.message
-        return f"HTTP {self.status}" + (f", {quoted(words, self.sent)}" if words else "")
+    def summary(self) -> str:
+        """Status, code and message on one line, safe to show: it withholds text that may quote a secret."""
+        text = f"{self.code}: {self.message}" if self.code else self.message
+        return f"HTTP {self.status}" + (f", {quote(text, self.sent)}" if text else "")
 
 
 def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
-    """Take ``answer`` apart. Never fails: what cannot be read is left empty. ``sent`` are its request's secrets."""
-    content = _object(answer.body.decode(errors="replace"))
+    """Parse ``answer``. Never fails: a field that cannot be read is left empty.
+
+    Args:
+        answer: Any answer from the RESTlet's URL, from the platform or the RESTlet.
+        writes: Whether the request may have changed something.
+        sent: The secrets in the request, which no message may show.
+    """
+    content = _parse_object(answer.body.decode(errors="replace"))
     error = content.get("error")
-    code, message = _unpacked(error) if isinstance(error, dict) else ("", "")
-    challenge = _CHALLENGE.match(answer.headers.get("www-authenticate", ""))
+    code, message = _code_and_message(error) if isinstance(error, dict) else ("", "")
+    challenge = _BEARER_ERROR.match(answer.headers.get("www-authenticate", ""))
     return Reply(
         status=answer.status,
         writes=writes,
@@ -96,14 +102,17 @@ def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
     )
 
 
-def _unpacked(error: Mapping[str, Any]) -> tuple[str, str]:
-    """Code and message; the message of an unhandled script error is a JSON text with the script's own."""
+def _code_and_message(error: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the error's code and message.
+
+    The platform wraps an unhandled script error: its message is JSON that holds the script's own name and message.
+    """
     code, message = str(error.get("code", "")), str(error.get("message", ""))
-    inner = _object(message)
+    inner = _parse_object(message)
     return str(inner.get("name") or inner.get("code") or code), str(inner.get("message", message))
 
 
-def _object(text: str) -> Mapping[str, Any]:
+def _parse_object(text: str) -> Mapping[str, Any]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
@@ -112,56 +121,62 @@ def _object(text: str) -> Mapping[str, Any]:
 
 
 def unclear(reply: Reply) -> KeyturnError:
-    """The script may have run: a write is in doubt until it is read back, a read is repeated."""
+    """Return the error for an answer that does not show whether the script ran.
+
+    A write is in doubt until its result is read back (Unknown). A read changed nothing, so it is retried (TryLater).
+    """
     if reply.writes:
-        return Unknown(f"NetSuite did not say whether it took the certificate ({reply.told}).")
-    return TryLater(f"NetSuite gave no usable answer ({reply.told}).", retry_after=reply.retry_after)
+        return Unknown(f"NetSuite did not say whether it took the certificate ({reply.summary}).")
+    return TryLater(f"NetSuite gave no usable answer ({reply.summary}).", retry_after=reply.retry_after)
 
 
-CHECKS: Final[tuple[Check[Reply], ...]] = (
-    Check(
+RULES: Final[tuple[Rule[Reply], ...]] = (
+    Rule(
         "wrong address",
         lambda it: it.status in REDIRECTS or it.status == HTTPStatus.UPGRADE_REQUIRED,
-        lambda it: WrongBaseUrl(f"NetSuite serves this account at another address ({it.told})."),
+        lambda it: WrongBaseUrl(f"NetSuite serves this account at another address ({it.summary})."),
     ),
-    Check(
+    Rule(
         "throttled",
         lambda it: it.code in THROTTLES or it.status == HTTPStatus.TOO_MANY_REQUESTS,
-        lambda it: Throttled(f"NetSuite asks for fewer requests ({it.told}).", retry_after=it.retry_after),
+        lambda it: Throttled(f"NetSuite asks for fewer requests ({it.summary}).", retry_after=it.retry_after),
     ),
-    Check("saved, then failed", lambda it: it.saved, unclear),
-    Check(
+    # Before all rules that read the message: after a save, any failure leaves the rotation in doubt.
+    Rule("saved, then failed", lambda it: it.saved, unclear),
+    Rule(
         "record missing",
         lambda it: it.code == "CERTIFICATE_NOT_FOUND" or bool(_RECORD_NOT_FOUND.search(it.message)),
         lambda _: CertificateRecordMissing(),
     ),
-    Check(
+    Rule(
         "sign-in refused",
         lambda it: (
             it.status == HTTPStatus.UNAUTHORIZED or (it.status == HTTPStatus.BAD_REQUEST and it.oauth_error != "")
         ),
-        lambda it: SignInRefused(f"NetSuite does not accept the access token ({it.oauth_error or it.told})."),
+        lambda it: SignInRefused(f"NetSuite does not accept the access token ({it.oauth_error or it.summary})."),
     ),
-    Check(
+    Rule(
         "permission missing",
         lambda it: it.status == HTTPStatus.FORBIDDEN or it.code in PERMISSIONS,
-        lambda it: NotPermitted(f"NetSuite does not permit this to the role that Keyturn signs in with ({it.told})."),
+        lambda it: NotPermitted(
+            f"NetSuite does not permit this to the role that Keyturn signs in with ({it.summary})."
+        ),
     ),
-    Check(
+    Rule(
         "not deployed",
         lambda it: it.status == HTTPStatus.NOT_FOUND or it.code in NOT_DEPLOYED,
         lambda it: Refused(
-            f"Keyturn's RESTlet is not deployed and released in NetSuite ({it.told}).", next_action=_DEPLOY
+            f"Keyturn's RESTlet is not deployed and released in NetSuite ({it.summary}).", next_action=_DEPLOY
         ),
     ),
-    Check(
+    Rule(
         "another RESTlet",
-        lambda it: it.status in NOT_UNDERSTOOD or it.code == "INVALID_REQUEST",
+        lambda it: it.status in NOT_OUR_RESTLET or it.code == "INVALID_REQUEST",
         lambda it: Refused(
-            f"The RESTlet in NetSuite does not understand this request ({it.told}).", next_action=_DEPLOY
+            f"The RESTlet in NetSuite does not understand this request ({it.summary}).", next_action=_DEPLOY
         ),
     ),
-    Check(
+    Rule(
         "too late",
         lambda it: it.code == "DEADLINE_PASSED",
         lambda _: TryLater(
@@ -169,25 +184,26 @@ CHECKS: Final[tuple[Check[Reply], ...]] = (
             next_action=by_hand("Wait a minute. If this repeats, correct this machine's clock."),
         ),
     ),
-    Check(
+    Rule(
         "certificate refused",
         lambda it: it.code == "INVALID_CERTIFICATE",
         lambda it: Refused(
-            f"NetSuite refused the certificate ({it.told}).",
+            f"NetSuite refused the certificate ({it.summary}).",
             next_action=_REFUSED_FOR_GOOD,
         ),
     ),
-    Check(
+    Rule(
         "cannot sign",
+        # Only for `sign`: when `install` fails to sign, the certificate may have been saved.
         lambda it: it.code == "SIGNING_FAILED" and not it.writes,
-        lambda it: CannotSign(f"NetSuite could not sign with the certificate record ({it.told})."),
+        lambda it: CannotSign(f"NetSuite could not sign with the certificate record ({it.summary})."),
     ),
-    # What is left: 5xx, other script errors, a page instead of JSON, SIGNING_FAILED after an install, UNEXPECTED.
-    Check("unclear", lambda _: True, unclear),
+    # The rest: 5xx, other script errors, a page instead of JSON, SIGNING_FAILED after an install, UNEXPECTED.
+    Rule("unclear", lambda _: True, unclear),
 )
-"""What an answer means in which nothing is done: the first check that applies decides."""
+"""Decides what an answer other than "done" means. The order matters: the first rule that applies decides."""
 
 
 def error_of(reply: Reply) -> KeyturnError:
-    """The error that ``reply`` means."""
-    return first(CHECKS, reply).error(reply)
+    """Return the error that ``reply`` means; ``reply.done`` must be None."""
+    return first_match(RULES, reply).error(reply)

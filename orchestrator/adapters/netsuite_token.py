@@ -1,4 +1,4 @@
-"""Signs in to NetSuite: OAuth 2.0 client credentials with a signed assertion, no person involved.
+"""Signs in to NetSuite with OAuth 2.0 client credentials and a signed assertion; no person is involved.
 
 https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_162790605110.html
 """
@@ -31,13 +31,17 @@ _NEXT_ACTION: Final = by_hand(
 
 
 class NetSuiteTokens:
-    """Access tokens for one NetSuite account, kept until a minute before they expire. Safe to share between threads.
-
-    ``NetSuiteTokens(settings, key, http, clock)``: ``key`` is the private key of the sign-in's own certificate, which
-    is not the certificate that is rotated; ``http`` has ``settings.token_url`` as its base.
-    """
+    """Access tokens of one NetSuite account, cached until they are about to expire. Safe to share between threads."""
 
     def __init__(self, settings: NetSuiteSettings, key: PrivateKey, http: Http, clock: Clock) -> None:
+        """Prepare the sign-in; nothing is sent yet.
+
+        Args:
+            settings: The account and its sign-in.
+            key: The private key of the sign-in's own certificate. It is not the certificate that Keyturn rotates.
+            http: A client whose base URL is ``settings.token_url``.
+            clock: Dates the assertions and decides whether a token has expired.
+        """
         self._settings = settings
         self._key = key
         self._http = http
@@ -46,11 +50,18 @@ class NetSuiteTokens:
         self._token: Token | None = None
 
     def token(self, *, rejected: str = "") -> str:
-        """A token to use now, other than ``rejected``.
+        """Return a token that is valid now and is not ``rejected``; fetches one if necessary.
 
-        Safe to repeat. Raises TryLater, Throttled, SignInRefused, WrongBaseUrl.
+        ``rejected`` is a token that NetSuite just refused, or empty. Safe to repeat: a token that is not used expires.
+
+        Raises:
+            TryLater, Throttled: NetSuite issues no token at the moment.
+            SignInRefused: NetSuite refuses the assertion, or the key does not fit its algorithm.
+            WrongBaseUrl: The account has another address.
         """
-        with self._lock:  # whoever comes second waits for the first one's token
+        # The lock is held during the request, so that threads that need a token at once send one request: the second
+        # thread waits, and then finds the first one's token. `rejected` is compared under the lock for the same reason.
+        with self._lock:
             kept = self._token
             if kept is None or kept.value == rejected or not kept.is_fresh(self._clock.now()):
                 kept = self._token = self._fetch()
@@ -64,19 +75,22 @@ class NetSuiteTokens:
             "client_assertion": assertion,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        # Before the request: the token's lifetime begins when NetSuite issues it, so this errs on the short side.
         now = self._clock.now()
+        # No write: a token whose answer was lost just expires, so a lost answer is a reason to retry, not a doubt.
         answer = self._http.post(PATH, urlencode(form).encode(), headers, writes=False)
         if answer.status != HTTPStatus.OK:
-            error = oauth.error_of(oauth.refusal("NetSuite", answer, [assertion]))
+            error = oauth.error_of(oauth.parse_refusal("NetSuite", answer, [assertion]))
             if isinstance(error, SignInRefused):
                 error.next_action = _NEXT_ACTION
             raise error
-        token = oauth.issued(answer, now)
+        token = oauth.parse_token(answer, now)
         if token is None:
             raise TryLater("NetSuite answered the request for a token without one.")
         return token
 
     def _assertion(self) -> str:
+        # NetSuite refuses an assertion from the future of its own clock, which may be behind ours.
         issued_at = self._clock.now() - ASSERTION_BACKDATED
         claims = {
             "iss": self._settings.client_id,
@@ -93,7 +107,7 @@ class NetSuiteTokens:
                 headers={"kid": self._settings.certificate_id},
             )
         except (jwt.PyJWTError, ValueError, TypeError):
-            # Not chained: a parser's message may quote what it could not read.
+            # Not chained: a parser's message may quote its input, and that is a private key.
             raise SignInRefused(
                 f"The private key of the NetSuite sign-in does not fit {self._settings.assertion_algorithm}.",
                 next_action=_NEXT_ACTION,

@@ -1,7 +1,7 @@
-"""What went wrong on the way to the other system, in an operator's words.
+"""Turns network exceptions into messages for operators.
 
-Nothing that an error says is repeated, as it may hold what was sent or received: the words are ours, or those that the
-operating system and OpenSSL have for an error's number.
+No text of an exception is repeated, because it may quote what was sent or received. Every message is a constant of this
+module, or the text that the operating system or OpenSSL has for the error's number.
 """
 
 import os
@@ -13,56 +13,60 @@ from typing import Any, Final
 
 from urllib3.exceptions import ProtocolError
 
-from orchestrator.adapters.transport import NoThread
+from orchestrator.adapters.transport import ThreadRefused
 
-_NAMES: Final = {
+_LOOKUP_ERRORS: Final = {
     socket.EAI_NONAME: "no such host name",
     getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "no such host name",
     socket.EAI_AGAIN: "the name server does not answer",
 }
-_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
-"""OpenSSL's names for a first answer that is none of TLS."""
+_NOT_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+"""OpenSSL's names for an error when the server's first bytes are not TLS."""
 
 
-def in_words(error: BaseException) -> str:
-    """What ``error``, or the first error behind it that is known, means; else the name of the error's class."""
+def describe(error: BaseException) -> str:
+    """Return in a few words what ``error`` means.
+
+    Follows the chain of causes to the first exception that this module knows: urllib3 and requests wrap the one that
+    matters. Without one, returns the name of the class of ``error``.
+    """
     cause: BaseException | None = error
     while cause:
-        if words := _known(cause):
-            return words
-        cause = _behind(cause)
+        if text := _describe_known(cause):
+            return text
+        cause = _cause_of(cause)
     return type(error).__name__
 
 
-def _behind(error: BaseException) -> BaseException | None:
+def _cause_of(error: BaseException) -> BaseException | None:
     return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _known(error: BaseException) -> str:
-    return next((words(error) for kind, words in _KINDS if isinstance(error, kind)), "")
+def _describe_known(error: BaseException) -> str:
+    return next((text(error) for kind, text in _DESCRIPTIONS if isinstance(error, kind)), "")
 
 
-def _tls(error: ssl.SSLError) -> str:
+def _describe_tls(error: ssl.SSLError) -> str:
     reason = getattr(error, "reason", None)
-    if reason in _NO_TLS:
+    if reason in _NOT_TLS:
         return "it does not speak TLS"
     return f"TLS failed: {reason.lower().replace('_', ' ')}" if reason else "TLS failed"
 
 
-def _system(error: OSError) -> str:
-    words = os.strerror(error.errno) if error.errno else ""
-    return words[:1].lower() + words[1:]
+def _describe_os_error(error: OSError) -> str:
+    text = os.strerror(error.errno) if error.errno else ""
+    return text[:1].lower() + text[1:]
 
 
-_KINDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
-    (NoThread, lambda _: "this machine lets no more threads start"),
-    (socket.gaierror, lambda error: _NAMES.get(error.errno, "the host name cannot be looked up")),
-    (ssl.SSLError, _tls),
+_DESCRIPTIONS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
+    (ThreadRefused, lambda _: "this machine lets no more threads start"),
+    (socket.gaierror, lambda error: _LOOKUP_ERRORS.get(error.errno, "the host name cannot be looked up")),
+    (ssl.SSLError, _describe_tls),
     (TimeoutError, lambda _: "no answer in time"),
     (RemoteDisconnected, lambda _: "the connection was closed"),
     (IncompleteRead, lambda _: "it was cut off"),
     (BadStatusLine, lambda _: "it is not HTTP"),
-    (ProtocolError, lambda error: "" if _behind(error) else "it was cut off"),  # between two chunks
-    (OSError, _system),
+    (ProtocolError, lambda error: "" if _cause_of(error) else "it was cut off"),  # between two chunks of the body
+    (OSError, _describe_os_error),
 )
-"""The first that fits counts: a narrower kind stands before a wider one."""
+"""The first class that fits decides, so a subclass precedes its base class."""

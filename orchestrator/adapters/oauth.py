@@ -1,4 +1,4 @@
-"""What both systems' OAuth 2.0 token endpoints answer (RFC 6749 sections 5.1 and 5.2)."""
+"""Reads the answers of both systems' OAuth 2.0 token endpoints (RFC 6749 sections 5.1 and 5.2)."""
 
 import json
 import re
@@ -8,40 +8,43 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
-from orchestrator.adapters.decision_table import Check, first
+from orchestrator.adapters.decision_table import Rule, first_match
 from orchestrator.adapters.http import REDIRECTS, SERVER_ERRORS, Answer, retry_after
-from orchestrator.adapters.quoting import quoted
+from orchestrator.adapters.quoting import quote
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, WrongBaseUrl
 from states.timing import ASSUMED_TOKEN_LIFE, TOKEN_EXPIRY_MARGIN
 
 NO_ENDPOINT: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UPGRADE_REQUIRED)
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
-"""Anything else could not stand in a header."""
+"""Visible ASCII: a token of other characters cannot be sent in a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """An access token as it was issued."""
+    """An access token as the endpoint parse_token it."""
 
     value: str = field(repr=False)
     expires_at: datetime
     refresh_token: str = field(default="", repr=False)
-    """The one to use next time, or empty where none came with it."""
+    """The refresh token to use next, or empty if the answer has none."""
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether it can still be used at ``now`` (UTC)."""
+        """Whether a request sent at ``now`` (UTC) can still use the token. False in its last minute."""
         return now < self.expires_at - TOKEN_EXPIRY_MARGIN
 
 
-def issued(answer: Answer, now: datetime) -> Token | None:
-    """The token in a 200 answer; None where there is none that could be used."""
-    content = _content(answer)
+def parse_token(answer: Answer, now: datetime) -> Token | None:
+    """Return the token in an answer with status 200; None if it holds no usable token.
+
+    ``now`` (UTC) is the time before the request was sent: the token's lifetime counts from there.
+    """
+    content = _parse_object(answer)
     value, refresh_token = content.get("access_token"), content.get("refresh_token", "")
     if not isinstance(value, str) or not _TOKEN.fullmatch(value) or not isinstance(refresh_token, str):
         return None
     try:
-        # NetSuite has sent numbers and strings.
+        # RFC 6749 says a number. NetSuite has sent numbers and strings.
         seconds = float(str(content.get("expires_in", ASSUMED_TOKEN_LIFE.total_seconds())))
         expires_at = now + timedelta(seconds=seconds)
     except (ValueError, OverflowError):
@@ -51,7 +54,7 @@ def issued(answer: Answer, now: datetime) -> Token | None:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A token endpoint's answer other than 200, as the checks look at it."""
+    """A token endpoint's answer without a token, in the form that the rules read."""
 
     system: str
     status: int
@@ -59,48 +62,51 @@ class Refusal:
     description: str = ""
     retry_after: float | None = None
     sent: Sequence[str] = field(default=(), repr=False)
-    """The secrets of the request."""
+    """The secrets in the request, which no message may show."""
 
     @property
-    def told(self) -> str:
-        """What the other side said, fit to be shown."""
-        words = f"{self.error} {self.description}"
-        return f"HTTP {self.status}" + (f", {quoted(words, self.sent)}" if self.error else "")
+    def summary(self) -> str:
+        """Status and error on one line, safe to show: it withholds text that may quote a secret."""
+        text = f"{self.error} {self.description}"
+        return f"HTTP {self.status}" + (f", {quote(text, self.sent)}" if self.error else "")
 
 
-CHECKS: Final[tuple[Check[Refusal], ...]] = (
-    Check(
+RULES: Final[tuple[Rule[Refusal], ...]] = (
+    Rule(
         "wrong address",
         lambda it: it.status in REDIRECTS or it.status in NO_ENDPOINT,
-        lambda it: WrongBaseUrl(f"{it.system} issues no tokens at this address ({it.told})."),
+        lambda it: WrongBaseUrl(f"{it.system} issues no tokens at this address ({it.summary})."),
     ),
-    Check(
+    Rule(
         "throttled",
         lambda it: it.status == HTTPStatus.TOO_MANY_REQUESTS or it.error in ("temporarily_unavailable", "slow_down"),
-        lambda it: Throttled(f"{it.system} issues no token for the moment ({it.told}).", retry_after=it.retry_after),
+        lambda it: Throttled(f"{it.system} issues no token for the moment ({it.summary}).", retry_after=it.retry_after),
     ),
-    Check(
+    Rule(
         "server error",
         lambda it: it.status in SERVER_ERRORS or it.error == "server_error",
-        lambda it: TryLater(f"{it.system} could not issue a token ({it.told}).", retry_after=it.retry_after),
+        lambda it: TryLater(f"{it.system} could not issue a token ({it.summary}).", retry_after=it.retry_after),
     ),
-    Check(
-        "sign-in refused",
+    Rule(
+        "sign-in refusal",
         lambda it: it.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or it.error != "",
-        lambda it: SignInRefused(f"{it.system} refused to issue a token ({it.told})."),
+        lambda it: SignInRefused(f"{it.system} refusal to issue a token ({it.summary})."),
     ),
-    Check(
+    Rule(
         "something else",
         lambda _: True,
-        lambda it: TryLater(f"{it.system} answered the request for a token with something else ({it.told})."),
+        lambda it: TryLater(f"{it.system} answered the request for a token with something else ({it.summary})."),
     ),
 )
-"""What an answer without a token means: the first check that applies decides."""
+"""Decides what an answer without a token means. The order matters: the first rule that applies decides."""
 
 
-def refusal(system: str, answer: Answer, sent: Sequence[str] = ()) -> Refusal:
-    """Take an answer without a token apart; ``sent`` are the secrets of its request. Never fails."""
-    content = _content(answer)
+def parse_refusal(system: str, answer: Answer, sent: Sequence[str] = ()) -> Refusal:
+    """Parse an answer without a token. Never fails: a field that cannot be read is left empty.
+
+    ``system`` is the other system's name in messages; ``sent`` are the secrets in the request.
+    """
+    content = _parse_object(answer)
     return Refusal(
         system,
         answer.status,
@@ -111,12 +117,12 @@ def refusal(system: str, answer: Answer, sent: Sequence[str] = ()) -> Refusal:
     )
 
 
-def error_of(refused: Refusal) -> KeyturnError:
-    """The error that an answer without a token means."""
-    return first(CHECKS, refused).error(refused)
+def error_of(refusal: Refusal) -> KeyturnError:
+    """Return the error that an answer without a token means."""
+    return first_match(RULES, refusal).error(refusal)
 
 
-def _content(answer: Answer) -> Mapping[str, object]:
+def _parse_object(answer: Answer) -> Mapping[str, object]:
     try:
         content = json.loads(answer.body)
     except (ValueError, RecursionError):

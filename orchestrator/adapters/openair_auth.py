@@ -1,13 +1,14 @@
-"""Signs in to OpenAir: by OAuth 2.0 refresh tokens, or by company, user and password.
+"""Signs in to OpenAir with OAuth 2.0 refresh tokens, or with company, user and password.
 
-OpenAir has no sign-in for machines. A person consents once; from then on each refresh gives an access token and the
-next refresh token, and voids the one before. So a refresh must neither be sent twice at once nor forgotten:
+OpenAir has no sign-in without a person. A person consents once. From then on each refresh returns an access token and
+the next refresh token, and voids the previous one. So two workers must not send a refresh at the same time, and the
+result of a refresh must not be lost:
 
-    before  a note that a refresh is under way is stored, by compare-and-set; one worker wins, the others wait
-    after   both new tokens take the old one's place, in one write, before either is used
+    before  the worker stores a note that a refresh is running, by compare-and-set; one worker wins, the others wait
+    after   the worker replaces the old tokens with both new ones, in one write, before it uses either
 
-When the answer is lost, nobody knows whether the old refresh token still counts. It is then tried once more: OpenAir's
-word on it is the only way to find out, and where it is void, a person has to consent again.
+When the answer is lost, the old refresh token may or may not be valid. The only way to find out is to try it again. If
+OpenAir then refuses it, a person must consent again.
 """
 
 import base64
@@ -32,11 +33,11 @@ from states.timing import REFRESH_FURTHEST, REFRESH_SPARE, TOKEN_EXPIRY_MARGIN
 
 PATH: Final = "/login/oauth2/v1/token"
 SECRET: Final = "openair_oauth"  # noqa: S105 - a secret's name
-"""The name under which the tokens are kept."""
-STORE_TRIES: Final = 7
-"""How often the new tokens are tried to be stored, within about 15 seconds."""
-LOOK_AGAIN: Final = 1.0
-"""Seconds after which a worker looks whether another one's refresh is over."""
+"""The name of the secret that holds the tokens."""
+STORE_ATTEMPTS: Final = 7
+"""How many times a worker tries to store the new tokens; with the waits in between, about 15 seconds."""
+POLL_INTERVAL: Final = 1.0
+"""How often a worker checks whether another worker's refresh is over, in seconds."""
 
 _CONSENT: Final = by_hand(
     "Consent again in OpenAir, and copy the new refresh token.",
@@ -46,39 +47,39 @@ _CHECK_CLIENT: Final = by_hand(
     "Check the OAuth client id and client secret.",
     NextAction(Verb.EDIT_CONNECTION, {"secret": "openair_client_secret"}, then=REPEAT),
 )
-_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Secrets(Protocol):
-    """The secrets of one connection, sealed in the store; each has a version that grows with every write."""
+    """The secrets of one connection, sealed in the store. Each has a version that every write increases."""
 
     def get(self, name: str) -> tuple[bytes, int] | None:
-        """The secret in the clear and its version, or None. Raises SealBroken, VaultLocked."""
+        """Return the decrypted secret and its version, or None. Raises SealBroken, VaultLocked."""
         ...
 
     def replace(self, name: str, value: bytes, version: int) -> int:
-        """Put ``value`` in place of that version, durably; return the new version.
+        """Replace that version of the secret with ``value``, durably, and return the new version.
 
-        Raises Stale when the secret has another version by now.
+        Raises Stale if the secret has another version by now.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What OpenAir granted, as it is stored."""
+    """The tokens that OpenAir granted, and the state of their refresh, as one stored secret."""
 
     refresh_token: str = field(repr=False)
     access_token: str = field(default="", repr=False)
-    expires_at: datetime = _LONG_AGO
-    """When the access token expires (UTC). It is kept so that a new process need not spend the refresh token."""
+    expires_at: datetime = _EPOCH
+    """When the access token expires (UTC). It is stored so that a new process can use it without a refresh."""
     refreshing_until: datetime | None = None
-    """Until when a refresh may be under way (UTC), or None."""
+    """The note: until when a refresh may be running (UTC), or None."""
     in_doubt: bool = False
-    """Whether a refresh was sent whose answer is not known: the refresh token may be void."""
+    """Whether a refresh was sent and its answer lost: the refresh token may be void."""
 
     def to_bytes(self) -> bytes:
-        """The form in which it is sealed and stored; ``Grant(refresh_token=…).to_bytes()`` after a consent."""
+        """Return the form that is sealed and stored. After a consent, store ``Grant(refresh_token=…).to_bytes()``."""
         until = self.refreshing_until
         content = {
             "refresh_token": self.refresh_token,
@@ -104,7 +105,7 @@ class Grant:
 
 
 class PasswordSignIn:
-    """Sign-in by company, user and password. ``PasswordSignIn(settings, password)``."""
+    """Signs in with company, user and password (SignIn in openair_xml.py)."""
 
     def __init__(self, settings: OpenAirSettings, password: str) -> None:
         self._fields = {"company": settings.company, "user": settings.user, "password": password}
@@ -113,15 +114,16 @@ class PasswordSignIn:
         """The elements of `<Login>`."""
         return self._fields
 
-    def renewed(self, rejected: Mapping[str, str]) -> None:  # noqa: ARG002 - the port's signature
-        """None: a password that was refused stays refused."""
+    def renew(self, rejected: Mapping[str, str]) -> None:  # noqa: ARG002 - the port's signature
+        """Return None: a password that OpenAir refused once is not tried again."""
         return
 
 
 class OAuthSignIn:
-    """Sign-in by access tokens. Safe to share between threads, processes and machines: all state is in ``secrets``.
+    """Signs in with access tokens (SignIn in openair_xml.py).
 
-    ``OAuthSignIn(settings, client_secret, http, secrets, clock)``: ``http`` has ``settings.url`` as its base.
+    Safe to share between threads, processes and machines: all state is in ``secrets``. The base URL of ``http`` must be
+    ``settings.url``.
     """
 
     def __init__(
@@ -139,98 +141,118 @@ class OAuthSignIn:
         self._clock = clock
 
     def fields(self) -> Mapping[str, str]:
-        """The elements of `<Login>`. Raises TryLater, SignInRefused, WrongBaseUrl."""
+        """Return the elements of `<Login>`; refreshes the access token if it is about to expire. Safe to repeat.
+
+        Raises:
+            TryLater: Another worker is refreshing the token, or the answer was lost, or OpenAir cannot answer now.
+            SignInRefused: A person must consent again, or the OAuth client is not accepted.
+            WrongBaseUrl: The company has another address.
+        """
         return {"access_token": self._access_token()}
 
-    def renewed(self, rejected: Mapping[str, str]) -> Mapping[str, str]:
-        """Another access token than the rejected one. Raises as `fields`."""
+    def renew(self, rejected: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the elements with another access token than the rejected one. Raises as `fields`."""
         return {"access_token": self._access_token(rejected["access_token"])}
 
     def _access_token(self, rejected: str = "") -> str:
-        grant, version = self._stored()
+        grant, version = self._load()
         now = self._clock.now()
         if grant.access_token not in ("", rejected) and now < grant.expires_at - TOKEN_EXPIRY_MARGIN:
             return grant.access_token
         if grant.refreshing_until and now < grant.refreshing_until <= now + REFRESH_FURTHEST:
-            # It may be done in a moment; if it died, nobody knows that before its note runs out.
-            raise _renewing(grant.refreshing_until)
+            # The other worker may be done in a moment. If it died, only the end of its note shows that. A note that
+            # ends later than REFRESH_FURTHEST was written by a clock that was wrong, and would block sign-in for long.
+            raise _refresh_running(grant.refreshing_until)
         until = now + timedelta(seconds=self._http.answer_within) + REFRESH_SPARE
+        # In doubt from the start: if this worker dies after sending, the next one must know that the token may be void.
         note = replace(grant, refreshing_until=until, in_doubt=True)
         try:
             version = self._secrets.replace(SECRET, note.to_bytes(), version)
         except Stale:
-            raise _renewing(until) from None
+            raise _refresh_running(until) from None
         return self._refresh(grant, version)
 
     def _refresh(self, grant: Grant, version: int) -> str:
-        """Spend the refresh token, which ``version`` announces; store what came of it; return the access token."""
+        """Send the refresh token, store the result, and return the new access token.
+
+        ``version`` is the one that holds this worker's note; ``grant`` is the state before the note. Each outcome
+        replaces the note, with the doubt that fits it:
+
+        - answer lost, 5xx, or 200 without tokens: OpenAir may have voided the refresh token, so in doubt
+        - never sent, or refused: the token is as it was, and an earlier doubt remains
+        """
         form = urlencode({"grant_type": "refresh_token", "refresh_token": grant.refresh_token}).encode()
         now = self._clock.now()
         try:
             answer = self._http.post(PATH, form, self._headers, writes=True)
         except Unknown as error:
-            self._withdraw(replace(grant, in_doubt=True), version)
+            self._remove_note(replace(grant, in_doubt=True), version)
             raise TryLater("OpenAir's answer with the new tokens was lost.") from error
         except KeyturnError:
-            self._withdraw(grant, version)  # it was never sent
+            self._remove_note(grant, version)  # never sent, so the refresh token is as it was
             raise
-        token = oauth.issued(answer, now) if answer.status == HTTPStatus.OK else None
+        token = oauth.parse_token(answer, now) if answer.status == HTTPStatus.OK else None
         if token is None:
             perhaps_spent = answer.status == HTTPStatus.OK or answer.status in SERVER_ERRORS
-            self._withdraw(replace(grant, in_doubt=grant.in_doubt or perhaps_spent), version)
+            self._remove_note(replace(grant, in_doubt=grant.in_doubt or perhaps_spent), version)
             sent = [grant.refresh_token, self._client_secret, self._headers["Authorization"]]
-            raise _error_of(oauth.refusal("OpenAir", answer, sent), in_doubt=grant.in_doubt)
+            raise _error_of(oauth.parse_refusal("OpenAir", answer, sent), in_doubt=grant.in_doubt)
         fresh = Grant(
             refresh_token=token.refresh_token or grant.refresh_token,
             access_token=token.value,
             expires_at=token.expires_at,
         )
-        return self._put(fresh, spent=grant.refresh_token, version=version).access_token
+        return self._store_tokens(fresh, spent=grant.refresh_token, version=version).access_token
 
-    def _put(self, fresh: Grant, *, spent: str, version: int) -> Grant:
-        """Store the new tokens, unless another consent or refresh brought newer ones, which count then.
+    def _store_tokens(self, fresh: Grant, *, spent: str, version: int) -> Grant:
+        """Store ``fresh`` and return it; if the store holds newer tokens, keep and return those.
 
-        A mere note by a worker that took this one for dead gives way: its refresh token is the spent one. A store that
-        is away for a moment is waited for, because the new tokens are nowhere else.
+        The version may have changed meanwhile, for two reasons. A person consented again, or another worker refreshed:
+        then the stored refresh token is not ``spent``, and the stored tokens are newer. Or another worker took this one
+        for dead and stored its note: then the stored refresh token is ``spent`` itself, which is void, and ``fresh``
+        replaces it. An unavailable store is tried STORE_ATTEMPTS times, because the new tokens exist nowhere else.
         """
-        patiently = Retrying(
+        with_retries = Retrying(
             retry=retry_if_not_exception_type(Stale),
-            stop=stop_after_attempt(STORE_TRIES),
+            stop=stop_after_attempt(STORE_ATTEMPTS),
             wait=wait_exponential(multiplier=0.2, max=5),
             sleep=self._clock.sleep,
             reraise=True,
         )
         while True:
             try:
-                patiently(self._secrets.replace, SECRET, fresh.to_bytes(), version)
+                with_retries(self._secrets.replace, SECRET, fresh.to_bytes(), version)
             except Stale:
-                stored, version = self._stored()
+                stored, version = self._load()
                 if stored.refresh_token != spent:
                     return stored
             else:
                 return fresh
 
-    def _withdraw(self, grant: Grant, version: int) -> None:
-        """Take the note back that a refresh is under way, unless somebody stored something else meanwhile."""
+    def _remove_note(self, grant: Grant, version: int) -> None:
+        """Store ``grant`` without the note that a refresh is running.
+
+        Stale means that a consent or another worker replaced the note meanwhile; the newer state stays.
+        """
         with contextlib.suppress(Stale):
             self._secrets.replace(SECRET, replace(grant, refreshing_until=None).to_bytes(), version)
 
-    def _stored(self) -> tuple[Grant, int]:
+    def _load(self) -> tuple[Grant, int]:
         found = self._secrets.get(SECRET)
         if found is None:
             raise SignInRefused("There is no refresh token for OpenAir.", next_action=_CONSENT)
         return Grant.from_bytes(found[0]), found[1]
 
 
-def _renewing(until: datetime) -> TryLater:
-    return TryLater("Another worker is renewing OpenAir's access token.", retry_after=LOOK_AGAIN, over_at=until)
+def _refresh_running(until: datetime) -> TryLater:
+    return TryLater("Another worker is renewing OpenAir's access token.", retry_after=POLL_INTERVAL, over_at=until)
 
 
-def _error_of(refused: oauth.Refusal, *, in_doubt: bool) -> KeyturnError:
-    error = oauth.error_of(refused)
+def _error_of(refusal: oauth.Refusal, *, in_doubt: bool) -> KeyturnError:
+    error = oauth.error_of(refusal)
     if not isinstance(error, SignInRefused):
         return error
-    if refused.error != "invalid_grant":
+    if refusal.error != "invalid_grant":
         return SignInRefused(error.message, next_action=_CHECK_CLIENT)
     lost = " The answer to an earlier refresh was lost, and the next refresh token with it." if in_doubt else ""
-    return SignInRefused(f"OpenAir's refresh token is void ({refused.told}).{lost}", next_action=_CONSENT)
+    return SignInRefused(f"OpenAir's refresh token is void ({refusal.summary}).{lost}", next_action=_CONSENT)

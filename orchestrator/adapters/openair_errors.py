@@ -1,6 +1,6 @@
-"""What an answer of OpenAir's XML API means: one ordered list of pure checks.
+"""Turns answers from OpenAir's XML API into errors, by one decision table.
 
-HTTP is 200 for nearly everything; the codes are in the `status` attributes of the answer's elements.
+The HTTP status is 200 for nearly everything. The result is in the `status` attributes of the answer's elements.
 https://docs.oracle.com/en/cloud/saas/netsuite-openair/nsoa-online-help/article_1127034536.html (Error Codes)
 """
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from orchestrator.adapters.decision_table import Check, first
+from orchestrator.adapters.decision_table import Rule, first_match
 from orchestrator.adapters.http import REDIRECTS
 from states.errors import (
     KeyturnError,
@@ -25,7 +25,7 @@ from states.next_action import by_hand
 SUCCESS: Final = "0"
 UNKNOWN_ERROR: Final = "1"
 NO_SUCH_RECORD: Final = "601"
-"""Assumption: a Read that finds nothing may say so by this code, or succeed with nothing in it."""
+"""Assumption: a Read that finds nothing may return this code, or succeed with an empty answer."""
 SIGN_IN: Final = {
     "2": "not signed in",
     "401": "company, user or password are wrong",
@@ -36,7 +36,7 @@ SIGN_IN: Final = {
     "420": "the session or its authentication is not valid",
 }
 TOKEN_REFUSED: Final = ("2", "401", "418", "419", "420")
-"""How an access token that was revoked or has expired early may be refused: a new one is worth one try."""
+"""The codes for an access token that was revoked or has expired early. Keyturn tries once with a new one."""
 WRONG_ADDRESS: Final = ("6", "426")
 LIMIT_EXCEEDED: Final = "556"
 TEMPORARY: Final = {
@@ -44,77 +44,80 @@ TEMPORARY: Final = {
     NO_SUCH_RECORD: "the Preference was deleted meanwhile",
     "965": "the record could not be saved",
 }
-"""965 is documented for files; that a Preference may be refused so, and another try help, is an assumption."""
+"""OpenAir documents 965 for files. That it also applies to Preferences, and that a retry helps, is an assumption."""
 
 _NO_API: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UPGRADE_REQUIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer of the XML API, as the checks look at it."""
+    """An answer from the XML API, in the form that the rules read."""
 
     status: int
     command: str
     """Read, Add or Modify."""
     code: str = ""
-    """The first code that is not success: of Auth, else of the command; empty where the answer cannot be read."""
+    """The first code other than success, of Auth or else of the command; empty if the answer cannot be read."""
     retry_after: float | None = None
 
     @property
-    def told(self) -> str:
-        """What OpenAir said, fit to be shown."""
+    def summary(self) -> str:
+        """The command, and the code or HTTP status, safe to show: it has no text of OpenAir's."""
         return f"{self.command}, " + (f"code {self.code}" if self.code else f"HTTP {self.status}")
 
 
 def unclear(reply: Reply) -> KeyturnError:
-    """The command may have been carried out: a write is in doubt until it is read back, a read is repeated."""
+    """Return the error for an answer that does not show whether OpenAir carried out the command.
+
+    A write is in doubt until its result is read back (Unknown). A read changed nothing, so it is retried (TryLater).
+    """
     if reply.command != "Read":
-        return Unknown(f"OpenAir did not say whether it saved the certificate ({reply.told}).")
-    return TryLater(f"OpenAir gave no usable answer ({reply.told}).", retry_after=reply.retry_after)
+        return Unknown(f"OpenAir did not say whether it saved the certificate ({reply.summary}).")
+    return TryLater(f"OpenAir gave no usable answer ({reply.summary}).", retry_after=reply.retry_after)
 
 
-CHECKS: Final[tuple[Check[Reply], ...]] = (
-    Check(
+RULES: Final[tuple[Rule[Reply], ...]] = (
+    Rule(
         "wrong address",
         lambda it: it.code in WRONG_ADDRESS or it.status in REDIRECTS or it.status in _NO_API,
-        lambda it: WrongBaseUrl(f"OpenAir serves this company at another address ({it.told})."),
+        lambda it: WrongBaseUrl(f"OpenAir serves this company at another address ({it.summary})."),
     ),
-    Check(
+    Rule(
         "throttled",
         lambda it: it.code == LIMIT_EXCEEDED or it.status == HTTPStatus.TOO_MANY_REQUESTS,
-        lambda it: Throttled(f"OpenAir's limit of requests is exceeded ({it.told}).", retry_after=it.retry_after),
+        lambda it: Throttled(f"OpenAir's limit of requests is exceeded ({it.summary}).", retry_after=it.retry_after),
     ),
-    Check(
+    Rule(
         "sign-in refused",
         lambda it: it.code in SIGN_IN or it.status == HTTPStatus.UNAUTHORIZED,
-        lambda it: SignInRefused(f"OpenAir refused the sign-in: {SIGN_IN.get(it.code, 'no reason')} ({it.told})."),
+        lambda it: SignInRefused(f"OpenAir refused the sign-in: {SIGN_IN.get(it.code, 'no reason')} ({it.summary})."),
     ),
-    Check(
+    Rule(
         "not permitted",
         lambda it: it.status == HTTPStatus.FORBIDDEN,
         lambda it: NotPermitted(
-            f"OpenAir does not permit this to Keyturn's user ({it.told}).",
+            f"OpenAir does not permit this to Keyturn's user ({it.summary}).",
             next_action=by_hand("Let the user use the XML API and edit Preferences."),
         ),
     ),
-    Check(
+    Rule(
         "temporary",
         lambda it: it.code in TEMPORARY,
-        lambda it: TryLater(f"OpenAir says: {TEMPORARY[it.code]} ({it.told}).", retry_after=it.retry_after),
+        lambda it: TryLater(f"OpenAir says: {TEMPORARY[it.code]} ({it.summary}).", retry_after=it.retry_after),
     ),
-    Check("unclear", lambda it: it.code in ("", UNKNOWN_ERROR), unclear),
-    Check(
+    Rule("unclear", lambda it: it.code in ("", UNKNOWN_ERROR), unclear),
+    Rule(
         "refused",
         lambda _: True,
         lambda it: Refused(
-            f"OpenAir refused the request ({it.told}).",
+            f"OpenAir refused the request ({it.summary}).",
             next_action=by_hand("Look the code up in OpenAir's API error codes, and correct what it names."),
         ),
     ),
 )
-"""What an answer without success means: the first check that applies decides."""
+"""Decides what an answer without success means. The order matters: the first rule that applies decides."""
 
 
 def error_of(reply: Reply) -> KeyturnError:
-    """The error that ``reply`` means."""
-    return first(CHECKS, reply).error(reply)
+    """Return the error that ``reply`` means; it must not be a success."""
+    return first_match(RULES, reply).error(reply)

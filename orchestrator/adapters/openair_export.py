@@ -1,4 +1,4 @@
-"""For companies whose certificate a person saves in OpenAir: hands the public certificate over, and waits."""
+"""OpenAir adapter for companies where a person saves the certificate: writes it to a file and waits for the person."""
 
 import contextlib
 import os
@@ -16,41 +16,48 @@ _PUBLIC: Final = 0o644
 _PUBLIC_FOLDER: Final = 0o755
 
 
-class Confirmed(Protocol):
-    """What a person has confirmed so far."""
+class Confirmations(Protocol):
+    """The confirmations that people gave so far."""
 
     def confirmed(self) -> Certificate | None:
-        """The certificate that a person confirmed last to have saved in this connection's OpenAir, or None."""
+        """Return the certificate that a person last confirmed to have saved in this connection's OpenAir, or None."""
         ...
 
 
 class OpenAirExport:
     """One OpenAir company (states.ports.OpenAir) in which a person saves the certificate.
 
-    ``OpenAirExport(connection, folder, confirmed)``: the connection's name, and the folder for certificate files.
+    ``connection`` is the connection's name, and ``folder`` the folder for certificate files.
     """
 
-    def __init__(self, connection: str, folder: Path, confirmed: Confirmed) -> None:
+    def __init__(self, connection: str, folder: Path, confirmations: Confirmations) -> None:
         self._connection = connection
         self._folder = folder
-        self._confirmed = confirmed
+        self._confirmations = confirmations
 
     def read(self) -> Certificate | None:
-        """The certificate that a person confirmed last. It says what was confirmed, not what OpenAir holds now."""
-        return self._confirmed.confirmed()
+        """Return the certificate that a person confirmed last, or None.
+
+        Keyturn cannot read this OpenAir, so the person may have saved another one since.
+        """
+        return self._confirmations.confirmed()
 
     def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
-        """Return when a person has confirmed this certificate; before that, write it to its file, if ``check`` lets us.
+        """Return if a person has confirmed this certificate; otherwise write it to its file and ask for one.
 
-        Safe to repeat. Raises AwaitingPerson; Refused where the file cannot be written.
+        Safe to repeat: the file's name and content depend only on the certificate. Calls ``check`` before it writes.
+
+        Raises:
+            AwaitingPerson: No person has confirmed this certificate yet.
+            Refused: The file cannot be written.
         """
-        held = self._confirmed.confirmed()
-        if held is not None and held.fingerprint == confirmation.fingerprint:
+        confirmed = self._confirmations.confirmed()
+        if confirmed is not None and confirmed.fingerprint == confirmation.fingerprint:
             return
         check()
         path = self._folder / f"{self._connection}-{confirmation.fingerprint[:16]}.pem"
         try:
-            _write(path, confirmation.certificate.pem)
+            _write_atomically(path, confirmation.certificate.pem)
         except OSError as error:
             raise Refused(
                 f"The certificate could not be written to {path}: {error.strerror}.",
@@ -67,8 +74,12 @@ class OpenAirExport:
         )
 
 
-def _write(path: Path, text: str) -> None:
-    """Put a public file in place as a whole, readable by everybody."""
+def _write_atomically(path: Path, text: str) -> None:
+    """Write a public file, readable by all users of the machine. A reader sees the old file or the whole new one.
+
+    The draft is created exclusively and renamed, so a link at ``path`` is replaced and not followed. After a power cut
+    the rotation writes the file again, so the folder itself is not synchronized to disk.
+    """
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.parent.chmod(_PUBLIC_FOLDER)

@@ -1,4 +1,4 @@
-"""OpenAir as a person sees it: where a person saves the certificate there, nobody else can look."""
+"""Reads OpenAir through a person, for companies where a person saves the certificate and Keyturn cannot read it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,27 +15,35 @@ _LOOK: Final = by_hand(
 )
 
 
-class Seen:
-    """OpenAir (states.ports.OpenAir) with the certificate that a person sees there; nothing is saved through it."""
+class ManualOpenAir:
+    """OpenAir (states.ports.OpenAir) that holds the certificate a person sees there. It saves nothing."""
 
     def __init__(self, held: Certificate) -> None:
         self._held = held
 
     def read(self) -> Certificate | None:
-        """The certificate that the person sees."""
+        """Return the certificate that the person sees."""
         return self._held
 
     def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:  # noqa: ARG002 - the port's
-        """Raises IllegalMove: only a person saves there."""
+        """Raise IllegalMove: only a person saves in this OpenAir."""
         raise IllegalMove(f"Only a person saves {confirmation.fingerprint} in OpenAir.")
 
 
-def as_seen(rotation: Rotation, ports: Ports, fingerprint: str) -> Ports:
-    """``ports`` with OpenAir as a person sees it, for a rotation whose OpenAir nobody else can look into.
+def with_persons_reading(rotation: Rotation, ports: Ports, fingerprint: str) -> Ports:
+    """Return ``ports`` in which OpenAir holds the certificate that a person sees there now.
 
-    ``fingerprint`` is the SHA-256 that OpenAir shows now, in whatever notation; empty for an OpenAir that Keyturn
-    reads. What was confirmed last may be out of date: a certificate is saved before that is confirmed. Raises
-    InvalidInput where it is missing or needless, Drift where it is of a certificate that Keyturn does not know.
+    If Keyturn reads this rotation's OpenAir itself, returns ``ports`` unchanged. Otherwise the last confirmation is not
+    enough: a person saves a certificate first and confirms it later, so it may be out of date.
+
+    Args:
+        rotation: The rotation to recover.
+        ports: Its connection's ports.
+        fingerprint: The SHA-256 that OpenAir shows now, in any notation; empty if Keyturn reads this OpenAir itself.
+
+    Raises:
+        InvalidInput: The fingerprint is missing, or given although Keyturn reads this OpenAir itself.
+        Drift: OpenAir shows a certificate that Keyturn does not know.
     """
     if not rotation.by_hand:
         if fingerprint:
@@ -46,12 +54,12 @@ def as_seen(rotation: Rotation, ports: Ports, fingerprint: str) -> Ports:
     candidate = rotation.proofs.candidate.certificate if rotation.proofs.candidate else None
     for known in (rotation.previous, candidate, ports.openair.read()):
         if known is not None and known.fingerprint == plain(fingerprint):
-            return replace(ports, openair=Seen(known))
-    raise Drift("OpenAir shows a certificate that Keyturn does not know.", next_action=instead(rotation))
+            return replace(ports, openair=ManualOpenAir(known))
+    raise Drift("OpenAir shows a certificate that Keyturn does not know.", next_action=resume_with_candidate(rotation))
 
 
-def instead(rotation: Rotation) -> NextAction:
-    """What to do where Keyturn does not have the certificate that OpenAir shows: resume with the candidate."""
+def resume_with_candidate(rotation: Rotation) -> NextAction:
+    """Return the next action if OpenAir shows a certificate unknown to Keyturn: resume with the candidate."""
     is_foreign = rotation.failure is not None and rotation.failure.code == ForeignRotation.code
     resume = OVERWRITE if is_foreign else NextAction(Verb.RESUME)
     return by_hand(

@@ -1,7 +1,7 @@
-"""OpenAir's XML API: the certificate is kept in a Preference, which is saved and read back by name.
+"""Saves the certificate in an OpenAir Preference, and reads it back by the Preference's name, through the XML API.
 
-OpenAir documents no place of its own for the real-time certificate; a Preference is a documented general store, and
-that the connector reads it there is an assumption (states.connection.OpenAirSettings.preference).
+OpenAir documents no place for the real-time certificate. A Preference is a documented store for any setting. That the
+connector reads the certificate there is an assumption (states.connection.OpenAirSettings.preference).
 """
 
 import re
@@ -23,29 +23,29 @@ from states.rotation import Confirmation
 
 PATH: Final = "/api.pl"
 
-MOST_FOUND: Final = "100"
-"""How many Preferences of one name are looked for; there should be one."""
+MAX_PREFERENCES: Final = "100"
+"""The most Preferences of one name that a Read returns. There should be one; a lost Add may have left a second."""
 
 _CODE: Final = re.compile(r"\d{1,6}")
 
 
 class SignIn(Protocol):
-    """How Keyturn signs in to the XML API; orchestrator/adapters/openair_auth.py has both ways."""
+    """Signs in to the XML API. openair_auth.py implements it with a password and with OAuth 2.0."""
 
     def fields(self) -> Mapping[str, str]:
-        """The elements of `<Login>`, by name. Raises TryLater, SignInRefused, WrongBaseUrl."""
+        """Return the elements of `<Login>`, by name. Raises TryLater, SignInRefused, WrongBaseUrl."""
         ...
 
-    def renewed(self, rejected: Mapping[str, str]) -> Mapping[str, str] | None:
-        """Other elements in place of those that were just rejected, or None where there are no others."""
+    def renew(self, rejected: Mapping[str, str]) -> Mapping[str, str] | None:
+        """Return other elements than those that OpenAir just rejected, or None if there are no others."""
         ...
 
 
 class OpenAirXml:
     """One OpenAir company (states.ports.OpenAir). Safe to share between threads.
 
-    ``OpenAirXml(settings, sign_in, http, api_key=…)``: ``http`` has ``settings.url`` as its base; ``api_key`` is the
-    key that OpenAir gave for ``settings.namespace``.
+    The base URL of ``http`` must be ``settings.url``; ``api_key`` is the key that OpenAir issued for
+    ``settings.namespace``.
     """
 
     def __init__(self, settings: OpenAirSettings, sign_in: SignIn, http: Http, *, api_key: str) -> None:
@@ -61,40 +61,50 @@ class OpenAirXml:
         self._http = http
 
     def read(self) -> Certificate | None:
-        """The certificate in the Preference; None where it is missing, empty, or no certificate. Changes nothing.
+        """Return the certificate in the Preference. Changes nothing; safe to repeat.
 
-        None as well where there are several of that name which differ: nobody knows which one counts.
+        Returns None if the Preference is missing, empty, or holds no certificate. Returns None also if several
+        Preferences of that name differ, because OpenAir does not document which of them the connector reads.
         """
-        found = {_fingerprint(it): it for it in self._find()}
-        return _certificate(found.popitem()[1]) if len(found) == 1 else None
+        found = {_fingerprint_in(it): it for it in self._find_preferences()}
+        return _certificate_in(found.popitem()[1]) if len(found) == 1 else None
 
     def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
-        """Save the confirmed certificate: modify the Preference, or add it where it is missing.
+        """Save the confirmed certificate: modify the Preference, or add it if it is missing.
 
-        An Add that landed late may have left a second one, so each of that name gets the certificate. Safe to repeat:
-        where it is there already, nothing is written. ``check`` is called right before each write: reading and signing
-        in may have taken minutes. Raises Unknown, also where only some of them were saved to.
+        A lost Add that took effect late may have left a second Preference, so this saves to every one of that name.
+        Safe to repeat: a Preference that holds the certificate already is not written.
+
+        Args:
+            confirmation: The certificate, with the proof that NetSuite signs with its key.
+            check: Called right before each write is sent. It raises if this worker no longer holds the rotation:
+                the Read and the sign-in before it may have taken minutes.
+
+        Raises:
+            Unknown: The answer to a write was lost, or only some of the Preferences were saved.
         """
-        certificate, found = confirmation.certificate, self._find()
+        certificate, found = confirmation.certificate, self._find_preferences()
         if not found:
             self._run("Add", self._new_preference(certificate), check=check)
-        others = [it for it in found if _fingerprint(it) != certificate.fingerprint]
+        others = [it for it in found if _fingerprint_in(it) != certificate.fingerprint]
         for number, preference in enumerate(others):
             try:
                 self._run("Modify", _changed_preference(preference, certificate), check=check)
             except TryLater as error:
+                # TryLater means that nothing was changed. That is no longer true after the first Preference.
                 if number:
-                    told = f"OpenAir saved the certificate in {number} of {len(others)} Preferences of that name."
-                    raise Unknown(f"{told} {error.message}") from error
+                    progress = f"OpenAir saved the certificate in {number} of {len(others)} Preferences of that name."
+                    raise Unknown(f"{progress} {error.message}") from error
                 raise
 
-    def _find(self) -> list[Element]:
+    def _find_preferences(self) -> list[Element]:
         criterion = Element("Preference")
         SubElement(criterion, "name").text = self._preference
         returned = Element("_Return")
         for name in ("id", "name", "setting"):
             SubElement(returned, name)
-        answer = self._run("Read", criterion, returned, method="equal to", limit=MOST_FOUND)
+        answer = self._run("Read", criterion, returned, method="equal to", limit=MAX_PREFERENCES)
+        # Compared again: another Preference must never be overwritten, even if OpenAir's filter is broader than ours.
         return [it for it in answer.findall("Preference") if it.findtext("name") == self._preference]
 
     def _new_preference(self, certificate: Certificate) -> Element:
@@ -108,16 +118,17 @@ class OpenAirXml:
     def _run(
         self, command: str, *content: Element, check: Callable[[], None] | None = None, **attributes: str
     ) -> Element:
-        """Send one command; return its element of the answer. A command that is refused was not carried out.
+        """Send one command and return its element of the answer.
 
-        One that writes has a ``check``, which each request for it has to pass.
+        A command that writes has a ``check``, which is called right before each request for it.
         """
         login = self._sign_in.fields()
         reply, element = self._send(login, command, content, attributes, check)
+        # OpenAir carries out no command after a refused sign-in, so even a write can be sent again.
         if reply.code in TOKEN_REFUSED:
-            renewed = self._sign_in.renewed(login)
-            if renewed:
-                reply, element = self._send(renewed, command, content, attributes, check)
+            renew = self._sign_in.renew(login)
+            if renew:
+                reply, element = self._send(renew, command, content, attributes, check)
         if element is not None and (reply.code == SUCCESS or (reply.code == NO_SUCH_RECORD and command == "Read")):
             return element
         raise openair_errors.error_of(reply)
@@ -140,25 +151,26 @@ class OpenAirXml:
         if check:
             check()
         answer = self._http.post(PATH, body, headers, writes=check is not None)
-        return _taken_apart(answer, command)
+        return _parse_answer(answer, command)
 
 
-def _taken_apart(answer: Answer, command: str) -> tuple[Reply, Element | None]:
-    """The answer for the checks, and the command's element where there is one. Never fails."""
+def _parse_answer(answer: Answer, command: str) -> tuple[Reply, Element | None]:
+    """Return the answer for the rules, and the command's element if there is one. Never fails."""
     auth, element = None, None
     if answer.status == HTTPStatus.OK:
         try:
+            # Without DTDs, an answer can neither expand entities without limit nor name files of this machine.
             response = fromstring(answer.body, forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError):
             response = Element("unreadable")
         auth, element = response.find("Auth"), response.find(command)
-    codes = [_code(found) for found in (auth, element) if found is not None]
+    codes = [_status_code(found) for found in (auth, element) if found is not None]
     both = auth is not None and element is not None
     code = next((code for code in codes if code != SUCCESS), SUCCESS if both else "")
     return Reply(status=answer.status, command=command, code=code, retry_after=retry_after(answer)), element
 
 
-def _code(element: Element) -> str:
+def _status_code(element: Element) -> str:
     status = element.get("status", "")
     return status if _CODE.fullmatch(status) else ""
 
@@ -170,13 +182,13 @@ def _changed_preference(found: Element, certificate: Certificate) -> Element:
     return preference
 
 
-def _certificate(preference: Element) -> Certificate | None:
+def _certificate_in(preference: Element) -> Certificate | None:
     try:
         return Certificate.parse(preference.findtext("setting") or "")
     except InvalidInput:
         return None
 
 
-def _fingerprint(preference: Element) -> str:
-    held = _certificate(preference)
+def _fingerprint_in(preference: Element) -> str:
+    held = _certificate_in(preference)
     return held.fingerprint if held else ""

@@ -1,4 +1,4 @@
-"""The machine's own clock and randomness."""
+"""This computer's clock and randomness."""
 
 import builtins
 import secrets
@@ -7,27 +7,27 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """The machine's clock (states.ports.Clock). Takes no arguments."""
+    """This computer's clock (states.ports.Clock)."""
 
     def now(self) -> datetime:
-        """The present moment, UTC."""
+        """Return the current time, UTC."""
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
-        """Wait; a negative number of seconds is no wait."""
+        """Wait for ``seconds``. Returns at once if it is negative."""
         time.sleep(max(0.0, seconds))
 
 
 class SystemRandom:
-    """The operating system's randomness (states.ports.Random). Takes no arguments."""
+    """The operating system's randomness (states.ports.Random)."""
 
     def __init__(self) -> None:
         self._random = secrets.SystemRandom()
 
     def bytes(self, count: int) -> builtins.bytes:
-        """``count`` bytes that nobody can foresee."""
+        """Return ``count`` bytes that are unpredictable, fit for challenges."""
         return secrets.token_bytes(count)
 
     def fraction(self) -> float:
-        """A number from 0 (inclusive) to 1 (exclusive)."""
+        """Return a number from 0 (inclusive) to 1 (exclusive)."""
         return self._random.random()

@@ -1,7 +1,7 @@
-"""What lies below `requests`: connections that tell whether they were ever open, and that keep to a call's time.
+"""Sessions for `requests` whose connections report whether they were ever open, and keep to one time limit per call.
 
-`requests` reports a refused connection and one that was reset after sending by the same exception. Here the connection
-itself tells the two apart.
+`requests` raises the same exception for a connection that was refused and for one that was reset after sending. The
+first is safe to repeat, the second is not. So the connection itself raises NotConnected if it was never open.
 """
 
 import contextlib
@@ -25,9 +25,11 @@ from urllib3.exceptions import HTTPError
 
 
 def session(ca_bundle: str | None, within: float) -> requests.Session:
-    """A session that takes nothing from the environment, keeps no cookie, and always verifies TLS.
+    """Create a session that reads no settings from the environment, keeps no cookie, and always verifies TLS.
 
-    ``ca_bundle`` is a PEM file, else certifi's bundle is trusted; ``within`` (seconds) is all the time of one call.
+    Args:
+        ca_bundle: A PEM file of trusted certificate authorities; without one, certifi's bundle is trusted.
+        within: The time limit for one whole call, in seconds.
     """
     made = _Session()
     made.trust_env = False
@@ -39,14 +41,17 @@ def session(ca_bundle: str | None, within: float) -> requests.Session:
 
 
 class _Session(requests.Session):
-    """Even with redirects off, `requests` reads a redirect's whole body, however long: it must not see one."""
+    """Hides redirects from `requests`: even with redirects off, it reads a redirect's whole body, of any length."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature is requests'
         return None
 
 
 class NotConnected(Exception):
-    """The connection was never open. No OSError, so that urllib3 and requests let it pass as it is."""
+    """The connection was never open, so nothing was sent.
+
+    It is no OSError, because urllib3 and requests would wrap one in their own exceptions.
+    """
 
     def __init__(self, reason: Exception) -> None:
         super().__init__(type(reason).__name__)
@@ -54,31 +59,35 @@ class NotConnected(Exception):
 
 
 @contextlib.contextmanager
-def _connecting() -> Iterator[None]:
+def _raising_not_connected() -> Iterator[None]:
     try:
         yield
     except (OSError, HTTPError) as error:
         raise NotConnected(error) from error
 
 
-class NoThread(OSError):
-    """This machine lets no more threads start."""
+class ThreadRefused(OSError):
+    """The operating system refused to start a thread."""
 
 
-class _InTime(io.RawIOBase):
-    """Reads from a socket, for its timeout in all: by itself, a socket gives every single read as much."""
+class _DeadlineReader(io.RawIOBase):
+    """Reads from a socket until a deadline: the socket's timeout, counted once from now.
+
+    A socket applies its timeout to every single read, so a server that sends a byte at a time could hold a worker for
+    ever. The clock is monotonic: a change of the wall clock must not stretch the limit.
+    """
 
     def __init__(self, connected: socket.socket) -> None:
         super().__init__()
         self._socket = connected
         self._raw = connected.makefile("rb", buffering=0)
-        self._until = time.monotonic() + cast(float, connected.gettimeout())
+        self._deadline = time.monotonic() + cast(float, connected.gettimeout())
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._until - time.monotonic()
+        left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
         self._socket.settimeout(left)
@@ -90,19 +99,19 @@ class _InTime(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer whose head and body together must be there within what urllib3 left of the whole call's time.
+    """An answer whose head and body must arrive within the rest of the call's time; otherwise raises TimeoutError.
 
-    Else its reader raises TimeoutError.
+    urllib3 sets the socket's timeout to that rest before it reads the answer.
     """
 
     def __init__(self, connected: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(connected, *args, **kwargs)
         self.fp.close()
-        self.fp = io.BufferedReader(_InTime(connected))
+        self.fp = io.BufferedReader(_DeadlineReader(connected))
 
 
 class _Connection(HTTPConnection):
-    """Tells when it could not be opened, and gives each part of a call no more than what is left of the call's time."""
+    """Raises NotConnected if it cannot be opened, and limits each part of a call to the rest of the call's time."""
 
     response_class = _Response
 
@@ -111,15 +120,16 @@ class _Connection(HTTPConnection):
         self._within = within
 
     def connect(self) -> None:
-        # A look-up of a name cannot be stopped, and each of its addresses has a timeout of its own: they are left
-        # behind in a thread when they take too long. Whoever is first, it or the end of the time, settles the outcome.
+        # A name lookup cannot be interrupted, and each of the host's addresses has its own timeout. So both happen in a
+        # thread, which is abandoned when the time is over. Thread and time limit race for the Future: the thread sets
+        # its result, or the caller cancels it, and only the first of the two succeeds.
         outcome: Future[None] = Future()
         opener = threading.Thread(target=self._open, args=(outcome,), name="keyturn-connect", daemon=True)
-        with _connecting():
+        with _raising_not_connected():
             try:
                 opener.start()
             except RuntimeError as error:
-                raise NoThread from error
+                raise ThreadRefused from error
             try:
                 outcome.result(self._within)
             finally:
@@ -128,14 +138,14 @@ class _Connection(HTTPConnection):
     def _open(self, outcome: "Future[None]") -> None:
         try:
             super().connect()
-        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+        except Exception as error:  # noqa: BLE001 - connect() raises it in the waiting thread
             done = partial(outcome.set_exception, error)
         else:
             done = partial(outcome.set_result, None)
         try:
             done()
         except InvalidStateError:
-            self.close()  # nobody waits any more, and nothing was sent
+            self.close()  # the caller has given up: the connection was opened too late, and nothing was sent on it
 
 
 class _TlsConnection(_Connection, HTTPSConnection):
@@ -156,7 +166,8 @@ class _Adapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        # A context of its own: urllib3's would write session keys to the file that SSLKEYLOGFILE names.
+        # Our own context: the one that urllib3 creates writes TLS session keys to the file that SSLKEYLOGFILE names.
+        # PROTOCOL_TLS_CLIENT verifies certificates and host names from the start.
         super().init_poolmanager(*args, **kwargs, ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         self.poolmanager.pool_classes_by_scheme = {
             "http": partial(_Pool, within=self._within),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from orchestrator.adapters.openair_manual import as_seen, instead
+from orchestrator.adapters.openair_manual import resume_with_candidate, with_persons_reading
 from orchestrator.engine import Connect
 from orchestrator.events import Closed, Listener, ignore
 from orchestrator.leases import LeaseRenewer
@@ -85,7 +85,7 @@ class Recovery:
         CannotSign, CertificateRecordMissing where it is not so; TryLater or Refused when a system cannot be asked.
         """
         before = self._possible(Verb.ADOPT, rotation_id, version)
-        ports = as_seen(before, self._connect(before.connection), seen)
+        ports = with_persons_reading(before, self._connect(before.connection), seen)
         proof = _agreement(before, ports)
         after = machine.adopt(before, proof, self._clock.now())
         is_new = before.previous is None or before.previous.fingerprint != proof.fingerprint
@@ -134,7 +134,7 @@ class Recovery:
         return rotation
 
     def _restore(self, claim: Claim, reason: str, seen: str, *, may_overwrite: bool) -> Rotation:
-        ports = as_seen(claim.rotation, self._connect(claim.rotation.connection), seen)
+        ports = with_persons_reading(claim.rotation, self._connect(claim.rotation.connection), seen)
         key = self._previous_key(claim.rotation, ports)
         proof = recovery.find_previous(claim.rotation, ports, may_overwrite=may_overwrite)
         if proof:
@@ -170,7 +170,7 @@ def _agreement(rotation: Rotation, ports: Ports) -> Confirmation:
         return recovery.find_agreement(rotation, ports)
     except Drift as error:
         if rotation.by_hand:
-            error.next_action = instead(rotation)
+            error.next_action = resume_with_candidate(rotation)
         raise
 
 

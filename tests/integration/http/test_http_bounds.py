@@ -17,7 +17,7 @@ from integration.http.tls import Tls
 from pytest_httpserver import HTTPServer
 from support.polling import WAIT_LIMIT, until
 
-from orchestrator.adapters.http import MOST_BYTES
+from orchestrator.adapters.http import MAX_ANSWER_BYTES
 from states.errors import TryLater
 
 # --- in time ----------------------------------------------------------------------------------------------------------
@@ -170,28 +170,28 @@ def test_large_answers_are_not_read(serve: Callable[[Handler], Wire], status: by
         received(connection)
         connection.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
         with contextlib.suppress(OSError):
-            while sum(sent) < 64 * MOST_BYTES:
+            while sum(sent) < 64 * MAX_ANSWER_BYTES:
                 connection.sendall(b" " * 65536)
                 sent.append(65536)
 
     assert LOST == errors_of(serve(endless).url)
-    assert sum(sent) < 64 * MOST_BYTES
+    assert sum(sent) < 64 * MAX_ANSWER_BYTES
 
 
 def test_largest_answer(httpserver: HTTPServer) -> None:
     """An answer of exactly the largest size is read."""
-    httpserver.expect_request("/path").respond_with_data(b" " * MOST_BYTES)
-    assert len(post(httpserver.url_for("")).body) == MOST_BYTES
+    httpserver.expect_request("/path").respond_with_data(b" " * MAX_ANSWER_BYTES)
+    assert len(post(httpserver.url_for("")).body) == MAX_ANSWER_BYTES
 
 
 def test_one_byte_more_than_the_largest_answer(httpserver: HTTPServer) -> None:
     """An answer that is a byte larger is none."""
-    httpserver.expect_request("/path").respond_with_data(b" " * (MOST_BYTES + 1))
+    httpserver.expect_request("/path").respond_with_data(b" " * (MAX_ANSWER_BYTES + 1))
     assert LOST == errors_of(httpserver.url_for(""))
 
 
 def test_compressed_answers_are_not_expanded(httpserver: HTTPServer) -> None:
     """What is compressed though nobody asked for it stays as it is: a bomb of a few kilobytes is a few kilobytes."""
-    bomb = gzip.compress(b" " * 64 * MOST_BYTES)
+    bomb = gzip.compress(b" " * 64 * MAX_ANSWER_BYTES)
     httpserver.expect_request("/path").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
     assert bomb == post(httpserver.url_for("")).body

@@ -11,7 +11,7 @@ import pytest
 from integration.http.http_calls import CALL_LIMIT, post
 from integration.http.scripted_server import Handler, Wire, received, reset
 
-from orchestrator.adapters.network_errors import in_words
+from orchestrator.adapters.network_errors import describe
 from states.errors import KeyturnError
 
 SECRET = b"hunter2"
@@ -169,4 +169,4 @@ def test_lost(serve: Callable[[Handler], Wire], handler: Handler, words: str) ->
 @pytest.mark.parametrize("error", [ValueError("hunter2"), OSError("hunter2"), ssl.SSLError("hunter2")])
 def test_only_the_class_where_nothing_better_is_known(error: Exception) -> None:
     """Then the class is told, and still nothing that the error says: that may repeat what was sent."""
-    assert re.fullmatch(r"ValueError|OSError|TLS failed", in_words(error))
+    assert re.fullmatch(r"ValueError|OSError|TLS failed", describe(error))

@@ -10,7 +10,7 @@ from integration.recovery.environment import LaterClock
 from support.advice import commands, text
 from support.environment import NAME
 
-from orchestrator.adapters.openair_manual import as_seen
+from orchestrator.adapters.openair_manual import with_persons_reading
 from orchestrator.bootstrap import Keyturn
 from persistence.store import Rotations
 from simulator import Fault, Simulator
@@ -126,7 +126,7 @@ def test_what_keyturn_does_not_know_is_overwritten(
     app: Keyturn, simulator: Simulator, confirmed: Rotation, rotate: Rotate, carry: Carry
 ) -> None:
     """The vendor rotated both sides. Keyturn has no certificate to verify NetSuite's signature with, so adopting is
-    refused; the command that is offered instead leads back to a connection that is well.
+    refused; the command that is offered resume_with_candidate leads back to a connection that is well.
     """
     del confirmed
     simulator.netsuite.record.reset("foreign")
@@ -164,4 +164,4 @@ def test_keyturn_looks_itself_where_it_can(app: Keyturn, waiting: Rotation) -> N
     """Where OpenAir is read by Keyturn, a person's word is not taken for it."""
     by_keyturn = replace(waiting, by_hand=False)
     with pytest.raises(InvalidInput, match="reads this OpenAir itself"):
-        as_seen(by_keyturn, app.connect(NAME), "00")
+        with_persons_reading(by_keyturn, app.connect(NAME), "00")

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.adapters.http import Answer, Http, retry_after
-from orchestrator.adapters.quoting import quoted
+from orchestrator.adapters.quoting import quote
 from states.errors import InvalidInput
 from states.timing import LONGEST_RETRY_AFTER
 
@@ -70,7 +70,7 @@ def test_answer_hides_its_body() -> None:
 )
 def test_quoted(text: str, expected: str) -> None:
     """Other systems' words are shown in short, and not at all where they may quote a secret."""
-    assert expected == quoted(text)
+    assert expected == quote(text)
 
 
 SECRET = "hunter2+Tr0ub4dor/3=="
@@ -88,5 +88,5 @@ SECRET = "hunter2+Tr0ub4dor/3=="
 )
 def test_quoted_without_what_was_sent(text: str) -> None:
     """A secret that was sent is not shown, however it was escaped or cut."""
-    assert "(withheld: it may quote a secret)" == quoted(text, ["", SECRET])
-    assert '"bad secret"' == quoted("bad secret", ["", SECRET])
+    assert "(withheld: it may quote a secret)" == quote(text, ["", SECRET])
+    assert '"bad secret"' == quote("bad secret", ["", SECRET])

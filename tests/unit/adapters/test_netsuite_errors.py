@@ -7,9 +7,9 @@ import pytest
 from support.advice import commands, text
 
 from orchestrator.adapters import netsuite_errors
-from orchestrator.adapters.decision_table import first
+from orchestrator.adapters.decision_table import first_match
 from orchestrator.adapters.http import Answer
-from orchestrator.adapters.netsuite_errors import CHECKS
+from orchestrator.adapters.netsuite_errors import RULES
 from states import errors
 
 PAGE = b"<!DOCTYPE html><title>Maintenance</title>"
@@ -201,7 +201,7 @@ def test_bearer_challenge_is_not_quoted() -> None:
 
 
 def test_a_refused_certificate_is_given_up() -> None:
-    """Another algorithm makes another certificate, which the open rotation has to make room for first."""
+    """Another algorithm makes another certificate, so the open rotation must be abandoned first."""
     advised = error_for(200, refusal("INVALID_CERTIFICATE"), writes=True).next_action
     expected = ["rotation abandon ID", "connection edit NAME --algorithm", "rotate NAME", "rotation resume ID"]
     assert expected == commands(advised.resuming())
@@ -224,7 +224,7 @@ DECIDED_BY = {
 
 
 def test_every_check_decides_something() -> None:
-    """No row of the table is dead: each is the first that applies to one of the answers above."""
+    """No row of the table is dead: each is the first to apply to one of the answers above."""
     rows = {row[0]: (row[1], row[2], row[3]) for row in SAME_FOR_BOTH}
     rows |= {row[0]: (row[1], row[2], {}) for row in DIFFERENT}
     rows["failed after saving"] = (200, refusal("SIGNING_FAILED", saved=True), {})
@@ -233,5 +233,5 @@ def test_every_check_decides_something() -> None:
         for name, (status, body, headers) in rows.items()
         if name in DECIDED_BY
     }
-    assert DECIDED_BY == {name: first(CHECKS, reply).name for name, reply in replies.items()}
-    assert {check.name for check in CHECKS} == set(DECIDED_BY.values())
+    assert DECIDED_BY == {name: first_match(RULES, reply).name for name, reply in replies.items()}
+    assert {check.name for check in RULES} == set(DECIDED_BY.values())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.adapters import oauth
-from orchestrator.adapters.decision_table import first
+from orchestrator.adapters.decision_table import first_match
 from orchestrator.adapters.http import Answer
 from states import errors
 
@@ -24,7 +24,7 @@ def refused(error: str) -> bytes:
 
 
 def issued(**content: Any) -> oauth.Token | None:
-    return oauth.issued(answer(200, json.dumps({"access_token": "abc", **content}).encode()), NOW)
+    return oauth.parse_token(answer(200, json.dumps({"access_token": "abc", **content}).encode()), NOW)
 
 
 ROWS = [
@@ -56,21 +56,21 @@ ROWS = [
 @pytest.mark.parametrize(("given", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_refusals(given: Answer, expected: type[errors.KeyturnError]) -> None:
     """Only RFC 6749's refusals and 401 or 403 park a rotation; whatever may pass is tried again."""
-    assert expected is type(oauth.error_of(oauth.refusal("NetSuite", given)))
+    assert expected is type(oauth.error_of(oauth.parse_refusal("NetSuite", given)))
 
 
 def test_every_check_decides_something() -> None:
-    """No row of the table is dead: each is the first that applies to one of the answers above."""
-    refusals = [oauth.refusal("NetSuite", row[1]) for row in ROWS]
-    assert {check.name for check in oauth.CHECKS} == {first(oauth.CHECKS, it).name for it in refusals}
+    """No row of the table is dead: each is the first to apply to one of the answers above."""
+    refusals = [oauth.parse_refusal("NetSuite", row[1]) for row in ROWS]
+    assert {check.name for check in oauth.RULES} == {first_match(oauth.RULES, it).name for it in refusals}
 
 
 def test_refusal_is_quoted_with_care() -> None:
     """The endpoint's own words are shown, but not where they may quote the assertion."""
-    plain = oauth.error_of(oauth.refusal("NetSuite", answer(401, refused("invalid_client"))))
+    plain = oauth.error_of(oauth.parse_refusal("NetSuite", answer(401, refused("invalid_client"))))
     secret = json.dumps({"error": "invalid_client", "error_description": "eyJhbGciOi" * 9}).encode()
     assert '"invalid_client Words."' in plain.message
-    assert "eyJ" not in oauth.error_of(oauth.refusal("NetSuite", answer(401, secret))).message
+    assert "eyJ" not in oauth.error_of(oauth.parse_refusal("NetSuite", answer(401, secret))).message
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_unusable_tokens(content: dict[str, Any]) -> None:
 @pytest.mark.parametrize("body", [PAGE, b"", b"[]", b'"abc"', b"\xff"])
 def test_no_token(body: bytes) -> None:
     """What is no JSON object has no token."""
-    assert oauth.issued(answer(200, body), NOW) is None
+    assert oauth.parse_token(answer(200, body), NOW) is None
 
 
 def test_token_hides_itself() -> None:

@@ -54,7 +54,7 @@ def test_rejected_token_is_refreshed_once_only() -> None:
     openair, secrets = FakeOpenAir(), FakeSecrets(granted())
     it = sign_in(openair, secrets)
     rejected = it.fields()
-    assert [{"access_token": "access-2"}] * 2 == [it.renewed(rejected), it.renewed(rejected)]
+    assert [{"access_token": "access-2"}] * 2 == [it.renew(rejected), it.renew(rejected)]
 
 
 def test_void_token_without_doubt() -> None:
@@ -126,5 +126,5 @@ def test_password_sign_in() -> None:
     """By password, the elements of Login are company, user and password, and there are no others to try."""
     it = PasswordSignIn(SETTINGS, "opensesame")
     assert {"company": "acme", "user": "keyturn", "password": "opensesame"} == it.fields()
-    assert it.renewed(it.fields()) is None
+    assert it.renew(it.fields()) is None
     assert "opensesame" not in repr(it)

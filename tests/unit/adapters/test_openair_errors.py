@@ -3,8 +3,8 @@
 import pytest
 
 from orchestrator.adapters import openair_errors
-from orchestrator.adapters.decision_table import first
-from orchestrator.adapters.openair_errors import CHECKS, Reply
+from orchestrator.adapters.decision_table import first_match
+from orchestrator.adapters.openair_errors import RULES, Reply
 from states import errors
 
 NOT_SIGNED_IN = ("2", "401", "413", "416", "418", "419", "420")
@@ -85,7 +85,7 @@ DECIDED_BY = {
 
 
 def test_every_check_decides_something() -> None:
-    """No row of the table is dead: each is the first that applies to one of the answers above."""
+    """No row of the table is dead: each is the first to apply to one of the answers above."""
     replies = {row[0]: row[1] for row in (*SAME_FOR_BOTH, *UNCLEAR) if row[0] in DECIDED_BY}
-    assert DECIDED_BY == {name: first(CHECKS, reply).name for name, reply in replies.items()}
-    assert {check.name for check in CHECKS} == set(DECIDED_BY.values())
+    assert DECIDED_BY == {name: first_match(RULES, reply).name for name, reply in replies.items()}
+    assert {check.name for check in RULES} == set(DECIDED_BY.values())

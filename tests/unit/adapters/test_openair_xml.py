@@ -53,7 +53,7 @@ class FakeSignIn:
     def fields(self) -> Mapping[str, str]:
         return {"access_token": "first"}
 
-    def renewed(self, rejected: Mapping[str, str]) -> Mapping[str, str] | None:
+    def renew(self, rejected: Mapping[str, str]) -> Mapping[str, str] | None:
         assert {"access_token": "first"} == rejected
         return {"access_token": "second"} if self.renews else None
 
@@ -230,7 +230,7 @@ def test_answers_that_cannot_be_read(answer: str) -> None:
 
 @pytest.mark.parametrize("code", ["2", "401", "418", "419", "420"])
 def test_rejected_token_is_renewed_once(code: str) -> None:
-    """An access token that OpenAir rejects is renewed, and the command sent again: it was not carried out."""
+    """An access token that OpenAir rejects is renew, and the command sent again: it was not carried out."""
     certificate = confirmation().certificate
     http = FakeHttp(done("Read", auth=code, status=code), found(certificate.pem))
     assert certificate == openair(http, renews=True).read()
