@@ -1,4 +1,4 @@
-"""The NetSuite port: the adapter against the simulator, which runs the deployed RESTlet itself."""
+"""The NetSuite port: the adapter against the simulator, which runs the deployed RESTlet; and the tests' own fake."""
 
 import traceback
 from collections.abc import Iterator
@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support import environment
 from support.advice import text
+from support.clock import FakeClock
 from support.factories import a_certificate, key_pem
+from support.fake_systems import FakeSystems
 
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.netsuite import NetSuiteAdapter
@@ -27,25 +29,22 @@ from states.errors import (
     Unknown,
     WrongBaseUrl,
 )
+from states.ports import NetSuite
 from states.rotation import PrivateKey
 
 RESTLET, TOKEN = "netsuite.restlet", "netsuite.token"
 
 
-class Account:
-    """One simulated NetSuite account, with the adapter that speaks to it."""
+class Implementation:
+    """One implementation of the port, and what its certificate record really holds."""
 
-    def __init__(self, simulator: Simulator, **changes: str) -> None:
-        settings = replace(environment.netsuite(simulator.credentials), **changes)
-        key = PrivateKey(simulator.credentials.private_key_pem.encode())
-        self.http = Http("NetSuite", settings.restlet_url, answer_within=5.0)
-        self.adapter = NetSuiteAdapter(settings, NetSuiteTokens(settings, key, self.http, SystemClock()), self.http)
-        self.simulator = simulator
+    def __init__(self, port: NetSuite) -> None:
+        self.port = port
 
     def install(self, certificate: Certificate, *, create: bool = False, within: float = 60.0) -> bool:
         """Whether the signature that an install brings back proves ``certificate``."""
         challenge = Challenge.of(SystemRandom().bytes(32))
-        signature = self.adapter.install(
+        signature = self.port.install(
             certificate,
             PrivateKey(key_pem(certificate)),
             challenge,
@@ -57,10 +56,54 @@ class Account:
     def proves(self, certificate: Certificate) -> bool:
         """Whether the record's signature verifies with ``certificate``."""
         challenge = Challenge.of(SystemRandom().bytes(32))
-        return certificate.verifies(self.adapter.sign(challenge), challenge.text)
+        return certificate.verifies(self.port.sign(challenge), challenge.text)
+
+    def remove_record(self) -> None:
+        """Let somebody delete the record."""
+        raise NotImplementedError
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The certificate in the record; None where there is no record."""
+        raise NotImplementedError
+
+
+class Account(Implementation):
+    """One simulated NetSuite account, with the adapter that speaks to it."""
+
+    def __init__(self, simulator: Simulator, **changes: str) -> None:
+        settings = replace(environment.netsuite(simulator.credentials), **changes)
+        key = PrivateKey(simulator.credentials.private_key_pem.encode())
+        self.http = Http("NetSuite", settings.restlet_url, answer_within=5.0)
+        self.adapter = NetSuiteAdapter(settings, NetSuiteTokens(settings, key, self.http, SystemClock()), self.http)
+        self.simulator = simulator
+        super().__init__(self.adapter)
+
+    def remove_record(self) -> None:
+        self.simulator.netsuite.record.reset("missing")
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self.simulator.netsuite.record.fingerprint
 
     def count(self, endpoint: str) -> int:
         return len(self.simulator.history.entries(endpoint=endpoint))
+
+
+class Fake(Implementation):
+    """The NetSuite of the tests."""
+
+    def __init__(self) -> None:
+        self.netsuite = FakeSystems(FakeClock(datetime.now(UTC))).netsuite
+        self.netsuite.hold_placeholder()
+        super().__init__(self.netsuite)
+
+    def remove_record(self) -> None:
+        self.netsuite.hold(None)
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self.netsuite.holds.fingerprint if self.netsuite.holds else None
 
 
 @pytest.fixture
@@ -72,84 +115,99 @@ def account() -> Iterator[Account]:
         it.http.close()
 
 
-def test_report(account: Account) -> None:
+@pytest.fixture(params=["adapter", "fake"])
+def netsuite(request: pytest.FixtureRequest) -> Implementation:
+    """Each implementation in turn; its record still holds the placeholder."""
+    if request.param == "fake":
+        return Fake()
+    account: Account = request.getfixturevalue("account")
+    return account
+
+
+# --- what every implementation does -----------------------------------------------------------------------------------
+
+
+def test_report(netsuite: Implementation) -> None:
     """A report tells what the record looks like, and NetSuite's time; it changes nothing."""
-    before = account.simulator.netsuite.record.fingerprint
-    report = account.adapter.report()
+    before = netsuite.fingerprint
+    report = netsuite.port.report()
     assert report.record is not None
     assert report.record.is_placeholder
     assert report.server_time.tzinfo is UTC
     assert abs(report.server_time - datetime.now(UTC)) < timedelta(minutes=1)
     assert {"369630": "4.02", "369637": "5.02"} == report.bundles
-    assert before == account.simulator.netsuite.record.fingerprint
+    assert before == netsuite.fingerprint
 
 
-def test_report_without_a_record(account: Account) -> None:
+def test_report_without_a_record(netsuite: Implementation) -> None:
     """A missing record is an answer, not an error."""
-    account.simulator.netsuite.record.reset("missing")
-    assert account.adapter.report().record is None
+    netsuite.remove_record()
+    assert netsuite.port.report().record is None
 
 
-def test_install_proves_itself(account: Account) -> None:
+def test_install_proves_itself(netsuite: Implementation) -> None:
     """The signature that an install brings back is made with the new key."""
     certificate = a_certificate()
-    assert account.install(certificate)
-    assert certificate.fingerprint == account.simulator.netsuite.record.fingerprint
+    assert netsuite.install(certificate)
+    assert certificate.fingerprint == netsuite.fingerprint
 
 
-def test_report_shows_the_validity_to_the_second(account: Account) -> None:
+def test_report_shows_the_validity_to_the_second(netsuite: Implementation) -> None:
     """What is told of the record is the installed certificate's own validity: so an unfinished install is known."""
     certificate = a_certificate(days=90)
-    account.install(certificate)
-    record = account.adapter.report().record
+    netsuite.install(certificate)
+    record = netsuite.port.report().record
     assert record
     assert (certificate.not_before, certificate.not_after) == (record.valid_from, record.valid_to)
 
 
-def test_install_again(account: Account) -> None:
+def test_install_again(netsuite: Implementation) -> None:
     """Installing the same certificate again is safe."""
     certificate = a_certificate()
-    assert [True, True] == [account.install(certificate), account.install(certificate)]
+    assert [True, True] == [netsuite.install(certificate), netsuite.install(certificate)]
 
 
-def test_sign(account: Account) -> None:
+def test_sign(netsuite: Implementation) -> None:
     """A signature proves the key that the record holds, and no other."""
     first, second = a_certificate(), a_certificate()
-    account.install(first)
-    assert (True, False) == (account.proves(first), account.proves(second))
-    account.install(second)
-    assert (False, True) == (account.proves(first), account.proves(second))
+    netsuite.install(first)
+    assert (True, False) == (netsuite.proves(first), netsuite.proves(second))
+    netsuite.install(second)
+    assert (False, True) == (netsuite.proves(first), netsuite.proves(second))
+
+
+def test_install_after_the_deadline(netsuite: Implementation) -> None:
+    """An install that arrives too late changes nothing, and may be sent again."""
+    before = netsuite.fingerprint
+    with pytest.raises(TryLater, match="deadline"):
+        netsuite.install(a_certificate(), within=-1.0)
+    assert before == netsuite.fingerprint
+
+
+def test_record_missing(netsuite: Implementation) -> None:
+    """A missing record is reported in the vendor's words, and nothing is created unasked."""
+    netsuite.remove_record()
+    for call in (lambda: netsuite.proves(a_certificate()), lambda: netsuite.install(a_certificate())):
+        with pytest.raises(CertificateRecordMissing, match='Certificate "custcertificate_oa_realtime" not found'):
+            call()
+    assert netsuite.fingerprint is None
+
+
+def test_record_created(netsuite: Implementation) -> None:
+    """Where a person allowed it, a missing record is created."""
+    netsuite.remove_record()
+    certificate = a_certificate()
+    assert netsuite.install(certificate, create=True)
+    assert netsuite.proves(certificate)
+
+
+# --- what the adapter does over HTTP ----------------------------------------------------------------------------------
 
 
 def test_no_key_is_left_behind(account: Account) -> None:
     """After an install no file in the File Cabinet holds a private key."""
     account.install(a_certificate())
     assert account.simulator.netsuite.record.file_cabinet.paths_with_private_key() == []
-
-
-def test_install_after_the_deadline(account: Account) -> None:
-    """An install that arrives too late changes nothing, and may be sent again."""
-    before = account.simulator.netsuite.record.fingerprint
-    with pytest.raises(TryLater, match="deadline"):
-        account.install(a_certificate(), within=-1.0)
-    assert before == account.simulator.netsuite.record.fingerprint
-
-
-def test_record_missing(account: Account) -> None:
-    """A missing record is reported in the vendor's words, and nothing is created unasked."""
-    account.simulator.netsuite.record.reset("missing")
-    for call in (lambda: account.proves(a_certificate()), lambda: account.install(a_certificate())):
-        with pytest.raises(CertificateRecordMissing, match='Certificate "custcertificate_oa_realtime" not found'):
-            call()
-    assert account.simulator.netsuite.record.fingerprint is None
-
-
-def test_record_created(account: Account) -> None:
-    """Where a person allowed it, a missing record is created."""
-    account.simulator.netsuite.record.reset("missing")
-    certificate = a_certificate()
-    assert account.install(certificate, create=True)
-    assert account.proves(certificate)
 
 
 def test_permission_missing(account: Account) -> None:

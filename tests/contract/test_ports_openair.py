@@ -6,6 +6,7 @@ from typing import get_type_hints
 
 import pytest
 from support.factories import a_candidate, a_confirmation, a_rotation
+from support.fake_systems import FakeSystems
 
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.openair_auth import SECRET, Grant, OAuthSignIn, PasswordSignIn
@@ -91,12 +92,15 @@ def by_oauth(simulator: Simulator, http: Http) -> OpenAir:
     return OpenAirXml(settings(simulator), sign_in, http, api_key=known.api_key)
 
 
-@pytest.fixture(params=["xml by password", "xml by OAuth", "export"])
+@pytest.fixture(params=["xml by password", "xml by OAuth", "export", "fake"])
 def company(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Company]:
     """Each implementation of the port in turn."""
     person = Person()
     if request.param == "export":
         yield Company(OpenAirExport("acme", tmp_path, person), person)
+        return
+    if request.param == "fake":
+        yield Company(FakeSystems().openair, person)
         return
     with Simulator() as simulator:
         http = Http("OpenAir", simulator.openair_url)

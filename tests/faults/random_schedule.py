@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.environment import connect
+from support.randomness import FakeRandom
 from support.request_history import assert_openair_came_second
 
 from orchestrator.bootstrap import Keyturn
@@ -25,7 +26,7 @@ from tests.faults.advised_operator import Person
 from tests.faults.park_reasons import is_true
 from tests.faults.schedule_actions import ERRING, NAMES, OPERATORS, VERBS, WORKERS, deeds
 from tests.faults.summary import TALLY, count_faults
-from tests.faults.virtual_time import Counting, WorkersClock, World
+from tests.faults.virtual_time import WorkersClock, World
 
 LEASE = 60.0
 """Seconds. Nobody's heart beats: every lease may run out in the middle of a step."""
@@ -49,7 +50,7 @@ class Schedule(RuleBasedStateMachine):
     def open(self, record: str, rotated: int, at_once: bool) -> None:  # noqa: FBT001 - drawn
         """Two connections, of which so many have rotated once; in the end they are mended at once, or days later."""
         self.mended_after = timedelta(seconds=LEASE + 1) if at_once else AT_LAST
-        self.world, self.random = World(), Counting()
+        self.world, self.random = World(), FakeRandom()
         self.world.before_time_passes = self._hasten
         self.simulator = Simulator(accounts=len(NAMES), record=record, clock=self.world)
         self.wire(self.simulator, self.world)

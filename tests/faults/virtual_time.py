@@ -64,20 +64,6 @@ class World(Clock):
         return moment.replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
-class Counting:
-    """Randomness that repeats (states.ports.Random): it counts, so that ids made at one moment are in order."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def bytes(self, count: int) -> bytes:
-        self._count += 1
-        return self._count.to_bytes(count, "big")
-
-    def fraction(self) -> float:
-        return 0.5
-
-
 class WorkersClock:
     """The clock of a machine on which Keyturn runs (states.ports.Clock): the world's, or ahead of it, or behind."""
 

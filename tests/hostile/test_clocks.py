@@ -3,13 +3,14 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hostile.hostile_worker import Worker, completed_once
 from support.advice import text
-from support.environment import ImpatientClock, connect, keyturn
+from support.clock import OffsetClock
+from support.environment import connect, keyturn
 from support.polling import until
 
 from orchestrator.bootstrap import Keyturn
@@ -18,27 +19,16 @@ from states.rotation import Rotation
 from states.state import State
 from states.timing import HOLD_OFF
 
-
-class WrongClock(ImpatientClock):
-    """The machine's clock, set wrong by ``off``."""
-
-    def __init__(self) -> None:
-        self.off = timedelta(0)
-
-    def now(self) -> datetime:
-        return super().now() + self.off
-
-
 QUICK = {"KEYTURN_WORKER__LEASE": "1", "KEYTURN_WORKER__POLL": "0.1"}
 
 
 @pytest.fixture
-def clock() -> WrongClock:
-    return WrongClock()
+def clock() -> OffsetClock:
+    return OffsetClock()
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator, clock: WrongClock) -> Iterator[Keyturn]:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator, clock: OffsetClock) -> Iterator[Keyturn]:
     with keyturn(tmp_path, monkeypatch) as running:
         running.clock = clock
         connect(running, simulator.credentials, bundles={})
@@ -83,26 +73,26 @@ def failure(rotation: Rotation) -> tuple[str, str]:
     return rotation.failure.code, text(rotation.failure.next_action)
 
 
-def test_the_clock_jumps_forward_between_both_sides(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
+def test_the_clock_jumps_forward_between_both_sides(app: Keyturn, simulator: Simulator, clock: OffsetClock) -> None:
     """Three days ahead, NetSuite accepts no sign-in: parked, and told to look at the clock; once right, completed."""
     rotation = uploaded(app, simulator)
-    clock.off = timedelta(days=3)
+    clock.ahead = timedelta(days=3)
     code, advice = failure(carry(app, rotation))
     assert ("SIGN_IN_REFUSED", True) == (code, "this machine's clock" in advice)
-    clock.off = timedelta(0)
+    clock.ahead = timedelta(0)
     carry(app, app.rotations.resume(rotation.id, actor="tester"))
     completed_once(app, simulator, rotation)
 
 
 def test_the_clock_was_ahead_when_a_rotation_was_postponed(
-    app: Keyturn, simulator: Simulator, clock: WrongClock
+    app: Keyturn, simulator: Simulator, clock: OffsetClock
 ) -> None:
     """Once right, the rotation would wait for three days: the next pass brings it back, and it is completed."""
     rotation = uploaded(app, simulator)
     clock_was_ahead(app)
     assert app.store.claims.claim("tester", lease=15, now=clock.now()) is None
     app.schedule.start_due(actor="tester")
-    clock.off += HOLD_OFF
+    clock.ahead += HOLD_OFF
     carry(app, rotation)
     completed_once(app, simulator, rotation)
 
@@ -126,7 +116,7 @@ def test_a_worker_is_killed_while_the_clock_is_ahead(
         assert 0 == running.stop()
 
 
-def test_what_is_put_off_by_hours_is_left_alone(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
+def test_what_is_put_off_by_hours_is_left_alone(app: Keyturn, simulator: Simulator, clock: OffsetClock) -> None:
     """A wait that Keyturn itself decided on is no sign of a wrong clock."""
     rotation = uploaded(app, simulator)
     app.schedule.start_due(actor="tester")
@@ -144,12 +134,12 @@ def test_a_lease_of_days(app: Keyturn, simulator: Simulator) -> None:
     assert "taken_over" in [entry.event for entry in app.rotations.journal(rotation.id)]
 
 
-def test_a_certificate_made_by_a_wrong_clock(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
+def test_a_certificate_made_by_a_wrong_clock(app: Keyturn, simulator: Simulator, clock: OffsetClock) -> None:
     """Not valid yet, it is never installed: parked, given up as advised, and the next one is completed."""
-    clock.off = timedelta(days=3)
+    clock.ahead = timedelta(days=3)
     rotation = app.rotations.request("acme", actor="tester")
     assert "SIGN_IN_REFUSED" == failure(carry(app, rotation))[0]
-    clock.off = timedelta(0)
+    clock.ahead = timedelta(0)
     code, advice = failure(carry(app, app.rotations.resume(rotation.id, actor="tester")))
     assert ("NOT_VALID_NOW", True) == (code, "keyturn rotation abandon ID" in advice)
     assert [] == simulator.history.effects("installed")
@@ -184,11 +174,11 @@ def test_netsuite_is_minutes_behind(app: Keyturn, simulator: Simulator) -> None:
     completed_once(app, simulator, rotation)
 
 
-def test_two_workers_whose_clocks_are_minutes_apart(app: Keyturn, simulator: Simulator, clock: WrongClock) -> None:
+def test_two_workers_whose_clocks_are_minutes_apart(app: Keyturn, simulator: Simulator, clock: OffsetClock) -> None:
     """What a worker that is ahead leaves, another takes up as many minutes later; nobody does anything twice."""
-    clock.off = timedelta(minutes=1)
+    clock.ahead = timedelta(minutes=1)
     rotation = uploaded(app, simulator)
-    clock.off = timedelta(0)
+    clock.ahead = timedelta(0)
     assert app.store.claims.claim("other", lease=15, now=clock.now()) is None
     completed_later(app, simulator, rotation)
 

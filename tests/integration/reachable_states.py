@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import update
+from support.clock import FakeClock
 from support.factories import (
     NOW,
     a_candidate,
@@ -144,18 +145,6 @@ class Helpful:
         raise NotImplementedError
 
 
-class StandingClock:
-    """It shows what it is set to."""
-
-    time = NOW
-
-    def now(self) -> datetime:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        """No time passes by itself."""
-
-
 class PlainKeys:
     """Every key is sealed by the fingerprint of its certificate."""
 
@@ -175,7 +164,7 @@ class Stage:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.clock = StandingClock()
+        self.clock = FakeClock()
         self.random = SystemRandom()
         self.rotations = Rotations(store, self.clock, self.random)
         store.connections.add(a_connection())
@@ -197,8 +186,8 @@ class Stage:
     def put(self, point: Point) -> None:
         """Put the rotation into this state. Raises IntegrityError where the store cannot hold it."""
         expired = self.previous.not_after + timedelta(days=1)
-        self.clock.time = expired if point.previous == "expired" else NOW
-        values = mapping.of_progress(point.of(self.stages, self.clock.time))
+        self.clock.moment = expired if point.previous == "expired" else NOW
+        values = mapping.of_progress(point.of(self.stages, self.clock.moment))
         if point.previous == "none":
             values["previous_fingerprint"] = None
         with self.store._database.writing() as tx:

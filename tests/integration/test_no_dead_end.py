@@ -48,7 +48,7 @@ def test_no_state_is_a_dead_end(stage: Stage) -> None:
             stage.put(point)
         except IntegrityError:
             continue  # there is no such state
-        rotation, later = stage.rotations.show(ID), stage.clock.time + LATER + HOLD_OFF
+        rotation, later = stage.rotations.show(ID), stage.clock.moment + LATER + HOLD_OFF
         assert rotation.failure
         for error in WAYS_IN:
             states += 1

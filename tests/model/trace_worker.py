@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from support.factories import NOW, a_certificate, key_pem
+from support.randomness import FakeRandom
 
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
@@ -53,19 +54,6 @@ class WorkersClock:
 
     def sleep(self, seconds: float) -> None:
         """No time passes by itself."""
-
-
-class WorkersRandom:
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._count = 0
-
-    def bytes(self, count: int) -> bytes:
-        self._count += 1
-        return f"{self._name} {self._count}".encode().ljust(count, b".")
-
-    def fraction(self) -> float:
-        return 0.5
 
 
 class WorkersKeys:
@@ -152,7 +140,7 @@ class Worker:
             WorkersOpenAir(self, systems),
             WorkersKeys(),
             self.clock,
-            WorkersRandom(name),
+            FakeRandom(name),
         )
         leases = LeaseRenewer(self.store, lease=LEASE)  # it never beats: leases end when the trace says so
         self._engine = Engine(self.store, lambda _: ports, leases, self.clock, stopping=lambda: self.comes("release"))

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from acceptance.installed_keyturn import NAME, options_for
 from security.secret_search import Secrets
-from support.environment import ImpatientClock
+from support.clock import OffsetClock
 
 from orchestrator import bootstrap
 from orchestrator.cli import application
@@ -209,7 +209,7 @@ def stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(folder / "config"))
     monkeypatch.setenv("KEYTURN_DATA", str(folder / "data"))
     monkeypatch.setenv("KEYTURN_LOG__LEVEL", "debug")
-    monkeypatch.setattr(bootstrap, "SystemClock", ImpatientClock)
+    monkeypatch.setattr(bootstrap, "SystemClock", OffsetClock)
     root = logging.getLogger()
     before = root.handlers[:], root.level
     with Simulator() as simulator:

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from support.clock import OffsetClock
 
-from orchestrator.adapters.system import SystemClock
 from orchestrator.bootstrap import Keyturn
 from orchestrator.secrets import SecretName
 from orchestrator.settings import load
@@ -17,13 +17,6 @@ from simulator import Credentials
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirSettings, Policy
 
 NAME = "acme"
-
-
-class ImpatientClock(SystemClock):
-    """The machine's clock, which never waits."""
-
-    def sleep(self, seconds: float) -> None:
-        """Return at once."""
 
 
 @contextmanager
@@ -37,7 +30,7 @@ def keyturn(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     app = Keyturn(load())
-    app.clock = ImpatientClock()
+    app.clock = OffsetClock()
     try:
         app.installation.initialise()
         yield app

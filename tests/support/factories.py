@@ -1,15 +1,11 @@
 """Ready-made domain objects for tests. Keys are EC P-256, which is quick; signatures are real."""
 
-import base64
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from support.pairs import Pair, a_pair
 
 from states import machine, table
 from states.certificate import Certificate, Challenge
@@ -24,33 +20,30 @@ if TYPE_CHECKING:  # most who use these factories need no database, which is slo
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 
-_KEYS: dict[str, ec.EllipticCurvePrivateKey] = {}
-"""The private key of each certificate made here, by fingerprint: what NetSuite would hold."""
+_PAIRS: dict[str, Pair] = {}
+"""Each certificate that was made here, with its private key, by fingerprint."""
 
 
 def a_certificate(*, now: datetime = NOW, days: int = 365) -> Certificate:
     """A new self-signed certificate, valid from ``now`` for ``days``."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "keyturn test")])
-    built = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=days))
-        .sign(key, hashes.SHA256())
-    )
-    certificate = Certificate.parse(built.public_bytes(Encoding.PEM).decode())
-    _KEYS[certificate.fingerprint] = key
-    return certificate
+    pair = a_pair(not_before=now, not_after=now + timedelta(days=days))
+    _PAIRS[pair.fingerprint] = pair
+    return pair.certificate
+
+
+def pair_of(certificate: Certificate) -> Pair:
+    """A certificate that was made here, with its private key."""
+    return _PAIRS[certificate.fingerprint]
 
 
 def key_pem(certificate: Certificate) -> bytes:
     """The private key (PKCS#8 PEM) of a certificate that was made here."""
-    return _KEYS[certificate.fingerprint].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return pair_of(certificate).key_pem()
 
 
 def signed(certificate: Certificate, message: bytes) -> str:
     """The Base64 signature that NetSuite would make with this certificate's key."""
-    return base64.b64encode(_KEYS[certificate.fingerprint].sign(message, ec.ECDSA(hashes.SHA256()))).decode()
+    return pair_of(certificate).sign(message)
 
 
 def a_candidate(**over: Any) -> Candidate:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from integration.engine.environment import Stage
-from integration.engine.fake_systems import Systems
-from support.clock import FakeClock
-from support.factories import a_certificate, a_connection
+from support.factories import a_certificate, a_connection, pair_of
+from support.fake_systems import FakeSystems
 
 from persistence.store import Store
 
@@ -22,11 +21,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def systems() -> Systems:
-    previous = a_certificate()
-    return Systems(FakeClock(), netsuite=previous, openair=previous)
+def systems() -> FakeSystems:
+    """Both systems hold the same certificate."""
+    both = FakeSystems()
+    both.hold(pair_of(a_certificate()))
+    return both
 
 
 @pytest.fixture
-def stage(store: Store, systems: Systems) -> Stage:
+def stage(store: Store, systems: FakeSystems) -> Stage:
     return Stage(store, systems)

@@ -2,11 +2,12 @@
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from integration.engine.fake_systems import Systems
-from support.factories import begin
+from support.factories import a_certificate, begin, key_pem, pair_of
+from support.fake_systems import REMOTE_CALL, FakeSystems
+from support.randomness import FakeRandom
 
 from orchestrator import event_log, retry
 from orchestrator.engine import Engine
@@ -15,18 +16,37 @@ from orchestrator.leases import LeaseRenewer
 from orchestrator.retry import TABLE
 from persistence.journal import Entry
 from persistence.store import Claim, Store
+from states.connection import Policy
 from states.ports import Ports
-from states.rotation import Rotation
+from states.rotation import Candidate, PrivateKey, Rotation
 from states.state import State
 from states.steps import Step
 
 LEASE = 60.0
+CALL = timedelta(seconds=REMOTE_CALL)
+
+
+class FakeKeys:
+    """Makes a new candidate for each rotation (states.ports.Keys); the keys are the factories'."""
+
+    def __init__(self, systems: FakeSystems) -> None:
+        self._systems = systems
+
+    def generate(self, rotation_id: str, connection: str, policy: Policy, now: datetime) -> Candidate:
+        assert rotation_id
+        assert connection
+        made = Candidate(a_certificate(now=now, days=policy.days), b"sealed")
+        return self._systems.request("keys.generate", lambda: made)
+
+    def open(self, rotation_id: str, candidate: Candidate) -> PrivateKey:
+        assert rotation_id
+        return PrivateKey(key_pem(candidate.certificate))
 
 
 class Stage:
     """An engine over the store and the systems, and what it tells."""
 
-    def __init__(self, store: Store, systems: Systems) -> None:
+    def __init__(self, store: Store, systems: FakeSystems) -> None:
         self.store = store
         self.systems = systems
         self.heard: list[Rotation] = []
@@ -37,7 +57,7 @@ class Stage:
         leases = LeaseRenewer(store, lease=LEASE)  # it never beats: no lease runs out by itself here
         self.engine = Engine(
             store,
-            self._connect,
+            self.connect,
             leases,
             systems.clock,
             stopping=self._stopping,
@@ -46,11 +66,13 @@ class Stage:
 
     def begin(self, state: State = State.REQUESTED) -> Claim:
         """A new rotation of the certificate in NetSuite, which got to ``state`` already, as both systems did."""
-        claim = begin(self.store, state, previous=self.systems.netsuite)
-        if claim.rotation.proofs.confirmation:
-            self.systems.netsuite = claim.rotation.proofs.confirmation.certificate
-        if claim.rotation.proofs.saved:
-            self.systems.openair = self.systems.netsuite
+        assert self.systems.netsuite.holds
+        claim = begin(self.store, state, previous=self.systems.netsuite.holds.certificate)
+        proofs = claim.rotation.proofs
+        if proofs.confirmation:
+            self.systems.netsuite.hold(pair_of(proofs.confirmation.certificate))
+        if proofs.saved and proofs.confirmation:
+            self.systems.openair.held = proofs.confirmation.certificate
         return claim
 
     def run(self, state: State = State.REQUESTED) -> Rotation:
@@ -80,11 +102,13 @@ class Stage:
         if isinstance(event, Changed):
             self.heard.append(event.rotation)
 
-    def _connect(self, name: str) -> Ports:
+    def connect(self, name: str) -> Ports:
+        """Both systems, as the engine reaches them."""
         assert "acme" == name
         if self.refusal:
             raise self.refusal
-        return self.systems.ports
+        systems = self.systems
+        return Ports(systems.netsuite, systems.openair, FakeKeys(systems), systems.clock, FakeRandom(fraction=0.25))
 
     def _stopping(self) -> bool:
         if self.stops_after is None:

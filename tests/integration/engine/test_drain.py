@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 from integration.engine.environment import LEASE, Stage
-from integration.engine.fake_systems import FakeClock, Systems
+from support.clock import FakeClock
+from support.fake_systems import FakeSystems
 
 from orchestrator.dispatch.embedded import Embedded
 from states.errors import TryLater
@@ -34,7 +35,7 @@ class Stop:
 
 
 @pytest.fixture
-def stop(systems: Systems) -> Stop:
+def stop(systems: FakeSystems) -> Stop:
     return Stop(systems.clock)
 
 
@@ -66,7 +67,7 @@ def asks_to_wait(seconds: float, times: int = 1) -> list[Exception | None]:
 def test_it_stays_with_what_is_between_both_sides(stage: Stage, stop: Stop, drain: Embedded) -> None:
     """A save that is put off for seconds is tried again by the same run, as often as need be."""
     rotation = left_in(stage, BETWEEN)
-    stage.systems.troubles["save"].extend(asks_to_wait(30, times=4))
+    stage.systems.will_fail("openair.save", *asks_to_wait(30, times=4))
     drain.drain()
     assert State.COMPLETED is stage.store.rotations.get(rotation.id).state
     assert [30, 30, 30, 60] == stop.waited  # longer and longer by itself, and never for less than was asked for
@@ -75,7 +76,7 @@ def test_it_stays_with_what_is_between_both_sides(stage: Stage, stop: Stop, drai
 def test_it_does_not_stay_for_long(stage: Stage, drain: Embedded) -> None:
     """Where the save does not get through, the run ends: the next one, or a person, comes back to it."""
     rotation = left_in(stage, BETWEEN)
-    stage.systems.troubles["save"].extend(asks_to_wait(60, times=1000))
+    stage.systems.will_fail("openair.save", *asks_to_wait(60, times=1000))
     began = stage.systems.clock.now()
     drain.drain()
     left = stage.store.rotations.get(rotation.id)
@@ -86,7 +87,7 @@ def test_it_does_not_stay_for_long(stage: Stage, drain: Embedded) -> None:
 def test_it_leaves_at_once_what_is_put_off_for_long(stage: Stage, stop: Stop, drain: Embedded) -> None:
     """Where OpenAir asks for more time than the run would stay, it does not stay at all."""
     left_in(stage, BETWEEN)
-    stage.systems.troubles["save"].extend(asks_to_wait(601))
+    stage.systems.will_fail("openair.save", *asks_to_wait(601))
     drain.drain()
     assert [] == stop.waited
 
@@ -95,7 +96,7 @@ def test_it_leaves_at_once_what_is_put_off_for_long(stage: Stage, stop: Stop, dr
 def test_it_leaves_what_is_no_outage(stage: Stage, stop: Stop, drain: Embedded, state: State) -> None:
     """Where both sides go together, what is put off can wait for the next run."""
     rotation = left_in(stage, state)
-    stage.systems.troubles["sign"].extend(asks_to_wait(30))
+    stage.systems.will_fail("netsuite.sign", *asks_to_wait(30))
     drain.drain()
     assert state is stage.store.rotations.get(rotation.id).state
     assert [] == stop.waited
@@ -104,7 +105,7 @@ def test_it_leaves_what_is_no_outage(stage: Stage, stop: Stop, drain: Embedded, 
 def test_it_stops_when_it_is_asked_to(stage: Stage, stop: Stop, drain: Embedded) -> None:
     """Being asked to stop ends the waiting, and nothing more is carried."""
     rotation = left_in(stage, BETWEEN)
-    stage.systems.troubles["save"].extend(asks_to_wait(30))
+    stage.systems.will_fail("openair.save", *asks_to_wait(30))
     stop.comes = True
     drain.drain()
     assert BETWEEN is stage.store.rotations.get(rotation.id).state
@@ -114,7 +115,7 @@ def test_it_stops_when_it_is_asked_to(stage: Stage, stop: Stop, drain: Embedded)
 def test_it_leaves_what_another_worker_took(stage: Stage, stop: Stop, drain: Embedded) -> None:
     """What somebody else carries by then is not watched."""
     rotation = left_in(stage, BETWEEN)
-    stage.systems.troubles["save"].extend(asks_to_wait(30))
+    stage.systems.will_fail("openair.save", *asks_to_wait(30))
     wait = stop.wait
 
     def taken(seconds: float) -> bool:

@@ -11,7 +11,7 @@ from states.state import State
 def _watched(stage: Stage) -> list[bool]:
     """Whether the rotation is held, after each call from now on."""
     held: list[bool] = []
-    stage.systems.after = lambda _call: held.append(stage.is_held(stage.store.rotations.newest()[0]))
+    stage.systems.after_call = lambda _call: held.append(stage.is_held(stage.store.rotations.newest()[0]))
     return held
 
 
@@ -25,7 +25,7 @@ def test_the_lease_is_kept_between_steps(stage: Stage) -> None:
 def test_the_rotation_stays_held_while_its_doubt_is_stored(stage: Stage) -> None:
     """Storing a lost answer keeps the lease: nobody else takes the rotation in the middle of its step."""
     held = _watched(stage)
-    stage.systems.troubles["install"].append(Unknown())
+    stage.systems.will_fail("netsuite.install", Unknown())
     stage.run(State.KEY_GENERATED)
     assert {True} == set(held)
 
@@ -42,7 +42,7 @@ def test_a_rotation_is_given_back_between_two_steps(stage: Stage) -> None:
     """A process that is asked to stop ends the step in hand, gives the rotation back, and begins no other."""
     stage.stops_after = 1
     left = stage.run()
-    assert (State.KEY_GENERATED, ["generate"]) == (left.state, stage.systems.calls)
+    assert (State.KEY_GENERATED, ["keys.generate"]) == (left.state, stage.systems.calls)
     assert not stage.is_held(left)
     assert left.doubt.since is None
 
@@ -62,13 +62,13 @@ def test_a_claim_lost_within_a_step_is_no_failure(stage: Stage) -> None:
     """A step that finds its claim lost before it writes is dropped: nothing is parked, nothing sent."""
 
     def taken_over(call: str) -> None:
-        if call == "sign":
+        if call == "netsuite.sign":
             stage.store.claims.renew(claim, lease=-1)
             assert stage.store.claims.claim("another", lease=60, now=stage.systems.clock.now())
 
     claim = stage.begin(State.KEY_GENERATED)
-    stage.systems.after = taken_over
+    stage.systems.after_call = taken_over
     with pytest.raises(Stale):
         stage.engine.run(claim)
-    assert ["sign", "read"] == stage.systems.calls
+    assert ["netsuite.sign", "openair.read"] == stage.systems.calls
     assert "taken_over" == stage.last(claim.rotation).event

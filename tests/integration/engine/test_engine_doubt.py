@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 from integration.database_outage import lose_evidence
-from integration.engine.environment import Stage, about, extra, lose_patience
-from integration.engine.fake_systems import CALL
+from integration.engine.environment import CALL, Stage, about, extra, lose_patience
 from support.factories import NOW
 
 from orchestrator.retry import TABLE
@@ -20,7 +19,7 @@ from states.timing import HOLD_OFF, INSTALL_WITHIN
 
 def test_a_lost_answer_is_stored_before_anything_else_is_sent(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """A write whose answer was lost is journaled with what is known of it, logged, and told to whoever listens."""
-    stage.systems.troubles["install"].append(Unknown("Lost."))
+    stage.systems.will_fail("netsuite.install", Unknown("Lost."))
     done = stage.run(State.KEY_GENERATED)
     lost = next(entry for entry in stage.entries(done) if entry.event == UNKNOWN)
     assert done.proofs.candidate
@@ -49,7 +48,7 @@ def test_a_lost_answer_is_stored_before_anything_else_is_sent(stage: Stage, capl
 
 def test_what_is_in_flight_outlasts_the_doubt(stage: Stage) -> None:
     """A lost answer that was settled by sending again leaves the first request in flight, through every later move."""
-    stage.systems.troubles["install"].append(Unknown())
+    stage.systems.will_fail("netsuite.install", Unknown())
     done = stage.run(State.KEY_GENERATED)
     assert (State.COMPLETED, None, NOW + 3 * CALL + HOLD_OFF) == (
         done.state,
@@ -60,18 +59,17 @@ def test_what_is_in_flight_outlasts_the_doubt(stage: Stage) -> None:
 
 def test_a_doubt_that_is_settled_at_once(stage: Stage) -> None:
     """The lost install is found in the very same try: its move tells what was seen, and it stays in flight."""
-    stage.systems.lands = True
-    stage.systems.troubles["install"].append(Unknown())
+    stage.systems.will_fail("netsuite.install", Unknown(), applied=True)
     done = stage.run(State.KEY_GENERATED)
     uploaded = next(entry for entry in stage.entries(done) if entry.event == "upload_to_netsuite")
     looks = ["NetSuite signed with the certificate before.", "NetSuite signed with the candidate."]
     assert looks == uploaded.detail["looks"]
-    assert (1, NOW + 3 * CALL + HOLD_OFF) == (stage.systems.calls.count("install"), done.doubt.in_flight_until)
+    assert (1, NOW + 3 * CALL + HOLD_OFF) == (stage.systems.calls.count("netsuite.install"), done.doubt.in_flight_until)
 
 
 def test_a_doubt_that_stays_is_put_off(stage: Stage) -> None:
     """An outcome that is still unknown after the last try is looked for again later."""
-    stage.systems.troubles["install"].extend(Unknown("Lost.") for _ in range(5))
+    stage.systems.will_fail("netsuite.install", *[Unknown("Lost.")] * 5)
     waiting = stage.run(State.KEY_GENERATED)
     assert (State.KEY_GENERATED, 1, timedelta(minutes=1)) == (
         waiting.state,
@@ -84,7 +82,7 @@ def test_a_doubt_that_stays_is_put_off(stage: Stage) -> None:
 def test_a_doubt_that_cannot_be_stored_lets_the_rotation_go(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is away when an answer is lost: Stale is raised, telling why, and the cause is kept."""
     lose_evidence(monkeypatch, stage.store)
-    stage.systems.troubles["install"].append(Unknown())
+    stage.systems.will_fail("netsuite.install", Unknown())
     with pytest.raises(Stale, match="The database is away") as told:
         stage.run(State.KEY_GENERATED)
     assert isinstance(told.value.__cause__, TryLater)
@@ -93,11 +91,12 @@ def test_a_doubt_that_cannot_be_stored_lets_the_rotation_go(stage: Stage, monkey
 
 def test_each_try_begins_anew(stage: Stage) -> None:
     """Every try sees the doubt that the tries before left, and may send for as long as it is young itself."""
-    stage.systems.troubles["install"].extend([Unknown(), None])
-    stage.systems.troubles["sign"].extend([None, TryLater(), TryLater()])
+    stage.systems.will_fail("netsuite.install", Unknown())
+    stage.systems.will_go_well("netsuite.sign")
+    stage.systems.will_fail("netsuite.sign", TryLater(), TryLater())
     done = stage.run(State.KEY_GENERATED)
     (lost,) = [entry for entry in stage.entries(done) if entry.event == UNKNOWN]
-    first, second = stage.systems.deadlines
+    first, second = stage.systems.netsuite.deadlines
     assert (State.COMPLETED, NOW + INSTALL_WITHIN) == (done.state, first)
     assert second > lost.at + INSTALL_WITHIN
 
@@ -116,7 +115,7 @@ def _in_doubt(stage: Stage) -> list[str]:
 def test_what_was_seen_in_doubt_is_kept(stage: Stage, error: Exception, event: str) -> None:
     """However a try in doubt ends, the journal has what it saw, and nothing of the tries before."""
     tries = TABLE[steps.save_to_openair].attempts if isinstance(error, TryLater) else 1
-    stage.systems.troubles["save"].extend([Unknown("Lost."), *[error] * tries])
+    stage.systems.will_fail("openair.save", Unknown("Lost."), *[error] * tries)
     stage.run(State.UPLOADED_TO_NETSUITE)
     assert event == stage.last(stage.store.rotations.newest()[0]).event
     assert [*["OpenAir holds another certificate."] * 2, "NetSuite signed with the candidate."] == _in_doubt(stage)
@@ -125,7 +124,7 @@ def test_what_was_seen_in_doubt_is_kept(stage: Stage, error: Exception, event: s
 def test_what_was_seen_when_patience_ran_out_is_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rotation that was given up in doubt tells what its last try saw."""
     lose_patience(monkeypatch, steps.save_to_openair)
-    stage.systems.troubles["save"].append(Unknown())
+    stage.systems.will_fail("openair.save", Unknown())
     parked = stage.run(State.UPLOADED_TO_NETSUITE)
     assert parked.failure
     assert ("GAVE_UP", ["OpenAir holds another certificate."] * 2) == (parked.failure.code, _in_doubt(stage))
@@ -138,7 +137,8 @@ def test_without_a_doubt_no_looks_are_kept(stage: Stage) -> None:
 
 def test_a_doubt_without_looks_tells_of_none(stage: Stage) -> None:
     """A try in doubt that saw nothing leaves no empty list in the journal."""
-    stage.systems.troubles["install"].append(Unknown())
-    stage.systems.troubles["sign"].extend([None, *[NotPermitted()] * 2])
+    stage.systems.will_fail("netsuite.install", Unknown())
+    stage.systems.will_go_well("netsuite.sign")
+    stage.systems.will_fail("netsuite.sign", *[NotPermitted()] * 2)
     parked = stage.run(State.KEY_GENERATED)
     assert (State.FAILED, False) == (parked.state, "looks" in stage.last(parked).detail)

@@ -42,7 +42,7 @@ def test_seconds_are_told_to_the_millisecond(stage: Stage) -> None:
     """What a step took is journaled with three decimals."""
     clock = stage.systems.clock
     clock.moment += timedelta(microseconds=123)
-    stage.systems.after = lambda _call: setattr(clock, "moment", clock.moment + timedelta(microseconds=1456))
+    stage.systems.after_call = lambda _call: setattr(clock, "moment", clock.moment + timedelta(microseconds=1456))
     assert 0.251 == stage.entries(stage.run())[1].detail["seconds"]
 
 
@@ -66,8 +66,7 @@ def test_whoever_listens_hears_of_each_move(stage: Stage) -> None:
 
 def test_nobody_needs_to_listen_or_to_stop(stage: Stage) -> None:
     """Without a listener, and with nothing that asks to stop, a rotation goes its way."""
-    store, systems = stage.store, stage.systems
-    engine = Engine(store, lambda _: systems.ports, LeaseRenewer(store, lease=LEASE), systems.clock)
+    engine = Engine(stage.store, stage.connect, LeaseRenewer(stage.store, lease=LEASE), stage.systems.clock)
     assert State.COMPLETED is engine.run(stage.begin()).state
 
 

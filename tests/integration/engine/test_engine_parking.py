@@ -5,8 +5,7 @@ import logging
 from dataclasses import replace
 
 import pytest
-from integration.engine.environment import Stage, about, extra, lose_patience
-from integration.engine.fake_systems import CALL
+from integration.engine.environment import CALL, Stage, about, extra, lose_patience
 from support.factories import NOW
 
 from states import steps
@@ -19,7 +18,7 @@ from states.timing import HOLD_OFF
 
 def test_a_refusal_parks_the_rotation(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """What would be refused again is parked at once: with code, reason and next action, journaled and logged."""
-    stage.systems.troubles["read"].append(NotPermitted("No.", next_action=by_hand("Allow it.")))
+    stage.systems.will_fail("openair.read", NotPermitted("No.", next_action=by_hand("Allow it.")))
     parked = stage.run(State.KEY_GENERATED)
     assert parked.failure
     resumed = by_hand("Allow it.", NextAction(Verb.RESUME))
@@ -34,7 +33,7 @@ def test_a_refusal_parks_the_rotation(stage: Stage, caplog: pytest.LogCaptureFix
         stage.last(parked).event,
         stage.last(parked).detail,
     )
-    assert (["sign", "read"], [parked]) == (stage.systems.calls, stage.heard)
+    assert (["netsuite.sign", "openair.read"], [parked]) == (stage.systems.calls, stage.heard)
     (record,) = caplog.records
     assert ("rotation parked", logging.ERROR) == (record.message, record.levelno)
     assert {**about(parked), "code": "NOT_PERMITTED", "reason": "No."} == extra(record)
@@ -81,7 +80,7 @@ def test_a_rotation_that_was_changed_is_parked(stage: Stage) -> None:
 def test_patience_that_runs_out_parks_the_rotation(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the last put-off the rotation is parked, with the count and the last error."""
     lose_patience(monkeypatch, steps.upload_to_netsuite)
-    stage.systems.troubles["read"].append(TryLater("Not now."))
+    stage.systems.will_fail("openair.read", TryLater("Not now."))
     parked = stage.run(State.KEY_GENERATED)
     assert parked.failure
     assert ("GAVE_UP", "Gave up after 1 rounds of tries. The last error: Not now.") == (
@@ -93,7 +92,7 @@ def test_patience_that_runs_out_parks_the_rotation(stage: Stage, monkeypatch: py
 
 def test_a_bug_parks_the_rotation_in_doubt(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """An exception that nobody foresaw is parked by its type alone, with everything since the step began in doubt."""
-    stage.systems.troubles["install"].append(ZeroDivisionError("a secret"))
+    stage.systems.will_fail("netsuite.install", ZeroDivisionError("a secret"))
     parked = stage.run(State.KEY_GENERATED)
     assert parked.failure
     assert ("INTERNAL_ERROR", "Keyturn itself failed (ZeroDivisionError); the log has the details.") == (

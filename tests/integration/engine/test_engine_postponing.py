@@ -5,8 +5,7 @@ import logging
 from datetime import timedelta
 
 import pytest
-from integration.engine.environment import Stage, about, extra
-from integration.engine.fake_systems import CALL
+from integration.engine.environment import CALL, Stage, about, extra
 from support.factories import NOW
 
 from persistence.journal import PUT_OFF
@@ -17,7 +16,7 @@ from states.timing import HOLD_OFF
 
 def test_trouble_that_goes_on_puts_the_step_off(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """After its tries the step is put off as the table says: counted, journaled, logged, and given back."""
-    stage.systems.troubles["read"].extend(TryLater("Not now.") for _ in range(5))
+    stage.systems.will_fail("openair.read", *[TryLater("Not now.")] * 5)
     before = stage.systems.clock.now()
     waiting = stage.run(State.KEY_GENERATED)
     now = stage.systems.clock.now()
@@ -43,7 +42,7 @@ def test_trouble_that_goes_on_puts_the_step_off(stage: Stage, caplog: pytest.Log
 
 def test_waiting_in_an_outage_raises_the_alarm(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """Put off in UploadedToNetSuite, the rotation waits for seconds, and the log has an error."""
-    stage.systems.troubles["save"].extend(TryLater() for _ in range(8))
+    stage.systems.will_fail("openair.save", *[TryLater()] * 8)
     waiting = stage.run(State.UPLOADED_TO_NETSUITE)
     assert timedelta(seconds=5) == waiting.available_at - waiting.updated_at
     assert {logging.ERROR} == {record.levelno for record in caplog.records}
@@ -52,7 +51,7 @@ def test_waiting_in_an_outage_raises_the_alarm(stage: Stage, caplog: pytest.LogC
 @pytest.mark.parametrize(("asked", "waits"), [(90.0, 90), (30.0, 60)])
 def test_the_longer_wait_counts(stage: Stage, asked: float, waits: int) -> None:
     """The other system's Retry-After is honoured where it is longer than the table's wait."""
-    stage.systems.troubles["read"].append(Throttled(retry_after=asked))
+    stage.systems.will_fail("openair.read", Throttled(retry_after=asked))
     waiting = stage.run(State.KEY_GENERATED)
     assert timedelta(seconds=waits) == waiting.available_at - waiting.updated_at
 
@@ -61,14 +60,14 @@ def test_the_longer_wait_counts(stage: Stage, asked: float, waits: int) -> None:
 def test_what_will_be_over_is_waited_for_no_longer(stage: Stage, seconds: int, waits: int) -> None:
     """Where it is known when the trouble ends, the rotation is tried again then, if that is sooner."""
     over_at = NOW + timedelta(seconds=seconds)
-    stage.systems.troubles["read"].append(TryLater(retry_after=9, over_at=over_at))
+    stage.systems.will_fail("openair.read", TryLater(retry_after=9, over_at=over_at))
     waiting = stage.run(State.KEY_GENERATED)
     assert min(over_at, waiting.updated_at + timedelta(seconds=waits)) == waiting.available_at
 
 
 def test_each_put_off_counts(stage: Stage) -> None:
     """The second put-off is the longer one, and the count goes on from the first."""
-    stage.systems.troubles["read"].extend(TryLater() for _ in range(10))
+    stage.systems.will_fail("openair.read", *[TryLater()] * 10)
     first = stage.run(State.KEY_GENERATED)
     second = stage.go_on(first)
     assert (2, timedelta(minutes=5)) == (second.tries, second.available_at - second.updated_at)
@@ -76,7 +75,7 @@ def test_each_put_off_counts(stage: Stage) -> None:
 
 def test_a_machine_that_is_short_of_something_is_waited_for(stage: Stage) -> None:
     """In mid-step nobody knows what was sent by then: the rotation is put off in doubt, and not parked."""
-    stage.systems.troubles["install"].append(OSError(errno.ENOSPC, "a secret"))
+    stage.systems.will_fail("netsuite.install", OSError(errno.ENOSPC, "a secret"))
     waiting = stage.run(State.KEY_GENERATED)
     now = NOW + 3 * CALL
     assert (State.KEY_GENERATED, 1, NOW, now + HOLD_OFF, now + timedelta(minutes=1)) == (
@@ -93,7 +92,7 @@ def test_a_machine_that_is_short_of_something_is_waited_for(stage: Stage) -> Non
 
 def test_waiting_for_a_person_is_no_failure(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """A person's part is waited for by the hour, without counting: who, what and until when is told."""
-    stage.systems.troubles["save"].append(AwaitingPerson("A person saves it."))
+    stage.systems.will_fail("openair.save", AwaitingPerson("A person saves it."))
     waiting = stage.run(State.UPLOADED_TO_NETSUITE)
     now = stage.systems.clock.now()
     until = now + timedelta(hours=1)
@@ -111,8 +110,8 @@ def test_waiting_for_a_person_is_no_failure(stage: Stage, caplog: pytest.LogCapt
 
 def test_trouble_while_a_person_is_waited_for(stage: Stage) -> None:
     """A rotation that is put off for another reason does not say that it waits for a person."""
-    stage.systems.troubles["save"].append(AwaitingPerson())
+    stage.systems.will_fail("openair.save", AwaitingPerson())
     waiting = stage.run(State.UPLOADED_TO_NETSUITE)
-    stage.systems.troubles["sign"].extend(TryLater() for _ in range(8))
+    stage.systems.will_fail("netsuite.sign", *[TryLater()] * 8)
     put_off = stage.go_on(waiting)
     assert (False, 1) == (put_off.awaits_person, put_off.tries)

@@ -2,7 +2,8 @@
 
 import pytest
 from integration.fixture_types import Rotate
-from integration.recovery.environment import NO_SAVE, LaterClock
+from integration.recovery.environment import NO_SAVE
+from support.clock import OffsetClock
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Simulator
@@ -12,14 +13,14 @@ from states.state import State
 
 
 @pytest.fixture
-def clock(app: Keyturn) -> LaterClock:
+def clock(app: Keyturn) -> OffsetClock:
     """The application's clock, which a test may put forward."""
-    app.clock = clock = LaterClock()
+    app.clock = clock = OffsetClock()
     return clock
 
 
 @pytest.fixture
-def first(clock: LaterClock, rotate: Rotate) -> Certificate:
+def first(clock: OffsetClock, rotate: Rotate) -> Certificate:
     """The certificate that a first rotation put in place on both sides."""
     del clock  # before anything is built that would take another
     done = rotate()

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 from integration.fixture_types import Carry, Rotate
-from integration.recovery.environment import LaterClock
 from integration.recovery.evidence import events, kept_keys
 from support.advice import commands
+from support.clock import OffsetClock
 from support.environment import NAME
 from support.request_history import installed
 
@@ -29,7 +29,7 @@ LATER = HOLD_OFF + timedelta(seconds=1)
 
 
 @pytest.fixture
-def refused(clock: LaterClock, simulator: Simulator, rotate: Rotate) -> Rotation:
+def refused(clock: OffsetClock, simulator: Simulator, rotate: Rotate) -> Rotation:
     """An initial set-up that is parked: one install was lost, and NetSuite refuses the certificate since."""
     del clock
     simulator.faults.add(LOST, REFUSED)
@@ -44,7 +44,7 @@ def refused(clock: LaterClock, simulator: Simulator, rotate: Rotate) -> Rotation
 
 
 def test_what_netsuite_does_not_hold_is_given_up(
-    app: Keyturn, simulator: Simulator, clock: LaterClock, refused: Rotation, rotate: Rotate
+    app: Keyturn, simulator: Simulator, clock: OffsetClock, refused: Rotation, rotate: Rotate
 ) -> None:
     """Once nothing can land any more, NetSuite is asked; the key is destroyed, and the connection takes another."""
     with pytest.raises(IllegalMove, match="may still take effect"):
@@ -65,7 +65,7 @@ def test_what_netsuite_does_not_hold_is_given_up(
     app.installation.verify_journal()
 
 
-def test_a_seal_that_broke_blocks_nothing(app: Keyturn, simulator: Simulator, clock: LaterClock, carry: Carry) -> None:
+def test_a_seal_that_broke_blocks_nothing(app: Keyturn, simulator: Simulator, clock: OffsetClock, carry: Carry) -> None:
     """A worker died before it sent anything, and the candidate's seal broke: nothing but giving up ends that."""
     asked, claim = app.rotations.request_for("dead", NAME, actor="tester", lease=15)
     assert claim
@@ -85,7 +85,7 @@ def test_a_seal_that_broke_blocks_nothing(app: Keyturn, simulator: Simulator, cl
 
 
 def test_what_landed_late_is_not_given_up(
-    app: Keyturn, simulator: Simulator, clock: LaterClock, refused: Rotation, carry: Carry
+    app: Keyturn, simulator: Simulator, clock: OffsetClock, refused: Rotation, carry: Carry
 ) -> None:
     """NetSuite signs with the candidate: nothing changes, and resuming completes."""
     assert refused.proofs.candidate
@@ -107,7 +107,7 @@ def test_what_landed_late_is_not_given_up(
 def test_who_cannot_be_asked_keeps_it(
     app: Keyturn,
     simulator: Simulator,
-    clock: LaterClock,
+    clock: OffsetClock,
     refused: Rotation,
     kind: str,
     error: type[KeyturnError],
@@ -122,7 +122,7 @@ def test_who_cannot_be_asked_keeps_it(
 
 
 def test_a_placeholder_that_cannot_sign_is_not_the_candidate(
-    app: Keyturn, simulator: Simulator, clock: LaterClock, refused: Rotation
+    app: Keyturn, simulator: Simulator, clock: OffsetClock, refused: Rotation
 ) -> None:
     """NetSuite's own report tells that, since no signature can."""
     clock.ahead = LATER
@@ -142,7 +142,7 @@ def test_what_was_never_sent_is_given_up_unasked(app: Keyturn, simulator: Simula
 
 
 def test_a_change_meanwhile_is_not_written_over(
-    app: Keyturn, clock: LaterClock, refused: Rotation, monkeypatch: pytest.MonkeyPatch
+    app: Keyturn, clock: OffsetClock, refused: Rotation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Resumed by somebody else while NetSuite was asked, the rotation stays open."""
     clock.ahead = LATER
@@ -160,7 +160,7 @@ def test_a_change_meanwhile_is_not_written_over(
     assert app.rotations.show(refused.id).is_open
 
 
-def test_never_what_netsuite_confirmed(app: Keyturn, clock: LaterClock, stuck: Rotation) -> None:
+def test_never_what_netsuite_confirmed(app: Keyturn, clock: OffsetClock, stuck: Rotation) -> None:
     """Between the two sides, going on or going back is the way, whatever NetSuite shows."""
     clock.ahead = LATER
     with pytest.raises(IllegalMove, match="has proved that it holds its certificate"):

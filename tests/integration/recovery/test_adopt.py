@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 from integration.fixture_types import Carry, Rotate
-from integration.recovery.environment import LaterClock
 from integration.recovery.evidence import events, kept_keys, without_key
 from support.advice import commands
+from support.clock import OffsetClock
 from support.environment import NAME
 from support.request_history import installed, saved
 
@@ -67,7 +67,7 @@ def test_half_a_change_is_not_adopted(app: Keyturn, foreign: Rotation) -> None:
 
 
 def test_what_somebody_put_back_keeps_its_key(
-    app: Keyturn, simulator: Simulator, clock: LaterClock, first: Certificate, stuck: Rotation, carry: Carry
+    app: Keyturn, simulator: Simulator, clock: OffsetClock, first: Certificate, stuck: Rotation, carry: Carry
 ) -> None:
     """Adopting the previous certificate itself changes nothing of it: current, due when it was, its key kept."""
     made_first = app.rotations.recent()[-1]

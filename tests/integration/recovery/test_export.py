@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from integration.fixture_types import Carry, Rotate
-from integration.recovery.environment import LaterClock
 from support.advice import commands, text
+from support.clock import OffsetClock
 from support.environment import NAME
 
 from orchestrator.adapters.openair_manual import with_persons_reading
@@ -21,7 +21,7 @@ from states.rotation import Ending, Rotation
 
 
 @pytest.fixture(autouse=True)
-def by_hand(app: Keyturn, clock: LaterClock) -> None:
+def by_hand(app: Keyturn, clock: OffsetClock) -> None:
     """A person saves the certificate in OpenAir."""
     del clock  # before anything is built that would take another
     openair = OpenAirSettings(kind=OpenAirKind.EXPORT)

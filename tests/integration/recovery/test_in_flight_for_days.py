@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from integration.fixture_types import Carry
-from integration.recovery.environment import LaterClock
+from support.clock import OffsetClock
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
@@ -35,7 +35,7 @@ def reason(app: Keyturn, rotation: Rotation, verb: str) -> str:
 
 @pytest.mark.parametrize(("verb", "which"), [("restore", "stuck"), ("adopt", "foreign")])
 def test_a_verb_waits_for_minutes(
-    app: Keyturn, clock: LaterClock, verb: str, which: str, request: pytest.FixtureRequest
+    app: Keyturn, clock: OffsetClock, verb: str, which: str, request: pytest.FixtureRequest
 ) -> None:
     """Though no worker runs: the verb is refused for three minutes from the first who asks, and possible then."""
     parked: Rotation = request.getfixturevalue(which)
@@ -64,7 +64,7 @@ def test_explaining_is_enough(app: Keyturn, stuck: Rotation, caplog: pytest.LogC
 
 
 def test_resuming_and_restoring_do_not_send_for_each_other(
-    app: Keyturn, simulator: Simulator, clock: LaterClock, stuck: Rotation, carry: Carry
+    app: Keyturn, simulator: Simulator, clock: OffsetClock, stuck: Rotation, carry: Carry
 ) -> None:
     """A restore that was begun while the clock was ahead is given up for the candidate minutes later."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 from integration.fixture_types import Carry
-from integration.recovery.environment import LaterClock
 from integration.recovery.evidence import events, kept_keys, without_key
+from support.clock import OffsetClock
 from support.environment import NAME
 from support.request_history import assert_openair_came_second, installed, saved
 
@@ -44,7 +44,7 @@ def test_restoring_keeps_the_previous_certificate(app: Keyturn, first: Certifica
     assert [True, False] == kept_keys(app, made_first, stuck)
 
 
-def test_restoring_ends_the_skew(app: Keyturn, clock: LaterClock, stuck: Rotation) -> None:
+def test_restoring_ends_the_skew(app: Keyturn, clock: OffsetClock, stuck: Rotation) -> None:
     """The skew counts to the moment at which both sides agreed again, and no further."""
     clock.ahead = timedelta(minutes=5)
     restored = app.recovery.restore(stuck.id, actor="ada")

@@ -6,9 +6,9 @@ from threading import Thread
 
 import pytest
 from integration.fixture_types import Carry
-from integration.recovery.environment import LaterClock
 from integration.recovery.evidence import events
 from support.advice import commands
+from support.clock import OffsetClock
 from support.environment import NAME
 from support.request_history import assert_openair_came_second, installed
 
@@ -72,7 +72,7 @@ def test_a_late_landing_is_found(app: Keyturn, simulator: Simulator, first: Cert
 
 
 def test_resuming_waits_for_what_restoring_sent(
-    app: Keyturn, simulator: Simulator, clock: LaterClock, stuck: Rotation, carry: Carry
+    app: Keyturn, simulator: Simulator, clock: OffsetClock, stuck: Rotation, carry: Carry
 ) -> None:
     """While the previous certificate may still land, the candidate is not sent; after that, resuming completes."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))
@@ -88,7 +88,7 @@ def test_resuming_waits_for_what_restoring_sent(
 
 
 def test_going_on_after_a_restore_that_came_to_nothing(
-    app: Keyturn, simulator: Simulator, clock: LaterClock, stuck: Rotation, carry: Carry
+    app: Keyturn, simulator: Simulator, clock: OffsetClock, stuck: Rotation, carry: Carry
 ) -> None:
     """NetSuite was given the previous certificate back, then OpenAir lost it: a plain resume, as advised, completes.
 

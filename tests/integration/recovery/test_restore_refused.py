@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 from integration.fixture_types import Carry, Rotate
-from integration.recovery.environment import NO_SAVE, LaterClock
+from integration.recovery.environment import NO_SAVE
 from integration.recovery.evidence import events
+from support.clock import OffsetClock
 from support.environment import NAME
 from support.request_history import installed
 
@@ -48,7 +49,7 @@ def test_a_strangers_key_is_replaced_only_on_a_persons_word(
 
 
 def test_without_the_key_nothing_is_restored(
-    app: Keyturn, simulator: Simulator, clock: LaterClock, rotate: Rotate
+    app: Keyturn, simulator: Simulator, clock: OffsetClock, rotate: Rotate
 ) -> None:
     """Where the policy keeps no keys there is nothing to put back, and `explain` says so beforehand."""
     del clock
@@ -80,7 +81,7 @@ def test_a_system_that_cannot_be_asked(
 
 
 def test_a_lost_install_of_the_candidate_is_waited_for(
-    app: Keyturn, simulator: Simulator, first: Certificate, clock: LaterClock, rotate: Rotate
+    app: Keyturn, simulator: Simulator, first: Certificate, clock: OffsetClock, rotate: Rotate
 ) -> None:
     """While the candidate's own install may still land, restoring is refused and says until when; then it closes."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))

@@ -1,8 +1,8 @@
 """A new world for each test."""
 
 import pytest
+from support.pairs import Pair, a_pair
 from unit.states.fake_world import World
-from unit.states.rotations import Pair, a_pair
 
 
 @pytest.fixture

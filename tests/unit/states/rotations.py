@@ -1,68 +1,21 @@
-"""Made-up pairs of key and certificate, proofs by them, and rotations that got anywhere."""
+"""Proofs by a pair of key and certificate, and rotations in any state."""
 
 import base64
 import hashlib
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 from support.factories import changed
+from support.pairs import NOW, Pair, a_pair
 
 from states import table
-from states.certificate import Certificate, Challenge
+from states.certificate import Challenge
 from states.errors import KeyturnError, Refused
 from states.rotation import Candidate, Cause, Confirmation, Failure, Receipt, Rotation
 from states.state import State
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ID = "01KAZ6J5V0ROTATION00000001"
-SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A private key and its certificate."""
-
-    key: SigningKey
-    certificate: Certificate
-
-    @property
-    def fingerprint(self) -> str:
-        return self.certificate.fingerprint
-
-    def sign(self, message: bytes) -> str:
-        return sign(self.key, message)
-
-
-def sign(key: SigningKey, message: bytes) -> str:
-    if isinstance(key, rsa.RSAPrivateKey):
-        signature = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
-    else:
-        signature = key.sign(message, ec.ECDSA(hashes.SHA256()))
-    return base64.b64encode(signature).decode()
-
-
-def a_pair(*, key: Any = None, not_before: datetime | None = None, not_after: datetime | None = None) -> Pair:
-    """A fresh pair: EC P-256, since it is made in a moment, unless ``key`` is given."""
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    digest = hashes.SHA256() if isinstance(key, SigningKey) else None
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(not_before or NOW - timedelta(days=1))
-        .not_valid_after(not_after or NOW + timedelta(days=365))
-        .sign(key, digest)
-    )
-    return Pair(key, Certificate.parse(certificate.public_bytes(Encoding.PEM).decode()))
 
 
 def a_challenge(seed: int = 0) -> Challenge:

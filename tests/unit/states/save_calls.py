@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
+from support.pairs import NOW
 from unit.states.fake_world import World
-from unit.states.rotations import NOW, a_confirmation
+from unit.states.rotations import a_confirmation
 
 from states.rotation import Rotation
 from states.state import State

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.states.rotations import ID, NOW, Pair, a_challenge, a_confirmation, a_pair, unreadable
+from support.pairs import NOW, Pair, a_pair
+from unit.states.rotations import ID, a_challenge, a_confirmation, unreadable
 
 from states import certificate as certificates
 from states.certificate import Certificate, Challenge

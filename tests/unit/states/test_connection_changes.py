@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from support.advice import commands, text
 from support.factories import a_connection
-from unit.states.rotations import NOW, Pair, a_rotation, parked
+from support.pairs import NOW, Pair
+from unit.states.rotations import a_rotation, parked
 
 from states import connection_changes
 from states.connection import Connection, OpenAirKind, Options, Policy

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.states.rotations import NOW, a_pair
+from support.pairs import NOW, a_pair
 
 from states.due import Need, draw_due_at, need
 from states.timing import ROTATE_EARLIEST, ROTATE_LATEST

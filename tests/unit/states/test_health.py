@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.advice import commands, text
 from support.factories import a_connection
-from unit.states.rotations import ID, NOW, Pair, a_pair, a_rotation, parked
+from support.pairs import NOW, Pair, a_pair
+from unit.states.rotations import ID, a_rotation, parked
 
 from states.connection import OpenAirKind, OpenAirSettings, Options
 from states.errors import KeyturnError, SignInRefused, TryLater

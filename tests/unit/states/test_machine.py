@@ -8,8 +8,9 @@ from itertools import product
 
 import pytest
 from support.factories import changed
+from support.pairs import NOW, Pair, a_pair
 from transitions import MachineError
-from unit.states.rotations import NOW, Pair, a_pair, a_proof, a_rotation, parked
+from unit.states.rotations import a_proof, a_rotation, parked
 
 from states import machine
 from states.errors import IllegalMove, Refused, Throttled

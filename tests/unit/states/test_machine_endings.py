@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from support.factories import changed
-from unit.states.rotations import NOW, Pair, a_confirmation, a_pair, a_rotation, parked
+from support.pairs import NOW, Pair, a_pair
+from unit.states.rotations import a_confirmation, a_rotation, parked
 
 from states import machine
 from states.errors import ForeignRotation, IllegalMove

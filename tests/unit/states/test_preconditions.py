@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from support.advice import commands, text
 from support.factories import changed
-from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
+from support.pairs import NOW, Pair
+from unit.states.rotations import ID, a_rotation, parked
 
 from states import errors
 from states.connection import Policy

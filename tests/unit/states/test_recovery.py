@@ -8,8 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from support.advice import commands, text
 from support.factories import changed
-from unit.states.fake_world import REMOTE_CALL, World
-from unit.states.rotations import ID, NOW, a_pair, parked
+from support.fake_systems import REMOTE_CALL
+from support.pairs import NOW, a_pair
+from unit.states.fake_world import World
+from unit.states.rotations import ID, parked
 
 from states import recovery
 from states.errors import (

@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from support.advice import commands
 from support.factories import changed
-from unit.states.fake_world import REMOTE_CALL, World
-from unit.states.rotations import NOW, a_pair, parked
+from support.fake_systems import REMOTE_CALL
+from support.pairs import NOW, a_pair
+from unit.states.fake_world import World
+from unit.states.rotations import parked
 
 from states import recovery
 from states.errors import CannotSign, IllegalMove, KeyturnError, NotPermitted, TryLater

@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from unit.states.rotations import ID, NOW, Pair, a_rotation, parked
+from support.pairs import NOW, Pair
+from unit.states.rotations import ID, a_rotation, parked
 
 from states.connection import Policy
 from states.rotation import Cause, Doubt, Proofs, Rotation

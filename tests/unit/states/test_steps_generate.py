@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from support.pairs import NOW
 from unit.states.fake_world import World
-from unit.states.rotations import ID, NOW
+from unit.states.rotations import ID
 
 from states.connection import Algorithm, Policy
 from states.errors import VaultLocked

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.factories import changed
-from unit.states.fake_world import Fault, World
-from unit.states.rotations import a_pair
+from support.fake_systems import Fault
+from support.pairs import a_pair
+from unit.states.fake_world import World
 
 from states import machine
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, Unknown

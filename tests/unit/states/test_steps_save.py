@@ -5,8 +5,9 @@ from functools import partial
 
 import pytest
 from support.factories import changed
-from unit.states.fake_world import REMOTE_CALL, World
-from unit.states.rotations import NOW
+from support.fake_systems import REMOTE_CALL
+from support.pairs import NOW
+from unit.states.fake_world import World
 from unit.states.save_calls import AT, SAVED, stale
 
 from states.errors import (

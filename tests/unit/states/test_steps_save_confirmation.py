@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 from support.advice import commands
+from support.pairs import NOW, a_pair
 from unit.states.fake_world import World
-from unit.states.rotations import NOW, a_confirmation, a_pair
+from unit.states.rotations import a_confirmation
 from unit.states.save_calls import AT, SAVED, stale
 
 from states.errors import CertificateRecordMissing, ForeignRotation, IllegalMove, KeyturnError, SignInRefused, Throttled

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from support.advice import commands
 from support.factories import changed
-from unit.states.fake_world import REMOTE_CALL, World
-from unit.states.rotations import NOW, a_pair
+from support.fake_systems import REMOTE_CALL
+from support.pairs import NOW, a_pair
+from unit.states.fake_world import World
 from unit.states.upload_calls import AT, INSTALLED
 
 from states.errors import (

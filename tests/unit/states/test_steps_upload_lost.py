@@ -4,8 +4,9 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from unit.states.fake_world import REMOTE_CALL, World
-from unit.states.rotations import NOW, a_pair
+from support.fake_systems import REMOTE_CALL
+from support.pairs import NOW, a_pair
+from unit.states.fake_world import World
 from unit.states.upload_calls import AT, INSTALLED
 
 from states.errors import CannotSign, ForeignRotation, KeyturnError, SignInRefused, Stale, Throttled, TryLater, Unknown

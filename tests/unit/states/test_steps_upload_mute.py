@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from support.pairs import NOW, a_pair
 from unit.states.fake_world import World
-from unit.states.rotations import NOW, a_pair
 from unit.states.upload_calls import AT
 
 from states.errors import CannotSign

@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 from support.advice import text
+from support.pairs import NOW, a_pair
 from unit.states.fake_world import World
-from unit.states.rotations import NOW, a_pair
 from unit.states.upload_calls import AT, INSTALLED
 
 from states.errors import CannotSign, CertificateRecordMissing, ForeignRotation, NotConfirmed

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from support.advice import commands
 from support.factories import changed
-from unit.states.fake_world import REMOTE_CALL, World
-from unit.states.rotations import NOW, a_pair
+from support.fake_systems import REMOTE_CALL
+from support.pairs import NOW, a_pair
+from unit.states.fake_world import World
 
 from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError, Throttled, Unknown
 from states.rotation import Receipt, Rotation

@@ -6,7 +6,8 @@ from itertools import product
 
 import pytest
 from support.factories import changed
-from unit.states.rotations import NOW, Pair, a_pair, a_rotation, parked
+from support.pairs import NOW, Pair, a_pair
+from unit.states.rotations import a_rotation, parked
 
 from states import errors
 from states.errors import ForeignRotation, GaveUp, KeyturnError
