@@ -1,4 +1,9 @@
-"""The composition root: with wiring.py the only place that builds anything, each part when it is first needed."""
+"""The composition root: with adapters/factory.py the only place that builds anything.
+
+It imports and builds each part when it is first needed: a command that only reads needs neither engine nor vault.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 import os
 import socket
@@ -11,28 +16,25 @@ from typing import TYPE_CHECKING
 
 from orchestrator import event_log, log
 from orchestrator.adapters.system import SystemClock, SystemRandom
-from orchestrator.dispatch.dispatcher import Dispatcher, wake_on_events
-from orchestrator.dispatch.embedded import Embedded
-from orchestrator.engine import Engine
 from orchestrator.events import Bus
-from orchestrator.leases import LeaseRenewer
-from orchestrator.operations.carry import Carry
-from orchestrator.operations.connections import Connections
-from orchestrator.operations.doctor import Doctor
-from orchestrator.operations.health import HealthChecks
-from orchestrator.operations.installation import Installation
-from orchestrator.operations.recovery import Recovery
 from orchestrator.operations.rotations import Rotations
-from orchestrator.schedule import Schedule
 from orchestrator.settings import Settings, load
-from persistence import kek
-from persistence.kek import KeyEncryptionKey
 from persistence.store import Store
-from persistence.vault import Vault
 from states.ports import Ports
 
 if TYPE_CHECKING:
     from orchestrator.adapters.factory import AdapterFactory
+    from orchestrator.dispatch.dispatcher import Dispatcher
+    from orchestrator.engine import Engine
+    from orchestrator.operations.carry import Carry
+    from orchestrator.operations.connections import Connections
+    from orchestrator.operations.doctor import Doctor
+    from orchestrator.operations.health import HealthChecks
+    from orchestrator.operations.installation import Installation
+    from orchestrator.operations.recovery import Recovery
+    from orchestrator.schedule import Schedule
+    from persistence.kek import KeyEncryptionKey
+    from persistence.vault import Vault
 
 
 def start(config: Path | None = None, *, level: str | None = None, new: bool = False) -> "Keyturn":
@@ -70,11 +72,15 @@ class Keyturn:
         return Store(self.settings.store_url)
 
     @cached_property
-    def vault(self) -> Vault:
+    def vault(self) -> "Vault":
         """The vault; its key-encryption key is read when it is first needed."""
+        from persistence.vault import Vault
+
         return Vault(self.store.secrets, self._kek)
 
-    def _kek(self) -> KeyEncryptionKey:
+    def _kek(self) -> "KeyEncryptionKey":
+        from persistence import kek
+
         readers: dict[str, Callable[[], KeyEncryptionKey]] = {
             "file": lambda: kek.read_kek_file(self.settings.kek_file),
             "environment": lambda: kek.read_kek_environment(os.environ),
@@ -86,8 +92,10 @@ class Keyturn:
     # --- the verbs
 
     @cached_property
-    def connections(self) -> Connections:
+    def connections(self) -> "Connections":
         """The verbs on connections."""
+        from orchestrator.operations.connections import Connections
+
         return Connections(self.store, self.vault, self.clock, self.events.publish)
 
     @cached_property
@@ -96,34 +104,46 @@ class Keyturn:
         return Rotations(self.store, self.clock, self.random, self.events.publish)
 
     @cached_property
-    def recovery(self) -> Recovery:
+    def recovery(self) -> "Recovery":
         """The verbs that end a parked rotation otherwise than by going on."""
+        from orchestrator.operations.recovery import Recovery
+
         lease = self.settings.worker.lease
         return Recovery(self.store, self.connect, self.clock, lease=lease, listener=self.events.publish)
 
     @cached_property
-    def carry(self) -> Carry:
+    def carry(self) -> "Carry":
         """Carrying one rotation in this process."""
+        from orchestrator.operations.carry import Carry
+
         return Carry(self.store, self.engine, self.clock, worker=self.worker_name, lease=self.settings.worker.lease)
 
     @cached_property
-    def health(self) -> HealthChecks:
+    def health(self) -> "HealthChecks":
         """The questions."""
+        from orchestrator.operations.health import HealthChecks
+
         return HealthChecks(self.store, self.connect)
 
     @cached_property
-    def doctor(self) -> Doctor:
+    def doctor(self) -> "Doctor":
         """The doctor."""
+        from orchestrator.operations.doctor import Doctor
+
         return Doctor(self.settings.private, self.store, self.vault, self.connect, self.clock)
 
     @cached_property
-    def schedule(self) -> Schedule:
+    def schedule(self) -> "Schedule":
         """Who is due."""
+        from orchestrator.schedule import Schedule
+
         return Schedule(self.store, self.rotations, self.clock)
 
     @cached_property
-    def installation(self) -> Installation:
+    def installation(self) -> "Installation":
         """Setting up, checking the journal, changing the key-encryption key."""
+        from orchestrator.operations.installation import Installation
+
         return Installation(self.settings, self.store, self.vault)
 
     # --- what a rotation talks to
@@ -143,23 +163,29 @@ class Keyturn:
 
     @cached_property
     def _wiring(self) -> "AdapterFactory":
-        # With HTTP and all that hangs on it: eight megabytes that a worker at rest does without.
-        from orchestrator.adapters.factory import AdapterFactory  # noqa: PLC0415
+        # With requests and what it imports: eight megabytes that an idle worker does not need.
+        from orchestrator.adapters.factory import AdapterFactory
 
         return AdapterFactory(self.settings, self.store, self.vault, self.clock, self.random)
 
     # --- what carries rotations along
 
     @contextmanager
-    def engine(self, *, stopping: Callable[[], bool] = lambda: False) -> Iterator[Engine]:
+    def engine(self, *, stopping: Callable[[], bool] = lambda: False) -> Iterator["Engine"]:
         """An engine whose leases are renewed while the block runs."""
+        from orchestrator.engine import Engine
+        from orchestrator.leases import LeaseRenewer
+
         listener = self.events.publish
         with LeaseRenewer(self.store, lease=self.settings.worker.lease, listener=listener) as leases:
             yield Engine(self.store, self.connect, leases, self.clock, stopping=stopping, listener=listener)
 
     @contextmanager
-    def worker(self, stop: threading.Event) -> Iterator[Dispatcher]:
+    def worker(self, stop: threading.Event) -> Iterator["Dispatcher"]:
         """A dispatcher that ends once ``stop`` is set and the current steps are finished."""
+        from orchestrator.dispatch.dispatcher import wake_on_events
+        from orchestrator.dispatch.embedded import Embedded
+
         with self.engine(stopping=stop.is_set) as engine:
             dispatcher = Embedded(
                 self.store,

@@ -20,7 +20,7 @@ from persistence.journal import PUT_OFF
 from persistence.store import Claim, Store
 from states import due, machine
 from states.errors import AwaitingPerson, GaveUp, InternalError, JournalBroken, KeyturnError, Stale, TryLater
-from states.ports import Clock, Ports
+from states.ports import Clock, Connect, Ports
 from states.rotation import Rotation
 from states.state import State
 from states.table import FAIL, NEXT, Edge
@@ -29,8 +29,6 @@ from states.timing import WAIT_FOR_PERSON
 _log = logging.getLogger("keyturn.engine")
 
 _NO_EVIDENCE: Final[Mapping[str, object]] = {}
-
-Connect = Callable[[str], Ports]
 
 
 class Engine:

@@ -11,13 +11,13 @@ import secrets
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING, Final
 
 from states.errors import AlreadyExists, InvalidSettings, SealBroken, VaultLocked
 from states.next_action import REPEAT, NextAction, Verb, by_hand
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 SIZE: Final = 32
 """Bytes: AES-256."""
@@ -38,7 +38,7 @@ class KeyEncryptionKey:
         """``key`` is 32 random bytes. Raises VaultLocked for any other length."""
         if len(key) != SIZE:
             raise VaultLocked(f"A key-encryption key is {SIZE} bytes, not {len(key)}.")
-        self._cipher = AESGCM(key)
+        self._cipher = aes_gcm(key)
         self.id = hashlib.sha256(b"keyturn-kek-id:" + key).hexdigest()[:12]
         """Tells one key from another, and nothing about either."""
 
@@ -55,10 +55,19 @@ class KeyEncryptionKey:
 
     def unwrap(self, wrapped: bytes, label: bytes) -> bytes:
         """Decrypt a data key that this very key wrapped with ``label``. Raises SealBroken when it is corrupt."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see aes_gcm
+
         try:
             return self._cipher.decrypt(wrapped[:NONCE], wrapped[NONCE:], label)
         except (InvalidTag, ValueError) as error:
             raise SealBroken("A data key of the vault is corrupt.") from error
+
+
+def aes_gcm(key: bytes) -> "AESGCM":
+    """The cipher of ``key``. `cryptography` is imported here: a command that opens no seal does without it."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+    return AESGCM(key)
 
 
 def create_kek_file(path: Path) -> None:

@@ -12,13 +12,13 @@ import secrets
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from persistence.kek import NONCE, SIZE, KeyEncryptionKey
+from persistence.kek import NONCE, SIZE, KeyEncryptionKey, aes_gcm
 from states.errors import SealBroken, VaultLocked
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _VERSION: Final = 1
 _HEADER: Final = struct.Struct(f">BI{NONCE}s")
@@ -74,6 +74,8 @@ class Vault:
         """Decrypt what was sealed for that very column of that record. Raises SealBroken, VaultLocked."""
         if len(sealed) < _HEADER.size or sealed[0] != _VERSION:
             raise SealBroken(f"The sealed {column} of {owner} is missing or was cut off.")
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see aes_gcm
+
         header = sealed[: _HEADER.size]
         _, key_id, nonce = _HEADER.unpack(header)
         try:
@@ -87,7 +89,7 @@ class Vault:
         """
         kek = self._kek()
         for key in self._keys.data_keys():
-            self._ciphers[key.id] = AESGCM(_unwrap(kek, key))
+            self._ciphers[key.id] = aes_gcm(_unwrap(kek, key))
 
     def rewrap(self, new_kek: KeyEncryptionKey) -> int:
         """Wrap every data key with ``new_kek`` instead, all or none; return how many there were. Touches no record.
@@ -107,7 +109,7 @@ class Vault:
         self._keep_open(newest)
         return newest.id
 
-    def _cipher(self, key_id: int) -> AESGCM:
+    def _cipher(self, key_id: int) -> "AESGCM":
         if key_id not in self._ciphers:
             key = next((key for key in self._keys.data_keys() if key.id == key_id), None)
             if key is None:
@@ -117,7 +119,7 @@ class Vault:
 
     def _keep_open(self, key: WrappedKey) -> None:
         if key.id not in self._ciphers:
-            self._ciphers[key.id] = AESGCM(_unwrap(self._kek(), key))
+            self._ciphers[key.id] = aes_gcm(_unwrap(self._kek(), key))
 
 
 def _wrap(kek: KeyEncryptionKey, key_id: int, data_key: bytes) -> WrappedKey:

@@ -1,30 +1,18 @@
 """Certificates and challenges: what is public of a key, and how possession of its private half is proved.
 
-Parsing and verifying are pure computations by `cryptography`; there is no I/O here.
+Parsing and verifying are pure computations, in states/x509.py; there is no I/O here.
 """
 
 import base64
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from typing import Final
-
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from states.errors import InvalidInput
 
 CHALLENGE_PREFIX = "keyturn-challenge-v1:"
 """Stands before every signed challenge. A real-time import trigger begins with ``action=``, so a signature over a
 challenge can never be passed off as one."""
-
-_UNREADABLE: Final = (ValueError, x509.InvalidVersion, UnsupportedAlgorithm)
-"""What `cryptography` raises for a certificate that it cannot read: the last two are no ValueError."""
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -67,17 +55,12 @@ class Certificate:
 
         Raises InvalidInput when there is none.
         """
+        from states import x509  # noqa: PLC0415 - see there
+
         try:
-            parsed = x509.load_pem_x509_certificate(pem.encode())
-            parsed.public_key()  # read only when it is asked for; a certificate whose key nobody can read is none
-        except _UNREADABLE as error:
+            return cls(*x509.parse(pem))
+        except ValueError as error:
             raise InvalidInput("This is not a PEM certificate.") from error
-        return cls(
-            pem=parsed.public_bytes(Encoding.PEM).decode(),
-            fingerprint=parsed.fingerprint(hashes.SHA256()).hex(),
-            not_before=parsed.not_valid_before_utc,
-            not_after=parsed.not_valid_after_utc,
-        )
 
     def is_valid_at(self, moment: datetime) -> bool:
         """Whether ``moment`` (aware, UTC) lies within the validity period."""
@@ -87,32 +70,14 @@ class Certificate:
         """Whether ``signature`` (standard Base64) over ``message`` was made with this certificate's private key.
 
         SHA-256 with PKCS#1 v1.5 for RSA keys, with ECDSA (DER) for EC keys: what `N/crypto/certificate` is assumed to
-        make (assumption: Oracle's pages name the hash, not the padding). Malformed Base64 does not verify, and nothing
-        does with a certificate that was changed where it is stored, so that nobody can read it.
+        make (assumption: Oracle's pages name the hash, not the padding). False for malformed Base64, and for a
+        certificate that was changed where it is stored so that it cannot be read.
         """
-        try:
-            key = _public_key(self.pem)
-            raw = base64.b64decode(signature, validate=True)
-            if isinstance(key, rsa.RSAPublicKey):
-                key.verify(raw, message, padding.PKCS1v15(), hashes.SHA256())
-            elif isinstance(key, ec.EllipticCurvePublicKey):
-                key.verify(raw, message, ec.ECDSA(hashes.SHA256()))
-            else:
-                return False
-        except (InvalidSignature, *_UNREADABLE):
-            return False
-        return True
+        from states import x509  # noqa: PLC0415 - see there
+
+        return x509.verifies(self.pem, signature, message)
 
 
 def plain(fingerprint: str) -> str:
     """A fingerprint as Keyturn has it: colons, case and space around it do not matter."""
     return fingerprint.replace(":", "").strip().lower()
-
-
-@lru_cache(maxsize=64)
-def _public_key(pem: str) -> CertificatePublicKeyTypes:
-    """Parse once: a rotation verifies several signatures with the same certificate.
-
-    Only what `parse` made comes here. The text it was given may hold a private key, which a cache would keep.
-    """
-    return x509.load_pem_x509_certificate(pem.encode()).public_key()

@@ -200,3 +200,7 @@ class Ports:
     def challenge(self) -> Challenge:
         """A challenge that NetSuite was never asked to sign before."""
         return Challenge.of(self.random.bytes(32))
+
+
+Connect = Callable[[str], Ports]
+"""Gives the ports of a connection by its name."""

@@ -46,6 +46,9 @@ def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(version())  # noqa: T201
         return 0
-    from orchestrator.cli.application import run  # noqa: PLC0415 - --version needs none of it
+    from orchestrator.cli import collector  # noqa: PLC0415 - --version needs none of it
+
+    collector.pause()
+    from orchestrator.cli.application import run  # noqa: PLC0415 - likewise
 
     return run(arguments)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from orchestrator.cli import version
+from orchestrator.cli import collector, version
 
 if TYPE_CHECKING:
     from orchestrator.cli.context import Context
@@ -95,7 +95,8 @@ def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
     from states.errors import InternalError, KeyturnError  # noqa: PLC0415
     from states.next_action import by_hand  # noqa: PLC0415
 
-    command, bound, ignored = app.parse_args(tokens)
+    command, bound, ignored = app.parse_args(tokens)  # imports the command's module
+    collector.resume()
     if "context" in ignored:
         bound.arguments["context"] = context
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from orchestrator.cli import exit_codes
+from orchestrator.cli import collector, exit_codes
 from orchestrator.cli.output import Json, Output
 from states.errors import InvalidInput, KeyturnError, TryLater
 from states.next_action import NextAction, Verb, by_hand
@@ -42,7 +42,10 @@ class Context:
         A command tells its own errors, so logs are off unless they are asked for; a worker passes ``level=None`` for
         what the settings say. ``new`` lets the settings file be missing. Raises InvalidSettings.
         """
-        from orchestrator.bootstrap import start  # noqa: PLC0415 - it takes most of a second, and help needs none of it
+        collector.pause()
+        from orchestrator.bootstrap import start  # noqa: PLC0415 - --help needs none of it
+
+        collector.resume()
 
         keyturn = start(self.config, level=self.level or level or ("error" if self.out.quiet else None), new=new)
         try:

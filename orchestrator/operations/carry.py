@@ -3,15 +3,17 @@
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from orchestrator.engine import Engine
 from persistence.store import Claim, Store
 from states.errors import Stale
 from states.ports import Clock
 from states.rotation import Rotation
 from states.state import State
 from states.timing import ATTENDED_WAIT
+
+if TYPE_CHECKING:  # the faces import this module for `Claim`, also where they only read
+    from orchestrator.engine import Engine
 
 __all__ = ["Carry", "Claim"]
 
@@ -22,7 +24,7 @@ _POLL: Final = 0.2
 class MakeEngine(Protocol):
     """Makes the engine that carries, with its leases renewed while the block runs."""
 
-    def __call__(self, *, stopping: Callable[[], bool]) -> AbstractContextManager[Engine]:
+    def __call__(self, *, stopping: Callable[[], bool]) -> AbstractContextManager["Engine"]:
         """``stopping`` is asked between steps."""
         ...
 

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.engine import Connect
 from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection
 from states.errors import CannotSign, KeyturnError
 from states.next_action import NextAction, Verb, by_hand
-from states.ports import Clock, Ports
+from states.ports import Clock, Connect, Ports
 from states.timing import CLOCK_ERROR
 
 

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from orchestrator.engine import Connect
 from orchestrator.import_requests import signed_by
 from persistence.store import Store
 from states import due, health
@@ -11,7 +10,7 @@ from states.connection import Connection
 from states.due import Need
 from states.errors import CannotSign, CertificateRecordMissing, KeyturnError
 from states.health import Facts, Health
-from states.ports import Ports, Record
+from states.ports import Connect, Ports, Record
 
 
 class HealthChecks:

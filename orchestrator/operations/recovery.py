@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from orchestrator.adapters.openair_manual import resume_with_candidate, with_persons_reading
-from orchestrator.engine import Connect
 from orchestrator.events import Closed, Listener, ignore
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations import clock_repair
@@ -19,7 +18,7 @@ from states.errors import (
     Stale,
 )
 from states.next_action import Verb
-from states.ports import Clock, Ports
+from states.ports import Clock, Connect, Ports
 from states.rotation import Absence, Confirmation, PrivateKey, Rotation
 from states.timing import INSTALL_WITHIN
 

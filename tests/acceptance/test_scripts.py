@@ -33,11 +33,26 @@ def at_terminal(home: InstalledKeyturn, *arguments: object, **environment: str) 
     return told.decode()
 
 
-def imported(*program: str) -> set[str]:
+ONLY_FOR_WRITING = {
+    "alembic",
+    "cryptography",
+    "jwt",
+    "orchestrator.adapters.factory",
+    "orchestrator.engine",
+    "psycopg",
+    "requests",
+    "rich",
+    "simulator",
+    "tenacity",
+}
+"""What a command that lists rotations does without."""
+
+
+def imported(*program: str, home: InstalledKeyturn | None = None) -> set[str]:
     """The modules outside the standard library that this Python imports to run ``program``."""
-    run = subprocess.run(
-        [sys.executable, "-X", "importtime", *program], capture_output=True, text=True, check=True, timeout=WAIT_LIMIT
-    )
+    env = home.environment if home else None
+    timed = [sys.executable, "-X", "importtime", *program]
+    run = subprocess.run(timed, env=env, capture_output=True, text=True, check=True, timeout=WAIT_LIMIT)
     names = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines() if line.startswith("import time:")}
     return {name for name in names if name.partition(".")[0] not in {*sys.stdlib_module_names, "imported package"}}
 
@@ -47,6 +62,22 @@ def test_version_imports_no_library(keyturn: InstalledKeyturn) -> None:
     run = keyturn("--version")
     assert (0, True) == (run.returncode, run.stdout.startswith("keyturn "))
     assert {"orchestrator", "orchestrator.cli"} == imported(*command("--version")) - imported("-c", "pass")
+
+
+def test_a_list_imports_no_more_than_it_needs(home: InstalledKeyturn) -> None:
+    """`keyturn rotation list` imports neither HTTP nor cryptography nor the engine: imports are most of its time."""
+    modules = imported(*command("rotation", "list"), home=home)
+    assert "persistence.store" in modules
+    assert set() == modules & ONLY_FOR_WRITING
+
+
+def test_garbage_is_collected_while_a_command_acts(home: InstalledKeyturn) -> None:
+    """Imports run with the collector off; afterwards it runs, and looks through none of what they made."""
+    program = "import gc; from orchestrator.cli import _run; _run(['rotation', 'list']); "
+    program += "print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    command = [sys.executable, "-c", program]
+    told = subprocess.check_output(command, env=home.environment, text=True, timeout=WAIT_LIMIT)
+    assert "True True\n" == told
 
 
 def test_json_stands_alone_on_stdout(connected: InstalledKeyturn) -> None:

@@ -1,0 +1,80 @@
+"""Reads X.509 certificates and verifies signatures with them, by `cryptography`. Pure computation, no I/O.
+
+Apart from states/certificate.py, which imports this module where it needs it: a command that only lists rotations
+neither parses nor verifies, and importing `cryptography` is a twentieth of its time.
+"""
+
+import base64
+from datetime import datetime
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+_UNREADABLE: Final = (ValueError, x509.InvalidVersion, UnsupportedAlgorithm)
+"""What `cryptography` raises for a certificate that it cannot read: the last two are no ValueError."""
+
+
+class Parsed(NamedTuple):
+    """What Keyturn needs of a certificate."""
+
+    pem: str
+    """The certificate alone."""
+    fingerprint: str
+    """SHA-256 of the DER encoding, 64 lower-case hex digits."""
+    not_before: datetime
+    not_after: datetime
+    """Both UTC."""
+
+
+def parse(pem: str) -> Parsed:
+    """Read one PEM certificate; drop what follows it, such as another certificate or a key.
+
+    Raises ValueError when there is none.
+    """
+    try:
+        parsed = x509.load_pem_x509_certificate(pem.encode())
+        parsed.public_key()  # `cryptography` reads the key only when asked, and one that it cannot read is useless
+    except _UNREADABLE as error:
+        raise ValueError("This is not a PEM certificate.") from error
+    return Parsed(
+        pem=parsed.public_bytes(Encoding.PEM).decode(),
+        fingerprint=parsed.fingerprint(hashes.SHA256()).hex(),
+        not_before=parsed.not_valid_before_utc,
+        not_after=parsed.not_valid_after_utc,
+    )
+
+
+def verifies(pem: str, signature: str, message: bytes) -> bool:
+    """Whether the private key of the certificate ``pem`` made ``signature`` (standard Base64) over ``message``.
+
+    SHA-256 with PKCS#1 v1.5 for RSA keys, with ECDSA (DER) for EC keys. False for malformed Base64, and for a
+    certificate that was changed where it is stored so that it cannot be read.
+    """
+    try:
+        key = _public_key(pem)
+        raw = base64.b64decode(signature, validate=True)
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(raw, message, padding.PKCS1v15(), hashes.SHA256())
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(raw, message, ec.ECDSA(hashes.SHA256()))
+        else:
+            return False
+    except (InvalidSignature, *_UNREADABLE):
+        return False
+    return True
+
+
+@lru_cache(maxsize=64)
+def _public_key(pem: str) -> CertificatePublicKeyTypes:
+    """Parse once: a rotation verifies several signatures with the same certificate.
+
+    Only what ``parse`` returned comes here. The text that it was given may hold a private key, which a cache would
+    keep.
+    """
+    return x509.load_pem_x509_certificate(pem.encode()).public_key()
