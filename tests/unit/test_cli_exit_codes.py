@@ -1,4 +1,4 @@
-"""Exit codes, and what an error left behind."""
+"""Exit codes, and the text about what an error kept."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ CODES = {
 
 @pytest.mark.parametrize(("kind", "code"), CODES.items())
 def test_exit_code_of_an_error(kind: type[KeyturnError], code: int) -> None:
-    """An error's exit code tells a script what to do next."""
+    """Each kind of error has the exit code that scripts rely on."""
     assert code == exit_codes.of(kind())
 
 
@@ -57,12 +57,12 @@ def test_exit_code_of_an_error(kind: type[KeyturnError], code: int) -> None:
     ],
 )
 def test_exit_code_of_a_parked_rotation(error: KeyturnError, code: Exit) -> None:
-    """A parked rotation needs attention, unless its failure has an exit code that says more."""
+    """A parked rotation has the exit code of its failure, or "needs attention" if the failure has no specific one."""
     assert code == exit_codes.of_rotation(machine.fail(a_rotation(), error, NOW))
 
 
-def test_exit_code_of_a_rotation_that_goes_on() -> None:
-    """Completed is fine; what is put off has the exit code of its reason; waiting for a person needs attention."""
+def test_exit_code_of_a_rotation_that_is_not_parked() -> None:
+    """Completed is 0, postponed has the exit code of its reason, and waiting for a person needs attention."""
     assert (Exit.FINE, Exit.REMOTE_DOWN, Exit.ATTENTION) == (
         exit_codes.of_rotation(advance_to(a_rotation(), State.COMPLETED)),
         exit_codes.of_rotation(a_rotation(), "TRY_LATER"),
@@ -71,8 +71,8 @@ def test_exit_code_of_a_rotation_that_goes_on() -> None:
 
 
 @pytest.mark.parametrize("state", ACTIVE)
-def test_parked_rotations_tell_what_is_kept(state: State) -> None:
-    """Wherever a rotation is parked, it is said what both systems hold, and whether a write is in doubt."""
+def test_parked_rotations_say_what_is_kept(state: State) -> None:
+    """A parked rotation says what both systems hold, and whether a write is in doubt."""
     parked = machine.fail(advance_to(a_rotation(), state), errors.GaveUp(), NOW)
     doubtful = changed(parked, doubt_since=NOW)
     assert exit_codes.kept_by(parked)
@@ -82,8 +82,8 @@ def test_parked_rotations_tell_what_is_kept(state: State) -> None:
 
 
 @pytest.mark.parametrize("ending", Ending)
-def test_an_ended_rotation_needs_no_attention_any_more(ending: Ending) -> None:
-    """It failed, and nothing waits for anybody; what both sides held at its end is told in place of what it kept."""
+def test_a_closed_rotation_needs_no_attention(ending: Ending) -> None:
+    """A closed rotation has the exit code for "failed", and says what both systems held when it was closed."""
     parked = machine.fail(advance_to(a_rotation(), State.UPLOADED_TO_NETSUITE), errors.GaveUp(), NOW)
     ended = replace(parked, ending=ending, closed_at=NOW)
     assert (Exit.REMOTE_DOWN, Exit.FAILED) == (exit_codes.of_rotation(parked), exit_codes.of_rotation(ended))
@@ -92,7 +92,7 @@ def test_an_ended_rotation_needs_no_attention_any_more(ending: Ending) -> None:
 
 
 def test_only_an_unknown_outcome_may_have_changed_something() -> None:
-    """Whatever is rejected or refused outright changed nothing; a lost answer is told as such."""
+    """A rejected or refused request changed nothing; only an unknown outcome may have changed something."""
     assert "Nothing was changed." == exit_codes.kept(errors.RotationOpen())
     assert "may have been done" in exit_codes.kept(errors.Unknown())
     assert "may have been done" in exit_codes.kept(errors.RestoreUnfinished())

@@ -1,4 +1,4 @@
-"""How times, spans and commands read."""
+"""The text form of times and durations."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -21,13 +21,13 @@ MOMENT = datetime(2026, 11, 23, 13, 0, 0, 5_000, tzinfo=timezone(timedelta(hours
     ],
 )
 def test_spans_are_read(text: str, expected: timedelta) -> None:
-    """A span is a number and a unit."""
+    """A duration is a number and a unit."""
     assert expected == formatting.to_span(text)
 
 
 @pytest.mark.parametrize("text", ["", "14", "d", "-1d", "1.5d", "14 days", "9" * 30 + "d"])
-def test_what_is_no_span_is_refused(text: str) -> None:
-    """Anything else is refused, and never taken for some span."""
+def test_other_texts_are_no_span(text: str) -> None:
+    """Any other text is refused."""
     with pytest.raises(InvalidInput):
         formatting.to_span(text)
 
@@ -45,13 +45,13 @@ def test_what_is_no_span_is_refused(text: str) -> None:
         (None, formatting.NOTHING),
     ],
 )
-def test_spans_are_told_in_one_unit(length: timedelta | None, expected: str) -> None:
-    """A span is told in the one unit that tells most; a clock that ran back makes it no less than nothing."""
+def test_spans_are_shown_in_one_unit(length: timedelta | None, expected: str) -> None:
+    """A duration is shown in the unit that fits its size; a negative one is shown as zero."""
     assert expected == formatting.span(length)
 
 
 def test_moments_are_utc() -> None:
-    """Whatever zone a moment came in, it is told in UTC."""
+    """A moment in any time zone is shown in UTC."""
     assert (
         "2026-11-23 12:00:00 UTC",
         "2026-11-23 12:00:00.005",

@@ -94,7 +94,7 @@ def test_what_a_person_supplies_is_said() -> None:
 
 
 def test_names_are_quoted() -> None:
-    """A value is one word of the shell, whatever it is."""
+    """Each value is quoted, so that the shell reads it as one word."""
     assert "keyturn init --config '/a b.toml'" == next_actions.line(NextAction(Verb.INIT, {"config": "/a b.toml"}))
 
 
@@ -141,7 +141,7 @@ def test_every_errors_commands_are_understood(kind: type[KeyturnError]) -> None:
 
 
 def test_json_gets_commands() -> None:
-    """Wherever a record holds an action: the first command from each on, and the whole as text."""
+    """In a JSON record each next action gets its first command, and all of it as text."""
     action = by_hand(
         "Correct it.", NextAction(Verb.RESUME, {"rotation": "01JD"}), alternatives=(NextAction(Verb.WAIT),)
     )

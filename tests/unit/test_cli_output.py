@@ -1,4 +1,4 @@
-"""Tables, JSON, names: what goes to stdout and what to stderr. Nothing here is a terminal."""
+"""Tables, JSON and names: what is printed to stdout and what to stderr. Neither is a terminal here."""
 
 import json
 import sys
@@ -23,13 +23,13 @@ Captured = pytest.CaptureFixture[str]
 
 
 def test_table(capsys: Captured) -> None:
-    """A table has aligned columns without trailing blanks, and a remark below the row it belongs to."""
+    """A table has aligned columns without trailing blanks, and a remark below its row."""
     Output().list(["Rye", "Barley"], VIEW, empty="")
     assert "WORD    LENGTH\nRye     3\nBarley  6\n    a long one\n" == capsys.readouterr().out
 
 
 def test_remark_at_a_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is wrapped below its row, and a command in it is not broken: whoever copies it gets it whole."""
+    """A remark is wrapped, but a command in it stays on one line, so that you can copy it."""
     for name, value in {"COLUMNS": "30", "TERM": "dumb", "NO_COLOR": "1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
@@ -39,17 +39,17 @@ def test_remark_at_a_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_json(capsys: Captured) -> None:
-    """JSON is an array of the records, also when there are none."""
+    """JSON output is an array of the records, also an empty one."""
     out = Output(Form.JSON)
     out.list(["Rye"], VIEW, empty="none")
     first = json.loads(capsys.readouterr().out)
     out.list([], VIEW, empty="none")
-    told = capsys.readouterr()
-    assert ([{"word": "Rye"}], [], "") == (first, json.loads(told.out), told.err)
+    printed = capsys.readouterr()
+    assert ([{"word": "Rye"}], [], "") == (first, json.loads(printed.out), printed.err)
 
 
 def test_names(capsys: Captured) -> None:
-    """Names stand one a line, and nothing else is printed."""
+    """Names are printed one on a line, and nothing else is printed."""
     out = Output(Form.NAME)
     out.list(["Rye", "Barley"], VIEW, empty="")
     out.say("for people")
@@ -57,30 +57,30 @@ def test_names(capsys: Captured) -> None:
     assert ("rye\nbarley\n", "") == capsys.readouterr()
 
 
-def test_nothing_to_list_is_told_on_stderr(capsys: Captured) -> None:
-    """An empty table leaves stdout empty, for scripts that count lines."""
+def test_empty_list_is_reported_on_stderr(capsys: Captured) -> None:
+    """An empty table prints nothing to stdout, for scripts that count lines."""
     Output().list([], VIEW, empty="There are no words.")
     assert ("", "There are no words.\n") == capsys.readouterr()
 
 
 def test_rows(capsys: Captured) -> None:
-    """Labels and values are aligned; a value's further lines stand below its first."""
+    """Labels and values are aligned; the further lines of a value are below its first line."""
     Output().show({}, "", [("a", "1"), ("label", "2\n3"), ("", "4")])
     assert "a      1\nlabel  2\n       3\n       4\n" == capsys.readouterr().out
 
 
 def test_quiet(capsys: Captured) -> None:
-    """Quiet leaves results and errors."""
+    """Quiet output has results and errors only."""
     out = Output(quiet=True)
     out.say("progress")
     out.note("a hint")
     out.show({}, "", [("a", "1")])
     out.error(ERROR)
-    assert ("a  1\n", True) == ((told := capsys.readouterr()).out, told.err.startswith("error: "))
+    assert ("a  1\n", True) == ((printed := capsys.readouterr()).out, printed.err.startswith("error: "))
 
 
 def test_error_for_people(capsys: Captured) -> None:
-    """An error says what happened, of what, what was kept and what is next, on stderr."""
+    """An error says on stderr what happened, to which rotation, what was kept, and what to do next."""
     Output().error({**ERROR, "rotation": "01JD", "connection": "acme"})
     assert (
         "",
@@ -89,15 +89,15 @@ def test_error_for_people(capsys: Captured) -> None:
 
 
 def test_error_for_scripts(capsys: Captured) -> None:
-    """With JSON an error is one object on one line of stderr."""
+    """In JSON output an error is one object on one line of stderr."""
     Output(Form.JSON).error(ERROR)
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     expected = {**ERROR, "next_action": {**NEXT, "command": None, "text": "One.\nTwo."}}
-    assert ("", 1, {"error": expected}) == (told.out, len(told.err.splitlines()), json.loads(told.err))
+    assert ("", 1, {"error": expected}) == (printed.out, len(printed.err.splitlines()), json.loads(printed.err))
 
 
 def test_events_are_json_lines(capsys: Captured) -> None:
-    """What comes one after another stands on a line each."""
+    """In JSON output each event is one line."""
     out = Output(Form.JSON)
     out.event({"word": "Rye"}, "rye")
     out.event({"word": "Oat"}, "oat")

@@ -1,4 +1,4 @@
-"""The documentation's links and file names: each points to something that exists."""
+"""Links and file names in the documentation point to existing files."""
 
 import re
 from pathlib import Path
@@ -19,14 +19,14 @@ FILE = re.compile(rf"`((?:{FOLDERS})/[\w./-]*\w/?)`")
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that a code host makes of a page's headings."""
+    """Return the anchors that a code host makes of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", CODE_BLOCK.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_file_names_exist(page: Path) -> None:
-    """Every relative link leads to a file, every anchor to a heading, and every file that is named is there."""
+    """Every relative link leads to a file, every anchor to a heading, and every named file exists."""
     text = CODE_BLOCK.sub("", page.read_text("utf-8"))
     wrong = [name for name in FILE.findall(text) if not (ROOT / name).exists()]
     for link in LINK.findall(text):
@@ -40,7 +40,7 @@ def test_links_and_file_names_exist(page: Path) -> None:
 
 
 def test_hostile_conditions_name_tests_that_exist() -> None:
-    """Each test that the page on hostile conditions names is a test."""
+    """Each test that the page on hostile conditions names exists."""
     page = (ROOT / "docs/explanation/hostile-conditions.md").read_text("utf-8")
     tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     named = re.findall(r"`(test_\w+)`", page)

@@ -1,4 +1,4 @@
-"""The bus passes each event to every listener, and the log is one of them."""
+"""The bus passes each event to every listener; the log is one of them."""
 
 import logging
 
@@ -14,7 +14,7 @@ ABOUT = {"rotation": ROTATION.id, "connection": ROTATION.connection, "state": "R
 
 
 def test_every_listener_receives_each_event() -> None:
-    """Those given at the start always do, others while they listen."""
+    """Permanent listeners receive every event, others the events published while they listen."""
     always: list[Event] = []
     heard: list[Event] = []
     bus = Bus(always.append)
@@ -26,7 +26,7 @@ def test_every_listener_receives_each_event() -> None:
 
 
 def test_a_listener_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Its failure is logged, and the other listeners still receive the event."""
+    """If a listener fails, the failure is logged and the other listeners receive the event."""
     heard: list[Event] = []
 
     def fail(_event: Event) -> None:
@@ -64,7 +64,7 @@ def test_a_listener_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -
 def test_an_event_is_logged_with_its_fields(
     event: Event, level: int, message: str, more: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Level, message, rotation, connection and state, and what the event itself tells; an outage is an error."""
+    """A log record has the rotation, its connection and state, and the event's own fields; an outage is an error."""
     with caplog.at_level(logging.INFO):
         event_log.write(event)
     (record,) = caplog.records
@@ -74,6 +74,6 @@ def test_an_event_is_logged_with_its_fields(
 
 
 def test_every_event_has_a_log_message() -> None:
-    """No kind of event is missing in the log."""
+    """Every kind of event has a log message."""
     kinds = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)}
     assert kinds - {Event, events.RotationEvent, events.Changed} == set(event_log._MESSAGES)

@@ -1,4 +1,4 @@
-"""The generated files: written from the code, and found out when they are not as the code says."""
+"""The generator writes its files from the code, and its check names each file that differs."""
 
 import importlib.util
 import sys
@@ -38,7 +38,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def test_the_files_are_written(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """All files, each named; a second run finds nothing to write."""
+    """The first run writes all files and prints their names; a second run writes nothing."""
     assert 0 == run(monkeypatch)
     assert FILES == capsys.readouterr().out.split()
     assert 0 == run(monkeypatch)
@@ -47,7 +47,7 @@ def test_the_files_are_written(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 def test_a_check_names_what_differs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The file that was edited by hand and the one that is missing, and no other; nothing is written."""
+    """The check names an edited file and a missing file, and writes nothing."""
     run(monkeypatch)
     Path(FILES[1]).write_text("by hand", "utf-8")
     Path(FILES[3]).unlink()
@@ -58,7 +58,7 @@ def test_a_check_names_what_differs(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_a_check_of_fresh_files_is_silent(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0, and not a word."""
+    """If all files are up to date, the check prints nothing and exits with 0."""
     run(monkeypatch)
     capsys.readouterr()
     assert 0 == run(monkeypatch, "--check")
@@ -66,20 +66,20 @@ def test_a_check_of_fresh_files_is_silent(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_the_repository_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is checked in is what the code says."""
+    """The generated files in the repository are up to date."""
     monkeypatch.chdir(ROOT)
     assert 0 == run(monkeypatch, "--check")
 
 
 def test_every_error_is_in_the_reference_once() -> None:
-    """Each class has its row, under what to do next; only the root, which says nothing definite, has none."""
+    """Each class of error except the base class has one row in the reference."""
     reference = generate.generated()[Path("docs/reference/errors.md")]
     for kind in set(generate._family(KeyturnError)) - {KeyturnError}:
         assert 1 == reference.count(f"| `{kind.code}` | ")
 
 
 def test_a_row_is_one_line() -> None:
-    """Steps become line breaks within their cell, and no sentence breaks out of it."""
+    """Each row of the reference is one line with three cells."""
     reference = generate.generated()[Path("docs/reference/errors.md")]
     rows = [line for line in reference.splitlines() if line.startswith("| `")]
     assert {4} == {line.replace("\\|", "").count("|") for line in rows}

@@ -1,4 +1,4 @@
-"""Real-time import triggers: which certificate verifies one."""
+"""Real-time import requests: which certificate verifies one."""
 
 from base64 import b64encode
 from datetime import timedelta
@@ -40,13 +40,13 @@ def rsa_certificate() -> tuple[Certificate, rsa.RSAPrivateKey]:
 
 
 def trigger(by: Certificate | None = None, **changes: str) -> str:
-    """The URL of an import that was signed with the key of ``by``, where ``changes`` has no signature of its own."""
+    """Return the URL of an import signed with the key of ``by``, unless ``changes`` has a signature."""
     signature = {} if by is None else {"signature": signed(by, TEXT.encode())}
     return f"{BASE}?{urlencode({**FIELDS, **signature, **changes}, quote_via=quote)}"
 
 
 def test_signed_by() -> None:
-    """The certificate whose key signed the trigger is named, in whatever order the parameters came."""
+    """`signed_by` names the certificate whose key signed the request, with the parameters in any order."""
     certificates = {"previous": a_certificate(), "current": a_certificate()}
     url = trigger(certificates["current"])
     backwards = f"{BASE}?{'&'.join(reversed(url.partition('?')[2].split('&')))}"
@@ -54,7 +54,7 @@ def test_signed_by() -> None:
 
 
 def test_signed_by_an_rsa_key() -> None:
-    """RSA signatures are those of PKCS#1 v1.5 with SHA-256, as NetSuite is assumed to make them."""
+    """An RSA signature is PKCS#1 v1.5 with SHA-256. That NetSuite signs so is an assumption."""
     certificate, key = rsa_certificate()
     raw = key.sign(TEXT.encode(), padding.PKCS1v15(), hashes.SHA256())
     url = trigger(signature=b64encode(raw).decode())
@@ -62,25 +62,25 @@ def test_signed_by_an_rsa_key() -> None:
 
 
 def test_signed_by_none() -> None:
-    """A trigger that none of the certificates verifies is nobody's."""
+    """If no certificate verifies the request, the result is None."""
     assert signed_by(trigger(a_certificate()), {"current": a_certificate()}) is None
 
 
 @pytest.mark.parametrize("field", [name for name in FIELDS if name != "action"])
 def test_every_field_is_signed(field: str) -> None:
-    """A change of any one field breaks the signature."""
+    """A change of any field breaks the signature."""
     current = a_certificate()
     assert signed_by(trigger(current, **{field: FIELDS[field] + "x"}), {"current": current}) is None
 
 
 def test_other_parameters_are_not_signed() -> None:
-    """What is no part of the signed text does not count."""
+    """A parameter outside the signed text does not break the signature."""
     current = a_certificate()
     assert signed_by(trigger(current, cache="1"), {"current": current}) == "current"
 
 
 def test_empty_fields_are_kept() -> None:
-    """A field without a value is signed without a value."""
+    """An empty field is part of the signed text."""
     current = a_certificate()
     text = TEXT.replace("contact,project & more/ü", "")
     url = trigger(current, other_types="", signature=signed(current, text.encode()))
@@ -88,7 +88,7 @@ def test_empty_fields_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         ("", "not the URL of a real-time import"),
         ("nonsense", "not the URL of a real-time import"),
@@ -101,13 +101,13 @@ def test_empty_fields_are_kept() -> None:
         (trigger(a_certificate(), signature="a b"), "URL encoding"),
     ],
 )
-def test_no_trigger(url: str, told: str) -> None:
-    """What is no trigger is rejected in a sentence that says why."""
-    with pytest.raises(InvalidInput, match=told):
+def test_malformed_requests_are_refused(url: str, expected: str) -> None:
+    """A URL that is no import request is refused with the reason."""
+    with pytest.raises(InvalidInput, match=expected):
         signed_by(url, {})
 
 
-def test_broken_signature_is_nobodys() -> None:
-    """A signature that is no Base64 verifies with nothing."""
+def test_malformed_signature_verifies_with_no_certificate() -> None:
+    """If the signature is no Base64, the result is None."""
     current = a_certificate()
     assert signed_by(trigger(current, signature="!"), {"current": current}) is None

@@ -1,4 +1,4 @@
-"""Logs: one line a record on standard error, and no secret in any of them."""
+"""The log: one line per record on standard error, without secrets."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ Lines = Callable[[], list[str]]
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
+def _restore_root_logger() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -26,7 +26,7 @@ def _as_before() -> Iterator[None]:
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
-    return lambda: capsys.readouterr().err.splitlines()  # noqa: PLW0108 - read anew at each call
+    return lambda: capsys.readouterr().err.splitlines()  # noqa: PLW0108 - reads the new lines at each call
 
 
 SECRETS = [
@@ -47,63 +47,63 @@ SECRETS = [
 
 @pytest.mark.parametrize("form", ["json", "text"])
 @pytest.mark.parametrize("secret", SECRETS)
-def test_what_looks_like_a_secret_is_hidden(lines: Lines, form: str, secret: str) -> None:
-    """In the message, in a value, in a nested value and in a traceback."""
+def test_texts_that_look_like_secrets_are_hidden(lines: Lines, form: str, secret: str) -> None:
+    """A text that looks like a secret is hidden in messages, values, nested values and tracebacks."""
     log.set_up("info", form)
     try:
-        int(secret)  # the error quotes it
+        int(secret)  # the exception quotes its argument
     except ValueError:
-        logging.getLogger("somebody").exception("it says %s", secret, extra={"a": secret, "b": {"c": [secret]}})
+        logging.getLogger("library").exception("it says %s", secret, extra={"a": secret, "b": {"c": [secret]}})
     assert "MIIEvQIBADAN" not in "\n".join(lines())
 
 
 @pytest.mark.parametrize("name", ["password", "refresh_token", "private_key", "kek", "client_secret", "pem"])
-def test_values_with_a_telling_name_are_hidden(lines: Lines, name: str) -> None:
-    """Whatever they hold."""
+def test_values_with_the_name_of_a_secret_are_hidden(lines: Lines, name: str) -> None:
+    """A value is hidden if its name is that of a secret, or if it is bytes."""
     log.set_up("info", "json")
     logging.getLogger("keyturn").info("moved", extra={name: "swordfish", "raw": b"swordfish"})
     (line,) = lines()
     assert ("[hidden]", "[hidden]") == (json.loads(line)[name], json.loads(line)["raw"])
 
 
-def test_json_has_what_the_record_was_given(lines: Lines) -> None:
-    """Level, logger, message and every extra value, times as ISO 8601; nothing else of the record."""
+def test_json_has_the_fields_of_the_record(lines: Lines) -> None:
+    """A JSON line has time, level, logger, message and every extra value, with times in ISO 8601."""
     log.set_up("info", "json")
     until = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
-    logging.getLogger("keyturn.engine").warning("put off", extra={"rotation": "01M8", "tries": 2, "until": until})
+    logging.getLogger("keyturn.engine").warning("postponed", extra={"rotation": "01M8", "tries": 2, "until": until})
     (line,) = lines()
-    told = json.loads(line)
-    assert datetime.fromisoformat(told.pop("time")).tzinfo == UTC
+    record = json.loads(line)
+    assert datetime.fromisoformat(record.pop("time")).tzinfo == UTC
     assert {
         "level": "WARNING",
         "logger": "keyturn.engine",
-        "message": "put off",
+        "message": "postponed",
         "rotation": "01M8",
         "tries": 2,
         "until": "2026-11-23T20:15:00.000+00:00",
-    } == told
+    } == record
 
 
 def test_text_is_for_people(lines: Lines) -> None:
-    """Time, level, message, then name=value; a traceback stands below."""
+    """A text line has time, level, message, and the extra values as name=value."""
     log.set_up("info", "text")
     logging.getLogger("keyturn.engine").info("moved", extra={"rotation": "01M8"})
     (line,) = lines()
     assert line.endswith("INFO    moved rotation=01M8")
 
 
-def test_less_grave_records_are_left_out(lines: Lines) -> None:
-    """And the debug lines of libraries, which carry URLs and parameters, at every level."""
+def test_records_below_the_level_are_left_out(lines: Lines) -> None:
+    """Records below the level are left out; so are the debug records of libraries, which hold URLs, at any level."""
     log.set_up("debug", "json")
     logging.getLogger("urllib3").debug("GET /?access_token=x")
-    logging.getLogger("keyturn").debug("seen")
+    logging.getLogger("keyturn").debug("shown")
     log.set_up("error", "json")
-    logging.getLogger("keyturn").warning("not seen")
-    assert ["seen"] == [json.loads(line)["message"] for line in lines()]
+    logging.getLogger("keyturn").warning("not shown")
+    assert ["shown"] == [json.loads(line)["message"] for line in lines()]
 
 
-def test_the_state_machines_library_keeps_quiet(lines: Lines) -> None:
-    """It tells every move in two lines of its own; the engine's line says it all."""
+def test_the_state_machine_library_logs_nothing(lines: Lines) -> None:
+    """The state machine library logs no lines about a move, because the engine logs it."""
     log.set_up("debug", "json")
     machine.fail(a_rotation(), TryLater(), datetime(2026, 11, 24, tzinfo=UTC))
     assert [] == lines()

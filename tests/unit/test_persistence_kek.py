@@ -1,4 +1,4 @@
-"""Where the key-encryption key comes from, and what is said when it does not."""
+"""The sources of the key-encryption key, and the errors if a source has none."""
 
 import base64
 import os
@@ -27,8 +27,8 @@ KEY = bytes(range(32))
 TEXT = base64.b64encode(KEY).decode()
 
 
-def test_a_new_key_file_is_its_users_alone(tmp_path: Path) -> None:
-    """The file is closed to everybody else from the beginning, holds 32 random bytes, and leaves no draft behind."""
+def test_a_new_key_file_is_private(tmp_path: Path) -> None:
+    """A new key file has mode 600 even under umask 0, holds 32 random bytes, and leaves no draft."""
     before = os.umask(0)
     try:
         create_kek_file(tmp_path / "kek")
@@ -42,7 +42,7 @@ def test_a_new_key_file_is_its_users_alone(tmp_path: Path) -> None:
 
 
 def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
-    """A key that sealed something is kept, whatever is asked."""
+    """An existing key file is never overwritten."""
     file = tmp_path / "kek"
     create_kek_file(file)
     before = file.read_bytes()
@@ -53,14 +53,14 @@ def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_key_file_needs_its_folder(tmp_path: Path) -> None:
-    """A folder that is not there is named, and not made."""
+    """If the folder is missing, the error names it, and no folder is created."""
     with pytest.raises(InvalidSettings, match=f"{tmp_path / 'none' / 'kek'} cannot be written: No such file"):
         create_kek_file(tmp_path / "none" / "kek")
     assert [] == list(tmp_path.iterdir())
 
 
 def test_every_source_gives_the_same_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """File, variable, systemd credential and keyring hold the same Base64, and give the key of the same id."""
+    """File, environment variable, systemd credential and keyring hold the same Base64 and yield the same key."""
     for name in ("kek", "keyturn-kek"):
         (tmp_path / name).write_text(f"{TEXT}\n")
         (tmp_path / name).chmod(0o600)
@@ -76,7 +76,7 @@ def test_every_source_gives_the_same_key(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
 def test_a_key_file_that_is_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
-    """The error names the command that closes it."""
+    """A key file that others can read or write is refused with the command that closes it."""
     file = tmp_path / "kek"
     create_kek_file(file)
     file.chmod(mode)
@@ -87,8 +87,8 @@ def test_a_key_file_that_is_open_to_others_is_refused(tmp_path: Path, mode: int)
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_key_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    """Who owns the file could change it."""
+def test_a_key_file_of_another_user_is_refused(tmp_path: Path) -> None:
+    """A key file that belongs to another user is refused, because its owner can change it."""
     file = tmp_path / "kek"
     create_kek_file(file)
     os.chown(file, 12345, -1)
@@ -97,8 +97,8 @@ def test_a_key_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "c2VjcmV0", TEXT + TEXT, "hunter2!" * 5, "Ünicode"])
-def test_what_is_no_key_is_not_told(tmp_path: Path, content: str) -> None:
-    """The wrong content is refused without a word of it."""
+def test_malformed_key_is_not_quoted(tmp_path: Path, content: str) -> None:
+    """Content that is no key is refused, and the error does not quote it."""
     file = tmp_path / "kek"
     file.touch(mode=0o600)
     file.write_text(content, encoding="utf-8")
@@ -108,8 +108,8 @@ def test_what_is_no_key_is_not_told(tmp_path: Path, content: str) -> None:
         assert not content or content not in f"{caught.value}{text(caught.value.next_action)}"
 
 
-def test_a_source_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """A missing file, variable, credential folder or credential is named."""
+def test_a_missing_source_is_named(tmp_path: Path) -> None:
+    """The error names the missing file, variable, credential folder or credential."""
     with pytest.raises(VaultLocked, match=f"{tmp_path / 'none'} cannot be read: No such file"):
         read_kek_file(tmp_path / "none")
     with pytest.raises(VaultLocked, match="KEYTURN_KEK is not set"):
@@ -121,7 +121,7 @@ def test_a_source_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_the_keyring_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the package, the error says how to install it from the checkout."""
+    """Without the package keyring, the error says how to install it."""
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(VaultLocked, match="package keyring") as caught:
         read_kek_keyring()
@@ -129,7 +129,7 @@ def test_the_keyring_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_machine_without_a_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no keyring can be opened, as on a server, the error says what to use instead."""
+    """If no keyring can be opened, as on a server, the error says what to use instead."""
     monkeypatch.setattr(keyring.core, "_keyring_backend", fail.Keyring())
     with pytest.raises(VaultLocked, match="no keyring") as caught:
         read_kek_keyring()
@@ -137,7 +137,7 @@ def test_a_machine_without_a_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_empty_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A keyring without the key names the command that stores it."""
+    """If the keyring has no key, the error names the command that stores it."""
     monkeypatch.setattr(keyring, "get_password", lambda *_: None)
     with pytest.raises(VaultLocked, match="no key-encryption key") as caught:
         read_kek_keyring()
@@ -145,7 +145,7 @@ def test_an_empty_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_key_shows_nothing_of_itself() -> None:
-    """Neither its repr nor its id tells the key, and it cannot be pickled."""
+    """Neither the repr nor the id of a key shows the key, and it cannot be pickled."""
     key = KeyEncryptionKey(KEY)
     shown = repr(key) + str(key) + key.id
     assert not any(secret in shown for secret in (TEXT, KEY.hex(), repr(KEY)))
@@ -155,7 +155,7 @@ def test_a_key_shows_nothing_of_itself() -> None:
 
 
 def test_a_wrapped_key_opens_with_its_label_only() -> None:
-    """What was wrapped unwraps with the same key and label; another label, or a cut, is SealBroken."""
+    """A wrapped key unwraps with the same key and label; with another label or a missing byte it is SealBroken."""
     key = KeyEncryptionKey(KEY)
     wrapped = key.wrap(b"data key", b"1")
     assert b"data key" == key.unwrap(wrapped, b"1")
@@ -166,6 +166,6 @@ def test_a_wrapped_key_opens_with_its_label_only() -> None:
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33])
 def test_a_key_is_32_bytes(length: int) -> None:
-    """Shorter and longer ones are refused."""
+    """A key of another length than 32 bytes is refused."""
     with pytest.raises(VaultLocked, match=f"32 bytes, not {length}"):
         KeyEncryptionKey(b"x" * length)

@@ -1,4 +1,4 @@
-"""How often and how long each step is tried."""
+"""The retry policy of each step: attempts, waits and postponements."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ MINUTE = 60
 
 
 class Hand:
-    """One step's patience, tried out on a step that fails as it is told."""
+    """Runs one step's retry policy on a step that raises the given errors, and records the waits."""
 
     def __init__(self, step: Step, errors: Iterable[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
         self.slept: list[float] = []
@@ -58,7 +58,7 @@ def hand(monkeypatch: pytest.MonkeyPatch) -> MakeHand:
 
 @pytest.fixture
 def longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No jitter: every wait is as long as it may be."""
+    """Makes every random wait the longest one."""
     monkeypatch.setattr("random.uniform", lambda _shortest, longest: longest)
 
 
@@ -73,7 +73,7 @@ STEPS = [
 @pytest.mark.usefixtures("longest")
 @pytest.mark.parametrize(("step", "waits"), [row[:2] for row in STEPS], ids=[row[0].__name__ for row in STEPS])
 def test_the_tries_inside_a_step(step: Step, waits: Sequence[float], hand: MakeHand) -> None:
-    """A step is tried so often, with waits that double up to the longest; then its last error is raised."""
+    """A step is attempted a fixed number of times, with waits that double up to the limit; then its error is raised."""
     trial = hand(step, *[TryLater(f"number {number}") for number in range(20)])
     with pytest.raises(TryLater) as raised:
         trial.run()
@@ -84,33 +84,33 @@ def test_the_tries_inside_a_step(step: Step, waits: Sequence[float], hand: MakeH
     ("step", "waits", "most"), [(row[0], *row[2:]) for row in STEPS], ids=[row[0].__name__ for row in STEPS]
 )
 def test_the_put_offs_of_a_step(step: Step, waits: Sequence[float], most: int) -> None:
-    """A step is put off so often, for longer and longer; then it is given up."""
+    """A step is postponed a fixed number of times, for growing intervals; then the rotation gives up."""
     patience = TABLE[step]
     assert [timedelta(seconds=wait) for wait in waits] == [patience.put_off(tries) for tries in range(most)]
     assert patience.put_off(most) is None
 
 
 def test_how_long_a_step_is_put_off_in_all() -> None:
-    """In all: minutes for a key, about a day before the upload, half a day in the outage, two hours to verify."""
+    """In total: 20 minutes for a key, a day before the upload, half a day in the outage, two hours to verify."""
     hours = {row[0].__name__: round(sum(row[2]) / 3600, 1) for row in STEPS}
     assert {"generate_key": 0.3, "upload_to_netsuite": 23.4, "save_to_openair": 12.0, "verify": 2.0} == hours
 
 
 def test_only_the_save_is_urgent() -> None:
-    """Only between the two systems is waiting an outage."""
+    """Only the save to OpenAir is urgent, because imports are refused until then."""
     assert [steps.save_to_openair] == [step for step, patience in TABLE.items() if patience.urgent]
 
 
 @pytest.mark.parametrize("error", [TryLater(), Unknown()])
 def test_passing_trouble(error: KeyturnError, hand: MakeHand) -> None:
-    """A try after trouble that passes is given what the turn has by then, and its rotation is returned."""
+    """After a temporary error, the step runs again with the current rotation, and its result is returned."""
     trial = hand(steps.verify, error)
     done = trial.run()
     assert (2, "done", 1) == (done.tries, done.reason, len(trial.slept))
 
 
 def test_a_refusal_is_not_tried_again(hand: MakeHand) -> None:
-    """What would be refused again is raised at once."""
+    """A refusal is raised at once, without a further attempt."""
     trial = hand(steps.verify, NotPermitted())
     with pytest.raises(NotPermitted):
         trial.run()
@@ -122,7 +122,7 @@ LONGEST = [(steps.generate_key, 2), (steps.upload_to_netsuite, 8), (steps.save_t
 
 @pytest.mark.parametrize(("step", "longest"), LONGEST, ids=[row[0].__name__ for row in LONGEST])
 def test_the_wait_that_is_asked_for(step: Step, longest: int, hand: MakeHand) -> None:
-    """A Retry-After that the step can wait for is waited for, to the second; a longer one is left to the put-off."""
+    """The step waits for a Retry-After up to its longest wait; a longer one postpones the step."""
     trial = hand(step, *[Throttled(retry_after=asked) for asked in (longest, longest + 0.1)])
     with pytest.raises(Throttled):
         trial.run()
@@ -130,7 +130,7 @@ def test_the_wait_that_is_asked_for(step: Step, longest: int, hand: MakeHand) ->
 
 
 def test_no_wait_may_be_asked_for(hand: MakeHand) -> None:
-    """Who asks for no wait is asked again at once."""
+    """After a Retry-After of 0 the step runs again at once."""
     trial = hand(steps.verify, Throttled(retry_after=0))
     trial.run()
     assert [0] == trial.slept
@@ -143,7 +143,7 @@ def test_no_wait_may_be_asked_for(hand: MakeHand) -> None:
 def test_each_further_try_is_logged(
     step: Step, level: int, caplog: pytest.LogCaptureFixture, hand: MakeHand, *, outage: bool
 ) -> None:
-    """Which rotation, which step, which try, for how long and why: a warning, or an error where it is an outage."""
+    """Each retry is logged with rotation, step, attempt, wait and reason, as a warning or, in an outage, an error."""
     hand(step, Unknown(), TryLater()).run()
     first, second = caplog.records
     assert ("step will be tried again", level) == (first.message, first.levelno)
@@ -161,12 +161,12 @@ def test_each_further_try_is_logged(
 
 
 def test_the_logged_wait_is_rounded(caplog: pytest.LogCaptureFixture, hand: MakeHand) -> None:
-    """The log tells the wait to the millisecond."""
+    """The logged wait is rounded to milliseconds."""
     hand(steps.verify, Throttled(retry_after=0.12345)).run()
     assert 0.123 == caplog.records[0].__dict__["wait_seconds"]
 
 
 @pytest.mark.parametrize(("error", "seconds"), [(TryLater(retry_after=3), 3), (TryLater(), None), (Unknown(), None)])
 def test_what_was_asked_for(error: KeyturnError, seconds: float | None) -> None:
-    """Only who says when to try later has asked for a wait."""
+    """Only an error with a Retry-After asks for a wait."""
     assert seconds == retry_after(error)

@@ -1,4 +1,4 @@
-"""Settings: what is wrong is told in Keyturn's own sentence, which names the setting and what it should be."""
+"""Errors in the settings: each names the setting and the value that it must have."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refusal(file: Path) -> str:
-    with pytest.raises(InvalidSettings) as refused:
+    with pytest.raises(InvalidSettings) as caught:
         load(file)
-    return refused.value.message
+    return caught.value.message
 
 
 UNKNOWN = {
@@ -34,11 +34,11 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), UNKNOWN.items())
-def test_an_unknown_setting_is_named_with_the_nearest_right_one(file: Path, text: str, told: str) -> None:
-    """Where there is one that is near."""
+@pytest.mark.parametrize(("text", "expected"), UNKNOWN.items())
+def test_an_unknown_setting_is_named_with_the_nearest_known_one(file: Path, text: str, expected: str) -> None:
+    """An unknown setting is refused, and the error suggests the nearest known one if there is one."""
     file.write_text(text)
-    assert f"{file}: {told}" == refusal(file)
+    assert f"{file}: {expected}" == refusal(file)
 
 
 VARIABLES = {
@@ -51,10 +51,10 @@ VARIABLES = {
 
 
 @pytest.mark.parametrize(("variable", "nearest"), VARIABLES.items())
-def test_an_unknown_variable_is_named_with_the_nearest_right_one(
+def test_an_unknown_variable_is_named_with_the_nearest_known_one(
     file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, nearest: str
 ) -> None:
-    """A variable with Keyturn's prefix is never passed over."""
+    """An unknown variable with Keyturn's prefix is refused with the nearest known one."""
     file.touch()
     monkeypatch.setenv(variable, "s3cret")
     assert f"There is no setting for the environment variable {variable}. {nearest}".strip() == refusal(file)
@@ -74,15 +74,15 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), WRONG.items())
-def test_a_wrong_value_is_told_by_what_it_should_be(file: Path, text: str, told: str) -> None:
-    """And is not repeated: it may be a secret that was put in the wrong place."""
+@pytest.mark.parametrize(("text", "expected"), WRONG.items())
+def test_a_wrong_value_is_refused_with_the_right_form(file: Path, text: str, expected: str) -> None:
+    """The error names the form that a value must have, and does not quote the value, which may be a secret."""
     file.write_text(text)
-    assert f"{file}: {told}" == refusal(file)
+    assert f"{file}: {expected}" == refusal(file)
 
 
 def test_a_wrong_value_of_the_environment_names_the_variable(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the file, in which there may be nothing wrong."""
+    """If an environment variable is wrong, the error names the variable and not the file."""
     file.write_text("[worker]\nthreads = 4")
     monkeypatch.setenv("KEYTURN_WORKER__THREADS", "s3cret")
     assert "KEYTURN_WORKER__THREADS should be a whole number from 1 to 64." == refusal(file)

@@ -1,4 +1,4 @@
-"""What is passed around cannot be changed under way."""
+"""Values are immutable."""
 
 import importlib
 import inspect
@@ -26,7 +26,7 @@ def dataclasses_of(package: ModuleType) -> Iterator[type]:
 
 @pytest.mark.parametrize("package", [states, persistence, orchestrator], ids=lambda package: package.__name__)
 def test_values_are_frozen(package: ModuleType) -> None:
-    """Every dataclass is frozen: what one thread was given, no other one changes."""
+    """Every dataclass is frozen, so that no thread changes a value that another one uses."""
     found = list(dataclasses_of(package))
     assert found
     assert [] == [each.__qualname__ for each in found if not each.__dataclass_params__.frozen]  # type: ignore[attr-defined]

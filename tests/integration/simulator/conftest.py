@@ -1,4 +1,4 @@
-"""A client of the simulated systems, written for these tests alone."""
+"""An independent client of the simulated systems, and the fixtures of these tests."""
 
 import base64
 import json
@@ -29,12 +29,12 @@ TIMEOUT = 10
 
 
 def check_form(content: Any, definition: str) -> None:
-    """Hold a RESTlet request or reply against the schema."""
+    """Validate a RESTlet request or reply against the schema."""
     jsonschema.validate(content, {"$ref": f"#/$defs/{definition}", "$defs": SCHEMA["$defs"]})
 
 
 class Client:
-    """Speaks to one pair of systems over HTTP and holds what it says and hears against the schema."""
+    """Calls one pair of systems over HTTP and validates requests and replies against the schema."""
 
     def __init__(self, credentials: Credentials) -> None:
         self.credentials = credentials
@@ -42,7 +42,7 @@ class Client:
         self.session.trust_env = False
 
     def assertion(self, *, algorithm: str = "ES256", headers: dict[str, Any] | None = None, **changes: Any) -> str:
-        """A good client assertion, or one with `changes` to its claims; a claim that is None is left out."""
+        """Return a valid client assertion with `changes` to its claims; a claim that is None is left out."""
         now = int(time.time())
         claims = {
             "iss": self.credentials.client_id,
@@ -66,14 +66,14 @@ class Client:
 
     @property
     def restlet_url(self) -> str:
-        """Where the RESTlet is."""
+        """The URL of the RESTlet."""
         return (
             self.credentials.netsuite_url
             + "/app/site/hosting/restlet.nl?script=customscript_keyturn_restlet&deploy=customdeploy_keyturn_restlet"
         )
 
     def sign_in(self, assertion: str | None = None) -> requests.Response:
-        """Ask NetSuite for a token; a good one is used from then on."""
+        """Request a token from NetSuite; the client uses it from then on."""
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": ASSERTION_TYPE,
@@ -89,7 +89,7 @@ class Client:
         return self.session.post(self.restlet_url, json=body, timeout=timeout, allow_redirects=False)
 
     def ask(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Call the RESTlet with a proper request and return its proper reply."""
+        """Call the RESTlet with a valid request and return its valid reply."""
         check_form(body, "request")
         response = self.call(body)
         assert response.status_code == 200, response.text
@@ -110,7 +110,7 @@ class Client:
         return root
 
     def document(self, commands: str, sign_in: str | None = None, **attributes: str) -> str:
-        """An XML API request, signed in by password unless told otherwise."""
+        """Return an XML API request; it signs in with the password unless `sign_in` is given."""
         known = self.credentials
         sign_in = sign_in or (
             f"<company>{known.company}</company><user>{known.user}</user><password>{known.password}</password>"
@@ -123,11 +123,11 @@ class Client:
         )
 
     def save(self, pem: str) -> Element:
-        """Store a certificate as a new preference."""
+        """Save a certificate as a new preference."""
         return self.xml(preference("Add", name="oa_realtime_certificate", setting=pem))
 
     def openair_token(self, **form: str) -> requests.Response:
-        """Ask OpenAir for tokens."""
+        """Request tokens from OpenAir."""
         known = self.credentials
         return requests.post(
             known.openair_url + "/login/oauth2/v1/token",
@@ -138,18 +138,18 @@ class Client:
 
 
 def preference(command: str, attributes: str = "", **fields: str) -> str:
-    """One XML command about a preference."""
+    """Return one XML command about a preference."""
     inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fields.items())
     return f'<{command} type="Preference" {attributes}><Preference>{inner}</Preference></{command}>'
 
 
 def new_challenge() -> str:
-    """32 random bytes, as the RESTlet takes them."""
+    """Return 32 random bytes in the form that the RESTlet takes."""
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
 
 
 def installation(pair: KeyPair, *, create: bool = False, seconds: float = 60) -> dict[str, Any]:
-    """An install request whose deadline lies `seconds` ahead."""
+    """Return an install request whose deadline is `seconds` from now."""
     deadline = datetime.now(UTC) + timedelta(seconds=seconds)
     return {
         "action": "install",
@@ -198,7 +198,7 @@ def client(sim: Simulator) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def rsa_key() -> rsa.RSAPrivateKey:
-    """One RSA key for all tests, because making it takes a while."""
+    """One RSA key for all tests, because generating it is slow."""
     return new_rsa_key()
 
 

@@ -1,4 +1,4 @@
-"""Another process can turn every knob, and the simulator runs on its own as a command."""
+"""The control API, and the simulator as a command."""
 
 import json
 import resource
@@ -20,14 +20,14 @@ ROOT = Path(__file__).parents[3]
 
 
 def control(sim: Simulator, method: str, path: str, content: Any = None) -> Any:
-    """Use the control API; returns the result, or the error's text."""
+    """Call the control API and return the result, or status and error as text."""
     answer = requests.request(method, sim.control_url + path, json=content, timeout=10)
     body = answer.json()
     return body["result"] if answer.ok else f"{answer.status_code}: {body['error']}"
 
 
 def test_faults_are_armed_listed_and_cleared(sim: Simulator, client: Any) -> None:
-    """One fault or a list of them can be armed; what is left can be read and cleared."""
+    """The control API adds one fault or a list, lists the pending ones, and clears them."""
     control(sim, "POST", "/faults", {"endpoint": "netsuite.restlet", "kind": "500"})
     control(sim, "POST", "/faults", [{"endpoint": "netsuite.restlet", "kind": "502", "times": 2}])
     statuses = [client.call({"action": "report"}).status_code for _ in range(2)]
@@ -40,8 +40,8 @@ def test_faults_are_armed_listed_and_cleared(sim: Simulator, client: Any) -> Non
     )
 
 
-def test_the_state_tells_of_both_sides(sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any) -> None:
-    """Fingerprints, validity and files can be read; keys cannot."""
+def test_the_state_shows_both_systems(sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any) -> None:
+    """The state shows both fingerprints and the files that hold a private key."""
     client.ask(make_installation(candidate))
     client.save(candidate.certificate_pem())
     state = control(sim, "GET", "/state")
@@ -53,7 +53,7 @@ def test_the_state_tells_of_both_sides(sim: Simulator, client: Any, candidate: K
 
 
 def test_the_record_and_the_certificate_can_be_set(sim: Simulator, candidate: KeyPair) -> None:
-    """Record and certificate can be changed as other parties would, and the history shows that they did."""
+    """The control API changes record and certificate as another party would, and the history shows it."""
     control(sim, "POST", "/netsuite/record", {"state": "missing"})
     control(sim, "POST", "/netsuite/record", {"state": "foreign", "account": "TSTDRV1"})
     control(sim, "POST", "/openair/certificate", {"pem": candidate.certificate_pem()})
@@ -63,8 +63,8 @@ def test_the_record_and_the_certificate_can_be_set(sim: Simulator, candidate: Ke
     ]
 
 
-def test_imports_can_be_driven(sim: Simulator) -> None:
-    """Single triggers can be sent and the continuous ones started and stopped."""
+def test_imports_can_be_started_and_stopped(sim: Simulator) -> None:
+    """The control API sends one import request, or starts and stops a stream of them."""
     answer = control(sim, "POST", "/imports", {"do": "send"})
     control(sim, "POST", "/imports", {"do": "start", "rate": 50})
     control(sim, "POST", "/imports", {"do": "stop"})
@@ -73,8 +73,8 @@ def test_imports_can_be_driven(sim: Simulator) -> None:
     assert counts["sent"] == counts["refused"] >= 1
 
 
-def test_surroundings_can_be_changed(sim: Simulator, client: Any) -> None:
-    """Permissions, bundles, the clock and the tokens are knobs too."""
+def test_permissions_bundles_clock_and_tokens_can_be_changed(sim: Simulator, client: Any) -> None:
+    """The control API changes permissions, bundles and the clock, and revokes tokens."""
     control(sim, "POST", "/netsuite/bundles", {"bundles": []})
     control(sim, "POST", "/clock", {"offset": 60})
     report = client.ask({"action": "report"})
@@ -106,14 +106,14 @@ def test_surroundings_can_be_changed(sim: Simulator, client: Any) -> None:
     ],
 )
 def test_mistakes_are_explained(sim: Simulator, method: str, path: str, content: Any, expected: str) -> None:
-    """A wrong request to the control API gets a sentence and changes nothing."""
+    """A wrong request to the control API returns the reason and changes nothing."""
     assert expected == control(sim, method, path, content)[: len(expected)]
     assert [] == sim.faults.pending()
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_it_runs_in_the_foreground(tmp_path: Path, ending: signal.Signals) -> None:
-    """`python -m simulator` says where it is, leaves private credentials, and ends cleanly on a signal."""
+    """`python -m simulator` prints its URLs, writes credentials for its user only, and ends on a signal with 0."""
     directory = tmp_path / "credentials"
     process = subprocess.Popen(
         [sys.executable, "-m", "simulator", "--directory", str(directory), "--accounts", "2"],
@@ -123,12 +123,12 @@ def test_it_runs_in_the_foreground(tmp_path: Path, ending: signal.Signals) -> No
     )
     with process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
+        printed = json.loads(process.stdout.readline())
         known = json.loads((directory / "credentials.json").read_text(encoding="ascii"))
-        state = requests.get(told["control_url"] + "/state?account=TSTDRV2", timeout=10).json()["result"]
+        state = requests.get(printed["control_url"] + "/state?account=TSTDRV2", timeout=10).json()["result"]
         process.send_signal(ending)
         rest = process.stdout.read()
-    assert (0, "", told["netsuite_url"], "TSTDRV2") == (
+    assert (0, "", printed["netsuite_url"], "TSTDRV2") == (
         process.returncode,
         rest,
         known["netsuite_url"],
@@ -137,23 +137,23 @@ def test_it_runs_in_the_foreground(tmp_path: Path, ending: signal.Signals) -> No
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (directory, *directory.iterdir())}
     assert {"credentials": 0o700, "credentials.json": 0o600, "netsuite-key.pem": 0o600, "TSTDRV2": 0o700} == modes
     assert "PRIVATE KEY" not in (directory / "credentials.json").read_text(encoding="ascii")
-    assert told["credentials"]["TSTDRV2"] == str(directory / "TSTDRV2" / "credentials.json")
+    assert printed["credentials"]["TSTDRV2"] == str(directory / "TSTDRV2" / "credentials.json")
 
 
 def cpu_of_children() -> float:
-    """The seconds of CPU time that ended child processes took."""
+    """Return the CPU seconds of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def test_starting_and_stopping_is_cheap() -> None:
-    """Starting and stopping ten times takes less CPU time than ten bare interpreters."""
+    """Ten starts and stops take less CPU time than ten bare interpreters."""
     before = cpu_of_children()
     for _ in range(10):
         subprocess.run([sys.executable, "-c", "pass"], check=True)
     interpreters = cpu_of_children() - before
     with Simulator():
-        pass  # the first one makes the placeholder's RSA key
+        pass  # the first start generates the placeholder's RSA key
     began = time.process_time()
     for _ in range(10):
         with Simulator():
@@ -162,7 +162,7 @@ def test_starting_and_stopping_is_cheap() -> None:
 
 
 def test_stopping_does_not_wait_for_delayed_answers(make_client: Any) -> None:
-    """With a request in the middle of a delay longer than a test may take, the `with` block still ends."""
+    """The simulator stops at once while a request is in a delay of an hour."""
     with Simulator() as sim:
         client = make_client(sim.credentials)
         client.sign_in()

@@ -1,4 +1,4 @@
-"""Each fault is what a client really sees, strikes when it is told to, and leaves the effect it says."""
+"""Each fault reaches the client as a real one would, at the chosen calls, with the documented effect."""
 
 import json
 from datetime import timedelta
@@ -15,7 +15,7 @@ REPORT = {"action": "report"}
 
 
 def test_throttling_is_netsuites_http_400(sim: Simulator, client: Any) -> None:
-    """The RESTlet throttles with 400 SSS_REQUEST_LIMIT_EXCEEDED, with Retry-After where asked for."""
+    """The RESTlet throttles with 400 SSS_REQUEST_LIMIT_EXCEEDED, with Retry-After if the fault has one."""
     sim.faults.add(Fault("netsuite.restlet", "throttle", retry_after=7))
     answer = client.call(REPORT)
     assert (400, "SSS_REQUEST_LIMIT_EXCEEDED", "7") == (
@@ -26,7 +26,7 @@ def test_throttling_is_netsuites_http_400(sim: Simulator, client: Any) -> None:
 
 
 def test_a_script_error_is_json_inside_json(sim: Simulator, client: Any) -> None:
-    """Platform errors are HTTP 400, their message a JSON text of its own."""
+    """A script error is HTTP 400, and its message is JSON that holds the script's error."""
     sim.faults.add(Fault("netsuite.restlet", "error", code="UNEXPECTED_ERROR"))
     error = client.call(REPORT).json()["error"]
     inner = json.loads(error["message"])
@@ -35,13 +35,13 @@ def test_a_script_error_is_json_inside_json(sim: Simulator, client: Any) -> None
 
 @pytest.mark.parametrize("kind", ["500", "502", "503", "403", "302"])
 def test_http_errors(sim: Simulator, client: Any, kind: str) -> None:
-    """Each HTTP error arrives as itself, once."""
+    """The client receives each HTTP error once."""
     sim.faults.add(Fault("netsuite.restlet", kind))
     assert [int(kind), 200] == [client.call(REPORT).status_code for _ in range(2)]
 
 
-def test_unauthorized_is_worded_by_each_system(sim: Simulator, client: Any) -> None:
-    """NetSuite's RESTlet says so in WWW-Authenticate, token endpoints in RFC 6749's form, OpenAir's API in Auth."""
+def test_unauthorized_has_the_form_of_each_system(sim: Simulator, client: Any) -> None:
+    """NetSuite's RESTlet answers in WWW-Authenticate, token endpoints as in RFC 6749, OpenAir's API in Auth."""
     sim.faults.add(*(Fault(endpoint, "401") for endpoint in ENDPOINTS if endpoint != "openair.import"))
     restlet = client.call(REPORT)
     assert "invalid_token" in restlet.headers["WWW-Authenticate"]
@@ -50,8 +50,8 @@ def test_unauthorized_is_worded_by_each_system(sim: Simulator, client: Any) -> N
     assert ["401", "2"] == [each.get("status") for each in client.xml('<Read type="Preference"/>')]
 
 
-def test_openair_answers_its_limit_in_the_status(sim: Simulator, client: Any, make_preference: Any) -> None:
-    """Too many requests is status 556 of the command over HTTP 200, and nothing is applied."""
+def test_openair_throttles_in_the_status(sim: Simulator, client: Any, make_preference: Any) -> None:
+    """OpenAir throttles with status 556 of the command and HTTP 200, and applies nothing."""
     sim.faults.add(Fault("openair.api", "throttle", action="Add"), Fault("openair.api", "error", code="965"))
     answers = [client.xml(make_preference("Add", name="a", setting="b")) for _ in range(2)]
     assert [["0", "556"], ["0", "965"]] == [[each.get("status") for each in answer] for answer in answers]
@@ -63,7 +63,7 @@ def test_openair_answers_its_limit_in_the_status(sim: Simulator, client: Any, ma
 def test_before_and_after_decide_what_is_applied(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any, kind: str, when: Any
 ) -> None:
-    """The same bad answer may hide a request that was applied or one that was not."""
+    """The same bad answer comes after a request that was applied, or one that was not."""
     before = sim.netsuite.record.fingerprint
     sim.faults.add(Fault("netsuite.restlet", kind, action="install", when=when))
     request = make_installation(candidate)
@@ -78,14 +78,14 @@ def test_before_and_after_decide_what_is_applied(
 
 
 def test_html_is_no_json(sim: Simulator, client: Any) -> None:
-    """A web page with status 200 comes in place of the answer."""
+    """The fault html answers with a web page and status 200."""
     sim.faults.add(Fault("netsuite.restlet", "html"))
     answer = client.call(REPORT)
     assert (200, True) == (answer.status_code, answer.text.startswith("<!DOCTYPE html>"))
 
 
 def test_a_truncated_body(sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any) -> None:
-    """The connection closes in the middle of the answer, and the request was applied."""
+    """The fault truncate closes the connection in the middle of the answer, after the request was applied."""
     sim.faults.add(Fault("netsuite.restlet", "truncate"))
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
         client.call(make_installation(candidate))
@@ -93,7 +93,7 @@ def test_a_truncated_body(sim: Simulator, client: Any, candidate: KeyPair, make_
 
 
 def test_a_slow_drip_defeats_a_read_timeout(sim: Simulator, client: Any) -> None:
-    """Byte by byte the answer is complete in the end, though it takes longer than the timeout between bytes."""
+    """The fault drip sends the answer byte by byte, for longer than the client's read timeout."""
     sim.faults.add(Fault("netsuite.restlet", "drip", seconds=0.0005))
     answer = client.call(REPORT, timeout=0.15)
     assert (200, "done") == (answer.status_code, answer.json()["outcome"])
@@ -101,10 +101,10 @@ def test_a_slow_drip_defeats_a_read_timeout(sim: Simulator, client: Any) -> None
 
 
 @pytest.mark.parametrize(("when", "applied"), [("before", False), ("after", True)])
-def test_a_delay_outlasts_the_clients_patience(
+def test_a_delay_outlasts_the_clients_timeout(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any, when: Any, *, applied: bool
 ) -> None:
-    """Silence before applying leaves the request unapplied when the client gives up; silence after, applied."""
+    """After a delay that outlasts the client's timeout, the request is applied only if the delay comes after it."""
     sim.faults.add(Fault("netsuite.restlet", "delay", when=when, seconds=30))
     with pytest.raises(requests.ReadTimeout):
         client.call(make_installation(candidate), timeout=0.2)
@@ -114,7 +114,7 @@ def test_a_delay_outlasts_the_clients_patience(
 def test_a_late_write_lands_after_the_reset(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any
 ) -> None:
-    """The connection is reset at once, the request applied later; both are in the history, in this order."""
+    """The fault late resets the connection and applies the request later; the history has both in this order."""
     before = sim.netsuite.record.fingerprint
     sim.faults.add(Fault("netsuite.restlet", "late", seconds=0.3))
     with pytest.raises(requests.ConnectionError):
@@ -131,10 +131,10 @@ def test_a_late_write_lands_after_the_reset(
     )
 
 
-def test_somebody_else_replaces_the_record_just_before_or_after(
+def test_another_party_replaces_the_record_just_before_or_after(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any
 ) -> None:
-    """A foreign change before the install is overwritten by it; one after it stays. Both are noted."""
+    """An install overwrites a foreign change before it; a foreign change after it remains. The history has both."""
     sim.faults.add(Fault("netsuite.restlet", "foreign", action="install", when="before"))
     client.ask(make_installation(candidate))
     first = sim.netsuite.record.fingerprint
@@ -145,8 +145,8 @@ def test_somebody_else_replaces_the_record_just_before_or_after(
     assert [True, False, False, True] == [entry.endpoint == "outside" for entry in sim.history.effects("installed")]
 
 
-def test_somebody_else_replaces_openairs_certificate(sim: Simulator, client: Any, candidate: KeyPair) -> None:
-    """At OpenAir the foreign certificate is in the preference too, so reading back finds it."""
+def test_another_party_replaces_openairs_certificate(sim: Simulator, client: Any, candidate: KeyPair) -> None:
+    """In OpenAir the foreign certificate is in the preference too, so that reading back finds it."""
     sim.faults.add(Fault("openair.api", "foreign", action="Add", when="after"))
     client.save(candidate.certificate_pem())
     (preference,) = sim.openair.settings.preferences()
@@ -157,7 +157,7 @@ def test_somebody_else_replaces_openairs_certificate(sim: Simulator, client: Any
 def test_record_and_certificate_can_go_missing(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any
 ) -> None:
-    """The kind missing deletes NetSuite's record before the call, and OpenAir's preference and certificate."""
+    """The fault missing deletes NetSuite's record, or OpenAir's preference and certificate."""
     client.save(candidate.certificate_pem())
     sim.faults.add(Fault("netsuite.restlet", "missing"), Fault("openair.api", "missing", when="after"))
     assert "CERTIFICATE_NOT_FOUND" == client.ask(make_installation(candidate))["error"]["code"]
@@ -165,10 +165,10 @@ def test_record_and_certificate_can_go_missing(
     assert ((), None) == (sim.openair.settings.preferences(), sim.openair.settings.trusted)
 
 
-def test_a_change_may_show_late(
+def test_a_stale_install_shows_late(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any, make_challenge: Any
 ) -> None:
-    """After a stale install its own reply proves the new key, but for a while others see the old one."""
+    """The reply to a stale install proves the new key, but for a while other calls see the old one."""
     old = sim.netsuite.record.fingerprint
     sim.faults.add(Fault("netsuite.restlet", "stale", seconds=60))
     client.ask(make_installation(candidate))
@@ -180,10 +180,10 @@ def test_a_change_may_show_late(
     ]
 
 
-def test_what_changed_nothing_hides_nothing(
+def test_a_stale_read_hides_no_change(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any, make_challenge: Any
 ) -> None:
-    """A stale call that only reads does not take an earlier change back."""
+    """A stale call that only reads does not undo an earlier change."""
     client.ask(make_installation(candidate))
     sim.faults.add(Fault("netsuite.restlet", "stale", seconds=60, times=None))
     for _ in range(2):
@@ -192,14 +192,14 @@ def test_what_changed_nothing_hides_nothing(
 
 
 def test_skip_and_times_choose_the_calls(sim: Simulator, client: Any) -> None:
-    """A fault lets `skip` matching calls pass, then strikes `times` of them."""
+    """A fault passes over `skip` matching calls, then applies to `times` of them."""
     sim.faults.add(Fault("netsuite.restlet", "500", skip=1, times=2))
     assert [200, 500, 500, 200] == [client.call(REPORT).status_code for _ in range(4)]
     assert [] == sim.faults.pending()
 
 
-def test_a_fault_may_stay(sim: Simulator, client: Any) -> None:
-    """With `times` None a fault strikes until it is cleared."""
+def test_a_fault_may_be_permanent(sim: Simulator, client: Any) -> None:
+    """A fault with `times` None applies until it is cleared."""
     sim.faults.add(Fault("netsuite.restlet", "500", times=None))
     struck = [client.call(REPORT).status_code for _ in range(3)]
     sim.faults.clear()
@@ -207,14 +207,14 @@ def test_a_fault_may_stay(sim: Simulator, client: Any) -> None:
 
 
 def test_faults_choose_by_action_and_account(sim: Simulator, client: Any, make_challenge: Any) -> None:
-    """A fault for another action or another account does not strike."""
+    """A fault applies only to its action and its account."""
     sim.faults.add(Fault("netsuite.restlet", "500", action="sign"), Fault("netsuite.restlet", "503", account="TSTDRV9"))
     bodies = [REPORT, {"action": "sign", "challenge": make_challenge()}]
     assert [200, 500] == [client.call(body).status_code for body in bodies]
 
 
-def test_answering_faults_come_one_at_a_time_and_others_join(sim: Simulator, client: Any) -> None:
-    """Of two faults that answer, one waits for the next call; a foreign change happens along with the first."""
+def test_answering_faults_apply_one_at_a_time_and_others_join(sim: Simulator, client: Any) -> None:
+    """Of two faults that answer, the second waits for the next call; a foreign change joins the first."""
     sim.faults.add(
         Fault("netsuite.restlet", "500"), Fault("netsuite.restlet", "foreign"), Fault("netsuite.restlet", "503")
     )
@@ -224,8 +224,8 @@ def test_answering_faults_come_one_at_a_time_and_others_join(sim: Simulator, cli
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "late"])
-def test_every_kind_strikes_every_endpoint(sim: Simulator, client: Any, endpoint: str, kind: str) -> None:
-    """No combination makes the simulator itself fail, and each is noted with its kind."""
+def test_every_kind_works_at_every_endpoint(sim: Simulator, client: Any, endpoint: str, kind: str) -> None:
+    """No combination of kind and endpoint makes the simulator fail, and the history has the kind."""
 
     def call() -> bytes:
         answer: requests.Response
@@ -261,7 +261,7 @@ def test_every_kind_strikes_every_endpoint(sim: Simulator, client: Any, endpoint
         {"endpoint": "openair.api", "kind": "drip"},
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
-    """Unknown endpoints, kinds and moments are refused when they are written, not when they would strike."""
+def test_an_impossible_fault_is_refused(wrong: dict[str, Any]) -> None:
+    """A fault with an unknown endpoint, kind or moment is refused when it is created."""
     with pytest.raises(ValueError, match=r"unknown|happen|seconds"):
         Fault(**wrong)

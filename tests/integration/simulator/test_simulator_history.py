@@ -1,4 +1,4 @@
-"""The history is one true sequence over both systems, and it carries no secret."""
+"""The history is one sequence over both systems, and holds no secret."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from simulator.history import History
 
 
 def rotate(client: Any, pair: KeyPair, request: dict[str, Any]) -> None:
-    """Install at NetSuite, then save at OpenAir."""
+    """Install in NetSuite, then save in OpenAir."""
     client.ask(request)
     client.save(pair.certificate_pem())
 
@@ -18,7 +18,7 @@ def rotate(client: Any, pair: KeyPair, request: dict[str, Any]) -> None:
 def test_a_rotation_reads_in_order(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any, make_challenge: Any
 ) -> None:
-    """Sign-in, install with its signature, save: one sequence without gaps, each with what it did."""
+    """The entries of a rotation are in order and without gaps, each with its effect."""
     rotate(client, candidate, make_installation(candidate))
     client.ask({"action": "sign", "challenge": make_challenge()})
     proof = candidate.fingerprint
@@ -34,7 +34,7 @@ def test_a_rotation_reads_in_order(
 
 
 def test_times_follow_the_sequence(sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any) -> None:
-    """`at` never runs back along `seq`, and no request acts before it is received."""
+    """`at` never decreases along `seq`, and no request acts before it is received."""
     rotate(client, candidate, make_installation(candidate))
     entries = sim.history.entries()
     moments = [entry.at for entry in entries]
@@ -45,14 +45,14 @@ def test_times_follow_the_sequence(sim: Simulator, client: Any, candidate: KeyPa
 def test_the_systems_own_codes_are_kept(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any
 ) -> None:
-    """A refusal shows with its code although HTTP said 200."""
+    """A refusal with HTTP status 200 has its code in the history."""
     client.ask(make_installation(candidate, seconds=-1))
     client.xml('<Modify type="Preference"><Preference><id>9</id></Preference></Modify>')
     assert ["DEADLINE_PASSED", "601"] == [entry.code for entry in sim.history.entries()[-2:]]
 
 
-def test_entries_can_be_asked_for_by_place(sim: Simulator, client: Any) -> None:
-    """Whoever has read up to a number asks for what came after it, of one endpoint if need be."""
+def test_entries_can_be_selected(sim: Simulator, client: Any) -> None:
+    """Entries can be selected by the number that they come after, and by endpoint."""
     client.ask({"action": "report"})
     client.xml("")
     assert ([2, 3], ["openair.api"]) == (
@@ -64,7 +64,7 @@ def test_entries_can_be_asked_for_by_place(sim: Simulator, client: Any) -> None:
 def test_no_secret_is_in_the_history_nor_in_any_repr(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any
 ) -> None:
-    """Tokens, passwords, keys and assertions are nowhere in the history, the credentials' repr or the state."""
+    """Neither the history nor the repr of credentials, records and files holds a token, password or key."""
     rotate(client, candidate, make_installation(candidate))
     client.openair_token(grant_type="refresh_token", refresh_token=sim.credentials.refresh_token)
     known = sim.credentials
@@ -91,7 +91,7 @@ def test_no_secret_is_in_the_history_nor_in_any_repr(
 
 
 def test_accounts_share_the_sequence(make_client: Any) -> None:
-    """Several pairs served by one process have one history, told apart by account."""
+    """Several pairs of systems have one history, with the account in each entry."""
     with Simulator(accounts=3) as sim:
         for pair in sim.pairs.values():
             make_client(pair.credentials).sign_in()
@@ -101,8 +101,8 @@ def test_accounts_share_the_sequence(make_client: Any) -> None:
         assert [2] == [entry.seq for entry in sim.history.entries(account="TSTDRV2")]
 
 
-def test_what_was_judged_can_be_forgotten() -> None:
-    """A long run stays small: entries go, the numbers go on, and who ends late what was forgotten does no harm."""
+def test_entries_can_be_forgotten() -> None:
+    """Forgotten entries are gone and the numbers continue; a call may end after its entry was forgotten."""
     history = History(Clock())
     for _ in range(3):
         history.begin("netsuite", "TSTDRV1", "netsuite.restlet").end(200, "answered")

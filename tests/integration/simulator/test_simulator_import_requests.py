@@ -1,4 +1,4 @@
-"""Real-time imports: triggers are signed with what NetSuite holds and verified with what OpenAir holds."""
+"""Real-time imports: NetSuite's key signs the requests, OpenAir's certificate verifies them."""
 
 import base64
 import hashlib
@@ -19,14 +19,14 @@ SHA256_PREFIX = bytes.fromhex("3031300d060960864801650304020105000420")
 
 @pytest.fixture
 def paired(client: Any, rsa_candidate: KeyPair, make_installation: Any) -> KeyPair:
-    """Both sides have the same RSA certificate."""
+    """Both systems hold the same RSA certificate."""
     client.ask(make_installation(rsa_candidate))
     client.save(rsa_candidate.certificate_pem())
     return rsa_candidate
 
 
 def verified_by_hand(key: rsa.RSAPublicKey, signature: bytes, text: bytes) -> bool:
-    """RSASSA-PKCS1-v1_5 verification in integers, to have no cryptographic library judge itself."""
+    """Verify RSASSA-PKCS1-v1_5 in integers, so that no library verifies its own signature."""
     numbers = key.public_numbers()
     length = key.key_size // 8
     opened = pow(int.from_bytes(signature), numbers.e, numbers.n).to_bytes(length)
@@ -34,13 +34,13 @@ def verified_by_hand(key: rsa.RSAPublicKey, signature: bytes, text: bytes) -> bo
     return opened == b"\x00\x01" + b"\xff" * (length - 2 - len(tail)) + tail
 
 
-def test_an_import_is_accepted_where_both_sides_agree(sim: Simulator, paired: KeyPair) -> None:
-    """With one certificate on both sides a trigger imports its record."""
+def test_an_import_is_accepted_if_both_systems_agree(sim: Simulator, paired: KeyPair) -> None:
+    """If both systems hold the same certificate, an import request imports its record."""
     assert (paired.fingerprint, "project=T") == (sim.openair.settings.fingerprint, sim.import_requests.send())
 
 
-def test_the_trigger_is_the_documented_text(sim: Simulator, paired: KeyPair) -> None:
-    """The last trigger's signature is PKCS#1 v1.5 with SHA-256 over the raw query, checked by integer arithmetic."""
+def test_the_request_is_the_documented_text(sim: Simulator, paired: KeyPair) -> None:
+    """The signature is PKCS#1 v1.5 with SHA-256 over the raw query, verified with integer arithmetic."""
     sim.import_requests.send()
     url = sim.import_requests.counts().last_url
     assert url is not None
@@ -54,10 +54,10 @@ def test_the_trigger_is_the_documented_text(sim: Simulator, paired: KeyPair) -> 
 
 
 @pytest.mark.usefixtures("paired")
-def test_imports_are_refused_while_the_sides_disagree(
+def test_imports_are_refused_while_the_systems_disagree(
     sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any
 ) -> None:
-    """Between the new key at NetSuite and the new certificate at OpenAir imports fail; that is the skew."""
+    """Imports are refused from the new key in NetSuite until the new certificate in OpenAir: the outage."""
     answers = [sim.import_requests.send()]
     client.ask(make_installation(candidate))
     answers.append(sim.import_requests.send())
@@ -70,10 +70,10 @@ def test_imports_are_refused_while_the_sides_disagree(
     assert counts.first_refusal == counts.last_refusal
 
 
-def test_the_history_shows_when_imports_broke_and_healed(
+def test_the_history_shows_when_imports_failed_and_recovered(
     sim: Simulator, client: Any, paired: KeyPair, candidate: KeyPair, make_installation: Any
 ) -> None:
-    """Imports join the one sequence where their outcome changes, not each of them."""
+    """The history has an entry for imports only when their outcome changes."""
     for _ in range(3):
         sim.import_requests.send()
     client.ask(make_installation(candidate))
@@ -94,7 +94,7 @@ def test_the_history_shows_when_imports_broke_and_healed(
 
 
 def test_without_a_valid_certificate_nothing_is_imported(sim: Simulator) -> None:
-    """With no certificate or the expired placeholder OpenAir refuses; with no record NetSuite cannot even sign."""
+    """OpenAir refuses imports without a certificate or with the placeholder; NetSuite cannot sign without a record."""
     answers = [sim.import_requests.send()]
     sim.openair.settings.set_certificate(sim.netsuite.record.load().pair.certificate_pem())
     answers.append(sim.import_requests.send())
@@ -122,8 +122,8 @@ def test_without_a_valid_certificate_nothing_is_imported(sim: Simulator) -> None
     ],
 )
 @pytest.mark.usefixtures("paired")
-def test_a_changed_trigger_is_refused(sim: Simulator, change: Callable[[str], str]) -> None:
-    """Any change to parameters, their order or the signature is refused."""
+def test_a_changed_request_is_refused(sim: Simulator, change: Callable[[str], str]) -> None:
+    """A request with changed parameters, order or signature is refused."""
     sim.import_requests.send()
     url, _, query = str(sim.import_requests.counts().last_url).partition("?")
     answers = [requests.get(f"{url}?{text}", timeout=10).text for text in (query, change(query))]
@@ -131,7 +131,7 @@ def test_a_changed_trigger_is_refused(sim: Simulator, change: Callable[[str], st
 
 
 def test_an_unknown_record_type_is_not_imported(sim: Simulator, paired: KeyPair) -> None:
-    """A well signed trigger for a type that cannot be imported answers `=F`."""
+    """A signed request for an unknown record type answers `=F`."""
     company = sim.credentials.database_id
     text = f"action=synchronize&db_id={company}&record_type=moon&ns_id=1&netsuite_user_id=2&other_types="
     signature = quote(base64.b64encode(sign(paired.key, text.encode())).decode(), safe="")
@@ -140,7 +140,7 @@ def test_an_unknown_record_type_is_not_imported(sim: Simulator, paired: KeyPair)
 
 @pytest.mark.usefixtures("paired")
 def test_imports_run_continuously_until_stopped(sim: Simulator) -> None:
-    """Started with a rate, triggers go out by themselves; after stop no more do."""
+    """After `start` requests are sent at the given rate; after `stop` no more are sent."""
     sim.import_requests.start(200)
     with pytest.raises(ValueError, match="already"):
         sim.import_requests.start(1)
@@ -156,7 +156,7 @@ def test_imports_run_continuously_until_stopped(sim: Simulator) -> None:
 
 @pytest.mark.usefixtures("paired")
 def test_imports_that_get_no_answer_are_failed_not_refused(sim: Simulator) -> None:
-    """A reset and a server error are failures; the words `Error: …` are refusals."""
+    """A reset and a server error count as failed, an answer `Error: …` as refused."""
     sim.faults.add(
         Fault("openair.import", "reset"), Fault("openair.import", "500"), Fault("openair.import", "throttle")
     )

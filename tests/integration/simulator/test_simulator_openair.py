@@ -1,4 +1,4 @@
-"""OpenAir's two ways to sign in, its preferences, and what it does with bad requests."""
+"""OpenAir's sign-in by password and by token, its preferences, and its answers to bad requests."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,17 +14,17 @@ NAME = "oa_realtime_certificate"
 
 
 def statuses(response: Any) -> dict[str, str]:
-    """The status of each command."""
+    """Return the status of each command."""
     return {command.tag: command.get("status") for command in response}
 
 
 def bearer(token: str) -> str:
-    """Sign in by access token."""
+    """Return the sign-in with an access token."""
     return f"<access_token>{token}</access_token>"
 
 
 def test_a_preference_is_added_read_and_modified(client: Any, make_preference: Any) -> None:
-    """What is added can be read by name; what is modified by id reads back changed."""
+    """A preference can be added, read by name, and modified by its id."""
     added = client.xml(make_preference("Add", name="colour", setting="red & <green>"))
     identifier = added.findtext("Add/Preference/id")
     client.xml(make_preference("Modify", id=identifier, setting="blue"))
@@ -36,15 +36,15 @@ def test_a_preference_is_added_read_and_modified(client: Any, make_preference: A
     )
 
 
-def test_what_is_not_there_has_status_601(client: Any, make_preference: Any) -> None:
-    """A Read without a match and a Modify of an unknown id answer 601, over HTTP 200."""
+def test_a_missing_preference_has_status_601(client: Any, make_preference: Any) -> None:
+    """A Read without a match and a Modify of an unknown id answer 601 with HTTP status 200."""
     read = client.xml(make_preference("Read", 'method="equal to" limit="1"', name="colour"))
     modified = client.xml(make_preference("Modify", id="99", setting="blue"))
     assert ({"Auth": "0", "Read": "601"}, {"Auth": "0", "Modify": "601"}) == (statuses(read), statuses(modified))
 
 
 def test_read_keeps_to_its_limit(client: Any, make_preference: Any) -> None:
-    """`limit="offset,count"` pages through what is found; without a limit nothing is read."""
+    """`limit="offset,count"` selects a page of the result; a Read without a limit is refused."""
     client.xml("".join(make_preference("Add", name=name, setting="x") for name in ("a", "b", "c")))
     page = client.xml('<Read type="Preference" method="all" limit="1,2"/>')
     unlimited = client.xml('<Read type="Preference" method="all"/>')
@@ -63,13 +63,13 @@ def test_read_keeps_to_its_limit(client: Any, make_preference: Any) -> None:
 def test_a_wrong_sign_in_fails_every_command(
     client: Any, make_preference: Any, sign_in: str | None, attributes: dict[str, str], expected: str
 ) -> None:
-    """Auth tells what is wrong, and each further command has status 2, not logged in."""
+    """After a wrong sign-in, Auth has the reason, and each further command status 2 (not logged in)."""
     answer = client.xml(make_preference("Add", name="colour", setting="red"), sign_in, **attributes)
     assert {"Auth": expected, "Add": "2"} == statuses(answer)
 
 
 def test_a_bad_token_is_not_rescued_by_a_good_password(client: Any) -> None:
-    """An invalid access token has priority over a valid password."""
+    """An invalid access token is refused although the password is valid."""
     known = client.credentials
     both = (
         bearer("unknown")
@@ -79,7 +79,7 @@ def test_a_bad_token_is_not_rescued_by_a_good_password(client: Any) -> None:
 
 
 def test_a_refresh_token_serves_once(sim: Simulator, client: Any) -> None:
-    """Each refresh gives a new refresh token and voids the old one; the access token works in the XML API."""
+    """Each refresh returns a new refresh token and voids the old one; the access token works in the XML API."""
     first = client.openair_token(grant_type="refresh_token", refresh_token=sim.credentials.refresh_token)
     again = client.openair_token(grant_type="refresh_token", refresh_token=sim.credentials.refresh_token)
     second = client.openair_token(grant_type="refresh_token", refresh_token=first.json()["refresh_token"])
@@ -92,15 +92,15 @@ def test_a_refresh_token_serves_once(sim: Simulator, client: Any) -> None:
     assert {"Auth": "0"} == statuses(client.xml("", bearer(second.json()["access_token"])))
 
 
-def test_an_access_token_ends(sim: Simulator, client: Any) -> None:
-    """After its time, by OpenAir's clock, a token signs nobody in."""
+def test_an_access_token_expires(sim: Simulator, client: Any) -> None:
+    """After its lifetime, by OpenAir's clock, an access token is refused."""
     token = client.openair_token(grant_type="refresh_token", refresh_token=sim.credentials.refresh_token).json()
     sim.clock.offset = timedelta(seconds=token["expires_in"])
     assert {"Auth": "420"} == statuses(client.xml("", bearer(token["access_token"])))
 
 
 def test_consent_gives_a_code_and_the_code_gives_tokens_once(client: Any) -> None:
-    """The authorization endpoint sends the browser back with code and state; the code is good for one use."""
+    """The authorization endpoint redirects with code and state; the code works once."""
     known, target = client.credentials, "http://127.0.0.1:9/callback"
     consent = requests.get(
         known.openair_url + "/login/oauth2/v1/authorize",
@@ -124,7 +124,7 @@ def test_consent_gives_a_code_and_the_code_gives_tokens_once(client: Any) -> Non
 
 
 def test_the_token_endpoint_wants_the_clients_secret(sim: Simulator) -> None:
-    """Without HTTP Basic authentication of the client no token is given, and the refresh token stays good."""
+    """With a wrong client secret no token is issued, and the refresh token stays valid."""
     url = sim.openair_url + "/login/oauth2/v1/token"
     form = {"grant_type": "refresh_token", "refresh_token": sim.credentials.refresh_token}
     known = sim.credentials
@@ -133,8 +133,8 @@ def test_the_token_endpoint_wants_the_clients_secret(sim: Simulator) -> None:
     assert (401, "invalid_client", 200) == (refused.status_code, refused.json()["error"], accepted.status_code)
 
 
-def test_openair_trusts_what_the_preference_holds(sim: Simulator, client: Any, candidate: KeyPair) -> None:
-    """Saving the certificate preference changes what imports are verified with; any other preference does not."""
+def test_openair_trusts_the_certificate_in_the_preference(sim: Simulator, client: Any, candidate: KeyPair) -> None:
+    """OpenAir verifies imports with the certificate in its preference; other preferences have no effect."""
     client.xml(
         f'<Add type="Preference"><Preference><name>x</name><setting>{candidate.pem()}</setting></Preference></Add>'
     )
@@ -144,20 +144,20 @@ def test_openair_trusts_what_the_preference_holds(sim: Simulator, client: Any, c
 
 
 def test_a_leaked_private_key_is_noted(sim: Simulator, client: Any, candidate: KeyPair) -> None:
-    """A private key that reaches OpenAir shows in the history, by name and not by content."""
+    """If a private key reaches OpenAir, the history says so without its content."""
     client.save(candidate.pem())
     (entry,) = sim.history.effects("leaked")
     assert {"saved": candidate.fingerprint, "leaked": "private key"} == entry.effect
 
 
-def test_what_is_no_certificate_verifies_nothing(sim: Simulator, client: Any) -> None:
-    """A preference takes any text, and OpenAir then trusts nobody."""
+def test_a_text_that_is_no_certificate_verifies_nothing(sim: Simulator, client: Any) -> None:
+    """A preference accepts any text; with one that is no certificate, OpenAir trusts no key."""
     client.save("not a certificate")
     assert ("unreadable", None) == (sim.history.effects("saved")[0].effect["saved"], sim.openair.settings.trusted)
 
 
 def test_an_administrator_can_set_the_certificate(sim: Simulator, candidate: KeyPair) -> None:
-    """The certificate can be set without the API, as a person does, and None takes it away."""
+    """An administrator sets and removes the certificate without the API."""
     sim.openair.settings.set_certificate(candidate.certificate_pem())
     held = sim.openair.settings.fingerprint
     sim.openair.settings.set_certificate(None)
@@ -168,7 +168,7 @@ def test_an_administrator_can_set_the_certificate(sim: Simulator, candidate: Key
 
 
 def test_another_party_can_save_a_certificate(sim: Simulator, client: Any, candidate: KeyPair) -> None:
-    """What another party's rotation saves is both trusted and read by the API; the history tells whose act it was."""
+    """A certificate saved by another party is trusted and readable; the history has it as an outside change."""
     client.save("not a certificate")
     sim.openair.settings.save_outside(candidate.certificate_pem())
     assert candidate.fingerprint == sim.openair.settings.fingerprint
@@ -185,19 +185,19 @@ def test_another_party_can_save_a_certificate(sim: Simulator, client: Any, candi
     ],
 )
 def test_broken_or_harmful_xml_is_refused(sim: Simulator, body: str) -> None:
-    """Whatever is not a plain request document gets an unknown error, over HTTP 200."""
+    """A body that is no plain request document gets status 1 (unknown error) and HTTP status 200."""
     answer = requests.post(sim.openair_url + "/api.pl", data=body, timeout=10)
     assert (200, '<response status="1" />') == (answer.status_code, answer.text)
 
 
 def test_an_unknown_command_has_status_5(client: Any) -> None:
-    """Commands and types the simulator does not know fail alone; the others go on."""
+    """An unknown command or type gets status 5, and the other commands are carried out."""
     answer = client.xml('<Delete type="Preference"/><Read type="User" method="all" limit="1"/>')
     assert {"Auth": "0", "Delete": "5", "Read": "5"} == statuses(answer)
 
 
 def test_a_valid_start_has_the_same_certificate_on_both_sides() -> None:
-    """Started as valid, NetSuite and OpenAir agree, and the history is still empty."""
+    """With `record="valid"` both systems hold the same certificate, and the history is empty."""
     with Simulator(record="valid") as sim:
         held = sim.netsuite.record.fingerprint
         assert held is not None

@@ -1,4 +1,4 @@
-"""NetSuite's token endpoint accepts what Oracle documents and nothing else."""
+"""NetSuite's token endpoint accepts the assertions that Oracle documents, and no others."""
 
 import re
 import time
@@ -15,7 +15,7 @@ from simulator.certificates import new_ec_key, private_key_pem
 
 
 def test_a_good_assertion_gets_a_token_for_sixty_minutes(sim: Simulator, make_client: Any) -> None:
-    """An ES256 assertion by PyJWT is accepted; the token lasts 3,600 seconds, given as a number."""
+    """An ES256 assertion is accepted, and `expires_in` is the number 3600."""
     answer = make_client(sim.credentials).sign_in()
     assert (200, 3600, "bearer") == (
         answer.status_code,
@@ -26,14 +26,14 @@ def test_a_good_assertion_gets_a_token_for_sixty_minutes(sim: Simulator, make_cl
 
 @pytest.mark.parametrize("algorithm", ["PS256", "PS384", "PS512"])
 def test_an_rsa_key_signs_in_by_pss(rsa_key: rsa.RSAPrivateKey, make_client: Any, algorithm: str) -> None:
-    """With an RSA certificate at NetSuite, each PSS algorithm is accepted."""
+    """With an RSA certificate, each PSS algorithm is accepted."""
     with Simulator(sign_in_key=rsa_key) as sim:
         client = make_client(sim.credentials)
         assert 200 == client.sign_in(client.assertion(algorithm=algorithm)).status_code
 
 
 def test_an_rsa_key_is_refused_by_pkcs1(rsa_key: rsa.RSAPrivateKey, make_client: Any) -> None:
-    """RS256 is no algorithm of NetSuite's token endpoint, though the key is right."""
+    """An RS256 assertion is refused although its key is right."""
     with Simulator(sign_in_key=rsa_key) as sim:
         client = make_client(sim.credentials)
         assert 401 == client.sign_in(client.assertion(algorithm="RS256")).status_code
@@ -42,7 +42,7 @@ def test_an_rsa_key_is_refused_by_pkcs1(rsa_key: rsa.RSAPrivateKey, make_client:
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"iss": "somebody-else"}, "invalid_client"),
+        ({"iss": "another-client"}, "invalid_client"),
         ({"iss": None}, "invalid_client"),
         ({"aud": "https://elsewhere.invalid/token"}, "invalid_client"),
         ({"aud": None}, "invalid_client"),
@@ -59,7 +59,7 @@ def test_an_rsa_key_is_refused_by_pkcs1(rsa_key: rsa.RSAPrivateKey, make_client:
     ],
 )
 def test_a_wrong_claim_is_refused(sim: Simulator, make_client: Any, changes: dict[str, Any], error: str) -> None:
-    """Each wrong or missing claim or header alone is enough to be refused, in RFC 6749's form."""
+    """An assertion with one wrong or missing claim or header is refused with an error of RFC 6749."""
     client = make_client(sim.credentials)
     answer = client.sign_in(client.assertion(**changes))
     expected = 400 if error == "invalid_scope" else 401
@@ -67,7 +67,7 @@ def test_a_wrong_claim_is_refused(sim: Simulator, make_client: Any, changes: dic
 
 
 def test_another_key_is_refused(sim: Simulator, make_client: Any) -> None:
-    """An assertion signed with a key NetSuite does not know is refused though all claims are right."""
+    """An assertion signed with an unknown key is refused although its claims are right."""
     client = make_client(sim.credentials)
     claims = jwt.decode(client.assertion(), options={"verify_signature": False})
     forged = jwt.encode(claims, private_key_pem(new_ec_key()), "ES256", headers={"kid": sim.credentials.certificate_id})
@@ -76,7 +76,7 @@ def test_another_key_is_refused(sim: Simulator, make_client: Any) -> None:
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])
 def test_an_unsigned_or_symmetric_assertion_is_refused(sim: Simulator, make_client: Any, algorithm: str) -> None:
-    """The classic JWT tricks do not work."""
+    """An unsigned assertion, and one with a symmetric signature, is refused."""
     client = make_client(sim.credentials)
     claims = jwt.decode(client.assertion(), options={"verify_signature": False})
     key = "" if algorithm == "none" else "k" * 64
@@ -94,7 +94,7 @@ def test_an_unsigned_or_symmetric_assertion_is_refused(sim: Simulator, make_clie
     ],
 )
 def test_an_incomplete_form_is_refused(sim: Simulator, make_client: Any, form: dict[str, str], error: str) -> None:
-    """A form without what the grant needs gets RFC 6749's word for it."""
+    """A form with missing fields is refused with an error of RFC 6749."""
     answer = requests.post(make_client(sim.credentials).token_url, data=form, timeout=10)
     assert (400, error) == (answer.status_code, answer.json()["error"])
 
@@ -109,8 +109,8 @@ def test_the_restlet_wants_a_bearer_token(client: Any) -> None:
     assert [(400, "invalid_request"), (400, "invalid_request"), (401, "invalid_token")] == answers
 
 
-def test_a_token_ends(sim: Simulator, client: Any) -> None:
-    """A token works until its time is over, by NetSuite's clock."""
+def test_a_token_expires(sim: Simulator, client: Any) -> None:
+    """A token works until it expires by NetSuite's clock."""
     before = client.call({"action": "report"}).status_code
     sim.clock.offset = timedelta(hours=1)
     assert (200, 401) == (before, client.call({"action": "report"}).status_code)
@@ -122,8 +122,8 @@ def test_tokens_can_be_revoked(sim: Simulator, client: Any) -> None:
     assert 401 == client.call({"action": "report"}).status_code
 
 
-def test_accounts_are_apart(make_client: Any) -> None:
-    """One process serves several accounts, and the credentials of one are worth nothing at the other."""
+def test_accounts_are_separate(make_client: Any) -> None:
+    """One process serves several accounts, and the credentials of one are refused by another."""
     with Simulator(accounts=2) as sim:
         first, second = (make_client(pair.credentials) for pair in sim.pairs.values())
         assert ["TSTDRV1", "TSTDRV2"] == list(sim.pairs)

@@ -1,4 +1,4 @@
-"""NetSuite as its adapter's tests have it: answers from a list, and the settings to ask with."""
+"""A fake HTTP client for the tests of the NetSuite adapter, and the settings of its account."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,11 @@ from states.connection import NetSuiteSettings
 
 
 class FakeHttp:
-    """Answers from a list, and remembers what it was asked."""
+    """Returns answers from a list and records the requests."""
 
     def __init__(self, *answers: Answer | Exception) -> None:
         self.answers = list(answers)
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
 
     def post(
         self,
@@ -23,7 +23,7 @@ class FakeHttp:
         writes: bool,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
-        self.asked.append({"path": path, "body": body, "headers": headers, "writes": writes, "query": query})
+        self.requests.append({"path": path, "body": body, "headers": headers, "writes": writes, "query": query})
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

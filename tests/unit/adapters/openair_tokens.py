@@ -1,4 +1,4 @@
-"""OpenAir's token endpoint, and the one secret that the tokens are kept in, in memory."""
+"""A fake of OpenAir's token endpoint, and a fake store of the one secret that holds the tokens."""
 
 import json
 import threading
@@ -22,33 +22,33 @@ class FakeSecrets:
     """One secret in memory, with the store's compare-and-set."""
 
     def __init__(self, grant: Grant | None) -> None:
-        self.held = (grant.to_bytes(), 1) if grant else None
+        self.stored = (grant.to_bytes(), 1) if grant else None
         self._lock = threading.Lock()
 
     def get(self, name: str) -> tuple[bytes, int] | None:
         assert SECRET == name
-        return self.held
+        return self.stored
 
     def replace(self, name: str, value: bytes, version: int) -> int:
         assert SECRET == name
         with self._lock:
-            if self.held is None or self.held[1] != version:
+            if self.stored is None or self.stored[1] != version:
                 raise Stale
-            self.held = (value, version + 1)
+            self.stored = (value, version + 1)
             return version + 1
 
     @property
     def grant(self) -> Grant:
-        assert self.held
-        return Grant.from_bytes(self.held[0])
+        assert self.stored
+        return Grant.from_bytes(self.stored[0])
 
     def put(self, grant: Grant) -> None:
-        assert self.held
-        self.held = (grant.to_bytes(), self.held[1] + 1)
+        assert self.stored
+        self.stored = (grant.to_bytes(), self.stored[1] + 1)
 
 
 class FakeOpenAir:
-    """A token endpoint that voids each refresh token with its use; `meanwhile` happens while a request is under way."""
+    """A token endpoint that voids each refresh token when it is used. Calls `meanwhile` during each request."""
 
     answer_within = 20.0
 
@@ -56,7 +56,7 @@ class FakeOpenAir:
         self.valid = "refresh-0"
         self.answers = list(answers)
         self.meanwhile: Callable[[], None] = lambda: None
-        self.asked: list[str] = []
+        self.refresh_tokens_sent: list[str] = []
         self.headers: Mapping[str, str] = {}
 
     def post(
@@ -72,14 +72,14 @@ class FakeOpenAir:
         form = parse_qs(body.decode())
         assert ["refresh_token"] == form["grant_type"]
         self.headers = headers
-        self.asked.append(form["refresh_token"][0])
+        self.refresh_tokens_sent.append(form["refresh_token"][0])
         self.meanwhile()
         if self.answers:
             answer = self.answers.pop(0)
             if isinstance(answer, KeyturnError):
                 raise answer
             return answer
-        return self.serve(self.asked[-1])
+        return self.serve(self.refresh_tokens_sent[-1])
 
     def serve(self, refresh_token: str) -> Answer:
         if refresh_token != self.valid:
@@ -97,5 +97,5 @@ def sign_in(openair: FakeOpenAir, secrets: FakeSecrets, clock: FakeClock | None 
     return OAuthSignIn(SETTINGS, "client secret", openair, secrets, clock or FakeClock())
 
 
-def granted(number: int = 0, **changes: object) -> Grant:
+def a_grant(number: int = 0, **changes: object) -> Grant:
     return Grant(**({"refresh_token": f"refresh-{number}"} | changes))

@@ -1,4 +1,4 @@
-"""The pure parts of HTTP: Retry-After, base URLs, and quoting other systems' words."""
+"""The pure parts of the HTTP client: Retry-After, base URLs, and quoting other systems' texts."""
 
 import pytest
 
@@ -31,13 +31,13 @@ SENT = "Mon, 23 Nov 2026 20:00:00 GMT"
     ],
 )
 def test_retry_after(headers: dict[str, str], expected: float | None) -> None:
-    """Seconds and dates are understood, dates by the answer's own clock; what is more than the cap is cut to it."""
+    """Retry-After may be seconds or a date; a date is compared with the answer's own Date; the result is capped."""
     assert expected == retry_after(Answer(503, headers, b""))
 
 
 @pytest.mark.parametrize("url", ["http://example.com", "ftp://example.com", "example.com", "https://u:p@example.com"])
 def test_base_url_must_be_https(url: str) -> None:
-    """Nothing is ever sent to a base URL that is not https, loopback aside."""
+    """A base URL that is neither https nor loopback is refused."""
     with pytest.raises(InvalidInput):
         Http("NetSuite", url)
 
@@ -46,12 +46,12 @@ def test_base_url_must_be_https(url: str) -> None:
     "url", ["https://example.com/a", "http://127.0.0.1:8080", "http://[::1]:1", "http://localhost"]
 )
 def test_base_url_may_be_loopback(url: str) -> None:
-    """Plain http is good enough for this very machine."""
+    """A loopback address may use http."""
     Http("NetSuite", url).close()
 
 
 def test_answer_hides_its_body() -> None:
-    """A body may hold a token, so it stays out of repr."""
+    """The repr of an answer leaves out its body, which may hold a token."""
     assert "secret" not in repr(Answer(200, {}, b"secret"))
 
 
@@ -68,8 +68,8 @@ def test_answer_hides_its_body() -> None:
         ),
     ],
 )
-def test_quoted(text: str, expected: str) -> None:
-    """Other systems' words are shown in short, and not at all where they may quote a secret."""
+def test_quote(text: str, expected: str) -> None:
+    """A text is shortened to 200 characters, and withheld if it may quote a secret."""
     assert expected == quote(text)
 
 
@@ -86,7 +86,7 @@ SECRET = "hunter2+Tr0ub4dor/3=="
         "x" * 185 + " Tr0ub4dor",
     ],
 )
-def test_quoted_without_what_was_sent(text: str) -> None:
-    """A secret that was sent is not shown, however it was escaped or cut."""
+def test_quote_withholds_the_secrets_of_the_request(text: str) -> None:
+    """A text that repeats a secret of the request is withheld, even if the secret is escaped or cut."""
     assert "(withheld: it may quote a secret)" == quote(text, ["", SECRET])
     assert '"bad secret"' == quote("bad secret", ["", SECRET])

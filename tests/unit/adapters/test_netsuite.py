@@ -1,4 +1,4 @@
-"""What the NetSuite adapter sends, and how it takes answers, without any HTTP."""
+"""The requests that the NetSuite adapter sends, and how it reads the answers. Without HTTP."""
 
 import base64
 import json
@@ -53,7 +53,7 @@ def assert_valid(definition: str, instance: Any) -> None:
 
 
 def test_report_request_and_reply() -> None:
-    """A report is asked for in the schema's form, and its answer becomes the port's Report."""
+    """The request matches the schema, and the adapter turns the answer into a Report."""
     record = {
         "scriptId": "custcertificate_oa_realtime",
         "name": "OpenAir real-time",
@@ -84,14 +84,14 @@ def test_report_request_and_reply() -> None:
         bundles={"369630": None},
     )
     assert expected == adapter(http).report()
-    assert_valid("reportRequest", json.loads(http.asked[0]["body"]))
+    assert_valid("reportRequest", json.loads(http.requests[0]["body"]))
 
 
 def test_sign_request() -> None:
-    """A signature is asked for in the schema's form, as a read, of the deployment that the settings name."""
+    """The request matches the schema, counts as a read, and names the deployment of the settings."""
     http = FakeHttp(ok(action="sign", signature=SIGNATURE))
     assert SIGNATURE == adapter(http).sign(CHALLENGE)
-    assert_valid("signRequest", json.loads(http.asked[0].pop("body")))
+    assert_valid("signRequest", json.loads(http.requests[0].pop("body")))
     assert [
         {
             "path": PATH,
@@ -103,17 +103,17 @@ def test_sign_request() -> None:
             "writes": False,
             "query": {"script": "customscript_keyturn_restlet", "deploy": "customdeploy_keyturn_restlet"},
         }
-    ] == http.asked
+    ] == http.requests
 
 
 def test_install_request() -> None:
-    """An install carries certificate and key in the schema's form, the deadline in UTC, and counts as a write."""
+    """The request matches the schema, holds certificate, key and the deadline in UTC, and counts as a write."""
     http = FakeHttp(ok(action="install", signature=SIGNATURE, created=False, record=None))
     certificate = a_certificate()
     key = PrivateKey(key_pem(certificate))
     deadline = datetime.fromisoformat("2026-11-23T22:02:00.7+02:00")
     assert SIGNATURE == adapter(http).install(certificate, key, CHALLENGE, deadline=deadline, create=True)
-    request = json.loads(http.asked[0]["body"])
+    request = json.loads(http.requests[0]["body"])
     assert_valid("installRequest", request)
     expected = {
         "action": "install",
@@ -123,19 +123,19 @@ def test_install_request() -> None:
         "create": True,
     }
     assert expected == request
-    assert http.asked[0]["writes"] is True
+    assert http.requests[0]["writes"] is True
 
 
 def test_invalid_token_is_replaced_once() -> None:
-    """A token that NetSuite calls invalid is replaced, and the call repeated: the script had not run."""
+    """After `invalid_token` the adapter repeats the call once with a new token, because the script did not run."""
     http, tokens = FakeHttp(INVALID_TOKEN, ok(signature=SIGNATURE)), FakeTokens()
     assert SIGNATURE == install(http, tokens)
     assert ["", "token-1"] == tokens.rejected
-    assert ["Bearer token-1", "Bearer token-2"] == [it["headers"]["Authorization"] for it in http.asked]
+    assert ["Bearer token-1", "Bearer token-2"] == [it["headers"]["Authorization"] for it in http.requests]
 
 
 def test_invalid_token_twice_is_refused() -> None:
-    """When the new token is called invalid too, nothing is sent a third time."""
+    """If NetSuite refuses the new token too, the adapter gives up."""
     http = FakeHttp(INVALID_TOKEN, INVALID_TOKEN)
     with pytest.raises(SignInRefused):
         install(http)
@@ -147,7 +147,7 @@ def test_invalid_token_twice_is_refused() -> None:
     [Answer(401, {}, b""), Answer(400, {"www-authenticate": 'Bearer error="invalid_request"'}, b"")],
 )
 def test_other_refusals_are_not_repeated(answer: Answer) -> None:
-    """Only a token that is called invalid is worth another one."""
+    """After any other refusal of the sign-in, the adapter fetches no new token."""
     http, tokens = FakeHttp(answer), FakeTokens()
     with pytest.raises(SignInRefused):
         adapter(http, tokens).sign(CHALLENGE)
@@ -155,8 +155,8 @@ def test_other_refusals_are_not_repeated(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("content", [{}, {"signature": None}, {"signature": 7}])
-def test_done_without_a_signature(content: dict[str, Any]) -> None:
-    """An answer that says done but brings no signature leaves a write in doubt, and a read to be repeated."""
+def test_done_without_signature_is_unclear(content: dict[str, Any]) -> None:
+    """After "done" without a signature, a write is in doubt and a read is retried."""
     with pytest.raises(Unknown):
         install(FakeHttp(ok(**content)))
     with pytest.raises(TryLater):
@@ -176,7 +176,7 @@ def test_done_without_a_signature(content: dict[str, Any]) -> None:
         {"record": None, "environment": {"serverTime": "0001-01-01T00:00:00+14:00", "bundles": []}},
     ],
 )
-def test_report_in_another_form(content: dict[str, Any]) -> None:
-    """A report that cannot be understood is no report."""
+def test_malformed_report_is_retried(content: dict[str, Any]) -> None:
+    """A report that does not match the schema is retried."""
     with pytest.raises(TryLater):
         adapter(FakeHttp(ok(**content))).report()

@@ -1,4 +1,4 @@
-"""What an answer of the RESTlet's URL means, row by row."""
+"""The decision table for answers from the RESTlet's URL, row by row."""
 
 import json
 from typing import Any
@@ -40,7 +40,7 @@ def error_for(status: int, body: bytes = PAGE, headers: dict[str, str] | None = 
 
 SAME_FOR_BOTH = [
     ("another data centre", 302, PAGE, {}, errors.WrongBaseUrl),
-    ("moved for good", 301, PAGE, {}, errors.WrongBaseUrl),
+    ("moved permanently", 301, PAGE, {}, errors.WrongBaseUrl),
     ("another domain", 426, PAGE, {}, errors.WrongBaseUrl),
     ("throttled by the platform", 400, platform("SSS_REQUEST_LIMIT_EXCEEDED"), {}, errors.Throttled),
     ("throttled in the script", 400, script("SSS_REQUEST_LIMIT_EXCEEDED"), {}, errors.Throttled),
@@ -65,18 +65,18 @@ SAME_FOR_BOTH = [
     ),
     ("token not valid", 401, platform("INVALID_LOGIN_ATTEMPT"), bearer("invalid_token"), errors.SignInRefused),
     ("token missing", 400, platform("INVALID_LOGIN_ATTEMPT"), bearer("invalid_request"), errors.SignInRefused),
-    ("no word on why", 401, PAGE, {}, errors.SignInRefused),
+    ("refused without a reason", 401, PAGE, {}, errors.SignInRefused),
     ("forbidden", 403, PAGE, {}, errors.NotPermitted),
     ("forbidden to this token", 403, PAGE, bearer("insufficient_scope"), errors.NotPermitted),
     ("the certificate is another role's", 400, script("ACCESS_TO_CERTIFICATE_RESTRICTED"), {}, errors.NotPermitted),
     ("the platform lacks a permission", 400, script("INSUFFICIENT_PERMISSION"), {}, errors.NotPermitted),
     ("the RESTlet lacks a permission", 200, refusal("NOT_PERMITTED"), {}, errors.NotPermitted),
-    ("nothing there", 404, PAGE, {}, errors.Refused),
+    ("not found", 404, PAGE, {}, errors.Refused),
     ("no such script", 400, platform("SSS_INVALID_SCRIPTLET_ID"), {}, errors.Refused),
     ("no such script any more", 400, platform("SSS_SCRIPT_NOT_FOUND"), {}, errors.Refused),
     ("request too large", 413, PAGE, {}, errors.Refused),
     ("no POST", 405, PAGE, {}, errors.Refused),
-    ("no JSON wanted", 415, PAGE, {}, errors.Refused),
+    ("JSON not accepted", 415, PAGE, {}, errors.Refused),
     ("another version", 200, refusal("INVALID_REQUEST"), {}, errors.Refused),
     ("too late", 200, refusal("DEADLINE_PASSED"), {}, errors.TryLater),
     ("bad certificate", 200, refusal("INVALID_CERTIFICATE"), {}, errors.Refused),
@@ -90,7 +90,7 @@ SAME_FOR_BOTH = [
 def test_same_for_reads_and_writes(
     status: int, body: bytes, headers: dict[str, str], expected: type[errors.KeyturnError], *, writes: bool
 ) -> None:
-    """These answers say for certain that nothing was changed."""
+    """After these answers it is certain that nothing was changed, for writes too."""
     assert expected is type(error_for(status, body, headers, writes=writes))
 
 
@@ -100,17 +100,17 @@ DIFFERENT = [
     ("not available", 503, PAGE, errors.TryLater),
     ("gateway timeout", 504, PAGE, errors.TryLater),
     ("page instead of JSON", 200, PAGE, errors.TryLater),
-    ("nothing at all", 200, b"", errors.TryLater),
+    ("empty body", 200, b"", errors.TryLater),
     ("JSON of another kind", 200, b"[]", errors.TryLater),
     ("bytes that are no text", 200, b"\xff\xfe", errors.TryLater),
     ("deep JSON", 200, b"[" * 100_000, errors.TryLater),
-    ("outcome nobody knows", 200, b'{"outcome": "perhaps"}', errors.TryLater),
+    ("unknown outcome", 200, b'{"outcome": "perhaps"}', errors.TryLater),
     ("done, but not OK", 500, b'{"outcome": "done"}', errors.TryLater),
     ("script broke", 400, script("TypeError"), errors.TryLater),
-    ("script broke, in plain words", 400, platform("UNEXPECTED_ERROR"), errors.TryLater),
-    ("status nobody knows", 418, PAGE, errors.TryLater),
+    ("script broke, message is no JSON", 400, platform("UNEXPECTED_ERROR"), errors.TryLater),
+    ("unknown status", 418, PAGE, errors.TryLater),
     ("unexpected", 200, refusal("UNEXPECTED"), errors.TryLater),
-    ("code nobody knows", 200, refusal("NEW_CODE"), errors.TryLater),
+    ("unknown code", 200, refusal("NEW_CODE"), errors.TryLater),
     ("signing failed", 200, refusal("SIGNING_FAILED"), errors.CannotSign),
 ]
 
@@ -119,7 +119,7 @@ DIFFERENT = [
     ("status", "body", "expected"), [row[1:] for row in DIFFERENT], ids=[row[0] for row in DIFFERENT]
 )
 def test_unclear_for_writes(status: int, body: bytes, expected: type[errors.KeyturnError]) -> None:
-    """After these a read is repeated or refused, and a write is in doubt: the script may have run."""
+    """After these answers a write is in doubt, because the script may have run. A read is retried or refused."""
     assert (expected, errors.Unknown) == (
         type(error_for(status, body, writes=False)),
         type(error_for(status, body, writes=True)),
@@ -128,19 +128,19 @@ def test_unclear_for_writes(status: int, body: bytes, expected: type[errors.Keyt
 
 @pytest.mark.parametrize("code", ["CERTIFICATE_NOT_FOUND", "NOT_PERMITTED", "SIGNING_FAILED", "UNEXPECTED"])
 def test_refused_after_saving(code: str) -> None:
-    """Whatever failed after NetSuite had taken the certificate, the write is in doubt and not refused."""
+    """An error after NetSuite saved the certificate leaves the write in doubt."""
     body = refusal(code, saved=True)
     assert errors.Unknown is type(error_for(200, body, writes=True))
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_not_deployed_names_the_way_out(status: int) -> None:
-    """Where the RESTlet is missing or another one, the next action is to deploy it."""
+def test_not_deployed_says_what_to_do(status: int) -> None:
+    """If the RESTlet is missing or is another one, the next action is to deploy it."""
     assert "suitescript/" in text(error_for(status, writes=True).next_action)
 
 
 def test_record_missing_has_the_vendors_words() -> None:
-    """The missing record is reported in the vendor's words, with the repair steps, whatever NetSuite's quotes were."""
+    """A missing record is reported in the vendor's words with the repair steps, for both kinds of quotation marks."""
     error = error_for(200, refusal("CERTIFICATE_NOT_FOUND", "Certificate 'x' not found"), writes=False)
     assert 'Certificate "custcertificate_oa_realtime" not found' in error.message
     assert "openair-certificate.pem" in text(error.next_action)
@@ -148,13 +148,13 @@ def test_record_missing_has_the_vendors_words() -> None:
 
 @pytest.mark.parametrize(("status", "body"), [(400, platform("SSS_REQUEST_LIMIT_EXCEEDED")), (429, PAGE), (503, PAGE)])
 def test_retry_after_is_kept(status: int, body: bytes) -> None:
-    """What NetSuite asks for in Retry-After reaches the retry table."""
+    """The error has the seconds of the answer's Retry-After."""
     seconds = 12.0
     assert seconds == error_for(status, body, {"retry-after": "12"}, writes=False).retry_after
 
 
 def test_script_error_is_unpacked() -> None:
-    """The JSON text inside `message` is unpacked: the script's own name and words are shown."""
+    """The message shows the name and text of the script's error, which the platform wraps in JSON."""
     assert (
         'HTTP 400, "TypeError: x is undefined"'
         in error_for(400, script("TypeError", "x is undefined"), writes=False).message
@@ -162,7 +162,7 @@ def test_script_error_is_unpacked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         (platform("A_CODE", "Some words."), '(HTTP 500, "A_CODE: Some words.")'),
         (platform("A_CODE", json.dumps({"code": "INNER", "message": "Inner words."})), '"INNER: Inner words.")'),
@@ -173,13 +173,13 @@ def test_script_error_is_unpacked() -> None:
         (PAGE, "(HTTP 500)"),
     ],
 )
-def test_what_is_told_of_an_error(body: bytes, told: str) -> None:
-    """The status is told, and whatever code and words the answer has; what it lacks is left out."""
-    assert told in error_for(500, body, writes=False).message
+def test_message_shows_the_error(body: bytes, expected: str) -> None:
+    """The message shows the status, and the code and text if the answer has them."""
+    assert expected in error_for(500, body, writes=False).message
 
 
 def test_a_reply_shows_no_secret() -> None:
-    """The representation of a reply holds neither the request's secrets nor the RESTlet's answer."""
+    """The repr of a reply holds neither the request's secrets nor the RESTlet's answer."""
     body = b'{"outcome": "done", "signature": "a-signature"}'
     reply = netsuite_errors.read(Answer(200, {}, body), writes=False, sent=["a-token"])
     assert (["a-token"], "a-signature") == (reply.sent, (reply.done or {})["signature"])
@@ -188,20 +188,20 @@ def test_a_reply_shows_no_secret() -> None:
 
 
 def test_secrets_are_withheld() -> None:
-    """An answer that quotes a key is not quoted on."""
+    """A message never repeats a private key from an answer."""
     body = platform("UNEXPECTED_ERROR", "bad input -----BEGIN PRIVATE KEY-----MIIE")
     assert "MIIE" not in error_for(400, body, writes=True).message
 
 
-def test_bearer_challenge_is_not_quoted() -> None:
-    """Of a Bearer challenge only the codes that RFC 6750 has are shown, not whatever stands there."""
-    told = error_for(401, PAGE, bearer("S3cret-token"), writes=False)
-    assert "S3cret" not in told.message
+def test_unknown_bearer_errors_are_not_shown() -> None:
+    """A message shows the `error` of a Bearer challenge only in the form that RFC 6750 gives it."""
+    error = error_for(401, PAGE, bearer("S3cret-token"), writes=False)
+    assert "S3cret" not in error.message
     assert "(invalid_token)" in error_for(401, PAGE, bearer("invalid_token"), writes=False).message
 
 
-def test_a_refused_certificate_is_given_up() -> None:
-    """Another algorithm makes another certificate, so the open rotation must be abandoned first."""
+def test_refused_certificate_needs_another_algorithm() -> None:
+    """The next action after a refused certificate is to abandon the rotation and choose another algorithm."""
     advised = error_for(200, refusal("INVALID_CERTIFICATE"), writes=True).next_action
     expected = ["rotation abandon ID", "connection edit NAME --algorithm", "rotate NAME", "rotation resume ID"]
     assert expected == commands(advised.resuming())
@@ -213,7 +213,7 @@ DECIDED_BY = {
     "record missing, by code": "record missing",
     "token not valid": "sign-in refused",
     "forbidden": "permission missing",
-    "nothing there": "not deployed",
+    "not found": "not deployed",
     "no POST": "another RESTlet",
     "too late": "too late",
     "bad certificate": "certificate refused",
@@ -223,8 +223,8 @@ DECIDED_BY = {
 }
 
 
-def test_every_check_decides_something() -> None:
-    """No row of the table is dead: each is the first to apply to one of the answers above."""
+def test_every_rule_decides_something() -> None:
+    """Each rule is the first that applies to one of the answers above."""
     rows = {row[0]: (row[1], row[2], row[3]) for row in SAME_FOR_BOTH}
     rows |= {row[0]: (row[1], row[2], {}) for row in DIFFERENT}
     rows["failed after saving"] = (200, refusal("SIGNING_FAILED", saved=True), {})
@@ -234,4 +234,4 @@ def test_every_check_decides_something() -> None:
         if name in DECIDED_BY
     }
     assert DECIDED_BY == {name: first_match(RULES, reply).name for name, reply in replies.items()}
-    assert {check.name for check in RULES} == set(DECIDED_BY.values())
+    assert {rule.name for rule in RULES} == set(DECIDED_BY.values())

@@ -1,4 +1,4 @@
-"""Access tokens for NetSuite: how one is asked for, kept and replaced."""
+"""NetSuite's access tokens: request, cache and replacement."""
 
 import json
 from typing import Any
@@ -33,30 +33,30 @@ def token_source(http: Any, clock: FakeClock | None = None) -> NetSuiteTokens:
 
 
 def test_token_request() -> None:
-    """The token is asked for as Oracle's help says, and is not a write."""
+    """The token request has the form that Oracle documents, and counts as a read."""
     http = FakeHttp(token_answer("abc"))
     tokens = token_source(http)
     assert "abc" == tokens.token()
-    form = parse_qs(http.asked[0]["body"].decode())
-    assert PATH == http.asked[0]["path"]
-    assert http.asked[0]["writes"] is False
+    form = parse_qs(http.requests[0]["body"].decode())
+    assert PATH == http.requests[0]["path"]
+    assert http.requests[0]["writes"] is False
     assert ["client_credentials"] == form["grant_type"]
     assert ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"] == form["client_assertion_type"]
 
 
 def test_token_is_kept_until_shortly_before_it_expires() -> None:
-    """One token serves many calls; a minute before it expires the next one is fetched."""
+    """A token is used until a minute before it expires; then the next one is fetched."""
     http, clock = FakeHttp(token_answer("first"), token_answer("second")), FakeClock()
     tokens = token_source(http, clock)
-    seen = [tokens.token()]
+    used = [tokens.token()]
     for seconds in (3539, 1, 3539):
         clock.sleep(seconds)
-        seen.append(tokens.token())
-    assert ["first", "first", "second", "second"] == seen
+        used.append(tokens.token())
+    assert ["first", "first", "second", "second"] == used
 
 
 def test_rejected_token_is_fetched_once_only() -> None:
-    """Two callers whose token was rejected share the one that is fetched in its place."""
+    """Two callers whose token was rejected share one new token."""
     http = FakeHttp(token_answer("first"), token_answer("second"))
     tokens = token_source(http)
     first = tokens.token()
@@ -73,7 +73,7 @@ def test_rejected_token_is_fetched_once_only() -> None:
     ],
 )
 def test_token_refused(answer: Answer, expected: type[Exception]) -> None:
-    """Without a token nothing is sent to the RESTlet, and nothing is kept."""
+    """A refused token request raises the error that fits, and the next call sends the request again."""
     http = FakeHttp(answer, token_answer("abc"))
     tokens = token_source(http)
     with pytest.raises(expected):
@@ -81,8 +81,8 @@ def test_token_refused(answer: Answer, expected: type[Exception]) -> None:
     assert "abc" == tokens.token()
 
 
-def test_refused_sign_in_names_the_way_out() -> None:
-    """Where NetSuite refuses the sign-in, the next action names what can be wrong, the certificate's expiry too."""
+def test_refused_sign_in_says_what_to_check() -> None:
+    """If NetSuite refuses the sign-in, the next action lists the causes, among them an expired certificate."""
     http = FakeHttp(Answer(401, {}, b'{"error": "invalid_client"}'))
     tokens = token_source(http)
     with pytest.raises(SignInRefused) as caught:
@@ -101,7 +101,7 @@ def test_refused_sign_in_names_the_way_out() -> None:
     ],
 )
 def test_key_that_does_not_fit(algorithm: str, key: PrivateKey) -> None:
-    """A sign-in key that does not fit its algorithm is refused here, without a word of the key."""
+    """A sign-in key that does not fit its algorithm is refused, and the error does not quote the key."""
     tokens = NetSuiteTokens(settings(assertion_algorithm=algorithm), key, FakeHttp(), FakeClock())
     with pytest.raises(SignInRefused, match=f"does not fit {algorithm}") as caught:
         tokens.token()

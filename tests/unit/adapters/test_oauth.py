@@ -1,4 +1,4 @@
-"""What a token endpoint's answer means, row by row."""
+"""The decision table for a token endpoint's answers, row by row."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -23,14 +23,14 @@ def refused(error: str) -> bytes:
     return json.dumps({"error": error, "error_description": "Words."}).encode()
 
 
-def issued(**content: Any) -> oauth.Token | None:
+def parsed(**content: Any) -> oauth.Token | None:
     return oauth.parse_token(answer(200, json.dumps({"access_token": "abc", **content}).encode()), NOW)
 
 
 ROWS = [
     ("moved", answer(302), errors.WrongBaseUrl),
     ("another domain", answer(426), errors.WrongBaseUrl),
-    ("nothing there", answer(404), errors.WrongBaseUrl),
+    ("not found", answer(404), errors.WrongBaseUrl),
     ("no POST", answer(405), errors.WrongBaseUrl),
     ("too many requests", answer(429), errors.Throttled),
     ("temporarily unavailable", answer(400, refused("temporarily_unavailable")), errors.Throttled),
@@ -45,28 +45,28 @@ ROWS = [
     ("unauthorized client", answer(400, refused("unauthorized_client")), errors.SignInRefused),
     ("invalid scope", answer(400, refused("invalid_scope")), errors.SignInRefused),
     ("access denied", answer(403, refused("access_denied")), errors.SignInRefused),
-    ("no word on why", answer(401), errors.SignInRefused),
+    ("refused without a reason", answer(401), errors.SignInRefused),
     ("forbidden", answer(403), errors.SignInRefused),
     ("page instead of JSON", answer(200), errors.TryLater),
     ("deep JSON", answer(200, b"[" * 100_000), errors.TryLater),
-    ("bad request, no word on why", answer(400), errors.TryLater),
+    ("bad request without a reason", answer(400), errors.TryLater),
 ]
 
 
 @pytest.mark.parametrize(("given", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_refusals(given: Answer, expected: type[errors.KeyturnError]) -> None:
-    """Only RFC 6749's refusals and 401 or 403 park a rotation; whatever may pass is tried again."""
+    """Only RFC 6749's refusals, 401 and 403 refuse the sign-in; a temporary failure is retried."""
     assert expected is type(oauth.error_of(oauth.parse_refusal("NetSuite", given)))
 
 
-def test_every_check_decides_something() -> None:
-    """No row of the table is dead: each is the first to apply to one of the answers above."""
+def test_every_rule_decides_something() -> None:
+    """Each rule is the first that applies to one of the answers above."""
     refusals = [oauth.parse_refusal("NetSuite", row[1]) for row in ROWS]
-    assert {check.name for check in oauth.RULES} == {first_match(oauth.RULES, it).name for it in refusals}
+    assert {rule.name for rule in oauth.RULES} == {first_match(oauth.RULES, it).name for it in refusals}
 
 
-def test_refusal_is_quoted_with_care() -> None:
-    """The endpoint's own words are shown, but not where they may quote the assertion."""
+def test_message_withholds_the_assertion() -> None:
+    """The message shows the endpoint's error, unless it may quote the assertion."""
     plain = oauth.error_of(oauth.parse_refusal("NetSuite", answer(401, refused("invalid_client"))))
     secret = json.dumps({"error": "invalid_client", "error_description": "eyJhbGciOi" * 9}).encode()
     assert '"invalid_client Words."' in plain.message
@@ -77,22 +77,22 @@ def test_refusal_is_quoted_with_care() -> None:
     ("expires_in", "seconds"), [(3600, 3600), ("3600", 3600), (59.5, 59.5), ("soon", 300), (None, 300), ("1e999", 300)]
 )
 def test_expires_in(expires_in: Any, seconds: float) -> None:
-    """The life of a token may be a number or a string; what is neither counts as five minutes."""
-    token = issued(expires_in=expires_in)
+    """`expires_in` may be a number or a numeric string; any other value counts as five minutes."""
+    token = parsed(expires_in=expires_in)
     assert token is not None
     assert NOW + timedelta(seconds=seconds) == token.expires_at
 
 
 def test_expires_in_missing() -> None:
-    """A token without a stated life is used for a short time only."""
-    token = issued()
+    """A token without `expires_in` is used for five minutes."""
+    token = parsed()
     assert token is not None
     assert NOW + timedelta(seconds=300) == token.expires_at
 
 
 def test_token_is_not_used_in_its_last_minute() -> None:
-    """A token that would expire on its way counts as expired."""
-    token = issued(expires_in=3600)
+    """A token in its last minute counts as expired."""
+    token = parsed(expires_in=3600)
     assert token is not None
     expected = {0: True, 3539: True, 3540: False}
     assert expected == {seconds: token.is_fresh(NOW + timedelta(seconds=seconds)) for seconds in expected}
@@ -110,18 +110,18 @@ def test_token_is_not_used_in_its_last_minute() -> None:
     ],
 )
 def test_unusable_tokens(content: dict[str, Any]) -> None:
-    """What could not stand in a header is no token, so it never reaches an error's text by way of a library."""
-    assert issued(**content) is None
+    """A token that cannot be sent in a header is refused, so that no library quotes it in an exception."""
+    assert parsed(**content) is None
 
 
 @pytest.mark.parametrize("body", [PAGE, b"", b"[]", b'"abc"', b"\xff"])
 def test_no_token(body: bytes) -> None:
-    """What is no JSON object has no token."""
+    """A body that is no JSON object yields no token."""
     assert oauth.parse_token(answer(200, body), NOW) is None
 
 
 def test_token_hides_itself() -> None:
-    """Neither token shows in repr."""
-    token = issued(access_token="opensesame", refresh_token="tomorrow")
+    """The repr of a token shows neither the access token nor the refresh token."""
+    token = parsed(access_token="opensesame", refresh_token="tomorrow")
     assert "opensesame" not in repr(token)
     assert "tomorrow" not in repr(token)

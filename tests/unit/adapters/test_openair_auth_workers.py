@@ -1,4 +1,4 @@
-"""Several workers with one refresh token, some of them lost: it is never spent twice at once, and never forgotten."""
+"""Several workers share one refresh token: it is never sent twice at the same time, and its result is never lost."""
 
 import threading
 from datetime import timedelta
@@ -7,24 +7,24 @@ import pytest
 from support.advice import text
 from support.clock import FakeClock
 from support.factories import NOW
-from unit.adapters.openair_tokens import REFRESH_WITHIN, VOID, FakeOpenAir, FakeSecrets, granted, sign_in
+from unit.adapters.openair_tokens import REFRESH_WITHIN, VOID, FakeOpenAir, FakeSecrets, a_grant, sign_in
 
 from orchestrator.adapters.openair_auth import Grant
 from states.errors import SignInRefused, TryLater, Unknown
 
 
 def test_refresh_is_announced_before_it_is_sent() -> None:
-    """While a refresh is under way the store says so: a worker that dies now leaves its doubt behind."""
-    openair, secrets = FakeOpenAir(), FakeSecrets(granted())
-    seen: list[Grant] = []
-    openair.meanwhile = lambda: seen.append(secrets.grant)
+    """During a refresh the store holds a note in doubt, which remains if the worker dies."""
+    openair, secrets = FakeOpenAir(), FakeSecrets(a_grant())
+    observed: list[Grant] = []
+    openair.meanwhile = lambda: observed.append(secrets.grant)
     sign_in(openair, secrets).fields()
-    assert [granted(refreshing_until=NOW + REFRESH_WITHIN, in_doubt=True)] == seen
+    assert [a_grant(refreshing_until=NOW + REFRESH_WITHIN, in_doubt=True)] == observed
 
 
 def test_second_worker_waits() -> None:
-    """While one worker refreshes, another spends nothing and looks again shortly; then it uses the new token."""
-    openair, secrets = FakeOpenAir(), FakeSecrets(granted())
+    """During a refresh another worker sends nothing, retries after a second, and then uses the new token."""
+    openair, secrets = FakeOpenAir(), FakeSecrets(a_grant())
     second = FakeOpenAir()
     waits: list[float | None] = []
 
@@ -37,21 +37,21 @@ def test_second_worker_waits() -> None:
     expected = sign_in(openair, secrets).fields()
     assert expected == sign_in(second, secrets).fields()
     assert [1.0] == waits
-    assert [] == second.asked
+    assert [] == second.refresh_tokens_sent
 
 
 def test_many_workers_spend_each_refresh_token_once() -> None:
-    """However many workers refresh at once, each refresh token is sent once."""
-    openair, secrets = FakeOpenAir(), FakeSecrets(granted())
+    """If eight workers refresh at the same time, one sends the refresh token."""
+    openair, secrets = FakeOpenAir(), FakeSecrets(a_grant())
     barrier = threading.Barrier(8)
-    seen: list[str] = []
+    observed: list[str] = []
 
     def work() -> None:
         it = sign_in(openair, secrets)
         barrier.wait()
         while True:
             try:
-                seen.append(it.fields()["access_token"])
+                observed.append(it.fields()["access_token"])
             except TryLater:
                 continue
             return
@@ -61,44 +61,42 @@ def test_many_workers_spend_each_refresh_token_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert ["access-1"] * 8 == seen
-    assert ["refresh-0"] == openair.asked
+    assert ["access-1"] * 8 == observed
+    assert ["refresh-0"] == openair.refresh_tokens_sent
 
 
 def test_loser_of_the_race_sends_nothing() -> None:
-    """When another worker's announcement came first, this one sends nothing."""
+    """A worker whose note loses the compare-and-set sends nothing."""
     openair = FakeOpenAir()
 
-    class Overtaken(FakeSecrets):
+    class SecretsWithFasterWorker(FakeSecrets):
         def get(self, name: str) -> tuple[bytes, int] | None:
             found = super().get(name)
-            self.put(granted(refreshing_until=NOW + REFRESH_WITHIN, in_doubt=True))
+            self.put(a_grant(refreshing_until=NOW + REFRESH_WITHIN, in_doubt=True))
             return found
 
     with pytest.raises(TryLater):
-        sign_in(openair, Overtaken(granted())).fields()
-    assert [] == openair.asked
+        sign_in(openair, SecretsWithFasterWorker(a_grant())).fields()
+    assert [] == openair.refresh_tokens_sent
 
 
 def test_lost_answer_with_the_token_void() -> None:
-    """When the answer was lost after the refresh took place, the old token is tried once more; then a person must
-    consent again, and is told why.
-    """
-    openair, secrets = FakeOpenAir(Unknown("lost")), FakeSecrets(granted())
+    """After a lost answer the old token is tried again. If it is void, a person must consent, and learns why."""
+    openair, secrets = FakeOpenAir(Unknown("lost")), FakeSecrets(a_grant())
     it = sign_in(openair, secrets)
     with pytest.raises(TryLater):
         it.fields()
-    assert granted(in_doubt=True) == secrets.grant
-    openair.serve("refresh-0")  # OpenAir had carried it out
+    assert a_grant(in_doubt=True) == secrets.grant
+    openair.serve("refresh-0")  # OpenAir carried out the refresh whose answer was lost
     with pytest.raises(SignInRefused, match="lost") as caught:
         it.fields()
     assert "Consent again" in text(caught.value.next_action)
-    assert ["refresh-0", "refresh-0"] == openair.asked
+    assert ["refresh-0", "refresh-0"] == openair.refresh_tokens_sent
 
 
 def test_lost_answer_with_the_token_still_good() -> None:
-    """When the request was lost on its way there, the old token still counts, and nobody is asked."""
-    openair, secrets = FakeOpenAir(Unknown("lost")), FakeSecrets(granted())
+    """If the request was lost before it reached OpenAir, the old token works and no consent is needed."""
+    openair, secrets = FakeOpenAir(Unknown("lost")), FakeSecrets(a_grant())
     it = sign_in(openair, secrets)
     with pytest.raises(TryLater):
         it.fields()
@@ -106,93 +104,93 @@ def test_lost_answer_with_the_token_still_good() -> None:
     assert secrets.grant.in_doubt is False
 
 
-def test_dead_worker_is_followed() -> None:
-    """A refresh that another worker never ended is taken over when its time is up, and the doubt is kept."""
-    note = granted(refreshing_until=NOW + REFRESH_WITHIN, in_doubt=True)
+def test_dead_worker_is_replaced() -> None:
+    """After the end of a dead worker's note, another worker refreshes and keeps the doubt."""
+    note = a_grant(refreshing_until=NOW + REFRESH_WITHIN, in_doubt=True)
     openair, secrets, clock = FakeOpenAir(VOID), FakeSecrets(note), FakeClock()
     with pytest.raises(TryLater):
         sign_in(openair, secrets, clock).fields()
     clock.sleep(REFRESH_WITHIN.total_seconds())
     with pytest.raises(SignInRefused, match="lost"):
         sign_in(openair, secrets, clock).fields()
-    assert granted(in_doubt=True) == secrets.grant
+    assert a_grant(in_doubt=True) == secrets.grant
 
 
 LONGEST = timedelta(minutes=6, seconds=30)
-"""A call of two minutes, the spare half, and four minutes by which the other's clock may be ahead."""
+"""A call of two minutes, half a minute to store the tokens, and four minutes by which the clock may be ahead."""
 
 
-def test_note_of_a_slower_worker_is_waited_for() -> None:
-    """Another worker may have set it so far ahead, by its own settings and its own clock: it may be at it."""
-    openair, secrets = FakeOpenAir(), FakeSecrets(granted(refreshing_until=NOW + LONGEST, in_doubt=True))
+def test_note_of_a_worker_with_a_fast_clock_is_respected() -> None:
+    """A note that ends as late as another worker's settings and clock allow is respected."""
+    openair, secrets = FakeOpenAir(), FakeSecrets(a_grant(refreshing_until=NOW + LONGEST, in_doubt=True))
     with pytest.raises(TryLater) as caught:
         sign_in(openair, secrets).fields()
-    assert (NOW + LONGEST, []) == (caught.value.over_at, openair.asked)
+    assert (NOW + LONGEST, []) == (caught.value.over_at, openair.refresh_tokens_sent)
 
 
 @pytest.mark.parametrize("ahead", [LONGEST + timedelta(microseconds=1), timedelta(days=3)])
-def test_note_of_a_wrong_clock_counts_as_run_out(ahead: timedelta) -> None:
-    """Nobody sets one so far ahead by a right clock: the token is tried, and announced anew by a right one."""
-    openair, secrets = FakeOpenAir(), FakeSecrets(granted(refreshing_until=NOW + ahead, in_doubt=True))
-    seen: list[Grant] = []
-    openair.meanwhile = lambda: seen.append(secrets.grant)
+def test_note_of_a_wrong_clock_is_ignored(ahead: timedelta) -> None:
+    """A note that ends later than any right clock allows is replaced, and the token is sent."""
+    openair, secrets = FakeOpenAir(), FakeSecrets(a_grant(refreshing_until=NOW + ahead, in_doubt=True))
+    observed: list[Grant] = []
+    openair.meanwhile = lambda: observed.append(secrets.grant)
     assert {"access_token": "access-1"} == sign_in(openair, secrets).fields()
-    assert [granted(refreshing_until=NOW + REFRESH_WITHIN, in_doubt=True)] == seen
+    assert [a_grant(refreshing_until=NOW + REFRESH_WITHIN, in_doubt=True)] == observed
     assert (None, False) == (secrets.grant.refreshing_until, secrets.grant.in_doubt)
 
 
-def test_note_of_a_wrong_clock_leaves_its_doubt() -> None:
-    """Where the worker that set it had spent the token, a person must consent again, and is told why."""
-    note = granted(refreshing_until=NOW + timedelta(days=3), in_doubt=True)
+def test_note_of_a_wrong_clock_keeps_its_doubt() -> None:
+    """If the worker that wrote the note had voided the token, a person must consent again, and learns why."""
+    note = a_grant(refreshing_until=NOW + timedelta(days=3), in_doubt=True)
     openair, secrets = FakeOpenAir(VOID), FakeSecrets(note)
     with pytest.raises(SignInRefused, match="lost"):
         sign_in(openair, secrets).fields()
-    assert granted(in_doubt=True) == secrets.grant
+    assert a_grant(in_doubt=True) == secrets.grant
 
 
 def test_late_answer_is_kept() -> None:
-    """A worker that was taken for dead still stores its new tokens: the other one could only spend a void token."""
-    openair, secrets = FakeOpenAir(), FakeSecrets(granted())
-    openair.meanwhile = lambda: secrets.put(granted(in_doubt=True))
+    """A worker that others took for dead still stores its new tokens, because the stored one is void."""
+    openair, secrets = FakeOpenAir(), FakeSecrets(a_grant())
+    openair.meanwhile = lambda: secrets.put(a_grant(in_doubt=True))
     assert {"access_token": "access-1"} == sign_in(openair, secrets).fields()
     assert (openair.valid, False) == (secrets.grant.refresh_token, secrets.grant.in_doubt)
 
 
-def test_store_that_is_away_for_a_moment() -> None:
-    """The new tokens are nowhere else, so a store that fails is tried again; a write that had succeeded is found."""
+def test_store_that_fails_briefly() -> None:
+    """If the store fails, the worker retries; a write that succeeded in spite of the error is found."""
 
-    class Shaky(FakeSecrets):
+    class SecretsThatFailAfterWriting(FakeSecrets):
         def replace(self, name: str, value: bytes, version: int) -> int:
             done = super().replace(name, value, version)
             if Grant.from_bytes(value).access_token:
                 raise OSError
             return done
 
-    openair, secrets, clock = FakeOpenAir(), Shaky(granted()), FakeClock()
+    openair, secrets, clock = FakeOpenAir(), SecretsThatFailAfterWriting(a_grant()), FakeClock()
     assert {"access_token": "access-1"} == sign_in(openair, secrets, clock).fields()
     assert openair.valid == secrets.grant.refresh_token
 
 
-def test_store_that_stays_away() -> None:
-    """A store that fails for good is told as such, within seconds; the note and its doubt stay behind."""
+def test_store_that_keeps_failing() -> None:
+    """If the store keeps failing, its error is raised within 30 seconds, and the note stays with its doubt."""
 
-    class Broken(FakeSecrets):
+    class SecretsThatFail(FakeSecrets):
         def replace(self, name: str, value: bytes, version: int) -> int:
             if Grant.from_bytes(value).access_token:
                 raise OSError
             return super().replace(name, value, version)
 
-    secrets, clock = Broken(granted()), FakeClock()
-    with pytest.raises(OSError):  # noqa: PT011 - it passes as it is
+    secrets, clock = SecretsThatFail(a_grant()), FakeClock()
+    with pytest.raises(OSError):  # noqa: PT011 - raised unchanged, without a message
         sign_in(FakeOpenAir(), secrets, clock).fields()
     assert secrets.grant.in_doubt
     assert timedelta(seconds=5) < clock.now() - NOW < timedelta(seconds=30)
 
 
 def test_new_consent_wins() -> None:
-    """When a person consents again while a refresh is under way, the new consent's tokens are used and kept."""
-    consent = granted(9, access_token="access-9", expires_at=NOW + timedelta(hours=1))
-    openair, secrets = FakeOpenAir(), FakeSecrets(granted())
+    """If a person consents again during a refresh, the new consent's tokens are used and kept."""
+    consent = a_grant(9, access_token="access-9", expires_at=NOW + timedelta(hours=1))
+    openair, secrets = FakeOpenAir(), FakeSecrets(a_grant())
     openair.meanwhile = lambda: secrets.put(consent)
     assert {"access_token": "access-9"} == sign_in(openair, secrets).fields()
     assert consent == secrets.grant

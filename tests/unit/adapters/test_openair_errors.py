@@ -1,4 +1,4 @@
-"""What an answer of OpenAir's XML API means, row by row."""
+"""The decision table for answers from OpenAir's XML API, row by row."""
 
 import pytest
 
@@ -34,7 +34,7 @@ UNCLEAR = [
 ]
 
 
-def of(reply: Reply, command: str) -> Reply:
+def with_command(reply: Reply, command: str) -> Reply:
     return Reply(status=reply.status, command=command, code=reply.code, retry_after=reply.retry_after)
 
 
@@ -43,21 +43,21 @@ def of(reply: Reply, command: str) -> Reply:
     ("reply", "expected"), [row[1:] for row in SAME_FOR_BOTH], ids=[row[0] for row in SAME_FOR_BOTH]
 )
 def test_same_for_reads_and_writes(reply: Reply, expected: type[errors.KeyturnError], command: str) -> None:
-    """These answers say for certain that nothing was changed."""
-    assert expected is type(openair_errors.error_of(of(reply, command)))
+    """After these answers it is certain that nothing was changed, for writes too."""
+    assert expected is type(openair_errors.error_of(with_command(reply, command)))
 
 
 @pytest.mark.parametrize("reply", [row[1] for row in UNCLEAR], ids=[row[0] for row in UNCLEAR])
 def test_unclear_for_writes(reply: Reply) -> None:
-    """After these a read is repeated, and a write is in doubt."""
+    """After these answers a write is in doubt and a read is retried."""
     assert [errors.TryLater, errors.Unknown, errors.Unknown] == [
-        type(openair_errors.error_of(of(reply, command))) for command in ("Read", "Add", "Modify")
+        type(openair_errors.error_of(with_command(reply, command))) for command in ("Read", "Add", "Modify")
     ]
 
 
 @pytest.mark.parametrize("code", ["414", "556", ""])
 def test_retry_after_is_kept(code: str) -> None:
-    """What OpenAir asks for in Retry-After reaches the retry table, however it says that it cannot answer now."""
+    """The error has the seconds of the answer's Retry-After."""
     seconds = 12.0
     error = openair_errors.error_of(Reply(status=200, command="Read", code=code, retry_after=seconds))
     assert isinstance(error, errors.TryLater)
@@ -65,12 +65,12 @@ def test_retry_after_is_kept(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "told"),
+    ("reply", "expected"),
     [(Reply(status=503, command="Add"), "(Add, HTTP 503)"), (Reply(status=200, command="Add", code="5"), "code 5)")],
 )
-def test_what_is_told_of_an_error(reply: Reply, told: str) -> None:
-    """The command is told, and the code that OpenAir gave; without one, the HTTP status."""
-    assert told in openair_errors.error_of(reply).message
+def test_message_shows_the_error(reply: Reply, expected: str) -> None:
+    """The message shows the command and OpenAir's code, or the HTTP status if there is no code."""
+    assert expected in openair_errors.error_of(reply).message
 
 
 DECIDED_BY = {
@@ -84,8 +84,8 @@ DECIDED_BY = {
 }
 
 
-def test_every_check_decides_something() -> None:
-    """No row of the table is dead: each is the first to apply to one of the answers above."""
+def test_every_rule_decides_something() -> None:
+    """Each rule is the first that applies to one of the answers above."""
     replies = {row[0]: row[1] for row in (*SAME_FOR_BOTH, *UNCLEAR) if row[0] in DECIDED_BY}
     assert DECIDED_BY == {name: first_match(RULES, reply).name for name, reply in replies.items()}
-    assert {check.name for check in RULES} == set(DECIDED_BY.values())
+    assert {rule.name for rule in RULES} == set(DECIDED_BY.values())

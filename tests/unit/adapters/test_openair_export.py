@@ -1,4 +1,4 @@
-"""The export adapter's file, and what it tells the person."""
+"""The export adapter's file, and its message to the person."""
 
 import stat
 from pathlib import Path
@@ -13,8 +13,8 @@ from states.errors import AwaitingPerson, Refused, Stale
 from states.rotation import Confirmation
 
 
-class Person:
-    """Confirms nothing before it is told to."""
+class FakeConfirmations:
+    """The confirmed certificate; none until a test sets it."""
 
     certificate: Certificate | None = None
 
@@ -26,12 +26,12 @@ def confirmation() -> Confirmation:
     return a_confirmation(a_rotation(id="01ROTATION", candidate=a_candidate()))
 
 
-def export(folder: Path, person: Person | None = None) -> OpenAirExport:
-    return OpenAirExport("acme", folder, person or Person())
+def export(folder: Path, confirmations: FakeConfirmations | None = None) -> OpenAirExport:
+    return OpenAirExport("acme", folder, confirmations or FakeConfirmations())
 
 
-def test_no_file_that_is_not_allowed(tmp_path: Path) -> None:
-    """A worker that lost its rotation hands nothing over."""
+def test_no_file_after_a_lost_claim(tmp_path: Path) -> None:
+    """A worker that no longer holds the rotation writes no file."""
 
     def check() -> None:
         raise Stale
@@ -42,7 +42,7 @@ def test_no_file_that_is_not_allowed(tmp_path: Path) -> None:
 
 
 def test_file_for_the_person(tmp_path: Path) -> None:
-    """The public certificate alone is written, readable by everybody, under a name that tells what it is."""
+    """The file holds only the public certificate, is readable by all users, and is named after its fingerprint."""
     proof, folder = confirmation(), tmp_path / "exports"
     with pytest.raises(AwaitingPerson):
         export(folder).save(proof, at_will)
@@ -52,8 +52,8 @@ def test_file_for_the_person(tmp_path: Path) -> None:
     assert 0o644 == stat.S_IMODE(path.stat().st_mode)
 
 
-def test_words_for_the_person(tmp_path: Path) -> None:
-    """The person is told the file, the rotation and the whole fingerprint, as a command to copy."""
+def test_message_for_the_person(tmp_path: Path) -> None:
+    """The message names the file, and the next action has the rotation and the whole fingerprint."""
     proof = confirmation()
     with pytest.raises(AwaitingPerson) as caught:
         export(tmp_path).save(proof, at_will)
@@ -64,23 +64,23 @@ def test_words_for_the_person(tmp_path: Path) -> None:
 
 
 def test_confirmation_of_another_certificate_does_not_count(tmp_path: Path) -> None:
-    """Only the confirmation of this very certificate is waited for."""
-    person = Person()
-    person.certificate = confirmation().certificate
+    """A confirmation of another certificate does not end the wait."""
+    confirmations = FakeConfirmations()
+    confirmations.certificate = confirmation().certificate
     with pytest.raises(AwaitingPerson):
-        export(tmp_path, person).save(confirmation(), at_will)
+        export(tmp_path, confirmations).save(confirmation(), at_will)
 
 
 def test_confirmed_certificate_writes_nothing(tmp_path: Path) -> None:
-    """Once it is confirmed, no file is written again."""
-    proof, person = confirmation(), Person()
-    person.certificate = proof.certificate
-    export(tmp_path / "exports", person).save(proof, at_will)
+    """After the confirmation, the adapter writes no file."""
+    proof, confirmations = confirmation(), FakeConfirmations()
+    confirmations.certificate = proof.certificate
+    export(tmp_path / "exports", confirmations).save(proof, at_will)
     assert [] == list(tmp_path.iterdir())
 
 
 def test_earlier_file_is_replaced(tmp_path: Path) -> None:
-    """A damaged file, or a link in its place, gives way to the whole one; what the link led to is untouched."""
+    """A link at the file's path is replaced by the whole file; the target of the link is unchanged."""
     proof = confirmation()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("untouched")
@@ -94,7 +94,7 @@ def test_earlier_file_is_replaced(tmp_path: Path) -> None:
 
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    """Where the file cannot be written, the rotation is parked with the reason, and nothing half-done stays behind."""
+    """If the file cannot be written, the step is refused with the reason, and no draft remains."""
     (tmp_path / "exports").write_text("a file where the folder should be")
     with pytest.raises(Refused, match="could not be written"):
         export(tmp_path / "exports").save(confirmation(), at_will)

@@ -1,4 +1,4 @@
-"""What the XML adapter sends, and how it takes answers, without any HTTP."""
+"""The requests that the XML adapter sends, and how it reads the answers. Without HTTP."""
 
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -22,11 +22,11 @@ OUTSIDE = '<!DOCTYPE response SYSTEM "file:///etc/passwd">' + EMPTY
 
 
 class FakeHttp:
-    """Answers from a list, and remembers what it was asked."""
+    """Returns answers from a list and records the requests."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
-        self.asked: list[tuple[Element, bool]] = []
+        self.requests: list[tuple[Element, bool]] = []
 
     def post(
         self,
@@ -38,12 +38,12 @@ class FakeHttp:
         query: Mapping[str, str] | None = None,
     ) -> Answer:
         assert ("/api.pl", None, "application/xml") == (path, query, headers["Content-Type"])
-        self.asked.append((fromstring(body), writes))
+        self.requests.append((fromstring(body), writes))
         return Answer(200, {}, self.answers.pop(0).encode())
 
     @property
     def commands(self) -> list[tuple[str, bool]]:
-        return [(request[1].tag, writes) for request, writes in self.asked]
+        return [(request[1].tag, writes) for request, writes in self.requests]
 
 
 class FakeSignIn:
@@ -84,10 +84,10 @@ def done(command: str, auth: str = "0", status: str = "0") -> str:
 
 
 def test_read_request() -> None:
-    """A read signs in, names the Preference, and asks for what is needed of it; the envelope is escaped."""
+    """A Read signs in, names the Preference and the fields to return, and escapes its values."""
     http = FakeHttp(EMPTY)
     assert openair(http).read() is None
-    request, writes = http.asked[0]
+    request, writes = http.requests[0]
     expected = (
         "<request><Auth><Login><access_token>first</access_token></Login></Auth>"
         '<Read type="Preference" method="equal to" limit="100">'
@@ -102,7 +102,7 @@ def test_read_request() -> None:
 
 
 def test_read() -> None:
-    """The certificate comes back as it was saved."""
+    """The adapter reads the certificate that is in the Preference."""
     certificate = confirmation().certificate
     assert certificate == openair(FakeHttp(found(certificate.pem))).read()
 
@@ -119,33 +119,33 @@ def test_read() -> None:
     ],
 )
 def test_read_finds_none(answer: str) -> None:
-    """A Preference that is missing, empty or holds what nobody can read as one counts as no certificate."""
+    """A Preference that is missing, empty or unreadable counts as no certificate."""
     assert openair(FakeHttp(answer)).read() is None
 
 
 def test_save_adds() -> None:
-    """Where there is no Preference, one is added; that is a write."""
+    """If there is no Preference, the adapter adds one, which counts as a write."""
     proof, http = confirmation(), FakeHttp(EMPTY, done("Add"))
     openair(http).save(proof, at_will)
     assert [("Read", False), ("Add", True)] == http.commands
-    preference = http.asked[1][0][1][0]
+    preference = http.requests[1][0][1][0]
     assert {"name": NAME, "setting": proof.certificate.pem} == {field.tag: field.text for field in preference}
 
 
 @pytest.mark.parametrize("before", ["", "no certificate", "another"])
 def test_save_modifies(before: str) -> None:
-    """Where there is a Preference, it is modified by its id; that is a write."""
+    """If there is a Preference, the adapter modifies it by its id, which counts as a write."""
     proof = confirmation()
     setting = confirmation().certificate.pem if before == "another" else before
     http = FakeHttp(found(setting), done("Modify"))
     openair(http).save(proof, at_will)
     assert [("Read", False), ("Modify", True)] == http.commands
-    preference = http.asked[1][0][1][0]
+    preference = http.requests[1][0][1][0]
     assert {"id": "41", "setting": proof.certificate.pem} == {field.tag: field.text for field in preference}
 
 
 def test_save_again_writes_nothing() -> None:
-    """Where the Preference holds the certificate already, nothing is written."""
+    """If the Preference already holds the certificate, nothing is written."""
     proof = confirmation()
     http = FakeHttp(found(proof.certificate.pem))
     openair(http).save(proof, at_will)
@@ -153,26 +153,26 @@ def test_save_again_writes_nothing() -> None:
 
 
 def test_of_two_preferences_each_is_saved_to() -> None:
-    """An Add that landed twice left two, and which one counts is not known: each of them gets the certificate."""
+    """If there are several Preferences of the name, the adapter saves the certificate in each."""
     proof = confirmation()
     http = FakeHttp(found("one", proof.certificate.pem, "three"), done("Modify"), done("Modify"))
     openair(http).save(proof, at_will)
     assert [("Read", False), ("Modify", True), ("Modify", True)] == http.commands
-    assert ["41", "43"] == [request[1][0].findtext("id") for request, _ in http.asked[1:]]
+    assert ["41", "43"] == [request[1][0].findtext("id") for request, _ in http.requests[1:]]
 
 
 def test_each_write_is_checked_right_before_it_is_sent() -> None:
-    """The look and the renewal of the tokens come first, however long they take: the check is the last thing."""
+    """The check runs after the Read and the token renewal, right before each write."""
     http = FakeHttp(found("one", "two"), *[done("Modify", auth="401", status="401"), done("Modify")] * 2)
     checked: list[int] = []
-    openair(http, renews=True).save(confirmation(), lambda: checked.append(len(http.asked)))
+    openair(http, renews=True).save(confirmation(), lambda: checked.append(len(http.requests)))
     assert ["Read", *["Modify"] * 4] == [command for command, _ in http.commands]
     assert [1, 2, 3, 4] == checked
 
 
 @pytest.mark.parametrize("answer", [EMPTY, found("one")])
-def test_what_the_check_refuses_is_not_sent(answer: str) -> None:
-    """A worker that lost its rotation while OpenAir was read neither adds nor modifies."""
+def test_refused_check_sends_no_write(answer: str) -> None:
+    """A worker that lost its rotation during the Read neither adds nor modifies."""
     http = FakeHttp(answer)
 
     def check() -> None:
@@ -183,8 +183,8 @@ def test_what_the_check_refuses_is_not_sent(answer: str) -> None:
     assert [("Read", False)] == http.commands
 
 
-def test_what_was_saved_in_part_is_unknown() -> None:
-    """That nothing was changed is said as long as it is true: of the first Preference, not of the next ones."""
+def test_partial_save_is_unknown() -> None:
+    """A failure at the first Preference changed nothing; a failure at the next one leaves the outcome unknown."""
     busy = done("Modify", status="965")
     with pytest.raises(TryLater) as nothing:
         openair(FakeHttp(found("one", "two"), busy)).save(confirmation(), at_will)
@@ -193,15 +193,15 @@ def test_what_was_saved_in_part_is_unknown() -> None:
     assert nothing.value.message in part.value.message
 
 
-def test_two_preferences_are_one_certificate_where_they_agree() -> None:
-    """Two that hold the same certificate are as good as one; of two that differ, nobody knows which one counts."""
+def test_several_preferences_count_only_if_they_agree() -> None:
+    """Two equal Preferences count as one; two different ones count as no certificate."""
     certificate = confirmation().certificate
     assert certificate == openair(FakeHttp(found(certificate.pem, certificate.pem))).read()
     assert openair(FakeHttp(found(certificate.pem, confirmation().certificate.pem))).read() is None
 
 
 def test_lost_write_is_unknown() -> None:
-    """A write whose answer cannot be read is in doubt; a read is repeated."""
+    """After an unreadable answer a write is in doubt and a read is retried."""
     with pytest.raises(Unknown):
         openair(FakeHttp(EMPTY, "<html>")).save(confirmation(), at_will)
     with pytest.raises(TryLater):
@@ -211,7 +211,7 @@ def test_lost_write_is_unknown() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        done("Read", status="Tell nobody: a text in place of a code"),
+        done("Read", status="a text instead of a code"),
         done("Read", auth=""),
         "",
         "<html>",
@@ -222,46 +222,46 @@ def test_lost_write_is_unknown() -> None:
         OUTSIDE,
     ],
 )
-def test_answers_that_cannot_be_read(answer: str) -> None:
-    """What is no answer to the command is no answer; nor is what would be one if entities were expanded."""
+def test_malformed_answers_are_retried(answer: str) -> None:
+    """A malformed answer to a Read is retried; entities and external files are never expanded."""
     with pytest.raises(TryLater):
         openair(FakeHttp(answer)).read()
 
 
 @pytest.mark.parametrize("code", ["2", "401", "418", "419", "420"])
 def test_rejected_token_is_renewed_once(code: str) -> None:
-    """An access token that OpenAir rejects is renew, and the command sent again: it was not carried out."""
+    """If OpenAir rejects the access token, the adapter renews it and sends the command once more."""
     certificate = confirmation().certificate
     http = FakeHttp(done("Read", auth=code, status=code), found(certificate.pem))
     assert certificate == openair(http, renews=True).read()
-    assert ["first", "second"] == [request.findtext("Auth/Login/access_token") for request, _ in http.asked]
+    assert ["first", "second"] == [request.findtext("Auth/Login/access_token") for request, _ in http.requests]
 
 
 @pytest.mark.parametrize("renews", [True, False])
 def test_rejected_sign_in(*, renews: bool) -> None:
-    """A sign-in that stays rejected is refused, with or without a second try."""
+    """A sign-in that OpenAir rejects again, or that cannot be renewed, is refused."""
     http = FakeHttp(*[done("Read", auth="420", status="2")] * 2)
     with pytest.raises(SignInRefused, match="code 420"):
         openair(http, renews=renews).read()
-    assert 1 + renews == len(http.asked)
+    assert 1 + renews == len(http.requests)
 
 
 def test_locked_user_is_not_renewed() -> None:
-    """A new token would not unlock the user, so the refresh token is not spent for it."""
+    """For a locked user the adapter renews no token."""
     http = FakeHttp(done("Read", auth="416", status="2"))
     with pytest.raises(SignInRefused, match="locked"):
         openair(http, renews=True).read()
 
 
 def test_only_public_certificates_are_sent() -> None:
-    """Nothing that is sent holds a private key: the adapter has none."""
+    """No request holds a private key."""
     proof, http = confirmation(), FakeHttp(EMPTY, done("Add"))
     openair(http).save(proof, at_will)
-    assert all("PRIVATE KEY" not in tostring(request, encoding="unicode") for request, _ in http.asked)
+    assert all("PRIVATE KEY" not in tostring(request, encoding="unicode") for request, _ in http.requests)
 
 
-def test_certificate_survives_the_way() -> None:
-    """What is sent parses to the very certificate that was confirmed."""
+def test_sent_certificate_is_unchanged() -> None:
+    """The certificate in the request equals the confirmed one."""
     proof, http = confirmation(), FakeHttp(EMPTY, done("Add"))
     openair(http).save(proof, at_will)
-    assert proof.certificate == Certificate.parse(http.asked[1][0].findtext("Add/Preference/setting") or "")
+    assert proof.certificate == Certificate.parse(http.requests[1][0].findtext("Add/Preference/setting") or "")

@@ -1,4 +1,4 @@
-"""The machine's clock and randomness."""
+"""The clock and randomness of this computer."""
 
 from datetime import timedelta
 
@@ -6,17 +6,17 @@ from orchestrator.adapters.system import SystemClock, SystemRandom
 
 
 def test_now_is_utc() -> None:
-    """The present moment is aware, and in UTC."""
+    """The current time is in UTC."""
     assert timedelta(0) == SystemClock().now().utcoffset()
 
 
-def test_sleep_takes_what_is_left() -> None:
-    """A wait that is over already is no error."""
+def test_negative_sleep_returns_at_once() -> None:
+    """A negative number of seconds is no error."""
     SystemClock().sleep(-1.0)
 
 
 def test_bytes() -> None:
-    """As many bytes as were asked for, and other ones each time."""
+    """Each call returns the requested number of bytes, and other ones than before."""
     random = SystemRandom()
     drawn = [random.bytes(32), random.bytes(32)]
     assert [32, 32] == [len(it) for it in drawn]
@@ -24,7 +24,7 @@ def test_bytes() -> None:
 
 
 def test_fraction() -> None:
-    """Fractions lie from 0 to 1, and differ."""
+    """Fractions lie between 0 and 1, and differ."""
     drawn = {SystemRandom().fraction() for _ in range(100)}
     assert all(0 <= it < 1 for it in drawn)
     assert len(drawn) > 1
