@@ -13,7 +13,7 @@ from typing import Final
 from orchestrator import events
 from orchestrator.events import Listener, ignore
 from orchestrator.leases import LeaseRenewer
-from orchestrator.retry import RETRIED, RetriedStep, RetryPolicy, retry_after
+from orchestrator.retry import RETRIED, RetriedStep, retry_after
 from orchestrator.shortage import shortage
 from orchestrator.step_attempt import StepAttempt
 from persistence.journal import PUT_OFF
@@ -21,7 +21,7 @@ from persistence.store import Claim, Store
 from states import due, machine
 from states.errors import AwaitingPerson, GaveUp, InternalError, JournalBroken, KeyturnError, Stale, TryLater
 from states.ports import Clock, Connect, Ports
-from states.rotation import Rotation
+from states.rotation import Proof, Rotation
 from states.state import State
 from states.table import FAIL, NEXT, Edge
 from states.timing import WAIT_FOR_PERSON
@@ -80,7 +80,7 @@ class Engine:
             if self._stopping():
                 self._store.claims.release(claim)
                 break
-            claim, goes_on = self._take(claim, edge, ports)
+            claim, goes_on = self._run_step(claim, edge, ports)
             if not goes_on:
                 break
         return claim.rotation
@@ -90,83 +90,78 @@ class Engine:
             raise JournalBroken(rotation.broken)
         return self._connect(rotation.connection)
 
-    def _take(self, claim: Claim, edge: Edge, ports: Ports) -> tuple[Claim, bool]:
-        """Do one step and store what came of it; tell whether the rotation goes on at once."""
-        assert edge.step
-        turn = StepAttempt(self._store, claim, self._clock, lease=self._leases.lease, listener=self._listener)
-        effort = RetriedStep(edge.step, ports, turn)
+    def _run_step(self, claim: Claim, edge: Edge, ports: Ports) -> tuple[Claim, bool]:
+        """Run the step that is due and store its result; return whether the rotation goes on at once."""
+        attempt = StepAttempt(self._store, claim, self._clock, lease=self._leases.lease, listener=self._listener)
+        step = RetriedStep(edge, ports, attempt)
         began = self._clock.now()
         try:
-            done = effort.run()
+            proof = step.run()
         except Stale:
             raise
         except AwaitingPerson as error:
-            return self._wait_for_person(turn, error), False
+            return self._wait_for_person(attempt, error), False
         except RETRIED as error:
-            return self._put_off(turn, turn.claim.rotation, effort.patience, error), False
+            return self._postpone(attempt, attempt.claim.rotation, step, error), False
         except KeyturnError as error:
-            return self._park(turn.claim, turn.claim.rotation, error, turn.evidence), False
-        except Exception as error:  # noqa: BLE001 - put off or parked with its type, never swallowed
-            # A machine that is short of something, or a bug. What the step had sent by then is not known.
+            return self._park(attempt.claim, attempt.claim.rotation, error, attempt.evidence), False
+        except Exception as error:  # noqa: BLE001 - postponed or parked with its type, never swallowed
+            # The machine is short of something, or this is a bug. What the step had sent by then is unknown.
             known = _known(error, claim.rotation)
-            doubtful = turn.claim.rotation.with_doubt(began, self._clock.now())
+            doubtful = attempt.claim.rotation.with_doubt(began, self._clock.now())
             if lacking := shortage(error):
-                return self._put_off(turn, doubtful, effort.patience, lacking), False
-            return self._park(turn.claim, doubtful, known, turn.evidence), False
-        return self._advance(turn, done, edge, ports, began), True
+                return self._postpone(attempt, doubtful, step, lacking), False
+            return self._park(attempt.claim, doubtful, known, attempt.evidence), False
+        return self._advance(attempt, edge, proof, ports, began), True
 
-    def _advance(self, turn: StepAttempt, done: Rotation, edge: Edge, ports: Ports, began: datetime) -> Claim:
+    def _advance(self, attempt: StepAttempt, edge: Edge, proof: Proof, ports: Ports, began: datetime) -> Claim:
         now = self._clock.now()
-        # An answer that was lost in this very try is in what the turn wrote, not in what the step was given.
-        if done.doubt != turn.claim.rotation.doubt:
-            done = replace(done, doubt=turn.claim.rotation.doubt)
-        after = machine.advance(done, edge, now)
+        after = machine.advance(attempt.given, edge, proof, now)
         completed = after.state is State.COMPLETED
         due_at = None
         if completed:
             assert after.proofs.candidate
             due_at = due.draw_due_at(after.proofs.candidate.certificate, ports.random.fraction())
         seconds = round((now - began).total_seconds(), 3)
-        detail = {**_evidence(after, edge), **turn.evidence, "seconds": seconds}
         advanced = self._store.rotations.advance(
-            turn.claim,
+            attempt.claim,
             after,
             event=edge.trigger,
-            detail=detail,
+            detail={**proof.evidence, **attempt.evidence, "seconds": seconds},
             lease=0 if completed else self._leases.lease,
             due_at=due_at,
         )
         self._listener(events.Moved(advanced.rotation, edge.trigger, seconds))
         return advanced
 
-    def _put_off(self, turn: StepAttempt, rotation: Rotation, patience: RetryPolicy, error: KeyturnError) -> Claim:
-        """Try again later, or park the rotation when its patience has run out."""
-        wait = patience.put_off(rotation.tries)
+    def _postpone(self, attempt: StepAttempt, rotation: Rotation, step: RetriedStep, error: KeyturnError) -> Claim:
+        """Schedule the step again, or park the rotation when the step's retry policy gives up."""
+        wait = step.policy.postponement(rotation.tries)
         if wait is None:
             gave_up = GaveUp(f"Gave up after {rotation.tries + 1} rounds of tries. The last error: {error.message}")
-            return self._park(turn.claim, rotation, gave_up, turn.evidence)
+            return self._park(attempt.claim, rotation, gave_up, attempt.evidence)
         until = self._clock.now() + max(wait, timedelta(seconds=retry_after(error) or 0))
         if isinstance(error, TryLater) and error.over_at:
             until = min(until, error.over_at)
         after = replace(rotation, tries=rotation.tries + 1, available_at=until, awaits_person=False)
-        claim = self._store_note(turn, after, error)
-        self._listener(events.Postponed(claim.rotation, error.code, until, patience.urgent))
+        claim = self._store_note(attempt, after, error)
+        self._listener(events.Postponed(claim.rotation, error.code, until, step.edge.urgent))
         return claim
 
-    def _wait_for_person(self, turn: StepAttempt, error: AwaitingPerson) -> Claim:
-        rotation = turn.claim.rotation
+    def _wait_for_person(self, attempt: StepAttempt, error: AwaitingPerson) -> Claim:
+        rotation = attempt.claim.rotation
         after = replace(rotation, available_at=self._clock.now() + WAIT_FOR_PERSON, awaits_person=True)
-        claim = self._store_note(turn, after, error)
+        claim = self._store_note(attempt, after, error)
         self._listener(events.AwaitingPerson(claim.rotation, error.code))
         return claim
 
-    def _store_note(self, turn: StepAttempt, after: Rotation, error: KeyturnError) -> Claim:
+    def _store_note(self, attempt: StepAttempt, after: Rotation, error: KeyturnError) -> Claim:
         told = {"code": error.code, "message": error.message, "until": after.available_at.isoformat()}
         return self._store.rotations.advance(
-            turn.claim,
+            attempt.claim,
             replace(after, waiting_for=error.message, updated_at=self._clock.now()),
             event=PUT_OFF,
-            detail={**told, **turn.evidence},
+            detail={**told, **attempt.evidence},
         )
 
     def _park(
@@ -190,21 +185,3 @@ def _known(error: Exception, rotation: Rotation) -> KeyturnError:
     about = {"rotation": rotation.id, "connection": rotation.connection, "state": rotation.state.value}
     _log.exception("step broke", extra=about)
     return InternalError(f"Keyturn itself failed ({type(error).__name__}); the log has the details.")
-
-
-def _evidence(rotation: Rotation, edge: Edge) -> Mapping[str, object]:
-    """What the journal keeps of the proof that a step brought: enough to check it again, nothing secret."""
-    proof = getattr(rotation.proofs, edge.brings)
-    evidence: dict[str, object] = {"fingerprint": proof.fingerprint}
-    if rotation.state is State.KEY_GENERATED:
-        assert rotation.proofs.candidate
-        evidence["not_after"] = rotation.proofs.candidate.certificate.not_after.isoformat()
-    if rotation.state is State.UPLOADED_TO_NETSUITE:
-        assert rotation.proofs.confirmation
-        confirmation = rotation.proofs.confirmation
-        evidence |= {
-            "challenge": confirmation.challenge.nonce,
-            "signature": confirmation.signature,
-            "asked_at": confirmation.asked_at.isoformat(),
-        }
-    return evidence

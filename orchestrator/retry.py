@@ -1,6 +1,6 @@
 """How long each step is retried: seconds by tenacity inside the step, longer by columns that survive restarts.
 
-| step | inside the step | put off | then |
+| step | inside the step | postponed | then |
 |---|---|---|---|
 | generate_key | 3 tries, about 2 s | 1 min, 5 min, 15 min | parked: it needs nothing but this machine |
 | upload_to_netsuite | 5 tries, about 15 s | 1 min to 1 h, for about a day | parked: the old certificate still works |
@@ -8,7 +8,7 @@
 | verify | 5 tries, about 15 s | 10 s to 5 min, for about 2 h | parked: imports work again by now |
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -21,8 +21,9 @@ from orchestrator.step_attempt import StepAttempt
 from states import steps
 from states.errors import KeyturnError, TryLater, Unknown
 from states.ports import Ports
-from states.rotation import Rotation
+from states.rotation import Proof
 from states.steps import Step
+from states.table import Edge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,43 +35,44 @@ class RetryPolicy:
     first_wait: float
     longest_wait: float
     """Seconds between two tries inside the step; the wait grows from the first to the longest, with jitter."""
-    put_offs: tuple[float, ...]
-    """Seconds for which the step is put off after its tries; the last one repeats."""
-    most_put_offs: int
+    postponements: tuple[float, ...]
+    """Seconds for which the step is postponed when its tries have failed; the last one repeats."""
+    most_postponements: int
     """After so many the rotation is parked."""
-    urgent: bool = False
-    """Whether waiting is an outage, so that the first failing try already raises the alarm."""
 
-    def put_off(self, tries: int) -> timedelta | None:
-        """How long to wait after ``tries`` earlier put-offs, or None to give up."""
-        if tries >= self.most_put_offs:
+    def postponement(self, tries: int) -> timedelta | None:
+        """How long to wait after ``tries`` earlier postponements, or None to give up."""
+        if tries >= self.most_postponements:
             return None
-        return timedelta(seconds=self.put_offs[min(tries, len(self.put_offs) - 1)])
+        return timedelta(seconds=self.postponements[min(tries, len(self.postponements) - 1)])
 
 
 _MINUTE: Final = 60.0
 
 TABLE: Final[dict[Step, RetryPolicy]] = {
     steps.generate_key: RetryPolicy(
-        attempts=3, first_wait=0.5, longest_wait=2, put_offs=(_MINUTE, 5 * _MINUTE, 15 * _MINUTE), most_put_offs=3
+        attempts=3,
+        first_wait=0.5,
+        longest_wait=2,
+        postponements=(_MINUTE, 5 * _MINUTE, 15 * _MINUTE),
+        most_postponements=3,
     ),
     steps.upload_to_netsuite: RetryPolicy(
         attempts=5,
         first_wait=1,
         longest_wait=8,
-        put_offs=(_MINUTE, 5 * _MINUTE, 15 * _MINUTE, 60 * _MINUTE),
-        most_put_offs=26,
+        postponements=(_MINUTE, 5 * _MINUTE, 15 * _MINUTE, 60 * _MINUTE),
+        most_postponements=26,
     ),
     steps.save_to_openair: RetryPolicy(
         attempts=8,
         first_wait=0.2,
         longest_wait=4,
-        put_offs=(5, 10, 20, _MINUTE),
-        most_put_offs=720,
-        urgent=True,
+        postponements=(5, 10, 20, _MINUTE),
+        most_postponements=720,
     ),
     steps.verify: RetryPolicy(
-        attempts=5, first_wait=1, longest_wait=8, put_offs=(10, 30, _MINUTE, 5 * _MINUTE), most_put_offs=27
+        attempts=5, first_wait=1, longest_wait=8, postponements=(10, 30, _MINUTE, 5 * _MINUTE), most_postponements=27
     ),
 }
 
@@ -79,48 +81,49 @@ RETRIED: Final = (TryLater, Unknown)
 
 
 class RetriedStep:
-    """One step of one rotation, tried as often as its patience allows."""
+    """One step of one rotation, tried as often as its retry policy allows."""
 
-    def __init__(self, step: Step, ports: Ports, turn: StepAttempt) -> None:
-        """``ports`` are the connection's; writing through them is ``turn``'s to allow."""
-        self.patience = TABLE[step]
-        self._step = step
-        self._ports = replace(ports, turn=turn)
-        self._turn = turn
+    def __init__(self, edge: Edge, ports: Ports, attempt: StepAttempt) -> None:
+        """``edge`` has the step, ``ports`` are the connection's, ``attempt`` holds the rotation."""
+        assert edge.step
+        self.edge = edge
+        self.policy = TABLE[edge.step]
+        self._step = edge.step
+        self._ports = ports
+        self._attempt = attempt
 
-    def run(self) -> Rotation:
-        """Do the step; return the rotation with one more proof. Raises the last try's error."""
+    def run(self) -> Proof:
+        """Do the step; return its proof. Raises the last try's error."""
         return self._retrying()(self._try)
 
-    def _try(self) -> Rotation:
-        return self._step(self._turn.begin(), self._ports)
+    def _try(self) -> Proof:
+        return self._step(self._attempt.begin(), self._ports, self._attempt)
 
     def _retrying(self) -> Retrying:
+        policy = self.policy
         return Retrying(
             sleep=self._ports.clock.sleep,
             retry=retry_if_exception_type(RETRIED),
-            stop=stop_after_attempt(self.patience.attempts) | _asked_to_stay_away(self.patience.longest_wait),
-            wait=_asked_or(
-                wait_random_exponential(multiplier=self.patience.first_wait, max=self.patience.longest_wait)
-            ),
+            stop=stop_after_attempt(policy.attempts) | _stop_for_longer_wait(policy.longest_wait),
+            wait=_wait_as_asked(wait_random_exponential(multiplier=policy.first_wait, max=policy.longest_wait)),
             before_sleep=self._publish,
             reraise=True,
         )
 
     def _publish(self, state: RetryCallState) -> None:
-        self._turn.publish(
+        self._attempt.publish(
             events.Retrying(
-                self._turn.claim.rotation,
-                step=self._step.__name__,
+                self._attempt.claim.rotation,
+                step=self.edge.trigger,
                 number=state.attempt_number,
                 wait_seconds=round(state.upcoming_sleep, 3),
                 code=_error(state).code,
-                outage=self.patience.urgent,
+                outage=self.edge.urgent,
             )
         )
 
 
-class _asked_or(wait_base):  # noqa: N801 - tenacity names its waits so
+class _wait_as_asked(wait_base):  # noqa: N801 - tenacity names its waits so
     """Wait as long as the other system asked for, or else as ``otherwise`` says."""
 
     def __init__(self, otherwise: wait_base) -> None:
@@ -131,8 +134,11 @@ class _asked_or(wait_base):  # noqa: N801 - tenacity names its waits so
         return self._otherwise(retry_state) if asked is None else asked
 
 
-class _asked_to_stay_away(stop_base):  # noqa: N801 - tenacity names its stops so
-    """Stop trying inside the step when the other system asks for more than ``longest`` seconds."""
+class _stop_for_longer_wait(stop_base):  # noqa: N801 - tenacity names its stops so
+    """Stop trying inside the step when the other system asks for more than ``longest`` seconds.
+
+    The step is postponed then: its worker can run other rotations meanwhile, and the wait survives a restart.
+    """
 
     def __init__(self, longest: float) -> None:
         self._longest = longest

@@ -1,4 +1,4 @@
-"""A worker's turn at one step of a claimed rotation: what it checks and commits while the step is under way."""
+"""One attempt at a step of a claimed rotation: what it checks and commits while the step is under way."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,33 +13,50 @@ from states.rotation import Rotation
 
 
 class StepAttempt:
-    """The step in hand, try by try (states.ports.StepAttempt)."""
+    """The current step, try by try (states.ports.Attempt)."""
 
     def __init__(self, store: Store, claim: Claim, clock: Clock, *, lease: float, listener: Listener) -> None:
         """``lease``, in seconds, is renewed by each commit; ``listener`` receives an event for each."""
         self.claim = claim
         """The rotation as this worker last wrote it."""
         self.began: datetime
-        """When the try in hand began (UTC)."""
+        """When the current try began (UTC)."""
+        self.publish = listener
+        """Receives the events of this attempt."""
         self._store = store
         self._clock = clock
         self._lease = lease
-        self.publish = listener
-        """Receives the events of this attempt."""
-        self._looks: list[str] = []
+        self._at_start = claim.rotation
+        self._observations: list[str] = []
 
     def begin(self) -> Rotation:
-        """Begin another try; return the rotation, with whatever doubt the tries before left."""
+        """Begin another try; return the rotation, with the doubt that earlier tries left."""
         self.began = self._clock.now()
-        self._looks = []
-        return self.claim.rotation
+        self._at_start = self.claim.rotation
+        self._observations = []
+        return self._at_start
 
-    def check(self) -> None:
-        """Raise Stale once this worker lost the rotation: the database is asked, since the heart may be late."""
+    @property
+    def given(self) -> Rotation:
+        """The rotation as the current try received it, with what this try has left in flight.
+
+        A proof settles the doubt of this very try, so that doubt does not begin the skew: the proof says when it was
+        asked for. A lost request may still take effect, however, and the connection's next rotation waits for it.
+        """
+        until = self.claim.rotation.doubt.in_flight_until
+        if until == self._at_start.doubt.in_flight_until:
+            return self._at_start
+        return replace(self._at_start, doubt=replace(self._at_start.doubt, in_flight_until=until))
+
+    def ensure_held(self) -> None:
+        """Raise Stale once another worker has the rotation.
+
+        The database is asked: the thread that renews the lease may be late, and this process may have been suspended.
+        """
         self._store.claims.ensure_held(self.claim)
 
-    def lost(self, write: Write, error: KeyturnError) -> None:
-        """Commit that ``write`` was sent and nobody knows what came of it. Raises Stale where it cannot be stored."""
+    def record_unknown(self, write: Write, error: KeyturnError) -> None:
+        """Commit that ``write`` was sent and its outcome is unknown. Raises Stale where it cannot be stored."""
         now = self._clock.now()
         after = replace(self.claim.rotation.with_doubt(self.began, now), updated_at=now)
         assert after.proofs.candidate
@@ -57,15 +74,17 @@ class StepAttempt:
                 self.claim, after, event=UNKNOWN, detail=detail, lease=self._lease
             )
         except KeyturnError as unstored:
-            # Nobody gives the lease back now, and whoever finds it run out knows that there is a doubt.
+            # The lease must run out now: a worker that takes over an expired lease knows that there is a doubt. Were
+            # it released, the next worker would send again without looking twice.
             raise Stale(f"A lost answer could not be stored; the rotation is let go. {unstored.message}") from unstored
         self.publish(OutcomeUnknown(self.claim.rotation, write, error.code))
 
-    def saw(self, what: str) -> None:
+    def observe(self, sentence: str) -> None:
         """Note what a look showed."""
-        self._looks.append(what)
+        self._observations.append(sentence)
 
     @property
     def evidence(self) -> Mapping[str, object]:
-        """What this try's looks showed, where there was a doubt to settle: for the journal."""
-        return {"looks": self._looks} if self.claim.rotation.doubt.since and self._looks else {}
+        """What the looks of this try showed, where there was a doubt to settle: for the journal."""
+        in_doubt = self.claim.rotation.doubt.since is not None
+        return {"looks": self._observations} if in_doubt and self._observations else {}

@@ -24,23 +24,14 @@ TAKEN_OVER: Final = "taken_over"
 UNKNOWN: Final = "unknown"
 """A write was sent and its answer lost; committed before anything else is sent."""
 CONFIRMED_BY_PERSON: Final = "confirmed_by_person"
-RESTORING: Final = "restoring"
-"""The previous certificate is about to be sent to NetSuite."""
-ABANDON: Final = "abandon"
-RESTORE: Final = "restore"
-ADOPT: Final = "adopt"
 
 NOTES: Final = (PUT_OFF, TAKEN_OVER, UNKNOWN, CONFIRMED_BY_PERSON)
 """Events that leave the state as it is. They happen to rotations that have something left to do."""
-
-ABOUT_PARKED: Final = (RESTORING, ABANDON, RESTORE, ADOPT)
-"""Events that leave a rotation Failed: all but the first close it."""
 
 MOVES: Final = (
     f">{REQUEST}>{State.REQUESTED}",
     *(f"{edge.source}>{edge.trigger}>{edge.target}" for edge in table.EDGES),
     *(f"{state}>{note}>{state}" for note in NOTES for state in table.ACTIVE),
-    *(f"{State.FAILED}>{event}>{State.FAILED}" for event in ABOUT_PARKED),
 )
 """Everything that an entry may tell, as `source>event>target`; the database refuses anything else."""
 

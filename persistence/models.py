@@ -52,7 +52,7 @@ ACTIVE: Final = text(_in("state", table.ACTIVE))
 OPEN: Final = text("closed_at IS NULL")
 AUTOMATIC: Final = text("automatic")
 """A connection whose certificates are rotated unasked."""
-CALM: Final[ColumnClause[bool]] = literal_column(f"(state <> '{State.UPLOADED_TO_NETSUITE}')")
+CALM: Final[ColumnClause[bool]] = literal_column(f"(state <> '{table.OUTAGE}')")
 """Sorts rotations in UploadedToNetSuite first: each of their seconds is an outage."""
 
 

@@ -1,9 +1,10 @@
-"""The table, run by `transitions` (imported nowhere else): the only place where a rotation's state changes.
+"""The transition table, run by `transitions` (imported nowhere else): the only place where a rotation is moved.
 
-One machine serves every rotation. It is shared and unqueued and keeps no models: rotations are frozen, so each move is
-fired on a small throw-away subject. A guard that fails raises, because `transitions` would only return False.
+One machine serves every rotation. It is shared between threads and keeps no models: rotations are frozen, so each move
+is fired on a small subject of its own. A guard that refuses raises, because `transitions` would only return False.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -14,29 +15,49 @@ from transitions import Machine, MachineError
 from states import preconditions, table
 from states.errors import IllegalMove, KeyturnError
 from states.next_action import NextAction, Verb
-from states.rotation import NOTHING_ALLOWED, Absence, Allowances, Confirmation, Ending, Failure, Rotation
+from states.rotation import (
+    NOTHING_ALLOWED,
+    Absence,
+    Allowances,
+    Confirmation,
+    Failure,
+    Proof,
+    Rotation,
+)
 from states.state import State
 from states.table import Edge
 
 
 class _Subject:
-    """What the machine moves: the state by its wire name, beside the rotation that the guards look at."""
+    """One move under way: the state by its wire name, and what the guards look at."""
 
-    __slots__ = ("rotation", "state")
+    __slots__ = ("now", "proof", "rotation", "state")
 
-    def __init__(self, rotation: Rotation) -> None:
+    def __init__(self, rotation: Rotation, proof: Proof | Absence | None, now: datetime) -> None:
         self.rotation = rotation
+        self.proof = proof
+        self.now = now
         self.state = rotation.state.value
 
 
-def advance(rotation: Rotation, edge: Edge, now: datetime) -> Rotation:
-    """Make the move of a step that was done. Raises IllegalMove without the proof that the step brings."""
+def advance(rotation: Rotation, edge: Edge, proof: Proof, now: datetime) -> Rotation:
+    """Make the move of a step that brought ``proof``, which is filed under what the edge brings.
+
+    Raises IllegalMove where it is not a proof of the edge's kind for this rotation's candidate.
+    """
     if edge.step is None:
         raise IllegalMove(f"{edge.trigger!r} is a decision, not a step that was done.")
-    target = _fire(rotation, edge.trigger)
+    target = _fire(rotation, edge.trigger, now, proof)
+    skew_from = rotation.skew_from
+    if edge.begins_skew and isinstance(proof, Confirmation):
+        # A candidate that was found may come from the write in doubt, so the skew begins with the doubt; or with an
+        # earlier upload that was undone. It is never understated.
+        skew_from = skew_from or rotation.doubt.since or proof.asked_at
     return replace(
         rotation,
         state=target,
+        proofs=rotation.proofs.having(edge.brings, proof),
+        skew_from=skew_from,
         tries=0,
         doubt=rotation.doubt.settled(),
         allowed=NOTHING_ALLOWED,
@@ -49,8 +70,8 @@ def advance(rotation: Rotation, edge: Edge, now: datetime) -> Rotation:
 
 
 def fail(rotation: Rotation, error: KeyturnError, now: datetime) -> Rotation:
-    """Park the rotation with the reason and the next safe action."""
-    target = _fire(rotation, table.FAIL)
+    """Park the rotation with the reason and the next safe action. What is in doubt stays in doubt."""
+    target = _fire(rotation, table.FAIL, now)
     failure = Failure.of(error, failed_from=rotation.state, at=now)
     return replace(
         rotation,
@@ -66,11 +87,11 @@ def fail(rotation: Rotation, error: KeyturnError, now: datetime) -> Rotation:
 def resume(rotation: Rotation, now: datetime, allowed: Allowances = NOTHING_ALLOWED) -> Rotation:
     """Take a parked rotation back to the state it failed from: same id, attempt + 1.
 
-    Whatever was in doubt stays in doubt. Raises IllegalMove for a rotation that is not parked, or that has to wait.
+    What is in doubt stays in doubt. Raises IllegalMove for a rotation that is not parked, or that has to wait.
     """
     if refused := preconditions.why_not(Verb.RESUME, rotation, now):
         raise IllegalMove(f"Rotation {rotation.id} cannot be resumed: {refused}")
-    target = _fire(rotation, table.RESUME)
+    target = _fire(rotation, table.RESUME, now)
     return replace(
         rotation,
         state=target,
@@ -84,33 +105,18 @@ def resume(rotation: Rotation, now: datetime, allowed: Allowances = NOTHING_ALLO
     )
 
 
-def abandon(rotation: Rotation, now: datetime, absence: Absence | None = None) -> Rotation:
-    """Close a parked rotation whose candidate NetSuite does not hold: it stays Failed, and frees its connection.
-
-    Raises IllegalMove where abandoning is not possible; where the candidate may have been sent, also without an
-    ``absence`` that tells that NetSuite does not hold this very one.
-    """
-    closed = _close(rotation, Verb.ABANDON, Ending.ABANDONED, now)
-    candidate = rotation.proofs.candidate
-    if (
-        candidate
-        and preconditions.may_be_sent(rotation)
-        and (absence is None or absence.fingerprint != candidate.fingerprint)
-    ):
-        raise IllegalMove("Nobody has seen that NetSuite does not hold this rotation's certificate.")
-    return closed
-
-
 def restoring(rotation: Rotation, now: datetime) -> Rotation:
-    """Note that the previous certificate is about to be sent to NetSuite: from now on its fate is in doubt.
+    """Record that the previous certificate is about to be sent to NetSuite: from now on its fate is in doubt.
 
-    Its proof that it holds the candidate counts no more, so the rotation is back where the upload comes next: resumed,
-    it finds the previous certificate where that is expected. What has to be put back may have been there for as long
-    as there is a doubt, so the skew begins no later.
+    Its proof that it holds the candidate counts no more, so the position goes back to before the upload: a resumed
+    rotation finds the previous certificate where it expects that. NetSuite may have held the candidate since an earlier
+    doubt, so the skew begins no later.
     """
+    target = _fire(rotation, table.RESTORING, now)
     return replace(
         rotation.with_doubt(now, now),
-        failure=rotation.failure and replace(rotation.failure, failed_from=State.KEY_GENERATED),
+        state=target,
+        failure=rotation.failure and replace(rotation.failure, failed_from=_BEFORE_UPLOAD),
         proofs=replace(rotation.proofs, confirmation=None, saved=None),
         restoring_since=now,
         skew_from=rotation.skew_from or rotation.doubt.since,
@@ -118,14 +124,21 @@ def restoring(rotation: Rotation, now: datetime) -> Rotation:
     )
 
 
+def abandon(rotation: Rotation, now: datetime, absence: Absence | None = None) -> Rotation:
+    """Close a parked rotation whose candidate NetSuite does not hold: it stays Failed, and frees its connection.
+
+    Raises IllegalMove where abandoning is not possible; where the candidate may have been sent, also without an
+    ``absence`` that says that NetSuite does not hold this very one.
+    """
+    return _close(rotation, table.ABANDON, now, absence)
+
+
 def restore(rotation: Rotation, proof: Confirmation, now: datetime) -> Rotation:
     """Close a parked rotation whose previous certificate both sides hold again; ``proof`` is NetSuite's signature.
 
     Raises IllegalMove where restoring is not possible, or ``proof`` is of another certificate.
     """
-    if rotation.previous is None or proof.fingerprint != rotation.previous.fingerprint:
-        raise IllegalMove("NetSuite has not proved that it holds the previous certificate.")
-    return _close(rotation, Verb.RESTORE, Ending.RESTORED, now)
+    return _close(rotation, table.RESTORE, now, proof)
 
 
 def adopt(rotation: Rotation, proof: Confirmation, now: datetime) -> Rotation:
@@ -133,22 +146,25 @@ def adopt(rotation: Rotation, proof: Confirmation, now: datetime) -> Rotation:
 
     Raises IllegalMove where adopting is not possible, or ``proof`` is of this rotation's own candidate.
     """
-    if rotation.proofs.candidate and proof.fingerprint == rotation.proofs.candidate.fingerprint:
-        raise IllegalMove("Both sides hold this rotation's own certificate.", next_action=NextAction(Verb.RESUME))
-    return _close(rotation, Verb.ADOPT, Ending.ADOPTED, now)
+    return _close(rotation, table.ADOPT, now, proof)
 
 
-def _close(rotation: Rotation, verb: Verb, ending: Ending, now: datetime) -> Rotation:
-    """End a parked rotation: it stays Failed, and frees its connection."""
-    if refused := preconditions.why_not(verb, rotation, now):
-        raise IllegalMove(f"Rotation {rotation.id} cannot be {ending}: {refused}")
+def _close(rotation: Rotation, trigger: str, now: datetime, proof: Confirmation | Absence | None) -> Rotation:
+    target = _fire(rotation, trigger, now, proof)
     return replace(
-        rotation, doubt=rotation.doubt.settled(), restoring_since=None, ending=ending, updated_at=now, closed_at=now
+        rotation,
+        state=target,
+        doubt=rotation.doubt.settled(),
+        restoring_since=None,
+        ending=_ENDINGS[trigger],
+        updated_at=now,
+        closed_at=now,
     )
 
 
-def _fire(rotation: Rotation, trigger: str) -> State:
-    subject = _Subject(rotation)
+def _fire(rotation: Rotation, trigger: str, now: datetime, proof: Proof | Absence | None = None) -> State:
+    """The state that ``trigger`` leads to. Raises IllegalMove where the table or a guard does not allow it."""
+    subject = _Subject(rotation, proof, now)
     try:
         moved = _MACHINE.events[trigger].trigger(subject)
     except MachineError as error:
@@ -158,28 +174,79 @@ def _fire(rotation: Rotation, trigger: str) -> State:
     return State(subject.state)
 
 
-def _has_proof(edge: Edge, event: Any) -> bool:
-    """Guard of the forward moves: the proof is there and names the candidate's fingerprint."""
-    rotation: Rotation = event.model.rotation
-    proof = getattr(rotation.proofs, edge.brings)
-    if proof is None or rotation.proofs.candidate is None or proof.fingerprint != rotation.proofs.candidate.fingerprint:
-        raise IllegalMove(f"{edge.trigger} brought no proof ({edge.brings}) for this rotation's candidate.")
+# --- guards: each returns whether this edge is open, or raises with the reason ----------------------------------------
+
+
+def _has_proof(edge: Edge, subject: _Subject) -> bool:
+    """A step forward needs a proof of the edge's kind that names the candidate's fingerprint."""
+    proof = subject.proof
+    candidate = proof if edge.brings == "candidate" else subject.rotation.proofs.candidate
+    if edge.proof and isinstance(proof, edge.proof) and candidate and proof.fingerprint == candidate.fingerprint:
+        return True
+    raise IllegalMove(f"{edge.trigger} brought no proof ({edge.brings}) for this rotation's candidate.")
+
+
+def _is_open(_edge: Edge, subject: _Subject) -> bool:
+    """A closed rotation is not parked again, and nothing is put back for it."""
+    return subject.rotation.is_open
+
+
+def _failed_here(edge: Edge, subject: _Subject) -> bool:
+    """Of the four ways back from Failed, only the one to where the rotation failed is open."""
+    return subject.rotation.is_open and subject.rotation.position is edge.target
+
+
+def _can_abandon(edge: Edge, subject: _Subject) -> bool:
+    _ensure_possible(edge, subject)
+    candidate, absence = subject.rotation.proofs.candidate, subject.proof
+    if (
+        candidate
+        and preconditions.may_be_sent(subject.rotation)
+        and (not isinstance(absence, Absence) or absence.fingerprint != candidate.fingerprint)
+    ):
+        raise IllegalMove("Nobody has seen that NetSuite does not hold this rotation's certificate.")
     return True
 
 
-def _is_open(_edge: Edge, event: Any) -> bool:
-    """Guard of failing: a closed rotation is not parked again."""
-    rotation: Rotation = event.model.rotation
-    return rotation.is_open
+def _can_restore(edge: Edge, subject: _Subject) -> bool:
+    proof, previous = subject.proof, subject.rotation.previous
+    if previous is None or not isinstance(proof, Confirmation) or proof.fingerprint != previous.fingerprint:
+        raise IllegalMove("NetSuite has not proved that it holds the previous certificate.")
+    _ensure_possible(edge, subject)
+    return True
 
 
-def _failed_here(edge: Edge, event: Any) -> bool:
-    """Guard of resuming: of the four ways back, only the one to where it failed is open."""
-    rotation: Rotation = event.model.rotation
-    return rotation.is_open and rotation.position is edge.target
+def _can_adopt(edge: Edge, subject: _Subject) -> bool:
+    proof, candidate = subject.proof, subject.rotation.proofs.candidate
+    if not isinstance(proof, Confirmation):
+        raise IllegalMove("NetSuite has not proved which certificate it holds.")
+    if candidate and proof.fingerprint == candidate.fingerprint:
+        raise IllegalMove("Both sides hold this rotation's own certificate.", next_action=NextAction(Verb.RESUME))
+    _ensure_possible(edge, subject)
+    return True
 
 
-_GUARDS: Final = {table.FAIL: _is_open, table.RESUME: _failed_here}
+def _ensure_possible(edge: Edge, subject: _Subject) -> None:
+    """Raise where the verb of the same name is not possible: the preconditions hold for every caller."""
+    if refused := preconditions.why_not(Verb(edge.trigger), subject.rotation, subject.now):
+        raise IllegalMove(f"Rotation {subject.rotation.id} cannot be {edge.ending}: {refused}")
+
+
+_GUARDS: Final[dict[str, Callable[[Edge, _Subject], bool]]] = {
+    **{edge.trigger: _has_proof for edge in table.FORWARD},
+    table.FAIL: _is_open,
+    table.RESUME: _failed_here,
+    table.RESTORING: _is_open,
+    table.ABANDON: _can_abandon,
+    table.RESTORE: _can_restore,
+    table.ADOPT: _can_adopt,
+}
+_ENDINGS: Final = {edge.trigger: edge.ending for edge in table.PARKED if edge.ending}
+_BEFORE_UPLOAD: Final = next(edge.source for edge in table.FORWARD if edge.begins_skew)
+
+
+def _is_allowed(edge: Edge, event: Any) -> bool:
+    return _GUARDS[edge.trigger](edge, event.model)
 
 
 def _build() -> Machine:
@@ -191,8 +258,8 @@ def _build() -> Machine:
         send_event=True,
     )
     for edge in table.EDGES:
-        guard = _GUARDS.get(edge.trigger, _has_proof)
-        machine.add_transition(edge.trigger, edge.source.value, edge.target.value, conditions=[partial(guard, edge)])
+        allowed = partial(_is_allowed, edge)
+        machine.add_transition(edge.trigger, edge.source.value, edge.target.value, conditions=[allowed])
     return machine
 
 

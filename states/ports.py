@@ -6,14 +6,14 @@ Refused. A call that writes may also raise Unknown: it was sent, and its answer 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
-from states.errors import KeyturnError, Stale
+from states.errors import KeyturnError
 from states.rotation import Candidate, Confirmation, PrivateKey
 
 PLACEHOLDER_FILE = "openair-certificate.pem"
@@ -141,61 +141,39 @@ class Write(StrEnum):
 
 
 class Attempt(Protocol):
-    """One try of a step, by the worker that holds the rotation."""
+    """One try of a step, by the worker that holds the rotation: what the step asks of the store."""
 
     @property
     def began(self) -> datetime:
         """When the try began (UTC)."""
         ...
 
-    def check(self) -> None:
-        """Raise Stale once this worker lost the rotation. Called right before each request that writes."""
+    def ensure_held(self) -> None:
+        """Raise Stale once another worker has the rotation. A step calls it right before each request that writes."""
         ...
 
-    def lost(self, write: Write, error: KeyturnError) -> None:
-        """Commit that ``write`` was sent and nobody knows what came of it; ``error`` tells why.
+    def record_unknown(self, write: Write, error: KeyturnError) -> None:
+        """Commit that ``write`` was sent and its outcome is unknown; ``error`` says why.
 
-        Called before anything else is sent. Raises Stale when it cannot be committed: this worker then lets the
-        rotation go as a lost one, and the next finds it in doubt.
+        A step calls it before it sends anything else. Raises Stale when it cannot be committed: this worker then lets
+        its lease run out, and the next worker finds the rotation in doubt.
         """
         ...
 
-    def saw(self, what: str) -> None:
-        """Note what a look at the other systems showed, as a sentence: the evidence by which a doubt is settled."""
+    def observe(self, sentence: str) -> None:
+        """Note what a look at the other systems showed: the evidence by which a doubt is settled."""
         ...
-
-
-class NoTurn:
-    """Nobody's turn: who holds no rotation writes nothing."""
-
-    @property
-    def began(self) -> NoReturn:
-        """There is none. Raises Stale."""
-        raise Stale
-
-    def check(self) -> NoReturn:
-        """Raise Stale."""
-        raise Stale
-
-    def lost(self, write: Write, error: KeyturnError) -> NoReturn:
-        """Raise Stale."""
-        raise Stale(f"The answer to the {write} was lost, and nobody holds the rotation: {error.message}")
-
-    def saw(self, what: str) -> None:
-        """Forget it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside world of one connection, as the steps see it."""
+    """The systems of one connection, as the steps see them."""
 
     netsuite: NetSuite
     openair: OpenAir
     keys: Keys
     clock: Clock
     random: Random
-    turn: Attempt = field(default_factory=NoTurn)
-    """The worker's hold on the rotation in hand, which the engine gives."""
 
     def challenge(self) -> Challenge:
         """A challenge that NetSuite was never asked to sign before."""

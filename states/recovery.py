@@ -6,7 +6,7 @@ them ever writes to OpenAir.
 from datetime import datetime
 from typing import Final
 
-from states.certificate import Certificate, Challenge
+from states.certificate import Certificate
 from states.errors import (
     CannotSign,
     CertificateRecordMissing,
@@ -19,9 +19,9 @@ from states.errors import (
 )
 from states.next_action import OVERWRITE, NextAction, Verb, by_hand
 from states.ports import Ports
+from states.proof import Signer, Verdict, install, judge, looks, sign
 from states.rotation import Absence, Candidate, Confirmation, PrivateKey, Rotation
 from states.steps import shows
-from states.timing import READ_BACK_DELAY
 
 _RESUME: Final = NextAction(Verb.RESUME)
 _RESTORE_OVER: Final = NextAction(Verb.RESTORE, {"overwrite": True})
@@ -43,7 +43,7 @@ def find_previous(rotation: Rotation, ports: Ports, *, may_overwrite: bool) -> C
     whose the record is, CertificateRecordMissing.
     """
     _see_previous_in_openair(rotation, ports)
-    return _ask(rotation, ports, looks=2 if rotation.doubt.since else 1, may_overwrite=may_overwrite)
+    return _ask(rotation, ports, times=2 if rotation.doubt.since else 1, may_overwrite=may_overwrite)
 
 
 def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, deadline: datetime) -> Confirmation:
@@ -52,11 +52,10 @@ def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, dead
     Safe to repeat. NetSuite refuses the request after ``deadline`` (UTC). Raises Unknown when the answer was lost and
     two looks did not find it; IllegalMove or Drift when OpenAir was changed meanwhile; as ports.NetSuite.install.
     """
-    challenge, asked_at = ports.challenge(), ports.clock.now()
-    previous = _previous_of(rotation)
+    previous, asked_at = _previous_of(rotation), ports.clock.now()
     try:
-        signature = ports.netsuite.install(previous, key, challenge, deadline=deadline, create=False)
-        proof = _proof(rotation, previous, challenge, signature, asked_at)
+        signature = install(ports, previous, key, asked_at=asked_at, deadline=deadline, create=False)
+        proof = signature.confirm(rotation.id, previous)
     except (Unknown, NotConfirmed) as error:
         found = _look_again(rotation, ports)
         if found is None:
@@ -67,17 +66,15 @@ def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, dead
 
 
 def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
-    """NetSuite's proof that it holds the very certificate that OpenAir holds, whosever it is. Changes nothing.
+    """NetSuite's proof that it holds the very certificate that OpenAir holds, whoever made it. Changes nothing.
 
     Raises Drift when the two do not agree, CannotSign, CertificateRecordMissing.
     """
     held = ports.openair.read()
     if held is None:
         raise Drift("OpenAir holds no certificate.", next_action=_SAVE_IN_OPENAIR)
-    challenge, asked_at = ports.challenge(), ports.clock.now()
-    signature = ports.netsuite.sign(challenge)
     try:
-        return _proof(rotation, held, challenge, signature, asked_at)
+        return sign(ports).confirm(rotation.id, held)
     except NotConfirmed as error:
         told = "NetSuite signs with another key than that of the certificate in OpenAir."
         raise Drift(told, next_action=_SAVE_IN_OPENAIR) from error
@@ -93,30 +90,29 @@ def find_absence(rotation: Rotation, ports: Ports) -> Absence:
     if candidate is None:
         raise IllegalMove("The rotation has no candidate yet.")
     asked_at = ports.clock.now()
-    first = _look_elsewhere(candidate, ports)
-    ports.clock.sleep(READ_BACK_DELAY)
-    return Absence(candidate.fingerprint, asked_at, (first, _look_elsewhere(candidate, ports)))
+    seen = tuple(_see_no_candidate(rotation, candidate, ports) for _ in looks(ports, 2))
+    return Absence(candidate.fingerprint, asked_at, seen)
 
 
-def _look_elsewhere(candidate: Candidate, ports: Ports) -> str:
+def _see_no_candidate(rotation: Rotation, candidate: Candidate, ports: Ports) -> str:
     """Ask NetSuite to sign, once; return what shows that it does not hold the candidate, as a sentence."""
-    challenge = ports.challenge()
-    try:
-        signature = ports.netsuite.sign(challenge)
-    except CertificateRecordMissing:
-        return "NetSuite has no certificate record."
-    except CannotSign as error:
-        return _see_anothers(candidate, ports, error)
-    if candidate.certificate.verifies(signature, challenge.text):
-        raise IllegalMove(
-            "NetSuite signs with this rotation's own certificate: going on helps, giving up does not.",
-            next_action=_RESUME,
-        )
-    return "NetSuite signed with another key."
+    verdict = judge(rotation, ports)
+    match verdict.signer:
+        case Signer.NO_RECORD:
+            return "NetSuite has no certificate record."
+        case Signer.CANNOT_SIGN:
+            return _see_another_validity(candidate, ports, verdict)
+        case Signer.CANDIDATE:
+            raise IllegalMove(
+                "NetSuite signs with this rotation's own certificate: going on helps, giving up does not.",
+                next_action=_RESUME,
+            )
+        case _:
+            return "NetSuite signed with another key."
 
 
-def _see_anothers(candidate: Candidate, ports: Ports, error: CannotSign) -> str:
-    """See by its validity that a record which cannot sign, as ``error`` tells, is not the candidate's."""
+def _see_another_validity(candidate: Candidate, ports: Ports, verdict: Verdict) -> str:
+    """See by its validity that a record that cannot sign does not hold the candidate."""
     record = ports.netsuite.report().record
     if record is None:
         return "NetSuite has no certificate record."
@@ -131,29 +127,22 @@ def _see_anothers(candidate: Candidate, ports: Ports, error: CannotSign) -> str:
             NextAction(Verb.ABANDON),
             alternatives=(NextAction(Verb.RESUME, because="NetSuite may be able to sign with the record again."),),
         ),
-    ) from error
+    ) from verdict.error
 
 
-def _ask(rotation: Rotation, ports: Ports, *, looks: int, may_overwrite: bool) -> Confirmation | None:
+def _ask(rotation: Rotation, ports: Ports, *, times: int, may_overwrite: bool) -> Confirmation | None:
     """Ask NetSuite to sign; return the proof that it holds the previous certificate, or None where it may go in."""
-    previous, candidate = _previous_of(rotation), rotation.proofs.candidate
-    for look in range(looks):
-        if look:
-            ports.clock.sleep(READ_BACK_DELAY)
-        challenge, asked_at = ports.challenge(), ports.clock.now()
-        try:
-            signature = ports.netsuite.sign(challenge)
-        except CertificateRecordMissing as error:
-            raise _record_missing() from error
-        except CannotSign as error:
-            if not (may_overwrite or _is_placeholder(ports)):
-                raise CannotSign(next_action=by_hand("Look at the record in NetSuite.", _RESTORE_OVER)) from error
+    for _ in looks(ports, times):
+        verdict = judge(rotation, ports)
+        if verdict.signer is Signer.PREVIOUS:
+            return verdict.confirmation
+        if verdict.signer is Signer.NO_RECORD:
+            raise _record_missing() from verdict.error
+        if verdict.signer is Signer.CANDIDATE or may_overwrite or _is_placeholder(ports):
             continue
-        if previous.verifies(signature, challenge.text):
-            return _proof(rotation, previous, challenge, signature, asked_at)
-        is_ours = candidate is not None and candidate.certificate.verifies(signature, challenge.text)
-        if not (is_ours or may_overwrite or _is_placeholder(ports)):
-            raise ForeignRotation(next_action=by_hand("Find out who replaced the certificate.", _RESTORE_OVER))
+        if verdict.error:
+            raise CannotSign(next_action=by_hand("Look at the record in NetSuite.", _RESTORE_OVER)) from verdict.error
+        raise ForeignRotation(next_action=by_hand("Find out who replaced the certificate.", _RESTORE_OVER))
     return None
 
 
@@ -176,7 +165,7 @@ def _record_missing() -> CertificateRecordMissing:
 def _look_again(rotation: Rotation, ports: Ports) -> Confirmation | None:
     """Look for the previous certificate after its install got no good answer, whatever is there meanwhile."""
     try:
-        return _ask(rotation, ports, looks=2, may_overwrite=True)
+        return _ask(rotation, ports, times=2, may_overwrite=True)
     except KeyturnError as blind:
         raise Unknown(f"NetSuite was sent the certificate, but cannot be asked now: {blind.message}") from blind
 
@@ -198,18 +187,6 @@ def _see_previous_in_openair(rotation: Rotation, ports: Ports) -> None:
         f"OpenAir holds {'another certificate than' if held else 'no certificate instead of'} the previous one: "
         "putting that back into NetSuite does not help.",
         next_action=by_hand("Find out who changed OpenAir. Resuming saves Keyturn's candidate there.", _RESUME),
-    )
-
-
-def _proof(
-    rotation: Rotation, certificate: Certificate, challenge: Challenge, signature: str, asked_at: datetime
-) -> Confirmation:
-    return Confirmation(
-        rotation_id=rotation.id,
-        certificate=certificate,
-        challenge=challenge,
-        signature=signature,
-        asked_at=asked_at,
     )
 
 

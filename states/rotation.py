@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
@@ -63,6 +63,11 @@ class Candidate:
         """The certificate's fingerprint."""
         return self.certificate.fingerprint
 
+    @property
+    def evidence(self) -> dict[str, object]:
+        """What the journal keeps of it: nothing secret."""
+        return {"fingerprint": self.fingerprint, "not_after": self.certificate.not_after.isoformat()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
@@ -87,6 +92,16 @@ class Confirmation:
         """The fingerprint of the certificate that was proved."""
         return self.certificate.fingerprint
 
+    @property
+    def evidence(self) -> dict[str, object]:
+        """What the journal keeps of it: enough to verify the signature again, nothing secret."""
+        return {
+            "fingerprint": self.fingerprint,
+            "challenge": self.challenge.nonce,
+            "signature": self.signature,
+            "asked_at": self.asked_at.isoformat(),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -94,6 +109,11 @@ class Receipt:
 
     fingerprint: str
     at: datetime
+
+    @property
+    def evidence(self) -> dict[str, object]:
+        """What the journal keeps of it."""
+        return {"fingerprint": self.fingerprint}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +123,11 @@ class Absence:
     fingerprint: str
     asked_at: datetime
     looks: tuple[str, ...]
+
+    @property
+    def evidence(self) -> dict[str, object]:
+        """What the journal keeps of it."""
+        return {"fingerprint": self.fingerprint, "asked_at": self.asked_at.isoformat(), "looks": list(self.looks)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +147,10 @@ class Failure:
         return cls(failed_from=failed_from, code=error.code, message=error.message, next_action=next_action, at=at)
 
 
+Proof = Candidate | Confirmation | Receipt
+"""What one step brings."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proofs:
     """What a rotation has proved so far. The table says which step brings which proof."""
@@ -131,9 +160,10 @@ class Proofs:
     saved: Receipt | None = None
     verified: Receipt | None = None
 
-
-Proof = Candidate | Confirmation | Receipt
-"""What one step brings."""
+    def having(self, name: str, proof: Proof) -> "Proofs":
+        """These proofs, and ``proof`` under its ``name``. The machine has checked that it is of the right kind."""
+        gathered: dict[str, Any] = {name: proof}
+        return replace(self, **gathered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

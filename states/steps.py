@@ -1,16 +1,14 @@
 """The four steps of a rotation, in order: one function for each edge of the table, on ports only.
 
-A step takes the rotation and the outside world and returns the rotation with one more proof. It never changes the
-state, which is the lifecycle's to do. Every step is safe to repeat: it looks at what is true before it acts.
+A step takes the rotation, the systems and the attempt that runs it, and returns its proof. It never changes the
+rotation: the machine files the proof. Every step is safe to repeat: it looks at what is true before it acts.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from typing import Final
 
-from states.certificate import Challenge
 from states.errors import (
-    CannotSign,
     CertificateRecordMissing,
     Drift,
     ForeignRotation,
@@ -22,125 +20,120 @@ from states.errors import (
     Unknown,
 )
 from states.next_action import ADOPT, OVERWRITE, NextAction, Verb
-from states.ports import Ports, Record, Write
-from states.rotation import Candidate, Confirmation, Receipt, Rotation
-from states.timing import FRESH, INSTALL_WITHIN, READ_BACK_DELAY
+from states.ports import Attempt, Ports, Record, Write
+from states.proof import Signer, Verdict, install, judge, looks
+from states.rotation import Candidate, Confirmation, Proof, Receipt, Rotation
+from states.timing import FRESH, INSTALL_WITHIN
 
-Step = Callable[[Rotation, Ports], Rotation]
+Step = Callable[[Rotation, Ports, Attempt], Proof]
 
 
-def generate_key(rotation: Rotation, ports: Ports) -> Rotation:
+def generate_key(rotation: Rotation, ports: Ports, _attempt: Attempt) -> Candidate:
     """Make the candidate. It commits together with the move, so a second run finds it and makes no other."""
-    candidate = rotation.proofs.candidate or ports.keys.generate(
+    return rotation.proofs.candidate or ports.keys.generate(
         rotation.id, rotation.connection, rotation.policy, ports.clock.now()
     )
-    return replace(rotation, proofs=replace(rotation.proofs, candidate=candidate))
 
 
-def upload_to_netsuite(rotation: Rotation, ports: Ports) -> Rotation:
-    """Install the candidate in NetSuite, unless NetSuite proves that it is there already.
+def upload_to_netsuite(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation:
+    """Install the candidate in NetSuite, unless NetSuite proves that it holds it already.
 
-    Raises ForeignRotation when NetSuite signs with a key that is neither the candidate's nor the expected one,
-    CertificateRecordMissing when there is no record and none may be created, CannotSign when nobody can tell whose the
-    record is, NotValidNow where a clock is or was wrong, Unknown when the answer was lost and two looks did not find
-    the candidate.
+    Raises:
+        ForeignRotation: NetSuite signs with a key that is neither the candidate's nor the expected one.
+        CertificateRecordMissing: There is no record, and none may be created.
+        CannotSign: No one can tell whose certificate the record holds.
+        NotValidNow: A clock is or was wrong.
+        Unknown: The answer was lost, and two looks did not find the candidate.
     """
-    confirmation = _ensure_installed(rotation, ports)
-    # A candidate that was found there may have come from the write in doubt, so the skew begins with that one; or with
-    # the upload before, where that was undone.
-    began = rotation.skew_from or rotation.doubt.since or confirmation.asked_at
-    return replace(rotation, proofs=replace(rotation.proofs, confirmation=confirmation), skew_from=began)
+    return _ensure_installed(rotation, ports, attempt)
 
 
-def save_to_openair(rotation: Rotation, ports: Ports) -> Rotation:
+def save_to_openair(rotation: Rotation, ports: Ports, attempt: Attempt) -> Receipt:
     """Save the confirmed certificate in OpenAir, and read it back.
 
-    Raises IllegalMove without a confirmation for this very rotation and certificate, ForeignRotation when NetSuite no
-    longer signs with it, AwaitingPerson where a person must save it, NotSavedYet or Unknown when two looks at OpenAir
-    did not find it.
+    Raises:
+        IllegalMove: There is no confirmation for this very rotation and certificate.
+        ForeignRotation: NetSuite no longer signs with the certificate.
+        AwaitingPerson: A person must save it.
+        NotSavedYet, Unknown: Two looks at OpenAir did not find it.
     """
     confirmation = _confirmation_of(rotation)
-    if not (rotation.doubt.since and _openair_holds_candidate(rotation, ports, looks=2)):
+    # In doubt, an earlier save may have worked: look before sending again.
+    if not (rotation.doubt.since and _openair_holds_candidate(rotation, ports, attempt, times=2)):
         if abs(ports.clock.now() - confirmation.asked_at) > FRESH:  # clocks of two machines may disagree either way
-            confirmation = _ensure_installed(rotation, ports)
-        _save(rotation, ports, confirmation)
-    saved = Receipt(confirmation.fingerprint, ports.clock.now())
-    return replace(rotation, proofs=replace(rotation.proofs, saved=saved))
+            confirmation = _ensure_installed(rotation, ports, attempt)
+        _save(rotation, ports, attempt, confirmation)
+    return Receipt(confirmation.fingerprint, ports.clock.now())
 
 
-def verify(rotation: Rotation, ports: Ports) -> Rotation:
+def verify(rotation: Rotation, ports: Ports, attempt: Attempt) -> Receipt:
     """See that both sides agree: NetSuite signs a fresh challenge, and OpenAir holds the certificate it verifies with.
 
-    Raises ForeignRotation when NetSuite signs with another key, Drift when OpenAir holds another certificate; where a
-    person allowed to overwrite, the candidate is put back instead, and may raise as save_to_openair does.
+    Where a person allowed to overwrite, the candidate is put back into OpenAir; that raises as save_to_openair does.
+
+    Raises:
+        ForeignRotation: NetSuite signs with another key.
+        Drift: OpenAir holds another certificate.
     """
-    proved = _ensure_installed(rotation, ports)
-    if not _openair_holds_candidate(rotation, ports, looks=_looks(rotation)):
+    proved = _ensure_installed(rotation, ports, attempt)
+    if not _openair_holds_candidate(rotation, ports, attempt, times=_looks(rotation)):
         if not rotation.allowed.overwrite:
             raise Drift
-        _save(rotation, ports, proved)
-    verified = Receipt(proved.fingerprint, ports.clock.now())
-    return replace(rotation, proofs=replace(rotation.proofs, verified=verified))
+        _save(rotation, ports, attempt, proved)
+    return Receipt(proved.fingerprint, ports.clock.now())
 
 
 def _looks(rotation: Rotation) -> int:
-    """How often to look before sending: what was sent earlier and not answered may land late."""
+    """How often to look before sending: an earlier request whose answer was lost may take effect late."""
     return 2 if rotation.doubt.since else 1
 
 
 # --- NetSuite ---------------------------------------------------------------------------------------------------------
 
 
-def _ensure_installed(rotation: Rotation, ports: Ports) -> Confirmation:
-    """Have NetSuite prove that it holds the candidate, installing it where it does not."""
-    return _find_candidate(rotation, ports, looks=_looks(rotation)) or _install(rotation, ports)
+def _ensure_installed(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation:
+    """Have NetSuite prove that it holds the candidate, and install it where it does not."""
+    found = _find_candidate(rotation, ports, attempt, times=_looks(rotation))
+    return found or _install(rotation, ports, attempt)
 
 
-def _find_candidate(rotation: Rotation, ports: Ports, looks: int) -> Confirmation | None:
-    """Look for the candidate in NetSuite; return the proof that it is there, or None where it may go in.
+def _find_candidate(rotation: Rotation, ports: Ports, attempt: Attempt, *, times: int) -> Confirmation | None:
+    """Look for the candidate in NetSuite up to so many ``times``; return its proof, or None where it may be installed.
 
-    Several looks have a delay between them. Raises as ``_look`` does.
+    Raises ForeignRotation, CertificateRecordMissing or CannotSign where the record must not be replaced.
     """
-    for look in range(looks):
-        if look:
-            ports.clock.sleep(READ_BACK_DELAY)
-        if found := _look(rotation, ports):
-            return found
+    for _ in looks(ports, times):
+        verdict = judge(rotation, ports)
+        attempt.observe(_OBSERVED[verdict.signer])
+        if verdict.signer is Signer.CANDIDATE:
+            return verdict.confirmation
+        _ensure_replaceable(rotation, ports, verdict)
     return None
 
 
-def _look(rotation: Rotation, ports: Ports) -> Confirmation | None:
-    """Ask NetSuite to sign, once.
+_OBSERVED: Final = {
+    Signer.CANDIDATE: "NetSuite signed with the candidate.",
+    Signer.PREVIOUS: "NetSuite signed with the certificate before.",
+    Signer.OTHER: "NetSuite signed with another key.",
+    Signer.CANNOT_SIGN: "NetSuite cannot sign with what its record holds.",
+    Signer.NO_RECORD: "NetSuite has no certificate record.",
+}
+"""What the journal says of a look."""
 
-    Raises ForeignRotation, CertificateRecordMissing or CannotSign where what is there must not be replaced.
-    """
-    challenge, asked_at = ports.challenge(), ports.clock.now()
-    try:
-        signature = ports.netsuite.sign(challenge)
-    except CertificateRecordMissing:
-        ports.turn.saw("NetSuite has no certificate record.")
-        if not rotation.allowed.create_record:
-            raise
-        return None
-    except CannotSign:
-        ports.turn.saw("NetSuite cannot sign with what its record holds.")
-        if not _may_replace(rotation, ports, is_mute=True):
-            raise
-        return None
-    previous = rotation.previous
-    is_previous = previous is not None and previous.verifies(signature, challenge.text)
-    if is_previous and rotation.proofs.confirmation is None:
-        ports.turn.saw("NetSuite signed with the certificate before.")
-        return None
-    try:
-        found = _confirmation(rotation, challenge, signature, asked_at)
-    except NotConfirmed as error:
-        ports.turn.saw("NetSuite signed with another key.")
-        if not _may_replace(rotation, ports):
-            raise _foreign(rotation, is_previous=is_previous) from error
-        return None
-    ports.turn.saw("NetSuite signed with the candidate.")
-    return found
+
+def _ensure_replaceable(rotation: Rotation, ports: Ports, verdict: Verdict) -> None:
+    """Raise where the candidate must not replace what NetSuite was just seen to hold."""
+    match verdict.signer:
+        case Signer.NO_RECORD:
+            is_replaceable = rotation.allowed.create_record
+        case Signer.CANNOT_SIGN:
+            is_replaceable = _is_unused(rotation, ports, is_mute=True)
+        case Signer.PREVIOUS if rotation.proofs.confirmation is None:
+            is_replaceable = True  # the expected predecessor
+        case _:
+            is_replaceable = _is_unused(rotation, ports)
+    if not is_replaceable:
+        raise verdict.error or _foreign(rotation, is_previous=verdict.signer is Signer.PREVIOUS)
 
 
 def _foreign(rotation: Rotation, *, is_previous: bool) -> ForeignRotation:
@@ -162,15 +155,15 @@ def _foreign(rotation: Rotation, *, is_previous: bool) -> ForeignRotation:
     return ForeignRotation()
 
 
-def _may_replace(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> bool:
-    """Whether what is in the record is nobody's: a person said so, nothing rests on it, or the placeholder.
+def _is_unused(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> bool:
+    """Whether no imports depend on what the record holds, or a person allowed to overwrite it.
 
-    ``is_mute``: NetSuite could not sign with it. In doubt, that may also be our own install, not usable so far.
+    ``is_mute``: NetSuite could not sign with it. In doubt, that may also be our own install, not yet usable.
     Raises CertificateRecordMissing where the record is gone by now.
     """
-    # A first set-up replaces what nobody can sign with. What NetSuite signs with may be what imports rest on.
-    is_unused = is_mute and rotation.previous is None and rotation.proofs.confirmation is None
-    if rotation.allowed.overwrite or is_unused:
+    # A first set-up replaces a certificate that cannot sign. On one that signs, imports may depend.
+    is_first = is_mute and rotation.previous is None and rotation.proofs.confirmation is None
+    if rotation.allowed.overwrite or is_first:
         return True
     record = ports.netsuite.report().record
     if record is None:  # removed since NetSuite was asked to sign: there is nothing to adopt or to overwrite
@@ -185,79 +178,71 @@ def shows(candidate: Candidate, record: Record) -> bool:
     return shown == (candidate.certificate.not_before, candidate.certificate.not_after)
 
 
-def _install(rotation: Rotation, ports: Ports) -> Confirmation:
+def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation:
+    """Install the candidate. A lost answer is recorded, and then looked for; the candidate is not sent twice."""
     candidate = _candidate_of(rotation)
     if not candidate.certificate.is_valid_at(ports.clock.now()):
         raise NotValidNow
-    ports.openair.read()  # the second leg must be ready before the first is taken
+    ports.openair.read()  # imports are refused from the install on: OpenAir must be ready for the save that ends that
     key = ports.keys.open(rotation.id, candidate)
-    challenge, asked_at = ports.challenge(), ports.clock.now()
-    ports.turn.check()
+    asked_at = ports.clock.now()
+    attempt.ensure_held()
     try:
-        signature = ports.netsuite.install(
+        signature = install(
+            ports,
             candidate.certificate,
             key,
-            challenge,
-            deadline=ports.turn.began + INSTALL_WITHIN,
+            asked_at=asked_at,
+            # A worker may lose its lease between the check and the request. The deadline keeps such a late request
+            # from replacing what the next worker, or the next rotation, installed meanwhile.
+            deadline=attempt.began + INSTALL_WITHIN,
             create=rotation.allowed.create_record,
         )
-        return _confirmation(rotation, challenge, signature, asked_at)
+        return signature.confirm(rotation.id, candidate.certificate)
     except (Unknown, NotConfirmed) as error:
-        ports.turn.lost(Write.INSTALL, error)
+        attempt.record_unknown(Write.INSTALL, error)
         try:
-            found = _find_candidate(rotation, ports, looks=2)
+            found = _find_candidate(rotation, ports, attempt, times=2)
         except KeyturnError as blind:
-            # What was sent stays in doubt, whatever kept us from looking; the next try tells that.
+            # The request stays in doubt, whatever prevented the look: "nothing was changed" would be a guess.
             raise Unknown(f"NetSuite was sent the certificate, but cannot be asked now: {blind.message}") from blind
         if found is None:
             raise Unknown("NetSuite was sent the certificate, but does not sign with it so far.") from error
-        # Its skew began when the install was sent, not when the candidate was found.
+        # The skew began when the install was sent, not when the candidate was found.
         return replace(found, asked_at=asked_at)
-
-
-def _confirmation(rotation: Rotation, challenge: Challenge, signature: str, asked_at: datetime) -> Confirmation:
-    return Confirmation(
-        rotation_id=rotation.id,
-        certificate=_candidate_of(rotation).certificate,
-        challenge=challenge,
-        signature=signature,
-        asked_at=asked_at,
-    )
 
 
 # --- OpenAir ----------------------------------------------------------------------------------------------------------
 
 
-def _openair_holds_candidate(rotation: Rotation, ports: Ports, looks: int) -> bool:
-    """Whether OpenAir holds the candidate, at the first look or at another one after a delay."""
+def _openair_holds_candidate(rotation: Rotation, ports: Ports, attempt: Attempt, *, times: int) -> bool:
+    """Whether OpenAir holds the candidate, at the first look or at a later one."""
     fingerprint = _candidate_of(rotation).fingerprint
-    for look in range(looks):
-        if look:
-            ports.clock.sleep(READ_BACK_DELAY)
+    for _ in looks(ports, times):
         held = ports.openair.read()
         if held is not None and held.fingerprint == fingerprint:
-            ports.turn.saw("OpenAir holds the candidate.")
+            attempt.observe("OpenAir holds the candidate.")
             return True
-        ports.turn.saw(f"OpenAir holds {'another' if held else 'no'} certificate.")
+        attempt.observe(f"OpenAir holds {'another' if held else 'no'} certificate.")
     return False
 
 
-def _save(rotation: Rotation, ports: Ports, confirmation: Confirmation) -> None:
-    """Save the certificate in OpenAir, and see it there. What was not seen is unknown, whatever the answer was."""
+def _save(rotation: Rotation, ports: Ports, attempt: Attempt, confirmation: Confirmation) -> None:
+    """Save the certificate in OpenAir, and read it back. Without that, even a good answer proves nothing."""
     lost: Unknown | None = None
     try:
-        ports.openair.save(confirmation, ports.turn.check)
+        ports.openair.save(confirmation, attempt.ensure_held)
     except Unknown as error:
-        ports.turn.lost(Write.SAVE, error)
+        attempt.record_unknown(Write.SAVE, error)
         lost = error
     try:
-        if _openair_holds_candidate(rotation, ports, looks=2):
+        if _openair_holds_candidate(rotation, ports, attempt, times=2):
             return
         unseen = lost or NotSavedYet()
     except KeyturnError as blind:
         unseen = lost or NotSavedYet(f"OpenAir took the certificate, but cannot be read now: {blind.message}")
     if not lost:
-        ports.turn.lost(Write.SAVE, unseen)
+        attempt.record_unknown(Write.SAVE, unseen)
     raise unseen
 
 

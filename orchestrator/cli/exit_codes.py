@@ -22,8 +22,9 @@ from states.errors import (
     TryLater,
     Unknown,
 )
-from states.rotation import Ending, Rotation
+from states.rotation import Rotation
 from states.state import State
+from states.table import NEXT, PARKED
 
 
 class Exit(IntEnum):
@@ -74,17 +75,7 @@ _KEPT: Final[tuple[tuple[type[KeyturnError], str], ...]] = (
     (KeyturnError, "Nothing was changed."),
 )
 
-_KEPT_PARKED: Final = {
-    State.REQUESTED: "Neither system was touched: both hold what they held.",
-    State.KEY_GENERATED: "The candidate, sealed. OpenAir was not touched.",
-    State.UPLOADED_TO_NETSUITE: "NetSuite took the new key, OpenAir perhaps not yet: imports may be refused.",
-    State.SAVED_TO_OPENAIR: "Both sides took the new certificate; only the last check is missing.",
-}
-_KEPT_ENDED: Final = {
-    Ending.ABANDONED: "Neither system was sent the certificate: both hold what they held.",
-    Ending.RESTORED: "Both sides held the previous certificate again when the rotation was closed.",
-    Ending.ADOPTED: "Both sides held somebody else's certificate when the rotation was closed.",
-}
+_KEPT_ENDED: Final = {edge.ending: edge.kept for edge in PARKED if edge.ending}
 _IN_DOUBT: Final = " A write was sent whose answer was lost: resuming looks first."
 
 
@@ -120,7 +111,8 @@ def kept_by(rotation: Rotation) -> str:
     """What a rotation that is not completed keeps, as a sentence."""
     if rotation.ending:
         return _KEPT_ENDED[rotation.ending]
-    return _KEPT_PARKED.get(rotation.position, "") + (_IN_DOUBT if rotation.doubt.since else "")
+    edge = NEXT.get(rotation.position)
+    return (edge.kept if edge else "") + (_IN_DOUBT if rotation.doubt.since else "")
 
 
 def _of_class(kind: type[KeyturnError]) -> Exit:

@@ -14,7 +14,7 @@ from orchestrator.events import Changed, Event, Listener, Retrying
 from persistence.journal import Entry
 from states.rotation import Rotation
 from states.state import State
-from states.table import NEXT
+from states.table import NEXT, OUTAGE
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -128,7 +128,7 @@ def _beside(state: State, rotation: Rotation, now: datetime) -> str:
     if rotation.failure and state is rotation.position:
         return rotation.failure.code
     skew = rotation.skew(now)
-    if state is State.UPLOADED_TO_NETSUITE and skew is not None:
+    if state is OUTAGE and skew is not None:
         return f"skew {formatting.span(skew)}"
     return f"{NEXT[state].trigger} …" if state is rotation.state and state in NEXT else ""
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.cli import formatting
-from persistence.journal import ABANDON, ADOPT, PUT_OFF, REQUEST, RESTORE, RESTORING, UNKNOWN, Entry
+from persistence.journal import PUT_OFF, REQUEST, UNKNOWN, Entry
 from states.rotation import Rotation
 from states.state import State
-from states.table import ACTIVE, FAIL, NEXT, RESUME
+from states.table import ABANDON, ACTIVE, ADOPT, FAIL, NEXT, RESTORE, RESTORING, RESUME
 
 PATH: Final = (*ACTIVE, State.COMPLETED)
 """The states of a rotation that goes well."""

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from orchestrator.events import Confirmed, Event, Listener, Requested, Resumed
-from states.state import State
+from states.table import OUTAGE
 
 
 class Dispatcher(Protocol):
@@ -34,6 +34,6 @@ def wake_on_events(dispatcher: Dispatcher) -> Listener:
     def receive(event: Event) -> None:
         if isinstance(event, Requested | Resumed | Confirmed):
             rotation = event.rotation
-            dispatcher.wake(rotation.id, urgent=rotation.state is State.UPLOADED_TO_NETSUITE)
+            dispatcher.wake(rotation.id, urgent=rotation.state is OUTAGE)
 
     return receive

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from orchestrator.import_requests import signed_by
 from persistence.store import Store
-from states import due, health
+from states import due, health, proof
 from states.certificate import Certificate
 from states.connection import Connection
 from states.due import Need
@@ -83,8 +83,7 @@ def _facts(connection: Connection, store: Store, ports: Ports) -> Facts:
 
 def _agree(ports: Ports, certificate: Certificate) -> bool:
     """Whether NetSuite's signature verifies with ``certificate``. Raises where NetSuite could not be asked."""
-    challenge = ports.challenge()
     try:
-        return certificate.verifies(ports.netsuite.sign(challenge), challenge.text)
+        return proof.sign(ports).is_by(certificate)
     except (CannotSign, CertificateRecordMissing):
         return False

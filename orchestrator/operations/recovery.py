@@ -7,7 +7,6 @@ from orchestrator.adapters.openair_manual import resume_with_candidate, with_per
 from orchestrator.events import Closed, Listener, ignore
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations import clock_repair
-from persistence.journal import ABANDON, ADOPT, RESTORE, RESTORING
 from persistence.store import Claim, Store
 from states import due, machine, preconditions, recovery
 from states.errors import (
@@ -20,6 +19,7 @@ from states.errors import (
 from states.next_action import Verb
 from states.ports import Clock, Connect, Ports
 from states.rotation import Absence, Confirmation, PrivateKey, Rotation
+from states.table import ABANDON, ADOPT, RESTORE, RESTORING
 from states.timing import INSTALL_WITHIN
 
 
@@ -113,7 +113,7 @@ class Recovery:
         before = self._possible(Verb.ABANDON, rotation_id, version)
         absence = self._absence(before) if preconditions.may_be_sent(before) else None
         after = machine.abandon(before, self._clock.now(), absence)
-        detail = {"reason": reason, **(_seen(absence) if absence else {})}
+        detail = {"reason": reason, **(absence.evidence if absence else {})}
         closed = self._store.rotations.write(before, after, event=ABANDON, actor=actor, detail=detail)
         self._publish_closed(closed)
         return closed
@@ -185,20 +185,5 @@ def _unfinished() -> Iterator[None]:
 
 
 def _evidence(proof: Confirmation) -> dict[str, object]:
-    """What the journal keeps of the proof: enough to check it again, nothing secret."""
-    return {
-        "fingerprint": proof.fingerprint,
-        "not_after": proof.certificate.not_after.isoformat(),
-        "challenge": proof.challenge.nonce,
-        "signature": proof.signature,
-        "asked_at": proof.asked_at.isoformat(),
-    }
-
-
-def _seen(absence: Absence) -> dict[str, object]:
-    """What the journal keeps of why NetSuite is taken not to hold the candidate."""
-    return {
-        "fingerprint": absence.fingerprint,
-        "asked_at": absence.asked_at.isoformat(),
-        "looks": list(absence.looks),
-    }
+    """What the journal keeps of the proof, and how long the certificate is valid."""
+    return {**proof.evidence, "not_after": proof.certificate.not_after.isoformat()}

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, changed, claimed
 
-from persistence.journal import ADOPT, PUT_OFF, RESTORING, UNKNOWN
+from persistence.journal import PUT_OFF, UNKNOWN
 from persistence.store import Claim, Store
 from states.errors import Stale
 from states.rotation import Ending, Rotation
 from states.state import State
+from states.table import ADOPT, RESTORING
 from states.timing import HOLD_OFF
 
 MINUTE, DAYS = timedelta(minutes=1), timedelta(days=3)

@@ -6,14 +6,13 @@ from datetime import timedelta
 import pytest
 from support.factories import NOW, a_certificate, a_connection, a_rotation, an_id, begin, carry
 
-from persistence.journal import ABANDON, ADOPT, RESTORE, RESTORING
 from persistence.store import Claim, Store
 from states import machine
 from states.connection import Policy
 from states.errors import IllegalMove, NotFound, Stale
 from states.rotation import Ending, Rotation
 from states.state import State
-from states.table import RESUME
+from states.table import ABANDON, ADOPT, RESTORE, RESTORING, RESUME
 
 LATER = NOW + timedelta(minutes=5)
 

@@ -20,12 +20,13 @@ from support.factories import (
     changed,
 )
 
-from persistence.journal import ABANDON, UNKNOWN
+from persistence.journal import UNKNOWN
 from persistence.store import Store
 from states.connection import Algorithm, OpenAirKind, OpenAirSettings, Policy
 from states.errors import IllegalMove, NotFound, RotationOpen
 from states.rotation import Cause, Ending
 from states.state import State
+from states.table import ABANDON
 from states.timing import HOLD_OFF
 
 

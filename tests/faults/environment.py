@@ -175,7 +175,7 @@ def name_of(pair: Pair) -> str:
 def stage(folder: Path, monkeypatch: pytest.MonkeyPatch, timeout: float) -> Iterator[Stage]:
     """A stage. Its client waits ``timeout`` seconds for an answer, for real, and is soon at the end of its patience."""
     for step, usual in retry.TABLE.items():
-        monkeypatch.setitem(retry.TABLE, step, replace(usual, attempts=2, most_put_offs=2))
+        monkeypatch.setitem(retry.TABLE, step, replace(usual, attempts=2, most_postponements=2))
     world = RealWorld()
     with (
         Simulator(accounts=MOST_PAIRS, netsuite_token_seconds=60, openair_token_seconds=60, clock=world) as simulator,

@@ -33,7 +33,7 @@ LEAST_PLACES = 16
 def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Schedule]:
     """Schedules with files of their own, in which nobody is very patient."""
     for step, usual in retry.TABLE.items():
-        monkeypatch.setitem(retry.TABLE, step, replace(usual, attempts=2, most_put_offs=2))
+        monkeypatch.setitem(retry.TABLE, step, replace(usual, attempts=2, most_postponements=2))
     with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE="600") as app:
         made = app.settings
     empty = (made.data / "keyturn.db").rename(tmp_path / "empty.db")

@@ -9,14 +9,13 @@ from typing import Final
 import pytest
 from support.factories import NOW, a_rotation, add, carry, next_move
 
-from persistence.journal import ABANDON
 from persistence.store import Claim, Store
 from states import machine, table
 from states.certificate import Certificate
 from states.errors import ForeignRotation, KeyturnError, ParkedByPerson, RotationOpen, Stale
 from states.rotation import Allowances, Candidate, Rotation
 from states.state import State
-from states.table import FAIL, NEXT, RESUME
+from states.table import ABANDON, FAIL, NEXT, RESUME
 from tests.model.trace_systems import Mute, Systems
 from tests.model.trace_worker import A_MOMENT, A_WHILE, LEASE, Diverged, Worker
 

@@ -77,7 +77,7 @@ def replay(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[
     bounds = dict(re.findall(r"^#define (TRIES|POSTPONEMENTS) +(\d+)", MODEL.read_text(), re.MULTILINE))
     for step, usual in retry.TABLE.items():
         bounded = replace(
-            usual, attempts=int(bounds["TRIES"]), most_put_offs=int(bounds["POSTPONEMENTS"]), put_offs=(0.0,)
+            usual, attempts=int(bounds["TRIES"]), most_postponements=int(bounds["POSTPONEMENTS"]), postponements=(0.0,)
         )
         monkeypatch.setitem(retry.TABLE, step, bounded)
 

@@ -13,13 +13,13 @@ from support.randomness import FakeRandom
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations.recovery import Recovery
-from persistence.journal import PUT_OFF, RESTORE, RESTORING, UNKNOWN
+from persistence.journal import PUT_OFF, UNKNOWN
 from persistence.store import Claim, Claims, Rotations, Store
 from states.connection import Policy
 from states.errors import KeyturnError, Stale
 from states.ports import Ports
 from states.rotation import Candidate, PrivateKey, Rotation
-from states.table import FAIL
+from states.table import FAIL, RESTORE, RESTORING
 from tests.model.trace_systems import TROUBLE, Systems, WorkersNetSuite, WorkersOpenAir
 
 LEASE = 600.0

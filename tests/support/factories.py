@@ -11,7 +11,7 @@ from states import machine, table
 from states.certificate import Certificate, Challenge
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options
 from states.errors import CannotSign
-from states.rotation import Candidate, Cause, Confirmation, Receipt, Rotation
+from states.rotation import Candidate, Cause, Confirmation, Proof, Receipt, Rotation
 from states.state import State
 from states.table import FAIL, NEXT
 
@@ -122,17 +122,17 @@ def a_confirmation(rotation: Rotation, *, now: datetime = NOW) -> Confirmation:
 
 
 def next_move(rotation: Rotation, *, now: datetime = NOW, candidate: Candidate | None = None) -> Rotation:
-    """The rotation one move further along, with the proof that the step would bring."""
+    """The rotation one move further along, by the proof that the step would bring."""
     edge = NEXT[rotation.state]
+    proof: Proof
     if edge.brings == "candidate":
-        proved = changed(rotation, candidate=candidate or a_candidate())
+        proof = candidate or a_candidate()
     elif edge.brings == "confirmation":
-        proved = changed(rotation, confirmation=a_confirmation(rotation, now=now), skew_from=now)
+        proof = a_confirmation(rotation, now=now)
     else:
         assert rotation.proofs.candidate
-        receipt: Any = Receipt(rotation.proofs.candidate.fingerprint, now)
-        proved = changed(rotation, **{edge.brings: receipt})
-    return machine.advance(proved, edge, now)
+        proof = Receipt(rotation.proofs.candidate.fingerprint, now)
+    return machine.advance(rotation, edge, proof, now)
 
 
 def advance_to(rotation: Rotation, state: State, *, now: datetime = NOW) -> Rotation:

@@ -8,15 +8,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.factories import a_rotation
+from support.factories import NOW, a_rotation
 
 from orchestrator import event_log
 from orchestrator.retry import TABLE, RetriedStep, retry_after
 from states import steps
 from states.errors import KeyturnError, NotPermitted, Throttled, TryLater, Unknown
-from states.ports import Ports
-from states.rotation import Rotation
+from states.ports import Attempt, Ports
+from states.rotation import Proof, Receipt, Rotation
 from states.steps import Step
+from states.table import FORWARD
 
 MINUTE = 60
 
@@ -29,19 +30,21 @@ class Hand:
         self.begun = 0
         failures = iter(errors)
 
-        def attempt(rotation: Rotation, ports: Ports) -> Rotation:
-            assert self._turn is ports.turn
+        def attempt(rotation: Rotation, ports: Ports, hold: Attempt) -> Proof:
+            assert (self._ports, self._attempt) == (ports, hold)
             if error := next(failures, None):
                 raise error
-            return replace(rotation, reason="done")
+            return Receipt(f"try {rotation.tries}", NOW)
 
         attempt.__name__ = step.__name__
         monkeypatch.setitem(TABLE, attempt, TABLE[step])
         claim = SimpleNamespace(rotation=a_rotation())
-        self._turn: Any = SimpleNamespace(begin=self._begin, claim=claim, publish=event_log.write)
+        self._attempt: Any = SimpleNamespace(begin=self._begin, claim=claim, publish=event_log.write)
         nothing: Any = None
         clock: Any = SimpleNamespace(sleep=self.slept.append)
-        self.run = RetriedStep(attempt, Ports(nothing, nothing, nothing, clock, nothing), self._turn).run
+        self._ports = Ports(nothing, nothing, nothing, clock, nothing)
+        edge = next(edge for edge in FORWARD if edge.step is step)
+        self.run = RetriedStep(replace(edge, step=attempt), self._ports, self._attempt).run
 
     def _begin(self) -> Rotation:
         self.begun += 1
@@ -86,8 +89,8 @@ def test_the_tries_inside_a_step(step: Step, waits: Sequence[float], hand: MakeH
 def test_the_put_offs_of_a_step(step: Step, waits: Sequence[float], most: int) -> None:
     """A step is postponed a fixed number of times, for growing intervals; then the rotation gives up."""
     patience = TABLE[step]
-    assert [timedelta(seconds=wait) for wait in waits] == [patience.put_off(tries) for tries in range(most)]
-    assert patience.put_off(most) is None
+    assert [timedelta(seconds=wait) for wait in waits] == [patience.postponement(tries) for tries in range(most)]
+    assert patience.postponement(most) is None
 
 
 def test_how_long_a_step_is_put_off_in_all() -> None:
@@ -98,7 +101,7 @@ def test_how_long_a_step_is_put_off_in_all() -> None:
 
 def test_only_the_save_is_urgent() -> None:
     """Only the save to OpenAir is urgent, because imports are refused until then."""
-    assert [steps.save_to_openair] == [step for step, patience in TABLE.items() if patience.urgent]
+    assert [steps.save_to_openair] == [edge.step for edge in FORWARD if edge.urgent]
 
 
 @pytest.mark.parametrize("error", [TryLater(), Unknown()])
@@ -106,7 +109,7 @@ def test_passing_trouble(error: KeyturnError, hand: MakeHand) -> None:
     """After a temporary error, the step runs again with the current rotation, and its result is returned."""
     trial = hand(steps.verify, error)
     done = trial.run()
-    assert (2, "done", 1) == (done.tries, done.reason, len(trial.slept))
+    assert (2, "try 2", 1) == (trial.begun, done.fingerprint, len(trial.slept))
 
 
 def test_a_refusal_is_not_tried_again(hand: MakeHand) -> None:

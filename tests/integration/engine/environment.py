@@ -119,7 +119,7 @@ class Stage:
 
 def lose_patience(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
     """Let ``step`` be tried once, and not put off."""
-    impatient = replace(TABLE[step], attempts=1, most_put_offs=0)
+    impatient = replace(TABLE[step], attempts=1, most_postponements=0)
     monkeypatch.setitem(retry.TABLE, step, impatient)
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # it is made of these
     from unit.states.fake_world import World
 
 
-class FakeTurn:
-    """The worker's hold on the rotation (states.ports.Turn): noted among the calls, in order."""
+class FakeAttempt:
+    """One try of a step (states.ports.Attempt): noted among the calls, in order."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -31,19 +31,19 @@ class FakeTurn:
         """Each write whose answer was lost, and the error's code."""
         self.looks: list[str] = []
 
-    def check(self) -> None:
+    def ensure_held(self) -> None:
         if self.is_lost:
             raise Stale
         self.checks.append(self._world.calls[-1] if self._world.calls else "")
 
-    def lost(self, write: Write, error: KeyturnError) -> None:
+    def record_unknown(self, write: Write, error: KeyturnError) -> None:
         if not self.can_store:
             raise Stale
         self.unknown.append((write, error.code))
         self._world.calls.append("unknown")
 
-    def saw(self, what: str) -> None:
-        self.looks.append(what)
+    def observe(self, sentence: str) -> None:
+        self.looks.append(sentence)
 
 
 class FakeKeys:

@@ -7,12 +7,12 @@ from support.clock import FakeClock
 from support.fake_systems import FakeSystems
 from support.pairs import NOW, Pair, a_pair
 from support.randomness import FakeRandom
-from unit.states.fake_systems import FakeKeys, FakeTurn
+from unit.states.fake_systems import FakeAttempt, FakeKeys
 from unit.states.rotations import a_rotation
 
-from states import table
+from states import machine, table
 from states.ports import Ports
-from states.rotation import Rotation
+from states.rotation import Proof, Rotation
 from states.state import State
 
 
@@ -24,15 +24,15 @@ class World(FakeSystems):
     previous: Pair = field(default_factory=a_pair)
     candidate: Pair = field(default_factory=a_pair)
     keys: FakeKeys = field(init=False)
-    turn: FakeTurn = field(init=False)
+    attempt: FakeAttempt = field(init=False)
     ports: Ports = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.hold(self.previous)
         self.keys = FakeKeys(self)
-        self.turn = FakeTurn(self)
-        self.ports = Ports(self.netsuite, self.openair, self.keys, self.clock, FakeRandom(), self.turn)
+        self.attempt = FakeAttempt(self)
+        self.ports = Ports(self.netsuite, self.openair, self.keys, self.clock, FakeRandom())
 
     def rotation(self, position: State = State.REQUESTED, **changes: Any) -> Rotation:
         """A rotation of ``candidate`` in place of ``previous`` that got to ``position``, and systems to match."""
@@ -42,3 +42,7 @@ class World(FakeSystems):
         if "saved" in reached:
             self.openair.held = self.candidate.certificate
         return a_rotation(self.candidate, position, **{"previous": self.previous.certificate, **changes})
+
+    def moved(self, rotation: Rotation, proof: Proof) -> Rotation:
+        """The rotation after the step that is due brought ``proof``."""
+        return machine.advance(rotation, table.NEXT[rotation.state], proof, self.clock.now())

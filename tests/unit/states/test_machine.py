@@ -1,6 +1,7 @@
 """The machine: exactly the moves of the table, each with its proof, and nothing left behind."""
 
 import gc
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -10,32 +11,59 @@ import pytest
 from support.factories import changed
 from support.pairs import NOW, Pair, a_pair
 from transitions import MachineError
-from unit.states.rotations import a_proof, a_rotation, parked
+from unit.states.rotations import a_confirmation, a_proof, a_rotation, parked
 
 from states import machine
-from states.errors import IllegalMove, Refused, Throttled
+from states.errors import ForeignRotation, IllegalMove, Refused, Throttled
 from states.next_action import NextAction, Verb, by_hand
-from states.rotation import Allowances, Failure, Rotation
+from states.rotation import Absence, Allowances, Failure, Rotation
 from states.state import State
-from states.table import ACTIVE, EDGES, FAIL, FORWARD, NEXT, PROOFS, RESUME, TRIGGERS, Edge
+from states.table import (
+    ABANDON,
+    ACTIVE,
+    ADOPT,
+    EDGES,
+    FAIL,
+    FORWARD,
+    PROOFS,
+    RESTORE,
+    RESTORING,
+    RESUME,
+    TRIGGERS,
+    Edge,
+)
 
 LATER = NOW + timedelta(minutes=1)
 BY_TRIGGER = {edge.trigger: edge for edge in FORWARD}
 LEGAL = {(edge.source, edge.trigger) for edge in EDGES}
 
 
-def move(rotation: Rotation, trigger: str) -> Rotation:
-    """Fire ``trigger`` by the only three functions there are."""
-    if trigger == FAIL:
-        return machine.fail(rotation, Refused(), LATER)
-    if trigger == RESUME:
-        return machine.resume(rotation, LATER)
-    return machine.advance(rotation, BY_TRIGGER[trigger], LATER)
+PREVIOUS = a_pair()
 
 
-def with_all_proofs(rotation: Rotation, pair: Pair) -> Rotation:
-    """So that only the table can refuse."""
-    return changed(rotation, **{name: a_proof(name, pair) for name in PROOFS})
+def move(rotation: Rotation, trigger: str, pair: Pair) -> Rotation:
+    """Fire ``trigger`` by the function that is there for it, with the proof that it asks for."""
+    functions: dict[str, Callable[[], Rotation]] = {
+        FAIL: lambda: machine.fail(rotation, Refused(), LATER),
+        RESUME: lambda: machine.resume(rotation, LATER),
+        RESTORING: lambda: machine.restoring(rotation, LATER),
+        ABANDON: lambda: machine.abandon(rotation, LATER, Absence(pair.fingerprint, NOW, ())),
+        RESTORE: lambda: machine.restore(rotation, a_confirmation(PREVIOUS), LATER),
+        ADOPT: lambda: machine.adopt(rotation, a_confirmation(PREVIOUS), LATER),
+    }
+    if trigger in functions:
+        return functions[trigger]()
+    edge = BY_TRIGGER[trigger]
+    return machine.advance(rotation, edge, a_proof(edge.brings, pair), LATER)
+
+
+def standing(pair: Pair, state: State, trigger: str) -> Rotation:
+    """A rotation in ``state`` of which only the table can refuse ``trigger``."""
+    if state is not State.FAILED:
+        return a_rotation(pair, state, previous=PREVIOUS.certificate)
+    error = ForeignRotation() if trigger == ADOPT else Refused()
+    rotation = a_rotation(pair, State.KEY_GENERATED, doubt_since=NOW, previous=PREVIOUS.certificate)
+    return parked(changed(rotation, previous_key_kept=True), error)
 
 
 # --- the matrix -------------------------------------------------------------------------------------------------------
@@ -44,31 +72,34 @@ def with_all_proofs(rotation: Rotation, pair: Pair) -> Rotation:
 @pytest.mark.parametrize(("state", "trigger"), list(product(State, TRIGGERS)))
 def test_exactly_the_moves_of_the_table_are_legal(state: State, trigger: str, pair: Pair) -> None:
     """Every state with every trigger: a move of the table is made; any other is refused and changes nothing."""
-    start = a_rotation(pair, State.KEY_GENERATED if state is State.FAILED else state)
-    rotation = with_all_proofs(parked(start) if state is State.FAILED else start, pair)
+    rotation = standing(pair, state, trigger)
     before = replace(rotation)
     if (state, trigger) in LEGAL:
         targets = {edge.target for edge in EDGES if (edge.source, edge.trigger) == (state, trigger)}
-        assert move(rotation, trigger).state in targets
+        assert move(rotation, trigger, pair).state in targets
     else:
         with pytest.raises(IllegalMove, match=f"{state}|has ended"):
-            move(rotation, trigger)
+            move(rotation, trigger, pair)
     assert before == rotation
 
 
 @pytest.mark.parametrize("edge", EDGES, ids=lambda edge: f"{edge.source}-{edge.trigger}-{edge.target}")
 def test_every_move_of_the_table_can_be_made(edge: Edge, pair: Pair) -> None:
-    """None of the twelve moves is dead."""
-    start = parked(a_rotation(pair, edge.target)) if edge.trigger == RESUME else a_rotation(pair, edge.source)
-    assert edge.target is move(with_all_proofs(start, pair), edge.trigger).state
+    """None of the sixteen moves is dead, and each ends the rotation as the table says."""
+    start = standing(pair, edge.source, edge.trigger)
+    if edge.trigger == RESUME:
+        start = parked(a_rotation(pair, edge.target))
+    moved = move(start, edge.trigger, pair)
+    assert (edge.target, edge.ending) == (moved.state, moved.ending)
+    assert (edge.ending is not None or edge.target is State.COMPLETED) == (not moved.is_open)
 
 
 @pytest.mark.parametrize("edge", [edge for edge in EDGES if edge not in FORWARD], ids=lambda edge: edge.trigger)
 def test_only_a_step_advances(edge: Edge, pair: Pair) -> None:
-    """Failing and resuming have functions of their own, which keep the failure and the attempt in order."""
-    start = parked(a_rotation(pair, edge.target)) if edge.trigger == RESUME else a_rotation(pair, edge.source)
+    """Decisions have functions of their own, which keep the failure, the attempt and the ending in order."""
+    start = standing(pair, edge.source, edge.trigger)
     with pytest.raises(IllegalMove):
-        machine.advance(with_all_proofs(start, pair), edge, LATER)
+        machine.advance(start, edge, a_proof("saved", pair), LATER)
 
 
 def test_the_machine_has_no_other_trigger() -> None:
@@ -81,54 +112,59 @@ def test_the_machine_knows_the_wire_names() -> None:
     assert [state.value for state in State] == list(machine._MACHINE.states)
 
 
-def test_a_failing_guard_raises() -> None:
-    """`transitions` would return False in silence; a move that was not made is always an error."""
-    rotation = a_rotation(a_pair())
-    with pytest.raises(IllegalMove, match=r"generate_key brought no proof \(candidate\)"):
-        machine.advance(rotation, NEXT[State.REQUESTED], LATER)
-
-
 # --- forward ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("edge", FORWARD, ids=lambda edge: edge.trigger)
-def test_no_step_forward_without_its_proof(edge: Edge, pair: Pair) -> None:
-    """A step that brought nothing does not move the rotation."""
-    rotation = changed(with_all_proofs(a_rotation(pair, edge.source), pair), **{edge.brings: None})
-    with pytest.raises(IllegalMove, match=edge.brings):
-        machine.advance(rotation, edge, LATER)
+def test_a_step_files_its_proof(edge: Edge, pair: Pair) -> None:
+    """The proof is kept under what the edge brings; the proofs before it stay."""
+    rotation, proof = a_rotation(pair, edge.source), a_proof(edge.brings, pair)
+    moved = machine.advance(rotation, edge, proof, LATER)
+    assert changed(rotation, **{edge.brings: proof}).proofs == moved.proofs
+
+
+@pytest.mark.parametrize(("edge", "other"), list(product(FORWARD, PROOFS)))
+def test_no_step_forward_with_a_proof_of_another_kind(edge: Edge, other: str, pair: Pair) -> None:
+    """A failing guard raises, where `transitions` would return False; a receipt does not open the way to OpenAir."""
+    proof = a_proof(other, pair)
+    if edge.proof is type(proof):
+        return
+    with pytest.raises(IllegalMove, match=rf"{edge.trigger} brought no proof \({edge.brings}\)"):
+        machine.advance(a_rotation(pair, edge.source), edge, proof, LATER)
 
 
 @pytest.mark.parametrize("edge", FORWARD[1:], ids=lambda edge: edge.trigger)
 def test_no_step_forward_with_the_proof_of_another_certificate(edge: Edge, pair: Pair) -> None:
     """A proof counts for the candidate's fingerprint only."""
-    rotation = changed(a_rotation(pair, edge.source), **{edge.brings: a_proof(edge.brings, a_pair())})
     with pytest.raises(IllegalMove, match=edge.brings):
-        machine.advance(rotation, edge, LATER)
+        machine.advance(a_rotation(pair, edge.source), edge, a_proof(edge.brings, a_pair()), LATER)
 
 
 @pytest.mark.parametrize("edge", FORWARD[1:], ids=lambda edge: edge.trigger)
 def test_no_step_forward_without_a_candidate(edge: Edge, pair: Pair) -> None:
     """A proof without a candidate proves nothing."""
-    rotation = changed(with_all_proofs(a_rotation(pair, edge.source), pair), candidate=None)
+    rotation = changed(a_rotation(pair, edge.source), candidate=None)
     with pytest.raises(IllegalMove, match=edge.brings):
-        machine.advance(rotation, edge, LATER)
+        machine.advance(rotation, edge, a_proof(edge.brings, pair), LATER)
 
 
 @pytest.mark.parametrize("edge", FORWARD, ids=lambda edge: edge.trigger)
 def test_a_move_forgets_what_belonged_to_the_step(edge: Edge, pair: Pair) -> None:
     """Tries, doubt, permissions and the reason for waiting hold for one step only."""
-    rotation = changed(
-        with_all_proofs(a_rotation(pair, edge.source), pair),
+    rotation = a_rotation(
+        pair,
+        edge.source,
         tries=3,
         doubt_since=NOW,
         may_create_record=True,
         may_overwrite=True,
         waiting_for="OpenAir is down.",
     )
+    proof = a_proof(edge.brings, pair)
     expected = changed(
         rotation,
         state=edge.target,
+        skew_from=NOW if edge.begins_skew else rotation.skew_from,
         tries=0,
         doubt_since=None,
         may_create_record=False,
@@ -137,8 +173,9 @@ def test_a_move_forgets_what_belonged_to_the_step(edge: Edge, pair: Pair) -> Non
         updated_at=LATER,
         available_at=LATER,
         closed_at=LATER if edge.target is State.COMPLETED else None,
+        **{edge.brings: proof},
     )
-    assert expected == machine.advance(rotation, edge, LATER)
+    assert expected == machine.advance(rotation, edge, proof, LATER)
 
 
 # --- failing and resuming ---------------------------------------------------------------------------------------------

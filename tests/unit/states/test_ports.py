@@ -1,22 +1,15 @@
-"""The outside world as the steps see it, before anybody holds the rotation."""
+"""The systems as the steps see them."""
 
-from typing import Any
+from dataclasses import fields
 
 import pytest
-from unit.states.fake_world import World
 
-from states.errors import Stale, TryLater
-from states.ports import PLACEHOLDER_FILE, NoTurn, Ports, Record, Write
+from states.ports import PLACEHOLDER_FILE, Ports, Record
 
 
-def test_whoever_holds_no_rotation_writes_nothing(world: World) -> None:
-    """Ports that no engine gave a turn allow no write, and forget what was seen."""
-    nobody: Any = Ports(world.netsuite, world.openair, world.keys, world.clock, world.ports.random).turn
-    assert isinstance(nobody, NoTurn)
-    for attempt in (lambda: nobody.began, nobody.check, lambda: nobody.lost(Write.SAVE, TryLater())):
-        with pytest.raises(Stale):
-            attempt()
-    assert nobody.saw("NetSuite signed.") is None
+def test_ports_hold_systems_only() -> None:
+    """What a worker may write is asked of its attempt, which no port can replace."""
+    assert ["netsuite", "openair", "keys", "clock", "random"] == [field.name for field in fields(Ports)]
 
 
 @pytest.mark.parametrize(("file_name", "expected"), [("openair-certificate.pem", True), ("keyturn.pem", False)])

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from support.factories import changed
 from support.pairs import NOW
 from unit.states.fake_world import World
 from unit.states.rotations import ID
@@ -10,35 +11,35 @@ from unit.states.rotations import ID
 from states.connection import Algorithm, Policy
 from states.errors import VaultLocked
 from states.rotation import Candidate
+from states.state import State
 from states.steps import generate_key
 
 
 def test_the_candidate_is_made_by_the_rotations_policy(world: World) -> None:
     """Its key is sealed for this rotation, its certificate begins now; neither system is asked anything."""
     policy = Policy(algorithm=Algorithm.EC_P256, days=90)
-    done = generate_key(world.rotation(policy=policy), world.ports)
-    assert Candidate(world.candidate.certificate, b"sealed") == done.proofs.candidate
+    done = generate_key(world.rotation(policy=policy), world.ports, world.attempt)
+    assert Candidate(world.candidate.certificate, b"sealed") == done
     assert [(ID, "acme", policy, NOW)] == world.keys.made
     assert [] == world.calls
 
 
 def test_generating_twice_gives_one_candidate(world: World) -> None:
     """A second run finds the first one's candidate and makes no other."""
-    first = generate_key(world.rotation(), world.ports)
+    first = generate_key(world.rotation(), world.ports, world.attempt)
     world.clock.advance(timedelta(hours=1).total_seconds())
-    assert first == generate_key(first, world.ports)
+    assert first == generate_key(changed(world.rotation(), candidate=first), world.ports, world.attempt)
     assert 1 == len(world.keys.made)
 
 
-def test_the_step_changes_nothing_but_the_candidate(world: World) -> None:
-    """The state is the lifecycle's to change."""
-    rotation = world.rotation()
-    done = generate_key(rotation, world.ports)
-    assert (rotation.state, None, None) == (done.state, done.proofs.confirmation, done.skew_from)
+def test_the_candidate_begins_no_skew(world: World) -> None:
+    """NetSuite does not know of it yet."""
+    moved = world.moved(world.rotation(), generate_key(world.rotation(), world.ports, world.attempt))
+    assert (State.KEY_GENERATED, None, None) == (moved.state, moved.proofs.confirmation, moved.skew_from)
 
 
 def test_a_locked_vault_stops_it(world: World) -> None:
     """A key that cannot be sealed is not made."""
     world.keys.error = VaultLocked()
     with pytest.raises(VaultLocked):
-        generate_key(world.rotation(), world.ports)
+        generate_key(world.rotation(), world.ports, world.attempt)

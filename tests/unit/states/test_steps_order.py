@@ -85,7 +85,7 @@ def carry(world: World, rotation: Rotation, rounds: int, *, allowed: Allowances)
     """Carry the rotation along as a worker does, round after round, resumed by a person where it is parked."""
     for _ in range(rounds):
         world.clock.advance(1)
-        now = world.turn.began = world.clock.now()
+        now = world.attempt.began = world.clock.now()
         if rotation.state is State.COMPLETED:
             break
         if rotation.state is State.FAILED:
@@ -94,7 +94,8 @@ def carry(world: World, rotation: Rotation, rounds: int, *, allowed: Allowances)
         edge = NEXT[rotation.state]
         assert edge.step
         try:
-            rotation = machine.advance(edge.step(rotation, world.ports), edge, world.clock.now())
+            proof = edge.step(rotation, world.ports, world.attempt)
+            rotation = machine.advance(rotation, edge, proof, world.clock.now())
         except (Unknown, Killed):
             rotation = changed(rotation, doubt_since=rotation.doubt.since or now)
         except TryLater:

@@ -18,7 +18,7 @@ FIVE_SECONDS = timedelta(seconds=5)
 def test_nothing_is_saved_without_a_confirmation(world: World) -> None:
     """Rule 1, even for a rotation that claims to be that far: OpenAir hears nothing."""
     with pytest.raises(IllegalMove, match="OpenAir is not written"):
-        save_to_openair(world.rotation(AT, confirmation=None), world.ports)
+        save_to_openair(world.rotation(AT, confirmation=None), world.ports, world.attempt)
     assert [] == world.calls
 
 
@@ -26,7 +26,7 @@ def test_nothing_is_saved_with_the_confirmation_of_another_rotation(world: World
     """The confirmation names the rotation that asked for it."""
     other = a_confirmation(world.candidate, rotation_id="01ANOTHERROTATION000000001")
     with pytest.raises(IllegalMove, match="OpenAir is not written"):
-        save_to_openair(world.rotation(AT, confirmation=other), world.ports)
+        save_to_openair(world.rotation(AT, confirmation=other), world.ports, world.attempt)
     assert [] == world.calls
 
 
@@ -34,7 +34,7 @@ def test_nothing_is_saved_with_the_confirmation_of_another_certificate(world: Wo
     """NetSuite proved some certificate, but not this rotation's candidate."""
     other = a_confirmation(a_pair())
     with pytest.raises(IllegalMove, match="OpenAir is not written"):
-        save_to_openair(world.rotation(AT, confirmation=other), world.ports)
+        save_to_openair(world.rotation(AT, confirmation=other), world.ports, world.attempt)
     assert [] == world.calls
 
 
@@ -45,7 +45,7 @@ def test_nothing_is_saved_with_the_confirmation_of_another_certificate(world: Wo
 def test_an_old_confirmation_is_proved_again(world: World, age: timedelta, asked_again: bool) -> None:  # noqa: FBT001
     """Up to five seconds old it is used; older, NetSuite must sign once more before OpenAir is written."""
     rotation = world.rotation(AT, confirmation=a_confirmation(world.candidate, asked_at=NOW - age))
-    save_to_openair(rotation, world.ports)
+    save_to_openair(rotation, world.ports, world.attempt)
     assert (["netsuite.sign"] if asked_again else []) + SAVED == world.calls
 
 
@@ -54,7 +54,7 @@ def test_a_foreign_change_in_between_keeps_openair_unwritten(world: World) -> No
     rotation = stale(world)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation):
-        save_to_openair(rotation, world.ports)
+        save_to_openair(rotation, world.ports, world.attempt)
     assert ([], []) == (world.installed, world.saved)
 
 
@@ -72,7 +72,7 @@ def test_openair_is_not_written_where_netsuite_does_not_prove(
     """Whatever keeps NetSuite from signing keeps OpenAir unwritten."""
     world.will_fail("netsuite.sign", error)
     with pytest.raises(expected):
-        save_to_openair(stale(world), world.ports)
+        save_to_openair(stale(world), world.ports, world.attempt)
     assert ["netsuite.sign"] == world.calls
 
 
@@ -80,7 +80,7 @@ def test_a_foreign_certificate_is_replaced_where_a_person_allowed_it(world: Worl
     """`--overwrite`: the candidate goes back into NetSuite, is proved there, and only then saved."""
     rotation = stale(world, may_overwrite=True)
     world.netsuite.hold(a_pair())
-    save_to_openair(rotation, world.ports)
+    save_to_openair(rotation, world.ports, world.attempt)
     assert ["netsuite.sign", "openair.read", "netsuite.install", *SAVED] == world.calls
     assert [world.candidate.fingerprint] == world.saved
 
@@ -89,7 +89,7 @@ def test_a_deleted_record_is_made_again_where_a_person_allowed_it(world: World) 
     """`--create-record`, now that the record was deleted after the upload."""
     rotation = stale(world, may_create_record=True)
     world.netsuite.hold(None)
-    save_to_openair(rotation, world.ports)
+    save_to_openair(rotation, world.ports, world.attempt)
     assert ["netsuite.sign", "openair.read", "netsuite.install", *SAVED] == world.calls
 
 
@@ -100,7 +100,7 @@ def test_permission_to_create_is_no_permission_to_overwrite(world: World, initia
     rotation = stale(world, may_create_record=True, **changes)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation):
-        save_to_openair(rotation, world.ports)
+        save_to_openair(rotation, world.ports, world.attempt)
     assert ([], []) == (world.installed, world.saved)
 
 
@@ -109,7 +109,7 @@ def test_permission_to_create_does_not_undo_a_way_back(world: World) -> None:
     rotation = stale(world, may_create_record=True)
     world.netsuite.hold(world.previous)
     with pytest.raises(ForeignRotation):
-        save_to_openair(rotation, world.ports)
+        save_to_openair(rotation, world.ports, world.attempt)
     assert ([], []) == (world.installed, world.saved)
 
 
@@ -118,7 +118,7 @@ def test_a_way_back_is_not_called_a_strangers_key(world: World) -> None:
     rotation = stale(world)
     world.netsuite.hold(world.previous)
     with pytest.raises(ForeignRotation, match="signs with the previous certificate again") as caught:
-        save_to_openair(rotation, world.ports)
+        save_to_openair(rotation, world.ports, world.attempt)
     expected = ["rotation resume ID", "rotation adopt ID", "rotation resume ID --overwrite"]
     assert expected == commands(caught.value.next_action)
 
@@ -131,7 +131,7 @@ def test_a_repaired_record_is_carried_on_with(world: World, can_sign: bool) -> N
     """
     rotation = stale(world)
     world.netsuite.hold_placeholder(can_sign=can_sign)
-    assert save_to_openair(rotation, world.ports).proofs.saved
+    assert save_to_openair(rotation, world.ports, world.attempt)
     assert [world.candidate.fingerprint] == world.installed
     assert world.calls.index("netsuite.install") < world.calls.index("openair.save")
 
@@ -141,4 +141,4 @@ def test_doubt_does_not_replace_the_confirmation(world: World) -> None:
     rotation = world.rotation(AT, doubt_since=NOW, confirmation=None)
     world.openair.held = world.candidate.certificate
     with pytest.raises(IllegalMove):
-        save_to_openair(rotation, world.ports)
+        save_to_openair(rotation, world.ports, world.attempt)

@@ -1,11 +1,9 @@
 """upload_to_netsuite: ask first, then install, and bring the confirmation."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from support.advice import commands
-from support.factories import changed
 from support.fake_systems import REMOTE_CALL
 from support.pairs import NOW, a_pair
 from unit.states.fake_world import World
@@ -25,7 +23,6 @@ from states.errors import (
     TryLater,
     Unknown,
 )
-from states.ports import NoTurn
 from states.steps import upload_to_netsuite
 from states.timing import INSTALL_WITHIN
 
@@ -34,23 +31,16 @@ from states.timing import INSTALL_WITHIN
 
 def test_the_expected_certificate_is_replaced(world: World) -> None:
     """NetSuite signs with the previous certificate, OpenAir can be read, so the candidate is installed and proved."""
-    done = upload_to_netsuite(world.rotation(AT), world.ports)
-    assert done.proofs.confirmation
-    assert world.candidate.fingerprint == done.proofs.confirmation.fingerprint
+    done = upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
+    assert done
+    assert world.candidate.fingerprint == done.fingerprint
     assert INSTALLED == world.calls
     assert [world.candidate.fingerprint] == world.installed
 
 
-def test_the_state_is_not_the_steps_to_change(world: World) -> None:
-    """The step brings the confirmation and the beginning of the skew, nothing else."""
-    rotation = world.rotation(AT)
-    done = upload_to_netsuite(rotation, world.ports)
-    assert changed(rotation, confirmation=done.proofs.confirmation, skew_from=done.skew_from) == done
-
-
 def test_openair_is_read_before_the_install(world: World) -> None:
     """The second leg is ready before the first is taken; the step never writes to OpenAir."""
-    upload_to_netsuite(world.rotation(AT), world.ports)
+    upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert world.calls.index("openair.read") < world.calls.index("netsuite.install")
     assert "openair.save" not in world.calls
 
@@ -59,8 +49,8 @@ def test_a_candidate_that_is_there_is_not_installed_again(world: World) -> None:
     """A second run asks NetSuite, which proves that the first one did it."""
     rotation = world.rotation(AT)
     world.netsuite.hold(world.candidate)
-    done = upload_to_netsuite(rotation, world.ports)
-    assert done.proofs.confirmation
+    done = upload_to_netsuite(rotation, world.ports, world.attempt)
+    assert done
     assert ["netsuite.sign"] == world.calls
 
 
@@ -68,7 +58,7 @@ def test_the_initial_set_up_replaces_what_cannot_sign(world: World) -> None:
     """Without a previous certificate nothing is expected of the record, and no import can rest on what is in it."""
     rotation = world.rotation(AT, previous=None)
     world.netsuite.hold(a_pair(), can_sign=False)
-    upload_to_netsuite(rotation, world.ports)
+    upload_to_netsuite(rotation, world.ports, world.attempt)
     assert INSTALLED == world.calls
 
 
@@ -76,7 +66,7 @@ def test_the_initial_set_up_replaces_the_placeholder(world: World) -> None:
     """It is the vendor's, the same for everybody."""
     rotation = world.rotation(AT, previous=None)
     world.netsuite.hold_placeholder()
-    upload_to_netsuite(rotation, world.ports)
+    upload_to_netsuite(rotation, world.ports, world.attempt)
     assert [world.candidate.fingerprint] == world.installed
 
 
@@ -86,30 +76,32 @@ def test_the_initial_set_up_asks_before_it_replaces_what_signs(world: World, *, 
     rotation = world.rotation(AT, previous=None, may_overwrite=may_overwrite)
     world.netsuite.hold(a_pair())
     if may_overwrite:
-        upload_to_netsuite(rotation, world.ports)
+        upload_to_netsuite(rotation, world.ports, world.attempt)
         return
     with pytest.raises(ForeignRotation, match="NetSuite signs already") as caught:
-        upload_to_netsuite(rotation, world.ports)
+        upload_to_netsuite(rotation, world.ports, world.attempt)
     assert [] == world.installed
     assert ["rotation adopt ID", "rotation resume ID --overwrite"] == commands(caught.value.next_action)
 
 
 def test_the_skew_begins_when_the_install_was_asked_for(world: World) -> None:
     """From the moment before the request NetSuite may have held the new key: sign, then read, then install."""
-    done = upload_to_netsuite(world.rotation(AT), world.ports)
-    assert NOW + timedelta(seconds=2 * REMOTE_CALL) == done.skew_from
+    rotation = world.rotation(AT)
+    moved = world.moved(rotation, upload_to_netsuite(rotation, world.ports, world.attempt))
+    assert NOW + timedelta(seconds=2 * REMOTE_CALL) == moved.skew_from
 
 
 def test_the_skew_of_an_upload_that_was_undone_goes_on(world: World) -> None:
     """A restore that was begun and not finished: since the upload before, imports may have been refused."""
     undone = world.rotation(AT, skew_from=NOW - timedelta(hours=1), doubt_since=NOW)
-    assert NOW - timedelta(hours=1) == upload_to_netsuite(undone, world.ports).skew_from
+    moved = world.moved(undone, upload_to_netsuite(undone, world.ports, world.attempt))
+    assert NOW - timedelta(hours=1) == moved.skew_from
 
 
 def test_each_question_is_a_new_challenge(world: World) -> None:
     """A signature that was heard once is of no use later."""
-    first = upload_to_netsuite(world.rotation(AT), world.ports).proofs.confirmation
-    again = upload_to_netsuite(world.rotation(AT), world.ports).proofs.confirmation
+    first = upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
+    again = upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert first
     assert again
     assert first.challenge != again.challenge
@@ -127,29 +119,22 @@ def test_the_install_must_begin_soon(world: World, seconds_late: float, landed: 
     late = INSTALL_WITHIN.total_seconds() - len(INSTALLED) * REMOTE_CALL + seconds_late
     world.will_fail("netsuite.install", Unknown(), late=late)
     with pytest.raises(Unknown):
-        upload_to_netsuite(world.rotation(AT), world.ports)
+        upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     world.clock.advance(2 * INSTALL_WITHIN.total_seconds())
     assert landed == len(world.installed)
 
 
 def test_the_hold_is_checked_right_before_the_install(world: World) -> None:
     """Nothing is sent between the check and the install."""
-    upload_to_netsuite(world.rotation(AT), world.ports)
-    assert ["openair.read"] == world.turn.checks
+    upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
+    assert ["openair.read"] == world.attempt.checks
 
 
 def test_who_lost_the_rotation_does_not_install(world: World) -> None:
     """Another worker has it: NetSuite is not written by this one."""
-    world.turn.is_lost = True
+    world.attempt.is_lost = True
     with pytest.raises(Stale):
-        upload_to_netsuite(world.rotation(AT), world.ports)
-    assert [] == world.installed
-
-
-def test_who_holds_nothing_writes_nothing(world: World) -> None:
-    """Ports that no engine gave a turn allow no write."""
-    with pytest.raises(Stale):
-        upload_to_netsuite(world.rotation(AT), replace(world.ports, turn=NoTurn()))
+        upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert [] == world.installed
 
 
@@ -159,7 +144,7 @@ def test_who_holds_nothing_writes_nothing(world: World) -> None:
 def test_there_must_be_a_candidate(world: World) -> None:
     """A rotation without one has nothing to upload."""
     with pytest.raises(IllegalMove, match="no candidate"):
-        upload_to_netsuite(world.rotation(AT, candidate=None), world.ports)
+        upload_to_netsuite(world.rotation(AT, candidate=None), world.ports, world.attempt)
     assert [] == world.installed
 
 
@@ -168,7 +153,7 @@ def test_what_is_not_valid_now_is_not_installed(world: World, days: int) -> None
     """A clock is or was wrong: with such a certificate, nothing is sent, and OpenAir is not even read."""
     world.clock.advance(timedelta(days=days).total_seconds())
     with pytest.raises(NotValidNow):
-        upload_to_netsuite(world.rotation(AT), world.ports)
+        upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert (["netsuite.sign"], []) == (world.calls, world.installed)
 
 
@@ -177,7 +162,7 @@ def test_a_refused_question_changes_nothing(world: World, error: KeyturnError) -
     """Where NetSuite cannot even be asked, nothing is sent to it."""
     world.will_fail("netsuite.sign", error)
     with pytest.raises(type(error)):
-        upload_to_netsuite(world.rotation(AT), world.ports)
+        upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert ["netsuite.sign"] == world.calls
 
 
@@ -186,7 +171,7 @@ def test_nothing_is_installed_where_openair_cannot_be_read(world: World, error: 
     """An OpenAir that refuses sign-in would make the skew last until somebody mends it."""
     world.will_fail("openair.read", error)
     with pytest.raises(type(error)):
-        upload_to_netsuite(world.rotation(AT), world.ports)
+        upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert [] == world.installed
 
 
@@ -194,7 +179,7 @@ def test_a_key_that_does_not_open_is_not_sent(world: World) -> None:
     """A broken seal stops the step before NetSuite is written."""
     world.keys.error = SealBroken()
     with pytest.raises(SealBroken):
-        upload_to_netsuite(world.rotation(AT), world.ports)
+        upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert ["netsuite.sign", "openair.read"] == world.calls
 
 
@@ -202,4 +187,4 @@ def test_a_refused_install_is_told_as_it_is(world: World) -> None:
     """NetSuite's own refusal reaches the person."""
     world.will_fail("netsuite.install", Refused("The certificate was refused."))
     with pytest.raises(Refused, match="The certificate was refused"):
-        upload_to_netsuite(world.rotation(AT), world.ports)
+        upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)

@@ -20,7 +20,7 @@ def test_a_key_that_cannot_be_asked_is_not_overwritten(world: World) -> None:
     rotation = world.rotation(AT)
     world.netsuite.hold(a_pair(), can_sign=False)
     with pytest.raises(CannotSign):
-        upload_to_netsuite(rotation, world.ports)
+        upload_to_netsuite(rotation, world.ports, world.attempt)
     assert [] == world.installed
 
 
@@ -28,14 +28,14 @@ def test_a_key_that_cannot_be_asked_is_replaced_where_a_person_allowed_it(world:
     """`--overwrite` is the way on."""
     rotation = world.rotation(AT, may_overwrite=True)
     world.netsuite.hold(a_pair(), can_sign=False)
-    assert upload_to_netsuite(rotation, world.ports).proofs.confirmation
+    assert upload_to_netsuite(rotation, world.ports, world.attempt)
 
 
 def test_after_doubt_an_install_that_cannot_sign_yet_is_repeated(world: World) -> None:
     """Keyturn's own install may have got half-way: it is put in again, after two looks at whose the record is."""
     rotation = world.rotation(AT, doubt_since=NOW)
     world.netsuite.hold(world.candidate, can_sign=False)
-    assert upload_to_netsuite(rotation, world.ports).proofs.confirmation
+    assert upload_to_netsuite(rotation, world.ports, world.attempt)
     assert [*LOOK, *LOOK, "openair.read", "netsuite.install"] == world.calls
 
 
@@ -55,7 +55,7 @@ def test_a_mute_record_that_is_not_ours_is_left_alone(world: World, begins: int 
     )
     world.will_answer("netsuite.report", Report(record=shown, server_time=NOW, bundles={}))
     with pytest.raises(CannotSign):
-        upload_to_netsuite(rotation, world.ports)
+        upload_to_netsuite(rotation, world.ports, world.attempt)
     assert [] == world.installed
 
 
@@ -69,7 +69,7 @@ def test_a_mute_record_is_ours_by_the_second(world: World) -> None:
     )
     for _ in range(2):
         world.will_answer("netsuite.report", Report(record=shown, server_time=NOW, bundles={}))
-    assert upload_to_netsuite(rotation, world.ports).proofs.confirmation
+    assert upload_to_netsuite(rotation, world.ports, world.attempt)
 
 
 def test_without_doubt_a_mute_record_is_not_ours(world: World) -> None:
@@ -77,4 +77,4 @@ def test_without_doubt_a_mute_record_is_not_ours(world: World) -> None:
     rotation = world.rotation(AT)
     world.netsuite.hold(world.candidate, can_sign=False)
     with pytest.raises(CannotSign):
-        upload_to_netsuite(rotation, world.ports)
+        upload_to_netsuite(rotation, world.ports, world.attempt)

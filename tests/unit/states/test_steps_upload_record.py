@@ -8,7 +8,7 @@ from support.pairs import NOW, a_pair
 from unit.states.fake_world import World
 from unit.states.upload_calls import AT, INSTALLED
 
-from states.errors import CannotSign, CertificateRecordMissing, ForeignRotation, NotConfirmed
+from states.errors import CannotSign, CertificateRecordMissing, ForeignRotation
 from states.ports import Report
 from states.steps import upload_to_netsuite
 
@@ -20,8 +20,7 @@ def test_a_foreign_certificate_is_left_alone(world: World) -> None:
     rotation = world.rotation(AT)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation) as caught:
-        upload_to_netsuite(rotation, world.ports)
-    assert isinstance(caught.value.__cause__, NotConfirmed)
+        upload_to_netsuite(rotation, world.ports, world.attempt)
     assert ForeignRotation().message == caught.value.message
     assert ["netsuite.sign", "netsuite.report"] == world.calls
 
@@ -30,7 +29,7 @@ def test_a_foreign_certificate_is_replaced_where_a_person_allowed_it(world: Worl
     """`--overwrite` puts the candidate in its place."""
     rotation = world.rotation(AT, may_overwrite=True)
     world.netsuite.hold(a_pair())
-    upload_to_netsuite(rotation, world.ports)
+    upload_to_netsuite(rotation, world.ports, world.attempt)
     assert INSTALLED == world.calls
 
 
@@ -39,7 +38,7 @@ def test_permission_to_create_is_no_permission_to_overwrite(world: World) -> Non
     rotation = world.rotation(AT, may_create_record=True)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation):
-        upload_to_netsuite(rotation, world.ports)
+        upload_to_netsuite(rotation, world.ports, world.attempt)
     assert [] == world.installed
 
 
@@ -50,7 +49,7 @@ def test_a_record_that_vanishes_between_two_questions_is_missing(world: World, c
     world.netsuite.hold(a_pair(), can_sign=can_sign)
     world.will_answer("netsuite.report", Report(record=None, server_time=NOW, bundles={}))
     with pytest.raises(CertificateRecordMissing):
-        upload_to_netsuite(rotation, world.ports)
+        upload_to_netsuite(rotation, world.ports, world.attempt)
     assert [] == world.installed
 
 
@@ -60,7 +59,7 @@ def test_a_record_that_signs_as_another_is_not_ours(world: World) -> None:
     ours = world.candidate.certificate
     world.netsuite.hold(a_pair(not_before=ours.not_before, not_after=ours.not_after))
     with pytest.raises(ForeignRotation):
-        upload_to_netsuite(rotation, world.ports)
+        upload_to_netsuite(rotation, world.ports, world.attempt)
     assert ["netsuite.sign", "netsuite.report"] == world.calls
 
 
@@ -69,14 +68,14 @@ def test_what_a_look_showed_is_noted(world: World) -> None:
     may_be_replaced = world.rotation(AT, doubt_since=NOW, may_overwrite=True, may_create_record=True)
     world.will_fail("netsuite.sign", CertificateRecordMissing())
     world.will_fail("netsuite.sign", CannotSign())
-    upload_to_netsuite(may_be_replaced, world.ports)
+    upload_to_netsuite(may_be_replaced, world.ports, world.attempt)
     world.netsuite.hold(a_pair())
-    upload_to_netsuite(may_be_replaced, world.ports)
+    upload_to_netsuite(may_be_replaced, world.ports, world.attempt)
     assert [
         "NetSuite has no certificate record.",
         "NetSuite cannot sign with what its record holds.",
         *["NetSuite signed with another key."] * 2,
-    ] == world.turn.looks
+    ] == world.attempt.looks
 
 
 # --- the placeholder --------------------------------------------------------------------------------------------------
@@ -86,8 +85,8 @@ def test_the_placeholder_is_nobodys(world: World) -> None:
     """A bundle that was installed again brought the placeholder back: it is replaced like the previous certificate."""
     rotation = world.rotation(AT)
     world.netsuite.hold_placeholder()
-    done = upload_to_netsuite(rotation, world.ports)
-    assert done.proofs.confirmation
+    done = upload_to_netsuite(rotation, world.ports, world.attempt)
+    assert done
     assert ["netsuite.sign", "netsuite.report", "openair.read", "netsuite.install"] == world.calls
 
 
@@ -95,7 +94,7 @@ def test_a_record_that_cannot_sign_is_mended(world: World) -> None:
     """The placeholder may have no key at all; installing the candidate gives it one."""
     rotation = world.rotation(AT)
     world.netsuite.hold_placeholder(can_sign=False)
-    assert upload_to_netsuite(rotation, world.ports).proofs.confirmation
+    assert upload_to_netsuite(rotation, world.ports, world.attempt)
     assert [world.candidate.fingerprint] == world.installed
 
 
@@ -107,7 +106,7 @@ def test_a_missing_record_is_reported_in_the_vendors_words(world: World) -> None
     rotation = world.rotation(AT)
     world.netsuite.hold(None)
     with pytest.raises(CertificateRecordMissing) as caught:
-        upload_to_netsuite(rotation, world.ports)
+        upload_to_netsuite(rotation, world.ports, world.attempt)
     assert 'Certificate "custcertificate_oa_realtime" not found.' == caught.value.message
     steps = [line.split(". ", 1)[1] for line in text(caught.value.next_action).splitlines() if line.startswith("  ")]
     expected = [
@@ -126,7 +125,7 @@ def test_a_missing_record_is_created_where_a_person_allowed_it(world: World) -> 
     """`--create-record` makes it with the candidate in it."""
     rotation = world.rotation(AT, may_create_record=True)
     world.netsuite.hold(None)
-    upload_to_netsuite(rotation, world.ports)
+    upload_to_netsuite(rotation, world.ports, world.attempt)
     assert INSTALLED == world.calls
     assert [world.candidate.fingerprint] == world.installed
 
@@ -135,7 +134,7 @@ def test_a_record_that_vanishes_is_not_created_unasked(world: World) -> None:
     """It was there when NetSuite signed, and is gone when the candidate arrives: NetSuite is not allowed to make it."""
     world.will_go_well("netsuite.install", after=partial(world.netsuite.hold, None))
     with pytest.raises(CertificateRecordMissing):
-        upload_to_netsuite(world.rotation(AT), world.ports)
+        upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert [] == world.installed
 
 
@@ -144,6 +143,6 @@ def test_a_repaired_record_is_carried_on_with(world: World) -> None:
     rotation = world.rotation(AT)
     world.netsuite.hold(None)
     with pytest.raises(CertificateRecordMissing):
-        upload_to_netsuite(rotation, world.ports)
+        upload_to_netsuite(rotation, world.ports, world.attempt)
     world.netsuite.hold_placeholder()
-    assert upload_to_netsuite(rotation, world.ports).proofs.confirmation
+    assert upload_to_netsuite(rotation, world.ports, world.attempt)

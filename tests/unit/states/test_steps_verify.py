@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from support.advice import commands
-from support.factories import changed
 from support.fake_systems import REMOTE_CALL
 from support.pairs import NOW, a_pair
 from unit.states.fake_world import World
@@ -23,9 +22,9 @@ AT = State.SAVED_TO_OPENAIR
 def test_both_sides_agree(world: World) -> None:
     """NetSuite signs a fresh challenge, OpenAir is read, and both name the candidate; nothing is written."""
     rotation = world.rotation(AT)
-    done = verify(rotation, world.ports)
+    done = verify(rotation, world.ports, world.attempt)
     seen = Receipt(world.candidate.fingerprint, NOW + timedelta(seconds=2 * REMOTE_CALL))
-    assert changed(rotation, verified=seen) == done
+    assert seen == done
     assert ["netsuite.sign", "openair.read"] == world.calls
 
 
@@ -34,7 +33,7 @@ def test_the_old_confirmation_is_not_enough(world: World) -> None:
     rotation = world.rotation(AT)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation):
-        verify(rotation, world.ports)
+        verify(rotation, world.ports, world.attempt)
 
 
 @pytest.mark.parametrize("holder", ["nobody", "previous", "stranger"])
@@ -44,7 +43,7 @@ def test_drift_is_noticed(world: World, holder: str) -> None:
     certificates = {"nobody": None, "previous": world.previous.certificate, "stranger": a_pair().certificate}
     world.openair.held = certificates[holder]
     with pytest.raises(Drift):
-        verify(rotation, world.ports)
+        verify(rotation, world.ports, world.attempt)
 
 
 def test_foreign_is_told_before_drift(world: World) -> None:
@@ -53,7 +52,7 @@ def test_foreign_is_told_before_drift(world: World) -> None:
     world.netsuite.hold(a_pair())
     world.openair.held = None
     with pytest.raises(ForeignRotation):
-        verify(rotation, world.ports)
+        verify(rotation, world.ports, world.attempt)
     assert "openair.read" not in world.calls
 
 
@@ -69,14 +68,14 @@ def test_a_side_that_cannot_be_asked_verifies_nothing(world: World, call: str, e
     """The error is told as it is, and there is no receipt."""
     world.will_fail(call, error)
     with pytest.raises(type(error)):
-        verify(world.rotation(AT), world.ports)
+        verify(world.rotation(AT), world.ports, world.attempt)
 
 
 def test_the_candidate_is_put_back_where_a_person_allowed_it(world: World) -> None:
     """`--overwrite` after a foreign rotation: the candidate goes back into NetSuite and is proved there."""
     rotation = world.rotation(AT, may_overwrite=True)
     world.netsuite.hold(a_pair())
-    assert verify(rotation, world.ports).proofs.verified
+    assert verify(rotation, world.ports, world.attempt)
     assert ["netsuite.sign", "openair.read", "netsuite.install", "openair.read"] == world.calls
 
 
@@ -91,7 +90,7 @@ def test_a_lost_save_is_looked_for_twice(world: World) -> None:
     """The answer of what verify saved was lost and two looks do not find it: unknown, as in save_to_openair."""
     world.will_fail("openair.save", Unknown())
     with pytest.raises(Unknown):
-        verify(a_drifted_rotation(world), world.ports)
+        verify(a_drifted_rotation(world), world.ports, world.attempt)
     saved = ["openair.save", "unknown", "openair.read", "openair.read"]
     assert ["netsuite.sign", "openair.read", *saved] == world.calls
     assert [READ_BACK_DELAY] == world.clock.slept
@@ -99,8 +98,8 @@ def test_a_lost_save_is_looked_for_twice(world: World) -> None:
 
 def test_after_doubt_there_are_two_looks_before_saving(world: World) -> None:
     """A save whose answer nobody saw may still land: it is given the time to before another is sent."""
-    done = verify(a_drifted_rotation(world, doubt_since=NOW), world.ports)
-    assert done.proofs.verified
+    done = verify(a_drifted_rotation(world, doubt_since=NOW), world.ports, world.attempt)
+    assert done
     looks = ["netsuite.sign", "openair.read", "openair.read"]
     assert [*looks, "openair.save", "openair.read"] == world.calls
 
@@ -109,7 +108,7 @@ def test_after_doubt_a_late_landing_is_not_repeated(world: World) -> None:
     """It lands between the two looks, and nothing is sent."""
     rotation = a_drifted_rotation(world, doubt_since=NOW)
     world.clock.later(1, partial(setattr, world.openair, "held", world.candidate.certificate))
-    assert verify(rotation, world.ports).proofs.verified
+    assert verify(rotation, world.ports, world.attempt)
     assert [] == world.saved
 
 
@@ -118,7 +117,7 @@ def test_permission_to_create_is_no_permission_to_overwrite(world: World) -> Non
     rotation = world.rotation(AT, may_create_record=True, previous=None)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation):
-        verify(rotation, world.ports)
+        verify(rotation, world.ports, world.attempt)
     assert [] == world.installed
 
 
@@ -127,5 +126,5 @@ def test_a_drifted_rotation_has_a_way_out(world: World) -> None:
     assert ["rotation resume ID --overwrite"] == commands(Drift().next_action)
     rotation = world.rotation(AT, may_overwrite=True)
     world.openair.held = a_pair().certificate
-    assert verify(rotation, world.ports).proofs.verified
+    assert verify(rotation, world.ports, world.attempt)
     assert [world.candidate.fingerprint] == world.saved

@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from states import steps
-from states.rotation import Proofs
+from states.rotation import Ending, Proofs
 from states.state import State
 from states.table import (
     ACTIVE,
@@ -13,6 +13,8 @@ from states.table import (
     FAIL,
     FORWARD,
     NEXT,
+    OUTAGE,
+    PARKED,
     PROOFS,
     RESUME,
     TRIGGERS,
@@ -31,7 +33,7 @@ def test_the_wire_names_are_fixed() -> None:
 
 
 def test_the_moves_are_those_of_the_design() -> None:
-    """Four steps forward, four ways to fail, four ways back: twelve moves and no other."""
+    """Four steps forward, four ways to fail, four ways back, and four moves of a parked rotation: no other."""
     expected = {
         ("Requested", "generate_key", "KeyGenerated"),
         ("KeyGenerated", "upload_to_netsuite", "UploadedToNetSuite"),
@@ -45,9 +47,13 @@ def test_the_moves_are_those_of_the_design() -> None:
         ("Failed", "resume", "KeyGenerated"),
         ("Failed", "resume", "UploadedToNetSuite"),
         ("Failed", "resume", "SavedToOpenAir"),
+        ("Failed", "restoring", "Failed"),
+        ("Failed", "abandon", "Failed"),
+        ("Failed", "restore", "Failed"),
+        ("Failed", "adopt", "Failed"),
     }
     moves = [(str(edge.source), edge.trigger, str(edge.target)) for edge in EDGES]
-    assert (expected, 12) == (set(moves), len(moves))
+    assert (expected, 16) == (set(moves), len(moves))
 
 
 def test_the_way_forward_is_one_line() -> None:
@@ -62,9 +68,11 @@ def test_completed_and_failed_have_no_step() -> None:
 
 
 def test_only_forward_moves_have_a_step() -> None:
-    """Failing and resuming are decisions: nothing has to be done for them, and they bring no proof."""
+    """The others are decisions: nothing has to be done for them, and they bring no proof."""
     assert set(FORWARD) == {edge for edge in EDGES if edge.step}
-    assert {FAIL, RESUME} == {edge.trigger for edge in EDGES if not edge.step and not edge.brings}
+    assert {FAIL, RESUME, *(edge.trigger for edge in PARKED)} == {
+        edge.trigger for edge in EDGES if not edge.step and not edge.brings
+    }
 
 
 @EVERY_EDGE
@@ -72,6 +80,26 @@ def test_a_trigger_is_named_like_its_step(edge: Edge) -> None:
     """Journal, log and code use one word for one thing."""
     expected = edge.step.__name__ if edge.step else edge.trigger
     assert expected == edge.trigger
+
+
+def test_every_step_has_a_proof_and_says_what_is_kept() -> None:
+    """The guard judges by the kind of the proof; a person is told what a parked rotation keeps."""
+    for edge in FORWARD:
+        assert edge.proof
+        assert edge.kept.endswith(".")
+
+
+def test_what_the_states_mean_for_imports() -> None:
+    """The upload begins the skew, and the save, which ends it, is the only urgent step."""
+    upload, save = NEXT[State.KEY_GENERATED], NEXT[State.UPLOADED_TO_NETSUITE]
+    assert ([upload], [save]) == ([e for e in EDGES if e.begins_skew], [e for e in EDGES if e.urgent])
+    assert upload.target is save.source is OUTAGE
+
+
+def test_every_ending_is_one_move_of_a_parked_rotation() -> None:
+    """What a closed rotation tells is derived from these."""
+    assert list(Ending) == [edge.ending for edge in PARKED if edge.ending]
+    assert all(edge.kept for edge in PARKED if edge.ending)
 
 
 @EVERY_EDGE
@@ -95,8 +123,9 @@ def test_every_proof_is_a_field_of_the_rotation() -> None:
 
 
 def test_triggers_are_named_once() -> None:
-    """Six triggers, in the order of the table."""
-    expected = ("generate_key", "upload_to_netsuite", "save_to_openair", "verify", "fail", "resume")
+    """Ten triggers, in the order of the table."""
+    steps_forward = ("generate_key", "upload_to_netsuite", "save_to_openair", "verify")
+    expected = (*steps_forward, "fail", "resume", "restoring", "abandon", "restore", "adopt")
     assert expected == TRIGGERS
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from orchestrator.retry import TABLE
 from states import steps, timing
 
-LONGEST_POSTPONEMENT = timedelta(seconds=max(max(policy.put_offs) for policy in TABLE.values()))
+LONGEST_POSTPONEMENT = timedelta(seconds=max(max(policy.postponements) for policy in TABLE.values()))
 
 
 def test_no_request_takes_effect_after_the_hold_off() -> None:
@@ -64,7 +64,7 @@ def test_a_clock_that_the_doctor_accepts_is_accepted_by_both_systems() -> None:
 
 def test_a_command_stays_with_an_outage() -> None:
     """A command would leave between two tries although imports are refused."""
-    longest = timedelta(seconds=max(TABLE[steps.save_to_openair].put_offs))
+    longest = timedelta(seconds=max(TABLE[steps.save_to_openair].postponements))
     assert longest <= timing.ATTENDED_WAIT < timing.STAY_WITH_OUTAGE
 
 
