@@ -1,4 +1,4 @@
-"""Real-time import triggers: which certificate verifies the one that NetSuite sent? Explains an import that fails."""
+"""Finds the certificate that verifies a real-time import trigger, to explain a failing import."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,21 +9,21 @@ from states.errors import InvalidInput
 
 PATH: Final = "/netsuite.pl"
 SIGNED: Final = ("action", "db_id", "record_type", "ns_id", "netsuite_user_id", "other_types")
-"""The parameters that are signed, in the order in which they are: their raw values, with no time stamp and no nonce.
-As seen in public code of the connector; Oracle does not document it."""
+"""The signed parameters, in order. NetSuite signs their raw values, without a timestamp or nonce. Source: public code
+of the connector; Oracle does not document it."""
 
 
 def signed_by(url: str, certificates: Mapping[str, Certificate]) -> str | None:
-    """The name of the first of ``certificates`` that verifies the trigger ``url``, or None where none does.
+    """Return the name of the first of ``certificates`` that verifies the trigger ``url``, or None.
 
-    Nothing is sent. Raises InvalidInput for a URL that is no trigger; extra parameters are not signed and do not count.
+    Sends nothing. Ignores extra parameters, which are not signed. Raises InvalidInput if the URL is not a trigger.
     """
     text, signature = _signed(url)
     return next((name for name, certificate in certificates.items() if certificate.verifies(signature, text)), None)
 
 
 def _signed(url: str) -> tuple[bytes, str]:
-    """The very bytes that are signed, and the signature (standard Base64)."""
+    """Return the signed bytes, and the signature (standard Base64)."""
     try:
         parts = urlsplit(url)
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True, errors="strict")

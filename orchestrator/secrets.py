@@ -1,4 +1,4 @@
-"""A connection's secrets: sealed in the store, opened only for the adapter that needs one."""
+"""The secrets of a connection: sealed in the store, and opened only for the adapter that needs one."""
 
 from enum import StrEnum
 
@@ -10,17 +10,17 @@ from states.next_action import REPEAT, NextAction, Verb, by_hand
 
 
 class SecretName(StrEnum):
-    """What a connection keeps secret, by the name it is stored under."""
+    """The secrets of a connection, by their names in the store."""
 
     NETSUITE_KEY = "netsuite_key"
-    """The private key (PEM) with which Keyturn signs in to NetSuite; not the key that is rotated."""
+    """The private key (PEM) with which Keyturn signs in to NetSuite; not the rotated key."""
     OPENAIR_API_KEY = "openair_api_key"
     OPENAIR_CLIENT_SECRET = "openair_client_secret"  # noqa: S105 - a name
     OPENAIR_REFRESH_TOKEN = "openair_oauth"  # noqa: S105 - a name, the one that openair_auth keeps its grant under
     OPENAIR_PASSWORD = "openair_password"  # noqa: S105 - a name
 
     def stored(self, given: str) -> bytes:
-        """The form in which a secret that a person gives is stored."""
+        """Return the bytes to store for a secret that a person has given."""
         if self is SecretName.OPENAIR_REFRESH_TOKEN:
             from orchestrator.adapters.openair_auth import Grant  # noqa: PLC0415 - brings HTTP along, seldom needed
 
@@ -37,7 +37,7 @@ class Secrets:
         self._connection = connection
 
     def get(self, name: str) -> tuple[bytes, int] | None:
-        """The secret and its version, or None. Raises VaultLocked, SealBroken."""
+        """Return the secret and its version, or None. Raises VaultLocked, SealBroken."""
         found = self._store.secrets.get(self._connection, name)
         if found is None:
             return None
@@ -45,12 +45,12 @@ class Secrets:
         try:
             return self._vault.open(sealed, owner=self._connection, column=name), version
         except SealBroken as error:
-            # The secret is the connection's: abandoning a rotation would leave it as broken as it is.
+            # The secret belongs to the connection, so abandoning a rotation would not repair it.
             error.next_action = by_hand("Restore the database from a backup.", alternatives=(self._give(name),))
             raise
 
     def need(self, name: SecretName) -> bytes:
-        """The secret. Raises SignInRefused when it was never given."""
+        """Return the secret. Raises SignInRefused if it was never given."""
         found = self.get(name)
         if found is None:
             secret = name.name.lower().replace("_", " ")
@@ -67,20 +67,20 @@ class Secrets:
         return self._vault.seal(value, owner=self._connection, column=name)
 
     def replace(self, name: str, value: bytes, version: int) -> int:
-        """Replace the secret that was read at ``version``, durably; return the new version.
+        """Replace the secret that was read at ``version``, durably, and return the new version.
 
-        Raises Stale when another worker replaced it first.
+        Raises Stale if another worker replaced it first.
         """
         return self._store.secrets.put(self._connection, name, self.seal(name, value), version=version)
 
 
 class Exports:
-    """What a person confirmed to have saved in one connection's OpenAir."""
+    """The certificates that a person has confirmed for one connection's OpenAir."""
 
     def __init__(self, store: Store, connection: str) -> None:
         self._store = store
         self._connection = connection
 
     def confirmed(self) -> Certificate | None:
-        """The certificate that was confirmed last, or None."""
+        """Return the certificate that was confirmed last, or None."""
         return self._store.connections.confirmed_export(self._connection)

@@ -1,9 +1,9 @@
-"""Settings come from a TOML file and are overridden by environment variables; every value has a default that works.
+"""Reads the settings from a TOML file and from environment variables, which take precedence. Every value has a default.
 
-KEYTURN_CONFIG         the settings file; else /etc/keyturn/keyturn.toml for root and services, or the user's own
-KEYTURN_DATA           the data folder; else /var/lib/keyturn, or the user's own
-KEYTURN_STORE__URL     one value of one table; likewise for all the others
-CONFIGURATION_DIRECTORY, STATE_DIRECTORY   where systemd tells a service to look
+KEYTURN_CONFIG         the settings file; default: /etc/keyturn/keyturn.toml for root and services, or the user's own
+KEYTURN_DATA           the data folder; default: /var/lib/keyturn, or the user's own
+KEYTURN_STORE__URL     one value of one table; the other values have similar names
+CONFIGURATION_DIRECTORY, STATE_DIRECTORY   the folders that systemd gives to a service
 """
 
 import inspect
@@ -32,7 +32,7 @@ class Table(BaseModel):
 
 
 class StoreSettings(Table):
-    """Where rotations are remembered."""
+    """Where rotations are stored."""
 
     url: str = ""
     """An SQLAlchemy URL; empty means SQLite in the data folder."""
@@ -44,47 +44,47 @@ class VaultSettings(Table):
     source: Literal["file", "environment", "credential", "keyring"] = "file"
     """`file`; `environment` (KEYTURN_KEK); `credential` (systemd's keyturn-kek); `keyring` (the desktop's)."""
     file: Path | None = None
-    """The key file; by default `kek` beside the settings file, so that a backup of the data holds no key to it."""
+    """The key file. Default: `kek` next to the settings file, so that a backup of the data does not contain its key."""
 
 
 class WorkerSettings(Table):
     """How the worker works."""
 
     threads: int = Field(default=2, ge=1, le=64)
-    """How many rotations are carried along at once."""
+    """How many rotations run at the same time."""
     lease: float = Field(default=DEFAULT_LEASE.total_seconds(), ge=SHORTEST_LEASE.seconds, le=LONGEST_LEASE.seconds)
-    """Seconds after which a silent worker is taken for dead."""
+    """Seconds after which a worker that does not renew its lease counts as dead."""
     poll: float = Field(default=1.0, ge=0.05, le=60)
-    """Seconds between two looks for work."""
+    """Seconds between two checks for work."""
 
 
 class HttpSettings(Table):
-    """How the other systems are called."""
+    """How Keyturn calls the other systems."""
 
     timeout: float = Field(default=DEFAULT_CALL, gt=0, le=LONGEST_CALL.seconds)
-    """Seconds for a whole call, from connecting to the reply's last byte."""
+    """Seconds for a whole call, from connecting to the last byte of the answer."""
     ca_bundle: Path | None = None
-    """A file of certification authorities instead of the usual ones."""
+    """A PEM file of certificate authorities. Default: certifi's."""
 
 
 class LogSettings(Table):
-    """What is logged; always to standard error."""
+    """What Keyturn logs, always to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """What is less grave than this is left out."""
+    """The lowest level to log."""
     format: Literal["auto", "json", "text"] = "auto"
     """auto: text on a terminal, JSON elsewhere."""
 
 
 class ExportSettings(Table):
-    """Where certificates are handed over to a person."""
+    """Where Keyturn exports certificates for a person."""
 
     folder: Path | None = None
-    """By default `export` in the data folder."""
+    """The folder. Default: `export` in the data folder."""
 
 
 class Settings(Table):
-    """Everything that can be set."""
+    """All settings."""
 
     store: StoreSettings = StoreSettings()
     vault: VaultSettings = VaultSettings()
@@ -95,16 +95,16 @@ class Settings(Table):
 
     config_file: Path
     data: Path
-    """Where the settings were read from, and where data live."""
+    """The file that the settings were read from, and the folder of the data."""
 
     @property
     def store_url(self) -> str:
-        """The store's URL, filled in."""
+        """The store's URL, with its default."""
         return self.store.url or f"sqlite:///{self.data / 'keyturn.db'}"
 
     @property
     def private(self) -> list[Path]:
-        """The folders and files that are nobody else's business on this machine. Not all of them need be there."""
+        """The folders and files that other users of this computer must not read. Some may not exist."""
         found = [self.config_file.parent, self.config_file, self.data]
         scheme, _, path = self.store_url.partition(":///")
         if scheme == "sqlite":
@@ -113,20 +113,23 @@ class Settings(Table):
 
     @property
     def kek_file(self) -> Path:
-        """The key-encryption key's file."""
+        """The file of the key-encryption key."""
         return self.vault.file or self.config_file.parent / "kek"
 
     @property
     def export_folder(self) -> Path:
-        """Where certificates are exported to."""
+        """The folder for exported certificates."""
         return self.export.folder or self.data / "export"
 
 
 def load(config: Path | None = None, *, new: bool = False) -> Settings:
-    """Read the settings. Raises InvalidSettings naming the file and value, or the variable, that is wrong.
+    """Read the settings.
 
-    A file that is named, by ``config`` or KEYTURN_CONFIG, must exist, unless it is ``new`` and about to be made; a
-    default file that is missing means defaults.
+    A file given by ``config`` or KEYTURN_CONFIG must exist, unless ``new`` says that it is about to be created. If the
+    default file is missing, the defaults apply.
+
+    Raises:
+        InvalidSettings: a value is wrong. The message names the file and the setting, or the environment variable.
     """
     env = os.environ
     named = config or (Path(env["KEYTURN_CONFIG"]) if env.get("KEYTURN_CONFIG") else None)
@@ -138,7 +141,7 @@ def load(config: Path | None = None, *, new: bool = False) -> Settings:
     try:
         return Settings(**values, config_file=file, data=_data_folder(env))
     except ValidationError as error:
-        raise InvalidSettings(_told(error, file, env)) from None
+        raise InvalidSettings(_describe(error, file, env)) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -157,7 +160,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _overridden(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
-    """The file's values with those of the environment in their place. A misspelt variable is not passed over."""
+    """Return the file's values, overridden by environment variables. Refuses an unknown variable KEYTURN_…."""
     for variable in env:
         if not variable.startswith(_PREFIX) or variable in _PLACES:
             continue
@@ -167,39 +170,39 @@ def _overridden(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any
             nearest = _nearest(variable, {each: each for each in (*map(_variable, _names()), *_PLACES)})
             raise InvalidSettings(f"There is no setting for the environment variable {variable}.{nearest}")
         found = values.get(table, {})
-        if isinstance(found, dict):  # anything else is refused when the whole is read
+        if isinstance(found, dict):  # other values are refused by the validation that follows
             values = values | {table: found | {value: env[variable]}}
     return values
 
 
 def tables() -> dict[str, type[Table]]:
-    """The tables of the file, by name."""
+    """Return the tables of the file, by name."""
     fields = {name: field.annotation for name, field in Settings.model_fields.items()}
     return {name: kind for name, kind in fields.items() if inspect.isclass(kind) and issubclass(kind, Table)}
 
 
 def _names() -> list[str]:
-    """Every setting, as ``table.value``."""
+    """Return every setting, as ``table.value``."""
     return [f"{table}.{value}" for table, kind in tables().items() for value in kind.model_fields]
 
 
 def _variable(name: str) -> str:
-    """The environment variable of the setting ``table.value``."""
+    """Return the environment variable of the setting ``table.value``."""
     return _PREFIX + name.upper().replace(".", "__")
 
 
-def _told(error: ValidationError, file: Path, env: Mapping[str, str]) -> str:
-    """The first thing that is wrong, as a sentence. The value is not repeated."""
+def _describe(error: ValidationError, file: Path, env: Mapping[str, str]) -> str:
+    """Describe the first wrong setting in a sentence that does not repeat the value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     name = ".".join(str(part) for part in first["loc"][:2])
     if first["type"] == "extra_forbidden":
         return f"{file}: there is no setting {name}.{_nearest_setting(name)}"
-    told = _variable(name) if _variable(name) in env else f"{file}: {name}"
-    return f"{told} should be {_wanted(name)}."
+    source = _variable(name) if _variable(name) in env else f"{file}: {name}"
+    return f"{source} must be {_wanted(name)}."
 
 
 def _wanted(name: str) -> str:
-    """What the table or ``table.value`` of this name holds, in words."""
+    """Describe the valid values of a table or of ``table.value``."""
     table, _, value = name.partition(".")
     if not value:
         return f"a table: [{table}]"
@@ -207,7 +210,7 @@ def _wanted(name: str) -> str:
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}"
     if field.annotation not in (int, float):
-        return "a text" if field.annotation is str else "a path"
+        return "a string" if field.annotation is str else "a path"
     bounds = {key: getattr(bound, key) for bound in field.metadata for key in ("gt", "ge", "le") if hasattr(bound, key)}
     kind = "a whole number" if field.annotation is int else "a number"
     least = f"above {bounds['gt']}, at most" if "gt" in bounds else f"from {bounds['ge']} to"
@@ -215,14 +218,14 @@ def _wanted(name: str) -> str:
 
 
 def _nearest_setting(name: str) -> str:
-    """Which setting, or table, was meant: the table may be missing, or another one's."""
+    """Suggest the setting or table that was probably meant: its table may be missing or wrong."""
     known = {each: each for each in (*_names(), *tables())} | {each.partition(".")[2]: each for each in _names()}
     return _nearest(name, known) or _nearest(name.rpartition(".")[2], known)
 
 
 def _nearest(name: str, known: Mapping[str, str]) -> str:
-    """A question for the nearest of what is ``known``, by how it may be written; empty where nothing is near."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only for what is wrong
+    """Ask whether the nearest of the ``known`` spellings was meant; empty if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for errors
 
     found = get_close_matches(name, known, n=1, cutoff=0.75)
     return f" Did you mean {known[found[0]]}?" if found else ""
@@ -233,14 +236,14 @@ def _is_service(env: Mapping[str, str]) -> bool:
 
 
 def _config_folder(env: Mapping[str, str]) -> Path:
-    if told := env.get("CONFIGURATION_DIRECTORY"):
-        return Path(told.partition(":")[0])
+    if folders := env.get("CONFIGURATION_DIRECTORY"):
+        return Path(folders.partition(":")[0])
     return Path("/etc/keyturn") if _is_service(env) else Path(platformdirs.user_config_dir("keyturn"))
 
 
 def _data_folder(env: Mapping[str, str]) -> Path:
-    if told := env.get("KEYTURN_DATA"):
-        return Path(told)
-    if told := env.get("STATE_DIRECTORY"):
-        return Path(told.partition(":")[0])
+    if folder := env.get("KEYTURN_DATA"):
+        return Path(folder)
+    if folders := env.get("STATE_DIRECTORY"):
+        return Path(folders.partition(":")[0])
     return Path("/var/lib/keyturn") if _is_service(env) else Path(platformdirs.user_data_dir("keyturn"))

@@ -1,4 +1,4 @@
-"""What a machine that is short of something does to Keyturn, told as an error of Keyturn's own."""
+"""Recognizes shortages of the computer (memory, disk space, threads, file descriptors) and raises Keyturn's error."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ _SHORTAGES: Final = (
 
 
 def start(thread: Thread) -> None:
-    """Start ``thread``. Raises Exhausted where this machine lets no more of them start."""
+    """Start ``thread``. Raises Exhausted if the operating system refuses."""
     try:
         thread.start()
     except RuntimeError as error:
@@ -34,7 +34,7 @@ def start(thread: Thread) -> None:
 
 
 def shortage(error: Exception) -> Exhausted | None:
-    """What this machine lacks, where that is what ``error`` means, in the system's own words."""
+    """Return Exhausted, with the operating system's description, if ``error`` means a shortage; otherwise None."""
     if isinstance(error, MemoryError):
         return Exhausted("This machine is short of something that Keyturn needs: memory.")
     if isinstance(error, OSError) and error.errno in _SHORTAGES:

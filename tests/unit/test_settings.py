@@ -61,16 +61,16 @@ def test_an_unknown_variable_is_named_with_the_nearest_known_one(
 
 
 WRONG = {
-    "[worker]\nthreads = 0": "worker.threads should be a whole number from 1 to 64.",
-    "[worker]\nthreads = 65": "worker.threads should be a whole number from 1 to 64.",
-    "[worker]\nthreads = 's3cret'": "worker.threads should be a whole number from 1 to 64.",
-    "[worker.threads]\na = 1": "worker.threads should be a whole number from 1 to 64.",
-    "[worker]\nlease = 0.5": "worker.lease should be a number from 1 to 600.",
-    "[http]\ntimeout = 0": "http.timeout should be a number above 0, at most 120.",
-    "[http]\nca_bundle = 3": "http.ca_bundle should be a path.",
-    "[store]\nurl = 3": "store.url should be a text.",
-    "[log]\nlevel = 's3cret'": "log.level should be one of debug, info, warning, error.",
-    "worker = 's3cret'": "worker should be a table: [worker].",
+    "[worker]\nthreads = 0": "worker.threads must be a whole number from 1 to 64.",
+    "[worker]\nthreads = 65": "worker.threads must be a whole number from 1 to 64.",
+    "[worker]\nthreads = 's3cret'": "worker.threads must be a whole number from 1 to 64.",
+    "[worker.threads]\na = 1": "worker.threads must be a whole number from 1 to 64.",
+    "[worker]\nlease = 0.5": "worker.lease must be a number from 1 to 600.",
+    "[http]\ntimeout = 0": "http.timeout must be a number above 0, at most 120.",
+    "[http]\nca_bundle = 3": "http.ca_bundle must be a path.",
+    "[store]\nurl = 3": "store.url must be a string.",
+    "[log]\nlevel = 's3cret'": "log.level must be one of debug, info, warning, error.",
+    "worker = 's3cret'": "worker must be a table: [worker].",
 }
 
 
@@ -85,4 +85,4 @@ def test_a_wrong_value_of_the_environment_names_the_variable(file: Path, monkeyp
     """If an environment variable is wrong, the error names the variable and not the file."""
     file.write_text("[worker]\nthreads = 4")
     monkeypatch.setenv("KEYTURN_WORKER__THREADS", "s3cret")
-    assert "KEYTURN_WORKER__THREADS should be a whole number from 1 to 64." == refusal(file)
+    assert "KEYTURN_WORKER__THREADS must be a whole number from 1 to 64." == refusal(file)
