@@ -90,7 +90,7 @@ def test_killed_worker_is_followed_by_another(
         == installed(simulator.history.entries())
         == saved(simulator.history.entries())
     )
-    _assert_told(app, rotation.id)
+    _assert_reported(app, rotation.id)
     assert_openair_came_second(simulator.history.entries())
 
 
@@ -110,12 +110,12 @@ def test_killed_while_the_key_is_made(app: Keyturn, simulator: Simulator, worker
         == installed(simulator.history.entries())
         == saved(simulator.history.entries())
     )
-    _assert_told(app, rotation.id)
+    _assert_reported(app, rotation.id)
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_sigterm_ends_the_worker_within_the_step_in_hand(app: Keyturn, simulator: Simulator, worker: Start) -> None:
-    """SIGTERM lets the step in hand finish and gives the rotation back, so that the next worker starts at once."""
+def test_sigterm_ends_the_worker_after_its_current_step(app: Keyturn, simulator: Simulator, worker: Start) -> None:
+    """On SIGTERM a worker finishes its current step and releases the rotation, so that the next one starts at once."""
     simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", when="after", seconds=1))
     rotation = app.rotations.request(NAME, actor="tester")
     with worker() as first:
@@ -140,7 +140,7 @@ def _finish(app: Keyturn, rotation_id: str, worker: Start) -> None:
         assert second.wait(WAIT_LIMIT) == 0
 
 
-def _assert_told(app: Keyturn, rotation_id: str) -> None:
+def _assert_reported(app: Keyturn, rotation_id: str) -> None:
     entries = app.rotations.journal(rotation_id)
     moves = [entry.event for entry in entries if entry.source is not entry.target]
     assert list(range(1, len(entries) + 1)) == [entry.seq for entry in entries]

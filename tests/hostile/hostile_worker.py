@@ -41,7 +41,7 @@ class Worker:
 
     @property
     def tracebacks(self) -> bool:
-        """Whether it logged an exception that nobody foresaw."""
+        """Whether it logged an unforeseen exception."""
         return "Traceback" in self.log.read_text()
 
     def files(self) -> list[Path]:
@@ -59,7 +59,7 @@ class Worker:
 
     @contextmanager
     def limited(self, what: int, soft: int) -> Iterator[None]:
-        """Give the running process no more than ``soft`` of a resource, for as long as the block runs."""
+        """Limit the running process to ``soft`` of a resource while the block runs."""
         before = resource.prlimit(self.process.pid, what)
         resource.prlimit(self.process.pid, what, (soft, before[1]))
         try:
@@ -95,7 +95,7 @@ def a_worker(folder: Path, *, threads: int = 1, through: Sequence[object] = (), 
 
 
 def completed_once(app: Keyturn, simulator: Simulator, rotation: Rotation) -> None:
-    """Completed, with one candidate, uploaded and saved once, in the right order, and all told in the journal."""
+    """Completed, with one candidate, uploaded and saved once, in the right order, and all in the journal."""
     until(lambda: app.rotations.show(rotation.id).state is State.COMPLETED)
     done = app.rotations.show(rotation.id)
     history = simulator.history.entries(account=app.connections.show(rotation.connection).netsuite.account)
@@ -106,5 +106,5 @@ def completed_once(app: Keyturn, simulator: Simulator, rotation: Rotation) -> No
 
 
 def error_of(run: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:
-    """The error that a command with ``-o json`` told on stderr."""
+    """The error that a command with ``-o json`` printed on stderr."""
     return dict(json.loads(run.stderr.splitlines()[-1])["error"])

@@ -44,7 +44,7 @@ def carry(app: Keyturn, rotation: Rotation, *, worker: str = "tester") -> Rotati
 
 
 def uploaded(app: Keyturn, simulator: Simulator) -> Rotation:
-    """A rotation that is put off between both sides."""
+    """A rotation that is postponed between both sides."""
     simulator.faults.add(Fault("openair.api", "503", action="Add", when="before", times=None, retry_after=60))
     rotation = carry(app, app.rotations.request("acme", actor="tester"))
     assert State.UPLOADED_TO_NETSUITE is rotation.state
@@ -62,7 +62,7 @@ UPDATE rotations SET
 
 
 def clock_was_ahead(app: Keyturn, by: timedelta = timedelta(days=3)) -> None:
-    """Let whatever was told of rotations be as if this machine's clock had been ahead until now."""
+    """Change the rotations' times as if this computer's clock had been ahead until now."""
     with closing(sqlite3.connect(app.settings.data / "keyturn.db")) as database:
         database.execute(AHEAD, {"by": f"{by.total_seconds()} seconds"})
         database.commit()
@@ -74,7 +74,7 @@ def failure(rotation: Rotation) -> tuple[str, str]:
 
 
 def test_the_clock_jumps_forward_between_both_sides(app: Keyturn, simulator: Simulator, clock: OffsetClock) -> None:
-    """Three days ahead, NetSuite accepts no sign-in: parked, and told to look at the clock; once right, completed."""
+    """Three days ahead, NetSuite accepts no sign-in: parked, with advice to check the clock; once right, completed."""
     rotation = uploaded(app, simulator)
     clock.ahead = timedelta(days=3)
     code, advice = failure(carry(app, rotation))
@@ -116,7 +116,7 @@ def test_a_worker_is_killed_while_the_clock_is_ahead(
         assert 0 == running.stop()
 
 
-def test_what_is_put_off_by_hours_is_left_alone(app: Keyturn, simulator: Simulator, clock: OffsetClock) -> None:
+def test_what_is_postponed_by_hours_is_left_alone(app: Keyturn, simulator: Simulator, clock: OffsetClock) -> None:
     """A wait that Keyturn itself decided on is no sign of a wrong clock."""
     rotation = uploaded(app, simulator)
     app.schedule.start_due(actor="tester")
@@ -124,7 +124,7 @@ def test_what_is_put_off_by_hours_is_left_alone(app: Keyturn, simulator: Simulat
 
 
 def test_a_lease_of_days(app: Keyturn, simulator: Simulator) -> None:
-    """The database's clock was ahead when a worker died: nobody waits for its lease, and there is a doubt."""
+    """The database's clock was ahead when a worker died: no worker waits for its lease, and there is a doubt."""
     rotation = app.rotations.request("acme", actor="tester")
     assert app.store.claims.claim("lost", lease=3 * 86400, now=app.clock.now())
     assert app.store.claims.claim("tester", lease=15, now=app.clock.now()) is None
@@ -150,7 +150,7 @@ def test_a_certificate_made_by_a_wrong_clock(app: Keyturn, simulator: Simulator,
 
 
 def test_netsuite_is_minutes_ahead(app: Keyturn, simulator: Simulator) -> None:
-    """NetSuite refuses an install whose deadline has passed by its clock: put off, and told to set the clock."""
+    """NetSuite refuses an install whose deadline has passed by its clock: postponed, with advice to set the clock."""
     simulator.clock.offset = timedelta(minutes=4)
     rotation = carry(app, app.rotations.request("acme", actor="tester"))
     assert (State.KEY_GENERATED, "The request reached NetSuite after its deadline, and changed nothing.") == (
@@ -164,7 +164,7 @@ def test_netsuite_is_minutes_ahead(app: Keyturn, simulator: Simulator) -> None:
 
 
 def test_netsuite_is_minutes_behind(app: Keyturn, simulator: Simulator) -> None:
-    """NetSuite takes no assertion from the future: parked, and told to look at the clock; once right, completed."""
+    """NetSuite accepts no assertion from the future: parked, with advice to check the clock; once right, completed."""
     simulator.clock.offset = timedelta(minutes=-4)
     rotation = carry(app, app.rotations.request("acme", actor="tester"))
     code, advice = failure(rotation)
@@ -175,8 +175,8 @@ def test_netsuite_is_minutes_behind(app: Keyturn, simulator: Simulator) -> None:
 
 
 def test_two_workers_whose_clocks_are_minutes_apart(app: Keyturn, simulator: Simulator, clock: OffsetClock) -> None:
-    """What a worker that is ahead leaves, another takes up as many minutes later; nobody does anything twice."""
-    clock.ahead = timedelta(minutes=1)
+    """What a worker that is ahead leaves, another takes up as many minutes later; nothing is done twice."""
+    clock.off = timedelta(minutes=1)
     rotation = uploaded(app, simulator)
     clock.ahead = timedelta(0)
     assert app.store.claims.claim("other", lease=15, now=clock.now()) is None
@@ -184,7 +184,7 @@ def test_two_workers_whose_clocks_are_minutes_apart(app: Keyturn, simulator: Sim
 
 
 def completed_later(app: Keyturn, simulator: Simulator, rotation: Rotation) -> None:
-    """Carry the rotation on when it is available, by whatever clock."""
+    """Carry the rotation on when it is available, by any clock."""
     claim = app.store.claims.claim("other", lease=15, now=rotation.available_at, rotation_id=rotation.id)
     assert claim
     with app.engine() as engine:

@@ -38,9 +38,10 @@ def test_no_room_for_what_was_just_uploaded(app: Keyturn, simulator: Simulator, 
     with worker() as running:
         uploaded(simulator)
         with running.limited(resource.RLIMIT_FSIZE, NO_ROOM):
-            told = running.wait_to_say("worker will try again", code="UNKNOWN_OUTCOME")
+            reported = running.wait_to_say("worker will try again", code="UNKNOWN_OUTCOME")
             assert (
-                f"The database {app.settings.data / 'keyturn.db'} is not available: disk I/O error." == told["reason"]
+                f"The database {app.settings.data / 'keyturn.db'} is not available: disk I/O error."
+                == reported["reason"]
             )
         completed_once(app, simulator, rotation)
         assert 0 == running.stop()
@@ -48,15 +49,15 @@ def test_no_room_for_what_was_just_uploaded(app: Keyturn, simulator: Simulator, 
 
 
 def test_a_database_that_is_moved_away_and_back(app: Keyturn, simulator: Simulator, worker: Start) -> None:
-    """The worker writes nothing where nobody would look for it: it says that the file is gone, and goes on after."""
+    """The worker does not write to a file that no other process can see: it reports that, and continues afterwards."""
     rotation = begin(app, simulator)
     folder, away = app.settings.data, app.settings.data.with_name("away")
     with worker() as running:
         uploaded(simulator)
         app.close()
         folder.rename(away)
-        told = running.wait_to_say("worker will try again", code="TRY_LATER")
-        assert "unable to open database file" in told["reason"]
+        reported = running.wait_to_say("worker will try again", code="TRY_LATER")
+        assert "unable to open database file" in reported["reason"]
         away.rename(folder)
         completed_once(app, simulator, rotation)
         assert 0 == running.stop()
@@ -98,7 +99,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator)
 
 @contextmanager
 def full(folder: Path) -> Iterator[None]:
-    """Leave no room in the file system, for as long as the block runs."""
+    """Leave no space in the file system while the block runs."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         try:
@@ -115,20 +116,20 @@ def full(folder: Path) -> Iterator[None]:
 def refused(*arguments: str) -> tuple[str, int, str]:
     """Code, exit code and what was kept, of a command that must fail."""
     run = subprocess.run(command(*arguments, "-o", "json"), capture_output=True, check=False)
-    told = error_of(run)
-    assert run.returncode == told["exit_code"]
-    return told["code"], run.returncode, told["kept"]
+    reported = error_of(run)
+    assert run.returncode == reported["exit_code"]
+    return reported["code"], run.returncode, reported["kept"]
 
 
 @pytest.mark.root
 def test_a_full_disk(small: Keyturn, simulator: Simulator, tmp_path: Path) -> None:
-    """A COMMIT for which there is no room did nothing, and is told so; when there is room again, all goes on."""
+    """A COMMIT without disk space did nothing, and reports that; when there is space again, all continues."""
     rotation = begin(small, simulator)
     with a_worker(tmp_path) as running:
         uploaded(simulator)
         with full(small.settings.data):
-            told = running.wait_to_say("worker will try again", code="TRY_LATER")
-            assert "database or disk is full" in told["reason"]
+            reported = running.wait_to_say("worker will try again", code="TRY_LATER")
+            assert "database or disk is full" in reported["reason"]
             changed = refused("connection", "edit", "acme", "--days", "300")
             assert ("TRY_LATER", 7, "Nothing was changed.") == changed
         completed_once(small, simulator, rotation)
@@ -152,7 +153,7 @@ def test_a_read_only_file_system(small: Keyturn, simulator: Simulator, tmp_path:
 
 @pytest.mark.root
 def test_a_lost_mount(small: Keyturn, simulator: Simulator, tmp_path: Path) -> None:
-    """A file system that goes away under the worker and comes back: nothing is written beside it meanwhile."""
+    """A file system that disappears under the worker and comes back: nothing is written elsewhere meanwhile."""
     rotation = begin(small, simulator)
     data = small.settings.data
     keep = tmp_path / "keep"

@@ -8,7 +8,7 @@ from orchestrator.bootstrap import Keyturn
 
 
 def test_a_connection_that_changes_leaves_nothing_behind(app: Keyturn) -> None:
-    """However often it is edited, there are adapters for the connection as it stands, and no others."""
+    """However often it is edited, there are adapters only for the current version of the connection."""
 
     def adapters() -> int:
         gc.collect()

@@ -56,7 +56,7 @@ def away(server: Path) -> Iterator[None]:
 
 @contextmanager
 def standby(server: Path) -> Iterator[None]:
-    """Start the server anew as a standby, as after a failover, and make it the primary after the block."""
+    """Restart the server as a standby, as after a failover, and make it the primary after the block."""
     control(server, "-m", "fast", "stop")
     (server / "data" / "standby.signal").touch()
     start(server)
@@ -68,7 +68,7 @@ def standby(server: Path) -> Iterator[None]:
 
 @contextmanager
 def read_only(server: Path) -> Iterator[None]:
-    """Let no transaction write unless it asks for that, for as long as the block runs, as some maintenance does."""
+    """Make transactions read-only by default while the block runs, as some maintenance does."""
     with psycopg.connect(host=str(server), user="postgres", autocommit=True) as administrator:
 
         def change(words: str) -> None:
@@ -91,8 +91,8 @@ def test_a_server_that_goes_away_and_comes_back(
     with a_worker(tmp_path) as running:
         simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=60)
         with away(server):
-            told = running.wait_to_say("worker will try again", code="TRY_LATER")
-            assert "is not available" in told["reason"]
+            reported = running.wait_to_say("worker will try again", code="TRY_LATER")
+            assert "is not available" in reported["reason"]
             for words in (("rotation", "list"), ("worker",), ("rotate", "acme")):
                 run = subprocess.run(command(*words, "-o", "json"), capture_output=True, check=False)
                 assert ("TRY_LATER", 7) == (error_of(run)["code"], run.returncode)
@@ -117,8 +117,8 @@ def test_a_server_that_becomes_read_only(
         with made_so(server):
             workers = [running, late.enter_context(a_worker(tmp_path))]
             for worker in workers:
-                told = worker.wait_to_say("worker will try again", code="TRY_LATER")
-                assert "is not available" in told["reason"]
+                reported = worker.wait_to_say("worker will try again", code="TRY_LATER")
+                assert "is not available" in reported["reason"]
             for words in (("run-due",), ("rotate", "acme"), ("connection", "edit", "acme", "--days", "300")):
                 run = subprocess.run(command(*words, "-o", "json"), capture_output=True, check=False)
                 assert ("TRY_LATER", 7) == (error_of(run)["code"], run.returncode)

@@ -42,7 +42,7 @@ NOT_ROOT = (
     *("setpriv", "--reuid", USER, "--clear-groups"),
     *("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--bounding-set=-all,+dac_override"),
 )
-"""Becomes that user, who may still use whatever files root has made."""
+"""Become that user, who can still use the files that root has created."""
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def test_no_thread_for_the_worker(worker: Start, crowded: Callable[[str], dict[s
     with worker(threads=2, **crowded(name)) as running:
         assert 1 == running.process.wait(60)
     assert not running.tracebacks
-    told = running.log.read_text()
-    assert "This machine lets Keyturn start no more threads. [MACHINE_EXHAUSTED]" in told
-    assert "ulimit -u" in told
+    reported = running.log.read_text()
+    assert "This machine lets Keyturn start no more threads. [MACHINE_EXHAUSTED]" in reported
+    assert "ulimit -u" in reported
 
 
 def test_no_thread_for_a_call(
@@ -128,16 +128,16 @@ def test_no_descriptors(several: Keyturn, simulator: Simulator, worker: Start, *
 
 
 def test_a_step_that_met_a_shortage(app: Keyturn, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is put off, not parked; what it may have sent by then is in doubt, and is looked for before it goes on."""
+    """It is postponed, not parked; what it may have sent is in doubt, and is read back before it continues."""
     rotation = app.rotations.request("acme", actor="tester")
     claim = app.store.claims.claim("tester", lease=15, now=app.clock.now())
     assert claim
     with monkeypatch.context() as short, app.engine() as engine:
         short.setattr(app.connect("acme").netsuite, "install", _raise(OSError(errno.EMFILE, "secret")))
-        put_off = engine.run(claim)
-    assert "This machine is short of something that Keyturn needs: Too many open files." == put_off.waiting_for
-    assert (State.KEY_GENERATED, True) == (put_off.state, put_off.doubt.since is not None)
-    again = app.store.claims.claim("tester", lease=15, now=put_off.available_at)
+        postponed = engine.run(claim)
+    assert "This machine is short of something that Keyturn needs: Too many open files." == postponed.waiting_for
+    assert (State.KEY_GENERATED, True) == (postponed.state, postponed.doubt.since is not None)
+    again = app.store.claims.claim("tester", lease=15, now=postponed.available_at)
     assert again
     with app.engine() as engine:
         engine.run(again)
@@ -166,9 +166,9 @@ def test_a_command_without_descriptors(
     del app  # its settings are in the environment by now
     monkeypatch.setattr(bootstrap, "start", _raise(OSError(errno.EMFILE, "secret")))
     assert 1 == application.run(["rotation", "list"])
-    told = capsys.readouterr().err
-    assert "short of something that Keyturn needs: Too many open files. [MACHINE_EXHAUSTED]" in told
-    assert "secret" not in told.partition("error:")[2]
+    reported = capsys.readouterr().err
+    assert "short of something that Keyturn needs: Too many open files. [MACHINE_EXHAUSTED]" in reported
+    assert "secret" not in reported.partition("error:")[2]
 
 
 def _raise(error: Exception) -> Callable[..., None]:

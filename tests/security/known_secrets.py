@@ -103,7 +103,7 @@ class Stage:
         return dict(json.loads(self("rotation", "list", "--connection", name, "-o", "json")[1])[0])
 
     def go_on(self, name: str = NAME) -> None:
-        """Have the connection's rotation done, or one begun, as far as it goes now, whatever it waits for."""
+        """Run the connection's rotation, or start one, as far as it gets now, even if it waits for something."""
         newest = json.loads(self("rotation", "list", "--connection", name, "-o", "json")[1])
         if not newest or newest[0]["state"] == "Completed":
             self("rotate", name, "--detach")
@@ -199,8 +199,8 @@ class _Everything(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         extra = {name: value for name, value in vars(record).items() if name not in _USUAL}
-        told = _TIMING.sub("", self.format(record))  # so that what is told again is not searched again
-        self._keep(f"the log {record.name}", f"{told} {extra or ''}")
+        reported = _TIMING.sub("", self.format(record))  # so that a repeated line is not searched again
+        self._keep(f"the log {record.name}", f"{reported} {extra or ''}")
 
 
 @contextmanager

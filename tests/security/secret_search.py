@@ -1,4 +1,4 @@
-"""Looks for secrets in whatever a program left behind: as they are, in pieces, and in every usual disguise."""
+"""Looks for secrets in everything that a program left behind: as they are, in pieces, and in every usual encoding."""
 
 import base64
 import binascii
@@ -30,7 +30,7 @@ class Secrets:
         self._pieces: dict[bytes, str] = {_MARK: "some private key"}
 
     def add(self, name: str, value: str | bytes) -> None:
-        """A secret. Raises ValueError for one that is too short to be told from chance."""
+        """A secret. Raises ValueError for one that is too short to distinguish from chance."""
         raw = value.encode() if isinstance(value, str) else value
         if len(raw) < PIECE:
             raise ValueError(f"{name} is too short to be looked for")

@@ -61,17 +61,21 @@ def _echoing(only: str) -> Callable[[Serve], Serve]:
     return wrap
 
 
-def _error(path: str, told: str, number: int) -> Reply:
-    headers = (("WWW-Authenticate", f'Bearer error="{told[:300]}"'.replace("\n", " ")),)
+def _error(path: str, reported: str, number: int) -> Reply:
+    headers = (("WWW-Authenticate", f'Bearer error="{reported[:300]}"'.replace("\n", " ")),)
     status = (400, 401, 403, 200)[number % 4]
     if path.endswith("/token"):
-        content = {"error": "invalid_grant", "error_description": told}
+        content = {"error": "invalid_grant", "error_description": reported}
         return Reply(status, json.dumps(content).encode(), headers=headers)
     if path.endswith("restlet.nl"):
-        inner = json.dumps({"type": "error.SuiteScriptError", "name": told[:99], "message": told, "stack": [told]})
-        message = inner if number % 2 else told
-        return Reply(status, json.dumps({"error": {"code": told[:99], "message": message}}).encode(), headers=headers)
-    body = f'<response><Auth status="0"/><Read status={quoteattr(told)}>{escape(told)}</Read></response>'
+        inner = json.dumps(
+            {"type": "error.SuiteScriptError", "name": reported[:99], "message": reported, "stack": [reported]}
+        )
+        message = inner if number % 2 else reported
+        return Reply(
+            status, json.dumps({"error": {"code": reported[:99], "message": message}}).encode(), headers=headers
+        )
+    body = f'<response><Auth status="0"/><Read status={quoteattr(reported)}>{escape(reported)}</Read></response>'
     return Reply(200, body.encode(errors="replace"), "text/xml", headers)
 
 

@@ -26,7 +26,7 @@ TROUBLE = {
 
 @pytest.mark.parametrize(("endpoint", "kinds"), TROUBLE.items(), ids=TROUBLE)
 def test_every_trouble(play: Stage, endpoint: str, kinds: tuple[str, ...]) -> None:
-    """Whatever way a system fails, before and after a certificate was put in place."""
+    """In any way that a system fails, before and after a certificate was saved."""
     for kind in kinds:
         play.simulator.openair.revoke_tokens()
         play.simulator.netsuite.revoke_tokens()
@@ -41,7 +41,7 @@ def test_every_trouble(play: Stage, endpoint: str, kinds: tuple[str, ...]) -> No
 
 @pytest.mark.parametrize("how", ["missing", "wrong", "no key", "open to others"])
 def test_wrong_key(play: Stage, how: str) -> None:
-    """Without the right key-encryption key, whatever stands in its place is not told."""
+    """Without the right key-encryption key, the value in its place is not shown."""
     play("rotate", NAME, "--detach")
     file = play.config / "kek"
     right = file.read_text()
@@ -76,7 +76,7 @@ def test_corrupt_seals(play: Stage, where: str, what: str) -> None:
 
 
 def test_bad_input(play: Stage) -> None:
-    """Secrets that are malformed, come in the wrong place, or with mistakes beside them, are not quoted."""
+    """Secrets that are malformed, come in the wrong place, or next to mistakes, are not quoted."""
     given = play.folder / "given"
     spoilt = given / "spoilt"
     pem = (given / "netsuite-key-file").read_text()
@@ -99,7 +99,7 @@ def test_bad_input(play: Stage) -> None:
     "url", ["postgresql://keyturn:{}@127.0.0.1:9/keyturn", "postgresql://u:{}@@h:x/d", "mysql://u:{}@h"]
 )
 def test_database_password(play: Stage, url: str) -> None:
-    """The password in a database's URL is not told when the database is away, or the URL makes no sense."""
+    """The password in a database's URL is not shown when the database is down, or the URL is not valid."""
     secret = os.urandom(12).hex()
     play.known.add("the database's password", secret)
     for text in (secret, f"{secret}@{secret}", f"{secret}/{secret}"):

@@ -81,7 +81,7 @@ def test_worker(play: Stage, how: signal.Signals) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks at processes in /proc")
 def test_demo(play: Stage) -> None:
-    """The demo's workers do not inherit the key of whoever runs it; its folder and log hold nothing in the clear."""
+    """The demo's workers do not inherit the key of their user; its folder and log contain no unsealed secret."""
     environment = {**_environment(play), "KEYTURN_KEK": base64.b64encode(os.urandom(32)).decode()}
     play.known.add("the user's own key", environment["KEYTURN_KEK"])
     words = command("demo", "--keep", "-o", "json")
@@ -108,11 +108,11 @@ def test_simulator(play: Stage) -> None:
     running = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert running.stdout
-        told = ""
-        while not told.endswith("}\n"):
-            told += running.stdout.readline()
-        play.say("the simulator", told)
-        credentials = Path(next(iter(json.loads(told)["credentials"].values())))
+        reported = ""
+        while not reported.endswith("}\n"):
+            reported += running.stdout.readline()
+        play.say("the simulator", reported)
+        credentials = Path(next(iter(json.loads(reported)["credentials"].values())))
         for name, value in json.loads(credentials.read_text()).items():
             if name in ("openair_client_secret", "refresh_token", "password", "api_key"):
                 play.known.add(name, value)

@@ -1,4 +1,4 @@
-"""Files: whatever Keyturn makes is its user's alone, and what others left open is told."""
+"""Files: only Keyturn's user can read what Keyturn creates, and doctor reports files that were opened since."""
 
 import json
 import os
@@ -125,7 +125,7 @@ def test_key_that_is_too_open_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["keyturn.toml", "kek"])
 def test_init_does_not_write_through_a_link(tmp_path: Path, name: str) -> None:
-    """A link that somebody put where a file is to be made is not followed."""
+    """Keyturn does not follow a link that another user put where it creates a file."""
     home = InstalledKeyturn.at(tmp_path)
     target = tmp_path / "target"
     home.settings.parent.mkdir(mode=0o700)

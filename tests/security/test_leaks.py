@@ -41,7 +41,7 @@ DISGUISES: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
 def test_planted_secrets_are_found(disguise: Callable[[str], str]) -> None:
-    """A secret is found in whatever writing, in the middle of anything."""
+    """A secret is found in any encoding, in the middle of any text."""
     known = Secrets()
     known.add("planted", SECRET)
     data = b"\x00\xffbefore " + disguise(SECRET).encode() + b" after" + secrets.token_bytes(99)
@@ -68,7 +68,7 @@ def test_planted_keys_are_found(key: rsa.RSAPrivateKey, form: PrivateFormat, enc
 
 
 def test_other_keys_are_not_found() -> None:
-    """A certificate's public half, and what is nobody's secret, raise no alarm; any private key at all does."""
+    """A certificate's public half and other public text raise no alarm; any private key does."""
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     known = Secrets()

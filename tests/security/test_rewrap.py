@@ -145,7 +145,7 @@ def _assert_opens_with(home: InstalledKeyturn, key: KeyEncryptionKey, sealed: by
 
 
 def _is_writing(database: sqlite3.Connection) -> bool:
-    """Whether somebody else holds the database's write lock."""
+    """Whether another process holds the database's write lock."""
     try:
         database.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError:

@@ -1,4 +1,4 @@
-"""`make soak`: see soak.soak. Exits with 1 when anything was not as it should be."""
+"""`make soak`: see soak.soak. Exits with 1 if there was a violation."""
 
 import argparse
 import secrets
@@ -18,9 +18,11 @@ def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--seed", type=int, default=None, help="the weather's, to have it again (default: any)")
+    parser.add_argument("--seed", type=int, default=None, help="repeats the faults of an earlier run (default: random)")
     parser.add_argument("--connections", type=int, default=50)
-    parser.add_argument("--workers", type=int, default=4, help="how many are killed, beside the one that is not")
+    parser.add_argument(
+        "--workers", type=int, default=4, help="number of workers to kill, in addition to the one that is not"
+    )
     options = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
     _say(f"seed {seed}")

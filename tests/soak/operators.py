@@ -1,4 +1,4 @@
-"""The people: those who ask for one rotation after another, and the operator who ends what is parked."""
+"""The people: they request one rotation after another, and an operator recovers parked rotations."""
 
 from collections import Counter
 from random import Random
@@ -67,10 +67,10 @@ class People:
 
     def _actions(self, rotation: Rotation) -> list[NextAction]:
         """The verbs of recovery that are advised, in any order."""
-        told = self._app.rotations.explain(rotation.id)
-        actions = [each for each in told.next_action.walk() if each.verb in RECOVERY]
+        explanation = self._app.rotations.explain(rotation.id)
+        actions = [each for each in explanation.next_action.walk() if each.verb in RECOVERY]
         self._random.shuffle(actions)
-        can_restore = any(action.verb is Verb.RESTORE and not why_not for action, why_not in told.verbs)
+        can_restore = any(action.verb is Verb.RESTORE and not why_not for action, why_not in explanation.verbs)
         if can_restore and self._random.random() < RESTORES:
             actions.insert(0, NextAction(Verb.RESTORE, {"overwrite": True}))
         return actions

@@ -1,4 +1,4 @@
-"""The weather: faults without end, drawn from a seed."""
+"""Endless random faults, drawn from a seed."""
 
 from random import Random
 from typing import Final
@@ -9,7 +9,7 @@ from simulator.faults import KINDS, FaultPlan
 ARMED: Final = 3
 """How many faults wait for their call at any time."""
 FURTHEST: Final = 80
-"""The most calls of its endpoint that a fault lets pass. Thus it strikes anywhere in anybody's rotation."""
+"""Most calls of its endpoint that a fault lets pass. So it strikes anywhere in any rotation."""
 
 ENDPOINTS: Final = ("netsuite.token", "netsuite.restlet", "netsuite.restlet", "openair.token", "openair.api")
 """The RESTlet twice: half of a rotation's calls are its own."""
@@ -21,19 +21,19 @@ CODES: Final = {
 }
 
 
-class Weather:
-    """Keeps some faults armed for as long as it is asked to blow."""
+class RandomFaults:
+    """Keeps some faults armed while `arm` is called."""
 
     def __init__(self, faults: FaultPlan, random: Random) -> None:
         self._faults = faults
         self._random = random
 
-    def blow(self) -> None:
-        """Arm faults in place of those that have struck."""
+    def arm(self) -> None:
+        """Replace the faults that have struck."""
         missing = ARMED - len(self._faults.pending())
         self._faults.add(*(self._fault() for _ in range(missing)))
 
-    def calm(self) -> None:
+    def disarm(self) -> None:
         """Disarm all."""
         self._faults.clear()
 

@@ -1,4 +1,4 @@
-"""What a soak came to: figures, and whatever was not as it should be."""
+"""The result of a soak: figures and violations."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from statistics import linear_regression, median, quantiles
 from typing import Final
 
 MEBIBYTE: Final = 1024
-"""In the KiB that memory is told in."""
+"""In KiB, the unit of the memory figures."""
 WARM: Final = 300.0
 """Seconds after which a worker has everything that it needs."""
 GROWTH: Final = MEBIBYTE
@@ -15,7 +15,7 @@ GROWTH: Final = MEBIBYTE
 
 @dataclass
 class Report:
-    """All of it; empty ``violations`` are a soak that went well."""
+    """The figures of a soak. It succeeded if ``violations`` is empty."""
 
     minutes: float
     seed: int

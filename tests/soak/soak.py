@@ -1,4 +1,4 @@
-"""The soak: many connections rotated without pause, in bad weather, by workers that are killed one after another."""
+"""The soak: rotates many connections without pause, with random faults, by workers that are killed in turn."""
 
 import time
 from collections import Counter
@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 from soak.history_watch import Watch
 from soak.operators import ALL, People
-from soak.random_faults import Weather
+from soak.random_faults import RandomFaults
 from soak.report import Report
-from soak.worker_processes import Crew
+from soak.worker_processes import WorkerProcesses
 from support.environment import connect, keyturn
 
 from orchestrator.adapters.system import SystemClock
@@ -26,24 +26,24 @@ from states.state import State
 TICK: Final = 0.25
 """Seconds between two rounds."""
 CALM: Final = 15 * 60.0
-"""Seconds for everything to come to its end in calm weather. A put-off may have minutes left, and a hold-off too."""
+"""Seconds for all rotations to end without faults. A postponement or a hold-off may have minutes left."""
 SETTINGS: Final = {
     "KEYTURN_WORKER__LEASE": "4",
     "KEYTURN_WORKER__POLL": "0.2",
     "KEYTURN_HTTP__TIMEOUT": "5",
     "KEYTURN_LOG__LEVEL": "warning",
 }
-"""Short times, so that many rotations meet many troubles."""
+"""Short times, so that many rotations meet many faults."""
 BUGS: Final = (InternalError.code, JournalBroken.code)
-"""Codes that no weather excuses."""
+"""Codes that no fault explains."""
 TOKEN_SECONDS: Final = 60.0
-"""Access tokens are renewed all the time: that has troubles of its own."""
+"""Access tokens are renewed often, which can fail too."""
 
 
 def soak(
     folder: Path, *, minutes: float, seed: int, connections: int, others: int, say: Callable[[str], None]
 ) -> Report:
-    """Run for ``minutes``, then let everything come to its end in fair weather; ``others`` workers are killed."""
+    """Run for ``minutes``, then let all rotations end without faults. ``others`` workers are killed."""
     report = Report(minutes, seed, connections, others + 1)
     tokens = {"netsuite_token_seconds": TOKEN_SECONDS, "openair_token_seconds": TOKEN_SECONDS}
     with (
@@ -51,7 +51,7 @@ def soak(
         Simulator(accounts=connections, **tokens) as simulator,
         keyturn(folder, patch, **SETTINGS) as app,
     ):
-        app.clock = SystemClock()  # the people wait like everybody else
+        app.clock = SystemClock()  # the people wait in real time
         for number, pair in enumerate(simulator.pairs.values(), start=1):
             connect(app, pair.credentials, f"connection-{number:02}")
         _Play(app, simulator, report, say).run(folder, others)
@@ -69,41 +69,41 @@ class _Play:
         self._people = People(app, simulator, self._random)
 
     def run(self, folder: Path, others: int) -> None:
-        with Crew(folder, self._random, others) as crew:
-            self._storm(crew)
-            self._say("the weather is calm; everything comes to its end, and each connection is rotated once more")
-            self._calm(crew)
-        self._report.kills, self._report.memory = crew.kills, crew.memory
-        self._report.violations += crew.violations
+        with WorkerProcesses(folder, self._random, others) as workers:
+            self._storm(workers)
+            self._say("no more faults; all rotations end, and each connection is rotated once more")
+            self._calm(workers)
+        self._report.kills, self._report.memory = workers.kills, workers.memory
+        self._report.violations += workers.violations
         self._judge()
 
-    def _storm(self, crew: Crew) -> None:
-        weather = Weather(self._simulator.faults, self._random)
+    def _storm(self, workers: WorkerProcesses) -> None:
+        random_faults = RandomFaults(self._simulator.faults, self._random)
         began = time.monotonic()
-        told = 0
+        minutes = 0
         while (passed := time.monotonic() - began) < self._report.minutes * 60:
-            weather.blow()
-            crew.strike()
-            self._round(crew, set(self._people.accounts))
-            if passed >= (told + 1) * 60:
-                told += 1
-                self._say(f"minute {told}: {len(self._people.asked)} rotations asked for, {crew.kills} kills")
-        weather.calm()
+            random_faults.arm()
+            workers.strike()
+            self._round(workers, set(self._people.accounts))
+            if passed >= (minutes + 1) * 60:
+                minutes += 1
+                self._say(f"minute {minutes}: {len(self._people.asked)} rotations asked for, {workers.kills} kills")
+        random_faults.disarm()
 
-    def _calm(self, crew: Crew) -> None:
+    def _calm(self, workers: WorkerProcesses) -> None:
         left = set(self._people.accounts)
         deadline = time.monotonic() + CALM
-        while still := self._round(crew, left):
+        while still := self._round(workers, left):
             if time.monotonic() > deadline:
                 self._report.violations += [f"stuck: {_where(each)}" for each in still]
                 return
 
-    def _round(self, crew: Crew, wanted: set[str]) -> list[Rotation]:
-        """Let everybody act once; return the rotations that are open then. ``wanted`` loses the connections that were
-        asked a rotation for.
+    def _round(self, workers: WorkerProcesses, wanted: set[str]) -> list[Rotation]:
+        """Let each person act once, and return the open rotations. Removes from ``wanted`` the connections for which a
+        rotation was requested.
         """
         time.sleep(TICK)
-        crew.look()
+        workers.look()
         self._watch.look()
         still = self._people.open()
         for each in still:

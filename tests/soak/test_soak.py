@@ -10,8 +10,8 @@ from simulator.clock import Clock
 from simulator.history import History
 
 
-def test_fair_weather(tmp_path: Path) -> None:
-    """Without faults and kills, every connection is rotated, and there is nothing to complain of."""
+def test_without_faults(tmp_path: Path) -> None:
+    """Without faults and kills, every connection is rotated, and there are no violations."""
     report = soak(tmp_path, minutes=0, seed=1, connections=3, others=1, say=lambda _line: None)
     assert [] == report.violations
     assert {"Completed"} == set(report.endings)

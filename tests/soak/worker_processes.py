@@ -1,5 +1,5 @@
-"""The crew: `keyturn worker` processes. One is never touched, so that its memory can be judged; the others are killed
-one after another, and replaced.
+"""The `keyturn worker` processes. One is never killed, so that its memory can be measured; the others are killed one
+after another, and replaced.
 """
 
 import os
@@ -28,7 +28,7 @@ class _Worker:
     log: Path
 
 
-class Crew:
+class WorkerProcesses:
     """``others`` workers that are killed, and one that is not. Use it as a context manager: all end with it."""
 
     def __init__(self, folder: Path, random: Random, others: int) -> None:
@@ -70,7 +70,7 @@ class Crew:
         self._others.append(self._start())
 
     def look(self) -> None:
-        """Take a sample of the steady worker's memory, and see that nobody ended of himself."""
+        """Sample the steady worker's memory, and check that no worker has exited by itself."""
         for each in (self._steady, *self._others):
             if (ended := each.process.poll()) is not None:
                 raise RuntimeError(f"a worker exited with {ended}, unasked: {each.log}")

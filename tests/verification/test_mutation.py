@@ -49,7 +49,7 @@ def changes(mutation: ModuleType, source: str) -> list[str]:
     ],
 )
 def test_what_is_changed(source: str, expected: list[str], mutation: ModuleType) -> None:
-    """Each small thing is changed into each other one, and told as it reads."""
+    """Each small thing is changed into each other one, and described as it reads."""
     assert set(expected) <= set(changes(mutation, source))
 
 
@@ -78,11 +78,11 @@ def test_a_mutant_is_named_by_what_is_changed(mutation: ModuleType) -> None:
 
 
 def test_a_long_change_is_shortened(mutation: ModuleType) -> None:
-    """Of a long expression only the surroundings of the change are told."""
+    """Of a long expression, the description has only the surroundings of the change."""
     source = f"f({', '.join(f'a{number}' for number in range(40))})"
-    told = changes(mutation, source)
-    assert len(set(told)) == len(told)
-    assert max(map(len, told)) < 300
+    reported = changes(mutation, source)
+    assert len(set(reported)) == len(reported)
+    assert max(map(len, reported)) < 300
 
 
 def test_the_changed_module_is_what_is_run(mutation: ModuleType) -> None:

@@ -19,7 +19,7 @@ from crash.matrix.kill_plan import Admit, Say  # noqa: E402 - that comes first
 from crash.matrix.traced_worker import strace  # noqa: E402
 
 ACCOUNTS = 600
-"""Pairs of systems: one for each kill of the whole matrix, and some for those that went amiss."""
+"""Pairs of systems: one for each kill of the whole matrix, and some for kills that missed."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,7 +58,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def admit(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Iterator[Admit]:
-    """Make a patient with everything of its own; safe to call from several threads."""
+    """Make a separate environment for one kill; safe to call from several threads."""
     server = request.getfixturevalue("postgresql") if database == "postgresql" else None
     numbers = itertools.count(1)
     with Simulator(accounts=ACCOUNTS) as simulator:

@@ -27,11 +27,11 @@ from states.state import State
 LEASE = 1
 """Seconds; the shortest there is: for so long the next worker waits for the one that died."""
 KEYTURN = (sys.executable, "-m", "orchestrator.cli")
-"""Run in the patient's folder, so that what is installed is imported, not the checkout."""
+"""Run in the environment's folder, so that the installed package is imported, not the checkout."""
 
 
 class KillEnvironment:
-    """One Keyturn that was set up, and has its certificate to renew, in a pair of systems that nobody else uses.
+    """One Keyturn that was set up and has a certificate to renew, with its own pair of systems.
 
     Close it when done.
     """
@@ -70,7 +70,7 @@ class KillEnvironment:
         """SQLite's files before any worker ran."""
 
     def _set_up(self) -> Certificate:
-        """The initial set-up, which nobody disturbs; return the certificate that is in use from now on."""
+        """The undisturbed initial set-up; returns the certificate that is in use from now on."""
         _, claim = self.app.rotations.request_for("tester", NAME, actor="tester", lease=WAIT_LIMIT)
         assert claim
         with self.app.engine() as engine:
@@ -95,18 +95,18 @@ class KillEnvironment:
 
     def carried(self) -> list[Call]:
         """Let a worker carry the rotation; return its calls."""
-        return self._victim(None).end()
+        return self._traced_worker(None).end()
 
     def struck(self, *kills: Point) -> bool:
         """Kill one worker after the other, each at its point; tell whether each of them was hit there."""
         for place, kill in enumerate(kills):
             if place:
                 outlive_lease()
-            if not self._victim(kill).strike():
+            if not self._traced_worker(kill).strike():
                 return False
         return True
 
-    def _victim(self, point: Point | None) -> TracedWorker:
+    def _traced_worker(self, point: Point | None) -> TracedWorker:
         """`keyturn run-due`: it carries rotations in its main thread, so that its calls count the same in every run."""
         log = self.folder.with_name(f"strace-{len(self.logs)}")  # not in the folder: strace sees the keys that are sent
         self.logs.append(log)
@@ -124,7 +124,7 @@ class KillEnvironment:
             until(lambda: has_opened_the_database(process), limit=WAIT_LIMIT)
             until(self._is_settled, limit=WAIT_LIMIT)
             while self.rotation.state is State.FAILED:
-                self._do_as_told()
+                self._follow_next_action()
                 until(self._is_settled, limit=WAIT_LIMIT)
         finally:
             process.kill()
@@ -133,7 +133,7 @@ class KillEnvironment:
     def _is_settled(self) -> bool:
         return self.rotation.state in (State.COMPLETED, State.FAILED)
 
-    def _do_as_told(self) -> None:
+    def _follow_next_action(self) -> None:
         """Do what a person is asked to do, and resume.
 
         OpenAir voids a refresh token when it is used. The next one may have died with a worker, or with a disk.
@@ -159,7 +159,7 @@ class KillEnvironment:
     def assert_well(self) -> None:
         """Completed, one candidate, one upload and one save of it, OpenAir second, journal whole, no plain key.
 
-        Where a person had to consent, that was told for what it was, and before NetSuite was given anything.
+        If a person had to consent, that was reported correctly, and before NetSuite was given anything.
         """
         done = self.rotation
         assert done.state is State.COMPLETED
@@ -198,7 +198,7 @@ def has_opened_the_database(worker: subprocess.Popen[bytes]) -> bool:
 
 
 def outlive_lease() -> None:
-    """Wait until whatever a worker that is dead by now held is free again."""
+    """Wait until the leases of dead workers have expired."""
     over = time.monotonic() + LEASE
     until(lambda: time.monotonic() > over)
 

@@ -41,7 +41,7 @@ def outcomes(
 ) -> list[tuple[Item, Result]]:
     """What came of trying what is chosen. The first failure ends it, and tells how it is repeated."""
 
-    def told(item: Item) -> Result:
+    def report(item: Item) -> Result:
         try:
             return try_it(item)
         except BaseException as error:
@@ -52,7 +52,7 @@ def outcomes(
     assert int(least[name]) <= len(found), "the matrix has shrunk: find out why, or lower the number in minimum.txt"
     chosen = _choose(found, selection)
     began = time.monotonic()
-    done = side_by_side(told, chosen)
+    done = side_by_side(report, chosen)
     how = f"SLICE={SLICE} SEED={SEED}" if SLICE else f"CRASH={WANTED}" if WANTED else f"SEED={SEED}"
     say(f"{name}: {len(chosen)} of {len(found)} ({how}), {(time.monotonic() - began) / len(chosen):.1f} s each")
     return done
@@ -88,29 +88,29 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> list[
 
 
 def hit(admit: Admit, *kills: Point) -> KillEnvironment:
-    """A patient whose workers died at these points, one after the other."""
+    """An environment whose workers died at these points, one after the other."""
     for _ in range(TRIES):
-        patient = admit()
-        if patient.struck(*kills):
-            return patient
-        patient.close()
+        environment = admit()
+        if environment.struck(*kills):
+            return environment
+        environment.close()
     pytest.fail(f"not hit in {TRIES} tries")
 
 
 def carried(admit: Admit, *kills: Point) -> tuple[KillEnvironment, list[Call]]:
-    """A patient whose rotation was completed after these kills, and the calls of the worker that did so."""
-    patient = hit(admit, *kills)
+    """An environment whose rotation was completed after these kills, and the calls of the worker that did so."""
+    environment = hit(admit, *kills)
     if kills:
         outlive_lease()
-    traced = patient.carried()
-    patient.assert_well()
-    patient.close()
-    return patient, traced
+    traced = environment.carried()
+    environment.assert_well()
+    environment.close()
+    return environment, traced
 
 
-def completed(patient: KillEnvironment) -> bool:
+def completed(environment: KillEnvironment) -> bool:
     """Let the next worker finish, judge; tell whether a person had to consent."""
-    patient.finish()
-    patient.assert_well()
-    patient.close()
-    return bool(patient.parked)
+    environment.finish()
+    environment.assert_well()
+    environment.close()
+    return bool(environment.parked)

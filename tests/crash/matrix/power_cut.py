@@ -1,4 +1,4 @@
-"""What a power cut leaves of SQLite's files: all that was synced, and of the rest whatever the disk had got to."""
+"""What a power cut leaves of SQLite's files: everything synced, and any part of the rest."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Final
 from crash.matrix.tracing import WRITING, Line, carriers, lines
 
 FILES: Final = ("keyturn.db", "keyturn.db-wal")
-"""The third one, keyturn.db-shm, is made anew by whoever opens the database first."""
+"""The first process that opens the database creates the third one, keyturn.db-shm, again."""
 
 _WRITE = re.compile(r'\d+<[^>]*>, "(?P<data>(?:[^"\\]|\\.)*)", \d+, (?P<offset>\d+)')
 _LENGTH = re.compile(r"\d+<[^>]*>, (?P<offset>\d+)")
@@ -28,7 +28,7 @@ class Change:
 def history(log: Path) -> Iterator[tuple[list[Change], list[Change]]]:
     """What a worker had synced, and what it had written since then: before each sync, and when it ended.
 
-    The syncs are those of the main thread. How often the heart renews the lease depends on the machine.
+    The syncs are those of the main thread. How often the lease thread renews depends on the computer.
     """
     found = lines(log)
     main = carriers(found)[0].thread

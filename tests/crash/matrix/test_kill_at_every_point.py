@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(7200)  # the whole matrix takes many minutes
 
 SELECTED = 6
 SELECTED_TWICE = 4
-"""How many a selection has, beside those around the install and the save."""
+"""Size of a selection, in addition to the points around the install and the save."""
 WRITES = ("install", "Add", "Modify")
 """The requests that change NetSuite and OpenAir."""
 
@@ -31,7 +31,7 @@ class Deaths:
 
 
 def test_killed_at_every_point(admit: Admit, database: str, say: Say) -> None:
-    """Wherever a worker is killed, the next one completes the rotation and every rule has held. A person is needed only
+    """At every point of a kill, the next worker completes the rotation and every rule has held. A person is needed only
     where OpenAir had voided the refresh token and the next one died with the worker.
     """
     _, traced = carried(admit)
@@ -48,7 +48,7 @@ def test_killed_at_every_point(admit: Admit, database: str, say: Say) -> None:
 
 
 def test_killed_again_during_recovery(admit: Admit, database: str, say: Say) -> None:
-    """A worker that takes over from a killed one may be killed as well, wherever it is, and a third one completes."""
+    """A worker that takes over from a killed one can be killed too, at every point, and a third one completes."""
     _, traced = carried(admit)
     firsts = [point for point in points(traced) if point.moment == "after" and point.call.what in WRITES]
     recoveries = side_by_side(lambda first: points(carried(admit, first)[1]), firsts)

@@ -50,11 +50,11 @@ def database() -> str:
 
 
 def test_no_request_rests_on_what_a_power_cut_could_undo(admit: Admit) -> None:
-    """Whatever a worker wrote is synced before it sends anything to NetSuite or OpenAir."""
-    patient, _ = carried(admit)
+    """A worker's writes are synced before it sends anything to NetSuite or OpenAir."""
+    environment, _ = carried(admit)
     sent = synced = 0
     unsynced: set[str] = set()
-    for line in carriers(lines(patient.logs[-1])):  # the heart's renewals are no request's ground
+    for line in carriers(lines(environment.logs[-1])):  # no request depends on a lease renewal
         if line.syscall == "sendto":
             assert set() == unsynced, line
             sent += 1
@@ -68,7 +68,7 @@ def test_no_request_rests_on_what_a_power_cut_could_undo(admit: Admit) -> None:
 
 
 def test_power_is_cut(admit: Admit, say: Say) -> None:
-    """At every sync, whatever the disk had got to: the rotation completes and every rule has held. A person is needed
+    """At every sync, with any part of the rest: the rotation completes and every rule has held. A person is needed
     only where OpenAir's next refresh token was not on the disk.
     """
     _, traced = carried(admit)
@@ -86,8 +86,8 @@ def test_set_back_to_an_earlier_sync(admit: Admit, say: Say) -> None:
     rule is broken, and both end with the same certificate. Where it forgot the candidate that NetSuite signs with,
     that is a foreign rotation to it, and a person decides.
     """
-    patient, _ = carried(admit)
-    *earlier, _ = power_cut.history(patient.logs[-1])
+    environment, _ = carried(admit)
+    *earlier, _ = power_cut.history(environment.logs[-1])
     found = [SetBack(syncs) for syncs, _ in enumerate(earlier)]
     again = every(found, SELECTED_BACK)
     outcomes("databases set back", found, again, lambda it: recovered(carried(admit)[0], it.syncs), say)
@@ -97,37 +97,37 @@ def _is_sync(point: Point) -> bool:
     return point.call.what.startswith("commit")
 
 
-def survived(patient: KillEnvironment, left: str) -> bool:
+def survived(environment: KillEnvironment, left: str) -> bool:
     """Cut the files back, let a worker finish, judge; tell whether a person had to consent."""
-    *_, (synced, unsynced) = power_cut.history(patient.logs[-1])
+    *_, (synced, unsynced) = power_cut.history(environment.logs[-1])
     assert unsynced
-    power_cut.cut(patient.data, patient.disk, [*synced, *getattr(power_cut, left)(unsynced)])
-    assert_whole(patient)
-    return completed(patient)
+    power_cut.cut(environment.data, environment.disk, [*synced, *getattr(power_cut, left)(unsynced)])
+    assert_whole(environment)
+    return completed(environment)
 
 
-def recovered(patient: KillEnvironment, syncs: int) -> None:
+def recovered(environment: KillEnvironment, syncs: int) -> None:
     """Set the files of a completed rotation back, let a worker finish it once more, judge."""
-    was = patient.rotation.proofs.candidate
-    patient.close()
-    synced, _ = list(power_cut.history(patient.logs[-1]))[syncs]
-    power_cut.cut(patient.data, patient.disk, synced)
-    assert_whole(patient)
-    patient.finish()
-    done = patient.rotation
+    was = environment.rotation.proofs.candidate
+    environment.close()
+    synced, _ = list(power_cut.history(environment.logs[-1]))[syncs]
+    power_cut.cut(environment.data, environment.disk, synced)
+    assert_whole(environment)
+    environment.finish()
+    done = environment.rotation
     assert done.proofs.candidate
     assert State.COMPLETED is done.state
-    assert (done.proofs.candidate != was) == ("FOREIGN_ROTATION" in [failure.code for failure in patient.parked])
-    assert done.proofs.candidate.fingerprint == installed(patient.history)[-1] == saved(patient.history)[-1]
-    assert_openair_came_second(patient.history)
-    patient.app.installation.verify_journal()
-    patient.close()
+    assert (done.proofs.candidate != was) == ("FOREIGN_ROTATION" in [failure.code for failure in environment.parked])
+    assert done.proofs.candidate.fingerprint == installed(environment.history)[-1] == saved(environment.history)[-1]
+    assert_openair_came_second(environment.history)
+    environment.app.installation.verify_journal()
+    environment.close()
 
 
-def assert_whole(patient: KillEnvironment) -> None:
-    """What is left is a database, and its journal is as it was written. Looked at in a copy, lest it be tidied up."""
-    copy = patient.folder.with_name("copy")
-    shutil.copytree(patient.data, copy)
+def assert_whole(environment: KillEnvironment) -> None:
+    """The rest is a valid database with an intact journal. Checked in a copy, because opening it would recover it."""
+    copy = environment.folder.with_name("copy")
+    shutil.copytree(environment.data, copy)
     with closing(sqlite3.connect(copy / "keyturn.db")) as opened:
         assert [("ok",)] == opened.execute("PRAGMA integrity_check").fetchall()
     store = Store(f"sqlite:///{copy / 'keyturn.db'}")

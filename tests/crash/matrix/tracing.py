@@ -1,7 +1,7 @@
 """What a worker did, as strace saw it, and the points at which it is killed: the system calls by which it changes its
 database or talks to a system.
 
-They are read from strace's log of a rotation, so whatever the worker does, by whatever library, is among them.
+They are read from strace's log of a rotation, so they include everything that the worker does, by any library.
 """
 
 import re
@@ -52,7 +52,7 @@ class Line:
 
     @property
     def is_kept(self) -> bool:
-        """Whether that file is of use to the next worker. SQLite's -shm is made anew by whoever opens it first."""
+        """Whether the next worker uses that file. SQLite's -shm is created again by the first process that opens it."""
         return not self.file.endswith("-shm")
 
 
@@ -104,7 +104,7 @@ def carriers(found: Sequence[Line]) -> list[Line]:
 
 def calls(log: Path) -> list[Call]:
     """The calls of the thread that carries the rotation, in order."""
-    return list(_told(carriers(lines(log))))
+    return list(_calls_of(carriers(lines(log))))
 
 
 def is_held(log: Path) -> bool:
@@ -129,7 +129,7 @@ def points(traced: Sequence[Call]) -> list[Point]:
 def refreshing(found: Sequence[Point]) -> list[Point]:
     """The points at which OpenAir's tokens are being renewed, from the note that announces it to their commit.
 
-    Who resumes from there waits until the note has run out, lest the refresh token be spent twice.
+    A worker that continues from there waits until the note has expired, so that the refresh token is not used twice.
     """
     first = last = next(place for place, point in enumerate(found) if point.call.what == SPENDING)
     while "commit" not in found[first].call.what:
@@ -147,9 +147,9 @@ def spent(found: Sequence[Point]) -> list[Point]:
     return window[[point.call.what for point in window].index(SPENDING) + 1 : -1]
 
 
-def _told(found: Sequence[Line]) -> Iterator[Call]:
+def _calls_of(found: Sequence[Line]) -> Iterator[Call]:
     seen: Counter[str] = Counter()
-    sent: dict[str, str] = {}  # by connection, so that an answer is told by its request
+    sent: dict[str, str] = {}  # by connection, so that an answer is known by its request
     for line in found:
         seen[line.syscall] += 1
         connection = line.rest.partition(",")[0]
@@ -162,7 +162,7 @@ def _what(line: Line, request: str) -> str:
     if line.syscall == "sendto":
         return request
     if line.syscall == "recvfrom":
-        # Of PostgreSQL's answers, the one to COMMIT is the only one that tells of a change.
+        # Of PostgreSQL's answers, only the one to COMMIT reports a change.
         return "" if not request or request.startswith("write") else f"answer to {request}"
     if not line.is_kept:
         return ""

@@ -1,4 +1,4 @@
-"""A server that does with each connection exactly what it is told."""
+"""A server that follows a script for each connection."""
 
 import contextlib
 import itertools

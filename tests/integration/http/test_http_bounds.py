@@ -110,7 +110,7 @@ def test_each_answer_has_its_own_time(serve: Callable[[Handler], Wire]) -> None:
 
 
 def test_late_connection_is_not_used(serve: Callable[[Handler], Wire], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server that does not answer holds nobody; where it answers at last, nothing is sent any more."""
+    """A name server that does not answer blocks no caller; if it answers late, nothing is sent any more."""
     answered, closed = threading.Event(), threading.Event()
     sent: list[bytes] = []
 
@@ -191,7 +191,7 @@ def test_one_byte_more_than_the_largest_answer(httpserver: HTTPServer) -> None:
 
 
 def test_compressed_answers_are_not_expanded(httpserver: HTTPServer) -> None:
-    """What is compressed though nobody asked for it stays as it is: a bomb of a few kilobytes is a few kilobytes."""
+    """An answer that is compressed without a request for it is not expanded: a bomb of a few kilobytes stays small."""
     bomb = gzip.compress(b" " * 64 * MAX_ANSWER_BYTES)
     httpserver.expect_request("/path").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
     assert bomb == post(httpserver.url_for("")).body

@@ -31,7 +31,7 @@ def test_redirects_are_not_followed(httpserver: HTTPServer, status: int) -> None
 def test_environment_is_ignored(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Proxies, netrc and certificate bundles of the environment have no say in where secrets go."""
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine localhost login somebody password else\n")
+    netrc.write_text("machine localhost login someone password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):

@@ -17,7 +17,7 @@ from states.errors import Unknown
 
 
 def test_connection_refused() -> None:
-    """Where nobody listens, nothing was sent, not even a write."""
+    """If no server listens, nothing was sent, not even a write."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert NEVER_SENT == errors_of(f"http://127.0.0.1:{port}")

@@ -1,4 +1,4 @@
-"""What went wrong on the way is told in an operator's words: they name no class of Python, repeat nothing received."""
+"""Network errors are described for operators: no name of a Python class, nothing that was received."""
 
 import errno
 import re
@@ -28,7 +28,7 @@ def message(url: str, **options: object) -> str:
 
 
 def test_connection_refused() -> None:
-    """Nobody listens there."""
+    """No server listens there."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     expected = "NetSuite (127.0.0.1) could not be reached (connection refused); nothing was sent."
@@ -44,10 +44,10 @@ def test_connection_refused() -> None:
     ],
 )
 def test_host_name(monkeypatch: pytest.MonkeyPatch, number: int, words: str) -> None:
-    """A name that does not exist is told from a name server that is down."""
+    """A name that does not exist is distinguished from a name server that is down."""
 
     def fail(*_: object, **__: object) -> None:
-        raise socket.gaierror(number, "whatever")
+        raise socket.gaierror(number, "any text")
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     expected = f"NetSuite (keyturn.invalid) could not be reached ({words}); nothing was sent."
@@ -55,17 +55,17 @@ def test_host_name(monkeypatch: pytest.MonkeyPatch, number: int, words: str) -> 
 
 
 def test_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What else the system says of a connection is told as it says it."""
+    """Other errors of a connection are shown with the system's text."""
 
     def fail(*_: object, **__: object) -> None:
-        raise OSError(errno.EHOSTUNREACH, "whatever")
+        raise OSError(errno.EHOSTUNREACH, "any text")
 
     monkeypatch.setattr(socket.socket, "connect", fail)
     assert "could not be reached (no route to host); nothing was sent." in message("http://127.0.0.1:9")
 
 
-def test_nobody_takes_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that does not answer at all; a name server that holds the call up is told alike."""
+def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that does not answer at all; a name server that delays the call is reported in the same way."""
     ended = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: ended.wait(60))
     try:
@@ -159,14 +159,14 @@ def no_http(connection: socket.socket) -> None:
 )
 def test_lost(serve: Callable[[Handler], Wire], handler: Handler, words: str) -> None:
     """How an answer was lost; nothing of it is repeated."""
-    told = message(serve(handler).url, answer_within=CALL_LIMIT)
-    assert f"NetSuite (127.0.0.1) was sent a request, but its answer was lost ({words})." == told
+    reported = message(serve(handler).url, answer_within=CALL_LIMIT)
+    assert f"NetSuite (127.0.0.1) was sent a request, but its answer was lost ({words})." == reported
 
 
-# --- what nobody knows ------------------------------------------------------------------------------------------------
+# --- unknown errors ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", [ValueError("hunter2"), OSError("hunter2"), ssl.SSLError("hunter2")])
 def test_only_the_class_where_nothing_better_is_known(error: Exception) -> None:
-    """Then the class is told, and still nothing that the error says: that may repeat what was sent."""
+    """Then the class is shown, but not the error's text, which may repeat what was sent."""
     assert re.fullmatch(r"ValueError|OSError|TLS failed", describe(error))

@@ -20,7 +20,7 @@ def test_trusted_certificate(tls: Tls) -> None:
 
 
 def test_untrusted_certificate(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate by an unknown authority is refused before anything is sent, whatever the environment trusts."""
+    """A certificate by an unknown authority is refused before anything is sent, even if the environment trusts it."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", tls.ca_bundle)
     monkeypatch.setenv("CURL_CA_BUNDLE", tls.ca_bundle)
     with tls_server(tls.server) as server:
@@ -49,7 +49,7 @@ def test_no_tls_there(serve: Callable[[Handler], Wire]) -> None:
 def test_session_keys_are_not_written(
     tls: Tls, serve: Callable[[Handler], Wire], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """SSLKEYLOGFILE, with which whoever recorded the traffic could read it, is ignored, as is SSL_CERT_FILE."""
+    """SSLKEYLOGFILE, with which recorded traffic could be read, is ignored, as is SSL_CERT_FILE."""
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     monkeypatch.setenv("SSL_CERT_FILE", tls.ca_bundle)
     with tls_server(tls.server) as server:
