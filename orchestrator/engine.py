@@ -16,7 +16,7 @@ from orchestrator.leases import LeaseRenewer
 from orchestrator.retry import RETRIED, RetriedStep, retry_after
 from orchestrator.shortage import shortage
 from orchestrator.step_attempt import StepAttempt
-from persistence.journal import PUT_OFF
+from persistence.journal import POSTPONED
 from persistence.store import Claim, Store
 from states import due, machine
 from states.errors import AwaitingPerson, GaveUp, InternalError, JournalBroken, KeyturnError, Stale, TryLater
@@ -160,7 +160,7 @@ class Engine:
         return self._store.rotations.advance(
             attempt.claim,
             replace(after, waiting_for=error.message, updated_at=self._clock.now()),
-            event=PUT_OFF,
+            event=POSTPONED,
             detail={**told, **attempt.evidence},
         )
 

@@ -1,21 +1,17 @@
-"""Claims: which worker holds a rotation, and until when. Each function works within the caller's transaction."""
+"""The room of the claims: which worker holds a rotation, and until when."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Update, bindparam, insert, or_, select, update
 
-from persistence import mapping, models
-from persistence.clock import UtcDateTime, database_now, database_now_plus, seconds
+from persistence import clock_repair, mapping, rotation_statements, rotation_writes
+from persistence.database import Database
 from persistence.journal import TAKEN_OVER, Head, append
-from persistence.prepared import Prepared
-from persistence.rotations import FULL
-from states.errors import Stale
+from persistence.prepared import Prepared, Values
+from states.errors import IllegalMove, Stale
 from states.rotation import Rotation
-
-_r: Final = models.rotations
+from states.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,98 +24,118 @@ class Claim:
     fence: int
     """The fencing token: each claim of a rotation has a higher one, and the store refuses writes with a lower one."""
     journal: Head
-    """Where the rotation's journal ends. Nobody appends to it without changing the rotation's version too."""
+    """Where the rotation's journal ends. Every entry changes the rotation's version too, so that a worker whose claim
+    is valid knows the end without reading it."""
 
 
-_CLAIMABLE: Final = (
-    FULL.where(
-        models.ACTIVE,
-        _r.c.available_at <= bindparam("now", type_=UtcDateTime()),
-        or_(_r.c.lease_until.is_(None), _r.c.lease_until <= database_now()),
-    )
-    .order_by(models.CALM, _r.c.available_at)
-    .limit(1)
-    .with_for_update(of=_r, skip_locked=True)
-)
-"""The rotation that is next; on PostgreSQL, the next that no other worker is just claiming."""
+class Claims:
+    """Which worker holds which rotation, and until when."""
 
-_CLAIMABLE_ONE: Final = _CLAIMABLE.where(_r.c.id == bindparam("id"))
-_TAKE: Final = (
-    update(_r)
-    .where(_r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence"))
-    .values(lease_until=database_now_plus(seconds("lease")))
-)
-_HELD: Final = update(_r).where(
-    _r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker")
-)
-_IS_HELD: Final = Prepared(
-    select(_r.c.id).where(
-        _r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence"), _r.c.worker == bindparam("b_worker")
-    )
-)
-_RENEW: Final = _HELD.values(lease_until=database_now_plus(seconds("lease")))
-_RELEASE: Final = _HELD.values(worker=None, lease_until=None)
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, worker: str, *, lease: float, now: datetime, rotation_id: str | None = None) -> Claim | None:
+        """Claim the next rotation for ``lease`` seconds, or the one with this id; return None if none is claimable.
+
+        A rotation is claimable when it has a step left, is available by ``now``, and no worker holds it by the
+        database's clock. UploadedToNetSuite goes first, because it is an outage; then the one that has been available
+        longest. A rotation that is taken over from a worker whose lease ran out is in doubt since that worker's last
+        write.
+        """
+        wanted = {"now": now} if rotation_id is None else {"now": now, "id": rotation_id}
+        query = rotation_statements.CLAIMABLE if rotation_id is None else rotation_statements.CLAIMABLE_ONE
+        with self._database.writing() as tx:
+            row = query.first(tx, wanted)
+            if row is None:
+                return None
+            head = Head(row["journal_seq"], row["journal_hash"])
+            taken = Claim(mapping.to_rotation(row), worker, fence=row["fence"] + 1, journal=head)
+            if row["worker"] is not None:
+                return _take_over(tx, taken, lost=row["worker"], lease=lease, now=now)
+            rotation_statements.TAKE.run(tx, _taken(taken, lease))
+            return taken
+
+    def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
+        """Hold a parked rotation for ``lease`` seconds: until then nobody else resumes or closes it.
+
+        Nothing is written to the journal, and nothing is in doubt when the lease runs out: the holder writes down what
+        it is about to send before it sends it.
+
+        Raises:
+            NotFound: without such a rotation.
+            IllegalMove: for one that is not parked.
+            Stale: when somebody else holds it, or it was changed since ``parked`` was read.
+
+        """
+        if parked.state is not State.FAILED or not parked.is_open:
+            raise IllegalMove(f"Rotation {parked.id} is not parked.")
+        with self._database.writing() as tx:
+            locked = rotation_writes.lock(tx, parked)
+            held = Claim(parked, worker, locked["fence"] + 1, Head(locked["journal_seq"], locked["journal_hash"]))
+            rotation_statements.TAKE.run(tx, _taken(held, lease))
+            return held
+
+    def ensure_held(self, claim: Claim) -> None:
+        """Raise Stale when another worker has the rotation. Nothing is written.
+
+        A lease that ran out is no reason: until another worker claims the rotation, nobody else has acted on it.
+        """
+        with self._database.glancing() as tx:
+            if rotation_statements.IS_HELD.first(tx, _fenced(claim)) is None:
+                raise Stale
+
+    def renew(self, claim: Claim, *, lease: float) -> None:
+        """Hold the claim for another ``lease`` seconds from now. Raises Stale when another worker has the rotation."""
+        self._update(rotation_statements.RENEW, {**_fenced(claim), "lease": lease})
+
+    def release(self, claim: Claim) -> None:
+        """Give the rotation back with nothing in doubt. Raises Stale when another worker has it."""
+        self._update(rotation_statements.RELEASE, _fenced(claim))
+
+    def repair_clocks(self, now: datetime) -> int:
+        """Repair the timestamps that a worker whose clock ran ahead wrote; return for how many rotations.
+
+        What a lost worker held is available at once. What was postponed by hours too many is available in three
+        minutes, when what may be in flight has landed; nor does a parked rotation wait longer for a request that is in
+        flight. Leases of hours run out. ``now`` is the caller's clock; the later of it and the database's clock decides
+        what is too far ahead. Safe to repeat, and to run on several machines at once.
+        """
+        with self._database.writing() as tx:
+            return clock_repair.repair(tx, now)
+
+    def _update(self, statement: Prepared, values: Values) -> None:
+        with self._database.writing() as tx:
+            if not statement.run(tx, values):
+                raise Stale
 
 
-def claim(tx: Transaction, worker: str, *, lease: float, now: datetime, rotation_id: str | None) -> Claim | None:
-    """Claim what is next, or only that rotation; None when there is nothing to claim."""
-    query, wanted = (_CLAIMABLE, {}) if rotation_id is None else (_CLAIMABLE_ONE, {"id": rotation_id})
-    row = tx.execute(query, {"now": now, **wanted}).mappings().one_or_none()
-    if row is None:
-        return None
-    taken = Claim(
-        rotation=mapping.to_rotation(row),
-        worker=worker,
-        fence=row["fence"] + 1,
-        journal=Head(row["journal_seq"], row["journal_hash"]),
-    )
-    values = {"b_id": row["id"], "b_fence": row["fence"], "worker": worker, "fence": taken.fence, "lease": lease}
-    if row["worker"] is None:
-        tx.execute(_TAKE, values)
-        return taken
-    return _take_over(tx, taken, values, lost=row["worker"], now=now)
+def _take_over(tx: Transaction, taken: Claim, *, lost: str, lease: float, now: datetime) -> Claim:
+    """Claim a rotation that a lost worker held: any request that it sent since its last write is in doubt.
 
-
-def _take_over(tx: Transaction, taken: Claim, values: mapping.Values, *, lost: str, now: datetime) -> Claim:
-    """Claim what a lost worker left: whatever it sent since its last write is in doubt."""
+    The lost worker may be alive and slow. Its fencing token is old now, so it cannot write; but a request of its own
+    can still reach the other systems, which know no tokens.
+    """
     before = taken.rotation
     after = replace(before.with_doubt(before.updated_at, now), version=before.version + 1, updated_at=now)
     assert after.doubt.in_flight_until
     detail = {"from": lost, "until": after.doubt.in_flight_until.isoformat()}
     entry = append(taken.journal, after, event=TAKEN_OVER, actor=taken.worker, source=before.state, detail=detail)
-    noted = {
-        "version": after.version,
-        "updated_at": after.updated_at,
-        "doubt_since": after.doubt.since,
-        "in_flight_until": after.doubt.in_flight_until,
-        "journal_seq": entry.seq,
-        "journal_hash": entry.hash,
-    }
-    tx.execute(_TAKE, {**values, **noted})
-    tx.execute(insert(models.journal), mapping.of_entry(entry))
+    noted = {**mapping.of_changes(before, after), "version": after.version, **rotation_writes.head_of(entry)}
+    rotation_statements.TAKE.run(tx, {**_taken(taken, lease), **noted})
+    rotation_statements.APPEND.run(tx, mapping.of_entry(entry))
     return replace(taken, rotation=after, journal=entry.head)
 
 
-def ensure_held(tx: Transaction, held: Claim) -> None:
-    """Raise Stale when another worker has the rotation. A lease that only ran out is nobody else's yet."""
-    if _IS_HELD.first(tx, _compared(held)) is None:
-        raise Stale
+def _taken(claim: Claim, lease: float) -> Values:
+    """Compare the fencing token before this claim, and set this claim's holder, token and lease."""
+    return {
+        "b_id": claim.rotation.id,
+        "b_fence": claim.fence - 1,
+        "worker": claim.worker,
+        "fence": claim.fence,
+        "lease": lease,
+    }
 
 
-def renew(tx: Transaction, held: Claim, *, lease: float) -> None:
-    """Hold the rotation for another ``lease`` seconds. Raises Stale when another worker has it."""
-    _update(tx, _RENEW, held, lease=lease)
-
-
-def release(tx: Transaction, held: Claim) -> None:
-    """Give the rotation back: nothing is in doubt. Raises Stale when another worker has it."""
-    _update(tx, _RELEASE, held)
-
-
-def _update(tx: Transaction, statement: Update, held: Claim, **values: object) -> None:
-    if tx.execute(statement, {**_compared(held), **values}).rowcount == 0:
-        raise Stale
-
-
-def _compared(held: Claim) -> mapping.Values:
-    return {"b_id": held.rotation.id, "b_fence": held.fence, "b_worker": held.worker}
+def _fenced(claim: Claim) -> Values:
+    return {"b_id": claim.rotation.id, "b_fence": claim.fence, "b_worker": claim.worker}

@@ -23,7 +23,7 @@ _now: Final = bindparam("now", type_=UtcDateTime())
 _LEASE_IS_OVER: Final = _r.c.lease_until <= database_now()
 
 _DATABASE_NOW: Final = select(database_now())
-_PUT_OFF: Final = (
+_POSTPONED: Final = (
     update(_r)
     .where(models.ACTIVE, _r.c.worker.is_(None), _r.c.available_at > _furthest)
     .values(available_at=_later)
@@ -54,7 +54,7 @@ _IN_FLIGHT: Final = (
 """Whoever has a rotation to carry on asks for nothing in flight; a parked one's verbs do."""
 
 
-def bring_back(tx: Transaction, now: datetime) -> int:
+def repair(tx: Transaction, now: datetime) -> int:
     """Undo what a clock that was ahead did to times; return to how many rotations."""
     latest = _latest(tx, now)
     # Leases first: what one of days held is lost by then. What may still be in flight is waited for.
@@ -62,7 +62,7 @@ def bring_back(tx: Transaction, now: datetime) -> int:
     asked: tuple[tuple[ReturningUpdate[tuple[str]], dict[str, object]], ...] = (
         (_HELD, {"longest": HELD_AT_MOST.total_seconds()}),
         (_LOST, {"now": now}),
-        (_PUT_OFF, {"furthest": latest + POSTPONED_AT_MOST, "later": later}),
+        (_POSTPONED, {"furthest": latest + POSTPONED_AT_MOST, "later": later}),
         (_IN_FLIGHT, {"furthest": latest + HELD_AT_MOST, "later": later}),
     )
     return len({found for statement, values in asked for found in tx.execute(statement, values)})

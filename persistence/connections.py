@@ -1,4 +1,4 @@
-"""Connections in the database. Each function works within the caller's transaction."""
+"""The room of the connections, and what is known of their certificates."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,44 +6,41 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Text, bindparam, exists, insert, select, update
+from sqlalchemy import Text, bindparam, exists
+from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
 
-from persistence import mapping, models, rotations, secrets
+from persistence import mapping, models, queries, secrets
 from persistence.clock import UtcDateTime
+from persistence.database import Database
+from persistence.rotation_statements import CHANGE_CONNECTION
 from states import connection_changes
 from states.certificate import Certificate
 from states.connection import Connection
 from states.errors import AlreadyExists, NotFound, Stale
 from states.next_action import REPEAT, NextAction, Verb, by_hand
 
+_Connection = models.Connections
+_Certificate = models.Certificates
 _c: Final = models.connections
 _r: Final = models.rotations
-_current: Final = models.certificates.alias("current")
 
-FULL: Final = select(
-    _c, *(_current.c[name].label(f"current_{name}") for name in ("pem", "not_before", "not_after"))
-).select_from(_c.outerjoin(_current, _current.c.fingerprint == _c.c.current_fingerprint))
-"""Everything that makes a connection."""
-
-_ONE: Final = FULL.where(_c.c.name == bindparam("name"))
-_another = select(_c.c.name).where(_c.c.name != bindparam("name"))
-_OF_ACCOUNT: Final = _another.where(models.canonical(bindparam("account", type_=Text())) == models.ACCOUNT)
-_OF_PLACE: Final = _another.where(
-    models.canonical_url(bindparam("url", type_=Text())) == models.PLACE[0],
-    bindparam("preference", type_=Text()) == models.PLACE[1],
+_WITH_CURRENT: Final = (
+    select(_Connection, _Certificate)
+    .outerjoin(_Certificate, col(_Certificate.fingerprint) == col(_Connection.current_fingerprint))
+    .options(models.WITHOUT_KEY)
+    .order_by(col(_Connection.name))
 )
-_ALL: Final = FULL.order_by(_c.c.name)
-_ADD: Final = insert(_c)
-_CHANGE: Final = update(_c).where(_c.c.name == bindparam("b_name"))
-_SAVE: Final = _CHANGE.where(_c.c.version == bindparam("b_version"))
-_MOVE: Final = _SAVE.where(_c.c.latest_rotation.is_not_distinct_from(bindparam("b_latest", type_=Text())))
-"""What is saved once the latest rotation was looked at: on PostgreSQL another one may begin until here."""
-_LATEST: Final = select(_c.c.latest_rotation).where(_c.c.name == bindparam("name"))
-_HOLDER: Final = select(_r.c.worker).where(_r.c.id == bindparam("id")).with_for_update(key_share=True)
-"""Who holds a rotation, locked against claims and moves, not against the connection's next rotation."""
+_OF_ACCOUNT: Final = select_columns(_c.c.name).where(
+    models.canonical(bindparam("account", type_=Text())) == models.ACCOUNT
+)
+_OF_PLACE: Final = select_columns(_c.c.name).where(
+    models.PLACE[0] == models.canonical_url(bindparam("url", type_=Text())),
+    models.PLACE[1] == bindparam("preference", type_=Text()),
+)
 _DUE: Final = (
-    select(_c.c.name)
+    select_columns(_c.c.name)
     .where(
         models.AUTOMATIC,
         _c.c.due_at <= bindparam("now", type_=UtcDateTime()),
@@ -52,66 +49,143 @@ _DUE: Final = (
     .order_by(_c.c.due_at)
     .limit(bindparam("limit"))
 )
-_CONFIRMED: Final = (
-    select(*(_current.c[name].label(f"confirmed_{name}") for name in ("fingerprint", "pem", "not_before", "not_after")))
-    .select_from(_c.join(_current, _current.c.fingerprint == _c.c.confirmed_fingerprint))
-    .where(_c.c.name == bindparam("name"))
-)
+_NO_SECRETS: Final[Mapping[str, bytes]] = {}
+_LOCK: Final = {"key_share": True}
+"""Lock a row against writers, but not against those who only refer to it by a foreign key."""
 
 
-def add(tx: Transaction, connection: Connection, sealed: Mapping[str, bytes]) -> Connection:
-    """Insert a connection that has no certificate yet, with its sealed secrets. Raises AlreadyExists for a name, a
-    NetSuite account or a place in OpenAir that has a connection.
-    """
-    added = replace(connection, version=0, current=None)
-    values = {"name": added.name, "version": added.version, "due_at": added.due_at, **mapping.of_connection(added)}
-    try:
-        with tx.begin_nested():  # PostgreSQL answers nothing more in a transaction in which a statement failed
-            tx.execute(_ADD, values)
-    except IntegrityError as error:
-        if tx.execute(_ONE, {"name": connection.name}).first():
-            raise AlreadyExists(f"There is a connection {connection.name} already.") from error
-        raise _taken(tx, connection) from error
-    _put(tx, connection.name, sealed)
-    return added
+class Connections:
+    """The connections and what is known of their certificates."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-def save(tx: Transaction, connection: Connection, sealed: Mapping[str, bytes]) -> Connection:
-    """Write what an administrator may change, and the secrets given. Raises NotFound, Stale, AlreadyExists for an
-    account or a place in OpenAir that has another connection, RotationOpen where an open rotation holds it in place.
-    """
-    values = {"version": connection.version + 1, **mapping.of_connection(connection)}
-    compared = {"b_name": connection.name, "b_version": connection.version}
-    statement = _SAVE
-    if connection_changes.moved(before := one(tx, connection.name), connection):
-        statement, compared["b_latest"] = _MOVE, _free_to_move(tx, before, connection)
-    try:
-        with tx.begin_nested():
-            saved = tx.execute(statement, {**compared, **values}).rowcount
-    except IntegrityError as error:
-        raise _taken(tx, connection) from error
-    if saved == 0:
-        raise Stale(
-            f"Connection {connection.name} was changed by somebody else meanwhile; nothing was changed.",
-            next_action=NextAction(Verb.SHOW_CONNECTION, {"connection": connection.name}, then=REPEAT),
+    def add(self, connection: Connection, sealed: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
+        """Store a new connection, which has no certificate yet, with its sealed secrets by name.
+
+        Raises AlreadyExists for a name, a NetSuite account or a place in OpenAir that has a connection.
+        """
+        added = replace(connection, version=0, current=None)
+        stored = _Connection(
+            name=added.name, version=added.version, due_at=added.due_at, **mapping.of_connection(added)
         )
-    _put(tx, connection.name, sealed)
-    return one(tx, connection.name)
+        with self._database.writing() as tx, Session(tx) as session:
+            try:
+                # A savepoint: after an error, PostgreSQL answers nothing more until it is rolled back.
+                with session.begin_nested():
+                    session.add(stored)
+            except IntegrityError as error:
+                session.expunge_all()
+                if session.get(_Connection, added.name):
+                    raise AlreadyExists(f"There is a connection {added.name} already.") from error
+                raise _taken(tx, added) from error
+            _put(tx, added.name, sealed)
+        return added
+
+    def save(self, connection: Connection, sealed: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
+        """Store changed settings, options, policy, bundles and the given sealed secrets; return what is stored.
+
+        Its current certificate and due moment are not touched: completing a rotation sets those.
+
+        Raises:
+            NotFound: without such a connection.
+            Stale: when the connection is not at ``connection.version`` any more.
+            RotationOpen: where an open rotation does not allow it to go elsewhere (states.connection_changes).
+            AlreadyExists: where another connection has that NetSuite account or that place in OpenAir.
+
+        """
+        with self._database.writing() as tx, Session(tx) as session:
+            stored, before = _one(session, connection.name)
+            is_moved = connection_changes.moved(before, connection)
+            # Locks go from the rotation to the connection, as in the move that completes a rotation: the other way
+            # round, the two could wait for each other.
+            latest = _check_move(session, stored, before, connection) if is_moved else stored.latest_rotation
+            session.refresh(stored, with_for_update=_LOCK)
+            # Until the connection was locked, another rotation could begin for where it was, on PostgreSQL.
+            is_overtaken = is_moved and stored.latest_rotation != latest
+            if stored.version != connection.version or is_overtaken:
+                raise _stale(connection.name)
+            stored.sqlmodel_update({**mapping.of_connection(connection), "version": connection.version + 1})
+            try:
+                with session.begin_nested():
+                    session.flush()
+            except IntegrityError as error:
+                raise _taken(tx, connection) from error
+            _put(tx, connection.name, sealed)
+            return _one(session, connection.name)[1]
+
+    def get(self, name: str) -> Connection:
+        """Return the connection of this name. Raises NotFound."""
+        with self._database.reading() as tx, Session(tx) as session:
+            return _one(session, name)[1]
+
+    def all(self) -> list[Connection]:
+        """Return every connection, by name."""
+        with self._database.reading() as tx, Session(tx) as session:
+            return [mapping.from_connection(*found) for found in session.exec(_WITH_CURRENT)]
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        """Return up to ``limit`` names of connections to rotate: automatic, due by ``now``, without an open rotation.
+
+        The one that has been due longest comes first.
+        """
+        with self._database.reading() as tx:
+            return list(tx.execute(_DUE, {"now": now, "limit": limit}).scalars())
+
+    def confirmed_export(self, connection: str) -> Certificate | None:
+        """Return the certificate that a person confirmed last for this connection, or None."""
+        confirmed = (
+            select(_Certificate)
+            .join(_Connection, col(_Certificate.fingerprint) == col(_Connection.confirmed_fingerprint))
+            .where(_Connection.name == connection)
+            .options(models.WITHOUT_KEY)
+        )
+        with self._database.reading() as tx, Session(tx) as session:
+            found = session.exec(confirmed).one_or_none()
+            return mapping.from_certificate(found) if found else None
 
 
-def _free_to_move(tx: Transaction, before: Connection, after: Connection) -> str | None:
-    """The id of the latest rotation, which stays as it is until the transaction ends. Raises RotationOpen."""
-    latest: str | None = tx.execute(_LATEST, {"name": before.name}).scalar_one()
-    holder = tx.execute(_HOLDER, {"id": latest}).scalar_one_or_none()
-    if rotation := rotations.open_one(tx, before.name):
+def confirm(tx: Transaction, name: str, fingerprint: str, *, by: str, at: datetime) -> None:
+    """Write down, within the caller's transaction, which stored certificate OpenAir holds, as a person says."""
+    confirmed = {"confirmed_fingerprint": fingerprint, "confirmed_by": by, "confirmed_at": at}
+    CHANGE_CONNECTION.run(tx, {"b_name": name, **confirmed})
+
+
+def _one(session: Session, name: str) -> tuple[models.Connections, Connection]:
+    """The connection as it is stored and as a value. Raises NotFound."""
+    found = session.exec(_WITH_CURRENT.where(_Connection.name == name)).one_or_none()
+    if found is None:
+        raise NotFound(f"There is no connection {name}.")
+    return found[0], mapping.from_connection(*found)
+
+
+def _check_move(session: Session, stored: models.Connections, before: Connection, after: Connection) -> str | None:
+    """Check that no open rotation keeps the connection where it is; return the id of its latest one. Raises
+    RotationOpen.
+
+    The latest rotation stays locked: until the transaction ends, no worker claims it and no move changes it. The
+    connection's next rotation may refer to it.
+    """
+    holder: str | None = None
+    if stored.latest_rotation:
+        locked = select(models.Rotations.worker).where(models.Rotations.id == stored.latest_rotation)
+        holder = session.exec(locked.with_for_update(key_share=True)).one_or_none()
+    if rotation := queries.open_rotation(session.connection(), before.name):
         connection_changes.check_move(before, after, rotation, is_held=holder is not None)
-    return latest
+    return stored.latest_rotation
+
+
+def _stale(name: str) -> Stale:
+    return Stale(
+        f"Connection {name} was changed by somebody else meanwhile; nothing was changed.",
+        next_action=NextAction(Verb.SHOW_CONNECTION, {"connection": name}, then=REPEAT),
+    )
 
 
 def _taken(tx: Transaction, connection: Connection) -> AlreadyExists:
-    """What the database's refusal means: another connection has the account, or else the place in OpenAir."""
+    """Explain why the database refused the connection: another one has its account, or else its place in OpenAir."""
     name, account, openair = connection.name, connection.netsuite.account, connection.openair
-    other = tx.execute(_OF_ACCOUNT, {"name": name, "account": account}).scalar_one_or_none()
+    other = tx.execute(_OF_ACCOUNT.where(_c.c.name != name), {"account": account}).scalar_one_or_none()
     if other is not None:
         return _already(
             f"NetSuite account {account} has the connection {other} already. An account has one certificate record: "
@@ -120,7 +194,7 @@ def _taken(tx: Transaction, connection: Connection) -> AlreadyExists:
             "account",
         )
     place = {"url": openair.url, "preference": openair.preference}
-    other = tx.execute(_OF_PLACE, {"name": name, **place}).scalar_one()
+    other = tx.execute(_OF_PLACE.where(_c.c.name != name), place).scalar_one()
     return _already(
         f"The OpenAir company at {openair.url} has the connection {other} already. Its preference {openair.preference} "
         "holds one certificate: two connections would replace each other's.",
@@ -136,36 +210,6 @@ def _already(message: str, other: str, meant: str) -> AlreadyExists:
             f"Give the right {meant}.", alternatives=(NextAction(Verb.SHOW_CONNECTION, {"connection": other}),)
         ),
     )
-
-
-def one(tx: Transaction, name: str) -> Connection:
-    """The connection of this name. Raises NotFound."""
-    row = tx.execute(_ONE, {"name": name}).mappings().one_or_none()
-    if row is None:
-        raise NotFound(f"There is no connection {name}.")
-    return mapping.to_connection(row)
-
-
-def every(tx: Transaction) -> list[Connection]:
-    """Every connection, by name."""
-    return [mapping.to_connection(row) for row in tx.execute(_ALL).mappings()]
-
-
-def due(tx: Transaction, now: datetime, limit: int) -> list[str]:
-    """The names of those whose automatic rotation is due, the longest due first."""
-    return list(tx.execute(_DUE, {"now": now, "limit": limit}).scalars())
-
-
-def confirm(tx: Transaction, name: str, fingerprint: str, *, by: str, at: datetime) -> None:
-    """Note which certificate a person says OpenAir holds: one that is stored already."""
-    said = {"confirmed_fingerprint": fingerprint, "confirmed_by": by, "confirmed_at": at}
-    tx.execute(_CHANGE, {"b_name": name, **said})
-
-
-def confirmed(tx: Transaction, name: str) -> Certificate | None:
-    """The certificate that a person confirmed last."""
-    row = tx.execute(_CONFIRMED, {"name": name}).mappings().one_or_none()
-    return mapping.to_certificate(row, "confirmed") if row else None
 
 
 def _put(tx: Transaction, name: str, sealed: Mapping[str, bytes]) -> None:

@@ -19,19 +19,22 @@ from states.state import State
 
 REQUEST: Final = "request"
 """The event of every rotation's first entry, which comes from no state."""
-PUT_OFF: Final = "put_off"
+POSTPONED: Final = "postponed"
 TAKEN_OVER: Final = "taken_over"
 UNKNOWN: Final = "unknown"
 """A write was sent and its answer lost; committed before anything else is sent."""
 CONFIRMED_BY_PERSON: Final = "confirmed_by_person"
 
-NOTES: Final = (PUT_OFF, TAKEN_OVER, UNKNOWN, CONFIRMED_BY_PERSON)
+NOTES: Final = (POSTPONED, TAKEN_OVER, UNKNOWN, CONFIRMED_BY_PERSON)
 """Events that leave the state as it is. They happen to rotations that have something left to do."""
+
+RENAMED: Final = {"put_off": POSTPONED}
+"""Events by the name that an earlier checkout wrote. An entry keeps it, because the entry's hash covers it."""
 
 MOVES: Final = (
     f">{REQUEST}>{State.REQUESTED}",
     *(f"{edge.source}>{edge.trigger}>{edge.target}" for edge in table.EDGES),
-    *(f"{state}>{note}>{state}" for note in NOTES for state in table.ACTIVE),
+    *(f"{state}>{note}>{state}" for note in (*NOTES, *RENAMED) for state in table.ACTIVE),
 )
 """Everything that an entry may tell, as `source>event>target`; the database refuses anything else."""
 

@@ -1,75 +1,91 @@
-"""Reading the journal, and checking it against the rotations. Each function works within the caller's transaction."""
+"""The room of the journal: reading it, and checking its hash chain against the rotations."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from itertools import groupby
-from operator import itemgetter
 from typing import Final
 
-from sqlalchemy import Connection as Transaction
-from sqlalchemy import bindparam, select
+from sqlalchemy.orm import aliased, load_only
+from sqlmodel import Session, col, select
 
 from persistence import mapping, models
-from persistence.journal import ORIGIN, Entry, Head, verify
+from persistence.database import Database
+from persistence.journal import ORIGIN, RENAMED, Entry, Head, verify
 from states.errors import JournalBroken
 from states.state import State
 
-_r: Final = models.rotations
-_j: Final = models.journal
-_c: Final = models.connections
-_before: Final = models.rotations.alias("before")
+_Before = aliased(models.Rotations, name="before")
+_Rotation = models.Rotations
+_Journal = models.Journal
 
-_ENTRIES: Final = select(_j).where(_j.c.rotation_id == bindparam("rotation_id")).order_by(_j.c.seq)
+_ENTRIES: Final = select(_Journal).order_by(col(_Journal.seq))
 _ROTATIONS: Final = (
-    select(
-        _r.c.id.label("rotation"),
-        _r.c.state.label("stands"),
-        _r.c.follows,
-        _r.c.journal_seq,
-        _r.c.journal_hash,
-        _before.c.journal_hash.label("after"),
-        _j,
+    select(_Rotation, col(_Before.journal_hash), _Journal)
+    .outerjoin(_Before, col(_Before.id) == col(_Rotation.follows))
+    .outerjoin(_Journal, col(_Journal.rotation_id) == col(_Rotation.id))
+    .options(
+        load_only(
+            *map(
+                models.attribute,
+                (_Rotation.id, _Rotation.state, _Rotation.follows, _Rotation.journal_seq, _Rotation.journal_hash),
+            )
+        )
     )
-    .select_from(_r.outerjoin(_before, _before.c.id == _r.c.follows).outerjoin(_j, _j.c.rotation_id == _r.c.id))
-    .order_by(_r.c.id, _j.c.seq)
+    .order_by(col(_Rotation.id), col(_Journal.seq))
 )
-_ONE: Final = _ROTATIONS.where(_r.c.id == bindparam("id"))
 _REMOVED: Final = (
-    select(_c.c.name, _c.c.latest_rotation)
-    .select_from(_c.outerjoin(_r, _r.c.id == _c.c.latest_rotation))
-    .where(_c.c.latest_rotation.is_not(None), _r.c.id.is_(None))
-    .order_by(_c.c.name)
+    select(models.Connections.name, models.Connections.latest_rotation)
+    .outerjoin(_Rotation, col(_Rotation.id) == col(models.Connections.latest_rotation))
+    .where(col(models.Connections.latest_rotation).is_not(None), col(_Rotation.id).is_(None))
+    .order_by(col(models.Connections.name))
     .limit(1)
 )
 
 
-def entries(tx: Transaction, rotation_id: str) -> list[Entry]:
-    """A rotation's journal, in order."""
-    return [mapping.to_entry(row) for row in tx.execute(_ENTRIES, {"rotation_id": rotation_id}).mappings()]
+class Journal:
+    """What happened to each rotation, as a hash chain."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, rotation_id: str) -> list[Entry]:
+        """Return the rotation's journal, in order; empty without such a rotation."""
+        with self._database.reading() as tx, Session(tx) as session:
+            entries = session.exec(_ENTRIES.where(_Journal.rotation_id == rotation_id))
+            return [_renamed(mapping.from_entry(stored)) for stored in entries]
+
+    def verify(self, rotation_id: str | None = None) -> int:
+        """Check the hash chain of one rotation's journal, or of all; return how many entries were checked.
+
+        Raises JournalBroken naming the first entry or rotation that is not as it was written.
+        """
+        with self._database.reading() as tx, Session(tx) as session:
+            query = _ROTATIONS if rotation_id is None else _ROTATIONS.where(_Rotation.id == rotation_id)
+            # Fetched in parts: the journal of a large store does not fit into memory.
+            with closing(session.exec(query.execution_options(yield_per=1000))) as found:
+                checked = sum(
+                    _check(rotation, after, (entry for _, _, entry in rows))
+                    for (rotation, after), rows in groupby(found, key=lambda row: row[:2])
+                )
+            if rotation_id is None and (removed := session.exec(_REMOVED).first()):
+                raise JournalBroken(f"Rotation {removed[1]} of connection {removed[0]} was removed.")
+            return checked
 
 
-def check(tx: Transaction, rotation_id: str | None) -> int:
-    """Check one rotation's journal or everybody's; return the number of entries. Raises JournalBroken."""
-    query, wanted = (_ROTATIONS, {}) if rotation_id is None else (_ONE, {"id": rotation_id})
-    found = tx.execution_options(yield_per=1000).execute(query, wanted).mappings()
-    checked = sum(_check_one(list(group)) for _, group in groupby(found, key=itemgetter("rotation")))
-    if rotation_id is None and (removed := tx.execute(_REMOVED).one_or_none()):
-        raise JournalBroken(f"Rotation {removed.latest_rotation} of connection {removed.name} was removed.")
-    return checked
-
-
-def _check_one(journal: list[mapping.Row]) -> int:
-    rotation = journal[0]
-    if rotation["follows"] and rotation["after"] is None:
-        raise JournalBroken(f"Rotation {rotation['follows']}, which {rotation['rotation']} follows, was removed.")
+def _check(rotation: models.Rotations, after: str | None, journal: Iterator[models.Journal | None]) -> int:
+    if rotation.follows and after is None:
+        raise JournalBroken(f"Rotation {rotation.follows}, which {rotation.id} follows, was removed.")
     return verify(
-        _told(journal),
-        rotation_id=rotation["rotation"],
-        after=rotation["after"] or ORIGIN,
-        head=Head(rotation["journal_seq"], rotation["journal_hash"]),
-        state=State(rotation["stands"]),
+        # A rotation that has lost all its entries is joined to None.
+        (mapping.from_entry(stored) for stored in journal if stored),
+        rotation_id=rotation.id,
+        after=after or ORIGIN,
+        head=Head(rotation.journal_seq, rotation.journal_hash),
+        state=State(rotation.state),
     )
 
 
-def _told(journal: list[mapping.Row]) -> Iterator[Entry]:
-    """The entries; a rotation that has lost all of them is joined to a row of nothing."""
-    return (mapping.to_entry(row) for row in journal if row["rotation_id"] is not None)
+def _renamed(entry: Entry) -> Entry:
+    """The entry with its event's present name. Its hash stays: it was made with the name of then."""
+    return replace(entry, event=RENAMED[entry.event]) if entry.event in RENAMED else entry

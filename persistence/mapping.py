@@ -1,12 +1,13 @@
 """Rows to domain objects and back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import RowMapping
 
+from persistence import models
 from persistence.clock import ILLEGIBLE
 from persistence.journal import Entry
 from states.certificate import Certificate, Challenge
@@ -28,9 +29,9 @@ from states.rotation import (
 from states.state import State
 
 Row = RowMapping | Mapping[str, Any]
-"""A row by column names. A joined certificate's columns have its role before them: previous_pem."""
+"""A row by column names. The columns of a joined certificate begin with its role: previous_pem."""
 _NOT_OURS: Final = (KeyError, TypeError, ValueError, InvalidInput)
-"""What is raised where a stored object lacks something, has too much, or holds what it never could."""
+"""What a stored object raises that lacks a field, has one too many, or has a value that Keyturn never writes."""
 Values = dict[str, Any]
 
 
@@ -61,11 +62,18 @@ def to_certificate(row: Row, role: str) -> Certificate | None:
     )
 
 
+def from_certificate(stored: models.Certificates) -> Certificate:
+    """The certificate of a model instance."""
+    return Certificate(
+        pem=stored.pem, fingerprint=stored.fingerprint, not_before=stored.not_before, not_after=stored.not_after
+    )
+
+
 # --- connections ------------------------------------------------------------------------------------------------------
 
 
 def of_connection(connection: Connection) -> Values:
-    """The columns of what an administrator may change."""
+    """The columns that an administrator may change."""
     return {
         "netsuite": asdict(connection.netsuite),
         "openair": asdict(connection.openair),
@@ -77,7 +85,16 @@ def of_connection(connection: Connection) -> Values:
 
 
 def to_connection(row: Row) -> Connection:
-    """A connection with the certificate joined as ``current``. Raises JournalBroken where that cannot be read."""
+    """A connection with the certificate joined as ``current``. Raises JournalBroken where it cannot be read."""
+    return _to_connection(row, to_certificate(row, "current"))
+
+
+def from_connection(stored: models.Connections, current: models.Certificates | None) -> Connection:
+    """The connection of a model instance, with its current certificate. Raises JournalBroken likewise."""
+    return _to_connection(dict(stored), from_certificate(current) if current else None)
+
+
+def _to_connection(row: Row, current: Certificate | None) -> Connection:
     openair = row["openair"]
     try:
         return Connection(
@@ -88,7 +105,7 @@ def to_connection(row: Row) -> Connection:
             policy=_to_policy(row["policy"]),
             bundles=row["bundles"],
             version=row["version"],
-            current=to_certificate(row, "current"),
+            current=current,
             due_at=row["due_at"],
         )
     except _NOT_OURS as error:
@@ -103,7 +120,7 @@ def _to_policy(stored: Mapping[str, Any]) -> Policy:
 
 
 def of_request(rotation: Rotation) -> Values:
-    """The columns of a new rotation that never change."""
+    """The columns of a new rotation; all others are empty, or the store's own."""
     return {
         "id": rotation.id,
         "connection": rotation.connection,
@@ -111,50 +128,105 @@ def of_request(rotation: Rotation) -> Values:
         "actor": rotation.actor,
         "reason": rotation.reason,
         "policy": asdict(rotation.policy),
-        "created_at": rotation.created_at,
         "previous_fingerprint": rotation.previous.fingerprint if rotation.previous else None,
-    }
-
-
-def of_progress(rotation: Rotation) -> Values:
-    """The columns of a rotation that its moves change; its version is the store's to count."""
-    proof, saved, verified, failure = (
-        rotation.proofs.confirmation,
-        rotation.proofs.saved,
-        rotation.proofs.verified,
-        rotation.failure,
-    )
-    return {
         "state": rotation.state.value,
+        "version": rotation.version,
         "attempt": rotation.attempt,
         "tries": rotation.tries,
+        "created_at": rotation.created_at,
         "updated_at": rotation.updated_at,
         "available_at": rotation.available_at,
-        "candidate_fingerprint": rotation.proofs.candidate.fingerprint if rotation.proofs.candidate else None,
-        "confirmation_fingerprint": proof.fingerprint if proof else None,
-        "challenge": proof.challenge.nonce if proof else None,
-        "signature": proof.signature if proof else None,
-        "asked_at": proof.asked_at if proof else None,
-        "saved_fingerprint": saved.fingerprint if saved else None,
-        "saved_at": saved.at if saved else None,
-        "verified_fingerprint": verified.fingerprint if verified else None,
-        "verified_at": verified.at if verified else None,
-        "skew_from": rotation.skew_from,
-        "doubt_since": rotation.doubt.since,
-        "in_flight_until": rotation.doubt.in_flight_until,
         "may_create_record": rotation.allowed.create_record,
         "may_overwrite": rotation.allowed.overwrite,
         "waiting_for": rotation.waiting_for,
         "awaits_person": rotation.awaits_person,
+    }
+
+
+def of_changes(before: Rotation, after: Rotation) -> Values:
+    """The columns of the fields that a move changed; the version is the store's to count.
+
+    A move is a function from rotation to rotation, and a field that it leaves alone is the same object. So the move
+    itself says what it changes, and cannot forget to.
+    """
+    changed: Values = {}
+    for field, columns in _COLUMNS.items():
+        value = getattr(after, field)
+        if value is not getattr(before, field):
+            changed |= columns(value)
+    if after.proofs is not before.proofs:
+        for proof, columns in _PROOFS.items():
+            value = getattr(after.proofs, proof)
+            if value is not getattr(before.proofs, proof):
+                changed |= columns(value)
+    return changed
+
+
+def _of_candidate(candidate: Candidate | None) -> Values:
+    return {"candidate_fingerprint": candidate.fingerprint if candidate else None}
+
+
+def _of_confirmation(proof: Confirmation | None) -> Values:
+    return {
+        "confirmation_fingerprint": proof.fingerprint if proof else None,
+        "challenge": proof.challenge.nonce if proof else None,
+        "signature": proof.signature if proof else None,
+        "asked_at": proof.asked_at if proof else None,
+    }
+
+
+def _of_saved(receipt: Receipt | None) -> Values:
+    return {"saved_fingerprint": receipt.fingerprint if receipt else None, "saved_at": receipt.at if receipt else None}
+
+
+def _of_verified(receipt: Receipt | None) -> Values:
+    return {
+        "verified_fingerprint": receipt.fingerprint if receipt else None,
+        "verified_at": receipt.at if receipt else None,
+    }
+
+
+def _of_doubt(doubt: Doubt) -> Values:
+    return {"doubt_since": doubt.since, "in_flight_until": doubt.in_flight_until}
+
+
+def _of_allowed(allowed: Allowances) -> Values:
+    return {"may_create_record": allowed.create_record, "may_overwrite": allowed.overwrite}
+
+
+def _of_failure(failure: Failure | None) -> Values:
+    return {
         "failed_from": failure.failed_from.value if failure else None,
         "failure_code": failure.code if failure else None,
         "failure_message": failure.message if failure else None,
         "failure_next_action": _of_action(failure.next_action) if failure else None,
         "failed_at": failure.at if failure else None,
-        "restoring_since": rotation.restoring_since,
-        "closed_at": rotation.closed_at,
-        "ending": rotation.ending.value if rotation.ending else None,
     }
+
+
+def _alone(column: str) -> Callable[[Any], Values]:
+    return lambda value: {column: value}
+
+
+_COLUMNS: Final[Mapping[str, Callable[[Any], Values]]] = {
+    **{
+        field: _alone(field)
+        for field in (
+            *("state", "attempt", "tries", "updated_at", "available_at"),
+            *("skew_from", "waiting_for", "awaits_person", "restoring_since", "closed_at", "ending"),
+        )
+    },
+    "doubt": _of_doubt,
+    "allowed": _of_allowed,
+    "failure": _of_failure,
+}
+"""The columns of each field of a rotation that a move may change; those of its proofs follow."""
+_PROOFS: Final[Mapping[str, Callable[[Any], Values]]] = {
+    "candidate": _of_candidate,
+    "confirmation": _of_confirmation,
+    "saved": _of_saved,
+    "verified": _of_verified,
+}
 
 
 def to_rotation(row: Row) -> Rotation:
@@ -287,18 +359,18 @@ def of_entry(entry: Entry) -> Values:
     }
 
 
-def to_entry(row: Row) -> Entry:
-    """A journal entry."""
+def from_entry(stored: models.Journal) -> Entry:
+    """The entry of a model instance."""
     return Entry(
-        rotation_id=row["rotation_id"],
-        seq=row["seq"],
-        at=row["at"],
-        actor=row["actor"],
-        event=row["event"],
-        source=State(row["source"]) if row["source"] else None,
-        target=State(row["target"]),
-        attempt=row["attempt"],
-        detail=row["detail"],
-        previous_hash=row["previous_hash"],
-        hash=row["hash"],
+        rotation_id=stored.rotation_id,
+        seq=stored.seq,
+        at=stored.at,
+        actor=stored.actor,
+        event=stored.event,
+        source=State(stored.source) if stored.source else None,
+        target=State(stored.target),
+        attempt=stored.attempt,
+        detail=stored.detail,
+        previous_hash=stored.previous_hash,
+        hash=stored.hash,
     )

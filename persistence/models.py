@@ -17,6 +17,7 @@ from sqlalchemy import (
     literal_column,
     text,
 )
+from sqlalchemy.orm import QueryableAttribute, defer
 from sqlmodel import Field, SQLModel
 
 from persistence.clock import UtcDateTime
@@ -229,6 +230,15 @@ class DataKeys(_Table, table=True):
     kek_id: str = Field(sa_type=Text)
     wrapped: bytes = Field(sa_type=LargeBinary, repr=False)
 
+
+def attribute(column: object) -> QueryableAttribute[Any]:
+    """A model's column as loader options need it. SQLModel declares its type as the type of the value."""
+    assert isinstance(column, QueryableAttribute)
+    return column
+
+
+WITHOUT_KEY: Final = defer(attribute(Certificates.sealed_key), raiseload=True)
+"""Reads a certificate without its sealed key, which only a rotation's step needs; to touch it is an error."""
 
 METADATA: Final[MetaData] = _Table.metadata
 certificates: Final[Table] = METADATA.tables["certificates"]

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Dialect, Insert, Select, TextClause, Update
+from sqlalchemy import Dialect, Insert, Select, SelectBase, TextClause, Update
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 
 Values = dict[str, Any]
-Statement = Insert | Update | Select[Any] | TextClause
+Statement = Insert | Update | SelectBase | TextClause
 _Named = tuple[tuple[str, Callable[[Any], Any] | None], ...]
 """Parameters or columns in order, each with what turns it into the driver's form, or back."""
 
@@ -26,11 +26,13 @@ class _Text:
     sql: str
     takes: _Named
     gives: _Named
+    fixed: Values
     is_positional: bool
 
     def parameters(self, values: Values) -> Any:
         """``values`` as the database's driver takes them."""
-        taken = [process(values[name]) if process else values[name] for name, process in self.takes]
+        given = {**self.fixed, **values} if self.fixed else values
+        taken = [process(given[name]) if process else given[name] for name, process in self.takes]
         return tuple(taken) if self.is_positional else dict(zip((name for name, _ in self.takes), taken, strict=True))
 
     def row(self, given: Any) -> Values:
@@ -83,9 +85,13 @@ class Prepared:
 
 def _compile(statement: Statement, dialect: Dialect, names: list[str]) -> _Text:
     compiled = statement.compile(dialect=dialect, column_keys=names)
-    order = compiled.positiontup if compiled.positional else list(compiled.binds)
-    takes = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
+    processors = {
+        name: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind, name in compiled.bind_names.items()
+    }
+    order = (compiled.positiontup or ()) if compiled.positional else tuple(compiled.bind_names.values())
+    # What the statement itself says, such as the key of a JSON object, is a parameter with a value of its own.
+    fixed = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
     columns = statement.selected_columns if isinstance(statement, Select) else ()
     gives = [(str(each.key), each.type.dialect_impl(dialect).result_processor(dialect, None)) for each in columns]
-    ordered = [(name, takes[name]) for name in order or ()]
-    return _Text(compiled.string, tuple(ordered), tuple(gives), compiled.positional)
+    takes = tuple((name, processors[name]) for name in order)
+    return _Text(compiled.string, takes, tuple(gives), fixed, compiled.positional)

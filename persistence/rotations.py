@@ -1,42 +1,37 @@
-"""Finding rotations. Each function works within the caller's transaction."""
+"""The room of the rotations: requested, read, moved."""
 
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
+from sqlalchemy.exc import IntegrityError
 
-from persistence import mapping, models
+from persistence import clock_repair, connections, mapping, models, queries, rotation_statements, rotation_writes
+from persistence.claims import Claim
+from persistence.database import Database
+from persistence.journal import ORIGIN, REQUEST, Head, append
+from persistence.prepared import Values
+from persistence.queries import ROTATION
 from states.certificate import Certificate
-from states.errors import NotFound
-from states.next_action import by_hand
+from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen
+from states.next_action import NextAction, Verb, by_hand
+from states.request import Request
 from states.rotation import Candidate, Rotation
 from states.state import State
 
 _r: Final = models.rotations
-_c: Final = models.connections
-_previous: Final = models.certificates.alias("previous")
-_candidate: Final = models.certificates.alias("candidate")
+_candidate: Final = models.certificates
 
 _ID_LENGTH: Final = 26
 _PREFIX_LENGTH: Final = 6
 """So many characters of an id are enough, where no other id begins so."""
 
-FULL: Final = select(
-    _r,
-    *(_previous.c[name].label(f"previous_{name}") for name in ("pem", "not_before", "not_after")),
-    _previous.c.sealed_key.is_not(None).label("previous_key_kept"),
-    *(_candidate.c[name].label(f"candidate_{name}") for name in ("pem", "not_before", "not_after", "sealed_key")),
-    _c.c.openair["kind"].as_string().label("openair_kind"),
-).select_from(
-    _r.outerjoin(_previous, _previous.c.fingerprint == _r.c.previous_fingerprint)
-    .outerjoin(_candidate, _candidate.c.fingerprint == _r.c.candidate_fingerprint)
-    .outerjoin(_c, _c.c.name == _r.c.connection)
-)
-"""Everything that makes a rotation."""
-
-_BY_ID: Final = FULL.where(_r.c.id == bindparam("id"))
-_BY_PREFIX: Final = FULL.where(_r.c.id.between(bindparam("first"), bindparam("last"))).limit(2)
+_BY_ID: Final = ROTATION.where(_r.c.id == bindparam("id"))
+_BY_PREFIX: Final = ROTATION.where(_r.c.id.between(bindparam("first"), bindparam("last"))).limit(2)
+_ALL_OPEN: Final = ROTATION.where(models.OPEN)
 _KEPT: Final = (
     select(_r.c.id, _candidate.c.sealed_key)
     .select_from(_r.join(_candidate, _candidate.c.fingerprint == _r.c.candidate_fingerprint))
@@ -46,52 +41,227 @@ _KEPT: Final = (
     )
 )
 """Asked when a rotation is restored, which is too seldom for an index that every rotation would have to keep."""
-_OPEN: Final = FULL.where(_r.c.connection == bindparam("connection"), models.OPEN)
-_ALL_OPEN: Final = FULL.where(models.OPEN)
 
 
-def one(tx: Transaction, rotation_id: str) -> Rotation:
-    """The rotation with this id, or the only one whose id begins so. Raises NotFound."""
-    found = _all(tx, _BY_ID, id=rotation_id)
-    if not found and _PREFIX_LENGTH <= len(rotation_id) < _ID_LENGTH:
-        begins = rotation_id.upper()
-        # Filled up with the least and the greatest character of an id, the prefix is a range, whatever the collation.
-        found = _all(tx, _BY_PREFIX, first=begins.ljust(_ID_LENGTH, "0"), last=begins.ljust(_ID_LENGTH, "Z"))
-    if not found:
-        short = (
-            f" Of an id at least {_PREFIX_LENGTH} characters are needed." if len(rotation_id) < _PREFIX_LENGTH else ""
+class Rotations:
+    """Rotations: requested, read, moved."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def request(self, request: Request) -> Rotation:
+        """Store the rotation that is requested, and its first journal entry; return it as it was stored.
+
+        While a write of the rotation before may still take effect, the new one is not available, and says so in
+        ``waiting_for``.
+
+        Raises:
+            NotFound: without such a connection.
+            RotationOpen: while the connection has an open rotation.
+            IllegalMove: when the id is taken.
+
+        """
+        with self._database.writing() as tx:
+            return _add(tx, request, None, 0)[0]
+
+    def request_for(self, worker: str, request: Request, *, lease: float) -> tuple[Rotation, Claim | None]:
+        """Like `request`, and claims the new rotation for ``worker`` in the same transaction.
+
+        ``lease`` is in seconds. There is no claim while the rotation is not available.
+        """
+        with self._database.writing() as tx:
+            return _add(tx, request, worker, lease)
+
+    def get(self, rotation_id: str) -> Rotation:
+        """Return the rotation with this id, or the only one whose id begins with these six characters or more.
+
+        Raises NotFound.
+        """
+        with self._database.reading() as tx:
+            found = queries.rotations(tx, _BY_ID, id=rotation_id)
+            if not found and _PREFIX_LENGTH <= len(rotation_id) < _ID_LENGTH:
+                begins = rotation_id.upper()
+                # Padded with the least and the greatest character of an id, the prefix is a range in every collation.
+                first, last = begins.ljust(_ID_LENGTH, "0"), begins.ljust(_ID_LENGTH, "Z")
+                found = queries.rotations(tx, _BY_PREFIX, first=first, last=last)
+        if not found:
+            short = len(rotation_id) < _PREFIX_LENGTH
+            needed = f" Of an id at least {_PREFIX_LENGTH} characters are needed." if short else ""
+            raise NotFound(f"There is no rotation {rotation_id}.{needed}")
+        if len(found) > 1:
+            raise NotFound(f"Several rotations begin with {rotation_id}.", next_action=by_hand("Give more of the id."))
+        return found[0]
+
+    def newest(
+        self, *, connection: str | None = None, states: Collection[State] = (), limit: int = 50
+    ) -> list[Rotation]:
+        """The newest rotations first: of one connection or all, in these states or any."""
+        query = ROTATION.order_by(_r.c.id.desc()).limit(limit)
+        if connection is not None:
+            query = query.where(_r.c.connection == connection)
+        if states:
+            query = query.where(_r.c.state.in_([state.value for state in states]))
+        with self._database.reading() as tx:
+            return queries.rotations(tx, query)
+
+    def kept_key(self, certificate: Certificate) -> tuple[str, Candidate] | None:
+        """Return the id of the rotation that made ``certificate``, and its candidate; None unless its key is kept."""
+        with self._database.reading() as tx:
+            row = tx.execute(_KEPT, {"fingerprint": certificate.fingerprint}).one_or_none()
+        return (row.id, Candidate(certificate, row.sealed_key)) if row else None
+
+    def open_for(self, connection: str) -> Rotation | None:
+        """Return the connection's open rotation, under way or parked; None without one."""
+        with self._database.reading() as tx:
+            return queries.open_rotation(tx, connection)
+
+    def all_open(self) -> list[Rotation]:
+        """Return every open rotation, under way or parked, the oldest first: at most one for each connection."""
+        with self._database.reading() as tx:
+            return sorted(queries.rotations(tx, _ALL_OPEN), key=lambda rotation: rotation.id)
+
+    def advance(
+        self,
+        claim: Claim,
+        after: Rotation,
+        *,
+        event: str,
+        detail: Mapping[str, object],
+        lease: float = 0,
+        due_at: datetime | None = None,
+        confirmed: str | None = None,
+    ) -> Claim:
+        """Store the result of a worker's step, and its journal entry; compare and set on version and fencing token.
+
+        A new candidate is stored with its sealed key. Completed makes the candidate the connection's current
+        certificate, and destroys its predecessor's key, and its own unless the policy keeps it. Closed without being
+        Completed, its candidate's key is destroyed.
+
+        Args:
+            claim: the claim, as it was returned last.
+            after: the rotation with the step's result; what differs from the claim's rotation is written.
+            event: the trigger of the move, or a note that leaves the state as it is.
+            detail: the evidence, as plain JSON; nothing secret.
+            lease: for how many more seconds the worker keeps the claim; with 0 it is given back.
+            due_at: when the new current certificate is due for rotation.
+            confirmed: the fingerprint of the stored certificate that OpenAir holds, as the worker says.
+
+        Raises:
+            Stale: when another worker has the rotation.
+            IllegalMove: when the database refuses the move.
+
+        """
+        before = claim.rotation
+        entry = append(claim.journal, after, event=event, actor=claim.worker, source=before.state, detail=detail)
+        held = rotation_writes.held_by(claim.worker if lease else None, lease)
+        fenced = {"b_fence": claim.fence, "b_worker": claim.worker, **held}
+        with self._database.writing() as tx:
+            rotation_writes.store(tx, rotation_statements.ADVANCE, before, after, entry, fenced)
+            rotation_writes.settle(tx, after, None, due_at)
+            if confirmed:
+                connections.confirm(tx, after.connection, confirmed, by=claim.worker, at=after.updated_at)
+        return Claim(replace(after, version=before.version + 1), claim.worker, claim.fence, entry.head)
+
+    def write(
+        self,
+        before: Rotation,
+        after: Rotation,
+        *,
+        event: str,
+        actor: str,
+        detail: Mapping[str, object],
+        adopted: Certificate | None = None,
+        due_at: datetime | None = None,
+        confirmed: str | None = None,
+    ) -> Rotation:
+        """Store what a person decided, and its journal entry; compare and set on version. Return what was stored.
+
+        Closing the rotation destroys its candidate's key.
+
+        Args:
+            before: the rotation as the person saw it.
+            after: the rotation as it was decided.
+            event: the trigger of the move, or a note that leaves the state as it is.
+            actor: the person.
+            detail: the evidence, as plain JSON; nothing secret.
+            adopted: the certificate that becomes the connection's current one; its predecessor's key is destroyed.
+            due_at: when the adopted certificate is due for rotation.
+            confirmed: the fingerprint of the stored certificate that OpenAir holds, as the person says.
+
+        Raises:
+            NotFound: without such a rotation.
+            Stale: when a worker holds the rotation, or it was changed since ``before`` was read.
+            IllegalMove: when the database refuses the move.
+
+        """
+        with self._database.writing() as tx:
+            locked = rotation_writes.lock(tx, before)
+            # The row names a worker whose lease ran out: it died while it held the rotation, and may have sent a
+            # request since its last write. A parked rotation's holder notes what it sends before it sends it.
+            if locked["worker"] and before.state is not State.FAILED:
+                after = after.with_doubt(before.updated_at, after.updated_at)
+            head = Head(locked["journal_seq"], locked["journal_hash"])
+            entry = append(head, after, event=event, actor=actor, source=before.state, detail=detail)
+            released = rotation_writes.held_by(None, 0)
+            rotation_writes.store(tx, rotation_statements.WRITE, before, after, entry, released)
+            rotation_writes.settle(tx, after, adopted, due_at)
+            if confirmed:
+                connections.confirm(tx, after.connection, confirmed, by=actor, at=after.updated_at)
+        return replace(after, version=before.version + 1)
+
+
+def _add(tx: Transaction, request: Request, worker: str | None, lease: float) -> tuple[Rotation, Claim | None]:
+    """Insert a new rotation with its first journal entry, claimed for ``worker`` if one is given."""
+    latest = rotation_statements.LATEST.first(tx, {"name": request.connection})
+    if latest is None:
+        raise NotFound(f"There is no connection {request.connection}.")
+    previous_hash = _ended(latest)
+    rotation = request.rotation(mapping.to_connection(latest))
+    detail: dict[str, object] = {
+        "cause": rotation.cause.value,
+        "reason": rotation.reason,
+        "previous": rotation.previous.fingerprint if rotation.previous else None,
+    }
+    until: datetime | None = latest["in_flight_until"]
+    if until and until > rotation.available_at:
+        # A lost write of the rotation before may still reach NetSuite or OpenAir, on top of what this one would send.
+        until = clock_repair.within(tx, until, rotation.available_at)
+        held_off = HeldOff(f"A write of rotation {latest['latest_rotation']} may take effect until {_second(until)}.")
+        rotation = replace(rotation, available_at=until, waiting_for=held_off.message)
+        detail |= {"code": held_off.code, "message": held_off.message, "until": until.isoformat()}
+        worker = None
+    entry = append(Head(0, previous_hash), rotation, event=REQUEST, actor=rotation.actor, source=None, detail=detail)
+    values: Values = {
+        **mapping.of_request(rotation),
+        "follows": latest["latest_rotation"],
+        "fence": 1 if worker else 0,
+        **rotation_writes.held_by(worker, lease),
+        **rotation_writes.head_of(entry),
+    }
+    try:
+        rotation_statements.ADD.run(tx, values)
+        rotation_statements.APPEND.run(tx, mapping.of_entry(entry))
+    except IntegrityError as error:
+        raise IllegalMove(f"The store refuses rotation {rotation.id}: its id is taken.") from error
+    latest_rotation = {"b_name": rotation.connection, "latest_rotation": rotation.id}
+    rotation_statements.CHANGE_CONNECTION.run(tx, latest_rotation)
+    return rotation, Claim(rotation, worker, fence=1, journal=entry.head) if worker else None
+
+
+def _ended(latest: Values) -> str:
+    """The hash at which the connection's latest rotation ended: the next one's journal continues it."""
+    rotation_id, connection = latest["latest_rotation"], latest["name"]
+    if rotation_id is None:
+        return ORIGIN
+    if latest["journal_hash"] is None:
+        raise JournalBroken(f"Rotation {rotation_id} of connection {connection} was removed.")
+    if latest["closed_at"] is None:
+        raise RotationOpen(
+            f"Connection {connection} has an open rotation already: {rotation_id}.",
+            next_action=NextAction(Verb.EXPLAIN, {"rotation": rotation_id}),
         )
-        raise NotFound(f"There is no rotation {rotation_id}.{short}")
-    if len(found) > 1:
-        raise NotFound(f"Several rotations begin with {rotation_id}.", next_action=by_hand("Give more of the id."))
-    return found[0]
+    return str(latest["journal_hash"])
 
 
-def newest(tx: Transaction, connection: str | None, states: Collection[State], limit: int) -> list[Rotation]:
-    """The newest rotations first: ids sort by the time they were made."""
-    query = FULL.order_by(_r.c.id.desc()).limit(limit)
-    if connection is not None:
-        query = query.where(_r.c.connection == connection)
-    if states:
-        query = query.where(_r.c.state.in_([state.value for state in states]))
-    return _all(tx, query)
-
-
-def open_one(tx: Transaction, connection: str) -> Rotation | None:
-    """The connection's open rotation: under way or parked."""
-    return next(iter(_all(tx, _OPEN, connection=connection)), None)
-
-
-def open_ones(tx: Transaction) -> list[Rotation]:
-    """Every open rotation, the oldest first."""
-    return sorted(_all(tx, _ALL_OPEN), key=lambda rotation: rotation.id)
-
-
-def kept(tx: Transaction, certificate: Certificate) -> tuple[str, Candidate] | None:
-    """The rotation that made ``certificate``, and what it made, while the sealed key is kept; or None."""
-    row = tx.execute(_KEPT, {"fingerprint": certificate.fingerprint}).one_or_none()
-    return (row.id, Candidate(certificate, row.sealed_key)) if row else None
-
-
-def _all(tx: Transaction, query: Select[Any], **parameters: object) -> list[Rotation]:
-    return [mapping.to_rotation(row) for row in tx.execute(query, parameters).mappings()]
+def _second(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

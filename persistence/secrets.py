@@ -1,81 +1,98 @@
-"""Sealed secrets and wrapped data keys in the database, which can open neither.
+"""The room of the secrets: sealed secrets and wrapped data keys. The store can open neither."""
 
-Each function works within the caller's transaction.
-"""
-
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
 
 from persistence import models
-from persistence.upsert import insert_into
+from persistence.database import Database
 from persistence.vault import WrappedKey
 from states.errors import NotFound, Stale
 
-_s: Final = models.secrets
-_k: Final = models.data_keys
+_LOCK: Final = {"key_share": True}
+"""Lock a row against writers, but not against those who only refer to it by a foreign key. SQLite locks no rows: its
+writing transaction excludes all others."""
 
 
-_GET: Final = select(_s.c.sealed, _s.c.version).where(
-    _s.c.connection == bindparam("connection"), _s.c.name == bindparam("name")
-)
-_REPLACE: Final = update(_s).where(
-    _s.c.connection == bindparam("b_connection"),
-    _s.c.name == bindparam("b_name"),
-    _s.c.version == bindparam("b_version"),
-)
-_KEYS: Final = select(_k).order_by(_k.c.id)
-_REWRAP: Final = update(_k).where(_k.c.id == bindparam("b_id"))
+class Secrets:
+    """Secrets and data keys, as the vault sealed them."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-def get(tx: Transaction, connection: str, name: str) -> tuple[bytes, int] | None:
-    """A secret as it was sealed, and its version."""
-    row = tx.execute(_GET, {"connection": connection, "name": name}).one_or_none()
-    return (row.sealed, row.version) if row else None
+    def get(self, connection: str, name: str) -> tuple[bytes, int] | None:
+        """Return a connection's secret as the vault sealed it, and its version; None without one."""
+        with self._database.reading() as tx, Session(tx) as session:
+            stored = session.get(models.Secrets, (connection, name))
+            return (stored.sealed, stored.version) if stored else None
+
+    def put(self, connection: str, name: str, sealed: bytes, *, version: int | None) -> int:
+        """Set a sealed secret; return its new version.
+
+        With a ``version``, only the secret that was read at that version is replaced.
+
+        Raises:
+            NotFound: without such a connection.
+            Stale: when somebody else replaced that version first.
+
+        """
+        with self._database.writing() as tx:
+            return put(tx, connection, name, sealed, version=version)
+
+    def data_keys(self) -> list[WrappedKey]:
+        """Return the vault's wrapped data keys, the oldest first."""
+        with self._database.reading() as tx, Session(tx) as session:
+            return [_wrapped(key) for key in _data_keys(session)]
+
+    def add_data_key(self, key: WrappedKey) -> WrappedKey:
+        """Store a wrapped data key, unless there is one of that id already; return the one that is stored."""
+        with self._database.writing() as tx, Session(tx) as session:
+            try:
+                with session.begin_nested():
+                    session.add(models.DataKeys(id=key.id, kek_id=key.kek_id, wrapped=key.wrapped))
+            except IntegrityError:
+                session.expunge_all()  # two processes used the vault for the first time, and the other one was first
+            return _wrapped(session.get_one(models.DataKeys, key.id))
+
+    def rewrap(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey]) -> None:
+        """Replace every data key, ``before``, by the same key wrapped anew, ``after``: all or none.
+
+        Raises Stale when ``before`` is not what is stored any more: one that was added meanwhile would stay wrapped by
+        a key-encryption key that is about to be thrown away.
+        """
+        with self._database.writing() as tx, Session(tx) as session:
+            stored = _data_keys(session, lock=True)
+            if [_wrapped(key) for key in stored] != list(before):
+                raise Stale("The vault's data keys were changed by somebody else meanwhile; nothing was changed.")
+            for key, changed in zip(stored, after, strict=True):
+                key.kek_id, key.wrapped = changed.kek_id, changed.wrapped
+            session.flush()
 
 
 def put(tx: Transaction, connection: str, name: str, sealed: bytes, *, version: int | None) -> int:
-    """Set a secret, or replace the very one that was read at ``version``; return the new version.
-
-    Raises NotFound without such a connection, Stale when the secret is not at that version any more.
-    """
-    if version is None:
-        return _set(tx, connection, name, sealed)
-    compared = {"b_connection": connection, "b_name": name, "b_version": version}
-    if tx.execute(_REPLACE, {**compared, "sealed": sealed, "version": version + 1}).rowcount == 0:
-        raise Stale(f"The secret {name} of connection {connection} was replaced by somebody else meanwhile.")
-    return version + 1
-
-
-def _set(tx: Transaction, connection: str, name: str, sealed: bytes) -> int:
-    insert = insert_into(_s, tx.dialect.name)
-    newer = {"sealed": insert.excluded.sealed, "version": _s.c.version + 1}
-    upsert = insert.on_conflict_do_update(index_elements=[_s.c.connection, _s.c.name], set_=newer)
-    values = {"connection": connection, "name": name, "sealed": sealed, "version": 1}
-    try:
-        return int(tx.execute(upsert.returning(_s.c.version), values).scalar_one())
-    except IntegrityError as error:
-        raise NotFound(f"There is no connection {connection}.") from error
+    """Set a secret within the caller's transaction, as `Secrets.put` says."""
+    with Session(tx) as session:
+        # Locking the connection, which exists, also orders those who set a secret that does not exist yet.
+        if version is None and session.get(models.Connections, connection, with_for_update=_LOCK) is None:
+            raise NotFound(f"There is no connection {connection}.")
+        stored = session.get(models.Secrets, (connection, name), with_for_update=_LOCK)
+        if version is not None and (stored is None or stored.version != version):
+            raise Stale(f"The secret {name} of connection {connection} was replaced by somebody else meanwhile.")
+        if stored is None:
+            stored = models.Secrets(connection=connection, name=name, sealed=sealed, version=0)
+            session.add(stored)
+        stored.sealed, stored.version = sealed, stored.version + 1
+        session.flush()
+        return stored.version
 
 
-def keys(tx: Transaction) -> list[WrappedKey]:
-    """Every data key, the oldest first."""
-    return [WrappedKey(row.id, row.kek_id, row.wrapped) for row in tx.execute(_KEYS)]
+def _data_keys(session: Session, *, lock: bool = False) -> Sequence[models.DataKeys]:
+    query = select(models.DataKeys).order_by(col(models.DataKeys.id))
+    return session.exec(query.with_for_update() if lock else query).all()
 
 
-def add_key(tx: Transaction, key: WrappedKey) -> WrappedKey:
-    """Keep ``key``, unless there is one of that id already; return the one that is kept."""
-    insert = insert_into(_k, tx.dialect.name).on_conflict_do_nothing()
-    tx.execute(insert, {"id": key.id, "kek_id": key.kek_id, "wrapped": key.wrapped})
-    return next(kept for kept in keys(tx) if kept.id == key.id)
-
-
-def rewrap(tx: Transaction, change: Callable[[WrappedKey], WrappedKey]) -> int:
-    """Replace every data key by what ``change`` makes of it; return how many there are."""
-    every = [WrappedKey(row.id, row.kek_id, row.wrapped) for row in tx.execute(_KEYS.with_for_update())]
-    for changed in map(change, every):
-        tx.execute(_REWRAP, {"b_id": changed.id, "kek_id": changed.kek_id, "wrapped": changed.wrapped})
-    return len(every)
+def _wrapped(key: models.DataKeys) -> WrappedKey:
+    return WrappedKey(key.id, key.kek_id, key.wrapped)

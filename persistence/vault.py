@@ -10,7 +10,7 @@ which is kept elsewhere. Changing the latter re-wraps the data keys and touches 
 import json
 import secrets
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -47,8 +47,8 @@ class DataKeys(Protocol):
         """Keep ``key``, unless there is one of that id already; return the one that is kept."""
         ...
 
-    def rewrap(self, change: Callable[[WrappedKey], WrappedKey]) -> int:
-        """Replace every data key by what ``change`` makes of it, all or none; return how many there are."""
+    def rewrap(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey]) -> None:
+        """Replace every data key, ``before``, by the same key wrapped anew, ``after``: all or none. Raises Stale."""
         ...
 
 
@@ -98,7 +98,9 @@ class Vault:
         SealBroken.
         """
         old = self._kek()
-        return self._keys.rewrap(lambda key: _wrap(new_kek, key.id, _unwrap(old, key)))
+        wrapped = self._keys.data_keys()
+        self._keys.rewrap(wrapped, [_wrap(new_kek, key.id, _unwrap(old, key)) for key in wrapped])
+        return len(wrapped)
 
     def _prepare(self) -> int:
         """Open the newest data key, or make the first; return its id."""

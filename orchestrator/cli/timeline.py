@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.cli import formatting
-from persistence.journal import PUT_OFF, REQUEST, UNKNOWN, Entry
+from persistence.journal import POSTPONED, REQUEST, UNKNOWN, Entry
 from states.rotation import Rotation
 from states.state import State
 from states.table import ABANDON, ACTIVE, ADOPT, FAIL, NEXT, RESTORE, RESTORING, RESUME
@@ -57,7 +57,7 @@ def put_off(journal: Sequence[Entry]) -> tuple[str, str]:
 
     One that is held off from the beginning tells so in its first entry.
     """
-    last = next((entry for entry in reversed(journal) if entry.event in (PUT_OFF, REQUEST)), None)
+    last = next((entry for entry in reversed(journal) if entry.event in (POSTPONED, REQUEST)), None)
     return (str(last.detail.get("code", "")), str(last.detail.get("message", ""))) if last else ("", "")
 
 
@@ -86,7 +86,7 @@ def told(entry: Entry, before: Entry | None) -> str:
         return f"{detail.get('cause')}, asked by {entry.actor}{held_off}{because}"
     if entry.event == FAIL:
         return f"parked{because}"
-    if entry.event == PUT_OFF:
+    if entry.event == POSTPONED:
         return f"put off until {_until(entry)}{because}"
     if entry.event == UNKNOWN:
         return f"answer to the {detail.get('write')} lost, it may take effect until {_until(entry)}{because}"

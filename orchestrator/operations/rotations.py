@@ -1,6 +1,6 @@
 """The verbs on rotations."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -13,10 +13,10 @@ from persistence.journal import CONFIRMED_BY_PERSON, Entry
 from persistence.store import Claim, Store
 from states import machine, preconditions
 from states.certificate import plain
-from states.connection import Connection, OpenAirKind
 from states.errors import IllegalMove, InvalidInput, ParkedByPerson
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Random
+from states.request import Request
 from states.rotation import Allowances, Cause, Rotation
 from states.state import State
 from states.table import FAIL, RESUME
@@ -50,7 +50,7 @@ class Rotations:
 
         Raises NotFound, and RotationOpen while the connection has one under way or parked.
         """
-        rotation = self._store.rotations.request(connection, self._new(actor, reason, scheduled=scheduled))
+        rotation = self._store.rotations.request(self._asked(connection, actor, reason, scheduled=scheduled))
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation
 
@@ -62,31 +62,21 @@ class Rotations:
         ``lease`` is in seconds. There is no claim while a write of the rotation before may still take effect. Raises
         as ``request``.
         """
-        make = self._new(actor, reason, scheduled=False)
-        rotation, claim = self._store.rotations.request_for(worker, connection, make, lease=lease)
+        asked = self._asked(connection, actor, reason)
+        rotation, claim = self._store.rotations.request_for(worker, asked, lease=lease)
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation, claim
 
-    def _new(self, actor: str, reason: str, *, scheduled: bool) -> Callable[[Connection], Rotation]:
+    def _asked(self, connection: str, actor: str, reason: str, *, scheduled: bool = False) -> Request:
         now = self._clock.now()
-        by_whom = Cause.SCHEDULED if scheduled else Cause.MANUAL
-
-        def make(connection: Connection) -> Rotation:
-            return Rotation(
-                id=new_id(now, self._random),
-                connection=connection.name,
-                cause=by_whom if connection.current else Cause.INITIAL,
-                actor=actor,
-                reason=reason,
-                policy=connection.policy,
-                previous=connection.current,
-                by_hand=connection.openair.kind is OpenAirKind.EXPORT,
-                created_at=now,
-                updated_at=now,
-                available_at=now,
-            )
-
-        return make
+        return Request(
+            id=new_id(now, self._random),
+            connection=connection,
+            actor=actor,
+            at=now,
+            reason=reason,
+            cause=Cause.SCHEDULED if scheduled else Cause.MANUAL,
+        )
 
     def park(self, rotation_id: str, *, actor: str, reason: str = "", version: int | None = None) -> Rotation:
         """Park a rotation that no worker has in hand, so that none takes it up until a person decides.

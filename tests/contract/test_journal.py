@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, next_move
 
-from persistence import rotation_writes
-from persistence.journal import ORIGIN, digest
+from persistence import rotation_statements
+from persistence.journal import ORIGIN, POSTPONED, digest
 from persistence.store import Store
 from states.errors import JournalBroken
 from states.state import State
@@ -34,7 +34,7 @@ def test_every_move_is_told_in_order(store: Store) -> None:
         (5, "w1", "verify", State.SAVED_TO_OPENAIR, State.COMPLETED, 1, NOW),
     ]
     assert expected == told
-    assert {"cause": "manual", "reason": "", "previous": None} == store.journal.of(an_id(1))[0].detail
+    assert {"cause": "initial", "reason": "", "previous": None} == store.journal.of(an_id(1))[0].detail
 
 
 def test_the_chain_goes_through_the_connections_rotations(store: Store) -> None:
@@ -76,7 +76,7 @@ def test_no_move_without_its_entry(store: Store, monkeypatch: pytest.MonkeyPatch
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rotation_writes._APPEND, "run", broken)
+        patch.setattr(rotation_statements.APPEND, "run", broken)
         with pytest.raises(RuntimeError, match="power cut"):
             store.rotations.advance(claim, next_move(claim.rotation), event="generate_key", detail={})
     assert claim.rotation == store.rotations.get(an_id(1))
@@ -91,7 +91,7 @@ def test_no_rotation_without_its_request(store: Store, monkeypatch: pytest.Monke
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rotation_writes._APPEND, "run", broken)
+        patch.setattr(rotation_statements.APPEND, "run", broken)
         with pytest.raises(RuntimeError, match="power cut"):
             add(store, a_rotation())
     assert [] == store.rotations.newest()
@@ -198,6 +198,16 @@ def test_a_forged_confirmation_shows(store: Store, column: str) -> None:
         assert f"Rotation {an_id(1)} holds a confirmation that NetSuite never gave." == read.broken
 
 
+def test_an_event_that_was_renamed_has_its_new_name(store: Store) -> None:
+    """An entry of an earlier checkout keeps the name that its hash covers, and is read with today's."""
+    claim = begin(store, State.KEY_GENERATED)
+    store.rotations.advance(claim, claim.rotation, event="put_off", detail={})
+    assert POSTPONED == store.journal.of(an_id(1))[-1].event
+    assert 3 == store.journal.verify()
+    with store._database.reading() as tx:
+        assert "put_off" == tx.execute(text("SELECT event FROM journal WHERE seq = 3")).scalar_one()
+
+
 def test_a_long_journal_is_checked_in_pieces(store: Store) -> None:
     """Everything is checked however much there is: the check streams, rotation by rotation."""
     for number in range(1, 6):
@@ -205,6 +215,6 @@ def test_a_long_journal_is_checked_in_pieces(store: Store) -> None:
         claim = begin(store, State.KEY_GENERATED, number=number, connection=f"c{number}")
         for tries in range(250):
             claim = store.rotations.advance(
-                claim, replace(claim.rotation, tries=tries), event="put_off", detail={}, lease=60
+                claim, replace(claim.rotation, tries=tries), event=POSTPONED, detail={}, lease=60
             )
     assert 5 * 252 == store.journal.verify()

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
-from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, claimed
+from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, claimed, requested
 
-from persistence.journal import PUT_OFF
+from persistence.journal import POSTPONED
 from persistence.store import Store
 from states.errors import Stale
 from states.state import State
@@ -29,7 +29,7 @@ def test_a_claim_holds_the_rotation(store: Store) -> None:
 
 def test_a_rotation_can_be_claimed_as_it_is_added(store: Store) -> None:
     """The new rotation is its worker's at once."""
-    _, claim = store.rotations.request_for("w1", "acme", lambda _: a_rotation(), lease=60)
+    _, claim = store.rotations.request_for("w1", requested(store, a_rotation()), lease=60)
     assert claim
     assert ("w1", a_rotation()) == (claim.worker, claim.rotation)
     assert store.claims.claim("w2", lease=60, now=NOW) is None
@@ -46,7 +46,7 @@ def test_the_first_claim_has_the_first_token(store: Store) -> None:
 
 def test_a_lease_is_as_long_as_was_asked(store: Store) -> None:
     """Claimed with the request or later: a lease that ended before it began holds nothing."""
-    store.rotations.request_for("w1", "acme", lambda _: a_rotation(), lease=-1)
+    store.rotations.request_for("w1", requested(store, a_rotation()), lease=-1)
     assert store.claims.claim("w2", lease=-1, now=NOW)
     assert store.claims.claim("w3", lease=-1, now=NOW, rotation_id=an_id(1))
     assert store.claims.claim("w4", lease=60, now=NOW)
@@ -108,7 +108,7 @@ def test_outages_go_first(store: Store, has_index: bool) -> None:  # noqa: FBT00
     for number, (state, available_at) in enumerate(waiting.values(), start=1):
         store.connections.add(a_connection(name=f"c{number}"))
         claim = begin(store, state, number=number, connection=f"c{number}")
-        store.rotations.advance(claim, replace(claim.rotation, available_at=available_at), event=PUT_OFF, detail={})
+        store.rotations.advance(claim, replace(claim.rotation, available_at=available_at), event=POSTPONED, detail={})
     names = dict(zip((an_id(number) for number in range(1, 6)), waiting, strict=True))
     claimed = []
     while claim_or_none := store.claims.claim("w1", lease=60, now=NOW):

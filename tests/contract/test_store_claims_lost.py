@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from support.factories import NOW, a_connection, an_id, begin, carry, changed, claimed
 
-from persistence.journal import PUT_OFF, TAKEN_OVER
+from persistence.journal import POSTPONED, TAKEN_OVER
 from persistence.store import Claim, Store
 from states.errors import Stale
 from states.state import State
@@ -34,7 +34,9 @@ def test_doubt_is_not_set_later_than_it_was(store: Store) -> None:
     """A rotation that was in doubt already stays in doubt since then."""
     lost = begin(store, State.KEY_GENERATED)
     since = NOW - timedelta(hours=1)
-    lost = store.rotations.advance(lost, changed(lost.rotation, doubt_since=since), event=PUT_OFF, detail={}, lease=-1)
+    lost = store.rotations.advance(
+        lost, changed(lost.rotation, doubt_since=since), event=POSTPONED, detail={}, lease=-1
+    )
     assert since == claimed(store, "w2").rotation.doubt.since
 
 
@@ -43,7 +45,7 @@ def test_what_is_in_flight_is_waited_for_no_shorter_than_it_was(store: Store) ->
     lost = begin(store, State.KEY_GENERATED)
     until = NOW + timedelta(hours=1)
     lost = store.rotations.advance(
-        lost, changed(lost.rotation, in_flight_until=until), event=PUT_OFF, detail={}, lease=-1
+        lost, changed(lost.rotation, in_flight_until=until), event=POSTPONED, detail={}, lease=-1
     )
     assert until == claimed(store, "w2").rotation.doubt.in_flight_until
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, changed, claimed
 
-from persistence.journal import PUT_OFF, UNKNOWN
+from persistence.journal import POSTPONED, UNKNOWN
 from persistence.store import Claim, Store
 from states.errors import Stale
 from states.rotation import Ending, Rotation
@@ -51,7 +51,7 @@ def test_what_is_postponed_by_days(store: Store, now: datetime) -> None:
     """It is available when what may be in flight has landed; what is put off by hours is left alone."""
     ahead = (now + DAYS, now + POSTPONED_AT_MOST + TICK, now + POSTPONED_AT_MOST, now)
     for number, (name, available_at) in enumerate(zip(several(store, 4), ahead, strict=True), start=1):
-        add(store, a_rotation(id=an_id(number), connection=name, available_at=available_at))
+        add(store, a_rotation(id=an_id(number), connection=name, now=available_at))
     assert 2 == store.claims.repair_clocks(now)
     expected = [now + HOLD_OFF, now + HOLD_OFF, now + POSTPONED_AT_MOST, now]
     assert expected == [store.rotations.get(an_id(number)).available_at for number in (1, 2, 3, 4)]
@@ -61,7 +61,7 @@ def test_what_is_postponed_by_days(store: Store, now: datetime) -> None:
 def test_what_waits_for_no_moment(store: Store, now: datetime) -> None:
     """What a worker holds is carried on, and what is parked is not: when they were available changes nothing."""
     held, failed = several(store, 2)
-    begin(store, number=1, connection=held, available_at=now + DAYS)
+    begin(store, number=1, connection=held, now=now + DAYS)
     claim = carry(store, begin(store, State.KEY_GENERATED, number=2, connection=failed), State.FAILED, now=now + DAYS)
     store.claims.hold("ada", claim.rotation, lease=-1)
     assert 0 == store.claims.repair_clocks(now)
@@ -161,7 +161,7 @@ def test_who_holds_a_parked_rotation_is_left_alone(store: Store, now: datetime) 
 def test_a_slow_clock_takes_nothing_right_for_wrong(store: Store, now: datetime) -> None:
     """A worker whose clock is days behind asks the database's: what is right stays as it is."""
     put_off, waiting = several(store, 2)
-    add(store, a_rotation(id=an_id(1), connection=put_off, available_at=now))
+    add(store, a_rotation(id=an_id(1), connection=put_off, now=now))
     failed = parked(store, now + HOLD_OFF, number=2, connection=waiting)
     assert 0 == store.claims.repair_clocks(now - DAYS)
     assert (now, failed) == (store.rotations.get(an_id(1)).available_at, store.rotations.get(an_id(2)))
@@ -178,8 +178,8 @@ def test_the_next_rotation_does_not_wait_for_days(
     """What its predecessor may have in flight is no longer so than by a right clock, and it says until when."""
     claim = begin(store, State.SAVED_TO_OPENAIR)
     noted = changed(claim.rotation, in_flight_until=now + ahead)
-    carry(store, store.rotations.advance(claim, noted, event=PUT_OFF, detail={}, lease=60), State.COMPLETED)
-    following = add(store, a_rotation(id=an_id(2), available_at=now))
+    carry(store, store.rotations.advance(claim, noted, event=POSTPONED, detail={}, lease=60), State.COMPLETED)
+    following = add(store, a_rotation(id=an_id(2), now=now))
     assert now + waits == following.available_at
     assert f"{now + waits:%Y-%m-%d %H:%M:%S}" in following.waiting_for
 
@@ -189,5 +189,5 @@ def test_who_asks_with_a_slow_clock_waits_all_the_same(store: Store, now: dateti
     until = now + HOLD_OFF
     claim = begin(store, State.SAVED_TO_OPENAIR)
     noted = changed(claim.rotation, in_flight_until=until)
-    carry(store, store.rotations.advance(claim, noted, event=PUT_OFF, detail={}, lease=60), State.COMPLETED)
-    assert until == add(store, a_rotation(id=an_id(2), available_at=now - DAYS)).available_at
+    carry(store, store.rotations.advance(claim, noted, event=POSTPONED, detail={}, lease=60), State.COMPLETED)
+    assert until == add(store, a_rotation(id=an_id(2), now=now - DAYS)).available_at

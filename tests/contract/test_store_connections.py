@@ -9,7 +9,7 @@ import pytest
 from support.advice import commands
 from support.factories import NOW, a_connection, advance_to, begin, carry
 
-from persistence.journal import CONFIRMED_BY_PERSON, PUT_OFF
+from persistence.journal import CONFIRMED_BY_PERSON, POSTPONED
 from persistence.store import Store
 from states.connection import Algorithm, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
 from states.errors import AlreadyExists, NotFound, Stale
@@ -238,9 +238,9 @@ def test_what_a_holder_saw_is_confirmed(store: Store) -> None:
     assert claim.rotation.proofs.candidate
     seen = claim.rotation.proofs.candidate.fingerprint
     with pytest.raises(Stale):
-        store.rotations.advance(replace(claim, fence=0), claim.rotation, event=PUT_OFF, detail={}, confirmed=seen)
+        store.rotations.advance(replace(claim, fence=0), claim.rotation, event=POSTPONED, detail={}, confirmed=seen)
     assert store.connections.confirmed_export("acme") is None
-    store.rotations.advance(claim, claim.rotation, event=PUT_OFF, detail={}, confirmed=seen)
+    store.rotations.advance(claim, claim.rotation, event=POSTPONED, detail={}, confirmed=seen)
     assert claim.rotation.proofs.candidate.certificate == store.connections.confirmed_export("acme")
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from support.factories import NOW, a_connection, a_rotation, an_id, begin, carry
+from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry
 
 from persistence.store import Store
 from states.connection import Connection, Policy
@@ -67,7 +67,7 @@ def test_a_connection_does_not_move_under_whoever_claims(store: Store) -> None:
     for number in range(1, ROUNDS + 1):
         name = f"c{number}"
         store.connections.add(a_connection(name=name))
-        store.rotations.request(name, lambda _, number=number, name=name: a_rotation(id=an_id(number), connection=name))
+        add(store, a_rotation(id=an_id(number), connection=name))
         assert_not_moved_under_a_worker(store, name, lambda number=number: claim(store, number))
 
 

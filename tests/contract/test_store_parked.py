@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from support.factories import NOW, a_certificate, a_connection, a_rotation, an_id, begin, carry
+from support.factories import NOW, a_certificate, a_connection, a_rotation, add, an_id, begin, carry
 
 from persistence.store import Claim, Store
 from states import machine
@@ -223,6 +223,6 @@ def test_a_key_is_found_whichever_connection_made_it(store: Store) -> None:
     assert made.proofs.candidate
     store.connections.add(a_connection(name="other"))
     following = a_rotation(id=an_id(2), connection="other", previous=made.proofs.candidate.certificate)
-    assert store.rotations.request("other", lambda _: following).previous
+    assert add(store, following).previous
     assert store.rotations.get(an_id(2)).previous_key_kept
     assert (made.id, made.proofs.candidate) == store.rotations.kept_key(made.proofs.candidate.certificate)

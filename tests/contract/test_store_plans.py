@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from support.factories import NOW, a_connection, a_rotation, add, an_id, begin
 
+from persistence.prepared import Prepared
 from persistence.store import Store
 from states.state import State
 
@@ -31,8 +32,17 @@ def plans(store: Store, work: Callable[[], Any]) -> list[str]:
         if not statement.startswith("BEGIN"):
             asked.append((statement, parameters))
 
+    execute = Prepared._execute
+
+    def note_prepared(self: Prepared, tx: Connection, values: dict[str, Any]) -> Any:
+        prepared, cursor = execute(self, tx, values)
+        note(None, None, prepared.sql, prepared.parameters(values))
+        return prepared, cursor
+
     event.listen(engine, "before_cursor_execute", note)
-    work()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Prepared, "_execute", note_prepared)
+        work()
     event.remove(engine, "before_cursor_execute", note)
     assert asked
     with store._database.reading() as tx:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from support.advice import text
 from support.factories import NOW, a_candidate, a_connection, a_rotation, advance_to, an_id, begin, carry, next_move
 
-from persistence.journal import PUT_OFF
+from persistence.journal import POSTPONED
 from persistence.store import Store
 from states import machine, table
 from states.connection import Policy
@@ -51,7 +51,7 @@ def test_putting_off_writes_the_rotation_and_gives_it_back(store: Store) -> None
     claim = begin(store, State.KEY_GENERATED)
     later = NOW + timedelta(minutes=5)
     after = replace(claim.rotation, tries=1, available_at=later, waiting_for="NetSuite is busy")
-    store.rotations.advance(claim, after, event=PUT_OFF, detail={"code": "THROTTLED"})
+    store.rotations.advance(claim, after, event=POSTPONED, detail={"code": "THROTTLED"})
     assert store.claims.claim("w2", lease=60, now=later - timedelta(microseconds=1)) is None
     taken = store.claims.claim("w2", lease=60, now=later)
     assert taken
@@ -135,19 +135,19 @@ def test_a_person_does_not_write_into_a_workers_hands(store: Store) -> None:
     claim = begin(store, State.KEY_GENERATED)
     woken = replace(claim.rotation, available_at=NOW)
     with pytest.raises(Stale, match="being worked on") as caught:
-        store.rotations.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
+        store.rotations.write(claim.rotation, woken, event=POSTPONED, actor="ada", detail={})
     assert f"keyturn rotation show {claim.rotation.id}" in text(caught.value.next_action)
     store.claims.release(claim)
-    assert store.rotations.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={}).doubt.since is None
+    assert store.rotations.write(claim.rotation, woken, event=POSTPONED, actor="ada", detail={}).doubt.since is None
     with pytest.raises(Stale, match="changed meanwhile"):
-        store.rotations.write(claim.rotation, woken, event=PUT_OFF, actor="ada", detail={})
+        store.rotations.write(claim.rotation, woken, event=POSTPONED, actor="ada", detail={})
 
 
 def test_a_persons_write_fences_off_a_lost_worker(store: Store) -> None:
     """Written over a lease that ran out, the rotation is in doubt, and the lost worker's result is Stale."""
     claim = begin(store, State.KEY_GENERATED)
     store.claims.renew(claim, lease=-1)
-    written = store.rotations.write(claim.rotation, claim.rotation, event=PUT_OFF, actor="ada", detail={})
+    written = store.rotations.write(claim.rotation, claim.rotation, event=POSTPONED, actor="ada", detail={})
     assert claim.rotation.updated_at == written.doubt.since == store.rotations.get(written.id).doubt.since
     assert claim.rotation.updated_at + HOLD_OFF == written.doubt.in_flight_until
     with pytest.raises(Stale):
@@ -160,7 +160,7 @@ def test_a_persons_write_fences_off_a_lost_worker(store: Store) -> None:
 def test_a_person_cannot_write_what_is_not_there(store: Store) -> None:
     """Writing an unknown rotation is NotFound."""
     with pytest.raises(NotFound):
-        store.rotations.write(a_rotation(), a_rotation(), event=PUT_OFF, actor="ada", detail={})
+        store.rotations.write(a_rotation(), a_rotation(), event=POSTPONED, actor="ada", detail={})
 
 
 def _sealed_key(store: Store, number: int) -> bytes:

@@ -13,11 +13,11 @@ from support.factories import (
     a_connection,
     a_rotation,
     add,
-    advance_to,
     an_id,
     begin,
     carry,
     changed,
+    requested,
 )
 
 from persistence.journal import UNKNOWN
@@ -46,11 +46,18 @@ def test_a_rotation_comes_back_as_it_went_in(store: Store) -> None:
 
 
 def test_a_rotation_is_made_for_its_connection(store: Store) -> None:
-    """Whoever makes it is given the connection as it stands."""
-    stored = store.rotations.request(
-        "acme", lambda connection: a_rotation(policy=connection.policy, reason=connection.name)
-    )
-    assert ("acme", store.connections.get("acme").policy) == (stored.reason, stored.policy)
+    """The policy and the expected certificate are the connection's, as it is when the request is stored."""
+    begin(store, State.COMPLETED)
+    asked = requested(store, a_rotation(id=an_id(2), cause=Cause.SCHEDULED))
+    changed = store.connections.save(replace(store.connections.get("acme"), policy=Policy(days=90)))
+    stored = store.rotations.request(asked)
+    assert (Cause.SCHEDULED, changed.policy, changed.current) == (stored.cause, stored.policy, stored.previous)
+    assert changed.current
+
+
+def test_the_first_rotation_is_the_initial_set_up(store: Store) -> None:
+    """A connection without a certificate is being set up, whichever cause the request gives."""
+    assert Cause.INITIAL is store.rotations.request(requested(store, a_rotation(cause=Cause.MANUAL))).cause
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.REQUESTED])
@@ -121,7 +128,7 @@ def test_a_completed_rotation_makes_room_for_the_next(store: Store) -> None:
 def test_the_next_rotation_waits_for_what_is_in_flight(store: Store) -> None:
     """A write of the rotation before may still take effect: the new one says so, is not claimed, and begins then."""
     _end(store, in_flight_until=NOW + HOLD_OFF)
-    stored, claim = store.rotations.request_for("w1", "acme", lambda _: a_rotation(id=an_id(2)), lease=60)
+    stored, claim = store.rotations.request_for("w1", requested(store, a_rotation(id=an_id(2))), lease=60)
     assert claim is None
     assert (stored, NOW + HOLD_OFF) == (store.rotations.get(an_id(2)), stored.available_at)
     assert f"{an_id(1)} may take effect until 2026-11-23 12:03:00 UTC" in stored.waiting_for
@@ -140,7 +147,7 @@ def test_the_next_rotation_waits_for_what_is_in_flight(store: Store) -> None:
 def test_what_was_in_flight_holds_nothing_up_later(store: Store) -> None:
     """When its time is over, the next rotation begins and is claimed at once."""
     _end(store, in_flight_until=NOW)
-    stored, claim = store.rotations.request_for("w1", "acme", lambda _: a_rotation(id=an_id(2)), lease=60)
+    stored, claim = store.rotations.request_for("w1", requested(store, a_rotation(id=an_id(2))), lease=60)
     assert claim
     assert (NOW, "") == (stored.available_at, stored.waiting_for)
 
@@ -157,13 +164,6 @@ def test_an_id_is_used_once(store: Store) -> None:
     with pytest.raises(IllegalMove, match=an_id(1)) as caught:
         add(store, a_rotation())
     assert isinstance(caught.value.__cause__, IntegrityError)
-
-
-def test_a_rotation_begins_at_the_beginning(store: Store) -> None:
-    """A rotation that claims to be further on already is refused."""
-    with pytest.raises(IllegalMove):
-        add(store, advance_to(a_rotation(), State.FAILED))
-    assert [] == store.rotations.newest()
 
 
 def test_six_characters_find_a_rotation(store: Store) -> None:

@@ -17,9 +17,10 @@ from support.factories import a_certificate, a_connection, an_id, begin
 
 from persistence import mapping, models, schema
 from persistence.database import Database
+from persistence.journal import POSTPONED
 from persistence.store import Store
 from states.connection import NetSuiteSettings, OpenAirKind, OpenAirSettings
-from states.errors import InvalidSettings
+from states.errors import IllegalMove, InvalidSettings
 from states.next_action import NextAction, Verb
 from states.state import State
 
@@ -78,6 +79,26 @@ def test_migrating_is_safe_to_repeat(store: Store) -> None:
     store.migrate()
     store.check()
     assert ["acme"] == [connection.name for connection in store.connections.all()]
+
+
+def test_a_journal_from_before_an_event_was_renamed_is_migrated_as_it_is(url: str) -> None:
+    """A database that knows only ``put_off`` keeps its entries, whose chain is whole, and takes ``postponed``."""
+    database, store = Database(url), Store(url)
+    database.make_file()
+    with database.writing() as tx:
+        command.upgrade(schema.config(tx), "0004")
+    database.close()
+    store.connections.add(a_connection())
+    claim = begin(store, State.KEY_GENERATED)
+    claim = store.rotations.advance(claim, claim.rotation, event="put_off", detail={}, lease=60)
+    with pytest.raises(IllegalMove):
+        store.rotations.advance(claim, claim.rotation, event=POSTPONED, detail={}, lease=60)
+    store.migrate()
+    assert 3 == store.journal.verify()
+    store.rotations.advance(claim, claim.rotation, event=POSTPONED, detail={})
+    assert [POSTPONED, POSTPONED] == [entry.event for entry in store.journal.of(claim.rotation.id)[2:]]
+    assert 4 == store.journal.verify()
+    store.close()
 
 
 def test_two_connections_for_one_account_are_not_migrated(url: str) -> None:

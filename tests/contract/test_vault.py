@@ -9,7 +9,7 @@ from sqlalchemy import text
 from persistence.kek import KeyEncryptionKey
 from persistence.store import Store
 from persistence.vault import Vault, WrappedKey
-from states.errors import SealBroken, VaultLocked
+from states.errors import SealBroken, Stale, VaultLocked
 
 KEK = KeyEncryptionKey(b"k" * 32)
 OTHER = KeyEncryptionKey(b"o" * 32)
@@ -196,3 +196,14 @@ def _at_once(works: list[Callable[[], None]]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_a_rewrap_that_was_overtaken_changes_nothing(vault: Vault, store: Store) -> None:
+    """A data key that was added since the keys were read would stay wrapped by the old key: nothing is replaced."""
+    vault.seal(SECRET, owner="01J", column="key")
+    read = store.secrets.data_keys()
+    store.secrets.add_data_key(WrappedKey(2, KEK.id, b"another".ljust(60)))
+    before = store.secrets.data_keys()
+    with pytest.raises(Stale, match="nothing was changed"):
+        store.secrets.rewrap(read, [WrappedKey(key.id, OTHER.id, key.wrapped) for key in read])
+    assert before == store.secrets.data_keys()

@@ -18,6 +18,7 @@ from support.factories import (
     a_certificate,
     a_connection,
     a_rotation,
+    add,
     advance_to,
     an_id,
     begin,
@@ -171,7 +172,7 @@ class Stage:
         first = begin(store, State.COMPLETED).rotation
         assert first.proofs.candidate
         self.previous, self.stranger = first.proofs.candidate.certificate, a_certificate()
-        asked = store.rotations.request("acme", lambda before: a_rotation(id=ID, previous=before.current))
+        asked = add(store, a_rotation(id=ID, previous=self.previous))
         candidate = a_candidate(certificate=a_certificate(days=800))
         with store._database.writing() as tx:
             tx.execute(
@@ -187,7 +188,8 @@ class Stage:
         """Put the rotation into this state. Raises IntegrityError where the store cannot hold it."""
         expired = self.previous.not_after + timedelta(days=1)
         self.clock.moment = expired if point.previous == "expired" else NOW
-        values = mapping.of_progress(point.of(self.stages, self.clock.moment))
+        reached = point.of(self.stages, self.clock.moment)
+        values = {"id": ID, **mapping.of_changes(self.stages[State.REQUESTED], reached)}
         if point.previous == "none":
             values["previous_fingerprint"] = None
         with self.store._database.writing() as tx:

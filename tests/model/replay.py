@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from support.factories import NOW, a_rotation, add, carry, next_move
+from support.factories import NOW, a_rotation, add, carry, next_move, requested
 
 from persistence.store import Claim, Store
 from states import machine, table
@@ -263,7 +263,7 @@ class Replay:
 def _complete_first(store: Store, connection: str, certificate: Certificate) -> None:
     """A rotation before the model's: it put ``certificate`` in place, and its key is kept."""
     rotation = a_rotation(id=f"{connection}/before", connection=connection)
-    _, claim = store.rotations.request_for("before", connection, lambda _: rotation, lease=LEASE)
+    _, claim = store.rotations.request_for("before", requested(store, rotation), lease=LEASE)
     assert claim
     made = next_move(claim.rotation, candidate=Candidate(certificate, f"{connection} {rotation.id}".encode()))
     claim = store.rotations.advance(claim, made, event=NEXT[State.REQUESTED].trigger, detail={}, lease=LEASE)

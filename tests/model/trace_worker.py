@@ -13,7 +13,7 @@ from support.randomness import FakeRandom
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations.recovery import Recovery
-from persistence.journal import PUT_OFF, UNKNOWN
+from persistence.journal import POSTPONED, UNKNOWN
 from persistence.store import Claim, Claims, Rotations, Store
 from states.connection import Policy
 from states.errors import KeyturnError, Stale
@@ -67,7 +67,13 @@ class WorkersKeys:
         return PrivateKey(key_pem(candidate.certificate))
 
 
-_NOTES: Mapping[str, str] = {PUT_OFF: "postpone", FAIL: "park", UNKNOWN: "unknown", RESTORING: "note", RESTORE: "close"}
+_NOTES: Mapping[str, str] = {
+    POSTPONED: "postpone",
+    FAIL: "park",
+    UNKNOWN: "unknown",
+    RESTORING: "note",
+    RESTORE: "close",
+}
 """What the model calls the writes that are no forward moves."""
 
 

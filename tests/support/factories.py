@@ -11,6 +11,7 @@ from states import machine, table
 from states.certificate import Certificate, Challenge
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options
 from states.errors import CannotSign
+from states.request import Request
 from states.rotation import Candidate, Cause, Confirmation, Proof, Receipt, Rotation
 from states.state import State
 from states.table import FAIL, NEXT
@@ -77,7 +78,7 @@ def a_rotation(**over: Any) -> Rotation:
     defaults: dict[str, Any] = {
         "id": an_id(1),
         "connection": "acme",
-        "cause": Cause.MANUAL,
+        "cause": Cause.MANUAL if over.get("previous") else Cause.INITIAL,
         "actor": "ada",
         "created_at": now,
         "updated_at": now,
@@ -157,15 +158,41 @@ def carry(store: "Store", claim: "Claim", state: State, *, now: datetime = NOW, 
     return claim
 
 
+def requested(store: "Store", rotation: Rotation) -> Request:
+    """The request from which the store makes exactly this rotation: its connection is made to fit first."""
+    from sqlmodel import Session  # noqa: PLC0415 - see above
+
+    from persistence.models import Certificates, Connections  # noqa: PLC0415 - see above
+
+    before, wanted = store.connections.get(rotation.connection), rotation.previous
+    if rotation.policy != before.policy:
+        store.connections.save(replace(before, policy=rotation.policy))
+    if wanted and wanted != before.current:
+        with store._database.writing() as tx, Session(tx) as session:
+            if session.get(Certificates, wanted.fingerprint) is None:
+                made = {name: getattr(wanted, name) for name in ("fingerprint", "pem", "not_before", "not_after")}
+                session.add(Certificates(**made))
+                session.flush()
+            session.get_one(Connections, rotation.connection).current_fingerprint = wanted.fingerprint
+            session.flush()
+    return Request(
+        id=rotation.id,
+        connection=rotation.connection,
+        actor=rotation.actor,
+        at=rotation.created_at,
+        reason=rotation.reason,
+        cause=rotation.cause,
+    )
+
+
 def add(store: "Store", rotation: Rotation) -> Rotation:
     """Request exactly this rotation."""
-    return store.rotations.request(rotation.connection, lambda _: rotation)
+    return store.rotations.request(requested(store, rotation))
 
 
 def begin(store: "Store", state: State = State.REQUESTED, *, number: int = 1, **over: Any) -> "Claim":
     """A new rotation in the store, claimed for the worker ``w1`` and taken to ``state``."""
-    rotation = a_rotation(id=an_id(number), **over)
-    _, claim = store.rotations.request_for("w1", rotation.connection, lambda _: rotation, lease=60)
+    _, claim = store.rotations.request_for("w1", requested(store, a_rotation(id=an_id(number), **over)), lease=60)
     assert claim
     return carry(store, claim, state)
 

@@ -9,7 +9,7 @@ from support.factories import NOW, a_rotation, next_move
 
 from orchestrator.cli import timeline
 from orchestrator.cli.live import drawn
-from persistence.journal import PUT_OFF, REQUEST, UNKNOWN, Entry, Head, append
+from persistence.journal import POSTPONED, REQUEST, UNKNOWN, Entry, Head, append
 from states import machine
 from states.errors import CannotSign
 from states.rotation import Rotation
@@ -101,7 +101,7 @@ def test_view_of_a_rotation_that_waits_for_a_person() -> None:
         available_at=NOW + 3600 * SECOND,
     )
     detail: dict[str, object] = {"code": "AWAITING_PERSON", "message": reason}
-    note = append(journal[-1].head, waiting, event=PUT_OFF, actor="w1", source=waiting.state, detail=detail)
+    note = append(journal[-1].head, waiting, event=POSTPONED, actor="w1", source=waiting.state, detail=detail)
     lines = rendered_lines(waiting, [*journal, note], NOW)
     assert [f"{reason} Again in 60 min. What to do:", f"`keyturn rotation explain {rotation.id}`"] == lines[-2:]
 
@@ -130,7 +130,7 @@ def test_last_reason_for_putting_off() -> None:
         append(
             journal[-1].head,
             rotation,
-            event=PUT_OFF,
+            event=POSTPONED,
             actor="w1",
             source=rotation.state,
             detail={"code": code, "message": f"{code}."},

@@ -9,7 +9,7 @@ from integration.engine.environment import CALL, Stage, about, extra, lose_patie
 from support.factories import NOW
 
 from orchestrator.retry import TABLE
-from persistence.journal import PUT_OFF, UNKNOWN
+from persistence.journal import POSTPONED, UNKNOWN
 from states import steps
 from states.errors import AwaitingPerson, NotPermitted, Stale, TryLater, Unknown
 from states.state import State
@@ -76,7 +76,7 @@ def test_a_doubt_that_stays_is_put_off(stage: Stage) -> None:
         waiting.tries,
         waiting.available_at - waiting.updated_at,
     )
-    assert (PUT_OFF, "UNKNOWN_OUTCOME") == (stage.last(waiting).event, stage.last(waiting).detail["code"])
+    assert (POSTPONED, "UNKNOWN_OUTCOME") == (stage.last(waiting).event, stage.last(waiting).detail["code"])
 
 
 def test_a_doubt_that_cannot_be_stored_lets_the_rotation_go(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def _in_doubt(stage: Stage) -> list[str]:
 
 @pytest.mark.parametrize(
     ("error", "event"),
-    [(TryLater(), PUT_OFF), (AwaitingPerson(), PUT_OFF), (NotPermitted(), FAIL), (ZeroDivisionError(), FAIL)],
+    [(TryLater(), POSTPONED), (AwaitingPerson(), POSTPONED), (NotPermitted(), FAIL), (ZeroDivisionError(), FAIL)],
     ids=["try later", "a person", "refused", "a bug"],
 )
 def test_what_was_seen_in_doubt_is_kept(stage: Stage, error: Exception, event: str) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from integration.engine.environment import LEASE, Stage, about, extra
-from support.factories import a_rotation
+from support.factories import a_rotation, add
 
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
@@ -54,7 +54,7 @@ def test_with_the_last_move_the_next_rotation_is_drawn(stage: Stage) -> None:
     assert (State.COMPLETED, done) == (done.state, stage.store.rotations.get(done.id))
     assert done.proofs.candidate.certificate == connection.current
     assert due.draw_due_at(done.proofs.candidate.certificate, 0.25) == connection.due_at
-    stage.store.rotations.request("acme", lambda _: a_rotation(id="01JDCCCCCC9999999999999999"))
+    add(stage.store, a_rotation(id="01JDCCCCCC9999999999999999"))
 
 
 def test_whoever_listens_hears_of_each_move(stage: Stage) -> None:

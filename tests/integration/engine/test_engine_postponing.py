@@ -8,7 +8,7 @@ import pytest
 from integration.engine.environment import CALL, Stage, about, extra
 from support.factories import NOW
 
-from persistence.journal import PUT_OFF
+from persistence.journal import POSTPONED
 from states.errors import AwaitingPerson, Throttled, TryLater
 from states.state import State
 from states.timing import HOLD_OFF
@@ -29,7 +29,7 @@ def test_trouble_that_goes_on_puts_the_step_off(stage: Stage, caplog: pytest.Log
     )
     assert before < now
     assert ("Not now.", False) == (waiting.waiting_for, waiting.awaits_person)
-    assert (PUT_OFF, {"code": "TRY_LATER", "message": "Not now.", "until": until.isoformat()}) == (
+    assert (POSTPONED, {"code": "TRY_LATER", "message": "Not now.", "until": until.isoformat()}) == (
         stage.last(waiting).event,
         stage.last(waiting).detail,
     )
@@ -85,7 +85,7 @@ def test_a_machine_that_is_short_of_something_is_waited_for(stage: Stage) -> Non
         waiting.doubt.in_flight_until,
         waiting.available_at,
     )
-    assert (PUT_OFF, "MACHINE_EXHAUSTED") == (stage.last(waiting).event, stage.last(waiting).detail["code"])
+    assert (POSTPONED, "MACHINE_EXHAUSTED") == (stage.last(waiting).event, stage.last(waiting).detail["code"])
     assert "This machine is short of something that Keyturn needs: No space left on device." == waiting.waiting_for
     assert ([waiting], waiting) == (stage.heard, stage.store.rotations.get(waiting.id))
 
