@@ -1,4 +1,4 @@
-"""What to tell an administrator: the vendor's sentence, and what is wrong.
+"""The health of a connection: the vendor's sentence, and each problem with its next action.
 
 The two sentences are those of OpenAir's own health check, and they show under the same conditions.
 https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (real-time certificate rotation)
@@ -24,7 +24,7 @@ VALID_UNTIL: Final = "Current real-time import certificate is valid until {expir
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What was found on both sides at ``now`` (UTC)."""
+    """What both sides answered at ``now`` (UTC)."""
 
     connection: Connection
     now: datetime
@@ -60,7 +60,7 @@ class Health:
 
 
 def check(facts: Facts) -> Health:
-    """Judge ``facts``: expired, absent, placeholder or disagreeing certificates count as no valid one (assumption)."""
+    """Judge ``facts``. An expired, absent, placeholder or disagreeing certificate counts as none (assumption)."""
     problems = tuple(problem for look in _LOOKS if (problem := look(facts)))
     certificate = _certificate(facts)
     until = certificate.not_after if certificate and _works(certificate, facts) else None
@@ -82,7 +82,7 @@ def _works(certificate: Certificate, facts: Facts) -> bool:
 
 
 def _certificate(facts: Facts) -> Certificate | None:
-    """OpenAir's certificate, or where OpenAir could not be asked, the one Keyturn last put there."""
+    """OpenAir's certificate; if OpenAir could not be asked, the one that Keyturn last saved there."""
     return facts.connection.current if isinstance(facts.openair, KeyturnError) else facts.openair
 
 
@@ -131,17 +131,17 @@ def _openair_empty(facts: Facts) -> Problem | None:
 def _drift(facts: Facts) -> Problem | None:
     if facts.agree is not False:
         return None
-    told = "NetSuite does not sign with the key of the certificate in OpenAir: imports are refused."
+    message = "Imports are refused: NetSuite does not sign with the key of the certificate in OpenAir."
     if facts.connection.openair.kind is OpenAirKind.EXPORT:
-        told = (
-            "NetSuite does not sign with the key of the certificate that was confirmed for OpenAir last: imports are "
-            "refused, unless OpenAir holds another one by now, which Keyturn cannot see."
+        message = (
+            "Imports are refused, unless OpenAir holds another certificate by now, which Keyturn cannot see: NetSuite "
+            "does not sign with the key of the certificate that was confirmed last."
         )
-    return Problem(Drift.code, told, _rotate(facts))
+    return Problem(Drift.code, message, _rotate(facts))
 
 
 def _foreign(facts: Facts) -> Problem | None:
-    """Both sides agree on a certificate that is nobody's that Keyturn knows: it would be rotated too late, or early."""
+    """Both sides hold a certificate that Keyturn does not know, so Keyturn would rotate it too late or too early."""
     ours = facts.connection.current
     if not facts.agree or ours is None or not isinstance(facts.openair, Certificate):
         return None
@@ -158,7 +158,7 @@ def _foreign(facts: Facts) -> Problem | None:
 
 def _due(facts: Facts) -> Problem | None:
     certificate = _certificate(facts)
-    need = due.need(certificate, None, facts.now)  # being due is no problem, at whatever moment that was drawn
+    need = due.need(certificate, None, facts.now)  # without the drawn moment: being due is no problem
     if certificate is None or need in (Need.NOT_DUE, Need.DUE):
         return None
     tense = "expired on" if need is Need.EXPIRED else "expires on"
@@ -185,7 +185,7 @@ def _not_yet_valid(facts: Facts) -> Problem | None:
 
 
 def _rotate(facts: Facts, because: str = "") -> NextAction:
-    """What repairs a certificate: a rotation, or the one that is open already, since there can be no second one."""
+    """What replaces a certificate: a new rotation, or the open one, because a connection has one at a time."""
     if facts.rotation:
         return _explain(facts.rotation, f"Rotation {facts.rotation.id} is open.")
     return NextAction(Verb.ROTATE, {"connection": facts.connection.name}, because)
@@ -215,21 +215,22 @@ def _outage(facts: Facts) -> Problem | None:
         return None
     return Problem(
         "SKEW",
-        f"NetSuite has the new key, OpenAir not yet: for {skew.total_seconds():.0f} s imports may be refused.",
+        f"Imports may be refused, for {skew.total_seconds():.0f} s now: NetSuite has the new key, OpenAir not yet.",
         _explain(rotation) if rotation.failure else NextAction(Verb.WATCH, {"rotation": rotation.id}),
     )
 
 
 _LOOKS: Final[tuple[Callable[[Facts], Problem | None], ...]] = (
+    _outage,
+    _drift,
     _netsuite_unreachable,
     _openair_unreachable,
     _record_missing,
     _placeholder,
     _openair_empty,
-    _drift,
     _foreign,
     _due,
     _not_yet_valid,
     _parked,
-    _outage,
 )
+"""What is looked at, the most harmful first: imports that are refused."""

@@ -67,7 +67,7 @@ class NextAction:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
 
     def walk(self) -> "Iterator[NextAction]":
-        """This action, those that follow it, and the same of each alternative."""
+        """Yield this action, those that follow it, and those of each alternative."""
         yield self
         if self.then:
             yield from self.then.walk()
@@ -76,7 +76,7 @@ class NextAction:
 
     @property
     def choices(self) -> "tuple[NextAction, ...]":
-        """This action and its alternatives, each for itself."""
+        """This action and its alternatives, each on its own."""
         return (replace(self, alternatives=()), *self.alternatives)
 
     def leads_to(self, verb: Verb) -> bool:
@@ -84,7 +84,7 @@ class NextAction:
         return self.verb is verb or (self.then is not None and self.then.leads_to(verb))
 
     def mapped(self, change: "Callable[[NextAction], NextAction]") -> "NextAction":
-        """The same with ``change`` made to every action in it."""
+        """Return the action with ``change`` applied to every action in it."""
         return replace(
             change(self),
             then=self.then and self.then.mapped(change),
@@ -92,7 +92,7 @@ class NextAction:
         )
 
     def about(self, *, rotation: str | None = None, connection: str | None = None) -> "NextAction":
-        """The same about this rotation and this connection, where an action does not name another."""
+        """Return the action about this rotation and connection. What an action names already, it keeps."""
 
         def name(action: NextAction) -> NextAction:
             options = dict(action.options)
@@ -105,7 +105,7 @@ class NextAction:
         return self.mapped(name)
 
     def resuming(self) -> "NextAction":
-        """The same for a rotation that is parked: it is resumed where an operation would be repeated."""
+        """Return the action for a parked rotation: resume it instead of repeating the operation."""
         resumed = self.mapped(
             lambda each: replace(each, verb=Verb.RESUME) if each.verb in (Verb.REPEAT, Verb.WAIT) else each
         )
@@ -114,7 +114,7 @@ class NextAction:
         return resumed.followed_by(NextAction(Verb.RESUME))
 
     def outside_rotation(self) -> "NextAction":
-        """The same without what only a rotation allows, for an error that no rotation met."""
+        """Return the action without what needs a rotation, for an error that occurred outside one."""
 
         def is_allowed(action: NextAction) -> bool:
             return action.verb not in ON_ROTATION or "rotation" in action.options
@@ -124,11 +124,11 @@ class NextAction:
         return replace(self, then=then, alternatives=alternatives)
 
     def followed_by(self, last: "NextAction") -> "NextAction":
-        """The same with ``last`` at its end."""
+        """Return the action with ``last`` at its end."""
         return replace(self, then=self.then.followed_by(last) if self.then else last)
 
     def to_data(self) -> dict[str, Any]:
-        """The action as JSON has it; what is empty is left out, except ``options``."""
+        """Return the action in JSON's types. Empty fields are left out, except ``options``."""
         data: dict[str, Any] = {
             "verb": self.verb.value,
             "options": {
@@ -145,7 +145,7 @@ class NextAction:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "NextAction":
-        """The action that ``to_data`` wrote. Raises ValueError, KeyError or TypeError for anything else."""
+        """Read what ``to_data`` returned. Raises ValueError, KeyError or TypeError for anything else."""
         options = dict(data["options"])
         return cls(
             Verb(data["verb"]),
@@ -159,9 +159,9 @@ class NextAction:
 REPEAT: Final = NextAction(Verb.REPEAT)
 ADOPT: Final = NextAction(Verb.ADOPT, because="You can adopt the foreign certificate once OpenAir holds it too.")
 OVERWRITE: Final = NextAction(Verb.RESUME, {"overwrite": True})
-"""Resume, and put Keyturn's certificate in place of what is there."""
+"""Resume, and replace the certificate that NetSuite or OpenAir holds with Keyturn's."""
 
 
-def by_hand(deed: str, then: NextAction | None = REPEAT, *, alternatives: tuple[NextAction, ...] = ()) -> NextAction:
-    """A person does ``deed`` first, and ``then`` that."""
-    return NextAction(Verb.BY_HAND, because=deed, then=then, alternatives=alternatives)
+def by_hand(task: str, then: NextAction | None = REPEAT, *, alternatives: tuple[NextAction, ...] = ()) -> NextAction:
+    """Make the action of a person who does ``task`` outside Keyturn, followed by ``then``."""
+    return NextAction(Verb.BY_HAND, because=task, then=then, alternatives=alternatives)

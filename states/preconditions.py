@@ -1,6 +1,6 @@
-"""What a person can do with a rotation now, and what is best: derived from what is stored of it, and the time.
+"""What a person can do with a rotation now, and what is best. Both follow from the stored rotation and the time.
 
-What only the two systems can answer is asked when it is done (states/recovery.py).
+Conditions that only NetSuite or OpenAir can answer are checked by the verb itself (states/recovery.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ def _park(rotation: Rotation, _now: datetime) -> str:
 def _resume(rotation: Rotation, now: datetime) -> str:
     if refused := _is_parked(rotation):
         return refused
-    # The candidate may be sent as often as need be, but not while its predecessor may still land on top of it.
+    # Sending the candidate again is safe, but not while the previous certificate may still replace it.
     return _in_flight(rotation, now) if rotation.restoring_since else ""
 
 
@@ -47,7 +47,7 @@ def _restore(rotation: Rotation, now: datetime) -> str:
         return "The previous certificate's private key was not kept."
     if now > rotation.previous.not_after:
         return f"The previous certificate expired on {rotation.previous.not_after:%Y-%m-%d}."
-    # What an unfinished restore has on its way is the very certificate that is wanted.
+    # The write in flight of an unfinished restore installs the certificate that this restore wants.
     return "" if rotation.restoring_since else _in_flight(rotation, now)
 
 
@@ -55,7 +55,7 @@ def _adopt(rotation: Rotation, now: datetime) -> str:
     if refused := _is_parked(rotation):
         return refused
     if not _is_foreign(rotation):
-        return "It was not parked because of somebody else's certificate."
+        return "It was not parked because of a foreign certificate."
     return _in_flight(rotation, now)
 
 
@@ -104,7 +104,7 @@ PRECONDITIONS: Final[Mapping[Verb, Callable[[Rotation, datetime], str]]] = {
     Verb.ADOPT: _adopt,
     Verb.ABANDON: _abandon,
 }
-"""Every verb on a rotation, with what refuses it: a sentence, or an empty string where it is possible."""
+"""Every verb on a rotation, with its precondition: returns the reason against it, or an empty string."""
 
 _ENDED: Final = {
     None: "Both sides hold the new certificate.",
@@ -119,17 +119,17 @@ _ONLY_KNOWN: Final = (
 
 
 def why_not(verb: Verb, rotation: Rotation, now: datetime) -> str:
-    """Why ``verb`` is not possible ``now`` (UTC), as a sentence, or empty when it is."""
+    """Return why ``verb`` is not possible ``now`` (UTC), as a sentence; empty if it is possible."""
     return PRECONDITIONS[verb](rotation, now)
 
 
 def action_for(verb: Verb, rotation: Rotation) -> NextAction:
-    """``verb`` on ``rotation``, with the options that it needs."""
+    """Return the action for ``verb`` on ``rotation``, with the options that it needs."""
     return _complete(NextAction(verb), rotation)
 
 
 def advise(rotation: Rotation, now: datetime) -> NextAction:
-    """The next safe action ``now`` (UTC), and its alternatives: each of them is possible."""
+    """Return the next safe action ``now`` (UTC) and its alternatives. Each of them is possible."""
     if not rotation.is_open:
         return NextAction(Verb.WAIT, because=_ENDED[rotation.ending])
     if rotation.restoring_since:
@@ -138,7 +138,7 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
         return _complete(replace(advised, alternatives=()), rotation)
     if rotation.failure:
         choices = rotation.failure.next_action.choices
-        if rotation.by_hand:  # resuming helps whatever OpenAir holds
+        if rotation.by_hand:  # Keyturn cannot read OpenAir, and resuming helps in every case
             choices = tuple(sorted(choices, key=lambda each: each.leads_to(Verb.RESUME), reverse=True))
         return _complete(_possible(choices, rotation, now), rotation)
     if rotation.awaits_person:
@@ -154,9 +154,9 @@ def _goes_on(rotation: Rotation, now: datetime) -> str:
 
 
 def _possible(choices: tuple[NextAction, ...], rotation: Rotation, now: datetime) -> NextAction:
-    """The first of ``choices`` that is possible, with the reasons why those before it are not; the others after it.
+    """Return the first possible choice, the reasons against earlier ones, and the other possible ones as alternatives.
 
-    Where none is possible, there is nothing to do but to wait.
+    If none is possible, return WAIT with the reasons.
     """
     reasons: list[str] = []
     for place, choice in enumerate(choices):
@@ -169,11 +169,11 @@ def _possible(choices: tuple[NextAction, ...], rotation: Rotation, now: datetime
 
 
 def _after(reasons: list[str], choice: NextAction, others: tuple[NextAction, ...]) -> NextAction:
-    """``choice``, after the ``reasons`` why better ones are not possible, and ``others``."""
+    """Return ``choice`` with the ``reasons`` against better ones, and ``others`` as alternatives."""
     if reasons and choice.verb is Verb.RESUME and choice.options:
-        # Permission to overwrite is no way round a wait: looking again is safe, and comes first.
+        # A permission to overwrite must not replace a wait: a plain resume only looks again, so it comes first.
         choice, others = NextAction(Verb.RESUME), (choice, *others)
-    return replace(choice, because=" ".join([*reasons, choice.because]).strip(), alternatives=others)
+    return replace(choice, because=" ".join(filter(None, [*reasons, choice.because])), alternatives=others)
 
 
 def _refused(choice: NextAction, rotation: Rotation, now: datetime) -> str:
@@ -182,7 +182,7 @@ def _refused(choice: NextAction, rotation: Rotation, now: datetime) -> str:
 
 
 def _complete(action: NextAction, rotation: Rotation) -> NextAction:
-    """``action`` on ``rotation``, with the fingerprint where a person reads it from OpenAir."""
+    """Return ``action`` about ``rotation``, with the fingerprint option if a person reads OpenAir."""
 
     def add(each: NextAction) -> NextAction:
         if each.verb is Verb.CONFIRM:
@@ -191,7 +191,7 @@ def _complete(action: NextAction, rotation: Rotation) -> NextAction:
         if not (rotation.by_hand and each.verb in (Verb.RESTORE, Verb.ADOPT)):
             return each
         reason = _ONLY_KNOWN if each.verb is Verb.ADOPT else ""
-        because = f"{each.because} {reason}".strip()
+        because = " ".join(filter(None, [each.because, reason]))
         return replace(each, options={**each.options, "fingerprint": None}, because=because)
 
     return action.mapped(add).about(rotation=rotation.id, connection=rotation.connection)

@@ -94,10 +94,10 @@ _ACTIONS: Final = ("next_action", "action", "fix")
 
 def render(action: NextAction) -> str:
     """The action, what follows it and its alternatives, as sentences."""
-    told = _told(action)
+    shown = _sequence(action)
     for each in action.alternatives:
-        told = _joined(told, _told(each, instead=True))
-    return told
+        shown = _joined(shown, _sequence(each, instead=True))
+    return shown
 
 
 def command(action: NextAction) -> str:
@@ -133,13 +133,13 @@ def _with_command(action: NextAction) -> Mapping[str, Any]:
     return shown
 
 
-def _told(action: NextAction, *, instead: bool = False) -> str:
-    told = _alternative(action) if instead else _sentence(action, "Run", "Repeat")
+def _sequence(action: NextAction, *, instead: bool = False) -> str:
+    shown = _alternative(action) if instead else _sentence(action, "Run", "Repeat")
     following = action.then
     while following:
-        told = _joined(told, _sentence(following, "Then run", "Then repeat"))
+        shown = _joined(shown, _sentence(following, "Then run", "Then repeat"))
         following = following.then
-    return told
+    return shown
 
 
 def _alternative(action: NextAction) -> str:

@@ -1,4 +1,4 @@
-"""Somebody who does what Keyturn advises, and nothing else: the next safe action, really taken."""
+"""A person who does what Keyturn advises and nothing else: takes each next safe action."""
 
 import base64
 import json
@@ -110,10 +110,10 @@ class Person:
             case _:
                 raise AssertionError(f"{action} is not known here")
 
-    def _do_by_hand(self, deed: str) -> None:
+    def _do_by_hand(self, task: str) -> None:
         """What a person does in NetSuite; the rest is done by ending the fault, or with the command that follows."""
         is_missing = self._pair.netsuite.record.held is None
-        if (deed == CertificateRecordMissing.repair and is_missing) or _REPLACE in deed:
+        if (task == CertificateRecordMissing.repair and is_missing) or _REPLACE in task:
             self._pair.netsuite.record.reset("placeholder")
 
     def _edited(self, action: NextAction) -> Connection:
@@ -134,7 +134,7 @@ class Person:
         return {wanted: secrets(self._pair.credentials)[wanted]}
 
     def _let_the_stranger_finish(self) -> None:
-        """Have whoever replaced NetSuite's certificate save it in OpenAir too."""
+        """Let the party that replaced NetSuite's certificate save it in OpenAir too."""
         held = self._pair.netsuite.record.held
         assert held
         if held.pair.fingerprint != self._pair.openair.settings.fingerprint:

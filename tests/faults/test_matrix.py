@@ -14,6 +14,7 @@ from support.request_history import assert_openair_came_second
 
 from simulator import KINDS, Fault, Pair
 from simulator.faults import ENDPOINTS, When
+from states.next_action import NextAction, Verb
 from states.rotation import Rotation
 from states.state import State
 from states.table import ACTIVE
@@ -127,7 +128,7 @@ def test_a_fault_under_a_remedy_is_survived(playing: Stage, verb: str, kind: str
             playing.world.go_on(300)
             fault = playing.fault(call, kind, when, pair)
             playing.simulator.faults.add(fault)
-            person.follow(f"`keyturn rotation {verb} {parked.id}`")
+            person.follow(NextAction(Verb(verb), {"rotation": parked.id}))
             playing.settle()
             assert _struck(playing, pair)
             playing.simulator.faults.clear()

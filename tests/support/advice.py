@@ -5,7 +5,7 @@ from states.next_action import NextAction
 
 ROTATION = "ID"
 CONNECTION = "NAME"
-"""What stands for an id and a name where an action names none."""
+"""The id and the name in commands of an action that names none."""
 
 
 def commands(action: NextAction) -> list[str]:

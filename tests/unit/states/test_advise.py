@@ -105,6 +105,7 @@ def test_parked_the_failure_says_what_to_do(pair: Pair) -> None:
 def test_the_repair_of_the_record_is_told_unchanged(pair: Pair) -> None:
     """The vendor's steps ask for the ID _oa_realtime: that is not the rotation's id."""
     advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), CertificateRecordMissing()), NOW)
+    assert CertificateRecordMissing.repair == advice.because
     assert "Enter the name OpenAir real-time and the ID _oa_realtime." in text(advice)
     assert [f"rotation resume {ID}", f"rotation resume {ID} --create-record"] == commands(advice)
 

@@ -68,7 +68,7 @@ def test_every_errors_action_survives_json(kind: type[KeyturnError]) -> None:
     "data", [{}, {"verb": "dance", "options": {}}, {"verb": "resume"}, {"verb": "resume", "options": 1}]
 )
 def test_anything_else_is_not_read(data: dict[str, object]) -> None:
-    """What somebody else wrote into the database is found out."""
+    """Data that Keyturn never wrote is refused."""
     with pytest.raises((KeyError, ValueError, TypeError)):
         NextAction.from_data(data)
 

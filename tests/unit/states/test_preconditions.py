@@ -89,7 +89,7 @@ def test_to_the_last_moment(pair: Pair) -> None:
 def test_a_failure_that_is_gone_is_nobodys(pair: Pair) -> None:
     """Somebody changed the database: without its failure, a parked rotation is not somebody else's doing."""
     rotation = replace(parked(a_rotation(pair), ForeignRotation()), failure=None)
-    assert "It was not parked because of somebody else's certificate." == why_not(Verb.ADOPT, rotation, NOW)
+    assert "It was not parked because of a foreign certificate." == why_not(Verb.ADOPT, rotation, NOW)
 
 
 @pytest.mark.parametrize(("awaits_person", "expected"), [(True, ""), (False, "Nothing waits for a person.")])
