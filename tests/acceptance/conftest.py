@@ -1,4 +1,4 @@
-"""`keyturn` against the simulator, anew for each test."""
+"""`keyturn` and the simulator, new for each test."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from simulator import Simulator
 
 @pytest.fixture
 def keyturn(tmp_path: Path) -> InstalledKeyturn:
-    """`keyturn`, with nothing set up."""
+    """`keyturn`, without any settings or data."""
     return InstalledKeyturn.at(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An initialised home, made once and copied for each test."""
+    """An initialised folder, created once and copied for each test."""
     folder = tmp_path_factory.mktemp("home")
     made = InstalledKeyturn.at(folder)("init")
     assert made.returncode == 0, made.stderr
@@ -34,7 +34,7 @@ def home(keyturn: InstalledKeyturn, template: Path) -> InstalledKeyturn:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """NetSuite and OpenAir, with the placeholder certificate."""
+    """NetSuite with the placeholder certificate, and OpenAir without one."""
     with Simulator() as running:
         yield running
 

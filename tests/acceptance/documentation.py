@@ -1,4 +1,4 @@
-"""The commands that README and docs show, and what the text says of their output."""
+"""The commands that README and docs show, and the output that they show for them."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ _PROMPT = r"(?:\$ |ExecStart=|[*/\d]+ \* \* \* \*\s+root\s+)?"  # of a terminal,
 _SHOWN = re.compile(rf"^{_PROMPT}(?:/\S*/)?((?:keyturn|make|python|pytest) .+)$")
 _MENTIONED = re.compile(r"`((?:keyturn|make|python) [^`]+)`")
 _REMARK = re.compile(r"\s{2,}.*| # .*| >\S.*")
-"""What follows a command on its line: an explanation, a comment, a redirection."""
+"""The rest of a command's line: an explanation, a comment, a redirection."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Step:
 
 
 def commands() -> list[Command]:
-    """Every command on every page, once."""
+    """Return every command on every page once."""
     return list(dict.fromkeys(command for page in PAGES for command in _of(page)))
 
 
 def steps(page: Path) -> list[Step]:
-    """What a reader types at the prompts of ``page``, in order."""
+    """Return the lines that a reader types at the prompts of ``page``, in order."""
     found: list[Step] = []
     for block in _blocks(page.read_text("utf-8")):
         prompted = False
@@ -77,7 +77,7 @@ def _of(page: Path) -> Iterator[Command]:
 
 
 def _blocks(text: str) -> list[list[str]]:
-    """The lines of each fenced block, continued lines joined."""
+    """Return the lines of each fenced block, with continued lines joined."""
     return [re.sub(r"\\\n\s*", "", block).splitlines() for block in _BLOCK.findall(text)]
 
 

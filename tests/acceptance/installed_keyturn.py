@@ -1,4 +1,4 @@
-"""The installed `keyturn` as a subprocess, in a home of its own."""
+"""Runs the installed `keyturn` as a subprocess, with settings and data in a folder of its own."""
 
 import json
 import os
@@ -20,14 +20,14 @@ NAME = "acme"
 
 @dataclass(frozen=True)
 class InstalledKeyturn:
-    """Where one test's Keyturn keeps its settings and data."""
+    """One test's Keyturn: the folder of its settings and data, and its environment."""
 
     folder: Path
     environment: Mapping[str, str]
 
     @classmethod
     def at(cls, folder: Path) -> "InstalledKeyturn":
-        """A home with nothing in it, untouched by the environment of whoever runs the tests."""
+        """Return a Keyturn without settings or data; it ignores the KEYTURN_ variables of the user's environment."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
         environment |= {
             "CONFIGURATION_DIRECTORY": str(folder / "config"),
@@ -62,7 +62,7 @@ class InstalledKeyturn:
         )
 
     def json(self, *arguments: object) -> Any:
-        """Run `keyturn` with ``arguments`` and ``-o json``; stdout must be JSON alone."""
+        """Run `keyturn` with ``arguments`` and ``-o json``, and return its stdout, which must be JSON only."""
         return json.loads(self(*arguments, "-o", "json").stdout)
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
@@ -77,7 +77,7 @@ class InstalledKeyturn:
         )
 
     def dump(self) -> str:
-        """Everything in the database: equal dumps mean that nothing was changed."""
+        """Return the whole database as text: equal dumps mean that nothing was changed."""
         if not self.database.exists():
             return ""
         database = sqlite3.connect(self.database)
@@ -87,7 +87,7 @@ class InstalledKeyturn:
             database.close()
 
     def alter(self, statement: str) -> None:
-        """Change the database behind Keyturn's back."""
+        """Change the database directly, without Keyturn."""
         database = sqlite3.connect(self.database)
         try:
             database.execute(statement)
@@ -108,14 +108,14 @@ class InstalledKeyturn:
 
 
 def command(*arguments: object) -> Sequence[str]:
-    """The command line of the `keyturn` that is installed beside this Python."""
+    """Return the command line of the `keyturn` that is installed with this Python."""
     script = Path(sys.executable).with_name("keyturn")
     assert script.exists(), "keyturn is not installed"
     return [str(script), *map(str, arguments)]
 
 
 def options_for(known: Credentials, folder: Path) -> dict[str, str]:
-    """The options of `connection add` for one pair of simulated systems; the secrets in files."""
+    """Return the options of `connection add` for one pair of simulated systems, with the secrets in files."""
     folder.mkdir(mode=0o700, exist_ok=True)
     secrets = {
         "netsuite-key-file": known.private_key_pem,
@@ -142,10 +142,10 @@ def options_for(known: Credentials, folder: Path) -> dict[str, str]:
 
 
 def rotate(home: InstalledKeyturn) -> Run:
-    """Rotate the connection; what comes of it is told in JSON."""
+    """Rotate the connection, with JSON output."""
     return home("rotate", NAME, "-o", "json")
 
 
 def error(run: Run) -> dict[str, Any]:
-    """The error that a command with ``-o json`` told on stderr."""
+    """Return the error that a command with ``-o json`` printed to stderr."""
     return dict(json.loads(run.stderr.strip().splitlines()[-1])["error"])

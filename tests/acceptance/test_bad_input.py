@@ -1,4 +1,4 @@
-"""What bad input gets: a clear sentence, a stable code, its exit code, and nothing changed."""
+"""Bad input gets a clear message, a stable code and an exit code, and changes nothing."""
 
 import shutil
 from pathlib import Path
@@ -13,16 +13,16 @@ NETSUITE = ("--account", "1234567", "--client-id", "c", "--certificate-id", "k",
 EXPORT = "--openair-export"
 
 BAD = {
-    "an unknown connection": (("rotate", "nobody"), "NOT_FOUND", 5, "There is no connection nobody."),
+    "an unknown connection": (("rotate", "acme-eu"), "NOT_FOUND", 5, "There is no connection acme-eu."),
     "an unknown rotation": (("rotation", "show", "01ZZZZZZ"), "NOT_FOUND", 5, "There is no rotation 01ZZZZZZ."),
-    "a filter by an unknown connection": (("rotation", "list", "--connection", "nobody"), "NOT_FOUND", 5, "nobody"),
-    "an unknown connection, asked by a schedule": (("needs-rotation", "nobody"), "NOT_FOUND", 255, "nobody"),
+    "a filter by an unknown connection": (("rotation", "list", "--connection", "acme-eu"), "NOT_FOUND", 5, "acme-eu"),
+    "an unknown connection, asked by a schedule": (("needs-rotation", "acme-eu"), "NOT_FOUND", 255, "acme-eu"),
     "no connection at all, asked by a schedule": (("needs-rotation",), "USAGE", 255, "NAME"),
     "an unknown option": (("rotate", NAME, "--blindly"), "USAGE", 2, "--blindly"),
     "an unknown command": (("rotat", NAME), "USAGE", 2, "rotat"),
     "an unknown state": (("rotation", "list", "--state", "Lost"), "USAGE", 2, "UploadedToNetSuite"),
-    "a list of nothing": (("rotation", "list", "--limit", "0"), "INVALID_INPUT", 2, "at least one line"),
-    "a span that is none": (("health", "--within", "soon"), "INVALID_INPUT", 2, "'soon' is not a span of time"),
+    "a limit of no lines": (("rotation", "list", "--limit", "0"), "INVALID_INPUT", 2, "at least one line"),
+    "an invalid span": (("health", "--within", "soon"), "INVALID_INPUT", 2, "'soon' is not a span of time"),
     "no threads": (("worker", "--threads", "0"), "INVALID_INPUT", 2, "1 to 64 threads, not 0"),
     "an illegal account id": (
         (*NEW, "--account", "12 34", *NETSUITE[2:], EXPORT),
@@ -68,13 +68,13 @@ BAD = {
         "369630=4.02",
     ),
     "half a sign-in": ((*NEW, *NETSUITE, "--openair-user", "u"), "INVALID_INPUT", 2, "--openair-password-file"),
-    "a key that is none": (
+    "an invalid key": (
         (*NEW, *NETSUITE[:-1], "TEXT", EXPORT),
         "INVALID_INPUT",
         2,
         "not an unencrypted private key",
     ),
-    "a secret that is not there": (
+    "a missing secret file": (
         (*NEW, *NETSUITE[:-1], "/nowhere", EXPORT),
         "INVALID_INPUT",
         2,
@@ -87,7 +87,7 @@ BAD = {
         "Only one secret can come from standard input",
     ),
     "an empty secret": (("connection", "edit", NAME, "--openair-password-file", "-"), "INVALID_INPUT", 2, "is empty"),
-    "editing nobody": (("connection", "edit", "nobody", "--days", "90"), "NOT_FOUND", 5, "nobody"),
+    "editing an unknown connection": (("connection", "edit", "acme-eu", "--days", "90"), "NOT_FOUND", 5, "acme-eu"),
     "a URL that is no import": (
         ("request", "verify", "https://example.com/", "--connection", NAME),
         "INVALID_INPUT",
@@ -98,27 +98,27 @@ BAD = {
     "the same, without doing it": (("rotate", NAME, "--dry-run"), "ROTATION_OPEN", 6, "has an open rotation already"),
     "resuming what is not failed": (("rotation", "resume", "OPEN"), "ILLEGAL_MOVE", 6, "is Requested, not Failed"),
     "the same resume, without doing it": (("rotation", "resume", "OPEN", "--dry-run"), "ILLEGAL_MOVE", 6, "not Failed"),
-    "confirming what waits for nobody": (
+    "confirming a rotation that waits for no person": (
         ("rotation", "confirm", "OPEN", "--fingerprint", "00"),
         "ILLEGAL_MOVE",
         6,
         "cannot be confirmed",
     ),
-    "a new key that is not there": (("vault", "rewrap", "/nowhere", "--yes"), "INVALID_INPUT", 2, "/nowhere"),
-    "a new key that is none": (
+    "a missing new key": (("vault", "rewrap", "/nowhere", "--yes"), "INVALID_INPUT", 2, "/nowhere"),
+    "an invalid new key": (
         ("vault", "rewrap", "TEXT", "--yes"),
         "VAULT_LOCKED",
         1,
         "does not hold 32 bytes in Base64",
     ),
-    "a question that nobody answers": (("vault", "rewrap", "KEY"), "INVALID_INPUT", 2, "Nobody is there to answer"),
-    "settings that are not there": (("--config", "/nowhere", "health"), "INVALID_SETTINGS", 2, "/nowhere"),
+    "a question without a terminal": (("vault", "rewrap", "KEY"), "INVALID_INPUT", 2, "Nobody is there to answer"),
+    "a missing settings file": (("--config", "/nowhere", "health"), "INVALID_SETTINGS", 2, "/nowhere"),
 }
 
 
 @pytest.fixture(scope="module")
 def open_home(tmp_path_factory: pytest.TempPathFactory, template: Path) -> tuple[InstalledKeyturn, dict[str, str]]:
-    """A home in which acme has an open rotation; and what the table's capitals stand for."""
+    """A Keyturn in which acme has an open rotation, and the values of the table's words in capitals."""
     home = InstalledKeyturn.at(tmp_path_factory.mktemp("bad"))
     shutil.copytree(template, home.folder, dirs_exist_ok=True)
     with Simulator() as simulator:
@@ -139,23 +139,23 @@ def test_bad_input(
     exit_code: int,
     sentence: str,
 ) -> None:
-    """Bad input is told in a sentence with a code and an exit code that scripts can match, and changes nothing."""
-    home, stands_for = open_home
+    """Bad input is reported with a message, a code and an exit code, and changes nothing."""
+    home, values = open_home
     before = home.dump()
-    run = home(*(stands_for.get(argument, argument) for argument in arguments), "-o", "json")
-    told = error(run)
-    assert (code, exit_code, exit_code, "") == (told["code"], told["exit_code"], run.returncode, run.stdout)
-    assert sentence in told["message"]
-    assert told["next_action"]["text"]
-    assert "Nothing was changed." == told["kept"]
+    run = home(*(values.get(argument, argument) for argument in arguments), "-o", "json")
+    reported = error(run)
+    assert (code, exit_code, exit_code, "") == (reported["code"], reported["exit_code"], run.returncode, run.stdout)
+    assert sentence in reported["message"]
+    assert reported["next_action"]["text"]
+    assert "Nothing was changed." == reported["kept"]
     assert before == home.dump()
 
 
-def test_people_are_told_the_same(open_home: tuple[InstalledKeyturn, dict[str, str]]) -> None:
-    """Without -o json an error is three lines on stderr: what happened with its code, what was kept, what is next."""
-    home, stands_for = open_home
-    run = home("rotation", "resume", stands_for["OPEN"])
-    rotation = stands_for["OPEN"]
+def test_error_for_people(open_home: tuple[InstalledKeyturn, dict[str, str]]) -> None:
+    """Without -o json an error is three lines on stderr: what happened, what was kept, what to do next."""
+    home, values = open_home
+    run = home("rotation", "resume", values["OPEN"])
+    rotation = values["OPEN"]
     assert [
         f"error: Rotation {rotation} cannot be resumed: The rotation is Requested, not Failed. [ILLEGAL_MOVE]",
         " kept: Nothing was changed.",
@@ -165,7 +165,7 @@ def test_people_are_told_the_same(open_home: tuple[InstalledKeyturn, dict[str, s
 
 
 def test_malformed_settings(home: InstalledKeyturn) -> None:
-    """A settings file that is no TOML is named, and nothing is done."""
+    """A settings file that is no TOML is refused, and the error names it."""
     home.settings.write_text("[worker\n")
     run = home("connection", "list", "-o", "json")
     assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
@@ -173,14 +173,14 @@ def test_malformed_settings(home: InstalledKeyturn) -> None:
 
 
 def test_misspelt_variable(home: InstalledKeyturn) -> None:
-    """An environment variable that is no setting is an error, not passed over."""
+    """An environment variable with Keyturn's prefix that is no setting is an error."""
     run = home("connection", "list", "-o", "json", KEYTURN_STORE__URI="sqlite:///x")
     assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
     assert "KEYTURN_STORE__URI" in error(run)["message"]
 
 
 def test_before_init(keyturn: InstalledKeyturn) -> None:
-    """Without a database, the next step is `keyturn init`, and none is made by the way."""
+    """Without a database the next action is `keyturn init`, and no database is created."""
     run = keyturn("connection", "list", "-o", "json")
     assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
     assert "`keyturn init`" in error(run)["next_action"]["text"]
@@ -188,7 +188,7 @@ def test_before_init(keyturn: InstalledKeyturn) -> None:
 
 
 def lose_key(home: InstalledKeyturn, how: str) -> None:
-    """Take the key-encryption key away, or put another in its place."""
+    """Remove the key-encryption key, or replace it with another one."""
     home.kek.unlink()
     if how == "wrong":
         home.kek.touch(mode=0o600)
@@ -197,19 +197,17 @@ def lose_key(home: InstalledKeyturn, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["missing", "wrong"])
 def test_key_encryption_key(connected: InstalledKeyturn, how: str) -> None:
-    """Without the right key-encryption key nothing is sealed, nothing is opened, and nothing is changed: no rotation is
-    begun, only to be parked.
-    """
+    """Without the right key-encryption key, a command that needs it fails and changes nothing."""
     lose_key(connected, how)
     before = connected.dump()
     edit = ("connection", "edit", NAME, "--openair-password-file", "-")
     for words in (edit, ("rotate", NAME), ("run-due",)):
         run = connected(*words, "-o", "json", given="secret")
-        told = error(run)
+        reported = error(run)
         assert ("VAULT_LOCKED", 1, "Nothing was changed.", "") == (
-            told["code"],
+            reported["code"],
             run.returncode,
-            told["kept"],
+            reported["kept"],
             run.stdout,
         )
         assert before == connected.dump()
@@ -217,7 +215,7 @@ def test_key_encryption_key(connected: InstalledKeyturn, how: str) -> None:
 
 
 def test_parked_rotation_without_the_key(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """Without the key-encryption key a parked rotation is not resumed, only to be parked anew: nothing is changed."""
+    """Without the key-encryption key a parked rotation cannot be resumed, and nothing is changed."""
     simulator.netsuite.record.reset("missing")
     rotation = connected("rotate", NAME, "-o", "name").stdout.strip()
     lose_key(connected, "missing")
@@ -227,8 +225,8 @@ def test_parked_rotation_without_the_key(connected: InstalledKeyturn, simulator:
     assert before == connected.dump()
 
 
-def test_whoever_only_asks_needs_no_key(connected: InstalledKeyturn) -> None:
-    """With --detach the worker does the work, so that only it has to hold the key-encryption key."""
+def test_detached_request_needs_no_key(connected: InstalledKeyturn) -> None:
+    """`rotate --detach` works without the key-encryption key, which only the worker needs."""
     key = connected.kek.read_bytes()
     connected.kek.unlink()
     rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()

@@ -1,4 +1,4 @@
-"""Every command that README and docs show can be run as it is shown."""
+"""Every command in README and docs can be run as shown."""
 
 import re
 import shlex
@@ -21,13 +21,13 @@ ROTATION_ID = re.compile(r"\b01M[0-9A-Z]{3,}…?")
 ERROR_CODE = re.compile(r"\[([A-Z][A-Z_]+)\]")
 
 
-def of_program(name: str) -> list[Command]:
+def commands_of(name: str) -> list[Command]:
     found = [command for command in SHOWN if command.words[0] == name]
     assert found
     return found
 
 
-@pytest.mark.parametrize("command", of_program("keyturn"), ids=str)
+@pytest.mark.parametrize("command", commands_of("keyturn"), ids=str)
 def test_keyturn_commands_parse(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,7 +46,7 @@ def test_keyturn_commands_parse(
     assert 0 == application.run(command.words[1:]), capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", of_program("make"), ids=str)
+@pytest.mark.parametrize("command", commands_of("make"), ids=str)
 def test_make_targets_exist(command: Command) -> None:
     """The Makefile has a rule for each target."""
     run = subprocess.run(
@@ -55,9 +55,9 @@ def test_make_targets_exist(command: Command) -> None:
     assert 0 == run.returncode, run.stderr
 
 
-@pytest.mark.parametrize("command", of_program("python"), ids=str)
+@pytest.mark.parametrize("command", commands_of("python"), ids=str)
 def test_scripts_know_their_options(command: Command) -> None:
-    """Each script exists and lists the options that are shown."""
+    """Each script exists, and its help lists the options that the page shows."""
     script, *arguments = command.words[1:]
     run = subprocess.run(
         [sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True, timeout=WAIT_LIMIT
@@ -65,14 +65,14 @@ def test_scripts_know_their_options(command: Command) -> None:
     assert [] == [option for option in arguments if option.startswith("--") and option not in run.stdout]
 
 
-@pytest.mark.parametrize("command", of_program("pytest"), ids=str)
+@pytest.mark.parametrize("command", commands_of("pytest"), ids=str)
 def test_folders_of_tests_exist(command: Command) -> None:
     """Each path that pytest is given exists."""
     assert all((ROOT / path).exists() for path in command.words[1:])
 
 
 class Reader:
-    """Types what a page shows, with the addresses and ids of this run."""
+    """Runs the commands of a page with the addresses and ids of this run."""
 
     def __init__(self, keyturn: InstalledKeyturn) -> None:
         self._keyturn = keyturn
@@ -81,7 +81,7 @@ class Reader:
         self._addition: list[str] = []
 
     def follow(self, step: Step) -> str:
-        """Do one step; return what it printed."""
+        """Run one step and return its output."""
         words = shlex.split(step.typed)
         if words[:2] == ["keyturn", "simulator"]:
             return self._start_simulator()
@@ -132,7 +132,7 @@ def reader(keyturn: InstalledKeyturn) -> Iterator[Reader]:
 
 
 def test_readme_and_tutorial_work(reader: Reader) -> None:
-    """Typed one after another, the README's commands and the tutorial's end as shown: completed, or with this error."""
+    """The commands of README and tutorial, run in order, complete or fail as shown."""
     for step in [*steps(ROOT / "README.md"), *steps(ROOT / "docs/tutorial/first-rotation.md")]:
         printed = reader.follow(step)
         shown = "\n".join(step.output)

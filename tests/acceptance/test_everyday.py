@@ -1,4 +1,4 @@
-"""A day with `keyturn`: setting up, rotating, looking."""
+"""Everyday use of `keyturn`: set up, rotate, show."""
 
 import stat
 from datetime import datetime, timedelta
@@ -11,8 +11,8 @@ from simulator import Simulator
 SENTENCE = "Current real-time import certificate is valid until {}"
 
 
-def test_init_makes_everything_once(keyturn: InstalledKeyturn) -> None:
-    """`init` makes folders and key readable by their owner alone; repeated, it changes nothing."""
+def test_init_creates_everything_once(keyturn: InstalledKeyturn) -> None:
+    """`init` creates private folders and a private key; repeated, it changes nothing."""
     first, before = keyturn("init"), keyturn.dump()
     key = keyturn.kek.read_bytes()
     second = keyturn("init")
@@ -25,25 +25,25 @@ def test_init_makes_everything_once(keyturn: InstalledKeyturn) -> None:
 
 
 def test_connection_shows_no_secret(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """Of a connection's secrets only whether they are set is shown; in the database they are sealed."""
+    """A connection shows only whether each secret is set, and the database holds the secrets sealed."""
     known = simulator.credentials
     secrets = (known.private_key_pem, known.api_key, known.openair_client_secret, known.refresh_token)
-    shown = connected("connection", "show", NAME).stdout + connected("connection", "show", NAME, "-o", "json").stdout
+    output = connected("connection", "show", NAME).stdout + connected("connection", "show", NAME, "-o", "json").stdout
     stored = connected.database.read_bytes()
-    assert [] == [secret for secret in secrets if secret in shown or secret.encode() in stored]
-    told = connected.json("connection", "show", NAME)
+    assert [] == [secret for secret in secrets if secret in output or secret.encode() in stored]
+    shown = connected.json("connection", "show", NAME)
     assert {
         "netsuite_key": True,
         "openair_api_key": True,
         "openair_client_secret": True,
         "openair_refresh_token": True,
         "openair_password": False,
-    } == told["secrets"]
-    assert ("ES256", True, None) == (told["netsuite"]["assertion_algorithm"], told["automatic"], told["certificate"])
+    } == shown["secrets"]
+    assert ("ES256", True, None) == (shown["netsuite"]["assertion_algorithm"], shown["automatic"], shown["certificate"])
 
 
 def test_edit_changes_only_what_is_given(connected: InstalledKeyturn) -> None:
-    """`edit` leaves alone what is not given; a bundle without a version is taken out; a secret can come from stdin."""
+    """`edit` changes only the given options; an empty bundle version removes it; a secret can come from stdin."""
     before = connected.json("connection", "show", NAME)
     arguments = ("--days", "90", "--bundle", "369637=", "--no-keep-key", "--openair-password-file", "-")
     assert 0 == connected("connection", "edit", NAME, *arguments, given="a new password\n").returncode
@@ -60,7 +60,7 @@ def test_edit_changes_only_what_is_given(connected: InstalledKeyturn) -> None:
 
 
 def test_urls_follow_the_account(home: InstalledKeyturn, simulator: Simulator) -> None:
-    """URLs that were derived from the account change with it; one that was given stays."""
+    """A URL that is derived from the account changes with it; a given one stays."""
     home.add(simulator.credentials, account="1234567_SB1", **{"restlet-url": None})
     shown = home.json("connection", "edit", NAME, "--account", "7654321")["netsuite"]
     assert ("https://7654321.restlets.api.netsuite.com", simulator.credentials.netsuite_url) == (
@@ -70,7 +70,7 @@ def test_urls_follow_the_account(home: InstalledKeyturn, simulator: Simulator) -
 
 
 def test_rotate(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """`rotate` carries the rotation to its end, a line a state, and tells the new certificate and its expiry."""
+    """`rotate` completes the rotation, prints a line per state, and shows the new certificate and its expiry."""
     run = connected("rotate", NAME, "--reason", "first", SUDO_USER="ann")
     rotation = connected.json("rotation", "list")[0]
     lines = run.stdout.splitlines()
@@ -88,28 +88,28 @@ def test_rotate(connected: InstalledKeyturn, simulator: Simulator) -> None:
 
 
 def test_detached_rotation_is_carried_by_run_due(connected: InstalledKeyturn) -> None:
-    """--detach only asks for the rotation; run-due carries it and ends in a summary; then nothing is due."""
-    asked = connected("rotate", NAME, "--detach", "-o", "name")
-    rotation = asked.stdout.strip()
-    assert (0, "Requested") == (asked.returncode, connected.json("rotation", "show", rotation)["state"])
+    """`rotate --detach` only requests the rotation; `run-due` completes it and prints a summary."""
+    requested = connected("rotate", NAME, "--detach", "-o", "name")
+    rotation = requested.stdout.strip()
+    assert (0, "Requested") == (requested.returncode, connected.json("rotation", "show", rotation)["state"])
     run = connected("run-due")
     assert (0, "0 rotations started; 1 Completed; 0 parked.") == (run.returncode, run.stdout.splitlines()[-1])
     assert {"dry_run": True, "due": []} == connected.json("run-due", "--dry-run")
 
 
 def test_run_due_starts_what_is_due(connected: InstalledKeyturn) -> None:
-    """A new connection's set-up is due at once: --dry-run says so and changes nothing, run-due does it."""
+    """The set-up of a new connection is due at once: `run-due --dry-run` lists it, `run-due` completes it."""
     before = connected.dump()
     assert {"dry_run": True, "due": [NAME]} == connected.json("run-due", "--dry-run")
     assert before == connected.dump()
-    told = connected.json("run-due")
-    assert [("Completed", "initial")] == [(each["state"], each["cause"]) for each in told["carried"]]
-    assert [told["carried"][0]["id"]] == told["started"]
+    shown = connected.json("run-due")
+    assert [("Completed", "initial")] == [(each["state"], each["cause"]) for each in shown["carried"]]
+    assert [shown["carried"][0]["id"]] == shown["started"]
     assert "Completed" == connected.json("rotation", "list")[0]["state"]
 
 
-def test_run_due_is_not_silent_about_parked_rotations(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A parked rotation keeps run-due at exit code 3 until somebody takes care of it."""
+def test_run_due_reports_parked_rotations(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """`run-due` exits with 3 as long as a rotation is parked."""
     simulator.netsuite.record.reset("missing")
     first, second = connected("run-due"), connected("run-due")
     assert (3, 3) == (first.returncode, second.returncode)
@@ -117,16 +117,16 @@ def test_run_due_is_not_silent_about_parked_rotations(connected: InstalledKeytur
 
 
 def test_dry_rotate_changes_nothing(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """`rotate --dry-run` tells the steps, and neither the database nor either system hears of it."""
+    """`rotate --dry-run` lists the steps, and changes neither the database nor the systems."""
     before = connected.dump()
-    told = connected.json("rotate", NAME, "--dry-run")
-    assert ["generate_key", "upload_to_netsuite", "save_to_openair", "verify"] == told["steps"]
+    shown = connected.json("rotate", NAME, "--dry-run")
+    assert ["generate_key", "upload_to_netsuite", "save_to_openair", "verify"] == shown["steps"]
     assert before == connected.dump()
     assert [] == simulator.history.entries()
 
 
 def test_health(connected: InstalledKeyturn) -> None:
-    """`health` says the vendor's sentence to the letter, and exits with 3 until all is well."""
+    """`health` prints the vendor's sentence exactly, and exits with 3 while there is a problem."""
     before = connected("health")
     assert 3 == before.returncode
     assert f"{NAME}: No valid certificate available for real-time import" == before.stdout.splitlines()[0]
@@ -139,7 +139,7 @@ def test_health(connected: InstalledKeyturn) -> None:
 
 
 def test_needs_rotation(connected: InstalledKeyturn) -> None:
-    """`needs-rotation` answers by exit code: 2 while there is no certificate, 1 when none is due, 0 when one is."""
+    """`needs-rotation` exits with 2 without a certificate, with 1 if none is due, with 0 if one is due."""
     assert 2 == connected("needs-rotation", NAME).returncode
     connected("rotate", NAME)
     assert 1 == connected("needs-rotation", NAME).returncode
@@ -147,7 +147,7 @@ def test_needs_rotation(connected: InstalledKeyturn) -> None:
 
 
 def test_doctor(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """`doctor` looks at everything, each finding with its fix, and exits with 3 when something is to be mended."""
+    """`doctor` checks everything, and exits with 3 if something needs to be fixed."""
     assert 0 == connected("doctor").returncode
     simulator.netsuite.record.permissions = set()
     run = connected("doctor", NAME, "-o", "json")
@@ -156,7 +156,7 @@ def test_doctor(connected: InstalledKeyturn, simulator: Simulator) -> None:
 
 
 def test_request_verify(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A real-time import's URL is told to be signed with the current certificate, or with none that is known."""
+    """`request verify` says whether the current certificate signed an import, or no known one."""
     connected("rotate", NAME)
     simulator.import_requests.send()
     url = simulator.import_requests.counts().last_url
@@ -169,7 +169,7 @@ def test_request_verify(connected: InstalledKeyturn, simulator: Simulator) -> No
 
 
 def test_diagram_lights_the_state(connected: InstalledKeyturn) -> None:
-    """`diagram` with a rotation lights its state, in Mermaid and SVG; without one it needs no database."""
+    """`diagram` with a rotation highlights its state, in Mermaid and SVG; without one it needs no database."""
     rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()
     assert "class Requested lit" in connected("diagram", rotation).stdout
     assert connected("diagram", rotation, "--format", "svg").stdout.startswith("<svg ")
@@ -177,7 +177,7 @@ def test_diagram_lights_the_state(connected: InstalledKeyturn) -> None:
 
 
 def test_rewrap(connected: InstalledKeyturn) -> None:
-    """After a re-wrap only the new key-encryption key opens the vault; --dry-run changes nothing."""
+    """After `vault rewrap` only the new key-encryption key opens the vault; `--dry-run` changes nothing."""
     new = connected.folder / "new-kek"
     new.touch(mode=0o600)
     new.write_text("B" * 43 + "=")
@@ -191,7 +191,7 @@ def test_rewrap(connected: InstalledKeyturn) -> None:
 
 
 def test_options_of_the_simulator_are_complete(simulator: Simulator, home: InstalledKeyturn) -> None:
-    """Every option that `connection add` is given here is one that it knows."""
+    """`connection add` knows every option that these tests use."""
     helped = home("connection", "add", "--help").stdout
     options = options_for(simulator.credentials, home.folder / "secrets")
     assert [] == [option for option in options if f"--{option}" not in helped]

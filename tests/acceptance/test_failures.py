@@ -1,4 +1,4 @@
-"""When a rotation does not go well: what is told, what the exit code says, and how it goes on."""
+"""Failed rotations: message, exit code, and recovery."""
 
 import json
 import signal
@@ -13,30 +13,30 @@ from support.request_history import assert_openair_came_second, installed, saved
 from simulator import Fault, Simulator
 
 DOWN = Fault("netsuite.token", "503", times=None, retry_after=7200)
-"""Away for longer than a command waits."""
+"""NetSuite is down for longer than a command waits."""
 
 
 def test_missing_record(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A missing record is told in the vendor's words with its repair; resuming may create it, under the same id."""
+    """A missing record is reported in the vendor's words with the repair steps; `resume` can create it."""
     simulator.netsuite.record.reset("missing")
     parked = rotate(connected)
-    told = error(parked)
-    assert (3, "CERTIFICATE_NOT_FOUND") == (parked.returncode, told["code"])
-    assert 'Certificate "custcertificate_oa_realtime" not found.' == told["message"]
-    assert "The candidate, sealed. OpenAir was not touched." == told["kept"]
-    assert "the ID _oa_realtime" in told["next_action"]["text"]
-    assert f"`keyturn rotation resume {told['rotation']} --create-record`" in told["next_action"]["text"]
+    reported = error(parked)
+    assert (3, "CERTIFICATE_NOT_FOUND") == (parked.returncode, reported["code"])
+    assert 'Certificate "custcertificate_oa_realtime" not found.' == reported["message"]
+    assert "The candidate, sealed. OpenAir was not touched." == reported["kept"]
+    assert "the ID _oa_realtime" in reported["next_action"]["text"]
+    assert f"`keyturn rotation resume {reported['rotation']} --create-record`" in reported["next_action"]["text"]
 
-    resumed = connected("rotation", "resume", told["rotation"], "--create-record", "-o", "name")
-    assert (0, told["rotation"]) == (resumed.returncode, resumed.stdout.strip())
-    shown = connected.json("rotation", "show", told["rotation"])
+    resumed = connected("rotation", "resume", reported["rotation"], "--create-record", "-o", "name")
+    assert (0, reported["rotation"]) == (resumed.returncode, resumed.stdout.strip())
+    shown = connected.json("rotation", "show", reported["rotation"])
     assert ("Completed", 2) == (shown["state"], shown["attempt"])
     assert [shown["candidate"]["fingerprint"]] == saved(simulator.history.entries())
     assert_openair_came_second(simulator.history.entries())
 
 
 def test_parked_rotations_are_listed_with_their_reason(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A parked rotation shows its reason in the list, and the one next safe command when it is explained."""
+    """The list shows why a rotation is parked, and `explain` shows the safe next command."""
     simulator.netsuite.record.reset("missing")
     rotation = error(rotate(connected))["rotation"]
     listed = connected("rotation", "list").stdout.splitlines()
@@ -48,8 +48,8 @@ def test_parked_rotations_are_listed_with_their_reason(connected: InstalledKeytu
     assert "watch" in explained
 
 
-def test_quiet_is_not_louder(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A quiet command that fails tells its error once, and logs nothing beside it."""
+def test_quiet_prints_the_error_once(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A quiet command that fails prints its error once, and no log."""
     simulator.netsuite.record.reset("missing")
     run = connected("rotate", NAME, "--quiet")
     assert (3, "", "error: ") == (run.returncode, run.stdout, run.stderr[:7])
@@ -57,7 +57,7 @@ def test_quiet_is_not_louder(connected: InstalledKeyturn, simulator: Simulator) 
 
 
 def test_refused_sign_in(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A refused sign-in parks the rotation and has an exit code of its own; health tells it as well."""
+    """A refused sign-in parks the rotation with exit code 4, and `health` reports it."""
     simulator.faults.add(Fault("netsuite.token", "401", times=None))
     run = rotate(connected)
     assert (4, "SIGN_IN_REFUSED") == (run.returncode, error(run)["code"])
@@ -67,7 +67,7 @@ def test_refused_sign_in(connected: InstalledKeyturn, simulator: Simulator) -> N
 
 
 def test_remote_down(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A rotation that is put off for long is left to the workers, and says so; nothing is lost."""
+    """A rotation that is postponed for long is left to the workers; the command says so and exits with 7."""
     simulator.faults.add(DOWN)
     run = rotate(connected)
     assert (7, "TRY_LATER") == (run.returncode, error(run)["code"])
@@ -79,14 +79,14 @@ def test_remote_down(connected: InstalledKeyturn, simulator: Simulator) -> None:
 
 
 def test_lost_answer(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A lost answer is told with what was seen of it; the next rotation says what it waits for, and until when."""
+    """`explain` reports a lost answer and what was read back; the next rotation waits for it and says until when."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
     done = rotate(connected)
     rotation = connected.json("rotation", "list")[0]
     assert (0, "Completed", False) == (done.returncode, rotation["state"], rotation["in_doubt"])
-    told = connected("rotation", "explain", rotation["id"]).stdout
-    assert "answer to the install lost, it may take effect until" in told
-    assert "NetSuite signed with the candidate." in told
+    reported = connected("rotation", "explain", rotation["id"]).stdout
+    assert "answer to the install lost, it may take effect until" in reported
+    assert "NetSuite signed with the candidate." in reported
     assert ["request", "generate_key", "unknown", "upload_to_netsuite", "save_to_openair", "verify"] == [
         entry["event"] for entry in connected.json("rotation", "journal", rotation["id"])
     ]
@@ -100,25 +100,25 @@ def test_lost_answer(connected: InstalledKeyturn, simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(connected: InstalledKeyturn, simulator: Simulator, how: signal.Signals) -> None:
-    """Asked to stop, rotate finishes the step in hand and tells how to go on; run-due completes the rotation."""
+    """On a signal, `rotate` finishes the current step and says how to continue; `run-due` completes the rotation."""
     simulator.faults.add(Fault("openair.api", "delay", action="Add", seconds=1.5))
     running = connected.start("rotate", NAME, "-o", "json")
     simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=30)
     running.send_signal(how)
     stdout, stderr = running.communicate(timeout=WAIT_LIMIT)
-    told = error(Run((), running.returncode, stdout, stderr))
-    assert (130, "INTERRUPTED") == (running.returncode, told["code"])
-    assert f"`keyturn rotation watch {told['rotation']}`" in told["next_action"]["text"]
-    assert connected.json("rotation", "show", told["rotation"])["state"] in ("UploadedToNetSuite", "SavedToOpenAir")
+    reported = error(Run((), running.returncode, stdout, stderr))
+    assert (130, "INTERRUPTED") == (running.returncode, reported["code"])
+    assert f"`keyturn rotation watch {reported['rotation']}`" in reported["next_action"]["text"]
+    assert connected.json("rotation", "show", reported["rotation"])["state"] in ("UploadedToNetSuite", "SavedToOpenAir")
 
     assert 0 == connected("run-due").returncode
-    assert "Completed" == connected.json("rotation", "show", told["rotation"])["state"]
+    assert "Completed" == connected.json("rotation", "show", reported["rotation"])["state"]
     assert 1 == len(installed(simulator.history.entries()))
     assert_openair_came_second(simulator.history.entries())
 
 
 def test_foreign_certificate(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A certificate that somebody else put there is not replaced unless a person says so, and says it again."""
+    """A foreign certificate is replaced only with `--overwrite` and a confirmation."""
     assert 0 == rotate(connected).returncode
     simulator.faults.add(Fault("netsuite.restlet", "foreign", action="sign"))
     parked = rotate(connected)
@@ -131,8 +131,8 @@ def test_foreign_certificate(connected: InstalledKeyturn, simulator: Simulator) 
     assert 0 == connected("rotation", "resume", rotation, "--overwrite", "--yes").returncode
 
 
-def test_run_due_is_not_silent_about_what_is_put_off(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A rotation that was put off keeps run-due at exit code 7, also while it is not yet to be tried again."""
+def test_run_due_reports_postponed_rotations(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """`run-due` exits with 7 while a rotation is postponed, also before its next attempt is due."""
     simulator.faults.add(DOWN)
     first, second = connected("run-due", "-o", "json"), connected("run-due", "-o", "json")
     assert (7, 7) == (first.returncode, second.returncode)
@@ -141,30 +141,31 @@ def test_run_due_is_not_silent_about_what_is_put_off(connected: InstalledKeyturn
 
 
 def test_exported_certificate(home: InstalledKeyturn, simulator: Simulator) -> None:
-    """With --openair-export the rotation waits for a person, who confirms by the fingerprint that OpenAir shows; so
-    does who goes back to the certificate before.
-    """
+    """With --openair-export a person confirms with the fingerprint that OpenAir shows, also before a restore."""
     by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
     nothing = {f"openair-{option}": None for option in by_api}
     assert 2 == home.add(simulator.credentials, **nothing).returncode
     assert 0 == home.add(simulator.credentials, **nothing, **{"openair-export": ""}).returncode
 
     waiting = rotate(home)
-    told = error(waiting)
-    assert (3, "AWAITING_PERSON") == (waiting.returncode, told["code"])
+    reported = error(waiting)
+    assert (3, "AWAITING_PERSON") == (waiting.returncode, reported["code"])
     exported = next((home.folder / "data" / "export").iterdir())
-    assert str(exported) in told["next_action"]["text"]
-    fingerprint = home.json("rotation", "show", told["rotation"])["candidate"]["fingerprint"]
-    assert f"keyturn rotation confirm {told['rotation']} --fingerprint {fingerprint}" in told["next_action"]["text"]
+    assert str(exported) in reported["next_action"]["text"]
+    fingerprint = home.json("rotation", "show", reported["rotation"])["candidate"]["fingerprint"]
+    assert (
+        f"keyturn rotation confirm {reported['rotation']} --fingerprint {fingerprint}"
+        in reported["next_action"]["text"]
+    )
 
     again = home("run-due", "-o", "json")
     assert (3, "AWAITING_PERSON") == (again.returncode, error(again)["code"])
-    assert [told["rotation"]] == [rotation["id"] for rotation in json.loads(again.stdout)["waiting"]]
+    assert [reported["rotation"]] == [rotation["id"] for rotation in json.loads(again.stdout)["waiting"]]
 
-    wrong = home("rotation", "confirm", told["rotation"], "--fingerprint", "ab" * 32, "-o", "json")
+    wrong = home("rotation", "confirm", reported["rotation"], "--fingerprint", "ab" * 32, "-o", "json")
     assert (2, "INVALID_INPUT") == (wrong.returncode, error(wrong)["code"])
     colons = ":".join(fingerprint[place : place + 2] for place in range(0, 64, 2)).upper()
-    assert 0 == home("rotation", "confirm", told["rotation"], "--fingerprint", colons).returncode
+    assert 0 == home("rotation", "confirm", reported["rotation"], "--fingerprint", colons).returncode
 
     second = error(rotate(home))["rotation"]
     moved = home("connection", "edit", NAME, "--account", "7654321", "-o", "json")
@@ -179,7 +180,7 @@ def test_exported_certificate(home: InstalledKeyturn, simulator: Simulator) -> N
 
 
 def test_corrupt_sealed_key(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A sealed key that was tampered with is found before anything is sent, and the rotation stays parked."""
+    """A corrupt sealed key is found before anything is sent, and the rotation stays parked."""
     simulator.netsuite.record.reset("missing")
     rotation = error(rotate(connected))["rotation"]
     connected.alter("UPDATE certificates SET sealed_key = zeroblob(64) WHERE sealed_key IS NOT NULL")
@@ -189,19 +190,17 @@ def test_corrupt_sealed_key(connected: InstalledKeyturn, simulator: Simulator) -
 
 
 def test_changed_journal(connected: InstalledKeyturn) -> None:
-    """A journal that was changed afterwards is found, and the entry is named."""
+    """`journal verify` finds a changed journal, and names the entry."""
     assert 0 == rotate(connected).returncode
     assert 0 == connected("journal", "verify").returncode
-    connected.alter("UPDATE journal SET actor = 'nobody' WHERE seq = 2")
+    connected.alter("UPDATE journal SET actor = 'another' WHERE seq = 2")
     run = connected("journal", "verify", "-o", "json")
     assert (1, "JOURNAL_BROKEN") == (run.returncode, error(run)["code"])
     assert "Journal entry 2 " in error(run)["message"]
 
 
 def test_simulator_is_an_extra(keyturn: InstalledKeyturn, tmp_path: Path) -> None:
-    """Without the extra, demo and simulator name it instead of failing in the middle; it comes from the checkout, as an
-    index may have something else under Keyturn's name.
-    """
+    """Without the extra `simulator`, the commands that need it say how to install it from the checkout."""
     (tmp_path / "joserfc.py").write_text("raise ImportError('blocked', name='joserfc')")
     for command in ("simulator", "demo"):
         run = keyturn(command, "-o", "json", PYTHONPATH=str(tmp_path))
@@ -211,8 +210,8 @@ def test_simulator_is_an_extra(keyturn: InstalledKeyturn, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("where", ["NetSuite", "OpenAir"])
-def test_drift_is_found_though_nobody_rotated(connected: InstalledKeyturn, simulator: Simulator, where: str) -> None:
-    """Whichever side somebody changed: health says that imports are refused, which is true, and how to mend it."""
+def test_health_finds_a_foreign_change(connected: InstalledKeyturn, simulator: Simulator, where: str) -> None:
+    """After a foreign change in either system, `health` reports that imports are refused, and they are."""
     assert 0 == rotate(connected).returncode
     if where == "NetSuite":
         simulator.netsuite.record.reset("foreign")
@@ -224,14 +223,14 @@ def test_drift_is_found_though_nobody_rotated(connected: InstalledKeyturn, simul
     assert str(simulator.import_requests.send()).startswith("Error:")
 
 
-def test_a_foreign_rotation_of_both_sides_is_found(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """Imports go in, so the vendor's sentence is good; health tells that Keyturn does not look after that one."""
+def test_health_finds_a_foreign_rotation(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """If both systems hold a foreign certificate, imports work, and `health` reports that it is foreign."""
     assert 0 == rotate(connected).returncode
     simulator.netsuite.record.reset("foreign")
     assert simulator.netsuite.record.held
     simulator.openair.settings.save_outside(simulator.netsuite.record.held.pair.certificate_pem())
     health = connected("health", NAME, "-o", "json")
-    told = json.loads(health.stdout)
-    assert (3, ["FOREIGN_ROTATION"]) == (health.returncode, [problem["code"] for problem in told["problems"]])
-    assert told["sentence"].startswith("Current real-time import certificate is valid until")
+    reported = json.loads(health.stdout)
+    assert (3, ["FOREIGN_ROTATION"]) == (health.returncode, [problem["code"] for problem in reported["problems"]])
+    assert reported["sentence"].startswith("Current real-time import certificate is valid until")
     assert "project=T" == simulator.import_requests.send()

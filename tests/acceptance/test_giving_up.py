@@ -1,4 +1,4 @@
-"""A rotation that is not to go on as it would: parked, abandoned, restored or adopted on a person's word."""
+"""Rotations that a person parks, abandons, restores or adopts."""
 
 import json
 
@@ -9,7 +9,7 @@ from simulator import Fault, Simulator
 
 
 def test_parked(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A rotation that nobody took up yet is stopped on a person's word; explain tells who and why, and what then."""
+    """A person parks a requested rotation; `explain` shows who and why, and the commands to continue."""
     rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()
     stopped = connected("rotation", "park", rotation, "--reason", "the wrong one", "-o", "json")
     failure = json.loads(stopped.stdout)["failure"]
@@ -17,14 +17,14 @@ def test_parked(connected: InstalledKeyturn, simulator: Simulator) -> None:
     assert failure["message"].endswith(" parked it: the wrong one.")
     again = connected("rotation", "park", rotation, "-o", "json")
     assert (6, "ILLEGAL_MOVE") == (again.returncode, error(again)["code"])
-    told = connected("rotation", "explain", rotation).stdout
-    assert {True} == {f"keyturn rotation {verb} {rotation}" in told for verb in ("resume", "abandon")}
+    reported = connected("rotation", "explain", rotation).stdout
+    assert {True} == {f"keyturn rotation {verb} {rotation}" in reported for verb in ("resume", "abandon")}
     assert 0 == connected("rotation", "abandon", rotation, "--yes").returncode
     assert [] == simulator.history.entries()
 
 
 def test_abandoned(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A rotation whose key is spoilt is given up on a person's word, which frees its connection for another."""
+    """A person abandons a rotation with a corrupt key, after which the connection can be rotated again."""
     simulator.netsuite.record.reset("missing")
     rotation = error(rotate(connected))["rotation"]
     simulator.netsuite.record.reset("placeholder")
@@ -38,8 +38,8 @@ def test_abandoned(connected: InstalledKeyturn, simulator: Simulator) -> None:
     assert (6, "ILLEGAL_MOVE") == (again.returncode, error(again)["code"])
 
 
-def stuck(home: InstalledKeyturn, simulator: Simulator) -> str:
-    """A second rotation, parked between both sides because OpenAir can be read but not saved to; its id."""
+def parked_in_the_outage(home: InstalledKeyturn, simulator: Simulator) -> str:
+    """Park a second rotation in the outage, because OpenAir can be read but not saved to; return its id."""
     assert 0 == rotate(home).returncode
     simulator.faults.add(Fault("openair.api", "401", action="Modify", times=None))
     parked = rotate(home)
@@ -48,15 +48,15 @@ def stuck(home: InstalledKeyturn, simulator: Simulator) -> str:
 
 
 def test_restored(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A rotation that is stuck between both sides is given up on a person's word, and imports are accepted again."""
-    rotation = stuck(connected, simulator)
+    """A person restores the previous certificate during the outage, and imports are accepted again."""
+    rotation = parked_in_the_outage(connected, simulator)
     assert str(simulator.import_requests.send()).startswith("Error:")
     assert f"keyturn rotation restore {rotation}" in connected("rotation", "explain", rotation).stdout
     unasked = connected("rotation", "restore", rotation, "-o", "json")
     assert (2, "Add --yes. Then repeat the command.") == (unasked.returncode, error(unasked)["next_action"]["text"])
 
     # Two rotations of the same second differ only after an id's first eight characters.
-    restored = connected("rotation", "restore", rotation[:20], "--reason", "OpenAir is stuck", "--yes")
+    restored = connected("rotation", "restore", rotation[:20], "--reason", "OpenAir refuses", "--yes")
     assert (0, "") == (restored.returncode, restored.stderr)
     assert restored.stdout.startswith(f"restored       {rotation}\n")
     assert ("project=T", 0) == (simulator.import_requests.send(), connected("health").returncode)
@@ -66,9 +66,9 @@ def test_restored(connected: InstalledKeyturn, simulator: Simulator) -> None:
     assert (6, "ILLEGAL_MOVE", "Nothing was changed.") == (again.returncode, error(again)["code"], error(again)["kept"])
 
 
-def test_an_ending_is_told_everywhere(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """list, show, explain, journal and watch tell that a rotation was restored, and nothing is left to do."""
-    rotation = stuck(connected, simulator)
+def test_an_ending_is_shown_everywhere(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """list, show, explain, journal and watch show that a rotation was restored and needs nothing more."""
+    rotation = parked_in_the_outage(connected, simulator)
     assert 0 == connected("rotation", "restore", rotation, "--yes").returncode
     listed = connected("rotation", "list", "--state", "Failed").stdout
     assert "restored [SIGN_IN_REFUSED]" in listed
@@ -84,20 +84,20 @@ def test_an_ending_is_told_everywhere(connected: InstalledKeyturn, simulator: Si
 
 
 def test_an_unfinished_restore_is_finished(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A restore whose request was lost says that it is not finished; the same command again finishes it."""
-    rotation = stuck(connected, simulator)
+    """A restore whose request was lost is reported as unfinished, and the same command finishes it."""
+    rotation = parked_in_the_outage(connected, simulator)
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))
     lost = connected("rotation", "restore", rotation, "--yes", "-o", "json")
-    told = error(lost)
-    assert (7, "RESTORE_UNFINISHED") == (lost.returncode, told["code"])
-    assert "It was sent and may have been done" in told["kept"]
-    assert f"`keyturn rotation restore {rotation}`" in told["next_action"]["text"]
+    reported = error(lost)
+    assert (7, "RESTORE_UNFINISHED") == (lost.returncode, reported["code"])
+    assert "It was sent and may have been done" in reported["kept"]
+    assert f"`keyturn rotation restore {rotation}`" in reported["next_action"]["text"]
     assert f"→ keyturn rotation restore {rotation}" in connected("rotation", "explain", rotation).stdout
     assert 0 == connected("rotation", "restore", rotation, "--yes").returncode
 
 
 def test_adopted(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A certificate that somebody else put into both systems is accepted; into one of them only, it is not."""
+    """A foreign certificate can be adopted if both systems hold it, and not if only one does."""
     assert 0 == rotate(connected).returncode
     record = simulator.netsuite.record
     record.reset("foreign")
@@ -116,7 +116,7 @@ def test_adopted(connected: InstalledKeyturn, simulator: Simulator) -> None:
 
 
 def test_a_certificate_in_use_is_kept(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """The first run parks where the vendor's own certificate is in use; adopted, it stays until it is due."""
+    """The first run parks if another certificate is in use; after `adopt` it stays in use until it is due."""
     record = simulator.netsuite.record
     record.reset("valid")
     assert record.held

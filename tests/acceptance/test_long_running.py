@@ -1,4 +1,4 @@
-"""Commands that run until they are stopped, and the demo."""
+"""The commands that run until they are stopped, and the demo."""
 
 import json
 import shlex
@@ -12,12 +12,12 @@ from support.polling import WAIT_LIMIT
 
 from simulator import Fault, Simulator
 
-MOST_MEMORY = 80 * 1024
-"""In the kilobytes that /proc counts. Nearly all of it is imported code, most of that SQLAlchemy and cryptography."""
+MAX_MEMORY = 80 * 1024
+"""In KiB, as in /proc. Nearly all of it is imported code, mostly SQLAlchemy and cryptography."""
 
 
 def test_worker_starts_what_is_due_and_stops_cleanly(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A worker carries the initial set-up unasked; on SIGTERM it finishes the step in hand and exits with 0."""
+    """A worker starts the set-up that is due; on SIGTERM it finishes the current step and exits with 0."""
     simulator.faults.add(Fault("openair.api", "delay", action="Add", seconds=1.0))
     worker = connected.start("worker", "--threads", "1")
     simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=30)
@@ -31,8 +31,8 @@ def test_worker_starts_what_is_due_and_stops_cleanly(connected: InstalledKeyturn
     assert "Completed" == connected.json("rotation", "list")[0]["state"]
 
 
-def test_a_run_now_and_then_stays_with_an_outage(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """run-due tries a save again by itself after the five seconds that OpenAir asks for, and says what it waits for."""
+def test_run_due_waits_during_an_outage(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """During an outage `run-due` waits the five seconds that OpenAir asks for, says so, and completes the rotation."""
     simulator.faults.add(Fault("openair.api", "throttle", action="Add", retry_after=5))
     run = connected("run-due")
     assert (0, True) == (run.returncode, "put off" in run.stdout)
@@ -41,35 +41,35 @@ def test_a_run_now_and_then_stays_with_an_outage(connected: InstalledKeyturn, si
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
 def test_worker_is_small(home: InstalledKeyturn) -> None:
-    """A worker at rest takes less than 80 MB of memory."""
+    """An idle worker takes less than 80 MiB of memory."""
     worker = home.start("worker")
     try:
-        seen, now = 0, 1
-        while seen != now:  # until it has everything it needs
+        before, now = 0, 1
+        while before != now:  # until it has imported everything
             time.sleep(1)
-            seen, now = now, resident(worker.pid)
+            before, now = now, resident_memory(worker.pid)
     finally:
         worker.terminate()
         worker.communicate(timeout=WAIT_LIMIT)
-    assert now < MOST_MEMORY
+    assert now < MAX_MEMORY
 
 
-def resident(pid: int) -> int:
-    """Resident memory in KiB."""
+def resident_memory(pid: int) -> int:
+    """Return the resident memory of a process in KiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
 def test_simulator_prints_how_to_connect(home: InstalledKeyturn) -> None:
-    """`keyturn simulator` prints a line that connects to it as it stands; SIGTERM ends it with 0."""
+    """`keyturn simulator` prints a command that connects to it; on SIGTERM it exits with 0."""
     running = home.start("simulator", "-o", "json")
     try:
         assert running.stdout
         text = ""
         while not text.endswith("}\n"):
             text += running.stdout.readline()
-        told = json.loads(text)
-        line = shlex.split(shlex.join(told["connect"]))
+        printed = json.loads(text)
+        line = shlex.split(shlex.join(printed["connect"]))
         assert 0 == home(*line[1:]).returncode
         assert 0 == home("rotate", line[3]).returncode
     finally:
@@ -79,26 +79,26 @@ def test_simulator_prints_how_to_connect(home: InstalledKeyturn) -> None:
 
 
 def test_demo(keyturn: InstalledKeyturn, tmp_path: Path) -> None:
-    """The demo shows both rotations in under 20 seconds, a worker killed in between, and leaves nothing behind."""
+    """The demo completes two rotations in under 20 seconds, although it kills a worker, and leaves no files."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     run = keyturn("demo", "-o", "json", TMPDIR=str(temporary), KEYTURN_STORE__URL="sqlite:////nowhere/at/all")
-    told = json.loads(run.stdout)
-    assert (0, "", True) == (run.returncode, run.stderr, told["well"])
-    assert ["Completed", "Completed"] == [rotation["state"] for rotation in told["rotations"]]
-    assert told["killed"]
-    assert told["seconds"] < 20
+    printed = json.loads(run.stdout)
+    assert (0, "", True) == (run.returncode, run.stderr, printed["well"])
+    assert ["Completed", "Completed"] == [rotation["state"] for rotation in printed["rotations"]]
+    assert printed["killed"]
+    assert printed["seconds"] < 20
     assert [] == list(temporary.iterdir())
-    before, first, second = told["imports"]
+    before, first, second = printed["imports"]
     assert (0, True, True) == (before["accepted"], before["refused"] > 0, first["accepted"] > 0)
     assert second["refused"] > 0, "imports fail while OpenAir lags behind"
-    sentences = [health["sentence"].partition(" until")[0] for health in told["health"]]
+    sentences = [health["sentence"].partition(" until")[0] for health in printed["health"]]
     valid = "Current real-time import certificate is valid"
     assert ["No valid certificate available for real-time import", valid, valid] == sentences
 
 
 def test_interrupted_demo_leaves_nothing(keyturn: InstalledKeyturn, tmp_path: Path) -> None:
-    """SIGTERM in the middle of the demo ends its workers and removes its folder."""
+    """On SIGTERM the demo ends its workers and removes its folder."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     running = InstalledKeyturn(keyturn.folder, {**keyturn.environment, "TMPDIR": str(temporary)}).start("demo")

@@ -1,4 +1,4 @@
-"""What scripts and terminals rely on: streams, forms, exit codes, few imports."""
+"""What scripts and terminals rely on: streams, output forms, exit codes, few imports."""
 
 import json
 import os
@@ -16,21 +16,21 @@ COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-7]m|\x1b\[(?:\d+;)*[39][0-7](?:;\d+)*m"
 
 
 def at_terminal(home: InstalledKeyturn, *arguments: object, **environment: str) -> str:
-    """What `keyturn` writes to a terminal of 80 columns."""
+    """Return the output of `keyturn` at a terminal of 80 columns."""
     ours, theirs = pty.openpty()
     variables = {**home.environment, "TERM": "xterm-256color", "COLUMNS": "80", **environment}
     running = subprocess.Popen(command(*arguments), env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    told = b""
+    output = b""
     try:
         while chunk := os.read(ours, 65536):
-            told += chunk
+            output += chunk
     except OSError:
-        pass  # Linux tells so that the other end is closed
+        pass  # on Linux: the other end is closed
     finally:
         os.close(ours)
         running.wait(WAIT_LIMIT)
-    return told.decode()
+    return output.decode()
 
 
 ONLY_FOR_WRITING = {
@@ -49,7 +49,7 @@ ONLY_FOR_WRITING = {
 
 
 def imported(*program: str, home: InstalledKeyturn | None = None) -> set[str]:
-    """The modules outside the standard library that this Python imports to run ``program``."""
+    """Return the modules outside the standard library that Python imports to run ``program``."""
     env = home.environment if home else None
     timed = [sys.executable, "-X", "importtime", *program]
     run = subprocess.run(timed, env=env, capture_output=True, text=True, check=True, timeout=WAIT_LIMIT)
@@ -58,7 +58,7 @@ def imported(*program: str, home: InstalledKeyturn | None = None) -> set[str]:
 
 
 def test_version_imports_no_library(keyturn: InstalledKeyturn) -> None:
-    """`keyturn --version` starts quickly because it imports none of our libraries, and two modules of Keyturn."""
+    """`keyturn --version` imports no library and only two modules of Keyturn."""
     run = keyturn("--version")
     assert (0, True) == (run.returncode, run.stdout.startswith("keyturn "))
     assert {"orchestrator", "orchestrator.cli"} == imported(*command("--version")) - imported("-c", "pass")
@@ -76,12 +76,12 @@ def test_garbage_is_collected_while_a_command_acts(home: InstalledKeyturn) -> No
     program = "import gc; from orchestrator.cli import _run; _run(['rotation', 'list']); "
     program += "print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
     command = [sys.executable, "-c", program]
-    told = subprocess.check_output(command, env=home.environment, text=True, timeout=WAIT_LIMIT)
-    assert "True True\n" == told
+    output = subprocess.check_output(command, env=home.environment, text=True, timeout=WAIT_LIMIT)
+    assert "True True\n" == output
 
 
-def test_json_stands_alone_on_stdout(connected: InstalledKeyturn) -> None:
-    """With -o json stdout is one JSON value, also with --verbose, whose logs go to stderr."""
+def test_json_is_alone_on_stdout(connected: InstalledKeyturn) -> None:
+    """With -o json stdout is one JSON value, also with --verbose, which logs to stderr."""
     run = connected("-v", "rotate", NAME, "-o", "json")
     assert "Completed" == json.loads(run.stdout)["state"]
     assert "rotation moved" in run.stderr
@@ -95,7 +95,7 @@ def test_watch_writes_an_object_for_each_change(connected: InstalledKeyturn) -> 
 
 
 def test_names_are_ready_for_a_pipe(connected: InstalledKeyturn) -> None:
-    """-o name prints ids alone, one a line; global options may stand before the command as well."""
+    """-o name prints ids only, one on a line; global options may also precede the command."""
     rotation = connected("rotate", NAME, "-o", "name").stdout
     assert rotation == connected("-o", "name", "rotation", "list", "--state", "Completed").stdout
     assert f"{NAME}\n" == connected("connection", "list", "-o", "name").stdout
@@ -104,14 +104,14 @@ def test_names_are_ready_for_a_pipe(connected: InstalledKeyturn) -> None:
 
 
 def test_quiet(connected: InstalledKeyturn) -> None:
-    """--quiet leaves results and errors; hints and progress are gone."""
+    """--quiet prints results and errors, without hints and progress."""
     run = connected("--quiet", "rotate", NAME)
     assert (0, "") == (run.returncode, run.stderr)
     assert run.stdout.startswith("fingerprint ")
 
 
-def test_nobody_reads(home: InstalledKeyturn) -> None:
-    """A reader that went away is no error: nothing on stderr, no traceback."""
+def test_closed_pipe_is_no_error(home: InstalledKeyturn) -> None:
+    """If the reader of stdout is gone, `keyturn` exits with 0 and prints nothing to stderr."""
     reading, writing = os.pipe()
     os.close(reading)
     run = subprocess.run(
@@ -127,7 +127,7 @@ def test_nobody_reads(home: InstalledKeyturn) -> None:
 
 
 def test_a_rotation_outlives_its_reader(connected: InstalledKeyturn) -> None:
-    """`rotate` goes on to the end when nobody reads its progress any more."""
+    """`rotate` completes the rotation although the reader of its progress is gone."""
     reading, writing = os.pipe()
     os.close(reading)
     subprocess.run(
@@ -139,23 +139,23 @@ def test_a_rotation_outlives_its_reader(connected: InstalledKeyturn) -> None:
 
 @pytest.mark.parametrize("no_colour", ["", "1"])
 def test_states_tick_at_a_terminal(connected: InstalledKeyturn, no_colour: str) -> None:
-    """At a terminal each state is ticked off with its time and the skew; NO_COLOR takes the colours away."""
-    told = at_terminal(connected, "rotate", NAME, **({"NO_COLOR": no_colour} if no_colour else {}))
+    """At a terminal each state gets a tick and its duration; NO_COLOR turns colours off."""
+    output = at_terminal(connected, "rotate", NAME, **({"NO_COLOR": no_colour} if no_colour else {}))
     for state in ("Requested", "KeyGenerated", "UploadedToNetSuite", "SavedToOpenAir", "Completed"):
-        assert re.search(rf"✓.*{state}", told)
-    assert "skew" in told
-    assert (not no_colour) is bool(COLOUR.search(told))
+        assert re.search(rf"✓.*{state}", output)
+    assert "skew" in output
+    assert (not no_colour) is bool(COLOUR.search(output))
 
 
 def test_a_terminal_without_unicode(connected: InstalledKeyturn) -> None:
-    """Where the terminal has no ticks, something else is printed; nothing fails."""
+    """A terminal without Unicode gets other characters instead of ticks."""
     run = connected("doctor", PYTHONIOENCODING="ascii")
     assert 0 == run.returncode
     assert "? vault: opens" in run.stdout
 
 
 def test_completion(keyturn: InstalledKeyturn, tmp_path: Path) -> None:
-    """--install-completion writes a script that completes commands and states."""
+    """`--install-completion` writes a script that completes commands and states."""
     home = tmp_path / "user"
     home.mkdir()
     assert 0 == keyturn("--install-completion", "--shell", "bash", HOME=str(home)).returncode

@@ -1,4 +1,4 @@
-"""The Keys port: every algorithm, judged by parsing and by OpenSSL's command line."""
+"""The Keys port, for every algorithm, verified by parsing and by OpenSSL's command line."""
 
 import subprocess
 from collections.abc import Callable
@@ -33,7 +33,7 @@ SIZES = {
 
 
 class LabelledVault:
-    """Remembers whom a secret was sealed for, and opens it for nobody else."""
+    """Seals a secret with a label of owner and column, and opens it only for the same ones."""
 
     def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
         return f"{owner}/{column}:".encode() + plain[::-1]
@@ -59,20 +59,20 @@ def parsed(candidate: Candidate) -> x509.Certificate:
 
 @pytest.fixture(scope="module")
 def candidate() -> Callable[[Algorithm], Candidate]:
-    """One candidate of each algorithm: large RSA keys take their time."""
-    made: dict[Algorithm, Candidate] = {}
+    """Returns one candidate of each algorithm; it is kept, because RSA keys are slow to generate."""
+    candidates: dict[Algorithm, Candidate] = {}
 
-    def of(algorithm: Algorithm) -> Candidate:
-        if algorithm not in made:
-            made[algorithm] = generate(algorithm)
-        return made[algorithm]
+    def get(algorithm: Algorithm) -> Candidate:
+        if algorithm not in candidates:
+            candidates[algorithm] = generate(algorithm)
+        return candidates[algorithm]
 
-    return of
+    return get
 
 
 @pytest.fixture
 def openssl(tmp_path: Path) -> Callable[..., str]:
-    """Runs OpenSSL's command line in a folder of its own; returns what it prints."""
+    """Runs OpenSSL's command line in a folder of its own and returns its output."""
 
     def run(*arguments: str, **files: bytes) -> str:
         for name, content in files.items():
@@ -84,8 +84,8 @@ def openssl(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)
-def test_key_is_what_the_policy_says(algorithm: Algorithm, candidate: Callable[[Algorithm], Candidate]) -> None:
-    """Kind and size of the key are the policy's."""
+def test_key_follows_the_policy(algorithm: Algorithm, candidate: Callable[[Algorithm], Candidate]) -> None:
+    """The key has the kind and size that the policy names."""
     key = parsed(candidate(algorithm)).public_key()
     assert isinstance(key, rsa.RSAPublicKey if algorithm.startswith("rsa") else ec.EllipticCurvePublicKey)
     assert SIZES[algorithm] == key.key_size
@@ -95,13 +95,13 @@ def test_key_is_what_the_policy_says(algorithm: Algorithm, candidate: Callable[[
 def test_openssl_agrees(
     algorithm: Algorithm, candidate: Callable[[Algorithm], Candidate], openssl: Callable[..., str]
 ) -> None:
-    """OpenSSL reads certificate and key from one file, finds that they match, and calls both sound."""
+    """OpenSSL reads certificate and key from one file, finds that they match, and accepts both."""
     made = candidate(algorithm)
     both = made.certificate.pem.encode() + private_pem(made)
     of_certificate = openssl("x509", "-in", "both", "-noout", "-pubkey", both=both)
     assert of_certificate == openssl("pkey", "-in", "both", "-pubout")
     assert "Key is valid" in openssl("pkey", "-in", "both", "-noout", "-check")
-    # -partial_chain: the certificate is its own anchor without being an authority
+    # -partial_chain: the certificate is its own trust anchor although it is no authority
     assert "both: OK" in openssl(
         "verify", "-x509_strict", "-partial_chain", "-no_check_time", "-CAfile", "both", "both"
     )
@@ -113,7 +113,7 @@ def test_openssl_agrees(
 def test_openssl_verifies_signatures(
     algorithm: Algorithm, candidate: Callable[[Algorithm], Candidate], openssl: Callable[..., str]
 ) -> None:
-    """What the candidate's key signs, OpenSSL verifies with its certificate."""
+    """OpenSSL verifies a signature of the candidate's key with its certificate."""
     made = candidate(algorithm)
     key = load_pem_private_key(private_pem(made), password=None)
     if isinstance(key, rsa.RSAPrivateKey):
@@ -130,7 +130,7 @@ def test_openssl_verifies_signatures(
 
 
 def test_name() -> None:
-    """The subject names the purpose and the connection, whole even where its name is as long as can be."""
+    """The subject has the purpose and the connection's whole name, even the longest one."""
     certificate = parsed(generate(connection=LONGEST_NAME))
     assert certificate.subject == certificate.issuer
     expected = {NameOID.COMMON_NAME: "OpenAir real-time import", NameOID.ORGANIZATIONAL_UNIT_NAME: LONGEST_NAME}
@@ -138,7 +138,7 @@ def test_name() -> None:
 
 
 def test_extensions() -> None:
-    """The certificate may sign data, and is no authority: these extensions and no others."""
+    """The extensions allow signing data only, and the certificate is no authority."""
     extensions = parsed(generate()).extensions
     digest = x509.SubjectKeyIdentifier.from_public_key(parsed(generate()).public_key())
     assert {
@@ -162,14 +162,14 @@ def test_extensions() -> None:
 
 
 def test_key_identifier_is_the_keys() -> None:
-    """The subject key identifier is that of the very key (RFC 5280 section 4.2.1.2)."""
+    """The subject key identifier is computed from the certificate's key (RFC 5280 section 4.2.1.2)."""
     certificate = parsed(generate())
     expected = x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
     assert expected == certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
 
 
 def test_version_and_signature() -> None:
-    """An X.509 v3 certificate, signed by its own key with SHA-256."""
+    """The certificate is X.509 v3, signed by its own key with SHA-256."""
     certificate = parsed(generate())
     assert x509.Version.v3 is certificate.version
     assert isinstance(certificate.signature_hash_algorithm, hashes.SHA256)
@@ -186,27 +186,27 @@ def test_serial_numbers() -> None:
 
 @pytest.mark.parametrize("days", [VALID_DAYS.start, 365, VALID_DAYS.stop - 1])
 def test_validity(days: int) -> None:
-    """Valid for the policy's days from now on, and a little before now for clocks that are behind."""
+    """The certificate is valid from a little before now, for slow clocks, until the policy's days after now."""
     certificate = generate(days=days).certificate
     now = NOW.replace(microsecond=0)
     assert (now - CERTIFICATE_BACKDATED, now + timedelta(days=days)) == (certificate.not_before, certificate.not_after)
     assert certificate.is_valid_at(NOW)
 
 
-def test_every_candidate_is_another() -> None:
-    """No two candidates share a key."""
+def test_every_candidate_has_another_key() -> None:
+    """Two candidates have different keys."""
     assert generate().fingerprint != generate().fingerprint
 
 
-def test_key_is_pkcs8_in_the_clear() -> None:
-    """What is opened is PKCS#8 PEM: the one form that NetSuite's record takes after the certificate."""
+def test_opened_key_is_unencrypted_pkcs8() -> None:
+    """The opened key is unencrypted PKCS#8 PEM, the form that NetSuite's record takes after the certificate."""
     pem = private_pem(generate())
     assert pem.startswith(b"-----BEGIN PRIVATE KEY-----\n")
     assert pem.endswith(b"-----END PRIVATE KEY-----\n")
 
 
 def test_key_is_sealed_for_its_rotation() -> None:
-    """The candidate holds the sealed key only; it opens for its own rotation and column, and no other."""
+    """The candidate holds only the sealed key, which opens for its own rotation and column alone."""
     made = generate()
     assert made.sealed_key.startswith(f"R1/{COLUMN}:".encode())
     assert b"PRIVATE KEY" not in made.sealed_key
@@ -216,7 +216,7 @@ def test_key_is_sealed_for_its_rotation() -> None:
 
 
 def test_key_of_another_certificate() -> None:
-    """A key that does not match its certificate is found out before anything is sent."""
+    """A key that does not match its certificate is refused when it is opened."""
     made = Candidate(certificate=generate().certificate, sealed_key=generate().sealed_key)
     with pytest.raises(KeyMismatch):
         private_pem(made)
@@ -226,7 +226,7 @@ def test_key_of_another_certificate() -> None:
     "plain", [b"", b"secret", b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"]
 )
 def test_sealed_text_that_is_no_key(plain: bytes) -> None:
-    """What is no key at all matches no certificate, and is not quoted."""
+    """A sealed text that is no key is refused, and the error does not quote it."""
     sealed = LabelledVault().seal(plain, owner="R1", column=COLUMN)
     with pytest.raises(KeyMismatch) as caught:
         private_pem(Candidate(certificate=generate().certificate, sealed_key=sealed))

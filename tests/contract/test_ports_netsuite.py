@@ -42,7 +42,7 @@ class Implementation:
         self.port = port
 
     def install(self, certificate: Certificate, *, create: bool = False, within: float = 60.0) -> bool:
-        """Whether the signature that an install brings back proves ``certificate``."""
+        """Install ``certificate``; return whether the answer's signature verifies with it."""
         challenge = Challenge.of(SystemRandom().bytes(32))
         signature = self.port.install(
             certificate,
@@ -54,22 +54,22 @@ class Implementation:
         return certificate.verifies(signature, challenge.text)
 
     def proves(self, certificate: Certificate) -> bool:
-        """Whether the record's signature verifies with ``certificate``."""
+        """Return whether the record's signature verifies with ``certificate``."""
         challenge = Challenge.of(SystemRandom().bytes(32))
         return certificate.verifies(self.port.sign(challenge), challenge.text)
 
     def remove_record(self) -> None:
-        """Let somebody delete the record."""
+        """Delete the record, as another party would."""
         raise NotImplementedError
 
     @property
     def fingerprint(self) -> str | None:
-        """The certificate in the record; None where there is no record."""
+        """The fingerprint of the certificate in the record; None without a record."""
         raise NotImplementedError
 
 
 class Account(Implementation):
-    """One simulated NetSuite account, with the adapter that speaks to it."""
+    """One simulated NetSuite account, with its adapter."""
 
     def __init__(self, simulator: Simulator, **changes: str) -> None:
         settings = replace(environment.netsuite(simulator.credentials), **changes)
@@ -108,7 +108,7 @@ class Fake(Implementation):
 
 @pytest.fixture
 def account() -> Iterator[Account]:
-    """An account whose record still holds the placeholder."""
+    """An account whose record holds the placeholder."""
     with Simulator() as simulator:
         it = Account(simulator)
         yield it
@@ -128,7 +128,7 @@ def netsuite(request: pytest.FixtureRequest) -> Implementation:
 
 
 def test_report(netsuite: Implementation) -> None:
-    """A report tells what the record looks like, and NetSuite's time; it changes nothing."""
+    """A report has the record, NetSuite's time and the bundles, and changes nothing."""
     before = netsuite.fingerprint
     report = netsuite.port.report()
     assert report.record is not None
@@ -140,20 +140,20 @@ def test_report(netsuite: Implementation) -> None:
 
 
 def test_report_without_a_record(netsuite: Implementation) -> None:
-    """A missing record is an answer, not an error."""
+    """A missing record is reported as None, not as an error."""
     netsuite.remove_record()
     assert netsuite.port.report().record is None
 
 
 def test_install_proves_itself(netsuite: Implementation) -> None:
-    """The signature that an install brings back is made with the new key."""
+    """The signature in the answer to an install is made with the new key."""
     certificate = a_certificate()
     assert netsuite.install(certificate)
     assert certificate.fingerprint == netsuite.fingerprint
 
 
 def test_report_shows_the_validity_to_the_second(netsuite: Implementation) -> None:
-    """What is told of the record is the installed certificate's own validity: so an unfinished install is known."""
+    """The report has the installed certificate's validity to the second, which reveals an unfinished install."""
     certificate = a_certificate(days=90)
     netsuite.install(certificate)
     record = netsuite.port.report().record
@@ -168,7 +168,7 @@ def test_install_again(netsuite: Implementation) -> None:
 
 
 def test_sign(netsuite: Implementation) -> None:
-    """A signature proves the key that the record holds, and no other."""
+    """A signature verifies with the certificate in the record, and with no other."""
     first, second = a_certificate(), a_certificate()
     netsuite.install(first)
     assert (True, False) == (netsuite.proves(first), netsuite.proves(second))
@@ -177,7 +177,7 @@ def test_sign(netsuite: Implementation) -> None:
 
 
 def test_install_after_the_deadline(netsuite: Implementation) -> None:
-    """An install that arrives too late changes nothing, and may be sent again."""
+    """An install that arrives after its deadline changes nothing, and is safe to retry."""
     before = netsuite.fingerprint
     with pytest.raises(TryLater, match="deadline"):
         netsuite.install(a_certificate(), within=-1.0)
@@ -185,7 +185,7 @@ def test_install_after_the_deadline(netsuite: Implementation) -> None:
 
 
 def test_record_missing(netsuite: Implementation) -> None:
-    """A missing record is reported in the vendor's words, and nothing is created unasked."""
+    """A missing record is reported in the vendor's words, and none is created without permission."""
     netsuite.remove_record()
     for call in (lambda: netsuite.proves(a_certificate()), lambda: netsuite.install(a_certificate())):
         with pytest.raises(CertificateRecordMissing, match='Certificate "custcertificate_oa_realtime" not found'):
@@ -194,7 +194,7 @@ def test_record_missing(netsuite: Implementation) -> None:
 
 
 def test_record_created(netsuite: Implementation) -> None:
-    """Where a person allowed it, a missing record is created."""
+    """A missing record is created if the request allows it."""
     netsuite.remove_record()
     certificate = a_certificate()
     assert netsuite.install(certificate, create=True)
@@ -211,7 +211,7 @@ def test_no_key_is_left_behind(account: Account) -> None:
 
 
 def test_permission_missing(account: Account) -> None:
-    """A role without the permission is refused, and the next action names the role."""
+    """A role without the permission is refused, and the next action names the page about the role."""
     account.simulator.netsuite.record.permissions.clear()
     with pytest.raises(NotPermitted) as caught:
         account.proves(a_certificate())
@@ -219,14 +219,14 @@ def test_permission_missing(account: Account) -> None:
 
 
 def test_one_token_serves_many_calls(account: Account) -> None:
-    """The token endpoint is asked once."""
+    """Three calls use one token."""
     for _ in range(3):
         account.adapter.report()
     assert (1, 3) == (account.count(TOKEN), account.count(RESTLET))
 
 
 def test_revoked_token(account: Account) -> None:
-    """A revoked token is replaced once, in the same call."""
+    """A revoked token is replaced in the same call."""
     certificate = a_certificate()
     account.install(certificate)
     account.simulator.netsuite.revoke_tokens()
@@ -235,7 +235,7 @@ def test_revoked_token(account: Account) -> None:
 
 
 def test_token_refused_for_good(account: Account) -> None:
-    """When NetSuite rejects every token, the sign-in is refused after the second."""
+    """If NetSuite rejects every token, the sign-in is refused after the second one."""
     account.simulator.faults.add(Fault(RESTLET, "401", times=None))
     with pytest.raises(SignInRefused):
         account.install(a_certificate())
@@ -251,14 +251,14 @@ def test_wrong_credentials(account: Account, field: str) -> None:
 
 
 def test_not_deployed(account: Account) -> None:
-    """Where the script is not deployed, the next action is to deploy it."""
+    """If the script is not deployed, the next action is to deploy it."""
     with pytest.raises(Refused, match="not deployed") as caught:
         Account(account.simulator, script="customscript_other").adapter.report()
     assert "suitescript/" in text(caught.value.next_action)
 
 
 def test_another_address(account: Account) -> None:
-    """An address where there is no such account is a wrong base URL, found out at the token endpoint."""
+    """An address without such an account is a wrong base URL, which the token endpoint shows."""
     elsewhere = account.simulator.netsuite_url + "x"
     with pytest.raises(WrongBaseUrl):
         Account(account.simulator, restlet_url=elsewhere, token_url=elsewhere).adapter.report()
@@ -279,7 +279,7 @@ def test_another_address(account: Account) -> None:
     ],
 )
 def test_faults_before(account: Account, kind: str, read: type[KeyturnError], write: type[KeyturnError]) -> None:
-    """A fault before anything was done: a read may be repeated; a write is in doubt unless the answer is clear."""
+    """After a fault before the script ran, a read is retried; a write is in doubt unless the answer is clear."""
     held = a_certificate()
     account.install(held)
     account.simulator.faults.add(Fault(RESTLET, kind, times=2))
@@ -295,7 +295,7 @@ def test_faults_before(account: Account, kind: str, read: type[KeyturnError], wr
 
 @pytest.mark.parametrize("kind", ["error", "500", "502", "503", "html", "reset", "truncate"])
 def test_faults_after(account: Account, kind: str) -> None:
-    """A fault after the install was done leaves it in doubt; asking for a signature finds that it was done."""
+    """A fault after an install leaves it in doubt; a signature shows that it took effect."""
     certificate = a_certificate()
     account.simulator.faults.add(Fault(RESTLET, kind, when="after", action="install"))
     with pytest.raises(Unknown):
@@ -304,7 +304,7 @@ def test_faults_after(account: Account, kind: str) -> None:
 
 
 def test_late_write(account: Account) -> None:
-    """A write that NetSuite begins only after its deadline is refused there, so it cannot undo a newer one."""
+    """A write that reaches NetSuite after its deadline is refused, so it cannot undo a newer one."""
     late, newer = a_certificate(), a_certificate()
     account.simulator.faults.add(Fault(RESTLET, "late", action="install", seconds=0.3))
     with pytest.raises(Unknown):
@@ -321,7 +321,7 @@ def test_late_write(account: Account) -> None:
      ("html", TryLater), ("reset", TryLater), ("truncate", TryLater)],
 )  # fmt: skip
 def test_token_faults(account: Account, kind: str, expected: type[KeyturnError]) -> None:
-    """Whatever goes wrong at the token endpoint, an install was never sent; so it is never in doubt."""
+    """After a failure of the token endpoint, the install was never sent, so it is not in doubt."""
     account.simulator.faults.add(Fault(TOKEN, kind))
     with pytest.raises(KeyturnError) as caught:
         account.install(a_certificate())
@@ -333,7 +333,7 @@ def test_token_faults(account: Account, kind: str, expected: type[KeyturnError])
     ("endpoint", "kind"), [(RESTLET, "throttle"), (RESTLET, "503"), (TOKEN, "throttle"), (TOKEN, "503")]
 )
 def test_retry_after(account: Account, endpoint: str, kind: str) -> None:
-    """Retry-After is honoured wherever it comes from."""
+    """The error has the seconds of Retry-After, from either endpoint."""
     account.simulator.faults.add(Fault(endpoint, kind, retry_after=7.0))
     with pytest.raises(TryLater) as caught:
         account.adapter.report()
@@ -343,12 +343,12 @@ def test_retry_after(account: Account, endpoint: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["throttle", "error", "500", "html", "reset", "truncate", "403", "401", "302"])
 @pytest.mark.parametrize("endpoint", [RESTLET, TOKEN])
 def test_errors_keep_secrets(account: Account, endpoint: str, kind: str) -> None:
-    """No error, nor any that caused it, tells a key, a token or an assertion."""
+    """No error, nor its cause, contains a key, a token or an assertion."""
     certificate = a_certificate()
     account.simulator.faults.add(Fault(endpoint, kind, times=None))
     with pytest.raises(KeyturnError) as caught:
         account.install(certificate)
-    told = "".join(traceback.format_exception(caught.value))
-    assert caught.value.message in told
+    trace = "".join(traceback.format_exception(caught.value))
+    assert caught.value.message in trace
     secrets = [*key_pem(certificate).decode().splitlines(), *account.simulator.netsuite._tokens, "eyJ"]
-    assert [] == [secret for secret in secrets if secret in told]
+    assert [] == [secret for secret in secrets if secret in trace]

@@ -1,4 +1,4 @@
-"""The OpenAir port: every implementation through one suite."""
+"""The OpenAir port: every implementation passes this suite."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ class MemorySecrets:
 
 
 class Person:
-    """Whoever saves certificates in OpenAir by hand, and confirms them."""
+    """The person who saves certificates in OpenAir and confirms them."""
 
     def __init__(self) -> None:
         self.certificate: Certificate | None = None
@@ -114,26 +114,26 @@ def confirmation() -> Confirmation:
 
 
 def test_nothing_at_first(company: Company) -> None:
-    """A company without a certificate is read as such."""
+    """Reading a company without a certificate returns None."""
     assert company.openair.read() is None
 
 
 def test_saved_certificate_is_read_back(company: Company) -> None:
-    """What was saved is what is read."""
+    """The saved certificate is read back."""
     proof = confirmation()
     company.save(proof)
     assert proof.certificate == company.openair.read()
 
 
 def test_reading_changes_nothing(company: Company) -> None:
-    """Reading twice gives the same twice."""
+    """Reading twice returns the same certificate twice."""
     proof = confirmation()
     company.save(proof)
     assert [proof.certificate] * 2 == [company.openair.read(), company.openair.read()]
 
 
 def test_a_save_that_is_not_allowed_changes_nothing(company: Company) -> None:
-    """Whoever lost the rotation is stopped before the first write; one that is allowed asks at least once."""
+    """If the check raises, nothing is written; a save that writes calls the check at least once."""
 
     def check() -> None:
         raise Stale
@@ -146,7 +146,7 @@ def test_a_save_that_is_not_allowed_changes_nothing(company: Company) -> None:
 
 
 def test_saving_again_is_safe(company: Company) -> None:
-    """Saving the same certificate again leaves it there."""
+    """Saving the same certificate again changes nothing."""
     proof = confirmation()
     for _ in range(2):
         company.save(proof)
@@ -154,14 +154,14 @@ def test_saving_again_is_safe(company: Company) -> None:
 
 
 def test_next_certificate_takes_its_place(company: Company) -> None:
-    """Saving another certificate replaces the one before."""
+    """Saving another certificate replaces the previous one."""
     before, after = confirmation(), confirmation()
     company.save(before)
     company.save(after)
     assert after.certificate == company.openair.read()
 
 
-def test_only_a_confirmation_opens_the_way(company: Company) -> None:
-    """What can be saved is a Confirmation, and nothing else: a private key has no way in, by the check neither."""
+def test_save_takes_a_confirmation_only(company: Company) -> None:
+    """`save` takes a Confirmation and a check without arguments, so no private key can be passed to OpenAir."""
     expected = {"confirmation": Confirmation, "check": Callable[[], None], "return": type(None)}
     assert expected == get_type_hints(type(company.openair).save)

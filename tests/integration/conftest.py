@@ -1,4 +1,4 @@
-"""A simulator and a Keyturn connected to it, anew for each test."""
+"""A simulator and a Keyturn connected to it, new for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -
 
 @pytest.fixture
 def rotate(app: Keyturn) -> Rotate:
-    """Rotate the connection in this process, as far as it goes."""
+    """Rotates the connection in this process, as far as it goes."""
 
     def run() -> Rotation:
         _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
@@ -42,7 +42,7 @@ def rotate(app: Keyturn) -> Rotate:
 
 @pytest.fixture
 def carry(app: Keyturn) -> Carry:
-    """Carry a rotation on in this process, as far as it goes."""
+    """Continues a rotation in this process, as far as it goes."""
 
     def run(rotation: Rotation) -> Rotation:
         claim = app.store.claims.claim("test", lease=15, now=rotation.available_at, rotation_id=rotation.id)

@@ -1,4 +1,4 @@
-"""A database that is away at the wrong moment."""
+"""A database that fails when a lost answer is stored."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from states.errors import TryLater
 
 
 def lose_evidence(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
-    """Let the database be away whenever it is to be stored that an answer was lost."""
+    """Make the database fail whenever a lost answer is to be stored."""
     advance = store.rotations.advance
 
-    def away(*args: Any, event: str, **kwargs: Any) -> Claim:
+    def advance_or_fail(*args: Any, event: str, **kwargs: Any) -> Claim:
         if event == UNKNOWN:
             raise TryLater("The database is away.")
         return advance(*args, event=event, **kwargs)
 
-    monkeypatch.setattr(store.rotations, "advance", away)
+    monkeypatch.setattr(store.rotations, "advance", advance_or_fail)

@@ -1,4 +1,4 @@
-"""What the fixtures that carry rotations are."""
+"""The types of the fixtures that run rotations."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
-"""Every state of a rotation that the store can hold, and a stage that puts one into it.
+"""Every state of a rotation that the store can hold, and a `Stage` that puts a rotation into it.
 
-A state is everything that is stored of a rotation and that a verb's precondition may look at: every combination of the
-facets below, written into the store as it is. What the store's constraints refuse cannot be.
+A state is everything stored of a rotation that a verb's precondition may read: every combination of the facets below,
+written directly into the store. Combinations that the store's constraints refuse cannot exist.
 """
 
 import itertools
@@ -47,7 +47,7 @@ from states.table import ACTIVE
 
 ID: Final = an_id(2)
 LEAST: Final = 600
-"""So many states and more are tried."""
+"""The tests cover at least so many states."""
 TABLES: Final = ("rotations", "journal", "certificates", "connections")
 LATER, EARLIER = timedelta(minutes=1), timedelta(minutes=-1)
 
@@ -55,20 +55,20 @@ LATER, EARLIER = timedelta(minutes=1), timedelta(minutes=-1)
 # --- the facets -------------------------------------------------------------------------------------------------------
 
 STANDINGS: Final = ("under way", ForeignRotation, CannotSign, *Ending)
-"""Carried on by workers, parked for one of these reasons, or given up."""
+"""Open, parked for one of these reasons, or closed."""
 DOUBTS: Final = tuple(
     (doubt, flight) for doubt in (False, True) for flight in (None, EARLIER, LATER) if flight or not doubt
 )
-"""Whether there is a doubt, and until when what was sent may land; a doubt is never without such a moment."""
+"""Whether the rotation is in doubt, and until when a sent request may take effect; a doubt always has such a time."""
 PREVIOUS: Final = ("none", "kept", "destroyed", "expired")
-"""What is there of the certificate before: nothing, its key, only itself, or its key for nothing."""
+"""The previous certificate: none, with its key, without its key, or expired."""
 RESTORING: Final = (False, True)
 AWAITS_PERSON: Final = (False, True)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One combination."""
+    """One combination of the facets."""
 
     position: State
     standing: str | type[KeyturnError]
@@ -77,8 +77,8 @@ class Point:
     restoring: bool
     awaits_person: bool
 
-    def of(self, stages: dict[State, Rotation], now: datetime) -> Rotation:
-        """The rotation in this state."""
+    def rotation(self, stages: dict[State, Rotation], now: datetime) -> Rotation:
+        """Return the rotation in this state."""
         doubtful, flight = self.doubt
         rotation = stages[self.position]
         if self.standing != "under way":
@@ -97,8 +97,8 @@ class Point:
         )
 
 
-def _waits(point: Point) -> bool:
-    """Whether a person may be waited for: only under way, for a save in OpenAir."""
+def _may_await_person(point: Point) -> bool:
+    """Return whether the rotation may wait for a person: only while it is open and saves to OpenAir."""
     return point.standing == "under way" and point.position in (State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR)
 
 
@@ -109,21 +109,21 @@ SPACE: Final = [
         *itertools.starmap(Point, itertools.product(ACTIVE, STANDINGS, *_FACETS)),
         *itertools.starmap(Point, itertools.product([State.COMPLETED], ["under way"], *_FACETS)),
     )
-    if _waits(point) or not point.awaits_person
+    if _may_await_person(point) or not point.awaits_person
 ]
 
 
 def is_confirmed(point: Point) -> bool:
-    """Whether NetSuite has proved that it holds the candidate."""
+    """Return whether NetSuite has confirmed that it holds the candidate."""
     return point.position in (State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR)
 
 
-# --- both systems, such that every verb would help --------------------------------------------------------------------
+# --- both systems, which let every verb succeed -----------------------------------------------------------------------
 
 
 @dataclass
-class Helpful:
-    """NetSuite and OpenAir for one verb: nothing but the rotation's own state can be a reason to refuse it."""
+class PermissiveSystems:
+    """NetSuite and OpenAir for one verb; they refuse nothing, so only the rotation's own state can refuse the verb."""
 
     netsuite_holds: Certificate
     openair_holds: Certificate
@@ -161,7 +161,7 @@ class PlainKeys:
 
 
 class Stage:
-    """A store with one connection, whose second rotation is put into any state."""
+    """A store with one connection, whose second rotation can be put into any state."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -185,10 +185,10 @@ class Stage:
             self.stages[state] = advance_to(self.stages[State.KEY_GENERATED], state)
 
     def put(self, point: Point) -> None:
-        """Put the rotation into this state. Raises IntegrityError where the store cannot hold it."""
+        """Put the rotation into this state. Raises IntegrityError if the store cannot hold it."""
         expired = self.previous.not_after + timedelta(days=1)
         self.clock.moment = expired if point.previous == "expired" else NOW
-        reached = point.of(self.stages, self.clock.moment)
+        reached = point.rotation(self.stages, self.clock.moment)
         values = {"id": ID, **mapping.of_changes(self.stages[State.REQUESTED], reached)}
         if point.previous == "none":
             values["previous_fingerprint"] = None
@@ -203,11 +203,11 @@ class Stage:
                 tx.execute(update(models.certificates).where(named).values(sealed_key=None))
 
     def verbs(self) -> dict[str, Callable[[], object]]:
-        """What each verb does, as its command does it; where there is nothing to be sent, it could only succeed."""
+        """Return what each verb does, as its command does it. The systems let every request succeed."""
         shown = self.rotations.show(ID)
         ours = shown.proofs.candidate.certificate if shown.proofs.candidate else self.previous
-        restoring = self._remedies(Helpful(ours, self.previous))
-        adopting = self._remedies(Helpful(self.stranger, self.stranger))
+        restoring = self._recovery(PermissiveSystems(ours, self.previous))
+        adopting = self._recovery(PermissiveSystems(self.stranger, self.stranger))
         return {
             "watch": self._watch,
             "park": lambda: self.rotations.park(ID, actor="ada"),
@@ -219,16 +219,16 @@ class Stage:
         }
 
     def _watch(self) -> None:
-        """The first look; what is closed shows that one and ends."""
+        """Read the first view of the rotation; raise IllegalMove if it is closed, because nothing more would follow."""
         shown = next(self.rotations.watch(ID))
         if not shown.is_open:
             raise IllegalMove
 
-    def _remedies(self, both: Helpful) -> Recovery:
+    def _recovery(self, both: PermissiveSystems) -> Recovery:
         ports = Ports(both, both, PlainKeys(), self.clock, self.random)
         return Recovery(self.store, lambda _: ports, self.clock, lease=60)
 
 
 def next_with(rotation: Rotation, candidate: Candidate) -> Rotation:
-    """The rotation with this candidate generated."""
+    """Return the rotation with this candidate generated."""
     return changed(rotation, state=State.KEY_GENERATED, candidate=candidate)

@@ -1,4 +1,4 @@
-"""OpenAir's XML API when things go wrong: what is certain, what is in doubt, and what is true afterwards."""
+"""The XML adapter against the simulator's faults: which failures are certain, which leave a doubt."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ API = "openair.api"
 
 
 class Company:
-    """One simulated OpenAir company, with the adapter that speaks to it."""
+    """One simulated OpenAir company, with its adapter."""
 
     def __init__(self, simulator: Simulator, *, path: str = "", password: str = "", api_key: str = "") -> None:
         known = simulator.credentials
@@ -31,7 +31,7 @@ class Company:
 
     @property
     def commands(self) -> list[str]:
-        """The commands that OpenAir was sent, apart from the Auth that each request begins with."""
+        """The commands that OpenAir received, without the Auth at the beginning of each request."""
         entries = self.simulator.history.entries(endpoint=API)
         return [(entry.action or "").removeprefix("Auth+") for entry in entries]
 
@@ -49,7 +49,7 @@ def confirmation() -> Confirmation:
 
 
 def test_add_then_modify(company: Company) -> None:
-    """The first certificate adds the Preference, the next one modifies it, and the same one again writes nothing."""
+    """The first save adds the Preference, the next one modifies it, and saving the same again writes nothing."""
     first, second = confirmation(), confirmation()
     for proof in (first, second, second):
         company.adapter.save(proof, at_will)
@@ -61,7 +61,7 @@ def test_add_then_modify(company: Company) -> None:
 @pytest.mark.parametrize("kind", ["500", "502", "503", "html", "reset", "truncate"])
 @pytest.mark.parametrize("command", ["Add", "Modify"])
 def test_lost_write_is_found_by_reading(company: Company, kind: str, command: str) -> None:
-    """A write that was done and whose answer was lost is in doubt; reading back finds it, saving again is safe."""
+    """A write whose answer was lost is in doubt; a Read finds it, and saving again is safe."""
     if command == "Modify":
         company.adapter.save(confirmation(), at_will)
     proof = confirmation()
@@ -74,8 +74,8 @@ def test_lost_write_is_found_by_reading(company: Company, kind: str, command: st
 
 
 @pytest.mark.parametrize("kind", ["500", "502", "503", "html", "reset"])
-def test_write_lost_on_its_way_there(company: Company, kind: str) -> None:
-    """A write that never arrived is in doubt just so; reading back does not find it, saving again does it."""
+def test_write_that_never_arrived(company: Company, kind: str) -> None:
+    """A write that never arrived is in doubt too; a Read does not find it, and saving again succeeds."""
     proof = confirmation()
     company.simulator.faults.add(Fault(API, kind, action="Add", when="before"))
     with pytest.raises(Unknown):
@@ -87,7 +87,7 @@ def test_write_lost_on_its_way_there(company: Company, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["500", "502", "503", "html", "reset", "truncate"])
 def test_lost_read_is_repeated(company: Company, kind: str) -> None:
-    """A read that fails changed nothing, also where it is the first part of saving."""
+    """A failed Read changed nothing and is retried, also if it is the first part of a save."""
     company.simulator.faults.add(Fault(API, kind, action="Read", times=2))
     with pytest.raises(TryLater):
         company.adapter.read()
@@ -112,7 +112,7 @@ def test_lost_read_is_repeated(company: Company, kind: str) -> None:
     ],
 )
 def test_refused_writes(company: Company, kind: str, code: str, expected: type[KeyturnError]) -> None:
-    """A write that OpenAir refuses by its own codes was not carried out; only its unknown error leaves a doubt."""
+    """A write that OpenAir refuses with a code was not carried out; only code 1 (unknown error) leaves a doubt."""
     company.adapter.save(confirmation(), at_will)
     held = company.adapter.read()
     company.simulator.faults.add(Fault(API, kind, action="Modify", code=code))
@@ -123,7 +123,7 @@ def test_refused_writes(company: Company, kind: str, code: str, expected: type[K
 
 
 def test_retry_after(company: Company) -> None:
-    """Retry-After is honoured."""
+    """The error has the seconds of Retry-After."""
     company.simulator.faults.add(Fault(API, "throttle", retry_after=7.0))
     with pytest.raises(Throttled) as caught:
         company.adapter.read()
@@ -132,7 +132,7 @@ def test_retry_after(company: Company) -> None:
 
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"api_key": "wrong"}])
 def test_wrong_sign_in(company: Company, wrong: dict[str, str]) -> None:
-    """A wrong password or API key is refused, once; nothing is written."""
+    """A wrong password or API key is refused after one request, and nothing is written."""
     it = Company(company.simulator, **wrong)
     with pytest.raises(SignInRefused):
         it.adapter.save(confirmation(), at_will)
@@ -142,15 +142,15 @@ def test_wrong_sign_in(company: Company, wrong: dict[str, str]) -> None:
 
 
 def test_another_address(company: Company) -> None:
-    """An address where there is no such company is a wrong base URL."""
+    """An address without such a company is a wrong base URL."""
     it = Company(company.simulator, path="x")
     with pytest.raises(WrongBaseUrl):
         it.adapter.read()
     it.http.close()
 
 
-def test_someone_deletes_it(company: Company) -> None:
-    """A Preference that vanishes between reading and writing is added by the next try."""
+def test_deleted_preference_is_added_again(company: Company) -> None:
+    """A Preference that is deleted between Read and Modify is added by the next attempt."""
     company.adapter.save(confirmation(), at_will)
     proof = confirmation()
     company.simulator.faults.add(Fault(API, "missing", action="Modify", when="before"))
@@ -161,6 +161,6 @@ def test_someone_deletes_it(company: Company) -> None:
 
 
 def test_no_private_key_arrives(company: Company) -> None:
-    """OpenAir's own history knows of no private key."""
+    """OpenAir receives no private key."""
     company.adapter.save(confirmation(), at_will)
     assert company.simulator.history.effects("leaked") == []

@@ -1,4 +1,4 @@
-"""Both sign-ins against servers that verify them: the assertion by joserfc, refresh tokens by spending them."""
+"""Both sign-ins against servers that verify the assertion and void each refresh token."""
 
 import threading
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def netsuite(simulator: Simulator, algorithm: str, http: Http) -> NetSuiteAdapte
 def test_assertions_are_accepted(
     algorithm: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, ahead: int
 ) -> None:
-    """An independent JOSE library accepts the assertion in every algorithm, and where clocks disagree a little."""
+    """An independent JOSE library accepts the assertion in every algorithm, also if the clocks differ by 50 seconds."""
     with Simulator(sign_in_key=key) as simulator:
         simulator.clock.offset = timedelta(seconds=ahead)
         http = Http("NetSuite", simulator.netsuite_url)
@@ -80,7 +80,7 @@ def test_assertions_are_accepted(
 
 
 def test_assertion_by_another_key_is_refused() -> None:
-    """The stand-in really verifies: a key that NetSuite does not know is refused."""
+    """An assertion signed with another key is refused, so the simulator does verify it."""
     with Simulator() as simulator:
         settings = environment.netsuite(simulator.credentials)
         other = ec.generate_private_key(ec.SECP256R1())
@@ -104,7 +104,7 @@ class Company:
         )
 
     def openair(self) -> OpenAirXml:
-        """As a new process would sign in."""
+        """Return an adapter with a new sign-in, as a new process has."""
         known = self.simulator.credentials
         sign_in = OAuthSignIn(self.settings, known.openair_client_secret, self.http, self.secrets, SystemClock())
         return OpenAirXml(self.settings, sign_in, self.http, api_key=known.api_key)
@@ -123,14 +123,14 @@ def company() -> Iterator[Company]:
 
 
 def test_processes_share_one_refresh(company: Company) -> None:
-    """The stored access token serves every process that comes after the one which fetched it."""
+    """Later processes use the access token that the first one stored."""
     for _ in range(3):
         assert company.openair().read() is None
     assert company.refreshes == 1
 
 
 def test_revoked_access_token(company: Company) -> None:
-    """An access token that OpenAir revoked is replaced in the same call; the rotated refresh token was kept."""
+    """A revoked access token is replaced in the same call with the stored refresh token."""
     for _ in range(3):
         company.openair().read()
         company.simulator.openair.revoke_tokens()
@@ -138,7 +138,7 @@ def test_revoked_access_token(company: Company) -> None:
 
 
 def test_workers_share_one_refresh(company: Company) -> None:
-    """Of workers that need a token in the same moment one refreshes; the others look again and use the new one."""
+    """Of several workers that need a token at once, one refreshes it and the others retry and use the new one."""
     company.simulator.faults.add(Fault("openair.token", "delay", seconds=0.2))
     outcomes: list[str] = []
 
@@ -159,8 +159,8 @@ def test_workers_share_one_refresh(company: Company) -> None:
     assert company.refreshes == 1
 
 
-def test_lost_refresh_is_told_as_such(company: Company) -> None:
-    """When the answer with the next refresh token is lost, the old one proves void, and a person must consent again."""
+def test_lost_refresh_needs_a_consent(company: Company) -> None:
+    """If the answer with the next refresh token is lost, the old one is void, and a person must consent again."""
     company.simulator.faults.add(Fault("openair.token", "reset", when="after"))
     with pytest.raises(TryLater):
         company.openair().read()
@@ -169,8 +169,8 @@ def test_lost_refresh_is_told_as_such(company: Company) -> None:
     assert "Consent again" in text(caught.value.next_action)
 
 
-def test_refresh_lost_on_its_way_there(company: Company) -> None:
-    """When the request itself was lost, the old refresh token still counts, and nobody is asked."""
+def test_refresh_that_never_arrived(company: Company) -> None:
+    """If the refresh never arrived, the old refresh token works, and no consent is needed."""
     company.simulator.faults.add(Fault("openair.token", "reset"))
     with pytest.raises(TryLater):
         company.openair().read()
@@ -179,7 +179,7 @@ def test_refresh_lost_on_its_way_there(company: Company) -> None:
 
 
 def test_wrong_client_secret(company: Company) -> None:
-    """A wrong client secret is refused, and the refresh token stays good."""
+    """A wrong client secret is refused, and the refresh token stays valid."""
     sign_in = OAuthSignIn(company.settings, "wrong", company.http, company.secrets, SystemClock())
     with pytest.raises(SignInRefused):
         sign_in.fields()
@@ -191,7 +191,7 @@ def test_wrong_client_secret(company: Company) -> None:
     [("throttle", Throttled), ("302", WrongBaseUrl), ("503", TryLater), ("html", TryLater)],
 )
 def test_token_faults_pass(company: Company, kind: str, expected: type[KeyturnError]) -> None:
-    """A fault at the token endpoint is told as what it is, and the next try succeeds."""
+    """A fault of the token endpoint raises the error that fits, and the next attempt succeeds."""
     company.simulator.faults.add(Fault("openair.token", kind))
     with pytest.raises(KeyturnError) as caught:
         company.openair().read()
@@ -200,7 +200,7 @@ def test_token_faults_pass(company: Company, kind: str, expected: type[KeyturnEr
 
 
 def test_consent_again(company: Company) -> None:
-    """After a new consent the sign-in works again, whatever was in doubt before."""
+    """After a new consent the sign-in works, even if the previous token was in doubt."""
     company.secrets.held = (Grant(refresh_token="void", in_doubt=True).to_bytes(), 7)
     with pytest.raises(SignInRefused):
         company.openair().read()

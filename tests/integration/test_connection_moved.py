@@ -1,4 +1,4 @@
-"""A connection that is changed while it has a rotation, and between two: no import is refused for that, unseen."""
+"""Changes to a connection during a rotation, and between two rotations."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,14 +22,14 @@ NO_SAVE = Fault("openair.api", "401", action="Modify", times=None)
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """Two accounts, each with its company."""
+    """Two NetSuite accounts, each with its OpenAir company."""
     with Simulator(accounts=2) as running:
         yield running
 
 
 @pytest.fixture
 def here(simulator: Simulator) -> Pair:
-    """The account and company that the connection is for."""
+    """The account and company of the connection."""
     return next(iter(simulator.pairs.values()))
 
 
@@ -47,7 +47,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Pair) -> Iterator
 
 
 def move(app: Keyturn, to: Pair, *, account: bool) -> Connection:
-    """Point the connection to another company, and to the account beside it."""
+    """Change the connection to another company, and to its account if ``account`` is true."""
     before, known = app.connections.show(NAME), to.credentials
     company = replace(
         before.openair,
@@ -59,8 +59,8 @@ def move(app: Keyturn, to: Pair, *, account: bool) -> Connection:
     return app.connections.edit(replace(before, netsuite=settings, openair=company), secrets(known), actor="tester")
 
 
-def between(simulator: Simulator, rotate: Rotate, fault: Fault) -> Rotation:
-    """A second rotation that ``fault`` keeps between the two sides."""
+def rotation_in_the_outage(simulator: Simulator, rotate: Rotate, fault: Fault) -> Rotation:
+    """Return a second rotation that ``fault`` keeps in the outage."""
     assert State.COMPLETED is rotate().state
     simulator.faults.add(fault)
     rotation = rotate()
@@ -72,10 +72,8 @@ def between(simulator: Simulator, rotate: Rotate, fault: Fault) -> Rotation:
 def test_a_rotation_ends_where_it_began(
     app: Keyturn, simulator: Simulator, here: Pair, elsewhere: Pair, rotate: Rotate, carry: Carry, *, account: bool
 ) -> None:
-    """Between the two sides the connection goes nowhere else; the rotation goes on and imports are accepted again. The
-    other account and company are left alone.
-    """
-    rotation = between(simulator, rotate, BUSY)
+    """During the outage the connection cannot be moved, and the rotation completes in the account where it began."""
+    rotation = rotation_in_the_outage(simulator, rotate, BUSY)
     before, record = app.connections.show(NAME), elsewhere.netsuite.record.fingerprint
     with pytest.raises(RotationOpen, match=rotation.id):
         move(app, elsewhere, account=account)
@@ -86,11 +84,11 @@ def test_a_rotation_ends_where_it_began(
     assert record == elsewhere.netsuite.record.fingerprint
 
 
-def test_a_sign_in_is_mended_in_the_middle_of_an_outage(
+def test_a_sign_in_is_changed_during_an_outage(
     app: Keyturn, simulator: Simulator, here: Pair, rotate: Rotate, carry: Carry
 ) -> None:
-    """Secrets and user change while the rotation is under way."""
-    rotation = between(simulator, rotate, BUSY)
+    """Secrets and user can change during the outage, and the rotation completes."""
+    rotation = rotation_in_the_outage(simulator, rotate, BUSY)
     before, known = app.connections.show(NAME), here.credentials
     by_password = replace(before.openair, client_id="", company=known.company, user=known.user)
     app.connections.edit(replace(before, openair=by_password), secrets(known), actor="tester")
@@ -99,11 +97,11 @@ def test_a_sign_in_is_mended_in_the_middle_of_an_outage(
     assert "project=T" == simulator.import_requests.send(here.netsuite.account)
 
 
-def test_an_address_is_corrected_in_the_middle_of_an_outage(
+def test_an_address_is_corrected_during_an_outage(
     app: Keyturn, simulator: Simulator, here: Pair, rotate: Rotate, carry: Carry
 ) -> None:
-    """Of a parked rotation: the company answers at another address now, and the rotation completes there."""
-    rotation = between(simulator, rotate, NO_SAVE)
+    """The company's address can change while the rotation is parked, and the rotation completes there."""
+    rotation = rotation_in_the_outage(simulator, rotate, NO_SAVE)
     before = app.connections.show(NAME)
     url = before.openair.url.replace("127.0.0.1", "localhost")
     assert url != before.openair.url
@@ -113,10 +111,8 @@ def test_an_address_is_corrected_in_the_middle_of_an_outage(
     assert "project=T" == simulator.import_requests.send(here.netsuite.account)
 
 
-def test_what_another_account_holds_is_not_replaced(app: Keyturn, elsewhere: Pair, rotate: Rotate) -> None:
-    """A connection that was moved between two rotations: the next one finds a certificate that Keyturn did not put
-    there, replaces nothing, and leaves the choice to a person.
-    """
+def test_a_certificate_in_another_account_is_not_replaced(app: Keyturn, elsewhere: Pair, rotate: Rotate) -> None:
+    """After a move to another account, the next rotation parks if that account holds a foreign certificate."""
     assert State.COMPLETED is rotate().state
     elsewhere.netsuite.record.reset("foreign")
     record = elsewhere.netsuite.record.fingerprint
@@ -127,7 +123,7 @@ def test_what_another_account_holds_is_not_replaced(app: Keyturn, elsewhere: Pai
 
 
 def test_moved_before_anything_was_sent(app: Keyturn, elsewhere: Pair, rotate: Rotate, carry: Carry) -> None:
-    """So is it with a rotation that was requested for the account before: it looks at the new one first."""
+    """A rotation that was requested before the move checks the new account, and parks too."""
     assert State.COMPLETED is rotate().state
     elsewhere.netsuite.record.reset("foreign")
     record = elsewhere.netsuite.record.fingerprint
@@ -138,8 +134,8 @@ def test_moved_before_anything_was_sent(app: Keyturn, elsewhere: Pair, rotate: R
     assert ("FOREIGN_ROTATION", record) == (parked.failure.code, elsewhere.netsuite.record.fingerprint)
 
 
-def test_a_moved_connection_is_not_well(app: Keyturn, elsewhere: Pair, rotate: Rotate) -> None:
-    """Until it has a certificate there, the health check says that there is none, and what to run."""
+def test_health_reports_a_moved_connection(app: Keyturn, elsewhere: Pair, rotate: Rotate) -> None:
+    """After a move, the health check reports that there is no certificate, and the command to run."""
     assert State.COMPLETED is rotate().state
     move(app, elsewhere, account=True)
     found = app.health.health(NAME)

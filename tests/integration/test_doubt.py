@@ -1,4 +1,4 @@
-"""A lost answer is stored with its evidence before anything else is sent, and holds the next rotation off."""
+"""A lost answer is stored with its evidence before anything else is sent, and delays the next rotation."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,12 +23,12 @@ from states.state import State
 from states.timing import HOLD_OFF
 
 
-def test_a_lost_install_is_told_with_its_evidence(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """What was sent, which certificate, why its outcome is unknown, until when it may land; and how it was settled."""
+def test_a_lost_install_is_recorded_with_its_evidence(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """The journal has the lost request, its certificate, reason and latest effect, and how the doubt was settled."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
     done = rotate()
-    told = {entry.event: entry for entry in app.rotations.journal(done.id)}
-    lost = told[UNKNOWN]
+    entries = {entry.event: entry for entry in app.rotations.journal(done.id)}
+    lost = entries[UNKNOWN]
     assert done.proofs.candidate
     assert done.doubt.in_flight_until
     assert (
@@ -39,26 +39,24 @@ def test_a_lost_install_is_told_with_its_evidence(app: Keyturn, simulator: Simul
     ) == tuple(lost.detail[name] for name in ("write", "fingerprint", "code", "until"))
     assert (done.doubt.in_flight_until - HOLD_OFF, State.KEY_GENERATED) == (lost.at, lost.target)
     assert datetime.fromisoformat(str(lost.detail["began"])) <= lost.at
-    assert "NetSuite signed with the candidate." in _looks(told["upload_to_netsuite"])
-    assert "looks" not in told["save_to_openair"].detail
+    assert "NetSuite signed with the candidate." in _readings(entries["upload_to_netsuite"])
+    assert "looks" not in entries["save_to_openair"].detail
     app.installation.verify_journal()
 
 
-def test_a_lost_save_is_told_with_its_evidence(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """It did not land at all: two looks say so, it is sent again, and the move tells what was seen then."""
+def test_a_lost_save_is_recorded_with_its_evidence(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """A save that took no effect is found missing twice and sent again; the move has what was read."""
     simulator.faults.add(Fault("openair.api", "reset", action="Add", when="before"))
     done = rotate()
-    told = {entry.event: entry for entry in app.rotations.journal(done.id)}
-    assert ("save", State.UPLOADED_TO_NETSUITE) == (told[UNKNOWN].detail["write"], told[UNKNOWN].target)
-    looks = _looks(told["save_to_openair"])
+    entries = {entry.event: entry for entry in app.rotations.journal(done.id)}
+    assert ("save", State.UPLOADED_TO_NETSUITE) == (entries[UNKNOWN].detail["write"], entries[UNKNOWN].target)
+    looks = _readings(entries["save_to_openair"])
     assert (["OpenAir holds no certificate."] * 2, "OpenAir holds the candidate.") == (looks[:2], looks[-1])
     assert (State.COMPLETED, None) == (done.state, done.doubt.since)
 
 
-def test_an_add_that_lands_late_lands_beside_another(
-    app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
-) -> None:
-    """The first Add lands after the second: OpenAir has two Preferences then, and both are kept up."""
+def test_a_late_add_leaves_two_preferences(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
+    """If a lost Add takes effect after the second one, OpenAir has two Preferences, and each rotation updates both."""
     late: list[Callable[[], None]] = []
     simulator.clock.later = lambda _seconds, act: late.append(act)  # type: ignore[method-assign]
     simulator.faults.add(Fault("openair.api", "late", action="Add", seconds=30))
@@ -72,8 +70,8 @@ def test_an_add_that_lands_late_lands_beside_another(
     assert {following.proofs.candidate.certificate.pem} == held
 
 
-def test_nothing_is_in_flight_where_all_was_answered(app: Keyturn, rotate: Rotate) -> None:
-    """A rotation that goes well leaves no doubt, no evidence of one, and its successor begins at once."""
+def test_nothing_is_in_flight_after_complete_answers(app: Keyturn, rotate: Rotate) -> None:
+    """A rotation without lost answers leaves no doubt and no evidence, and the next one begins at once."""
     done = rotate()
     assert (None, None) == (done.doubt.since, done.doubt.in_flight_until)
     assert UNKNOWN not in [entry.event for entry in app.rotations.journal(done.id)]
@@ -81,29 +79,29 @@ def test_nothing_is_in_flight_where_all_was_answered(app: Keyturn, rotate: Rotat
 
 
 def test_the_next_rotation_is_held_off(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """After a lost answer it is asked for, but does not begin before what is in flight can no longer land."""
+    """After a lost answer the next rotation can be requested, but begins only when the request can take no effect."""
     simulator.faults.add(Fault("openair.api", "reset", action="Add", when="after"))
     done = rotate()
-    asked, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
+    requested, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
     assert claim is None
-    assert done.doubt.in_flight_until == asked.available_at
+    assert done.doubt.in_flight_until == requested.available_at
     assert app.store.claims.claim("test", lease=15, now=app.clock.now()) is None
-    assert done.id in asked.waiting_for
+    assert done.id in requested.waiting_for
 
 
-def test_who_was_taken_over_writes_no_more(app: Keyturn, simulator: Simulator) -> None:
-    """A worker that stood still while another took its rotation over sends nothing once it wakes."""
-    asked, claim = app.rotations.request_for("slow", NAME, actor="tester", lease=15)
+def test_a_worker_that_was_taken_over_sends_nothing(app: Keyturn, simulator: Simulator) -> None:
+    """A worker that paused while another took its rotation over sends nothing when it continues."""
+    requested, claim = app.rotations.request_for("slow", NAME, actor="tester", lease=15)
     assert claim
     ports = app.connect(NAME)
     read = ports.openair.read
 
     class Slow:
-        """OpenAir, before whose first answer the other worker takes over."""
+        """OpenAir; another worker takes the rotation over before its first answer."""
 
         def read(self) -> object:
             app.store.claims.renew(claim, lease=-1)
-            assert app.store.claims.claim("other", lease=15, now=app.clock.now(), rotation_id=asked.id)
+            assert app.store.claims.claim("other", lease=15, now=app.clock.now(), rotation_id=requested.id)
             return read()
 
         def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
@@ -116,34 +114,34 @@ def test_who_was_taken_over_writes_no_more(app: Keyturn, simulator: Simulator) -
     assert ([], []) == (installed(simulator.history.entries()), saved(simulator.history.entries()))
 
 
-def test_who_was_taken_over_while_openair_was_read_saves_no_more(
+def test_a_worker_that_was_taken_over_during_the_read_saves_nothing(
     app: Keyturn, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is asked of OpenAir before a save may take minutes: the rotation is asked for after it, not before."""
-    asked, claim = app.rotations.request_for("slow", NAME, actor="tester", lease=15)
+    """The claim is checked after the Read that precedes a save, which may take minutes, and not before it."""
+    requested, claim = app.rotations.request_for("slow", NAME, actor="tester", lease=15)
     assert claim
     openair = app.connect(NAME).openair
     assert isinstance(openair, OpenAirXml)
-    find = openair._find
+    find_preferences = openair._find_preferences
 
     def slowly() -> list[Element]:
-        found = find()
-        if app.store.rotations.get(asked.id).state is State.UPLOADED_TO_NETSUITE:
+        found = find_preferences()
+        if app.store.rotations.get(requested.id).state is State.UPLOADED_TO_NETSUITE:
             app.store.claims.renew(claim, lease=-1)
-            assert app.store.claims.claim("other", lease=15, now=app.clock.now(), rotation_id=asked.id)
+            assert app.store.claims.claim("other", lease=15, now=app.clock.now(), rotation_id=requested.id)
         return found
 
-    monkeypatch.setattr(openair, "_find", slowly)
+    monkeypatch.setattr(openair, "_find_preferences", slowly)
     with app.engine() as engine, pytest.raises(Stale):
         engine.run(claim)
     assert [] == saved(simulator.history.entries())
 
 
-def test_a_loss_that_cannot_be_stored_ends_the_turn(
+def test_a_lost_answer_that_cannot_be_stored_ends_the_attempt(
     app: Keyturn, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database is away when an answer is lost: the rotation is let go as it is, and the next worker is in doubt."""
-    asked, claim = app.rotations.request_for("first", NAME, actor="tester", lease=15)
+    """If the database fails when an answer is lost, the worker gives up the rotation, and the next one is in doubt."""
+    requested, claim = app.rotations.request_for("first", NAME, actor="tester", lease=15)
     assert claim
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
     lose_evidence(monkeypatch, app.store)
@@ -151,7 +149,7 @@ def test_a_loss_that_cannot_be_stored_ends_the_turn(
         with pytest.raises(Stale, match="The database is away"):
             engine.run(claim)
         app.store.claims.renew(claim, lease=-1)
-        taken = app.store.claims.claim("second", lease=15, now=app.clock.now(), rotation_id=asked.id)
+        taken = app.store.claims.claim("second", lease=15, now=app.clock.now(), rotation_id=requested.id)
         assert taken
         assert taken.rotation.doubt.since
         done = engine.run(taken)
@@ -162,8 +160,8 @@ def test_a_loss_that_cannot_be_stored_ends_the_turn(
     )
 
 
-def test_a_step_that_broke_leaves_its_writes_in_flight(app: Keyturn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug in mid-step: nobody knows what was sent by then, so it is parked in doubt, and holds its successor off."""
+def test_a_step_that_crashed_leaves_its_writes_in_flight(app: Keyturn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in the middle of a step parks the rotation in doubt, because a request may have been sent."""
     _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
     assert claim
     ports = app.connect(NAME)
@@ -177,7 +175,7 @@ def test_a_step_that_broke_leaves_its_writes_in_flight(app: Keyturn, monkeypatch
     assert timedelta(0) <= parked.doubt.in_flight_until - HOLD_OFF - parked.doubt.since
 
 
-def _looks(entry: Entry) -> list[str]:
+def _readings(entry: Entry) -> list[str]:
     looks = entry.detail["looks"]
     assert isinstance(looks, list)
     return looks

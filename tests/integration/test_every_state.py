@@ -1,6 +1,4 @@
-"""In whatever state a rotation is: what `explain` lists is accepted, what it does not list is refused, and its next
-safe action is possible.
-"""
+"""In every state: `explain` lists exactly the verbs that are accepted, and its next action is one of them."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,7 +12,7 @@ from states.errors import (
 )
 from states.state import State
 
-# --- what is safe, told from a point alone ----------------------------------------------------------------------------
+# --- the safe verbs, computed from a point alone ----------------------------------------------------------------------
 
 
 def _parked(point: Point) -> bool:
@@ -26,7 +24,7 @@ def _in_flight(point: Point) -> bool:
 
 
 def _sent(point: Point) -> bool:
-    """Whether NetSuite may have been sent the candidate: it confirmed it, or an answer was lost."""
+    """Return whether NetSuite may hold the candidate: it confirmed it, or an answer was lost."""
     return is_confirmed(point) or (point.position is State.KEY_GENERATED and point.doubt[0])
 
 
@@ -43,27 +41,25 @@ SAFE: Final[dict[str, Callable[[Point], bool]]] = {
 }
 
 
-def test_what_is_safe_is_listed_and_accepted_and_nothing_else(stage: Stage) -> None:
-    """In each state that the store can hold, `explain` lists the verbs that are safe, they are accepted, others change
-    nothing, and every action that it advises next is one of the safe ones.
-    """
+def test_exactly_the_safe_verbs_are_listed_and_accepted(stage: Stage) -> None:
+    """In each state that the store can hold, `explain` lists the safe verbs, and all others are refused."""
     differences, states = [], 0
     for point in SPACE:
         try:
             stage.put(point)
         except IntegrityError:
-            continue  # there is no such state
+            continue  # the store's constraints exclude this state
         states += 1
-        told = stage.rotations.explain(ID)
-        listed = {action.verb.value: not why_not for action, why_not in told.verbs}
-        offered = {each.verb.value for each in told.next_action.walk()}
+        explained = stage.rotations.explain(ID)
+        listed = {action.verb.value: not why_not for action, why_not in explained.verbs}
+        offered = {each.verb.value for each in explained.next_action.walk()}
         for name, do in stage.verbs().items():
             accepted = True
             try:
                 do()
                 stage.put(point)
             except IllegalMove:
-                accepted = told.rotation != stage.rotations.show(ID)
+                accepted = explained.rotation != stage.rotations.show(ID)
             if not SAFE[name](point) == listed[name] == accepted:
                 differences.append((name, point))
             if name in offered and not listed[name]:

@@ -1,4 +1,4 @@
-"""Whatever parked a rotation, in whatever state: something ends it, and that is what is advised."""
+"""Every parked rotation, in every state and for every reason, can be ended by an action that Keyturn advises."""
 
 import inspect
 from dataclasses import replace
@@ -24,30 +24,30 @@ from states.timing import HOLD_OFF
 REFUSED_FOR_GOOD: Final = netsuite_errors.error_of(
     netsuite_errors.read(Answer(200, {}, b'{"error": {"code": "INVALID_CERTIFICATE"}}'), writes=True)
 )
-"""NetSuite does not take this certificate."""
+"""NetSuite refuses this certificate permanently."""
 WAYS_IN: Final = (
     *(kind() for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.Refused)),
     REFUSED_FOR_GOOD,
     errors.JournalBroken(),
 )
-"""Everything that parks a rotation."""
+"""Every error that parks a rotation."""
 OF_ITS_OWN: Final = (REFUSED_FOR_GOOD.message, KeyMismatch().message, SealBroken().message, NotValidNow().message)
-"""What is wrong with the candidate itself: nothing outside the rotation can be mended so that it may be installed."""
+"""The errors of the candidate itself: no change outside the rotation makes it installable."""
 ENDS: Final = RECOVERY - {Verb.RESUME}
 
 
 def test_no_state_is_a_dead_end(stage: Stage) -> None:
-    """Whatever parked it: once nothing is in flight, a verb ends it, or resuming can succeed.
+    """When nothing is in flight, each parked rotation has a possible verb that ends it, and the advice names one.
 
-    Resuming cannot where the candidate itself is no good and NetSuite has not proved that it holds it: installing it is
-    refused each time. Then what is advised has a verb that ends it. Every action that is advised is possible.
+    Resuming cannot succeed if the candidate itself is unusable and NetSuite has not confirmed it. Then the advice has
+    another verb. Every advised action is possible.
     """
     dead, states = [], 0
     for point in (point for point in SPACE if point.standing is CannotSign):
         try:
             stage.put(point)
         except IntegrityError:
-            continue  # there is no such state
+            continue  # the store's constraints exclude this state
         rotation, later = stage.rotations.show(ID), stage.clock.moment + LATER + HOLD_OFF
         assert rotation.failure
         for error in WAYS_IN:

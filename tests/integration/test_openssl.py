@@ -1,4 +1,4 @@
-"""OpenSSL's command line, which nobody here wrote, judges what a whole rotation produced."""
+"""OpenSSL's command line verifies the signatures of a whole rotation, independently of Keyturn's libraries."""
 
 import base64
 import subprocess
@@ -25,7 +25,7 @@ def _algorithm(app: Keyturn, request: pytest.FixtureRequest) -> None:
 
 
 def verifies(folder: Path, certificate: str, message: bytes, signature: str) -> bool:
-    """Whether OpenSSL says that ``signature`` (Base64) over ``message`` was made with the certificate's key."""
+    """Return whether OpenSSL verifies ``signature`` (Base64) over ``message`` with the certificate."""
     (folder / "certificate.pem").write_text(certificate)
     (folder / "message").write_bytes(message)
     (folder / "signature").write_bytes(base64.b64decode(signature))
@@ -36,7 +36,7 @@ def verifies(folder: Path, certificate: str, message: bytes, signature: str) -> 
 
 
 def test_confirmation(app: Keyturn, rotate: Rotate, tmp_path: Path) -> None:
-    """The signature that the journal keeps of the upload verifies over its challenge, and over no other text."""
+    """The signature in the journal's entry of the upload verifies over its challenge, and over no other text."""
     done = rotate()
     assert done.proofs.candidate
     (entry,) = (each for each in app.rotations.journal(done.id) if each.target is State.UPLOADED_TO_NETSUITE)
@@ -50,7 +50,7 @@ def test_confirmation(app: Keyturn, rotate: Rotate, tmp_path: Path) -> None:
 
 
 def test_trigger(simulator: Simulator, rotate: Rotate, tmp_path: Path) -> None:
-    """A real-time import that NetSuite sends after the rotation verifies with the certificate that OpenAir has."""
+    """The signature of a real-time import verifies with the certificate in OpenAir."""
     done = rotate()
     assert done.proofs.candidate
     assert simulator.import_requests.send() == "project=T"

@@ -1,4 +1,4 @@
-"""Rotations through the whole of Keyturn, over real HTTP, against the simulator."""
+"""Whole rotations over real HTTP against the simulator."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from states.state import State
 
 
 def test_initial_set_up(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """A connection with the placeholder certificate is set up: both sides hold the candidate, imports are accepted."""
+    """The set-up replaces the placeholder in both systems, and imports are accepted."""
     before = app.health.health(NAME)
     done = rotate()
     answer = simulator.import_requests.send()
@@ -41,7 +41,7 @@ def test_initial_set_up(app: Keyturn, simulator: Simulator, rotate: Rotate) -> N
 
 
 def test_second_rotation_replaces_the_first(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """The next rotation expects the first one's certificate, replaces it, and destroys its private key."""
+    """The second rotation replaces the first one's certificate and destroys its private key."""
     first, second = rotate(), rotate()
     assert first.proofs.candidate
     assert second.proofs.candidate
@@ -52,8 +52,8 @@ def test_second_rotation_replaces_the_first(app: Keyturn, simulator: Simulator, 
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_keys_are_not_kept_where_the_policy_says_so(app: Keyturn, rotate: Rotate) -> None:
-    """With keep_key off, the new private key is destroyed as soon as the rotation is completed."""
+def test_keys_are_destroyed_if_the_policy_says_so(app: Keyturn, rotate: Rotate) -> None:
+    """With keep_key off, the new private key is destroyed when the rotation completes."""
     connection = app.connections.show(NAME)
     app.connections.edit(
         replace(connection, policy=Policy(algorithm=Algorithm.EC_P256, keep_key=False)), {}, actor="tester"
@@ -61,8 +61,8 @@ def test_keys_are_not_kept_where_the_policy_says_so(app: Keyturn, rotate: Rotate
     assert b"" == _candidate(app.rotations.show(rotate().id)).sealed_key
 
 
-def test_journal_tells_the_whole_story(app: Keyturn, rotate: Rotate) -> None:
-    """The journal has one entry for the request and one for each move, in order, and its chain verifies."""
+def test_journal_has_every_move(app: Keyturn, rotate: Rotate) -> None:
+    """The journal has an entry for the request and for each move, in order, and its chain verifies."""
     done = rotate()
     entries = app.rotations.journal(done.id)
     expected = ["request", "generate_key", "upload_to_netsuite", "save_to_openair", "verify"]
@@ -72,7 +72,7 @@ def test_journal_tells_the_whole_story(app: Keyturn, rotate: Rotate) -> None:
 
 
 def test_second_rotation_while_one_is_open(app: Keyturn) -> None:
-    """A connection has one open rotation at most; the refusal names it and changes nothing."""
+    """A second open rotation of a connection is refused, and the error names the first."""
     first = app.rotations.request(NAME, actor="tester")
     with pytest.raises(RotationOpen, match=first.id):
         app.rotations.request(NAME, actor="tester")
@@ -82,7 +82,7 @@ def test_second_rotation_while_one_is_open(app: Keyturn) -> None:
 def test_missing_record_is_parked_and_created_on_demand(
     app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
 ) -> None:
-    """A deleted record parks the rotation in the vendor's words; resuming with leave creates it."""
+    """A missing record parks the rotation in the vendor's words; resuming with `create_record` creates it."""
     simulator.netsuite.record.reset("missing")
     parked = rotate()
     assert parked.failure
@@ -102,7 +102,7 @@ def test_missing_record_is_parked_and_created_on_demand(
 def test_missing_record_is_resumed_after_the_repair(
     app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
 ) -> None:
-    """After the administrator's repair by hand, a plain resume completes the rotation."""
+    """After an administrator has restored the record, a resume completes the rotation."""
     simulator.netsuite.record.reset("missing")
     parked = rotate()
     simulator.netsuite.record.reset("placeholder")
@@ -111,7 +111,7 @@ def test_missing_record_is_resumed_after_the_repair(
 
 
 def test_abandoned_rotation_frees_its_connection(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """A parked rotation that was never sent can be given up: its key is destroyed, and another one may begin."""
+    """Abandoning a rotation that was never sent destroys its key, and another rotation can begin."""
     simulator.netsuite.record.reset("missing")
     parked = rotate()
     closed = app.recovery.abandon(parked.id, actor="tester", reason="a new one is wanted")
@@ -124,7 +124,7 @@ def test_abandoned_rotation_frees_its_connection(app: Keyturn, simulator: Simula
 
 
 def test_foreign_rotation_is_parked(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
-    """Somebody else's certificate is not overwritten until a person says so."""
+    """A foreign certificate is replaced only after a person says so."""
     rotate()
     simulator.netsuite.record.reset("foreign")
     before = installed(simulator.history.entries())
@@ -138,15 +138,15 @@ def test_foreign_rotation_is_parked(app: Keyturn, simulator: Simulator, rotate: 
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_an_agreement_that_could_not_be_tried_is_a_problem(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """NetSuite tells of its record but cannot be asked for a signature: health says so, not that all is well."""
+def test_health_reports_that_netsuite_cannot_sign(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """If NetSuite reports its record but cannot sign, the health check reports the problem."""
     rotate()
     simulator.faults.add(Fault("netsuite.restlet", "503", action="sign", times=None))
     assert ["TRY_LATER"] == [problem.code for problem in app.health.health(NAME).problems]
 
 
 def test_export_waits_for_a_person(app: Keyturn, carry: Carry) -> None:
-    """The export adapter hands the certificate over, waits without giving up, and completes on confirmation."""
+    """With the export adapter the rotation waits for a person, and completes on the confirmation."""
     by_hand = OpenAirSettings(kind=OpenAirKind.EXPORT)
     app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {}, actor="tester")
     _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
@@ -165,7 +165,7 @@ def test_export_waits_for_a_person(app: Keyturn, carry: Carry) -> None:
 
 
 def test_due_connections_are_rotated(app: Keyturn, simulator: Simulator) -> None:
-    """A new connection is due for its initial set-up; after it, the next moment is drawn and it is not due."""
+    """A new connection is due for its set-up; afterwards its next due date is drawn."""
     assert (Need.MISSING, [NAME]) == (app.health.needs_rotation(NAME), app.schedule.due())
     (started,) = app.schedule.start_due(actor="cron").started
     assert app.schedule.due() == []
@@ -183,7 +183,7 @@ def test_due_connections_are_rotated(app: Keyturn, simulator: Simulator) -> None
 
 
 def test_request_verify_names_the_signer(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """A captured import request is told apart: signed by the current certificate, by the previous one, or by none."""
+    """An import request is signed by the current certificate, the previous one, or none of them."""
     assert simulator.import_requests.send()
     unknown = simulator.import_requests.counts().last_url
     rotate()

@@ -1,4 +1,4 @@
-"""Rotations in trouble, over real HTTP: what is lost, refused or away is ridden out, put off or parked."""
+"""Rotations with failures, over real HTTP: they retry, are postponed, or are parked."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,8 +20,8 @@ from states.connection import Algorithm
 from states.state import State
 
 
-def test_openair_out_of_reach_stops_before_the_upload(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """When OpenAir refuses the sign-in, NetSuite is left as it is: no outage begins."""
+def test_openair_is_checked_before_the_upload(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """If OpenAir refuses the sign-in, nothing is sent to NetSuite, and no outage begins."""
     simulator.faults.add(Fault("openair.api", "401", times=None))
     parked = rotate()
     assert parked.failure
@@ -32,7 +32,7 @@ def test_openair_out_of_reach_stops_before_the_upload(app: Keyturn, simulator: S
 
 @pytest.mark.parametrize("kind", ["reset", "500", "html", "truncate"])
 def test_lost_answer_of_the_upload_is_read_back(simulator: Simulator, rotate: Rotate, kind: str) -> None:
-    """An upload whose answer was lost is found by asking NetSuite, not sent again."""
+    """After a lost answer the upload is confirmed by a signature of NetSuite, and not sent again."""
     after = None if kind == "truncate" else "after"
     simulator.faults.add(Fault("netsuite.restlet", kind, action="install", when=after))
     done = rotate()
@@ -46,7 +46,7 @@ def test_lost_answer_of_the_upload_is_read_back(simulator: Simulator, rotate: Ro
 
 @pytest.mark.parametrize("kind", ["reset", "500", "html"])
 def test_lost_answer_of_the_save_is_read_back(simulator: Simulator, rotate: Rotate, kind: str) -> None:
-    """A save whose answer was lost is found by reading OpenAir, not sent again."""
+    """After a lost answer the save is found by reading OpenAir, and not sent again."""
     simulator.faults.add(Fault("openair.api", kind, action="Add", when="after"))
     done = rotate()
     assert done.proofs.candidate
@@ -56,32 +56,32 @@ def test_lost_answer_of_the_save_is_read_back(simulator: Simulator, rotate: Rota
 
 @pytest.mark.parametrize("endpoint", ["netsuite.token", "netsuite.restlet", "openair.token", "openair.api"])
 @pytest.mark.parametrize("kind", ["throttle", "503"])
-def test_passing_trouble_is_ridden_out(simulator: Simulator, rotate: Rotate, endpoint: str, kind: str) -> None:
-    """A throttle or a 503 at any endpoint is tried again, and the rotation completes."""
+def test_temporary_failures_are_retried(simulator: Simulator, rotate: Rotate, endpoint: str, kind: str) -> None:
+    """A throttle or a 503 at any endpoint is retried, and the rotation completes."""
     simulator.faults.add(Fault(endpoint, kind, when="before", retry_after=0))
     assert rotate().state is State.COMPLETED
     assert_openair_came_second(simulator.history.entries())
 
 
 def test_revoked_token_is_renewed_once(simulator: Simulator, rotate: Rotate) -> None:
-    """One 401 of the RESTlet brings a new token; the rotation goes on."""
+    """After a 401 of the RESTlet, the rotation continues with a new token."""
     simulator.faults.add(Fault("netsuite.restlet", "401"))
     assert rotate().state is State.COMPLETED
     assert len(simulator.history.entries(endpoint="netsuite.token")) == 2
 
 
 def test_wrong_base_url_is_parked(simulator: Simulator, rotate: Rotate) -> None:
-    """A redirect to another data centre parks the rotation with the advice to mend the URL."""
+    """A redirect to another data centre parks the rotation as WRONG_BASE_URL."""
     simulator.faults.add(Fault("netsuite.restlet", "302", times=None))
     parked = rotate()
     assert parked.failure
     assert (State.FAILED, "WRONG_BASE_URL") == (parked.state, parked.failure.code)
 
 
-def test_save_is_retried_at_once_and_then_put_off(
+def test_save_is_retried_at_once_and_then_postponed(
     app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
 ) -> None:
-    """In UploadedToNetSuite a failing OpenAir is tried hard, then put off for seconds; the skew counts on."""
+    """During the outage a failed save is retried, then postponed for seconds, and the skew grows."""
     simulator.faults.add(Fault("openair.api", "503", action="Add", when="before", times=16, retry_after=5))
     waiting = rotate()
     assert State.UPLOADED_TO_NETSUITE is waiting.state
@@ -96,10 +96,8 @@ def test_save_is_retried_at_once_and_then_put_off(
 
 
 @pytest.mark.parametrize("noted", [40, 300])
-def test_a_dead_workers_refresh_is_waited_for(app: Keyturn, rotate: Rotate, noted: int) -> None:
-    """A worker that died while it renewed OpenAir's tokens left a note until when that may last: the rotation is put
-    off until that very moment, or for a minute as ever, whichever is sooner.
-    """
+def test_a_dead_workers_refresh_postpones_the_rotation(app: Keyturn, rotate: Rotate, noted: int) -> None:
+    """The note of a worker that died during a token refresh postpones the rotation until its end, at most a minute."""
     app.clock = FakeClock(datetime.now(UTC))
     until = app.clock.now() + timedelta(seconds=noted)
     leave_note(app, until)
@@ -114,9 +112,7 @@ def test_a_dead_workers_refresh_is_waited_for(app: Keyturn, rotate: Rotate, note
 def test_a_refresh_token_that_died_with_its_worker(
     app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
 ) -> None:
-    """OpenAir voided it and the next one was never stored: the rotation is parked before NetSuite is given anything,
-    the reason and what to do are told, and a new consent completes it.
-    """
+    """A void refresh token parks the rotation before anything is sent to NetSuite; a new consent completes it."""
     known = simulator.credentials
     form = {"grant_type": "refresh_token", "refresh_token": known.refresh_token}
     client = (known.openair_client_id, known.openair_client_secret)
@@ -134,15 +130,15 @@ def test_a_refresh_token_that_died_with_its_worker(
 
 
 def leave_note(app: Keyturn, until: datetime) -> None:
-    """Leave behind what a worker does that dies while it renews OpenAir's tokens."""
+    """Store the note of a worker that died during a refresh of OpenAir's tokens."""
     secrets = Secrets(app.store, app.vault, NAME)
     stored, version = secrets.get(SecretName.OPENAIR_REFRESH_TOKEN) or (b"", 0)
     note = replace(Grant.from_bytes(stored), refreshing_until=until, in_doubt=True)
     secrets.replace(SecretName.OPENAIR_REFRESH_TOKEN, note.to_bytes(), version)
 
 
-def test_a_broken_secret_is_given_anew(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
-    """The seal of what the connection signs in with is broken: given up, the next rotation would meet it, too."""
+def test_a_corrupt_secret_is_entered_again(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
+    """If a secret of the sign-in is corrupt, the next action is to enter it again and resume."""
     with app.store._database.writing() as tx:
         tx.execute(models.secrets.update().values(sealed=bytes(64)))
     parked = rotate()
@@ -155,7 +151,7 @@ def test_a_broken_secret_is_given_anew(app: Keyturn, simulator: Simulator, rotat
 
 
 def test_a_refused_certificate_makes_room_for_another(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """NetSuite takes no such key: what is offered is to give the rotation up, and then the next one is completed."""
+    """If NetSuite refuses the certificate, the rotation can be abandoned, and one with another algorithm completes."""
     simulator.faults.add(Fault("netsuite.restlet", "error", "install", code="INVALID_CERTIFICATE"))
     parked = rotate()
     assert f"rotation abandon {parked.id}" == commands(app.rotations.explain(parked.id).next_action)[0]

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from security.known_secrets import Stage, stage
+from security.known_secrets import SearchedKeyturn, searched_keyturn
 
 
 @pytest.fixture
-def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """Connected to simulated systems, in this process."""
-    with stage(tmp_path, monkeypatch) as it:
+def keyturn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SearchedKeyturn]:
+    """A Keyturn in this process, connected to simulated systems, whose output is searched for secrets."""
+    with searched_keyturn(tmp_path, monkeypatch) as it:
         yield it

@@ -1,7 +1,7 @@
-"""A Keyturn whose secrets are all known, run in this process so that everything it says and writes can be searched.
+"""Runs Keyturn in this process with known secrets, and searches everything that it prints, logs and writes for them.
 
-Every secret is looked for in every usual writing (leaks.py). Logs are looked at before anything in them is hidden, and
-with the debug lines of the libraries below.
+Each secret is searched in every usual encoding (secret_search.py). Log records are searched before Keyturn hides
+anything in them, and with the debug records of the libraries below.
 """
 
 import base64
@@ -31,8 +31,8 @@ from simulator import Simulator
 from simulator.server import Delivery, Request
 from states.errors import SealBroken
 
-TALKATIVE = ("keyturn", "urllib3.connectionpool", "requests", "sqlalchemy.engine.Engine", "alembic")
-"""Loggers that are made to tell all they can, to a handler that hides nothing."""
+VERBOSE_LOGGERS = ("keyturn", "urllib3.connectionpool", "requests", "sqlalchemy.engine.Engine", "alembic")
+"""Loggers that are set to DEBUG, with a handler that hides nothing."""
 
 _SEALED = """
     SELECT connection, name, sealed FROM secrets
@@ -43,21 +43,21 @@ _SEALED = """
 
 _TIMING = re.compile(r"\[(cached since|generated in) [^]]*\]")
 _USUAL = {*vars(logging.makeLogRecord({})), "message"}
-"""What every log record has."""
+"""The attributes that every log record has."""
 
 Serve = Callable[[str, Request], Delivery]
 
 
 @dataclass
-class Stage:
-    """The folder, the simulated systems, and all that was said so far."""
+class SearchedKeyturn:
+    """Keyturn's folder, the simulated systems, the known secrets, and all output so far."""
 
     folder: Path
     simulator: Simulator
     monkeypatch: pytest.MonkeyPatch
     known: Secrets = field(default_factory=Secrets)
-    said: list[tuple[str, bytes]] = field(default_factory=list)
-    """What was said, and by what."""
+    outputs: list[tuple[str, bytes]] = field(default_factory=list)
+    """Each output with its source."""
 
     @property
     def config(self) -> Path:
@@ -68,23 +68,23 @@ class Stage:
         return self.folder / "data" / "keyturn.db"
 
     def __call__(self, *arguments: object, given: str = "") -> tuple[int, str, str]:
-        """Run one command; return its exit code and what it wrote to standard output and standard error."""
+        """Run one command; return its exit code, standard output and standard error."""
         words = [str(argument) for argument in arguments]
         out, err = io.StringIO(), io.StringIO()
         self.monkeypatch.setattr(sys, "stdin", io.StringIO(given))
         with redirect_stdout(out), redirect_stderr(err):
             exit_code = application.run(words)
-        self.say(" ".join(words), out.getvalue() + err.getvalue())
+        self.record_output(" ".join(words), out.getvalue() + err.getvalue())
         return exit_code, out.getvalue(), err.getvalue()
 
-    def say(self, who: str, what: str | bytes) -> None:
-        """Keep ``what`` for the search."""
-        self.said.append((who, what.encode(errors="surrogatepass") if isinstance(what, str) else what))
+    def record_output(self, source: str, content: str | bytes) -> None:
+        """Keep ``content`` for the search."""
+        self.outputs.append((source, content.encode(errors="surrogatepass") if isinstance(content, str) else content))
 
-    def look_at_the_database(self, who: str) -> None:
-        """Keep the database's files as they are now, with what is still in the log only."""
+    def record_database(self, source: str) -> None:
+        """Keep the database's files as they are now, with the write-ahead log."""
         for path in sorted(self.database.parent.glob("keyturn.db*")):
-            self.say(f"{who}: {path.name}", path.read_bytes())
+            self.record_output(f"{source}: {path.name}", path.read_bytes())
 
     def add(self, name: str = NAME, **changes: str | None) -> None:
         """Add a connection; an option that is None is left out."""
@@ -94,16 +94,16 @@ class Stage:
         assert 0 == exit_code, err
 
     def alter(self, statement: str) -> None:
-        """Change the database behind Keyturn's back."""
+        """Change the database directly, without Keyturn."""
         with closing(sqlite3.connect(self.database)) as database, database:
             database.execute(statement)
 
     def rotation(self, name: str = NAME) -> dict[str, Any]:
-        """The connection's newest rotation."""
+        """Return the connection's newest rotation."""
         return dict(json.loads(self("rotation", "list", "--connection", name, "-o", "json")[1])[0])
 
-    def go_on(self, name: str = NAME) -> None:
-        """Run the connection's rotation, or start one, as far as it gets now, even if it waits for something."""
+    def advance(self, name: str = NAME) -> None:
+        """Request, resume or continue the connection's rotation, and run it as far as it goes, without its waits."""
         newest = json.loads(self("rotation", "list", "--connection", name, "-o", "json")[1])
         if not newest or newest[0]["state"] == "Completed":
             self("rotate", name, "--detach")
@@ -112,18 +112,20 @@ class Stage:
         self.alter("UPDATE rotations SET available_at = created_at")
         self("run-due", "--verbose", "-o", "json")
 
-    # --- what the systems see
+    # --- secrets in transit
 
-    def watch(self) -> None:
-        """Learn every secret that Keyturn and the systems send each other from now on."""
+    def learn_secrets_in_transit(self) -> None:
+        """Learn every secret that Keyturn and the systems exchange from now on."""
         for system in (self.simulator.netsuite, self.simulator.openair):
-            self.through(system, lambda serve: lambda path, request: self._learnt(request, serve(path, request)))
+            self.intercept(
+                system, lambda serve: lambda path, request: self._learn_secrets(request, serve(path, request))
+            )
 
-    def through(self, system: Any, wrap: Callable[[Serve], Serve]) -> None:
-        """Let a system answer through ``wrap``."""
+    def intercept(self, system: Any, wrap: Callable[[Serve], Serve]) -> None:
+        """Replace a system's ``serve`` by what ``wrap`` makes of it."""
         self.monkeypatch.setattr(system, "serve", wrap(system.serve))
 
-    def _learnt(self, request: Request, delivery: Delivery) -> Delivery:
+    def _learn_secrets(self, request: Request, delivery: Delivery) -> Delivery:
         if sent := request.headers.get("authorization", "").partition(" ")[2]:
             self.known.add("an Authorization header", sent)
         if sent := request.form().get("refresh_token"):
@@ -133,7 +135,7 @@ class Stage:
         if found := re.search(rb'"pem": "(.*?)"', request.body):
             pem = json.loads(b'"' + found[1] + b'"')
             self.known.add_key("a candidate's key", pem[pem.index("-----BEGIN PRIVATE") :])
-            self.look_at_the_database("the database during an upload")
+            self.record_database("the database during an upload")
         if delivery.reply and b"_token" in delivery.reply.body:
             issued = json.loads(delivery.reply.body)
             for name in ("access_token", "refresh_token"):
@@ -141,29 +143,30 @@ class Stage:
                     self.known.add(f"an {name} that was issued", issued[name])
         return delivery
 
-    # --- the judgement
+    # --- the search
 
     def assert_nothing_leaked(self, *more: Path, sealed: bool = True, files: bool = True) -> None:
-        """No secret is in anything that was said, in any file that Keyturn made, nor in those below ``more``.
+        """Fail if a secret is in any output, in a file that Keyturn created, or in a file below ``more``.
 
-        Without ``sealed`` the vault does not open any more; without ``files`` a test has written secrets into them.
+        ``sealed`` is False if the test made the vault unreadable; ``files`` is False if the test itself wrote secrets
+        into Keyturn's files.
         """
         if sealed:
-            self.learn_what_is_sealed()
+            self.learn_sealed_secrets()
         if files:
-            self._read_files(*more)
-        said = {what: who for who, what in self.said}  # much is said many times
-        leaks = {who: found for what, who in said.items() if (found := self.known.found_in(what))}
+            self._record_files(*more)
+        sources = {content: source for source, content in self.outputs}  # many outputs repeat
+        leaks = {source: found for content, source in sources.items() if (found := self.known.found_in(content))}
         assert not leaks, leaks
 
-    def _read_files(self, *more: Path) -> None:
+    def _record_files(self, *more: Path) -> None:
         files = [path for folder in (self.config, self.folder / "data", *more) for path in folder.rglob("*")]
         for path in files:
             if path.is_file() and path.name != "kek":
-                self.say(str(path), path.read_bytes())
+                self.record_output(str(path), path.read_bytes())
 
-    def learn_what_is_sealed(self) -> None:
-        """Open everything in the vault: those are the secrets at rest, and the keys to them."""
+    def learn_sealed_secrets(self) -> None:
+        """Open every sealed secret and every key in the vault, and learn them."""
         text = (self.config / "kek").read_text().strip()
         self.known.add("the key-encryption key in Base64", text)
         self.known.add("the key-encryption key", base64.b64decode(text))
@@ -174,10 +177,10 @@ class Stage:
             opened = vault.Vault(store.secrets, lambda: master)
             with closing(sqlite3.connect(self.database)) as database:
                 for owner, column, sealed in database.execute(_SEALED).fetchall():
-                    with suppress(SealBroken):  # where a test has spoilt it
-                        self._know(column, opened.open(sealed, owner=owner, column=column))
+                    with suppress(SealBroken):  # a test has corrupted it
+                        self._learn(column, opened.open(sealed, owner=owner, column=column))
 
-    def _know(self, name: str, secret: bytes) -> None:
+    def _learn(self, name: str, secret: bytes) -> None:
         if name in ("netsuite_key", "private_key"):
             self.known.add_key(name, secret)
         elif name == "openair_oauth":
@@ -189,8 +192,8 @@ class Stage:
             self.known.add(name, secret)
 
 
-class _Everything(logging.Handler):
-    """Keeps each record as it was made: before anything is hidden, with its traceback."""
+class _RawLogHandler(logging.Handler):
+    """Keeps each record before anything in it is hidden, with its traceback."""
 
     def __init__(self, keep: Callable[[str, str], None]) -> None:
         super().__init__()
@@ -199,13 +202,13 @@ class _Everything(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         extra = {name: value for name, value in vars(record).items() if name not in _USUAL}
-        reported = _TIMING.sub("", self.format(record))  # so that a repeated line is not searched again
-        self._keep(f"the log {record.name}", f"{reported} {extra or ''}")
+        message = _TIMING.sub("", self.format(record))  # equal messages are searched once
+        self._keep(f"the log {record.name}", f"{message} {extra or ''}")
 
 
 @contextmanager
-def stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """An initialised Keyturn with the connection acme, in this process, as talkative as can be."""
+def searched_keyturn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SearchedKeyturn]:
+    """Provide an initialised Keyturn with the connection acme, in this process, with all logs."""
     monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(folder / "config"))
     monkeypatch.setenv("KEYTURN_DATA", str(folder / "data"))
     monkeypatch.setenv("KEYTURN_LOG__LEVEL", "debug")
@@ -213,18 +216,18 @@ def stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     with Simulator() as simulator:
-        it = Stage(folder, simulator, monkeypatch)
-        handler = _Everything(it.say)
-        for name in TALKATIVE:
+        it = SearchedKeyturn(folder, simulator, monkeypatch)
+        handler = _RawLogHandler(it.record_output)
+        for name in VERBOSE_LOGGERS:
             logging.getLogger(name).setLevel(logging.DEBUG)
             logging.getLogger(name).addHandler(handler)
-        it.watch()
+        it.learn_secrets_in_transit()
         assert 0 == it("init")[0]
         it.add()
         try:
             yield it
         finally:
-            for name in TALKATIVE:
+            for name in VERBOSE_LOGGERS:
                 logging.getLogger(name).setLevel(logging.NOTSET)
                 logging.getLogger(name).removeHandler(handler)
             root.handlers[:], root.level = before

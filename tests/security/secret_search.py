@@ -1,4 +1,4 @@
-"""Looks for secrets in everything that a program left behind: as they are, in pieces, and in every usual encoding."""
+"""Searches data for secrets: as they are, in pieces, and in every usual encoding."""
 
 import base64
 import binascii
@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 PIECE = 12
-"""Bytes that give a secret away. What is shorter as a whole is looked for as a whole."""
+"""How many bytes in a row reveal a secret."""
 STEP = 4
-"""Bytes between the beginnings of two pieces: a leak of 15 in a row holds one of them."""
+"""Bytes between the beginnings of two pieces: 15 leaked bytes in a row hold a whole piece."""
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
 _HEX = re.compile(rb"[0-9A-Fa-f]{24,}")
@@ -24,22 +24,22 @@ _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
 class Secrets:
-    """What must be found nowhere, each by a name."""
+    """The secrets to search for, each with a name."""
 
     def __init__(self) -> None:
         self._pieces: dict[bytes, str] = {_MARK: "some private key"}
 
     def add(self, name: str, value: str | bytes) -> None:
-        """A secret. Raises ValueError for one that is too short to distinguish from chance."""
+        """Add a secret. Raises ValueError if it is so short that it could appear by chance."""
         raw = value.encode() if isinstance(value, str) else value
         if len(raw) < PIECE:
-            raise ValueError(f"{name} is too short to be looked for")
+            raise ValueError(f"{name} is too short to search for")
         last = len(raw) - PIECE
         for at in {*range(0, last, STEP), last}:
             self._pieces[raw[at : at + PIECE]] = name
 
     def add_key(self, name: str, pem: str | bytes) -> None:
-        """A private key, by the numbers that make it one: the rest of its encoding is public, or always the same."""
+        """Add a private key by its private numbers: the rest of its encoding is public or constant."""
         key = load_pem_private_key(pem.encode() if isinstance(pem, str) else pem, password=None)
         if isinstance(key, ec.EllipticCurvePrivateKey):
             numbers = [key.private_numbers().private_value]
@@ -51,27 +51,27 @@ class Secrets:
             self.add(name, number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
     def found_in(self, data: bytes) -> set[str]:
-        """The names of the secrets that ``data`` holds, openly or in disguise."""
+        """Return the names of the secrets that ``data`` holds, plain or encoded."""
         views = set(_views(data))
         return {name for view in views for piece, name in self._pieces.items() if piece in view}
 
 
 def _views(data: bytes) -> Iterator[bytes]:
-    """``data`` as it is, and as it reads without JSON's, XML's, a URL's, hexadecimal or Base64 writing."""
+    """Yield ``data`` as it is, and decoded from JSON, XML, URLs, hexadecimal and Base64."""
     yield data
-    once = _ESCAPED.sub(_unescaped, data)
+    once = _ESCAPED.sub(_unescape, data)
     yield once
-    yield _ESCAPED.sub(_unescaped, once)
+    yield _ESCAPED.sub(_unescape, once)
     if b"&" in data:
         yield html.unescape(data.decode("latin-1")).encode("latin-1", "replace")
     if b"%" in data:
         yield unquote_to_bytes(data)
         yield unquote_to_bytes(data.replace(b"+", b" "))
-    yield b"\n".join(_unhexed(run[0][at:]) for run in _HEX.finditer(data) for at in range(2))
-    yield b"\n".join(_decoded(run[0][at:]) for run in _BASE64.finditer(data) for at in range(4))
+    yield b"\n".join(_decode_hex(run[0][at:]) for run in _HEX.finditer(data) for at in range(2))
+    yield b"\n".join(_decode_base64(run[0][at:]) for run in _BASE64.finditer(data) for at in range(4))
 
 
-def _unescaped(match: re.Match[bytes]) -> bytes:
+def _unescape(match: re.Match[bytes]) -> bytes:
     if match[1]:
         return chr(int(match[1], 16)).encode(errors="replace")
     if match[2]:
@@ -79,9 +79,9 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
     return _LETTERS.get(match[3], match[3])
 
 
-def _unhexed(run: bytes) -> bytes:
+def _decode_hex(run: bytes) -> bytes:
     return binascii.unhexlify(run[: len(run) // 2 * 2])
 
 
-def _decoded(run: bytes) -> bytes:
+def _decode_base64(run: bytes) -> bytes:
     return base64.b64decode(run[: len(run) // 4 * 4].translate(_STANDARD))

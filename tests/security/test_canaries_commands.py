@@ -1,4 +1,4 @@
-"""No secret shows in what any command prints, logs or writes, in a whole life that goes well."""
+"""No command prints, logs or writes a secret, in a whole life without failures."""
 
 import base64
 import os
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import cyclopts
 import pytest
 from acceptance.installed_keyturn import NAME
-from security.known_secrets import Stage
+from security.known_secrets import SearchedKeyturn
 
 from orchestrator.cli import application
 from simulator import Fault
@@ -41,74 +41,74 @@ IN_PROCESS = {
 }
 """The commands of test_every_command."""
 PROCESSES = {"demo", "worker", "simulator"}
-"""The commands that run for long or start others; each has a test of its own."""
+"""The commands that run for long or start processes; each has its own test."""
 
 
 def leaves(app: cyclopts.App, before: str = "") -> Iterator[str]:
-    """Every command that does something."""
+    """Yield every command without subcommands."""
     for name in app:
         if not name.startswith("-"):
             yield from list(leaves(app[name], f"{before}{name} ")) or [before + name]
 
 
 def test_no_command_is_left_out() -> None:
-    """Each command of `keyturn` is one of those whose output is searched below: a new one fails here first."""
+    """These tests search the output of every command of `keyturn`."""
     assert IN_PROCESS | PROCESSES == set(leaves(application.build()))
 
 
 @pytest.mark.parametrize("form", ["table", "json", "name"])
-def test_every_command(play: Stage, form: str) -> None:
-    """A whole life with every command, in each form of output, with all logs: nothing of any secret shows."""
+def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
+    """No secret appears in the output, logs or files of any command, in any output form."""
     used: set[str] = set()
 
     def run(*arguments: object, given: str = "") -> str:
         words = [str(argument) for argument in arguments]
         used.update(known for known in IN_PROCESS if known.split() == words[: len(known.split())])
-        exit_code, out, err = play(*words, "--yes", "--verbose", "--output", form, given=given)
+        exit_code, out, err = keyturn(*words, "--yes", "--verbose", "--output", form, given=given)
         assert exit_code in (0, 3), out + err
         return out
 
     run("init")
-    _added_and_edited(play, run)
+    _added_and_edited(keyturn, run)
     used.add("connection add")
-    _rotated_and_shown(play, run)
-    play("needs-rotation", NAME, "--output", form)
+    _rotated_and_shown(keyturn, run)
+    keyturn("needs-rotation", NAME, "--output", form)
     used.add("needs-rotation")
-    _adopted_and_restored(play, run)
-    _resumed_abandoned_and_confirmed(play, run)
-    new = play.folder / "data" / "kek"
+    _adopted_and_restored(keyturn, run)
+    _resumed_abandoned_and_confirmed(keyturn, run)
+    new = keyturn.folder / "data" / "kek"
     new.touch(mode=0o600)
     new.write_text(base64.b64encode(os.urandom(32)).decode())
     run("vault", "rewrap", new)
-    new.replace(play.config / "kek")
+    new.replace(keyturn.config / "kek")
     run("run-due")
     assert IN_PROCESS == used
-    play.assert_nothing_leaked()
+    keyturn.assert_nothing_leaked()
 
 
-def _added_and_edited(play: Stage, run: Callable[..., str]) -> None:
+def _added_and_edited(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None:
     run("connection", "edit", NAME, "--days", "90")
-    run("connection", "edit", NAME, "--openair-api-key-file", "-", given=play.simulator.credentials.api_key)
-    password = str(play.folder / "given" / "openair-password-file")
-    play.add(
+    run("connection", "edit", NAME, "--openair-api-key-file", "-", given=keyturn.simulator.credentials.api_key)
+    password = str(keyturn.folder / "given" / "openair-password-file")
+    keyturn.add(
         "other",
         **{
             "account": "TSTDRV2",
             "openair-client-id": None,
             "openair-user": "keyturn",
-            "openair-company": play.simulator.credentials.company,
+            "openair-company": keyturn.simulator.credentials.company,
             "openair-password-file": password,
             "openair-preference": "another",
         },
     )
 
 
-def _rotated_and_shown(play: Stage, run: Callable[..., str]) -> None:
+def _rotated_and_shown(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None:
     run("connection", "list")
     run("connection", "show", NAME)
     run("rotate", NAME, "--reason", "a first one")
-    first = play.rotation()["id"]
-    play.simulator.import_requests.send()
+    first = keyturn.rotation()["id"]
+    keyturn.simulator.import_requests.send()
     for arguments in (
         ("rotation", "list"),
         ("rotation", "show", first),
@@ -119,38 +119,40 @@ def _rotated_and_shown(play: Stage, run: Callable[..., str]) -> None:
         ("doctor",),
         ("diagram", first),
         ("journal", "verify"),
-        ("request", "verify", play.simulator.import_requests.counts().last_url, "--connection", NAME),
+        ("request", "verify", keyturn.simulator.import_requests.counts().last_url, "--connection", NAME),
     ):
         run(*arguments)
 
 
-def _adopted_and_restored(play: Stage, run: Callable[..., str]) -> None:
-    record = play.simulator.netsuite.record
+def _adopted_and_restored(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None:
+    record = keyturn.simulator.netsuite.record
     record.reset("foreign")
-    play("rotate", NAME, "--verbose")  # exits as what parked it tells
+    keyturn("rotate", NAME, "--verbose")  # its exit code is that of the failure
     assert record.held
-    play.simulator.openair.settings.save_outside(record.held.pair.certificate_pem())
-    run("rotation", "adopt", play.rotation()["id"])
+    keyturn.simulator.openair.settings.save_outside(record.held.pair.certificate_pem())
+    run("rotation", "adopt", keyturn.rotation()["id"])
     run("rotate", NAME)
-    play.simulator.faults.add(Fault("openair.api", "401", action="Modify", times=None))
-    play("rotate", NAME, "--verbose")
-    play.simulator.faults.clear()
-    run("rotation", "restore", play.rotation()["id"])
-    play.alter("UPDATE rotations SET in_flight_until = NULL")  # or what follows would be held off for minutes
+    keyturn.simulator.faults.add(Fault("openair.api", "401", action="Modify", times=None))
+    keyturn("rotate", NAME, "--verbose")
+    keyturn.simulator.faults.clear()
+    run("rotation", "restore", keyturn.rotation()["id"])
+    keyturn.alter("UPDATE rotations SET in_flight_until = NULL")  # skips the hold-off of minutes
 
 
-def _resumed_abandoned_and_confirmed(play: Stage, run: Callable[..., str]) -> None:
-    play.simulator.netsuite.record.reset("missing")
+def _resumed_abandoned_and_confirmed(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None:
+    keyturn.simulator.netsuite.record.reset("missing")
     run("rotate", NAME)
-    run("rotation", "resume", play.rotation()["id"])
-    run("rotation", "abandon", play.rotation()["id"])
+    run("rotation", "resume", keyturn.rotation()["id"])
+    run("rotation", "abandon", keyturn.rotation()["id"])
     run("rotate", NAME)
-    run("rotation", "resume", play.rotation()["id"], "--create-record")
+    run("rotation", "resume", keyturn.rotation()["id"], "--create-record")
     by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
-    play.add("handed", account="TSTDRV3", **{f"openair-{option}": None for option in by_api}, **{"openair-export": ""})
+    keyturn.add(
+        "handed", account="TSTDRV3", **{f"openair-{option}": None for option in by_api}, **{"openair-export": ""}
+    )
     run("rotate", "handed")
-    run("rotation", "resume", play.rotation("handed")["id"], "--overwrite")
-    run("rotation", "park", play.rotation("handed")["id"], "--reason", "its administrator is away")
-    run("rotation", "resume", play.rotation("handed")["id"])
-    handed = play.rotation("handed")
+    run("rotation", "resume", keyturn.rotation("handed")["id"], "--overwrite")
+    run("rotation", "park", keyturn.rotation("handed")["id"], "--reason", "its administrator is away")
+    run("rotation", "resume", keyturn.rotation("handed")["id"])
+    handed = keyturn.rotation("handed")
     run("rotation", "confirm", handed["id"], "--fingerprint", handed["candidate"]["fingerprint"])

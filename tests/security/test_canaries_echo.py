@@ -1,4 +1,4 @@
-"""No secret shows when a careless system puts what it was sent into its error messages."""
+"""No secret appears when a system repeats the request in its error messages."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 from acceptance.installed_keyturn import NAME
-from security.known_secrets import Serve, Stage
+from security.known_secrets import SearchedKeyturn, Serve
 
 from simulator.server import Delivery, Reply, Request
 
@@ -30,8 +30,8 @@ ECHOES: Mapping[str, Callable[[str], str]] = {
 }
 
 
-def _all_of(request: Request) -> Iterator[str]:
-    """What a request carried, part by part, as a careless system might repeat it."""
+def _parts_of(request: Request) -> Iterator[str]:
+    """Yield the parts of a request that a system might repeat."""
     sent = request.headers.get("authorization", "").partition(" ")[2]
     yield sent
     with suppress(binascii.Error, UnicodeDecodeError):
@@ -43,17 +43,17 @@ def _all_of(request: Request) -> Iterator[str]:
 
 
 def _echoing(only: str) -> Callable[[Serve], Serve]:
-    """Answers calls in the system's own format of errors, with one part of the request after the other in all of it."""
+    """Return a wrapper that answers with errors in the system's format, which repeat one part of the request."""
     count = itertools.count()
     disguises = itertools.cycle(ECHOES.values())
 
     def wrap(serve: Serve) -> Serve:
         def answer(path: str, request: Request) -> Delivery:
             number = next(count)
-            proper = serve(path, request)
-            if only not in path or number % 3 == 0:  # some calls succeed, so that the later ones are reached at all
-                return proper
-            parts = [part for part in _all_of(request) if part]
+            normal = serve(path, request)
+            if only not in path or number % 3 == 0:  # some calls succeed, so that later calls are reached
+                return normal
+            parts = [part for part in _parts_of(request) if part]
             return Delivery(_error(path, next(disguises)(parts[number % len(parts)]), number))
 
         return answer
@@ -61,33 +61,29 @@ def _echoing(only: str) -> Callable[[Serve], Serve]:
     return wrap
 
 
-def _error(path: str, reported: str, number: int) -> Reply:
-    headers = (("WWW-Authenticate", f'Bearer error="{reported[:300]}"'.replace("\n", " ")),)
+def _error(path: str, text: str, number: int) -> Reply:
+    headers = (("WWW-Authenticate", f'Bearer error="{text[:300]}"'.replace("\n", " ")),)
     status = (400, 401, 403, 200)[number % 4]
     if path.endswith("/token"):
-        content = {"error": "invalid_grant", "error_description": reported}
+        content = {"error": "invalid_grant", "error_description": text}
         return Reply(status, json.dumps(content).encode(), headers=headers)
     if path.endswith("restlet.nl"):
-        inner = json.dumps(
-            {"type": "error.SuiteScriptError", "name": reported[:99], "message": reported, "stack": [reported]}
-        )
-        message = inner if number % 2 else reported
-        return Reply(
-            status, json.dumps({"error": {"code": reported[:99], "message": message}}).encode(), headers=headers
-        )
-    body = f'<response><Auth status="0"/><Read status={quoteattr(reported)}>{escape(reported)}</Read></response>'
+        inner = json.dumps({"type": "error.SuiteScriptError", "name": text[:99], "message": text, "stack": [text]})
+        message = inner if number % 2 else text
+        return Reply(status, json.dumps({"error": {"code": text[:99], "message": message}}).encode(), headers=headers)
+    body = f'<response><Auth status="0"/><Read status={quoteattr(text)}>{escape(text)}</Read></response>'
     return Reply(200, body.encode(errors="replace"), "text/xml", headers)
 
 
 @pytest.mark.parametrize("only", ["auth/oauth2", "restlet.nl", "login/oauth2", "api.pl"])
-def test_systems_that_echo(play: Stage, only: str) -> None:
-    """A system that puts what it was sent into its error messages does not make Keyturn tell it on."""
+def test_systems_that_echo(keyturn: SearchedKeyturn, only: str) -> None:
+    """Keyturn repeats no secret from the error messages of a system that repeats its request."""
     wrap = _echoing(only)
-    for system in (play.simulator.netsuite, play.simulator.openair):
-        play.through(system, wrap)
+    for system in (keyturn.simulator.netsuite, keyturn.simulator.openair):
+        keyturn.intercept(system, wrap)
     for _ in range(5):
-        play("doctor", NAME)
-        play("health", NAME)
-        play.go_on()
-        play("rotation", "explain", play.rotation()["id"])
-    play.assert_nothing_leaked()
+        keyturn("doctor", NAME)
+        keyturn("health", NAME)
+        keyturn.advance()
+        keyturn("rotation", "explain", keyturn.rotation()["id"])
+    keyturn.assert_nothing_leaked()

@@ -1,4 +1,4 @@
-"""No secret shows in a process: its command line, environment, temporary files, dump."""
+"""No secret appears in a process's command line, environment, temporary files or dump."""
 
 import base64
 import json
@@ -11,25 +11,25 @@ from pathlib import Path
 
 import pytest
 from acceptance.installed_keyturn import NAME, command
-from security.known_secrets import Stage
+from security.known_secrets import SearchedKeyturn
 from support.polling import WAIT_LIMIT, until
 
 from simulator import Fault
 
 
-def _environment(play: Stage) -> dict[str, str]:
-    """The test's own, in which Python complains about everything; temporary files are kept together."""
-    (play.folder / "temporary").mkdir(mode=0o700, exist_ok=True)
-    talkative = {"PYTHONDEVMODE": "1", "PYTHONFAULTHANDLER": "1"}
-    return {**os.environ, **talkative, "TMPDIR": str(play.folder / "temporary"), "KEYTURN_WORKER__LEASE": "1"}
+def _environment(keyturn: SearchedKeyturn) -> dict[str, str]:
+    """Return the test's environment with Python's debug modes and a folder for temporary files."""
+    (keyturn.folder / "temporary").mkdir(mode=0o700, exist_ok=True)
+    debug_modes = {"PYTHONDEVMODE": "1", "PYTHONFAULTHANDLER": "1"}
+    return {**os.environ, **debug_modes, "TMPDIR": str(keyturn.folder / "temporary"), "KEYTURN_WORKER__LEASE": "1"}
 
 
-def _look_at(play: Stage, pid: int) -> None:
-    """What anybody sees of a process and its children, their command lines, and what their user sees: environments."""
+def _record_process(keyturn: SearchedKeyturn, pid: int) -> None:
+    """Record the command lines of a process and its children, which all users see, and their environments."""
     for each in (pid, *_children(pid)):
         with suppress(FileNotFoundError, ProcessLookupError):
-            play.say(f"the command line of {each}", Path(f"/proc/{each}/cmdline").read_bytes())
-            play.say(f"the environment of {each}", Path(f"/proc/{each}/environ").read_bytes())
+            keyturn.record_output(f"the command line of {each}", Path(f"/proc/{each}/cmdline").read_bytes())
+            keyturn.record_output(f"the environment of {each}", Path(f"/proc/{each}/environ").read_bytes())
 
 
 def _children(pid: int) -> list[int]:
@@ -37,22 +37,22 @@ def _children(pid: int) -> list[int]:
 
 
 def _is_worker(pid: int) -> bool:
-    """Whether it is a worker by now; a moment before, a child still is what its parent is."""
+    """Return whether the process is a worker yet: between fork and exec, a child has its parent's command line."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"\0worker\0")
     return False
 
 
 def _parent(status: Path) -> int:
-    with suppress(OSError):  # it ended meanwhile
+    with suppress(OSError):  # the process has ended
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("PPid:"))
     return 0
 
 
-def _end(play: Stage, process: subprocess.Popen[str], how: signal.Signals) -> None:
+def _end(keyturn: SearchedKeyturn, process: subprocess.Popen[str], how: signal.Signals) -> None:
     process.send_signal(how)
     out, err = process.communicate(timeout=WAIT_LIMIT)
-    play.say(f"a process that ended by {how.name}", out + err)
+    keyturn.record_output(f"a process that ended by {how.name}", out + err)
     if how is signal.SIGABRT:
         assert "Fatal Python error" in err
         assert "in install" in err
@@ -60,67 +60,67 @@ def _end(play: Stage, process: subprocess.Popen[str], how: signal.Signals) -> No
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks at processes in /proc")
 @pytest.mark.parametrize("how", [signal.SIGABRT, signal.SIGTERM, signal.SIGKILL])
-def test_worker(play: Stage, how: signal.Signals) -> None:
-    """A worker in the middle of an upload: its command line, environment and files; and its dump when it crashes."""
-    play.simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", when="before", seconds=2))
-    play("rotate", NAME, "--detach")
-    environment = _environment(play)
+def test_worker(keyturn: SearchedKeyturn, how: signal.Signals) -> None:
+    """A worker in the middle of an upload shows no secret, also not in its dump when it crashes."""
+    keyturn.simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", when="before", seconds=2))
+    keyturn("rotate", NAME, "--detach")
+    environment = _environment(keyturn)
     worker = subprocess.Popen(
         command("worker"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        until(lambda: not play.simulator.faults.pending())
-        _look_at(play, worker.pid)
-        play.look_at_the_database("the database in the middle of a step")
-        _end(play, worker, how)
+        until(lambda: not keyturn.simulator.faults.pending())
+        _record_process(keyturn, worker.pid)
+        keyturn.record_database("the database in the middle of a step")
+        _end(keyturn, worker, how)
     finally:
         worker.kill()
         worker.communicate()
-    play.assert_nothing_leaked(play.folder / "temporary")
+    keyturn.assert_nothing_leaked(keyturn.folder / "temporary")
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks at processes in /proc")
-def test_demo(play: Stage) -> None:
-    """The demo's workers do not inherit the key of their user; its folder and log contain no unsealed secret."""
-    environment = {**_environment(play), "KEYTURN_KEK": base64.b64encode(os.urandom(32)).decode()}
-    play.known.add("the user's own key", environment["KEYTURN_KEK"])
+def test_demo(keyturn: SearchedKeyturn) -> None:
+    """The demo's workers do not inherit the user's key, and its folder and log hold no secret."""
+    environment = {**_environment(keyturn), "KEYTURN_KEK": base64.b64encode(os.urandom(32)).decode()}
+    keyturn.known.add("the user's own key", environment["KEYTURN_KEK"])
     words = command("demo", "--keep", "-o", "json")
     demo = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         until(lambda: any(_is_worker(child) for child in _children(demo.pid)))
         for child in filter(_is_worker, _children(demo.pid)):
-            _look_at(play, child)
+            _record_process(keyturn, child)
         out, err = demo.communicate(timeout=WAIT_LIMIT)
     finally:
         demo.kill()
         demo.communicate()
-    play.say("the demo", out + err)
+    keyturn.record_output("the demo", out + err)
     folder = Path(json.loads(out)["folder"])
-    play.monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(folder / "config"))
-    play.monkeypatch.setenv("KEYTURN_DATA", str(folder / "data"))
-    replace(play, folder=folder).assert_nothing_leaked(folder)
+    keyturn.monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(folder / "config"))
+    keyturn.monkeypatch.setenv("KEYTURN_DATA", str(folder / "data"))
+    replace(keyturn, folder=folder).assert_nothing_leaked(folder)
 
 
-def test_simulator(play: Stage) -> None:
-    """`keyturn simulator` prints where the stand-ins' secrets are, and none of them; files it makes go with it."""
-    environment = _environment(play)
+def test_simulator(keyturn: SearchedKeyturn) -> None:
+    """`keyturn simulator` prints where its secrets are, but none of them, and removes its files when it ends."""
+    environment = _environment(keyturn)
     words = command("simulator", "-o", "json", "--verbose")
     running = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert running.stdout
-        reported = ""
-        while not reported.endswith("}\n"):
-            reported += running.stdout.readline()
-        play.say("the simulator", reported)
-        credentials = Path(next(iter(json.loads(reported)["credentials"].values())))
+        printed = ""
+        while not printed.endswith("}\n"):
+            printed += running.stdout.readline()
+        keyturn.record_output("the simulator", printed)
+        credentials = Path(next(iter(json.loads(printed)["credentials"].values())))
         for name, value in json.loads(credentials.read_text()).items():
             if name in ("openair_client_secret", "refresh_token", "password", "api_key"):
-                play.known.add(name, value)
-        play.known.add_key("the sign-in key", credentials.with_name("netsuite-key.pem").read_text())
-        _look_at(play, running.pid)
-        _end(play, running, signal.SIGTERM)
+                keyturn.known.add(name, value)
+        keyturn.known.add_key("the sign-in key", credentials.with_name("netsuite-key.pem").read_text())
+        _record_process(keyturn, running.pid)
+        _end(keyturn, running, signal.SIGTERM)
     finally:
         running.kill()
         running.communicate()
-    assert [] == list((play.folder / "temporary").iterdir())
-    play.assert_nothing_leaked()
+    assert [] == list((keyturn.folder / "temporary").iterdir())
+    keyturn.assert_nothing_leaked()

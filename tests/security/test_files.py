@@ -1,4 +1,4 @@
-"""Files: only Keyturn's user can read what Keyturn creates, and doctor reports files that were opened since."""
+"""Files that Keyturn creates are private, and `doctor` reports those that are not."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from simulator import Simulator
 
 @pytest.fixture(autouse=True)
 def _no_umask() -> Iterator[None]:
-    """The most careless shell there is: it lets everybody at everything."""
+    """Set umask 0, which makes new files accessible to all users by default."""
     before = os.umask(0)
     yield
     os.umask(before)
 
 
 def open_to_others(folder: Path) -> list[str]:
-    """What in ``folder`` other users can get at, or could if its parents let them."""
+    """Return the paths below ``folder`` whose mode gives other users access."""
     return sorted(
         str(path.relative_to(folder))
         for path in folder.rglob("*")
@@ -34,8 +34,8 @@ def open_to_others(folder: Path) -> list[str]:
 
 
 def test_init_under_no_umask(tmp_path: Path) -> None:
-    """Settings, key, database, and every folder on the way to them, are closed to other users."""
-    deep = tmp_path / "made" / "on" / "the" / "way"
+    """Under umask 0 `init` creates settings, key, database and their folders without access for other users."""
+    deep = tmp_path / "created" / "with" / "its" / "parents"
     places = {"CONFIGURATION_DIRECTORY": str(deep / "config"), "KEYTURN_DATA": str(deep / "data")}
     home = InstalledKeyturn(deep, {**InstalledKeyturn.at(tmp_path).environment, **places})
     assert 0 == home("init").returncode
@@ -45,7 +45,7 @@ def test_init_under_no_umask(tmp_path: Path) -> None:
 
 
 def test_worker_and_simulator_under_no_umask(tmp_path: Path) -> None:
-    """So are the write-ahead log of a worker at work, and the credentials that the simulator hands out."""
+    """Under umask 0 the database's write-ahead log and the simulator's credentials are private."""
     home = InstalledKeyturn.at(tmp_path)
     assert 0 == home("init").returncode
     sandbox = tmp_path / "sandbox"
@@ -66,7 +66,7 @@ def test_worker_and_simulator_under_no_umask(tmp_path: Path) -> None:
 
 
 def test_simulator_leaves_a_folder_as_it_is(tmp_path: Path) -> None:
-    """A folder that was there keeps its mode: it may be one that others work in."""
+    """An existing folder keeps its mode when the simulator writes credentials into it."""
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
     with Simulator() as simulator:
@@ -76,7 +76,7 @@ def test_simulator_leaves_a_folder_as_it_is(tmp_path: Path) -> None:
 
 
 def test_demo_under_no_umask(tmp_path: Path) -> None:
-    """The demo's folder with its worker's log, which a person may keep."""
+    """Under umask 0 the demo's folder and its worker's log are private."""
     temporary = tmp_path / "temporary"
     temporary.mkdir(mode=0o700)
     run = InstalledKeyturn.at(tmp_path)("demo", "--keep", "-o", "json", TMPDIR=str(temporary))
@@ -85,8 +85,8 @@ def test_demo_under_no_umask(tmp_path: Path) -> None:
     assert [] == open_to_others(tmp_path)
 
 
-def test_exported_certificates_are_for_everybody(tmp_path: Path) -> None:
-    """What is public stays so: an administrator can read the exported certificate in a folder of its own."""
+def test_exported_certificates_are_public(tmp_path: Path) -> None:
+    """An exported certificate and its folder are readable by all users."""
     home = InstalledKeyturn.at(tmp_path)
     assert 0 == home("init").returncode
     with Simulator() as simulator:
@@ -99,8 +99,8 @@ def test_exported_certificates_are_for_everybody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["config", "config/keyturn.toml", "data", "data/keyturn.db"])
-def test_doctor_tells_what_is_too_open(tmp_path: Path, name: str) -> None:
-    """A folder or file that others can get at is named, with the command that closes it; that command does."""
+def test_doctor_names_files_that_are_too_open(tmp_path: Path, name: str) -> None:
+    """`doctor` names a file or folder that others can access, and the command that fixes it."""
     home = InstalledKeyturn.at(tmp_path)
     assert 0 == home("init").returncode
     path = tmp_path / name
@@ -115,7 +115,7 @@ def test_doctor_tells_what_is_too_open(tmp_path: Path, name: str) -> None:
 
 
 def test_key_that_is_too_open_is_refused(tmp_path: Path) -> None:
-    """A key-encryption key that others can read opens nothing until it is closed; the fix is named."""
+    """A key-encryption key that others can read is refused, and `doctor` names the command that fixes it."""
     home = InstalledKeyturn.at(tmp_path)
     assert 0 == home("init").returncode
     home.kek.chmod(0o640)
@@ -125,7 +125,7 @@ def test_key_that_is_too_open_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["keyturn.toml", "kek"])
 def test_init_does_not_write_through_a_link(tmp_path: Path, name: str) -> None:
-    """Keyturn does not follow a link that another user put where it creates a file."""
+    """`init` does not follow a link at the path of a file that it creates."""
     home = InstalledKeyturn.at(tmp_path)
     target = tmp_path / "target"
     home.settings.parent.mkdir(mode=0o700)
@@ -137,7 +137,7 @@ def test_init_does_not_write_through_a_link(tmp_path: Path, name: str) -> None:
 
 
 def test_no_core_is_dumped(tmp_path: Path) -> None:
-    """A process that crashes leaves no image of its memory, where keys lie in the clear."""
+    """A process that crashes writes no core dump, which would hold decrypted keys."""
     home = InstalledKeyturn.at(tmp_path)
     assert 0 == home("init").returncode
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
@@ -148,7 +148,7 @@ def test_no_core_is_dumped(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
     try:
         until((tmp_path / "data" / "keyturn.db-wal").exists)
-        most = min(hard, 1) if hard >= 0 else 1  # at 1, none is piped to a collector either
+        most = min(hard, 1) if hard >= 0 else 1  # with a limit of 1, Linux pipes no dump to a collector either
         assert (most, most) == resource.prlimit(worker.pid, resource.RLIMIT_CORE)
         worker.send_signal(signal.SIGABRT)
         assert -signal.SIGABRT == worker.wait(WAIT_LIMIT)
@@ -161,7 +161,7 @@ def _until_printed(process: subprocess.Popen[str], end: str) -> None:
     line = ""
     while not line.endswith(end):
         line = process.stdout.readline()
-        assert line, "it ended early"
+        assert line, "the process ended early"
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -1,4 +1,4 @@
-"""The searcher itself: it finds what was planted, in every disguise, and nothing where there is nothing."""
+"""The search finds planted secrets in every encoding, and no others."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from security.secret_search import Secrets
 
 SECRET = 'Ünhörd/of+"quoted"&<tagged>\nsecret\'%'
 
-DISGUISES: dict[str, Callable[[str], str]] = {
+ENCODINGS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "JSON": json.dumps,
     "JSON in Unicode": lambda text: json.dumps(text, ensure_ascii=False),
@@ -39,12 +39,12 @@ DISGUISES: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
-def test_planted_secrets_are_found(disguise: Callable[[str], str]) -> None:
-    """A secret is found in any encoding, in the middle of any text."""
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
+def test_planted_secrets_are_found(encode: Callable[[str], str]) -> None:
+    """A secret is found in every encoding, in the middle of other data."""
     known = Secrets()
     known.add("planted", SECRET)
-    data = b"\x00\xffbefore " + disguise(SECRET).encode() + b" after" + secrets.token_bytes(99)
+    data = b"\x00\xffbefore " + encode(SECRET).encode() + b" after" + secrets.token_bytes(99)
     assert {"planted"} == known.found_in(data)
 
 
@@ -56,7 +56,7 @@ def test_planted_secrets_are_found(disguise: Callable[[str], str]) -> None:
     ids=["EC", "RSA"],
 )
 def test_planted_keys_are_found(key: rsa.RSAPrivateKey, form: PrivateFormat, encoding: Encoding) -> None:
-    """A private key is found in PEM and DER of either format, in Base64 and hexadecimal, without its first line too."""
+    """A private key is found in PEM and DER of either format, in Base64, hexadecimal, and without its PEM header."""
     known = Secrets()
     known.add_key("planted", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     planted = key.private_bytes(encoding, form, NoEncryption())
@@ -68,7 +68,7 @@ def test_planted_keys_are_found(key: rsa.RSAPrivateKey, form: PrivateFormat, enc
 
 
 def test_other_keys_are_not_found() -> None:
-    """A certificate's public half and other public text raise no alarm; any private key does."""
+    """A public key and random data are not reported; any private key in PEM is."""
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     known = Secrets()
@@ -80,7 +80,7 @@ def test_other_keys_are_not_found() -> None:
     assert {"some private key"} == known.found_in(other)
 
 
-def test_short_secrets_are_not_looked_for() -> None:
-    """A secret that chance could write is no canary."""
+def test_short_secrets_are_refused() -> None:
+    """A secret that is so short that it could appear by chance is refused."""
     with pytest.raises(ValueError, match="too short"):
         Secrets().add("pin", "1234")

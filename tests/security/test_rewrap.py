@@ -1,4 +1,4 @@
-"""The key-encryption key is changed while workers rotate and secrets are written, or killed in it: nothing is lost."""
+"""A change of the key-encryption key loses nothing, under load or when it is killed."""
 
 import base64
 import os
@@ -26,7 +26,7 @@ from states.errors import RotationOpen, VaultLocked
 from states.state import State
 
 MANY = 3000
-"""Data keys: so many take a rewrap long enough to be killed in the middle."""
+"""How many data keys make a rewrap take long enough to be killed in the middle."""
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def home(tmp_path: Path) -> InstalledKeyturn:
 
 
 def new_key(folder: Path, name: str) -> Path:
-    """A new key-encryption key's file."""
+    """Create a file with a new key-encryption key."""
     file = folder / name
     file.touch(mode=0o600)
     file.write_text(base64.b64encode(os.urandom(32)).decode())
@@ -46,15 +46,16 @@ def new_key(folder: Path, name: str) -> Path:
 
 
 def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While two workers rotate several connections and a secret is written again and again, the key is changed several
-    times: every rotation completes, every secret opens with the last key, and the first one opens nothing.
+    """The key changes four times while workers rotate and a secret is written: all rotations complete.
+
+    Every secret opens with the last key, and none with the first one.
     """
     with Simulator(accounts=3) as simulator, keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__POLL="0.05") as app:
         first, file = read_kek_file(app.settings.kek_file), app.settings.kek_file
         names = [f"c{number}" for number in range(3)]
         for name, pair in zip(names, simulator.pairs.values(), strict=True):
             connect(app, pair.credentials, name)
-        with _workers(2), _written(app, names[0]) as written:
+        with _workers(2), _passwords_stored(app, names[0]) as written:
             for change in range(4):
                 before = len(simulator.history.entries())
                 _request(app, names)
@@ -84,14 +85,14 @@ def _request(app: Keyturn, names: list[str]) -> None:
 
 
 @contextmanager
-def _written(app: Keyturn, name: str) -> Iterator[list[str]]:
-    """What is stored as a password, one after the other, each as by a process of its own."""
+def _passwords_stored(app: Keyturn, name: str) -> Iterator[list[str]]:
+    """Store one password after the other until the block ends, each with a new vault, as separate processes would."""
     written: list[str] = []
     ended = threading.Event()
 
     def write() -> None:
         while not ended.is_set():
-            with suppress(VaultLocked):  # the key was changed, and its file not yet
+            with suppress(VaultLocked):  # between the change of the key and the change of its file
                 store, fresh = app.store, Vault(app.store, lambda: read_kek_file(app.settings.kek_file))
                 password = f"password {len(written)}"
                 sealed = Secrets(store, fresh, name).seal(SecretName.OPENAIR_PASSWORD, password.encode())
@@ -110,7 +111,7 @@ def _written(app: Keyturn, name: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("moment", ["before it begins", "in the middle"])
 def test_killed_rewrap(home: InstalledKeyturn, moment: str) -> None:
-    """A rewrap that is killed has changed nothing: the old key opens all, the new one nothing; it can be repeated."""
+    """A killed rewrap changes nothing: the old key still opens everything, and the rewrap can be repeated."""
     old = read_kek_file(home.kek)
     with closing(Store(f"sqlite:///{home.database}")) as store:
         sealed = Vault(store.secrets, lambda: old).seal(b"secret", owner="acme", column="token")
@@ -145,7 +146,7 @@ def _assert_opens_with(home: InstalledKeyturn, key: KeyEncryptionKey, sealed: by
 
 
 def _is_writing(database: sqlite3.Connection) -> bool:
-    """Whether another process holds the database's write lock."""
+    """Return whether another process holds the database's write lock."""
     try:
         database.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError:
@@ -160,7 +161,7 @@ def _is_open_in(process: subprocess.Popen[str], file: Path) -> bool:
 
 
 def _target(descriptor: Path) -> str:
-    with suppress(FileNotFoundError):  # it was closed since the folder was listed
+    with suppress(FileNotFoundError):  # closed since the folder was listed
         return str(descriptor.readlink())
     return ""
 

@@ -1,4 +1,4 @@
-"""The threat model names its proofs; they must exist."""
+"""The threat model names tests as its proofs, and they exist."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 def test_every_test_that_is_named_exists() -> None:
-    """Each test id in the threat model is a test of that file."""
+    """Each test id in the threat model names a test of that file."""
     named = TEST.findall(PAGE.read_text("utf-8"))
     missing = [f"{file}::{name}" for file, name in named if name not in _tests(Path(file))]
     assert named
@@ -17,7 +17,7 @@ def test_every_test_that_is_named_exists() -> None:
 
 
 def test_every_threat_has_a_proof() -> None:
-    """No row of a table of threats is without a test, and nothing that looks like one is misspelt."""
+    """Every row of a table of threats names a test, and every test id on the page is well-formed."""
     text = PAGE.read_text("utf-8")
     rows = re.findall(r"^\| threat .*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
     threats = [row for table in rows for row in table.splitlines()]

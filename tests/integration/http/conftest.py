@@ -1,28 +1,28 @@
-"""Servers that end with their test, and an authority for them."""
+"""Servers that end with their test, and a certificate authority for them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from integration.http.scripted_server import Handler, Wire
+from integration.http.scripted_server import Handler, ScriptedServer
 from integration.http.tls import Tls
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Handler], Wire]]:
-    """Starts servers, and ends them with the test."""
-    wires: list[Wire] = []
+def serve() -> Iterator[Callable[[Handler], ScriptedServer]]:
+    """Starts servers, and stops them at the end of the test."""
+    servers: list[ScriptedServer] = []
 
-    def start(handler: Handler) -> Wire:
-        wires.append(Wire(handler))
-        return wires[-1]
+    def start(handler: Handler) -> ScriptedServer:
+        servers.append(ScriptedServer(handler))
+        return servers[-1]
 
     yield start
-    for wire in wires:
-        wire.close()
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Tls:
-    """An authority and a certificate for this machine."""
+    """A certificate authority, and a server certificate for 127.0.0.1."""
     return Tls(tmp_path)

@@ -1,4 +1,4 @@
-"""Calls of the adapter, and what they end in."""
+"""Calls of the HTTP client, and the errors that they raise."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from orchestrator.adapters.http import Answer, Http
 from states.errors import KeyturnError, TryLater, Unknown
 
 CALL_LIMIT = 0.3
-"""Seconds that a whole call may take, in tests that wait until it is over."""
+"""The time limit of a whole call in seconds, in tests that wait until it is over."""
 NEVER_SENT = [TryLater, TryLater]
 LOST = [TryLater, Unknown]
 
@@ -29,7 +29,7 @@ def post(url: str, *, writes: bool = False, **options: object) -> Answer:
 
 
 def errors_of(url: str, **options: object) -> list[type[KeyturnError]]:
-    """What a read and a write end in."""
+    """Return the classes of the errors that a read and a write raise."""
     found = []
     for writes in (False, True):
         with pytest.raises(KeyturnError) as caught:

@@ -1,4 +1,4 @@
-"""A server that follows a script for each connection."""
+"""A TCP server that runs a test's handler for each connection."""
 
 import contextlib
 import itertools
@@ -11,8 +11,8 @@ from collections.abc import Callable
 Handler = Callable[[socket.socket], None]
 
 
-class Wire:
-    """Listens on loopback until it is closed."""
+class ScriptedServer:
+    """Listens on a loopback port until it is closed."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -28,21 +28,21 @@ class Wire:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
 
-    def _converse(self, connection: socket.socket) -> None:
+    def _handle(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
             self._handler(connection)
 
     def close(self) -> None:
-        # shutdown wakes the thread that accepts
+        # close() alone does not wake the thread in accept(); shutdown() does
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
 
-def received(connection: socket.socket) -> bytes:
-    """One whole request with a Content-Length; empty where the client left."""
+def read_request(connection: socket.socket) -> bytes:
+    """Return one whole request with a Content-Length, or no bytes if the client closed the connection."""
     head, _, body = b"", b"", b""
     while b"\r\n\r\n" not in head:
         chunk = connection.recv(65536)
@@ -56,12 +56,12 @@ def received(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def reset(connection: socket.socket) -> None:
+def reset_on_close(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def drip(connection: socket.socket, *data: bytes) -> None:
-    """Send ``data`` byte by byte, the last piece again and again until the client leaves: never silent, never done."""
+    """Send ``data`` byte by byte, and its last part again and again until the client closes the connection."""
     for byte in itertools.chain(b"".join(data), itertools.cycle(data[-1])):
         connection.sendall(bytes([byte]))
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""No answer holds a worker or fills its memory, however slow or large it is.
+"""No answer, slow or large, holds a worker or fills its memory.
 
 The slow servers here never finish, so a call that returns at all was given up by the client.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 from integration.http.http_calls import CALL_LIMIT, LOST, NEVER_SENT, client, errors_of, post
-from integration.http.scripted_server import Handler, Wire, drip, received
+from integration.http.scripted_server import Handler, ScriptedServer, drip, read_request
 from integration.http.tls import Tls
 from pytest_httpserver import HTTPServer
 from support.polling import WAIT_LIMIT, until
@@ -24,51 +24,53 @@ from states.errors import TryLater
 
 
 def silence(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
     connection.recv(1)
 
 
 def drip_status(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
     drip(connection, b"HTTP/1.1 200 ", b"O")
 
 
 def drip_headers(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
     drip(connection, b"HTTP/1.1 200 OK\r\nX: ", b"y")
 
 
 def drip_body(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
     drip(connection, b" ")
 
 
 def drip_redirect(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
     connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 1000000\r\n\r\n")
     drip(connection, b" ")
 
 
 def drip_chunk_size(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     drip(connection, b"0")
 
 
 @pytest.mark.parametrize("handler", [silence, drip_status, drip_headers, drip_body, drip_redirect, drip_chunk_size])
-def test_slow_answers_do_not_hold_a_worker(serve: Callable[[Handler], Wire], handler: Handler) -> None:
-    """An answer that is not complete in time is given up, however steadily it drips."""
+def test_slow_answers_do_not_hold_a_worker(serve: Callable[[Handler], ScriptedServer], handler: Handler) -> None:
+    """The client gives up an answer that is not complete in time, even if bytes keep arriving."""
     assert LOST == errors_of(serve(handler).url, answer_within=CALL_LIMIT)
 
 
 @pytest.mark.parametrize("at_once", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"])
-def test_slow_tls_answers_do_not_hold_a_worker(serve: Callable[[Handler], Wire], tls: Tls, at_once: bytes) -> None:
-    """The same under TLS, whose records are read in another way: in the head, and in the body."""
+def test_slow_tls_answers_do_not_hold_a_worker(
+    serve: Callable[[Handler], ScriptedServer], tls: Tls, at_once: bytes
+) -> None:
+    """Under TLS the client gives up too, in the head and in the body."""
 
     def drip_records(connection: socket.socket) -> None:
         with tls.server.wrap_socket(connection, server_side=True) as wrapped:
-            received(wrapped)
+            read_request(wrapped)
             wrapped.sendall(at_once)
             drip(wrapped, b"HTTP/1.1 200 OK", b" ")
 
@@ -83,34 +85,36 @@ def stall_handshake(connection: socket.socket) -> None:
 
 def drip_handshake(connection: socket.socket) -> None:
     connection.recv(1)
-    drip(connection, b"\x16\x03\x03\x3f\xff", b"\x02")  # a record of 16 KB is announced and not complete in time
+    drip(connection, b"\x16\x03\x03\x3f\xff", b"\x02")  # the header announces a record of 16 KB
 
 
 @pytest.mark.parametrize("handler", [stall_handshake, drip_handshake])
-def test_slow_handshakes_do_not_hold_a_worker(serve: Callable[[Handler], Wire], handler: Handler) -> None:
-    """A TLS handshake that does not get on, or comes byte by byte, is given up, and nothing was sent."""
+def test_slow_handshakes_do_not_hold_a_worker(serve: Callable[[Handler], ScriptedServer], handler: Handler) -> None:
+    """The client gives up a TLS handshake that stalls or arrives byte by byte, before it sends anything."""
     url = serve(handler).url.replace("http:", "https:")
     assert NEVER_SENT == errors_of(url, connect_within=CALL_LIMIT)
 
 
-def test_each_answer_has_its_own_time(serve: Callable[[Handler], Wire]) -> None:
-    """A connection serves for longer than one call may take."""
+def test_each_call_has_its_own_time_limit(serve: Callable[[Handler], ScriptedServer]) -> None:
+    """A kept connection serves calls for longer than the time limit of one call."""
 
     def answer(connection: socket.socket) -> None:
-        while received(connection):
+        while read_request(connection):
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    wire = serve(answer)
-    with client(wire.url, answer_within=1.0) as http:
+    server = serve(answer)
+    with client(server.url, answer_within=1.0) as http:
         began = time.monotonic()
         assert b"ok" == http.post("/path", b"", {}, writes=True).body
         until(lambda: time.monotonic() - began > 1.0)
         assert b"ok" == http.post("/path", b"", {}, writes=True).body
-    assert 1 == wire.connections
+    assert 1 == server.connections
 
 
-def test_late_connection_is_not_used(serve: Callable[[Handler], Wire], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server that does not answer blocks no caller; if it answers late, nothing is sent any more."""
+def test_late_connection_is_not_used(
+    serve: Callable[[Handler], ScriptedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the name server answers after the time limit, the late connection is closed and nothing is sent."""
     answered, closed = threading.Event(), threading.Event()
     sent: list[bytes] = []
 
@@ -118,8 +122,8 @@ def test_late_connection_is_not_used(serve: Callable[[Handler], Wire], monkeypat
         sent.append(connection.recv(1))
         closed.set()
 
-    wire = serve(listen)
-    address = ("127.0.0.1", int(wire.url.rpartition(":")[2]))
+    server = serve(listen)
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
 
     def look_up(*_: object, **__: object) -> list[object]:
         answered.wait()
@@ -135,8 +139,10 @@ def test_late_connection_is_not_used(serve: Callable[[Handler], Wire], monkeypat
     assert [b""] == sent
 
 
-def test_only_opening_takes_a_thread(serve: Callable[[Handler], Wire], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls on an open connection start no thread, and the one that opens it ends with that."""
+def test_only_opening_takes_a_thread(
+    serve: Callable[[Handler], ScriptedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only opening a connection starts a thread, which ends with it; calls on an open connection start none."""
     started: list[threading.Thread] = []
     start = threading.Thread.start
 
@@ -145,29 +151,29 @@ def test_only_opening_takes_a_thread(serve: Callable[[Handler], Wire], monkeypat
         start(thread)
 
     def answer(connection: socket.socket) -> None:
-        while received(connection):
+        while read_request(connection):
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    wire = serve(answer)
+    server = serve(answer)
     monkeypatch.setattr(threading.Thread, "start", noted)
-    with client(wire.url) as http:
+    with client(server.url) as http:
         for _ in range(5):
             http.post("/path", b"", {}, writes=False)
         [opener] = [thread for thread in started if thread.name == "keyturn-connect"]
         until(lambda: not opener.is_alive())
-    assert (1, 2) == (wire.connections, len(started))  # the other one is the server's
+    assert (1, 2) == (server.connections, len(started))  # the other one is the server's
 
 
 # --- in size ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"302 Found\r\nLocation: /"])
-def test_large_answers_are_not_read(serve: Callable[[Handler], Wire], status: bytes) -> None:
-    """An answer without end is given up when it is larger than any that would be understood."""
+def test_large_answers_are_not_read(serve: Callable[[Handler], ScriptedServer], status: bytes) -> None:
+    """The client stops reading an endless answer soon after MAX_ANSWER_BYTES."""
     sent: list[int] = []
 
     def endless(connection: socket.socket) -> None:
-        received(connection)
+        read_request(connection)
         connection.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
         with contextlib.suppress(OSError):
             while sum(sent) < 64 * MAX_ANSWER_BYTES:
@@ -179,19 +185,19 @@ def test_large_answers_are_not_read(serve: Callable[[Handler], Wire], status: by
 
 
 def test_largest_answer(httpserver: HTTPServer) -> None:
-    """An answer of exactly the largest size is read."""
+    """An answer of exactly MAX_ANSWER_BYTES is read."""
     httpserver.expect_request("/path").respond_with_data(b" " * MAX_ANSWER_BYTES)
     assert len(post(httpserver.url_for("")).body) == MAX_ANSWER_BYTES
 
 
 def test_one_byte_more_than_the_largest_answer(httpserver: HTTPServer) -> None:
-    """An answer that is a byte larger is none."""
+    """An answer with one byte more than MAX_ANSWER_BYTES counts as lost."""
     httpserver.expect_request("/path").respond_with_data(b" " * (MAX_ANSWER_BYTES + 1))
     assert LOST == errors_of(httpserver.url_for(""))
 
 
 def test_compressed_answers_are_not_expanded(httpserver: HTTPServer) -> None:
-    """An answer that is compressed without a request for it is not expanded: a bomb of a few kilobytes stays small."""
+    """A compressed answer is not expanded, so a compression bomb stays as small as it was sent."""
     bomb = gzip.compress(b" " * 64 * MAX_ANSWER_BYTES)
     httpserver.expect_request("/path").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
     assert bomb == post(httpserver.url_for("")).body

@@ -1,4 +1,4 @@
-"""What goes out and comes back as it was given, and what is never sent: to other hosts, by proxies, in cookies."""
+"""Requests and answers are unchanged, and nothing is sent to other hosts, through proxies or in cookies."""
 
 import threading
 from pathlib import Path
@@ -10,7 +10,7 @@ from werkzeug import Request, Response
 
 
 def test_request_and_answer(httpserver: HTTPServer) -> None:
-    """Path, query, headers and body arrive as given; status, headers and body come back."""
+    """Path, query, headers and body arrive unchanged, and status, headers and body come back unchanged."""
     httpserver.expect_request(
         "/base/path", method="POST", query_string={"script": "a b"}, data=b"body", headers={"X-Own": "1"}
     ).respond_with_data(b"gone", status=410, headers={"X-Theirs": "2"})
@@ -21,7 +21,7 @@ def test_request_and_answer(httpserver: HTTPServer) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_not_followed(httpserver: HTTPServer, status: int) -> None:
-    """A redirect comes back as it is: a token or a private key never goes to another host unasked."""
+    """A redirect is returned and not followed, so that no token or key is sent to another host."""
     httpserver.expect_request("/path").respond_with_data(b"", status=status, headers={"Location": "/elsewhere"})
     httpserver.expect_request("/elsewhere").respond_with_data(b"")
     assert status == post(httpserver.url_for("")).status
@@ -29,9 +29,9 @@ def test_redirects_are_not_followed(httpserver: HTTPServer, status: int) -> None
 
 
 def test_environment_is_ignored(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Proxies, netrc and certificate bundles of the environment have no say in where secrets go."""
+    """The client ignores proxies and netrc files of the environment."""
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine localhost login someone password else\n")
+    netrc.write_text("machine localhost login another password another\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -47,7 +47,7 @@ def test_environment_is_ignored(httpserver: HTTPServer, monkeypatch: pytest.Monk
 
 
 def test_no_cookies(httpserver: HTTPServer) -> None:
-    """What the other side wants to be remembered is not sent back."""
+    """The client sends no cookie back."""
     httpserver.expect_request("/path").respond_with_data(b"", headers={"Set-Cookie": "session=1; Path=/"})
     with client(httpserver.url_for("")) as http:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Network errors are described for operators: no name of a Python class, nothing that was received."""
+"""Messages about network errors are for operators: they name no Python class and repeat nothing that was received."""
 
 import errno
 import re
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from integration.http.http_calls import CALL_LIMIT, post
-from integration.http.scripted_server import Handler, Wire, received, reset
+from integration.http.scripted_server import Handler, ScriptedServer, read_request, reset_on_close
 
 from orchestrator.adapters.network_errors import describe
 from states.errors import KeyturnError
@@ -18,7 +18,7 @@ SECRET = b"hunter2"
 
 
 def message(url: str, **options: object) -> str:
-    """What a write to ``url`` ends in."""
+    """Return the message of the error that a write to ``url`` raises."""
     with pytest.raises(KeyturnError) as caught:
         post(url, writes=True, **options)
     return caught.value.message
@@ -28,7 +28,7 @@ def message(url: str, **options: object) -> str:
 
 
 def test_connection_refused() -> None:
-    """No server listens there."""
+    """A refused connection is reported as such."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     expected = "NetSuite (127.0.0.1) could not be reached (connection refused); nothing was sent."
@@ -36,36 +36,36 @@ def test_connection_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("number", "text"),
     [
         (socket.EAI_NONAME, "no such host name"),
         (socket.EAI_AGAIN, "the name server does not answer"),
         (socket.EAI_FAIL, "the host name cannot be looked up"),
     ],
 )
-def test_host_name(monkeypatch: pytest.MonkeyPatch, number: int, words: str) -> None:
-    """A name that does not exist is distinguished from a name server that is down."""
+def test_host_name(monkeypatch: pytest.MonkeyPatch, number: int, text: str) -> None:
+    """The message tells an unknown host name from a name server that does not answer."""
 
     def fail(*_: object, **__: object) -> None:
-        raise socket.gaierror(number, "any text")
+        raise socket.gaierror(number, "text of the exception")
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
-    expected = f"NetSuite (keyturn.invalid) could not be reached ({words}); nothing was sent."
+    expected = f"NetSuite (keyturn.invalid) could not be reached ({text}); nothing was sent."
     assert expected == message("https://keyturn.invalid")
 
 
 def test_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other errors of a connection are shown with the system's text."""
+    """Other errors of the operating system appear with its own text."""
 
     def fail(*_: object, **__: object) -> None:
-        raise OSError(errno.EHOSTUNREACH, "any text")
+        raise OSError(errno.EHOSTUNREACH, "text of the exception")
 
     monkeypatch.setattr(socket.socket, "connect", fail)
     assert "could not be reached (no route to host); nothing was sent." in message("http://127.0.0.1:9")
 
 
-def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that does not answer at all; a name server that delays the call is reported in the same way."""
+def test_no_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name lookup that takes too long is reported like a host that does not answer."""
     ended = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: ended.wait(60))
     try:
@@ -85,7 +85,7 @@ def hang_up(connection: socket.socket) -> None:
 
 def break_off(connection: socket.socket) -> None:
     connection.recv(1)
-    reset(connection)
+    reset_on_close(connection)
 
 
 def alert(connection: socket.socket) -> None:
@@ -99,7 +99,7 @@ def stall(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("handler", "words"),
+    ("handler", "text"),
     [
         (answer_plainly, "it does not speak TLS"),
         (hang_up, "TLS failed: unexpected eof while reading"),
@@ -108,46 +108,46 @@ def stall(connection: socket.socket) -> None:
         (stall, "no answer in time"),
     ],
 )
-def test_no_tls(serve: Callable[[Handler], Wire], handler: Handler, words: str) -> None:
-    """Where TLS comes to nothing, the message says how; the words are OpenSSL's own, not the other side's."""
+def test_no_tls(serve: Callable[[Handler], ScriptedServer], handler: Handler, text: str) -> None:
+    """A failed TLS handshake is reported with OpenSSL's reason, without text from the server."""
     url = serve(handler).url.replace("http:", "https:")
-    assert f"could not be reached ({words}); nothing was sent." in message(url, connect_within=CALL_LIMIT)
+    assert f"could not be reached ({text}); nothing was sent." in message(url, connect_within=CALL_LIMIT)
 
 
 # --- sent, and lost ---------------------------------------------------------------------------------------------------
 
 
 def silence(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
     connection.recv(1)
 
 
 def close(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
 
 
 def break_off_after_the_request(connection: socket.socket) -> None:
-    received(connection)
-    reset(connection)
+    read_request(connection)
+    reset_on_close(connection)
 
 
 def truncate(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + SECRET)
 
 
 def truncate_chunks(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n" + SECRET + b"\r\n")
 
 
 def no_http(connection: socket.socket) -> None:
-    received(connection)
+    read_request(connection)
     connection.sendall(SECRET + b"\r\n")
 
 
 @pytest.mark.parametrize(
-    ("handler", "words"),
+    ("handler", "text"),
     [
         (silence, "no answer in time"),
         (close, "the connection was closed"),
@@ -157,16 +157,16 @@ def no_http(connection: socket.socket) -> None:
         (no_http, "it is not HTTP"),
     ],
 )
-def test_lost(serve: Callable[[Handler], Wire], handler: Handler, words: str) -> None:
-    """How an answer was lost; nothing of it is repeated."""
+def test_lost(serve: Callable[[Handler], ScriptedServer], handler: Handler, text: str) -> None:
+    """The message says how the answer was lost, and repeats none of it."""
     reported = message(serve(handler).url, answer_within=CALL_LIMIT)
-    assert f"NetSuite (127.0.0.1) was sent a request, but its answer was lost ({words})." == reported
+    assert f"NetSuite (127.0.0.1) was sent a request, but its answer was lost ({text})." == reported
 
 
 # --- unknown errors ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", [ValueError("hunter2"), OSError("hunter2"), ssl.SSLError("hunter2")])
-def test_only_the_class_where_nothing_better_is_known(error: Exception) -> None:
-    """Then the class is shown, but not the error's text, which may repeat what was sent."""
+def test_unknown_errors_are_named_by_their_class(error: Exception) -> None:
+    """An unknown error is described by its class, without its text, which may repeat the request."""
     assert re.fullmatch(r"ValueError|OSError|TLS failed", describe(error))

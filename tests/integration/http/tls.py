@@ -1,4 +1,4 @@
-"""An authority of the tests' own, and servers with certificates by it."""
+"""A certificate authority for tests, and servers with its certificates."""
 
 import contextlib
 import ssl
@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 
 
 class Tls:
-    """An authority of this test's own, and a server's certificate by it."""
+    """A certificate authority, and a TLS context with a server certificate by it."""
 
     def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         authority = trustme.CA()
