@@ -22,7 +22,7 @@ from states.table import FORWARD
 MINUTE = 60
 
 
-class Hand:
+class RetryTrial:
     """Runs one step's retry policy on a step that raises the given errors, and records the waits."""
 
     def __init__(self, step: Step, errors: Iterable[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,12 +51,12 @@ class Hand:
         return a_rotation(tries=self.begun)
 
 
-MakeHand = Callable[..., Hand]
+MakeTrial = Callable[..., RetryTrial]
 
 
 @pytest.fixture
-def hand(monkeypatch: pytest.MonkeyPatch) -> MakeHand:
-    return lambda step, *errors: Hand(step, errors, monkeypatch)
+def make_trial(monkeypatch: pytest.MonkeyPatch) -> MakeTrial:
+    return lambda step, *errors: RetryTrial(step, errors, monkeypatch)
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ STEPS = [
 
 @pytest.mark.usefixtures("longest")
 @pytest.mark.parametrize(("step", "waits"), [row[:2] for row in STEPS], ids=[row[0].__name__ for row in STEPS])
-def test_the_tries_inside_a_step(step: Step, waits: Sequence[float], hand: MakeHand) -> None:
+def test_the_attempts_of_a_step(step: Step, waits: Sequence[float], make_trial: MakeTrial) -> None:
     """A step is attempted a fixed number of times, with waits that double up to the limit; then its error is raised."""
-    trial = hand(step, *[TryLater(f"number {number}") for number in range(20)])
+    trial = make_trial(step, *[TryLater(f"number {number}") for number in range(20)])
     with pytest.raises(TryLater) as raised:
         trial.run()
     assert (pytest.approx(waits), f"number {len(waits)}") == (trial.slept, raised.value.message)
@@ -86,14 +86,14 @@ def test_the_tries_inside_a_step(step: Step, waits: Sequence[float], hand: MakeH
 @pytest.mark.parametrize(
     ("step", "waits", "most"), [(row[0], *row[2:]) for row in STEPS], ids=[row[0].__name__ for row in STEPS]
 )
-def test_the_put_offs_of_a_step(step: Step, waits: Sequence[float], most: int) -> None:
+def test_the_postponements_of_a_step(step: Step, waits: Sequence[float], most: int) -> None:
     """A step is postponed a fixed number of times, for growing intervals; then the rotation gives up."""
-    patience = TABLE[step]
-    assert [timedelta(seconds=wait) for wait in waits] == [patience.postponement(tries) for tries in range(most)]
-    assert patience.postponement(most) is None
+    policy = TABLE[step]
+    assert [timedelta(seconds=wait) for wait in waits] == [policy.postponement(tries) for tries in range(most)]
+    assert policy.postponement(most) is None
 
 
-def test_how_long_a_step_is_put_off_in_all() -> None:
+def test_total_length_of_the_postponements() -> None:
     """In total: 20 minutes for a key, a day before the upload, half a day in the outage, two hours to verify."""
     hours = {row[0].__name__: round(sum(row[2]) / 3600, 1) for row in STEPS}
     assert {"generate_key": 0.3, "upload_to_netsuite": 23.4, "save_to_openair": 12.0, "verify": 2.0} == hours
@@ -105,16 +105,16 @@ def test_only_the_save_is_urgent() -> None:
 
 
 @pytest.mark.parametrize("error", [TryLater(), Unknown()])
-def test_passing_trouble(error: KeyturnError, hand: MakeHand) -> None:
+def test_a_temporary_error_is_retried(error: KeyturnError, make_trial: MakeTrial) -> None:
     """After a temporary error, the step runs again with the current rotation, and its result is returned."""
-    trial = hand(steps.verify, error)
+    trial = make_trial(steps.verify, error)
     done = trial.run()
     assert (2, "try 2", 1) == (trial.begun, done.fingerprint, len(trial.slept))
 
 
-def test_a_refusal_is_not_tried_again(hand: MakeHand) -> None:
+def test_a_refusal_is_not_retried(make_trial: MakeTrial) -> None:
     """A refusal is raised at once, without a further attempt."""
-    trial = hand(steps.verify, NotPermitted())
+    trial = make_trial(steps.verify, NotPermitted())
     with pytest.raises(NotPermitted):
         trial.run()
     assert (1, []) == (trial.begun, trial.slept)
@@ -124,17 +124,17 @@ LONGEST = [(steps.generate_key, 2), (steps.upload_to_netsuite, 8), (steps.save_t
 
 
 @pytest.mark.parametrize(("step", "longest"), LONGEST, ids=[row[0].__name__ for row in LONGEST])
-def test_the_wait_that_is_asked_for(step: Step, longest: int, hand: MakeHand) -> None:
+def test_retry_after_is_respected(step: Step, longest: int, make_trial: MakeTrial) -> None:
     """The step waits for a Retry-After up to its longest wait; a longer one postpones the step."""
-    trial = hand(step, *[Throttled(retry_after=asked) for asked in (longest, longest + 0.1)])
+    trial = make_trial(step, *[Throttled(retry_after=asked) for asked in (longest, longest + 0.1)])
     with pytest.raises(Throttled):
         trial.run()
     assert [longest] == trial.slept
 
 
-def test_no_wait_may_be_asked_for(hand: MakeHand) -> None:
+def test_retry_after_may_be_zero(make_trial: MakeTrial) -> None:
     """After a Retry-After of 0 the step runs again at once."""
-    trial = hand(steps.verify, Throttled(retry_after=0))
+    trial = make_trial(steps.verify, Throttled(retry_after=0))
     trial.run()
     assert [0] == trial.slept
 
@@ -144,10 +144,10 @@ def test_no_wait_may_be_asked_for(hand: MakeHand) -> None:
     ("step", "level", "outage"), [(steps.verify, logging.WARNING, False), (steps.save_to_openair, logging.ERROR, True)]
 )
 def test_each_further_try_is_logged(
-    step: Step, level: int, caplog: pytest.LogCaptureFixture, hand: MakeHand, *, outage: bool
+    step: Step, level: int, caplog: pytest.LogCaptureFixture, make_trial: MakeTrial, *, outage: bool
 ) -> None:
     """Each retry is logged with rotation, step, attempt, wait and reason, as a warning or, in an outage, an error."""
-    hand(step, Unknown(), TryLater()).run()
+    make_trial(step, Unknown(), TryLater()).run()
     first, second = caplog.records
     assert ("step will be tried again", level) == (first.message, first.levelno)
     about = {
@@ -163,13 +163,13 @@ def test_each_further_try_is_logged(
     assert (2, "TRY_LATER") == (second.__dict__["try"], second.__dict__["code"])
 
 
-def test_the_logged_wait_is_rounded(caplog: pytest.LogCaptureFixture, hand: MakeHand) -> None:
+def test_the_logged_wait_is_rounded(caplog: pytest.LogCaptureFixture, make_trial: MakeTrial) -> None:
     """The logged wait is rounded to milliseconds."""
-    hand(steps.verify, Throttled(retry_after=0.12345)).run()
+    make_trial(steps.verify, Throttled(retry_after=0.12345)).run()
     assert 0.123 == caplog.records[0].__dict__["wait_seconds"]
 
 
 @pytest.mark.parametrize(("error", "seconds"), [(TryLater(retry_after=3), 3), (TryLater(), None), (Unknown(), None)])
-def test_what_was_asked_for(error: KeyturnError, seconds: float | None) -> None:
+def test_retry_after_of_an_error(error: KeyturnError, seconds: float | None) -> None:
     """Only an error with a Retry-After asks for a wait."""
     assert seconds == retry_after(error)

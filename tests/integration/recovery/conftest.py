@@ -1,4 +1,4 @@
-"""Rotations that wait for a remedy."""
+"""Parked rotations that need recovery."""
 
 import pytest
 from integration.fixture_types import Rotate
@@ -14,15 +14,15 @@ from states.state import State
 
 @pytest.fixture
 def clock(app: Keyturn) -> OffsetClock:
-    """The application's clock, which a test may put forward."""
+    """The application's clock, which a test can set ahead."""
     app.clock = clock = OffsetClock()
     return clock
 
 
 @pytest.fixture
 def first(clock: OffsetClock, rotate: Rotate) -> Certificate:
-    """The certificate that a first rotation put in place on both sides."""
-    del clock  # before anything is built that would take another
+    """The certificate of a completed first rotation, which both systems hold."""
+    del clock  # requested first, so that the application is built with it
     done = rotate()
     assert done.proofs.candidate
     return done.proofs.candidate.certificate
@@ -30,7 +30,7 @@ def first(clock: OffsetClock, rotate: Rotate) -> Certificate:
 
 @pytest.fixture
 def stuck(first: Certificate, simulator: Simulator, rotate: Rotate) -> Rotation:
-    """A second rotation, parked between the two sides: NetSuite has its certificate, OpenAir takes none."""
+    """A second rotation, parked in the outage: NetSuite holds its certificate, and OpenAir refuses it."""
     del first
     simulator.faults.add(NO_SAVE)
     parked = rotate()
@@ -41,7 +41,7 @@ def stuck(first: Certificate, simulator: Simulator, rotate: Rotate) -> Rotation:
 
 @pytest.fixture
 def foreign(simulator: Simulator, first: Certificate, rotate: Rotate) -> Rotation:
-    """A second rotation, parked because somebody else replaced NetSuite's certificate."""
+    """A second rotation, parked because another party replaced NetSuite's certificate."""
     del first
     simulator.netsuite.record.reset("foreign")
     parked = rotate()

@@ -1,4 +1,4 @@
-"""What restoring and adopting left behind."""
+"""Reads what a recovery left in the store."""
 
 from dataclasses import replace
 
@@ -9,15 +9,15 @@ from states.rotation import Rotation
 
 
 def kept_keys(app: Keyturn, *rotations: Rotation) -> list[bool]:
-    """Of which rotations the candidate's key is still there."""
+    """Return for each rotation whether its candidate's key is kept."""
     shown = [app.rotations.show(rotation.id).proofs.candidate for rotation in rotations]
     return [bool(candidate and candidate.sealed_key) for candidate in shown]
 
 
 def events(app: Keyturn, rotation: Rotation) -> list[str]:
-    """What happened to a rotation since it was parked."""
-    told = [entry.event for entry in app.rotations.journal(rotation.id)]
-    return told[told.index("fail") + 1 :]
+    """Return the events of a rotation since it was parked."""
+    names = [entry.event for entry in app.rotations.journal(rotation.id)]
+    return names[names.index("fail") + 1 :]
 
 
 def without_key(rotation: Rotation) -> Rotation:

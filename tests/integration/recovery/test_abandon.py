@@ -1,5 +1,6 @@
-"""Abandoning through the whole of Keyturn: a candidate whose fate is in doubt is given up once NetSuite shows that it
-does not hold it, so that no rotation blocks its connection for good.
+"""Abandoning: a candidate in doubt is given up when NetSuite shows that it does not hold it.
+
+So no rotation blocks its connection permanently.
 """
 
 from dataclasses import replace
@@ -30,7 +31,7 @@ LATER = HOLD_OFF + timedelta(seconds=1)
 
 @pytest.fixture
 def refused(clock: OffsetClock, simulator: Simulator, rotate: Rotate) -> Rotation:
-    """An initial set-up that is parked: one install was lost, and NetSuite refuses the certificate since."""
+    """A parked set-up: the answer to one install was lost, and NetSuite has refused the certificate since."""
     del clock
     simulator.faults.add(LOST, REFUSED)
     parked = rotate()
@@ -43,10 +44,10 @@ def refused(clock: OffsetClock, simulator: Simulator, rotate: Rotate) -> Rotatio
     return parked
 
 
-def test_what_netsuite_does_not_hold_is_given_up(
+def test_a_candidate_that_netsuite_does_not_hold_is_abandoned(
     app: Keyturn, simulator: Simulator, clock: OffsetClock, refused: Rotation, rotate: Rotate
 ) -> None:
-    """Once nothing can land any more, NetSuite is asked; the key is destroyed, and the connection takes another."""
+    """After the hold-off NetSuite is asked; then the key is destroyed, and another rotation can begin."""
     with pytest.raises(IllegalMove, match="may still take effect"):
         app.recovery.abandon(refused.id, actor="ada")
     clock.ahead = LATER
@@ -65,8 +66,8 @@ def test_what_netsuite_does_not_hold_is_given_up(
     app.installation.verify_journal()
 
 
-def test_a_seal_that_broke_blocks_nothing(app: Keyturn, simulator: Simulator, clock: OffsetClock, carry: Carry) -> None:
-    """A worker died before it sent anything, and the candidate's seal broke: nothing but giving up ends that."""
+def test_a_corrupt_key_can_be_abandoned(app: Keyturn, simulator: Simulator, clock: OffsetClock, carry: Carry) -> None:
+    """A rotation in doubt whose sealed key is corrupt can be abandoned, which is the only way to end it."""
     asked, claim = app.rotations.request_for("dead", NAME, actor="tester", lease=15)
     assert claim
     with app.engine(stopping=lambda: app.rotations.show(asked.id).state is State.KEY_GENERATED) as engine:
@@ -84,10 +85,10 @@ def test_a_seal_that_broke_blocks_nothing(app: Keyturn, simulator: Simulator, cl
     assert [] == installed(simulator.history.entries())
 
 
-def test_what_landed_late_is_not_given_up(
+def test_a_late_install_is_not_abandoned(
     app: Keyturn, simulator: Simulator, clock: OffsetClock, refused: Rotation, carry: Carry
 ) -> None:
-    """NetSuite signs with the candidate: nothing changes, and resuming completes."""
+    """If NetSuite signs with the candidate, abandoning is refused, and resuming completes the rotation."""
     assert refused.proofs.candidate
     ports = app.connect(NAME)
     key, deadline = ports.keys.open(refused.id, refused.proofs.candidate), app.clock.now() + timedelta(minutes=1)
@@ -104,7 +105,7 @@ def test_what_landed_late_is_not_given_up(
 
 
 @pytest.mark.parametrize(("kind", "error"), [("503", TryLater), ("401", SignInRefused)])
-def test_who_cannot_be_asked_keeps_it(
+def test_a_system_that_cannot_be_asked_prevents_abandoning(
     app: Keyturn,
     simulator: Simulator,
     clock: OffsetClock,
@@ -112,7 +113,7 @@ def test_who_cannot_be_asked_keeps_it(
     kind: str,
     error: type[KeyturnError],
 ) -> None:
-    """While NetSuite is away or refuses the sign-in, nothing is given up; the same operation is advised again."""
+    """If NetSuite is down or refuses the sign-in, abandoning is refused, and the next action is to repeat it."""
     clock.ahead = LATER
     simulator.faults.add(Fault("netsuite.restlet", kind, action="sign", times=None))
     with pytest.raises(error) as caught:
@@ -124,15 +125,15 @@ def test_who_cannot_be_asked_keeps_it(
 def test_a_placeholder_that_cannot_sign_is_not_the_candidate(
     app: Keyturn, simulator: Simulator, clock: OffsetClock, refused: Rotation
 ) -> None:
-    """NetSuite's own report tells that, since no signature can."""
+    """A placeholder in NetSuite's report proves that the candidate is not there, although it cannot sign."""
     clock.ahead = LATER
     simulator.netsuite.record.reset("placeholder")
     simulator.faults.add(Fault("netsuite.restlet", "error", action="sign", code="SIGNING_FAILED", times=None))
     assert Ending.ABANDONED is app.recovery.abandon(refused.id, actor="ada").ending
 
 
-def test_what_was_never_sent_is_given_up_unasked(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """Without a doubt, neither system has a say, and both may be away."""
+def test_a_candidate_that_was_never_sent_is_abandoned(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """Without a doubt abandoning asks neither system, so both may be down."""
     simulator.faults.add(Fault("openair.api", "401", times=None))
     parked = rotate()
     assert (State.KEY_GENERATED, None) == (parked.position, parked.doubt.since)
@@ -141,10 +142,10 @@ def test_what_was_never_sent_is_given_up_unasked(app: Keyturn, simulator: Simula
     assert before == len(simulator.history.entries())
 
 
-def test_a_change_meanwhile_is_not_written_over(
+def test_a_change_meanwhile_is_not_overwritten(
     app: Keyturn, clock: OffsetClock, refused: Rotation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Resumed by somebody else while NetSuite was asked, the rotation stays open."""
+    """If the rotation is resumed while NetSuite is asked, it stays open."""
     clock.ahead = LATER
     ports = app.connect(NAME)
     sign = ports.netsuite.sign
@@ -160,8 +161,8 @@ def test_a_change_meanwhile_is_not_written_over(
     assert app.rotations.show(refused.id).is_open
 
 
-def test_never_what_netsuite_confirmed(app: Keyturn, clock: OffsetClock, stuck: Rotation) -> None:
-    """Between the two sides, going on or going back is the way, whatever NetSuite shows."""
+def test_a_confirmed_candidate_is_never_abandoned(app: Keyturn, clock: OffsetClock, stuck: Rotation) -> None:
+    """During the outage a rotation can be resumed or restored, but not abandoned."""
     clock.ahead = LATER
     with pytest.raises(IllegalMove, match="has proved that it holds its certificate"):
         app.recovery.abandon(stuck.id, actor="ada")

@@ -1,4 +1,4 @@
-"""Adopting through the whole of Keyturn: what a stranger put in place on both sides is accepted, and nothing else."""
+"""Adopting accepts a foreign certificate that both systems hold, and no other."""
 
 from datetime import timedelta
 
@@ -19,17 +19,17 @@ from states.state import State
 
 
 def finish(simulator: Simulator) -> str:
-    """Let the stranger save his certificate in OpenAir too; return its fingerprint."""
+    """Save the foreign certificate in OpenAir too; return its fingerprint."""
     held = simulator.netsuite.record.held
     assert held
     simulator.openair.settings.save_outside(held.pair.certificate_pem())
     return held.pair.fingerprint
 
 
-def test_adopting_accepts_what_both_sides_hold(
+def test_adopting_accepts_a_certificate_in_both_systems(
     app: Keyturn, simulator: Simulator, first: Certificate, foreign: Rotation
 ) -> None:
-    """The vendor's own rotation is accepted: current, due in its own window, without a key of ours; nothing is sent."""
+    """The adopted certificate becomes current, with a due date and without a key; nothing is sent."""
     stranger = finish(simulator)
     made_first = app.rotations.recent()[-1]
     before = (installed(simulator.history.entries()), saved(simulator.history.entries()))
@@ -50,7 +50,7 @@ def test_adopting_accepts_what_both_sides_hold(
 def test_an_adopted_certificate_is_replaced_like_any_other(
     app: Keyturn, simulator: Simulator, foreign: Rotation, rotate: Rotate
 ) -> None:
-    """The next rotation expects the adopted certificate, and takes it for nobody's foreign one."""
+    """The next rotation replaces the adopted certificate without treating it as foreign."""
     stranger = finish(simulator)
     app.recovery.adopt(foreign.id, actor="ada")
     done = rotate()
@@ -59,22 +59,22 @@ def test_an_adopted_certificate_is_replaced_like_any_other(
 
 
 def test_half_a_change_is_not_adopted(app: Keyturn, foreign: Rotation) -> None:
-    """While OpenAir holds another certificate than NetSuite, nothing is accepted and nothing changed."""
+    """If the systems hold different certificates, adopting is refused and nothing is changed."""
     before = app.connections.show(NAME)
     with pytest.raises(Drift):
         app.recovery.adopt(foreign.id, actor="ada")
     assert (foreign, before) == (app.rotations.show(foreign.id), app.connections.show(NAME))
 
 
-def test_what_somebody_put_back_keeps_its_key(
+def test_adopting_the_previous_certificate_keeps_its_key(
     app: Keyturn, simulator: Simulator, clock: OffsetClock, first: Certificate, stuck: Rotation, carry: Carry
 ) -> None:
-    """Adopting the previous certificate itself changes nothing of it: current, due when it was, its key kept."""
+    """Adopting the previous certificate changes neither its key nor its due date."""
     made_first = app.rotations.recent()[-1]
     kept = app.store.rotations.kept_key(first)
     assert kept
     _install(app, *kept)
-    clock.ahead = timedelta(minutes=1)  # NetSuite has to prove itself again
+    clock.ahead = timedelta(minutes=1)  # NetSuite must sign again
     foreign = carry(app.rotations.resume(stuck.id, actor="ada"))
     assert foreign.failure
     assert foreign.failure.code == "FOREIGN_ROTATION"
@@ -86,14 +86,14 @@ def test_what_somebody_put_back_keeps_its_key(
 
 
 def _install(app: Keyturn, maker: str, made: Candidate) -> None:
-    """Put into NetSuite what the rotation ``maker`` made, as if somebody else had the key too."""
+    """Install the candidate of the rotation ``maker`` in NetSuite, as if another party had its key."""
     ports = app.connect(NAME)
     key, deadline = ports.keys.open(maker, made), app.clock.now() + timedelta(minutes=1)
     ports.netsuite.install(made.certificate, key, Challenge.of(bytes(32)), deadline=deadline, create=False)
 
 
 def test_our_own_certificate_is_not_adopted(app: Keyturn, simulator: Simulator, foreign: Rotation) -> None:
-    """When both sides turn out to hold the rotation's own candidate, resuming is the way: its key is not destroyed."""
+    """If both systems hold the rotation's own candidate, adopting is refused and its key is kept."""
     assert foreign.proofs.candidate
     _install(app, foreign.id, foreign.proofs.candidate)
     simulator.openair.settings.save_outside(foreign.proofs.candidate.certificate.pem)
@@ -103,10 +103,10 @@ def test_our_own_certificate_is_not_adopted(app: Keyturn, simulator: Simulator, 
     assert [True] == kept_keys(app, foreign)
 
 
-def test_adopting_is_not_stored_over_a_change(
+def test_adopting_overwrites_no_change(
     app: Keyturn, simulator: Simulator, foreign: Rotation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Resumed by somebody else while the systems were asked, the rotation is not closed."""
+    """If the rotation is resumed while the systems are asked, it is not closed."""
     finish(simulator)
     ports = app.connect(NAME)
     sign = ports.netsuite.sign

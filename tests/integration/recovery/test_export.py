@@ -1,4 +1,4 @@
-"""Connections for which a person saves the certificate in OpenAir: what Keyturn knows of OpenAir is what they told."""
+"""Recovery of connections for which a person saves the certificate in OpenAir and reports what it holds."""
 
 import re
 from dataclasses import replace
@@ -23,14 +23,14 @@ from states.rotation import Ending, Rotation
 @pytest.fixture(autouse=True)
 def by_hand(app: Keyturn, clock: OffsetClock) -> None:
     """A person saves the certificate in OpenAir."""
-    del clock  # before anything is built that would take another
+    del clock  # requested first, so that the application is built with it
     openair = OpenAirSettings(kind=OpenAirKind.EXPORT)
     app.connections.edit(replace(app.connections.show(NAME), openair=openair), {}, actor="tester")
 
 
 @pytest.fixture
 def confirmed(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> Rotation:
-    """A first rotation that a person saved, and said so."""
+    """A first rotation that a person saved and confirmed."""
     waiting = rotate()
     assert waiting.proofs.candidate
     simulator.openair.settings.save_outside(waiting.proofs.candidate.certificate.pem)
@@ -46,10 +46,10 @@ def waiting(confirmed: Rotation, rotate: Rotate) -> Rotation:
     return asked
 
 
-def test_a_confirmation_that_came_too_late_is_not_believed(
+def test_a_late_confirmation_is_refused(
     app: Keyturn, monkeypatch: pytest.MonkeyPatch, confirmed: Rotation, waiting: Rotation
 ) -> None:
-    """Somebody restores between the look and the confirmation: that one is refused, and nothing of it is noted."""
+    """A confirmation after a restore is refused, and nothing of it is stored."""
     assert confirmed.proofs.candidate
     assert waiting.proofs.candidate
     write, previous = Rotations.write, confirmed.proofs.candidate.fingerprint
@@ -68,12 +68,12 @@ def test_a_confirmation_that_came_too_late_is_not_believed(
 
 
 def park(app: Keyturn, rotation: Rotation) -> None:
-    """Stop the rotation, so that it can be ended."""
+    """Park the rotation, so that it can be closed."""
     app.rotations.park(rotation.id, actor="bob")
 
 
-def test_going_back_needs_a_look_into_openair(app: Keyturn, simulator: Simulator, waiting: Rotation) -> None:
-    """Without it restoring is refused, and nothing is changed; the command that explain lists has the option."""
+def test_restore_needs_the_fingerprint(app: Keyturn, simulator: Simulator, waiting: Rotation) -> None:
+    """Without OpenAir's fingerprint a restore is refused; the command in `explain` has the option."""
     park(app, waiting)
     before, sent = app.rotations.show(waiting.id), len(simulator.history.entries())
     with pytest.raises(InvalidInput, match="Only a person can see") as caught:
@@ -84,10 +84,8 @@ def test_going_back_needs_a_look_into_openair(app: Keyturn, simulator: Simulator
     assert [f"rotation restore {waiting.id} --fingerprint"] == commands(restore)
 
 
-def test_what_was_saved_and_not_confirmed_is_not_given_up(
-    app: Keyturn, simulator: Simulator, waiting: Rotation
-) -> None:
-    """A person saved the candidate and said nothing: who restores sees it in OpenAir, and is told to go on."""
+def test_a_saved_candidate_is_not_restored(app: Keyturn, simulator: Simulator, waiting: Rotation) -> None:
+    """If OpenAir shows the candidate, a restore is refused, and the next action is to resume."""
     assert waiting.proofs.candidate
     simulator.openair.settings.save_outside(waiting.proofs.candidate.certificate.pem)
     park(app, waiting)
@@ -96,10 +94,10 @@ def test_what_was_saved_and_not_confirmed_is_not_given_up(
     assert "project=T" == simulator.import_requests.send()
 
 
-def test_going_back_to_what_openair_shows(
+def test_restore_of_the_certificate_in_openair(
     app: Keyturn, simulator: Simulator, confirmed: Rotation, waiting: Rotation
 ) -> None:
-    """OpenAir shows the previous certificate, however that is written: it is put back, and imports are accepted."""
+    """If OpenAir shows the previous certificate, in any notation, a restore succeeds and imports are accepted."""
     assert confirmed.proofs.candidate
     park(app, waiting)
     shown = ":".join(re.findall("..", confirmed.proofs.candidate.fingerprint.upper()))
@@ -107,10 +105,10 @@ def test_going_back_to_what_openair_shows(
     assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
 
 
-def test_going_back_corrects_what_was_confirmed(
+def test_restore_corrects_the_last_confirmation(
     app: Keyturn, simulator: Simulator, carry: Carry, confirmed: Rotation, waiting: Rotation
 ) -> None:
-    """What OpenAir shows counts, not what was confirmed before: the candidate was taken out of it again."""
+    """The fingerprint that OpenAir shows now counts, and replaces the last confirmation."""
     assert confirmed.proofs.candidate
     assert waiting.proofs.candidate
     simulator.faults.add(Fault("netsuite.restlet", "503", action="sign", times=None))
@@ -122,11 +120,12 @@ def test_going_back_corrects_what_was_confirmed(
     assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
 
 
-def test_what_keyturn_does_not_know_is_overwritten(
+def test_an_unknown_certificate_is_overwritten(
     app: Keyturn, simulator: Simulator, confirmed: Rotation, rotate: Rotate, carry: Carry
 ) -> None:
-    """The vendor rotated both sides. Keyturn has no certificate to verify NetSuite's signature with, so adopting is
-    refused; the command that is offered resume_with_candidate leads back to a connection that is well.
+    """A foreign certificate in both systems cannot be adopted here; the offered resume replaces it.
+
+    Keyturn knows only its fingerprint, so it cannot verify NetSuite's signature.
     """
     del confirmed
     simulator.netsuite.record.reset("foreign")
@@ -148,10 +147,10 @@ def test_what_keyturn_does_not_know_is_overwritten(
     assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
 
 
-def test_a_stranger_in_netsuite_alone_is_not_adopted(
+def test_a_foreign_certificate_in_netsuite_alone_is_not_adopted(
     app: Keyturn, simulator: Simulator, confirmed: Rotation, rotate: Rotate
 ) -> None:
-    """OpenAir shows a certificate that Keyturn knows, but NetSuite does not sign with it."""
+    """If OpenAir shows a known certificate that NetSuite does not sign with, adopting is refused."""
     assert confirmed.proofs.candidate
     simulator.netsuite.record.reset("foreign")
     parked = rotate()
@@ -160,8 +159,8 @@ def test_a_stranger_in_netsuite_alone_is_not_adopted(
     assert "rotation resume ID --overwrite" in commands(caught.value.next_action)
 
 
-def test_keyturn_looks_itself_where_it_can(app: Keyturn, waiting: Rotation) -> None:
-    """Where OpenAir is read by Keyturn, a person's word is not taken for it."""
+def test_a_fingerprint_is_refused_if_keyturn_reads_openair(app: Keyturn, waiting: Rotation) -> None:
+    """If Keyturn reads OpenAir itself, a fingerprint from a person is refused."""
     by_keyturn = replace(waiting, by_hand=False)
     with pytest.raises(InvalidInput, match="reads this OpenAir itself"):
         with_persons_reading(by_keyturn, app.connect(NAME), "00")

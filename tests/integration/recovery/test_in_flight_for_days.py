@@ -1,4 +1,4 @@
-"""What may be in flight for days, by a clock that was ahead: no verb waits for it longer than by a right clock."""
+"""A hold-off that a fast clock set days ahead delays no verb for longer than a right clock would."""
 
 import sqlite3
 from contextlib import closing
@@ -19,7 +19,7 @@ DAYS = timedelta(days=3)
 
 
 def in_flight(app: Keyturn, rotation: Rotation, ahead: timedelta) -> None:
-    """Something was sent without an answer just now, by a clock that was so far ahead."""
+    """Store a lost request with the hold-off of a clock that is ``ahead``."""
     until = app.clock.now() + HOLD_OFF + ahead
     with closing(sqlite3.connect(app.settings.data / "keyturn.db")) as database:
         text = until.replace(tzinfo=None).isoformat(" ", "microseconds")
@@ -28,7 +28,7 @@ def in_flight(app: Keyturn, rotation: Rotation, ahead: timedelta) -> None:
 
 
 def reason(app: Keyturn, rotation: Rotation, verb: str) -> str:
-    """Why the verb is not possible, as `rotation explain` tells."""
+    """Return why the verb is not possible, as `rotation explain` shows it."""
     verbs = app.rotations.explain(rotation.id).verbs
     return next(why_not for each, why_not in verbs if each.verb == verb)
 
@@ -37,7 +37,7 @@ def reason(app: Keyturn, rotation: Rotation, verb: str) -> str:
 def test_a_verb_waits_for_minutes(
     app: Keyturn, clock: OffsetClock, verb: str, which: str, request: pytest.FixtureRequest
 ) -> None:
-    """Though no worker runs: the verb is refused for three minutes from the first who asks, and possible then."""
+    """Even without a worker, the verb is refused for three minutes after the first call, and then possible."""
     parked: Rotation = request.getfixturevalue(which)
     in_flight(app, parked, DAYS)
     asked = app.clock.now()
@@ -52,21 +52,21 @@ def test_a_verb_waits_for_minutes(
 
 
 def test_explaining_is_enough(app: Keyturn, stuck: Rotation, caplog: pytest.LogCaptureFixture) -> None:
-    """Who only asks is told minutes as well, and the log tells of the clock, once."""
+    """`explain` alone corrects the hold-off, and the log reports the clock once."""
     in_flight(app, stuck, DAYS)
     for _ in range(2):
-        told = reason(app, stuck, "restore")
+        explanation = reason(app, stuck, "restore")
     until = app.rotations.show(stuck.id).doubt.in_flight_until
     assert until
     assert until <= app.clock.now() + HOLD_OFF
-    assert f"until {until:%Y-%m-%d %H:%M:%S} UTC" in told
+    assert f"until {until:%Y-%m-%d %H:%M:%S} UTC" in explanation
     assert 1 == [record.message for record in caplog.records].count("a clock was wrong")
 
 
 def test_resuming_and_restoring_do_not_send_for_each_other(
     app: Keyturn, simulator: Simulator, clock: OffsetClock, stuck: Rotation, carry: Carry
 ) -> None:
-    """A restore that was begun while the clock was ahead is given up for the candidate minutes later."""
+    """After a restore by a fast clock, a resume can send the candidate minutes later."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))
     with pytest.raises(RestoreUnfinished):
         app.recovery.restore(stuck.id, actor="ada")
@@ -79,7 +79,7 @@ def test_resuming_and_restoring_do_not_send_for_each_other(
 
 
 def test_what_is_in_flight_by_a_right_clock_stays(app: Keyturn, stuck: Rotation) -> None:
-    """Nothing is brought back, and asking changes nothing."""
+    """A hold-off of a right clock is not changed."""
     in_flight(app, stuck, timedelta(minutes=1))
     before = app.rotations.show(stuck.id)
     assert "may still take effect" in reason(app, stuck, "restore")

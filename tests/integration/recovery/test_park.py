@@ -1,4 +1,4 @@
-"""Parking: a person stops a rotation that is tried again and again, and is then free to end it."""
+"""Parking: a person stops a postponed rotation, and can then recover it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -17,12 +17,12 @@ from states.rotation import Ending, Rotation
 from states.state import State
 
 BUSY = Fault("openair.api", "throttle", action="Modify", times=None)
-"""OpenAir can be read, and asks to come back later for anything else."""
+"""OpenAir can be read, and throttles every other command."""
 
 
 @pytest.fixture
-def put_off(first: Certificate, simulator: Simulator, rotate: Rotate) -> Rotation:
-    """A second rotation, between the two sides: OpenAir is too busy to take its certificate."""
+def postponed(first: Certificate, simulator: Simulator, rotate: Rotate) -> Rotation:
+    """A second rotation, postponed in the outage: OpenAir throttles the save."""
     del first
     simulator.faults.add(BUSY)
     waiting = rotate()
@@ -30,62 +30,62 @@ def put_off(first: Certificate, simulator: Simulator, rotate: Rotate) -> Rotatio
     return waiting
 
 
-def test_an_outage_need_not_be_waited_out(app: Keyturn, simulator: Simulator, put_off: Rotation) -> None:
-    """While it is only put off, nobody can go back; parked, the previous certificate is put back and imports go in."""
+def test_parking_and_restoring_ends_an_outage(app: Keyturn, simulator: Simulator, postponed: Rotation) -> None:
+    """A postponed rotation cannot be restored; a parked one can, and imports are accepted again."""
     with pytest.raises(IllegalMove, match="is UploadedToNetSuite, not Failed"):
-        app.recovery.restore(put_off.id, actor="ada")
+        app.recovery.restore(postponed.id, actor="ada")
     assert str(simulator.import_requests.send()).startswith("Error:")
-    app.rotations.park(put_off.id, actor="ada", reason="OpenAir is being upgraded")
-    restored = app.recovery.restore(put_off.id, actor="ada")
+    app.rotations.park(postponed.id, actor="ada", reason="OpenAir is being upgraded")
+    restored = app.recovery.restore(postponed.id, actor="ada")
     assert ("project=T", Ending.RESTORED) == (simulator.import_requests.send(), restored.ending)
     assert_openair_came_second(simulator.history.entries())
     app.installation.verify_journal()
 
 
-def test_parking_tells_who_and_why(app: Keyturn, put_off: Rotation) -> None:
-    """The failure and the journal have it; where the rotation was, and what it proved, stays."""
-    parked = app.rotations.park(put_off.id, actor="ada", reason="OpenAir is being upgraded.")
+def test_parking_records_who_and_why(app: Keyturn, postponed: Rotation) -> None:
+    """Failure and journal have the person and the reason; position and proofs stay."""
+    parked = app.rotations.park(postponed.id, actor="ada", reason="OpenAir is being upgraded.")
     assert parked.failure
-    told = ("PARKED_BY_PERSON", "ada parked it: OpenAir is being upgraded.")
-    assert told == (parked.failure.code, parked.failure.message)
+    failure = ("PARKED_BY_PERSON", "ada parked it: OpenAir is being upgraded.")
+    assert failure == (parked.failure.code, parked.failure.message)
     assert (State.FAILED, State.UPLOADED_TO_NETSUITE) == (parked.state, parked.position)
-    assert (put_off.proofs.confirmation, put_off.skew_from) == (parked.proofs.confirmation, parked.skew_from)
-    last = app.rotations.journal(put_off.id)[-1]
-    assert ("fail", "ada", told) == (last.event, last.actor, (last.detail["code"], last.detail["message"]))
+    assert (postponed.proofs.confirmation, postponed.skew_from) == (parked.proofs.confirmation, parked.skew_from)
+    last = app.rotations.journal(postponed.id)[-1]
+    assert ("fail", "ada", failure) == (last.event, last.actor, (last.detail["code"], last.detail["message"]))
 
 
-def test_nobody_carries_on_what_is_parked(app: Keyturn, put_off: Rotation) -> None:
-    """No worker takes it up, however late; the connection takes no other; it is not parked twice."""
-    parked = app.rotations.park(put_off.id, actor="ada")
-    much_later = put_off.available_at + timedelta(days=2)
+def test_no_worker_claims_a_parked_rotation(app: Keyturn, postponed: Rotation) -> None:
+    """No worker claims a parked rotation, its connection takes no other one, and it cannot be parked twice."""
+    parked = app.rotations.park(postponed.id, actor="ada")
+    much_later = postponed.available_at + timedelta(days=2)
     assert app.store.claims.claim("test", lease=15, now=much_later) is None
     with pytest.raises(RotationOpen):
         app.rotations.request(NAME, actor="ada")
     with pytest.raises(IllegalMove, match="It is parked already"):
-        app.rotations.park(put_off.id, actor="ada")
-    assert parked == app.rotations.show(put_off.id)
+        app.rotations.park(postponed.id, actor="ada")
+    assert parked == app.rotations.show(postponed.id)
 
 
-def test_parked_and_resumed(app: Keyturn, simulator: Simulator, put_off: Rotation, carry: Carry) -> None:
-    """Resumed, it goes on where it was: one candidate, one upload."""
-    app.rotations.park(put_off.id, actor="ada")
+def test_parked_and_resumed(app: Keyturn, simulator: Simulator, postponed: Rotation, carry: Carry) -> None:
+    """A resumed rotation continues where it was, with one candidate and one upload."""
+    app.rotations.park(postponed.id, actor="ada")
     simulator.faults.clear()
-    resumed = app.rotations.resume(put_off.id, actor="ada")
+    resumed = app.rotations.resume(postponed.id, actor="ada")
     done = carry(resumed)
-    assert (State.COMPLETED, put_off.proofs.candidate, 2) == (done.state, done.proofs.candidate, done.attempt)
+    assert (State.COMPLETED, postponed.proofs.candidate, 2) == (done.state, done.proofs.candidate, done.attempt)
 
 
-def test_what_a_worker_has_in_hand_is_not_parked(app: Keyturn, put_off: Rotation) -> None:
-    """Its step may be sending something: whoever parks is told to come back, and nothing changes."""
-    claim = app.store.claims.claim("busy", lease=15, now=put_off.available_at, rotation_id=put_off.id)
+def test_a_claimed_rotation_is_not_parked(app: Keyturn, postponed: Rotation) -> None:
+    """While a worker holds the rotation, parking is refused, because its step may be sending a request."""
+    claim = app.store.claims.claim("busy", lease=15, now=postponed.available_at, rotation_id=postponed.id)
     assert claim
     with pytest.raises(Stale, match="is being worked on"):
-        app.rotations.park(put_off.id, actor="ada")
-    assert State.UPLOADED_TO_NETSUITE is app.rotations.show(put_off.id).state
+        app.rotations.park(postponed.id, actor="ada")
+    assert State.UPLOADED_TO_NETSUITE is app.rotations.show(postponed.id).state
 
 
-def test_what_a_dead_worker_had_in_hand_is_in_doubt(app: Keyturn, first: Certificate) -> None:
-    """Nobody knows what it had sent: parked, the rotation cannot be abandoned before all of that has landed."""
+def test_the_step_of_a_dead_worker_is_in_doubt(app: Keyturn, first: Certificate) -> None:
+    """A rotation parked after a worker died in a step is in doubt, and cannot be abandoned before the hold-off ends."""
     del first
     _, claim = app.rotations.request_for("dead", NAME, actor="tester", lease=15)
     assert claim
@@ -99,16 +99,16 @@ def test_what_a_dead_worker_had_in_hand_is_in_doubt(app: Keyturn, first: Certifi
         app.recovery.abandon(made.id, actor="ada")
 
 
-def test_what_was_never_sent_is_parked_and_abandoned(app: Keyturn, simulator: Simulator) -> None:
-    """A request that was a mistake is taken back before any worker takes it up; nothing was sent."""
+def test_a_new_request_is_parked_and_abandoned(app: Keyturn, simulator: Simulator) -> None:
+    """A requested rotation can be parked and abandoned before a worker claims it, and nothing is sent."""
     asked = app.rotations.request(NAME, actor="ada")
     app.rotations.park(asked.id, actor="ada", reason="the wrong connection")
     closed = app.recovery.abandon(asked.id, actor="ada")
     assert (Ending.ABANDONED, []) == (closed.ending, simulator.history.entries())
 
 
-def test_what_waits_for_a_person_can_be_parked(app: Keyturn, rotate: Rotate) -> None:
-    """Nobody saves the exported certificate: the rotation is stopped, and waits for another decision."""
+def test_a_rotation_that_waits_for_a_person_can_be_parked(app: Keyturn, rotate: Rotate) -> None:
+    """A rotation that waits for a person to save the certificate can be parked."""
     by_hand = OpenAirSettings(kind=OpenAirKind.EXPORT)
     app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {}, actor="tester")
     waiting = rotate()

@@ -1,4 +1,4 @@
-"""Restoring through the whole of Keyturn, over real HTTP, against the simulator: what it ends, keeps and destroys."""
+"""Restoring over real HTTP against the simulator: what it ends, keeps and destroys."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from states.state import State
 
 
 def test_restoring_ends_the_outage(app: Keyturn, simulator: Simulator, first: Certificate, stuck: Rotation) -> None:
-    """Imports are refused while the rotation is stuck; restored, both sides agree, health is good and they go in."""
+    """A restore ends the outage: both systems agree, health is good, and imports are accepted."""
     refused, problems = simulator.import_requests.send(), app.health.health(NAME).problems
     restored = app.recovery.restore(stuck.id, actor="ada", reason="OpenAir takes nothing")
     assert refused
@@ -35,7 +35,7 @@ def test_restoring_ends_the_outage(app: Keyturn, simulator: Simulator, first: Ce
 
 
 def test_restoring_keeps_the_previous_certificate(app: Keyturn, first: Certificate, stuck: Rotation) -> None:
-    """It stays the connection's current one with its key and its due moment; the candidate's key is destroyed."""
+    """The restored certificate keeps its key and its due date, and the candidate's key is destroyed."""
     before = app.connections.show(NAME)
     made_first = app.rotations.recent()[-1]
     app.recovery.restore(stuck.id, actor="ada")
@@ -45,7 +45,7 @@ def test_restoring_keeps_the_previous_certificate(app: Keyturn, first: Certifica
 
 
 def test_restoring_ends_the_skew(app: Keyturn, clock: OffsetClock, stuck: Rotation) -> None:
-    """The skew counts to the moment at which both sides agreed again, and no further."""
+    """The skew ends when both systems agree again."""
     clock.ahead = timedelta(minutes=5)
     restored = app.recovery.restore(stuck.id, actor="ada")
     assert restored.skew_from
@@ -57,7 +57,7 @@ def test_restoring_ends_the_skew(app: Keyturn, clock: OffsetClock, stuck: Rotati
 
 
 def test_a_restored_connection_rotates_again(app: Keyturn, simulator: Simulator, stuck: Rotation, carry: Carry) -> None:
-    """Once nothing can land any more, the next rotation replaces the restored certificate as if nothing had been."""
+    """After the hold-off the next rotation replaces the restored certificate."""
     restored = app.recovery.restore(stuck.id, actor="ada")
     simulator.faults.clear()
     following = app.rotations.request(NAME, actor="tester")
@@ -68,7 +68,7 @@ def test_a_restored_connection_rotates_again(app: Keyturn, simulator: Simulator,
 
 
 def test_restoring_twice(app: Keyturn, simulator: Simulator, stuck: Rotation) -> None:
-    """What was restored has ended: a second call is refused and sends nothing."""
+    """A second restore is refused and sends nothing."""
     app.recovery.restore(stuck.id, actor="ada")
     sent = len(simulator.history.entries())
     with pytest.raises(IllegalMove, match="The rotation has ended"):

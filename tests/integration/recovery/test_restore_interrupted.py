@@ -1,4 +1,4 @@
-"""Restoring that was interrupted: an answer was lost, the process killed, somebody else came in between."""
+"""Interrupted restores: a lost answer, a killed process, another person at the same time."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,16 +22,14 @@ from states.state import State
 
 
 def test_a_lost_answer_is_read_back(app: Keyturn, simulator: Simulator, first: Certificate, stuck: Rotation) -> None:
-    """Restored all the same, with one install, when the answer of it was lost."""
+    """A restore whose install lost its answer succeeds with one install."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
     assert Ending.RESTORED is app.recovery.restore(stuck.id, actor="ada").ending
     assert 2 == installed(simulator.history.entries()).count(first.fingerprint), "once when made, once restored"
 
 
-def test_a_machine_without_threads_holds_nothing(
-    app: Keyturn, stuck: Rotation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A restore that cannot keep its hold alive does not begin; repeated when there are threads again, it goes on."""
+def test_a_restore_needs_a_thread_for_its_lease(app: Keyturn, stuck: Rotation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restore that cannot start the thread that renews its lease does not begin, and can be repeated later."""
 
     def start(_thread: Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -45,7 +43,7 @@ def test_a_machine_without_threads_holds_nothing(
 
 
 def test_a_restore_that_never_arrived_is_repeated(app: Keyturn, simulator: Simulator, stuck: Rotation) -> None:
-    """When two looks find nothing, the rotation stays parked, in doubt and begun; the second call finishes it."""
+    """If two reads do not find the install, the restore stays unfinished and in doubt; a second call finishes it."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))
     with pytest.raises(RestoreUnfinished, match="does not sign with it so far") as caught:
         app.recovery.restore(stuck.id, actor="ada")
@@ -60,8 +58,8 @@ def test_a_restore_that_never_arrived_is_repeated(app: Keyturn, simulator: Simul
     assert ["restoring", "restoring", "restore"] == events(app, stuck)
 
 
-def test_a_late_landing_is_found(app: Keyturn, simulator: Simulator, first: Certificate, stuck: Rotation) -> None:
-    """An install that lands after the first call gave up is found by the second, which sends none of its own."""
+def test_a_late_install_is_found(app: Keyturn, simulator: Simulator, first: Certificate, stuck: Rotation) -> None:
+    """An install that takes effect after the first call failed is found by the second, which sends none."""
     before = len(simulator.history.entries())
     simulator.faults.add(Fault("netsuite.restlet", "late", action="install", seconds=0.5))
     with pytest.raises(RestoreUnfinished):
@@ -71,10 +69,10 @@ def test_a_late_landing_is_found(app: Keyturn, simulator: Simulator, first: Cert
     assert ["restoring", "restore"] == events(app, stuck)
 
 
-def test_resuming_waits_for_what_restoring_sent(
+def test_resuming_waits_for_the_install_of_a_restore(
     app: Keyturn, simulator: Simulator, clock: OffsetClock, stuck: Rotation, carry: Carry
 ) -> None:
-    """While the previous certificate may still land, the candidate is not sent; after that, resuming completes."""
+    """While the restore's install may take effect, resuming is refused; afterwards it completes."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))
     with pytest.raises(RestoreUnfinished):
         app.recovery.restore(stuck.id, actor="ada")
@@ -87,12 +85,12 @@ def test_resuming_waits_for_what_restoring_sent(
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_going_on_after_a_restore_that_came_to_nothing(
+def test_resuming_after_a_failed_restore(
     app: Keyturn, simulator: Simulator, clock: OffsetClock, stuck: Rotation, carry: Carry
 ) -> None:
-    """NetSuite was given the previous certificate back, then OpenAir lost it: a plain resume, as advised, completes.
+    """If NetSuite holds the previous certificate after an unfinished restore, a resume completes, as advised.
 
-    That NetSuite holds the previous certificate is our own doing, and no reason to park.
+    Keyturn itself installed that certificate, so the rotation is not parked for it.
     """
     simulator.faults.clear()
     simulator.faults.add(Fault("openair.api", "foreign", action="Read", when="before", skip=1))
@@ -110,7 +108,7 @@ def test_going_on_after_a_restore_that_came_to_nothing(
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """The simulated end of the process."""
 
 
 @pytest.mark.parametrize("where", ["sign", "install", "read"])
@@ -123,7 +121,7 @@ def test_a_crash_in_the_middle(
     where: str,
     applied: bool,  # noqa: FBT001
 ) -> None:
-    """Killed before or after any remote call, with its lease left behind: when that ran out, a second call finishes."""
+    """After a kill before or after any remote call, a second call finishes the restore when the lease has expired."""
     ports = app.connect(NAME)
     system = ports.openair if where == "read" else ports.netsuite
     call = getattr(system, where)
@@ -154,21 +152,21 @@ def test_a_crash_in_the_middle(
 
 
 def _expire(app: Keyturn, rotation: Rotation) -> None:
-    """Let the lease of whoever held ``rotation`` run out."""
+    """Let the lease on ``rotation`` expire."""
     with app.store._database.writing() as tx:
         tx.exec_driver_sql(f"UPDATE rotations SET lease_until = '2000-01-01' WHERE id = '{rotation.id}'")  # noqa: S608 - the id is ours
 
 
-def test_nobody_else_touches_what_is_being_restored(
+def test_a_restore_excludes_other_verbs(
     app: Keyturn, stuck: Rotation, first: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While one restores, a second restore and a resume are told that it is being worked on; no worker claims it."""
+    """During a restore a second restore and a resume are refused, and no worker claims the rotation."""
     ports = app.connect(NAME)
     sign = ports.netsuite.sign
     refusals: list[type[KeyturnError]] = []
     claims: list[Claim | None] = []
 
-    def meddle(challenge: Challenge) -> str:
+    def interfere(challenge: Challenge) -> str:
         for verb in (app.recovery.restore, app.rotations.resume):
             try:
                 verb(stuck.id, actor="bob")
@@ -177,7 +175,7 @@ def test_nobody_else_touches_what_is_being_restored(
         claims.append(app.store.claims.claim("w1", lease=60, now=app.clock.now()))
         return sign(challenge)
 
-    monkeypatch.setattr(ports.netsuite, "sign", meddle)
+    monkeypatch.setattr(ports.netsuite, "sign", interfere)
     assert app.recovery.restore(stuck.id, actor="ada").ending
     assert ([Stale, Stale], [None]) == (refusals, claims)
     assert first == app.connections.show(NAME).current

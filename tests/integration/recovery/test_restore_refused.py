@@ -1,4 +1,4 @@
-"""When restoring is refused, or has to wait: nothing is changed, and the way on is told."""
+"""Refused or delayed restores change nothing and say how to continue."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -21,10 +21,8 @@ from states.rotation import Ending, Rotation
 from states.state import State
 
 
-def test_openair_took_the_candidate_after_all(
-    app: Keyturn, simulator: Simulator, stuck: Rotation, carry: Carry
-) -> None:
-    """When OpenAir turns out to hold the candidate, restoring is refused with nothing changed, and resuming helps."""
+def test_openair_holds_the_candidate(app: Keyturn, simulator: Simulator, stuck: Rotation, carry: Carry) -> None:
+    """If OpenAir holds the candidate, a restore is refused, and resuming completes the rotation."""
     assert stuck.proofs.candidate
     simulator.openair.settings.save_outside(stuck.proofs.candidate.certificate.pem)
     with pytest.raises(IllegalMove, match="going on helps"):
@@ -34,10 +32,8 @@ def test_openair_took_the_candidate_after_all(
     assert carry(app.rotations.resume(stuck.id, actor="ada")).state is State.COMPLETED
 
 
-def test_a_strangers_key_is_replaced_only_on_a_persons_word(
-    app: Keyturn, simulator: Simulator, stuck: Rotation
-) -> None:
-    """NetSuite holds neither candidate nor previous certificate: refused, unless overwriting is allowed."""
+def test_a_foreign_key_is_replaced_only_with_overwrite(app: Keyturn, simulator: Simulator, stuck: Rotation) -> None:
+    """If NetSuite holds a foreign key, a restore is refused unless overwriting is allowed."""
     simulator.netsuite.record.reset("foreign")
     before = installed(simulator.history.entries())
     with pytest.raises(ForeignRotation):
@@ -51,7 +47,7 @@ def test_a_strangers_key_is_replaced_only_on_a_persons_word(
 def test_without_the_key_nothing_is_restored(
     app: Keyturn, simulator: Simulator, clock: OffsetClock, rotate: Rotate
 ) -> None:
-    """Where the policy keeps no keys there is nothing to put back, and `explain` says so beforehand."""
+    """If the policy keeps no keys, a restore is refused, and `explain` says so."""
     del clock
     connection = app.connections.show(NAME)
     app.connections.edit(
@@ -70,7 +66,7 @@ def test_without_the_key_nothing_is_restored(
 def test_a_system_that_cannot_be_asked(
     app: Keyturn, simulator: Simulator, stuck: Rotation, kind: str, error: type[KeyturnError]
 ) -> None:
-    """Nothing is changed when a system cannot be asked beforehand, and the advice is to repeat this operation."""
+    """If a system cannot be asked, nothing is changed, and the next action is to repeat the restore."""
     simulator.faults.add(Fault("openair.api", kind, action="Read", when="before", times=None))
     with pytest.raises(error) as caught:
         app.recovery.restore(stuck.id, actor="ada")
@@ -80,10 +76,10 @@ def test_a_system_that_cannot_be_asked(
     assert app.recovery.restore(stuck.id, actor="ada").ending, "the lease was given back"
 
 
-def test_a_lost_install_of_the_candidate_is_waited_for(
+def test_a_lost_install_of_the_candidate_delays_a_restore(
     app: Keyturn, simulator: Simulator, first: Certificate, clock: OffsetClock, rotate: Rotate
 ) -> None:
-    """While the candidate's own install may still land, restoring is refused and says until when; then it closes."""
+    """While the candidate's install may take effect, a restore is refused and says until when; then it succeeds."""
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="before"))
     simulator.faults.add(Fault("netsuite.restlet", "403", action="sign", skip=1, times=None))
     parked = rotate()

@@ -16,17 +16,17 @@ if TYPE_CHECKING:  # it is made of these
 
 
 class FakeAttempt:
-    """One try of a step (states.ports.Attempt): noted among the calls, in order."""
+    """One attempt of a step (states.ports.Attempt); records its calls in order."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self.began = NOW
         self.is_lost = False
-        """Whether another worker has the rotation."""
+        """Whether another worker holds the rotation."""
         self.can_store = True
-        """Whether a lost answer can be committed."""
+        """Whether the store can record a lost answer."""
         self.checks: list[str] = []
-        """The call that each check came after, or empty."""
+        """The call before each check, or empty."""
         self.unknown: list[tuple[Write, str]] = []
         """Each write whose answer was lost, and the error's code."""
         self.looks: list[str] = []
@@ -47,7 +47,7 @@ class FakeAttempt:
 
 
 class FakeKeys:
-    """Makes ``world.candidate`` the first time, another pair each time after (states.ports.Keys)."""
+    """Generates ``world.candidate`` first, and another pair at each later call (states.ports.Keys)."""
 
     def __init__(self, world: "World") -> None:
         self._world = world

@@ -1,4 +1,4 @@
-"""One connection's systems, keys and time for the steps, which are called without an engine."""
+"""One connection's systems, keys and clock, for steps that run without an engine."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from states.state import State
 
 @dataclass
 class World(FakeSystems):
-    """One connection's two systems, its keys and its time. At first both sides agree on ``previous``."""
+    """One connection's two systems, its keys and its clock. At first both systems hold ``previous``."""
 
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     previous: Pair = field(default_factory=a_pair)
@@ -35,7 +35,7 @@ class World(FakeSystems):
         self.ports = Ports(self.netsuite, self.openair, self.keys, self.clock, FakeRandom())
 
     def rotation(self, position: State = State.REQUESTED, **changes: Any) -> Rotation:
-        """A rotation of ``candidate`` in place of ``previous`` that got to ``position``, and systems to match."""
+        """Return a rotation from ``previous`` to ``candidate`` in ``position``, with systems that match it."""
         reached = table.proofs_at(position)
         if "confirmation" in reached:
             self.netsuite.hold(self.candidate)
@@ -44,5 +44,5 @@ class World(FakeSystems):
         return a_rotation(self.candidate, position, **{"previous": self.previous.certificate, **changes})
 
     def moved(self, rotation: Rotation, proof: Proof) -> Rotation:
-        """The rotation after the step that is due brought ``proof``."""
+        """Return the rotation after its next step returned ``proof``."""
         return machine.advance(rotation, table.NEXT[rotation.state], proof, self.clock.now())

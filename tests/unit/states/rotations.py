@@ -1,4 +1,4 @@
-"""Proofs by a pair of key and certificate, and rotations in any state."""
+"""Proofs made with a key and its certificate, and rotations in any state."""
 
 import base64
 import hashlib
@@ -34,14 +34,14 @@ def a_confirmation(pair: Pair, *, rotation_id: str = ID, asked_at: datetime = NO
 
 
 def a_proof(name: str, pair: Pair) -> Candidate | Confirmation | Receipt:
-    """The proof that a step brings, for ``pair``'s certificate."""
+    """Return the proof that a step returns, for ``pair``'s certificate."""
     if name == "candidate":
         return Candidate(pair.certificate, b"sealed")
     return a_confirmation(pair) if name == "confirmation" else Receipt(pair.fingerprint, NOW)
 
 
 def a_rotation(pair: Pair, position: State = State.REQUESTED, **changes: Any) -> Rotation:
-    """A rotation that got to ``position``, with every proof that it has there."""
+    """Return a rotation in ``position``, with the proofs that it has there."""
     proofs: dict[str, Any] = {name: a_proof(name, pair) for name in table.proofs_at(position)}
     if "confirmation" in proofs:
         proofs["skew_from"] = NOW
@@ -60,13 +60,13 @@ def a_rotation(pair: Pair, position: State = State.REQUESTED, **changes: Any) ->
 
 
 def parked(rotation: Rotation, error: KeyturnError | None = None) -> Rotation:
-    """The rotation, parked where it stands."""
+    """Return the rotation, parked in its current state."""
     failure = Failure.of(error or Refused(), failed_from=rotation.state, at=NOW)
     return replace(rotation, state=State.FAILED, failure=failure)
 
 
 def unreadable() -> dict[str, str]:
-    """Certificates in good PEM and DER that `cryptography` cannot take, by what is wrong with each."""
+    """Return well-formed certificates that `cryptography` cannot read, by what is wrong with each."""
     der = base64.b64decode("".join(a_pair().certificate.pem.splitlines()[1:-1]))
     version, curve, point = (
         der.index(bytes.fromhex(start)) for start in ("a003020102", "06082a8648ce3d030107", "03420004")

@@ -1,4 +1,4 @@
-"""Where save_to_openair begins, the calls of a step that goes well, and a rotation whose confirmation is old."""
+"""The calls of a successful save_to_openair, and rotations at its beginning."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,10 +12,10 @@ from states.state import State
 
 AT = State.UPLOADED_TO_NETSUITE
 SAVED = ["openair.save", "openair.read"]
-"""The calls of a step that goes well at once."""
+"""The calls of a step that succeeds at once."""
 
 
 def stale(world: World, **changes: Any) -> Rotation:
-    """A rotation whose confirmation is old."""
+    """Return a rotation whose confirmation is old."""
     confirmation = a_confirmation(world.candidate, asked_at=NOW - timedelta(hours=1))
     return world.rotation(AT, confirmation=confirmation, **changes)

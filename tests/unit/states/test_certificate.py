@@ -1,4 +1,4 @@
-"""Certificates, challenges, and the confirmation that only a verifying signature makes."""
+"""Certificates, challenges, and the confirmation, which needs a verified signature."""
 
 import base64
 import copy
@@ -44,7 +44,7 @@ def test_a_certificate_is_known_by_its_sha256(pair: Pair) -> None:
 
 
 def test_a_certificate_tells_its_validity_in_utc() -> None:
-    """Both ends are aware, in UTC, and as in the certificate."""
+    """The validity period has the certificate's times, in UTC."""
     start, end = NOW - timedelta(days=3), NOW + timedelta(days=30)
     certificate = a_pair(not_before=start, not_after=end).certificate
     assert (start, end) == (certificate.not_before, certificate.not_after)
@@ -61,13 +61,13 @@ def test_a_certificate_tells_its_validity_in_utc() -> None:
     ],
 )
 def test_a_certificate_is_valid_from_the_first_moment_to_the_last(offset: timedelta, expected: bool) -> None:  # noqa: FBT001
-    """Both ends belong to the validity period, to the microsecond."""
+    """The validity period includes its first and last moment, to the microsecond."""
     certificate = a_pair(not_before=NOW, not_after=NOW + timedelta(days=30)).certificate
     assert expected == certificate.is_valid_at(NOW + offset)
 
 
 def test_what_follows_the_certificate_is_dropped(pair: Pair) -> None:
-    """A file of certificate and key is read without keeping a trace of the key."""
+    """Parsing a text with certificate and key keeps no reference to the text."""
     key = pair.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     both = pair.certificate.pem + key
     references = sys.getrefcount(both)
@@ -76,7 +76,7 @@ def test_what_follows_the_certificate_is_dropped(pair: Pair) -> None:
 
 
 def test_a_certificate_does_not_fill_the_log(pair: Pair) -> None:
-    """Its repr names it by fingerprint, without the PEM."""
+    """The repr of a certificate has its fingerprint and not its PEM."""
     assert pair.fingerprint in repr(pair.certificate)
     assert "BEGIN" not in repr(pair.certificate)
 
@@ -86,7 +86,7 @@ def test_a_certificate_does_not_fill_the_log(pair: Pair) -> None:
     ["", "certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "\ud800", "\0"],
 )
 def test_what_is_no_certificate_is_rejected(text: str) -> None:
-    """Anything that cannot be read as PEM is invalid input, never another exception."""
+    """A text that is no PEM certificate raises InvalidInput, and no other exception."""
     with pytest.raises(InvalidInput, match=r"not a PEM certificate") as caught:
         Certificate.parse(text)
     assert isinstance(caught.value.__cause__, ValueError)
@@ -94,7 +94,7 @@ def test_what_is_no_certificate_is_rejected(text: str) -> None:
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=wrong) for wrong, text in unreadable().items()])
 def test_a_certificate_that_nobody_can_read_is_none(text: str) -> None:
-    """Well-formed as it is: of an unheard-of version, with a key on an unknown curve, or on none."""
+    """A well-formed certificate of an unknown version or curve raises InvalidInput."""
     with pytest.raises(InvalidInput, match=r"not a PEM certificate"):
         Certificate.parse(text)
     stored = replace(STRANGER.certificate, pem=text)
@@ -106,7 +106,7 @@ def test_a_certificate_that_nobody_can_read_is_none(text: str) -> None:
 
 @EACH_ALGORITHM
 def test_a_signature_verifies_with_its_own_certificate_only(pair: Pair) -> None:
-    """The right key over the right bytes, for RSA and EC alike; another certificate does not verify it."""
+    """A signature by RSA or EC verifies with its own certificate, and with no other."""
     signature = pair.sign(b"text")
     found = [pair.certificate.verifies(signature, b"text"), STRANGER.certificate.verifies(signature, b"text")]
     assert [True, False] == found
@@ -115,26 +115,26 @@ def test_a_signature_verifies_with_its_own_certificate_only(pair: Pair) -> None:
 @EACH_ALGORITHM
 @given(text=st.text())
 def test_garbage_never_verifies(pair: Pair, text: str) -> None:
-    """Whatever comes in place of a signature is false, not an exception."""
+    """A value that is no signature does not verify, and raises no exception."""
     assert not pair.certificate.verifies(text, b"text")
 
 
 @EACH_ALGORITHM
 @given(raw=st.binary(max_size=300))
 def test_well_formed_base64_of_garbage_never_verifies(pair: Pair, raw: bytes) -> None:
-    """Nor does garbage that is written as Base64 should be."""
+    """Random bytes in valid Base64 do not verify."""
     assert not pair.certificate.verifies(base64.b64encode(raw).decode(), b"text")
 
 
 @EACH_ALGORITHM
 @pytest.mark.parametrize("spoiled", ["{}\n", "!{}", "{}*", " {}"])
 def test_base64_is_read_strictly(pair: Pair, spoiled: str) -> None:
-    """A signature with anything beside standard Base64 in it does not verify."""
+    """A signature with characters outside standard Base64 does not verify."""
     assert not pair.certificate.verifies(spoiled.format(pair.sign(b"text")), b"text")
 
 
 def test_other_kinds_of_keys_never_verify() -> None:
-    """Ed25519 is none of the algorithms that NetSuite signs with."""
+    """An Ed25519 key is refused, because NetSuite does not sign with it."""
     pair = a_pair(key=ed25519.Ed25519PrivateKey.generate())
     signature = base64.b64encode(pair.key.sign(b"text")).decode()  # type: ignore[call-arg, union-attr]
     assert not pair.certificate.verifies(signature, b"text")
@@ -145,7 +145,7 @@ def test_other_kinds_of_keys_never_verify() -> None:
 
 @given(raw=st.binary(min_size=32, max_size=32))
 def test_a_challenge_carries_its_32_bytes(raw: bytes) -> None:
-    """43 characters of base64url, from which the very bytes come back."""
+    """A nonce is 43 characters of base64url, which decode to the original bytes."""
     challenge = Challenge.of(raw)
     assert raw == base64.urlsafe_b64decode(challenge.nonce + "=")
     assert 43 == len(challenge.nonce)
@@ -153,28 +153,28 @@ def test_a_challenge_carries_its_32_bytes(raw: bytes) -> None:
 
 @given(raw=st.binary(min_size=32, max_size=32))
 def test_the_signed_text_begins_with_the_prefix(raw: bytes) -> None:
-    """What is signed is the prefix and the nonce, and nothing else."""
+    """The signed text is the prefix and the nonce."""
     challenge = Challenge.of(raw)
     assert b"keyturn-challenge-v1:" + challenge.nonce.encode() == challenge.text
 
 
 @given(raw=st.binary(max_size=64).filter(lambda raw: len(raw) != 32))
 def test_a_challenge_is_32_bytes(raw: bytes) -> None:
-    """No more, no fewer."""
+    """A challenge has exactly 32 bytes."""
     with pytest.raises(InvalidInput):
         Challenge.of(raw)
 
 
 @pytest.mark.parametrize("end", ["", "AA", "=", "+", "/", "\n", "A\n", "ä"])
 def test_a_nonce_is_base64url(end: str) -> None:
-    """What is sent to NetSuite is exactly of the form that its script accepts."""
+    """A challenge has exactly the form that NetSuite's script accepts."""
     with pytest.raises(InvalidInput):
         Challenge("A" * 42 + end)
 
 
 @EACH_ALGORITHM
 def test_a_challenge_signature_is_never_a_trigger_signature(pair: Pair) -> None:
-    """One key signs both, so their texts can never be the same: no challenge begins like a trigger."""
+    """The same key signs challenges and import requests, and no challenge begins like an import request."""
     challenge = a_challenge()
     assert not TRIGGER.startswith(certificates.CHALLENGE_PREFIX.encode())
     assert not pair.certificate.verifies(pair.sign(challenge.text), TRIGGER)
@@ -186,13 +186,13 @@ def test_a_challenge_signature_is_never_a_trigger_signature(pair: Pair) -> None:
 
 @EACH_ALGORITHM
 def test_a_verifying_signature_makes_a_confirmation(pair: Pair) -> None:
-    """It proves the very certificate that it carries."""
+    """A confirmation proves the certificate that it holds."""
     assert pair.fingerprint == a_confirmation(pair).fingerprint
 
 
 @EACH_ALGORITHM
 def test_a_signature_of_another_challenge_confirms_nothing(pair: Pair) -> None:
-    """A signature that was heard before cannot be played again."""
+    """A signature over an earlier challenge makes no confirmation."""
     signature = pair.sign(a_challenge(1).text)
     with pytest.raises(NotConfirmed):
         _confirmation(pair, a_challenge(2), signature)
@@ -200,27 +200,27 @@ def test_a_signature_of_another_challenge_confirms_nothing(pair: Pair) -> None:
 
 @EACH_ALGORITHM
 def test_a_signature_by_another_key_confirms_nothing(pair: Pair) -> None:
-    """Such as the certificate of another rotation, which NetSuite still holds."""
+    """A signature by another certificate's key makes no confirmation."""
     with pytest.raises(NotConfirmed):
         _confirmation(pair, a_challenge(), STRANGER.sign(a_challenge().text))
 
 
 @EACH_ALGORITHM
 def test_a_signature_of_the_bare_nonce_confirms_nothing(pair: Pair) -> None:
-    """The prefix belongs to what is signed."""
+    """A signature over the nonce without the prefix makes no confirmation."""
     with pytest.raises(NotConfirmed):
         _confirmation(pair, a_challenge(), pair.sign(a_challenge().nonce.encode()))
 
 
 @pytest.mark.parametrize("signature", ["", "garbage", "====", "ü", "AAAA"])
 def test_garbage_confirms_nothing(pair: Pair, signature: str) -> None:
-    """An answer that is no signature is as good as none."""
+    """An answer that is no signature makes no confirmation."""
     with pytest.raises(NotConfirmed):
         _confirmation(pair, a_challenge(), signature)
 
 
 def test_a_confirmation_cannot_be_turned_into_another(pair: Pair) -> None:
-    """`dataclasses.replace` verifies again, so a true confirmation lends nothing to another certificate."""
+    """`dataclasses.replace` verifies again, so a confirmation cannot be transferred to another certificate."""
     confirmation = a_confirmation(pair)
     with pytest.raises(NotConfirmed):
         replace(confirmation, certificate=STRANGER.certificate)
@@ -240,18 +240,18 @@ def _confirmation(pair: Pair, challenge: Challenge, signature: str) -> Confirmat
 
 
 def test_a_private_key_shows_nothing_of_itself() -> None:
-    """Neither repr nor str nor a format gives it away."""
+    """Neither repr nor str nor format shows a private key."""
     key = PrivateKey(b"secret")
     assert ["PrivateKey(…)"] * 3 == [repr(key), str(key), f"{key}"]
 
 
 @pytest.mark.parametrize("spread", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_private_key_is_not_spread(spread: Callable[[PrivateKey], object]) -> None:
-    """It can be neither pickled nor copied by accident."""
+    """A private key can be neither pickled nor copied."""
     with pytest.raises(TypeError, match="never pickled"):
         spread(PrivateKey(b"secret"))
 
 
 def test_a_candidate_does_not_show_its_sealed_key(pair: Pair) -> None:
-    """Not even what is sealed gets into a log."""
+    """The repr of a candidate does not show its sealed key."""
     assert "sealed" not in repr(Candidate(pair.certificate, b"sealed"))

@@ -1,4 +1,4 @@
-"""Connections: their policy and name, and when certificates are rotated unasked."""
+"""Connections: policy, name, and the conditions of automatic rotation."""
 
 from itertools import product
 
@@ -12,33 +12,33 @@ from states.errors import InvalidInput
 
 
 def test_the_usual_policy() -> None:
-    """RSA-3072 for 365 days, and the current key is kept for a restore."""
+    """The default policy is RSA-3072 for 365 days, and keeps the current key for a restore."""
     policy = Policy()
     assert (Algorithm.RSA_3072, 365, True) == (policy.algorithm, policy.days, policy.keep_key)
 
 
 @pytest.mark.parametrize("days", [15, 365, 3650])
 def test_a_life_that_outlasts_the_window(days: int) -> None:
-    """From 15 days, so that no certificate is due on its first day, to ten years."""
+    """A certificate may be valid from 15 days, so that it is not due on its first day, to ten years."""
     assert days == Policy(days=days).days
 
 
 @pytest.mark.parametrize("days", [-1, 0, 1, 14, 3651])
 def test_a_life_that_is_too_short_or_too_long(days: int) -> None:
-    """The sentence names the limits and what was given."""
+    """The error names the limits and the given value."""
     with pytest.raises(InvalidInput, match=f"valid for 15 to 3650 days, not {days}"):
         Policy(days=days)
 
 
 @pytest.mark.parametrize("name", ["acme", "a", "acme-sandbox.eu_1", "0", "a" * 63])
 def test_a_legal_name(name: str) -> None:
-    """Fit for a file name, a URL and a command line."""
+    """A name is safe in file names, URLs and command lines."""
     assert name == a_connection(name=name).name
 
 
 @pytest.mark.parametrize("name", ["", "Acme", "-acme", "acme-", "a b", "../etc", "acme/x", "a" * 64, "acme\n", "ä"])
 def test_an_illegal_name(name: str) -> None:
-    """It can neither leave a folder nor be taken for an option."""
+    """A name that could leave a folder or look like an option is refused."""
     with pytest.raises(InvalidInput, match="not a connection name"):
         a_connection(name=name)
 
@@ -48,7 +48,7 @@ def test_an_illegal_name(name: str) -> None:
 
 @pytest.mark.parametrize(("single_sign_on", "real_time", "oauth2"), list(product([False, True], repeat=3)))
 def test_the_line_shows_by_the_vendors_boxes(single_sign_on: bool, real_time: bool, oauth2: bool) -> None:  # noqa: FBT001
-    """(Single sign-on or real-time integration) and OAuth 2.0: three of the eight ways to tick the boxes."""
+    """NetSuite needs OAuth 2.0, and single sign-on or real-time integration: three of eight combinations."""
     options = Options(single_sign_on=single_sign_on, real_time_integration=real_time, oauth2=oauth2)
     shown = {(False, True, True), (True, False, True), (True, True, True)}
     assert ((single_sign_on, real_time, oauth2) in shown) is options.shows_certificate
@@ -79,23 +79,23 @@ def test_the_upgraded_feature_rotates_unasked(add_on: str | None, connector: str
 
 
 def test_without_the_boxes_nothing_is_automatic() -> None:
-    """However new the bundles are."""
+    """Without OAuth 2.0 in the options, no bundle version makes rotations automatic."""
     bundles = {"369630": "4.02", "369637": "5.02"}
     assert not a_connection(bundles=bundles, options=Options(oauth2=False)).is_automatic
 
 
 @pytest.mark.parametrize("version", ["", "v3", "3.", ".3", "3..0", "3.0b", "3,0", " 3.0"])
 def test_a_version_is_numbers_and_dots(version: str) -> None:
-    """What cannot be compared is rejected, with the bundle's id."""
+    """A bundle version that cannot be compared is refused with the bundle's id."""
     with pytest.raises(InvalidInput, match="369630"):
         a_connection(bundles={"369630": version})
 
 
-# --- what nobody said -------------------------------------------------------------------------------------------------
+# --- defaults ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_new_connection() -> None:
-    """Real-time integration with OAuth 2.0, no bundle that is known, no certificate, never due by itself."""
+    """A new connection has real-time integration with OAuth 2.0, no known bundle, no certificate and no due date."""
     netsuite = NetSuiteSettings(account="1", client_id="id", certificate_id="kid")
     openair = OpenAirSettings(kind=OpenAirKind.EXPORT)
     new = Connection(name="acme", netsuite=netsuite, openair=openair)

@@ -1,4 +1,4 @@
-"""What of a connection may be changed while it has an open rotation."""
+"""The changes that are allowed to a connection while it has an open rotation."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,12 +20,12 @@ ACME = a_connection()
 
 
 def at_netsuite(**over: Any) -> Connection:
-    """Acme with other settings of NetSuite."""
+    """Return acme with other settings of NetSuite."""
     return replace(ACME, netsuite=replace(ACME.netsuite, **over))
 
 
 def at_openair(**over: Any) -> Connection:
-    """Acme with other settings of OpenAir."""
+    """Return acme with other settings of OpenAir."""
     return replace(ACME, openair=replace(ACME.openair, **over))
 
 
@@ -50,50 +50,52 @@ HERE = [
 
 @pytest.mark.parametrize(("name", "after"), [*PLACES.items(), *ADDRESSES.items()])
 def test_what_is_a_move(name: str, after: Connection) -> None:
-    """Account, company, preference, the way in and each base URL tell where the certificate goes."""
+    """Account, company, preference, kind and base URLs decide where the certificate goes."""
     assert [name] == connection_changes.moved(ACME, after)
 
 
 @pytest.mark.parametrize("after", HERE)
 def test_what_is_no_move(after: Connection) -> None:
-    """Sign-in, RESTlet, options, bundles and policy may change at any time."""
+    """Sign-in, RESTlet, options, bundles and policy can change at any time."""
     assert [] == connection_changes.moved(ACME, after)
 
 
-def test_telling_the_company_is_no_move() -> None:
-    """A sign-in by password names the company that a sign-in by OAuth does not name."""
+def test_naming_the_company_is_no_move() -> None:
+    """Adding the company's name, for a sign-in by password, is no move."""
     assert [] == connection_changes.moved(at_openair(company="", client_id="client"), ACME)
 
 
 @pytest.mark.parametrize("after", [*PLACES.values(), *ADDRESSES.values()])
 @pytest.mark.parametrize("state", [State.REQUESTED, State.KEY_GENERATED])
 def test_nothing_was_sent(pair: Pair, state: State, after: Connection) -> None:
-    """While NetSuite was sent nothing and nobody has the rotation in hand, the connection may go anywhere."""
+    """While nothing was sent to NetSuite and no worker holds the rotation, the connection can be moved."""
     for rotation in (a_rotation(pair, state), parked(a_rotation(pair, state))):
         connection_changes.check_move(ACME, after, rotation, is_held=False)
 
 
 @pytest.mark.parametrize(("name", "after"), PLACES.items())
 def test_a_place_stays_once_the_certificate_may_be_there(pair: Pair, name: str, after: Connection) -> None:
-    """Confirmed or in doubt, under way or parked: the rotation ends where it began, and is to be ended first."""
+    """A rotation that is confirmed or in doubt must end before its connection is moved."""
     sent = [
         a_rotation(pair, State.KEY_GENERATED, doubt_since=NOW),
         a_rotation(pair, State.UPLOADED_TO_NETSUITE),
         a_rotation(pair, State.SAVED_TO_OPENAIR),
     ]
     for rotation in (*sent, *map(parked, sent)):
-        told, next_action = refused(after, rotation)
-        assert f"has the open rotation {rotation.id}, and NetSuite may hold its certificate: {name} cannot be" in told
+        message, next_action = refused(after, rotation)
+        assert (
+            f"has the open rotation {rotation.id}, and NetSuite may hold its certificate: {name} cannot be" in message
+        )
         assert ["rotation explain " + rotation.id] == commands(next_action)
         assert "End that rotation first." in text(next_action)
 
 
 @pytest.mark.parametrize(("name", "after"), ADDRESSES.items())
 def test_an_address_may_be_corrected_of_a_parked_rotation(pair: Pair, name: str, after: Connection) -> None:
-    """A system that moved is found again only so; while the rotation is under way, it is to be parked first."""
+    """An address can be corrected while the rotation is parked; an open one must be parked first."""
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE)
-    told, next_action = refused(after, rotation)
-    assert f"{name} cannot be changed now" in told
+    message, next_action = refused(after, rotation)
+    assert f"{name} cannot be changed now" in message
     expected = f"Park that rotation first. Run `keyturn rotation park {rotation.id}`. Then repeat the command."
     assert expected == text(next_action)
     connection_changes.check_move(ACME, after, parked(rotation), is_held=False)
@@ -101,16 +103,16 @@ def test_an_address_may_be_corrected_of_a_parked_rotation(pair: Pair, name: str,
 
 @pytest.mark.parametrize("after", [*PLACES.values(), *ADDRESSES.values()])
 def test_nothing_moves_under_a_worker(pair: Pair, after: Connection) -> None:
-    """What a worker has in hand, it may be sending: parking it, or its end, is to come first."""
-    told, next_action = refused(after, a_rotation(pair, State.KEY_GENERATED), is_held=True)
-    assert "and it is being worked on" in told
+    """While a worker holds the rotation, the connection cannot be moved."""
+    message, next_action = refused(after, a_rotation(pair, State.KEY_GENERATED), is_held=True)
+    assert "and it is being worked on" in message
     assert Verb.PARK is next_action.verb
-    told, next_action = refused(after, parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE)), is_held=True)
+    message, next_action = refused(after, parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE)), is_held=True)
     assert Verb.EXPLAIN is next_action.verb
 
 
 def refused(after: Connection, rotation: Rotation, *, is_held: bool = False) -> tuple[str, NextAction]:
-    """What is said to whoever would move acme now, and what is to be done."""
+    """Return the error's message and next action for a move of acme now."""
     with pytest.raises(RotationOpen) as caught:
         connection_changes.check_move(ACME, after, rotation, is_held=is_held)
     return caught.value.message, caught.value.next_action

@@ -1,4 +1,4 @@
-"""What is accepted of the settings by which NetSuite and OpenAir are reached."""
+"""The accepted settings for reaching NetSuite and OpenAir."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ NOTHING = {"certificate_id": "kid", "client_id": "id"}
     ],
 )
 def test_the_account_names_its_hosts(account: str, host: str) -> None:
-    """Lower case, with a dash for the underscore: https://<account>.restlets.api.netsuite.com."""
+    """A base URL has the account id in lower case, with a hyphen instead of the underscore."""
     settings = NetSuiteSettings(account=account, **NOTHING)
     expected = (f"https://{host}.restlets.api.netsuite.com", f"https://{host}.suitetalk.api.netsuite.com")
     assert expected == (settings.restlet_url, settings.token_url)
@@ -39,14 +39,14 @@ ILLEGAL_ACCOUNTS = """
 
 @pytest.mark.parametrize("account", ["", "1234 567", "1234567\n", *ILLEGAL_ACCOUNTS.split()])
 def test_an_illegal_account_is_rejected(account: str) -> None:
-    """What is not an account id never becomes part of a host name."""
+    """A text that is no account id is refused, and never becomes part of a host name."""
     with pytest.raises(InvalidInput, match="not a NetSuite account id"):
         NetSuiteSettings(account=account, **NOTHING)
 
 
 @given(account=st.from_regex(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)?", fullmatch=True))
 def test_every_legal_account_gives_legal_urls(account: str) -> None:
-    """The host is the account's, directly below NetSuite's domain."""
+    """The derived host is directly below NetSuite's domain."""
     settings = NetSuiteSettings(account=account, **NOTHING)
     check_url(settings.restlet_url)
     assert settings.restlet_url == settings.restlet_url.lower()
@@ -54,7 +54,7 @@ def test_every_legal_account_gives_legal_urls(account: str) -> None:
 
 
 def test_urls_can_be_given() -> None:
-    """Oracle says to discover the domains, so they are settings."""
+    """The base URLs can be set, because Oracle's documentation says to discover them."""
     settings = NetSuiteSettings(
         account="1", restlet_url="https://restlets.example", token_url="https://tokens.example", **NOTHING
     )
@@ -63,20 +63,20 @@ def test_urls_can_be_given() -> None:
 
 @pytest.mark.parametrize("field", ["restlet_url", "token_url"])
 def test_a_url_that_is_given_is_checked(field: str) -> None:
-    """Plain http would show tokens and keys to everybody on the way."""
+    """A base URL that is not https is refused."""
     with pytest.raises(InvalidInput, match="not https"):
         NetSuiteSettings(account="1", **NOTHING, **{field: "http://netsuite.example"})
 
 
 @pytest.mark.parametrize("algorithm", ["PS256", "PS384", "PS512", "ES256", "ES384", "ES512"])
 def test_assertions_are_signed_as_netsuite_accepts(algorithm: str) -> None:
-    """The six algorithms of Oracle's page."""
+    """The six algorithms that Oracle documents for the assertion are accepted."""
     assert algorithm == NetSuiteSettings(account="1", assertion_algorithm=algorithm, **NOTHING).assertion_algorithm
 
 
 @pytest.mark.parametrize("algorithm", ["", "RS256", "HS256", "none", "ps256"])
 def test_other_algorithms_are_rejected(algorithm: str) -> None:
-    """At once, not by a refused sign-in later."""
+    """Another algorithm is refused at once."""
     with pytest.raises(InvalidInput, match="does not accept assertions"):
         NetSuiteSettings(account="1", assertion_algorithm=algorithm, **NOTHING)
 
@@ -88,25 +88,25 @@ def test_other_algorithms_are_rejected(algorithm: str) -> None:
     "sign_in", [{"client_id": "id"}, {"company": "Acme", "user": "keyturn"}, {"client_id": "id", "company": "Acme"}]
 )
 def test_openair_needs_one_way_to_sign_in(sign_in: dict[str, Any]) -> None:
-    """OAuth, or a company and a user."""
+    """OpenAir needs an OAuth client, or a company and a user."""
     assert OpenAirKind.XML is OpenAirSettings(url="https://acme.app.openair.com", **sign_in).kind
 
 
 @pytest.mark.parametrize("sign_in", [{}, {"company": "Acme"}, {"user": "keyturn"}])
 def test_openair_without_a_way_to_sign_in_is_rejected(sign_in: dict[str, Any]) -> None:
-    """Half of a sign-in is none."""
+    """An incomplete sign-in is refused."""
     with pytest.raises(InvalidInput, match="needs an OAuth client id, or a company and a user"):
         OpenAirSettings(url="https://acme.app.openair.com", **sign_in)
 
 
 def test_openair_is_reached_safely() -> None:
-    """Its URL is checked like any other."""
+    """OpenAir's URL must be https too."""
     with pytest.raises(InvalidInput, match="not https"):
         OpenAirSettings(url="http://acme.app.openair.com", client_id="id")
 
 
 def test_the_export_needs_nothing() -> None:
-    """A person signs in there, not Keyturn."""
+    """The export kind needs no sign-in."""
     assert "" == OpenAirSettings(kind=OpenAirKind.EXPORT).url
 
 
@@ -129,7 +129,7 @@ def test_the_export_needs_nothing() -> None:
     ],
 )
 def test_a_legal_url_is_accepted(url: str) -> None:
-    """Encrypted anywhere; plain http to this machine alone."""
+    """A URL is https, or http to a loopback address."""
     check_url(url)
 
 
@@ -161,14 +161,14 @@ def test_a_legal_url_is_accepted(url: str) -> None:
     ],
 )
 def test_an_illegal_url_is_rejected(url: str) -> None:
-    """A sentence for the person, whatever is wrong with it; never another exception, never a secret in it accepted."""
+    """A malformed URL, or one with a secret, raises InvalidInput with a sentence, and no other exception."""
     with pytest.raises(InvalidInput):
         check_url(url)
 
 
 @given(url=st.text())
 def test_any_text_is_judged(url: str) -> None:
-    """Accepted or invalid input: nothing else comes of a text."""
+    """Any text is either accepted or raises InvalidInput."""
     try:
         check_url(url)
     except InvalidInput as error:
@@ -180,15 +180,15 @@ def test_any_text_is_judged(url: str) -> None:
     [("localhost", True), ("127.0.0.1", True), ("::1", True), ("8.8.8.8", False), ("", False), ("localhost.", False)],
 )
 def test_loopback_is_this_machine(host: str, expected: bool) -> None:  # noqa: FBT001
-    """By name or by number; nothing that merely looks like it."""
+    """Script and deployment are ids by name or by number, and nothing else."""
     assert expected is is_loopback(host)
 
 
-# --- what nobody said -------------------------------------------------------------------------------------------------
+# --- defaults ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_usual_settings() -> None:
-    """What suitescript/ deploys, how Keyturn signs in to it, and where OpenAir's certificate is kept."""
+    """The defaults are the ids in suitescript/, PS256, and the preference oa_realtime_certificate."""
     netsuite = NetSuiteSettings(account="1", **NOTHING)
     assert ("PS256", "customscript_keyturn_restlet", "customdeploy_keyturn_restlet") == (
         netsuite.assertion_algorithm,

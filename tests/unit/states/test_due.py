@@ -1,4 +1,4 @@
-"""When a certificate is due: drawn once between 14 and 7 days before expiry, and judged to the microsecond."""
+"""A certificate's due date: drawn once between 14 and 7 days before expiry, and compared to the microsecond."""
 
 from datetime import datetime, timedelta
 
@@ -17,25 +17,25 @@ DUE_AT = EXPIRY - timedelta(days=10)
 
 
 def test_the_window_is_one_to_two_weeks() -> None:
-    """As the vendor's own rotation does it."""
+    """The window is from 14 to 7 days before expiry, as in the vendor's own rotation."""
     assert (timedelta(days=14), timedelta(days=7)) == (ROTATE_EARLIEST, ROTATE_LATEST)
 
 
 @given(fraction=st.floats(min_value=0, max_value=1, exclude_max=True))
 def test_the_moment_lies_in_the_window(fraction: float) -> None:
-    """Whatever is drawn: never more than 14 days before expiry, never less than 7."""
+    """Every drawn due date is at most 14 and at least 7 days before expiry."""
     assert EXPIRY - ROTATE_EARLIEST <= draw_due_at(CERTIFICATE, fraction) <= EXPIRY - ROTATE_LATEST
 
 
 @pytest.mark.parametrize(("fraction", "days"), [(0.0, 14.0), (0.25, 12.25), (0.5, 10.5), (0.75, 8.75)])
 def test_the_moment_is_spread_evenly(fraction: float, days: float) -> None:
-    """Many connections do not all rotate at once."""
+    """Equal steps of the random fraction give equal steps of the due date."""
     assert EXPIRY - timedelta(days=days) == draw_due_at(CERTIFICATE, fraction)
 
 
 @given(st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
 def test_a_greater_fraction_is_a_later_moment(one: float, other: float) -> None:
-    """The draw keeps the order of the fractions."""
+    """A greater random fraction gives no earlier due date."""
     earlier, later = sorted([one, other])
     assert draw_due_at(CERTIFICATE, earlier) <= draw_due_at(CERTIFICATE, later)
 
@@ -53,7 +53,7 @@ def test_a_greater_fraction_is_a_later_moment(one: float, other: float) -> None:
     ],
 )
 def test_each_need_begins_at_its_microsecond(now: datetime, expected: Need) -> None:
-    """Due from the drawn moment on, overdue with less than seven days left, expired after the last valid moment."""
+    """A certificate is due from its due date, overdue in its last seven days, and expired after its last moment."""
     assert expected is need(CERTIFICATE, DUE_AT, now)
 
 
@@ -61,19 +61,19 @@ def test_each_need_begins_at_its_microsecond(now: datetime, expected: Need) -> N
     ("now", "expected"), [(EXPIRY - ROTATE_EARLIEST - TICK, Need.NOT_DUE), (EXPIRY - ROTATE_EARLIEST, Need.DUE)]
 )
 def test_where_nothing_was_drawn_the_windows_beginning_counts(now: datetime, expected: Need) -> None:
-    """A connection that is rotated by hand is still told when it is time."""
+    """Without a drawn due date, the certificate is due from the beginning of the window."""
     assert expected is need(CERTIFICATE, None, now)
 
 
 @pytest.mark.parametrize("due_at", [None, DUE_AT])
 def test_without_a_certificate_the_set_up_is_due(due_at: datetime | None) -> None:
-    """There is nothing that could expire: the initial set-up is due now."""
+    """Without a certificate the set-up is due at once."""
     assert Need.MISSING is need(None, due_at, NOW)
 
 
 @given(fraction=st.floats(0, 1, exclude_max=True), days=st.floats(-30, 200))
 def test_a_drawn_moment_never_hides_expiry(fraction: float, days: float) -> None:
-    """Time only makes the need greater, and a certificate that the window is over for is never called not due."""
+    """The need never decreases with time, and in its last seven days a certificate is overdue."""
     due_at = draw_due_at(CERTIFICATE, fraction)
     order = [Need.NOT_DUE, Need.DUE, Need.OVERDUE, Need.EXPIRED]
     now = EXPIRY - timedelta(days=days)

@@ -1,4 +1,4 @@
-"""Errors: each has a code of its own, a sentence, and something to do next."""
+"""Errors: each has its own code, a message and a next action."""
 
 import inspect
 import re
@@ -28,20 +28,20 @@ SORTS = (TryLater, Unknown, AwaitingPerson, Refused, Stale, Rejected)
 
 
 def test_every_code_is_used_once() -> None:
-    """Scripts match codes, so no two errors share one."""
+    """Every class of error has a unique code."""
     shared = [code for code, times in Counter(kind.code for kind in EVERY).items() if times > 1]
     assert [] == shared
 
 
 @EACH
 def test_a_code_is_of_its_own_class(kind: type[KeyturnError]) -> None:
-    """Each class states its code; none inherits one."""
+    """Every class of error defines its own code."""
     assert re.fullmatch(r"[A-Z]+(_[A-Z]+)*", vars(kind)["code"])
 
 
 @EACH
 def test_an_error_is_a_sentence(kind: type[KeyturnError]) -> None:
-    """The first line of the class's docstring is the message where no other is given."""
+    """The default message is the first line of the class's docstring."""
     expected = (kind.__doc__ or "").strip().partition("\n")[0]
     assert expected == kind().message == str(kind())
     assert expected.endswith(".")
@@ -49,7 +49,7 @@ def test_an_error_is_a_sentence(kind: type[KeyturnError]) -> None:
 
 @EACH
 def test_an_error_says_what_to_do_next(kind: type[KeyturnError]) -> None:
-    """One or more whole sentences, without a command: that is the renderer's."""
+    """A default message is whole sentences without a command."""
     assert text(kind().next_action).endswith(".")
     reasons = [each.because for each in kind().next_action.walk()]
     assert [] == [reason for reason in reasons if "`" in reason or "keyturn" in reason]
@@ -57,7 +57,7 @@ def test_an_error_says_what_to_do_next(kind: type[KeyturnError]) -> None:
 
 @EACH
 def test_a_message_of_ones_own_replaces_the_sentence(kind: type[KeyturnError]) -> None:
-    """The details of the case, told by whoever knows them; the class itself stays as it was."""
+    """An error takes its own message and next action, and its class stays unchanged."""
     usual = kind.next_action
     mine = by_hand("Do so.")
     error = kind("It is so.", next_action=mine)
@@ -67,40 +67,40 @@ def test_a_message_of_ones_own_replaces_the_sentence(kind: type[KeyturnError]) -
 
 @EACH
 def test_each_error_is_of_one_sort(kind: type[KeyturnError]) -> None:
-    """What to do next is decided by the sort; only the root has none."""
+    """Every class except the base class belongs to exactly one sort, which decides what happens next."""
     assert (0 if kind is KeyturnError else 1) == sum(issubclass(kind, sort) for sort in SORTS)
 
 
 @pytest.mark.parametrize("kind", [AwaitingPerson, *(kind for kind in EVERY if issubclass(kind, Refused))])
 def test_a_persons_part_is_named(kind: type[KeyturnError]) -> None:
-    """Where a person must act, the advice is more than to look at the log."""
+    """If a person must act, the next action says more than to read the log."""
     assert KeyturnError.next_action != kind().next_action
 
 
 def test_the_vendors_sentence_is_kept() -> None:
-    """Word for word, as administrators search for it."""
+    """The message is the vendor's exact text, which administrators search for."""
     assert 'Certificate "custcertificate_oa_realtime" not found.' == CertificateRecordMissing().message
 
 
 def test_how_long_to_wait_is_kept() -> None:
-    """In seconds, as the other system asked; None where it did not."""
+    """`retry_after` is in seconds, or None."""
     assert (30.0, None) == (Throttled(retry_after=30.0).retry_after, TryLater().retry_after)
 
 
 def test_the_first_line_is_the_message() -> None:
-    """What follows it in a docstring is for whoever reads the code."""
+    """Only the first line of a docstring is the message."""
 
     class Odd(Refused):
         """It is odd.
 
-        Nobody knows why.
+        The reason is unknown.
         """
 
     assert "It is odd." == Odd().message
 
 
 def test_when_trouble_will_be_over() -> None:
-    """As long as was asked for, and until when at the latest, where that is known."""
+    """A TryLater can have the seconds to wait and the time when its reason ends."""
     moment = datetime(2026, 11, 23, tzinfo=UTC)
     error = TryLater(retry_after=3.0, over_at=moment)
     assert (3.0, moment) == (error.retry_after, error.over_at)

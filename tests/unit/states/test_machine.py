@@ -1,4 +1,4 @@
-"""The machine: exactly the moves of the table, each with its proof, and nothing left behind."""
+"""The machine makes exactly the moves of the table, each with its proof."""
 
 import gc
 from collections.abc import Callable
@@ -42,7 +42,7 @@ PREVIOUS = a_pair()
 
 
 def move(rotation: Rotation, trigger: str, pair: Pair) -> Rotation:
-    """Fire ``trigger`` by the function that is there for it, with the proof that it asks for."""
+    """Fire ``trigger`` with its own function and the proof that it needs."""
     functions: dict[str, Callable[[], Rotation]] = {
         FAIL: lambda: machine.fail(rotation, Refused(), LATER),
         RESUME: lambda: machine.resume(rotation, LATER),
@@ -58,7 +58,7 @@ def move(rotation: Rotation, trigger: str, pair: Pair) -> Rotation:
 
 
 def standing(pair: Pair, state: State, trigger: str) -> Rotation:
-    """A rotation in ``state`` of which only the table can refuse ``trigger``."""
+    """Return a rotation in ``state`` for which only the table can refuse ``trigger``."""
     if state is not State.FAILED:
         return a_rotation(pair, state, previous=PREVIOUS.certificate)
     error = ForeignRotation() if trigger == ADOPT else Refused()
@@ -85,7 +85,7 @@ def test_exactly_the_moves_of_the_table_are_legal(state: State, trigger: str, pa
 
 @pytest.mark.parametrize("edge", EDGES, ids=lambda edge: f"{edge.source}-{edge.trigger}-{edge.target}")
 def test_every_move_of_the_table_can_be_made(edge: Edge, pair: Pair) -> None:
-    """None of the sixteen moves is dead, and each ends the rotation as the table says."""
+    """Each of the sixteen moves is possible, and leads to the state in the table."""
     start = standing(pair, edge.source, edge.trigger)
     if edge.trigger == RESUME:
         start = parked(a_rotation(pair, edge.target))
@@ -96,7 +96,7 @@ def test_every_move_of_the_table_can_be_made(edge: Edge, pair: Pair) -> None:
 
 @pytest.mark.parametrize("edge", [edge for edge in EDGES if edge not in FORWARD], ids=lambda edge: edge.trigger)
 def test_only_a_step_advances(edge: Edge, pair: Pair) -> None:
-    """Decisions have functions of their own, which keep the failure, the attempt and the ending in order."""
+    """`advance` refuses the edges of decisions: their own functions set failure, attempt and ending."""
     start = standing(pair, edge.source, edge.trigger)
     with pytest.raises(IllegalMove):
         machine.advance(start, edge, a_proof("saved", pair), LATER)
@@ -254,14 +254,14 @@ def test_what_has_to_wait_is_not_resumed(pair: Pair) -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_a_closed_rotation_does_not_fail(state: State, pair: Pair) -> None:
-    """What has ended is not parked, whatever its state."""
+    """A closed or completed rotation cannot be parked."""
     start = a_rotation(pair, State.KEY_GENERATED if state is State.FAILED else state, closed_at=NOW)
     with pytest.raises(IllegalMove):
         machine.fail(parked(start) if state is State.FAILED else start, Refused(), LATER)
 
 
 def test_failing_twice_is_refused(pair: Pair) -> None:
-    """The first reason stands: a parked rotation is not parked again for another."""
+    """A parked rotation keeps its first reason and cannot be parked again."""
     failed = machine.fail(a_rotation(pair), Throttled(), NOW)
     with pytest.raises(IllegalMove, match="Failed") as caught:
         machine.fail(failed, Refused(), LATER)

@@ -1,4 +1,4 @@
-"""The words that are stored, shown and matched by scripts: changing one would need a migration, or break somebody."""
+"""The words that are stored, shown and matched by scripts. A change needs a migration, or breaks a script."""
 
 import inspect
 from enum import StrEnum
@@ -23,17 +23,17 @@ NEEDS = ["not due", "due", "overdue", "expired", "missing"]
 
 @pytest.mark.parametrize("kind", WORDS, ids=lambda kind: kind.__name__)
 def test_words(kind: type[StrEnum]) -> None:
-    """Each is written so, and no otherwise."""
+    """Each word is written exactly like this."""
     assert WORDS[kind].split() == [each.value for each in kind]
 
 
 def test_needs() -> None:
-    """What a certificate's need is called."""
+    """The names of a certificate's need."""
     assert sorted(NEEDS) == sorted(each.value for each in due.Need)
 
 
 def test_codes() -> None:
-    """Every error's code is the one that the reference tells."""
+    """Every error has the code that the reference lists."""
     reference = (ROOT / "docs/reference/errors.md").read_text("utf-8")
     kinds = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, KeyturnError)]
     assert [] == [kind.code for kind in kinds if kind is not KeyturnError and f"| `{kind.code}` |" not in reference]

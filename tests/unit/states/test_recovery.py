@@ -1,4 +1,4 @@
-"""Restoring and adopting: what is asked of both systems, in which order, and what is refused."""
+"""Restoring and adopting: the requests to both systems, their order, and the refusals."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -36,7 +36,7 @@ DEADLINE = NOW + timedelta(minutes=2)
 
 
 def a_parked(world: World, position: State = State.UPLOADED_TO_NETSUITE, **changes: Any) -> Rotation:
-    """A rotation that is parked in ``position``, and systems to match."""
+    """Return a rotation parked in ``position``, with systems that match it."""
     return parked(world.rotation(position, **changes))
 
 
@@ -53,13 +53,13 @@ def put_back(world: World, rotation: Rotation) -> Confirmation:
 
 
 def test_the_candidate_may_be_replaced(world: World) -> None:
-    """NetSuite signs with the candidate, OpenAir holds the previous certificate: that has to be put back."""
+    """If NetSuite signs with the candidate and OpenAir holds the previous certificate, it must be installed again."""
     assert None is find(world, a_parked(world))
     assert LOOK == world.calls
 
 
 def test_the_previous_certificate_is_there_already(world: World) -> None:
-    """NetSuite signs with it: that proof is enough, and nothing has to be sent."""
+    """If NetSuite signs with the previous certificate, that is the proof, and nothing is sent."""
     rotation = a_parked(world)
     world.netsuite.hold(world.previous)
     proof = find(world, rotation)
@@ -69,7 +69,7 @@ def test_the_previous_certificate_is_there_already(world: World) -> None:
 
 
 def test_in_doubt_netsuite_is_asked_twice(world: World) -> None:
-    """What an earlier call sent may land between the looks, and is then not sent again."""
+    """In doubt NetSuite is asked twice, because an earlier request may take effect between the two."""
     rotation = a_parked(world, doubt_since=NOW)
     world.clock.later(1, lambda: world.netsuite.hold(world.previous))
     assert find(world, rotation)
@@ -78,13 +78,13 @@ def test_in_doubt_netsuite_is_asked_twice(world: World) -> None:
 
 
 def test_in_doubt_netsuite_is_asked_no_more_than_twice(world: World) -> None:
-    """What was not found by the second look has to be put back."""
+    """If the second read does not find the previous certificate, it must be installed again."""
     assert None is find(world, a_parked(world, doubt_since=NOW))
     assert [*LOOK, *AGAIN] == world.calls
 
 
 def test_a_rotation_that_made_no_candidate(world: World) -> None:
-    """Without a candidate, whatever is not the previous certificate is a stranger's, on either side."""
+    """Without a candidate, any certificate other than the previous one is foreign, in either system."""
     rotation = changed(a_parked(world), candidate=None)
     with pytest.raises(ForeignRotation):
         find(world, rotation)
@@ -94,7 +94,7 @@ def test_a_rotation_that_made_no_candidate(world: World) -> None:
 
 
 def test_openair_that_holds_the_candidate_is_no_case_for_restoring(world: World) -> None:
-    """Both sides agree already, or nearly: resuming is the way; NetSuite is not even asked."""
+    """If OpenAir holds the candidate, a restore is refused without asking NetSuite, and resuming is advised."""
     rotation = a_parked(world, State.SAVED_TO_OPENAIR)
     with pytest.raises(IllegalMove, match="going on helps") as caught:
         find(world, rotation)
@@ -103,7 +103,7 @@ def test_openair_that_holds_the_candidate_is_no_case_for_restoring(world: World)
 
 @pytest.mark.parametrize("holds", ["another", "none"])
 def test_openair_that_lost_the_previous_certificate(world: World, holds: str) -> None:
-    """Without the previous certificate in OpenAir, putting it back into NetSuite would help nobody."""
+    """If OpenAir does not hold the previous certificate, a restore is refused, because imports would stay refused."""
     rotation = a_parked(world)
     world.openair.held = a_pair().certificate if holds == "another" else None
     with pytest.raises(Drift, match="does not help"):
@@ -112,7 +112,7 @@ def test_openair_that_lost_the_previous_certificate(world: World, holds: str) ->
 
 
 def test_a_strangers_key_stays(world: World) -> None:
-    """A key that is neither the candidate's nor the previous one's is replaced only when a person says so."""
+    """A foreign key in NetSuite is replaced only if a person allows it."""
     rotation = a_parked(world)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation) as caught:
@@ -122,7 +122,7 @@ def test_a_strangers_key_stays(world: World) -> None:
 
 
 def test_a_mute_record_stays(world: World) -> None:
-    """Nobody can tell whose a record is that cannot sign, so that too needs a person's word."""
+    """A record that cannot sign is replaced only if a person allows it, because its owner is unknown."""
     rotation = a_parked(world)
     world.netsuite.can_sign = False
     with pytest.raises(CannotSign) as caught:
@@ -134,7 +134,7 @@ def test_a_mute_record_stays(world: World) -> None:
 
 @pytest.mark.parametrize("may_overwrite", [False, True])
 def test_a_missing_record_is_not_created(world: World, may_overwrite: bool) -> None:  # noqa: FBT001
-    """The vendor's repair comes first, whatever a person allowed; then the same verb again."""
+    """If the record is missing, the next action is the vendor's repair and then the same verb."""
     rotation = a_parked(world)
     world.netsuite.hold(None)
     with pytest.raises(CertificateRecordMissing) as caught:
@@ -145,7 +145,7 @@ def test_a_missing_record_is_not_created(world: World, may_overwrite: bool) -> N
 
 @pytest.mark.parametrize("can_sign", [False, True])
 def test_the_placeholder_is_nobodys(world: World, can_sign: bool) -> None:  # noqa: FBT001
-    """After the vendor's repair of a missing record, which advises the same verb again, it goes on without more."""
+    """After the vendor's repair the record holds the placeholder, which is replaced without further permission."""
     rotation = a_parked(world)
     world.netsuite.hold_placeholder(can_sign=can_sign)
     assert None is find(world, rotation)
@@ -153,7 +153,7 @@ def test_the_placeholder_is_nobodys(world: World, can_sign: bool) -> None:  # no
 
 @pytest.mark.parametrize("can_sign", [True, False])
 def test_a_record_that_vanishes_between_two_questions_is_missing(world: World, can_sign: bool) -> None:  # noqa: FBT001
-    """NetSuite still answered for it, then has no record: overwriting cannot succeed, the vendor's repair can."""
+    """A record that disappears between two requests is reported as missing, and not as foreign."""
     rotation = a_parked(world)
     world.netsuite.hold(a_pair(), can_sign=can_sign)
     world.will_answer("netsuite.report", Report(record=None, server_time=NOW, bundles={}))
@@ -166,7 +166,7 @@ def test_a_record_that_vanishes_between_two_questions_is_missing(world: World, c
 
 
 def test_the_previous_certificate_is_put_back(world: World) -> None:
-    """NetSuite proves it by the install's own signature, then OpenAir is read; OpenAir is never written."""
+    """The install's signature proves the restore; then OpenAir is read, and never written."""
     proof = put_back(world, a_parked(world))
     assert ["netsuite.install", "openair.read"] == world.calls
     assert (world.previous.fingerprint, NOW) == (proof.fingerprint, proof.asked_at)
@@ -174,7 +174,7 @@ def test_the_previous_certificate_is_put_back(world: World) -> None:
 
 
 def test_a_record_that_vanished_is_not_made(world: World) -> None:
-    """A restore creates no record: that is the vendor's repair."""
+    """A restore creates no missing record."""
     rotation = a_parked(world)
     world.netsuite.hold(None)
     with pytest.raises(CertificateRecordMissing):
@@ -184,7 +184,7 @@ def test_a_record_that_vanished_is_not_made(world: World) -> None:
 
 @pytest.mark.parametrize("late", [None, 1.0])
 def test_a_lost_answer_is_read_back(world: World, late: float | None) -> None:
-    """The install happened at once or a moment later: two looks find it, and it is not sent again."""
+    """After a lost answer, two reads find the install, and it is not sent again."""
     rotation = a_parked(world)
     world.will_fail("netsuite.install", Unknown(), applied=late is None, late=late)
     assert world.previous.fingerprint == put_back(world, rotation).fingerprint
@@ -192,7 +192,7 @@ def test_a_lost_answer_is_read_back(world: World, late: float | None) -> None:
 
 
 def test_a_lost_answer_may_stay_lost(world: World) -> None:
-    """When two looks do not find it, nothing is said but that nobody knows, whoever's key is there meanwhile."""
+    """If two reads do not find the install, its outcome is unknown, also if another key is there."""
     rotation, lost = a_parked(world), Unknown()
     world.netsuite.hold(a_pair())
     world.will_fail("netsuite.install", lost)
@@ -204,7 +204,7 @@ def test_a_lost_answer_may_stay_lost(world: World) -> None:
 
 @pytest.mark.parametrize("error", [TryLater(), CertificateRecordMissing()])
 def test_a_blind_look_leaves_the_doubt(world: World, error: KeyturnError) -> None:
-    """Whatever keeps us from looking, what was sent stays unknown."""
+    """If NetSuite cannot be asked after a lost answer, the outcome is unknown."""
     rotation = a_parked(world)
     world.will_fail("netsuite.install", Unknown())
     world.will_fail("netsuite.sign", error)
@@ -214,7 +214,7 @@ def test_a_blind_look_leaves_the_doubt(world: World, error: KeyturnError) -> Non
 
 
 def test_an_answer_of_another_key_is_no_proof(world: World) -> None:
-    """An install that answers with another key's signature counts as lost."""
+    """An install that returns another key's signature has an unknown outcome."""
     rotation = a_parked(world)
     world.will_answer("netsuite.install", "bm90IGEgc2lnbmF0dXJl")
     with pytest.raises(Unknown):
@@ -222,7 +222,7 @@ def test_an_answer_of_another_key_is_no_proof(world: World) -> None:
 
 
 def test_netsuite_refuses_what_comes_too_late(world: World) -> None:
-    """The deadline goes with the request: what is delayed on its way cannot undo what came after it."""
+    """The request has a deadline, so a delayed install cannot undo a later one."""
     rotation = a_parked(world)
     world.clock.advance(121)
     with pytest.raises(TryLater):
@@ -231,7 +231,7 @@ def test_netsuite_refuses_what_comes_too_late(world: World) -> None:
 
 
 def test_openair_that_was_changed_meanwhile_is_told(world: World) -> None:
-    """Both sides agree only when OpenAir still holds the previous certificate after NetSuite took it."""
+    """After the install OpenAir is read again, and a change there is reported."""
     rotation = a_parked(world)
 
     def save() -> None:
@@ -246,7 +246,7 @@ def test_openair_that_was_changed_meanwhile_is_told(world: World) -> None:
 
 
 def test_what_both_sides_hold_is_found(world: World) -> None:
-    """NetSuite's signature verifies with OpenAir's certificate: that is the proof, whosever it is."""
+    """Adopting needs a signature of NetSuite that verifies with OpenAir's certificate."""
     stranger = a_pair()
     rotation = a_parked(world)
     world.netsuite.hold(stranger)
@@ -258,7 +258,7 @@ def test_what_both_sides_hold_is_found(world: World) -> None:
 
 @pytest.mark.parametrize("holds", ["previous", "none"])
 def test_half_a_change_is_not_adopted(world: World, holds: str) -> None:
-    """While OpenAir holds another certificate or none, imports are refused: the stranger has to finish, or we."""
+    """If OpenAir holds another certificate or none, adopting is refused."""
     rotation = a_parked(world)
     world.netsuite.hold(a_pair())
     world.openair.held = world.previous.certificate if holds == "previous" else None
@@ -271,7 +271,7 @@ def test_half_a_change_is_not_adopted(world: World, holds: str) -> None:
 
 
 def test_without_a_previous_certificate_nothing_is_restored(world: World) -> None:
-    """The initial set-up has nothing to go back to."""
+    """Without a previous certificate a restore is refused."""
     rotation = replace(a_parked(world), previous=None)
     with pytest.raises(IllegalMove, match="no previous certificate"):
         find(world, rotation)

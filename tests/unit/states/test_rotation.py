@@ -1,4 +1,4 @@
-"""A rotation: what it begins with, and what a doubt does to it."""
+"""A rotation: its initial values, its equality, and its doubt."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ SECOND = timedelta(seconds=1)
 
 
 def test_a_new_rotation_has_nothing_yet() -> None:
-    """No proof, no doubt, no permission, no failure: the first attempt of a request that nobody took up so far."""
+    """A new rotation has no proof, doubt, permission or failure, and is in its first attempt."""
     new = Rotation(
         id=ID,
         connection="acme",
@@ -63,12 +63,12 @@ def test_where_it_got_to(state: State, pair: Pair) -> None:
 
 
 def test_the_hold_off_outlasts_an_install_by_a_minute() -> None:
-    """What was sent at the last moment, by a NetSuite clock that is a minute slow."""
+    """The hold-off covers a request sent at the last moment, by a NetSuite clock that is a minute slow."""
     assert INSTALL_WITHIN + timedelta(minutes=1) == HOLD_OFF
 
 
 def test_a_doubt_holds_the_next_rotation_off(pair: Pair) -> None:
-    """A write that may have been sent since then is in flight until the hold-off after the doubt was raised."""
+    """After a doubt is raised, the write is in flight until the end of the hold-off."""
     doubtful = a_rotation(pair).with_doubt(NOW - SECOND, NOW)
     assert (NOW - SECOND, NOW + HOLD_OFF) == (doubtful.doubt.since, doubtful.doubt.in_flight_until)
 
@@ -78,7 +78,7 @@ def test_a_doubt_holds_the_next_rotation_off(pair: Pair) -> None:
     [(NOW + HOLD_OFF - SECOND, NOW + HOLD_OFF), (NOW + HOLD_OFF + SECOND, NOW + HOLD_OFF + SECOND)],
 )
 def test_a_second_doubt_ends_nothing_sooner(until: datetime, expected: datetime, pair: Pair) -> None:
-    """It is in doubt since the first one, and in flight until the later of both ends."""
+    """A second doubt keeps the first one's beginning and the later end of both hold-offs."""
     before = a_rotation(pair, doubt_since=NOW - 2 * SECOND, in_flight_until=until)
     doubtful = before.with_doubt(NOW, NOW)
     assert (NOW - 2 * SECOND, expected) == (doubtful.doubt.since, doubtful.doubt.in_flight_until)

@@ -1,4 +1,4 @@
-"""generate_key: one candidate for each rotation, however often the step runs."""
+"""generate_key: one candidate for each rotation, even if the step runs several times."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from states.steps import generate_key
 
 
 def test_the_candidate_is_made_by_the_rotations_policy(world: World) -> None:
-    """Its key is sealed for this rotation, its certificate begins now; neither system is asked anything."""
+    """The candidate's key is sealed for this rotation, its certificate is valid from now, and nothing is sent."""
     policy = Policy(algorithm=Algorithm.EC_P256, days=90)
     done = generate_key(world.rotation(policy=policy), world.ports, world.attempt)
     assert Candidate(world.candidate.certificate, b"sealed") == done
@@ -25,7 +25,7 @@ def test_the_candidate_is_made_by_the_rotations_policy(world: World) -> None:
 
 
 def test_generating_twice_gives_one_candidate(world: World) -> None:
-    """A second run finds the first one's candidate and makes no other."""
+    """A second run returns the first one's candidate."""
     first = generate_key(world.rotation(), world.ports, world.attempt)
     world.clock.advance(timedelta(hours=1).total_seconds())
     assert first == generate_key(changed(world.rotation(), candidate=first), world.ports, world.attempt)
@@ -39,7 +39,7 @@ def test_the_candidate_begins_no_skew(world: World) -> None:
 
 
 def test_a_locked_vault_stops_it(world: World) -> None:
-    """A key that cannot be sealed is not made."""
+    """If the vault is locked, no candidate is made."""
     world.keys.error = VaultLocked()
     with pytest.raises(VaultLocked):
         generate_key(world.rotation(), world.ports, world.attempt)

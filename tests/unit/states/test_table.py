@@ -83,7 +83,7 @@ def test_a_trigger_is_named_like_its_step(edge: Edge) -> None:
 
 
 def test_every_step_has_a_proof_and_says_what_is_kept() -> None:
-    """The guard judges by the kind of the proof; a person is told what a parked rotation keeps."""
+    """Each forward edge has the kind of its proof, and a sentence about what a parked rotation keeps."""
     for edge in FORWARD:
         assert edge.proof
         assert edge.kept.endswith(".")

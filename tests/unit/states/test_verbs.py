@@ -1,4 +1,4 @@
-"""The verbs' preconditions, over everything that a rotation's record can say, against an oracle written for itself."""
+"""The verbs' preconditions for every combination of stored values, compared with an independent oracle."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ FACTS = {
 
 
 def describe(pair: Pair, position: State, *, is_parked: bool, **facts: object) -> Rotation:
-    """The rotation of which all this is so."""
+    """Return the rotation with these values."""
     previous, when, error = facts["previous"], facts["when"], facts["error"]
     assert isinstance(when, datetime)
     assert isinstance(error, type)
@@ -58,7 +58,7 @@ def describe(pair: Pair, position: State, *, is_parked: bool, **facts: object) -
 
 
 def possible(position: State, *, is_parked: bool, **facts: object) -> set[str]:
-    """What is possible: the specification, written without looking at the code."""
+    """The oracle: which verbs are possible, written independently of the product's code."""
     if position is State.COMPLETED or facts["closed"]:
         return {"confirm"} if facts["awaits_person"] else set()
     verbs = {"watch"} | ({"confirm"} if facts["awaits_person"] else set())
@@ -100,7 +100,7 @@ def test_each_verb_is_possible_exactly_where_it_should_be(position: State, is_pa
 
 
 def test_what_may_still_land_is_told_with_its_time(pair: Pair) -> None:
-    """Until when to wait is in the sentence."""
+    """The refusal says until when to wait."""
     rotation = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, doubt_since=NOW), errors.ForeignRotation())
     rotation = changed(rotation, in_flight_until=NOW + timedelta(minutes=2))
     rotation = replace(rotation, previous=PREVIOUS.certificate, previous_key_kept=True)
