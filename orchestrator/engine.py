@@ -1,7 +1,7 @@
-"""Carries a claimed rotation along: step → move → advance, until there is no next edge.
+"""Runs a claimed rotation: step → move → store, until no step is due.
 
-The engine decides nothing about what a step does (states/steps.py), which moves are legal (states/machine.py) or what
-is stored (persistence/store.py); it sorts what came of a step by what to do next.
+The engine does not know what a step does (states/steps.py), which moves are legal (states/machine.py) or how they are
+stored (persistence/store.py). It decides what follows a step's result: the next step, a postponement, or parking.
 """
 
 import logging
@@ -156,29 +156,30 @@ class Engine:
         return claim
 
     def _store_note(self, attempt: StepAttempt, after: Rotation, error: KeyturnError) -> Claim:
-        told = {"code": error.code, "message": error.message, "until": after.available_at.isoformat()}
+        detail = {"code": error.code, "message": error.message, "until": after.available_at.isoformat()}
         return self._store.rotations.advance(
             attempt.claim,
             replace(after, waiting_for=error.message, updated_at=self._clock.now()),
             event=POSTPONED,
-            detail={**told, **attempt.evidence},
+            detail={**detail, **attempt.evidence},
         )
 
     def _park(
         self, claim: Claim, rotation: Rotation, error: KeyturnError, evidence: Mapping[str, object] = _NO_EVIDENCE
     ) -> Claim:
-        """Give up for now, loudly: a state with a code, a reason and the next safe action."""
+        """Park the rotation: the reason and the next safe action are stored, and an event raises the alarm."""
         after = machine.fail(rotation, error, self._clock.now())
         assert after.failure
-        told = {"code": error.code, "message": error.message, "next": after.failure.next_action.to_data()}
-        parked = self._store.rotations.advance(claim, after, event=FAIL, detail={**told, **evidence})
+        detail = {"code": error.code, "message": error.message, "next": after.failure.next_action.to_data()}
+        parked = self._store.rotations.advance(claim, after, event=FAIL, detail={**detail, **evidence})
         self._listener(events.Parked(parked.rotation, error.code, error.message))
         return parked
 
 
 def _known(error: Exception, rotation: Rotation) -> KeyturnError:
-    """``error`` as one of ours. Of one that nobody foresaw the type alone is told: its text may hold what must not be.
-    The log hides secrets.
+    """``error`` as a KeyturnError. Of an unexpected one only the type is shown: its text may hold a secret.
+
+    The log has the traceback, with secrets redacted.
     """
     if isinstance(error, KeyturnError):
         return error

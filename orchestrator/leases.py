@@ -1,8 +1,8 @@
-"""Keeps the leases of this process's claims alive while their steps run.
+"""Renews the leases of this process's claims while their steps run.
 
-A lease is short, so that a worker that dies in the middle of a rotation is followed by another within seconds; a step
-may take longer than that, so the lease is renewed beside it. Losing it is no danger, only waste: a step asks the store
-before it writes to the other systems, and the store refuses whatever is written with an old fencing token.
+A lease is short, so that another worker takes over within seconds when a worker dies. A step may take longer, so a
+thread renews the lease meanwhile. A lost lease wastes work but breaks no rule: a step asks the store before it writes
+to NetSuite or OpenAir, and the store refuses every write with an old fencing token.
 """
 
 import logging
@@ -20,7 +20,7 @@ _log = logging.getLogger("keyturn.leases")
 
 
 class LeaseRenewer:
-    """One thread that renews every claim in hand. Use it as a context manager."""
+    """One thread that renews every claim of this process. Use it as a context manager."""
 
     def __init__(self, store: Store, *, lease: float, listener: Listener = ignore) -> None:
         """``lease`` is in seconds; each claim is renewed three times in that time.
@@ -45,7 +45,7 @@ class LeaseRenewer:
 
     @contextmanager
     def renewing(self, claim: Claim) -> Iterator[None]:
-        """Keep ``claim`` alive for as long as the block runs."""
+        """Renew ``claim`` while the block runs."""
         with self._lock:
             self._claims[claim.rotation.id] = claim
         try:
@@ -67,11 +67,11 @@ class LeaseRenewer:
         except Stale:
             with self._lock:
                 if self._claims.get(claim.rotation.id) is not claim:
-                    return  # it was given back while this thread was on its way
+                    return  # it was released, or claimed anew, while this thread waited for the database
                 del self._claims[claim.rotation.id]
             self._listener(LeaseLost(claim.rotation))
         except KeyturnError as error:
-            # The database may be away for a moment; the lease tells for how long that is harmless.
+            # The database may be away for a moment. That is harmless until the lease runs out.
             self._listener(LeaseNotRenewed(claim.rotation, error.code, error.message))
         except Exception:  # noqa: BLE001 - the beat must go on
             _log.exception("renewing a lease broke", extra={"rotation": claim.rotation.id})

@@ -11,7 +11,7 @@ from datetime import datetime
 from states.errors import InvalidInput
 
 CHALLENGE_PREFIX = "keyturn-challenge-v1:"
-"""Stands before every signed challenge. A real-time import trigger begins with ``action=``, so a signature over a
+"""The prefix of every signed challenge. A real-time import trigger begins with ``action=``, so a signature over a
 challenge can never be passed off as one."""
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{43}")

@@ -117,7 +117,7 @@ class OpenAirSettings:
     client_id: str = ""
     namespace: str = "default"
     preference: str = "oa_realtime_certificate"
-    """The Preference that carries the certificate. An assumption: OpenAir documents no place of its own for it."""
+    """The Preference that holds the certificate. An assumption: OpenAir documents no place of its own for it."""
 
     def __post_init__(self) -> None:
         if self.kind is OpenAirKind.XML:
@@ -137,7 +137,7 @@ class Connection:
     options: Options = field(default_factory=Options)
     policy: Policy = field(default_factory=Policy)
     bundles: Mapping[str, str] = field(default_factory=dict)
-    """Bundle id to version, as an administrator reads it in NetSuite: SuiteScript cannot tell the version."""
+    """Bundle id to version, as an administrator reads it in NetSuite: SuiteScript cannot read the version."""
     version: int = 0
     current: Certificate | None = None
     """The certificate that the last completed rotation put in place, or None before the first."""

@@ -50,7 +50,7 @@ def svg(lit: State | None = None) -> str:
     parts += [_box(State.FAILED, failed_x, _BOTTOM, lit)]
     parts += [
         f'<text x="{failed_x + _WIDTH + 16}" y="{_BOTTOM + 22}" fill="#456" font-size="12">'
-        f"{FAIL}: refused, or patience ran out</text>",
+        f"{FAIL}: refused, or its retry policy gave up</text>",
         f'<text x="{failed_x + _WIDTH + 16}" y="{_BOTTOM + 40}" fill="#456" font-size="12">'
         f"{RESUME}: back to the state it failed from</text>",
         "</svg>",

@@ -204,7 +204,7 @@ def _can_abandon(edge: Edge, subject: _Subject) -> bool:
         and preconditions.may_be_sent(subject.rotation)
         and (not isinstance(absence, Absence) or absence.fingerprint != candidate.fingerprint)
     ):
-        raise IllegalMove("Nobody has seen that NetSuite does not hold this rotation's certificate.")
+        raise IllegalMove("It is not proved that NetSuite does not hold this rotation's certificate.")
     return True
 
 

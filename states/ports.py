@@ -1,4 +1,4 @@
-"""What a rotation needs of the outside world. The docstrings are the contracts; tests/contract holds every
+"""What a rotation needs of other systems. The docstrings are the contracts; tests/contract holds every
 implementation to them.
 
 Every remote call may raise TryLater (nothing was changed), SignInRefused, NotPermitted, WrongBaseUrl or another
@@ -23,7 +23,7 @@ https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (certificate g
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What NetSuite tells of the certificate record. It names no fingerprint: only a signature proves a key."""
+    """What NetSuite shows of the certificate record. It names no fingerprint: only a signature proves a key."""
 
     name: str
     file_name: str
@@ -51,7 +51,7 @@ class NetSuite(Protocol):
     """The certificate record in one NetSuite account, through the RESTlet in suitescript/."""
 
     def report(self) -> Report:
-        """Tell what the record looks like. Changes nothing."""
+        """Describe the record. Changes nothing."""
         ...
 
     def sign(self, challenge: Challenge) -> str:
@@ -91,8 +91,8 @@ class OpenAir(Protocol):
         """Save ``confirmation.certificate``. Safe to repeat.
 
         Only a Confirmation is accepted, and only NetSuite's verified signature makes one. ``check`` is called right
-        before each request that writes, after whatever else has to be asked first; what it raises stops the rest.
-        Raises Unknown, also where it was saved in part; AwaitingPerson where a person must save it.
+        before each request that writes, after every request that only reads; an error that it raises stops the save.
+        Raises Unknown, also where the certificate was saved in part; AwaitingPerson where a person must save it.
         """
         ...
 
@@ -125,7 +125,7 @@ class Random(Protocol):
     """Randomness, passed in so that tests can repeat."""
 
     def bytes(self, count: int) -> bytes:
-        """``count`` bytes that nobody can foresee."""
+        """``count`` unpredictable bytes."""
         ...
 
     def fraction(self) -> float:

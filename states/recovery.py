@@ -1,6 +1,7 @@
-"""What ends a parked rotation other than by resuming it: going back to the certificate before it, accepting what
-somebody else put there, or giving up a candidate that NetSuite does not hold. On ports only, like the steps. None of
-them ever writes to OpenAir.
+"""How a parked rotation ends other than by resuming it, on ports only, like the steps.
+
+*Restore* puts the previous certificate back into NetSuite. *Adopt* accepts a foreign certificate that both sides hold.
+*Abandon* gives up a candidate that NetSuite does not hold. None of them ever writes to OpenAir.
 """
 
 from datetime import datetime
@@ -33,21 +34,31 @@ _SAVE_IN_OPENAIR: Final = by_hand(
 
 
 def find_previous(rotation: Rotation, ports: Ports, *, may_overwrite: bool) -> Confirmation | None:
-    """See whether putting the previous certificate back would make both sides agree. Changes nothing.
+    """Check that putting the previous certificate back would make both sides agree. Changes nothing.
 
-    Returns NetSuite's proof that it holds it already, or None where it has to be put back. In doubt NetSuite is asked
-    twice, with a delay. ``may_overwrite``: whatever NetSuite holds may be replaced.
+    In doubt, NetSuite is asked twice, with a delay.
 
-    Raises IllegalMove when OpenAir holds the candidate, Drift when it holds something else, ForeignRotation when
-    NetSuite signs with a key that is neither the candidate's nor the previous one's, CannotSign when nobody can tell
-    whose the record is, CertificateRecordMissing.
+    Args:
+        rotation: The parked rotation, held by the caller.
+        ports: Its connection's systems.
+        may_overwrite: A person allowed to replace any certificate in NetSuite.
+
+    Returns:
+        NetSuite's proof that it holds the previous certificate already, or None where it has to be put back.
+
+    Raises:
+        IllegalMove: OpenAir holds the candidate.
+        Drift: OpenAir holds a third certificate, or none.
+        ForeignRotation: NetSuite signs with a key that is neither the candidate's nor the previous certificate's.
+        CannotSign: No one can tell whose certificate the record holds.
+        CertificateRecordMissing: There is no record.
     """
     _see_previous_in_openair(rotation, ports)
     return _ask(rotation, ports, times=2 if rotation.doubt.since else 1, may_overwrite=may_overwrite)
 
 
 def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, deadline: datetime) -> Confirmation:
-    """Install the previous certificate with its ``key`` in NetSuite, and see that both sides agree on it.
+    """Install the previous certificate with its ``key`` in NetSuite, and check that both sides agree on it.
 
     Safe to repeat. NetSuite refuses the request after ``deadline`` (UTC). Raises Unknown when the answer was lost and
     two looks did not find it; IllegalMove or Drift when OpenAir was changed meanwhile; as ports.NetSuite.install.
@@ -66,7 +77,7 @@ def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, dead
 
 
 def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
-    """NetSuite's proof that it holds the very certificate that OpenAir holds, whoever made it. Changes nothing.
+    """NetSuite's proof that it holds the very certificate that OpenAir holds. Changes nothing.
 
     Raises Drift when the two do not agree, CannotSign, CertificateRecordMissing.
     """
@@ -76,15 +87,15 @@ def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
     try:
         return sign(ports).confirm(rotation.id, held)
     except NotConfirmed as error:
-        told = "NetSuite signs with another key than that of the certificate in OpenAir."
-        raise Drift(told, next_action=_SAVE_IN_OPENAIR) from error
+        message = "NetSuite signs with another key than that of the certificate in OpenAir."
+        raise Drift(message, next_action=_SAVE_IN_OPENAIR) from error
 
 
 def find_absence(rotation: Rotation, ports: Ports) -> Absence:
-    """See that NetSuite does not hold the candidate, though it may have been sent it. Changes nothing.
+    """Prove that NetSuite does not hold the candidate, although it may have been sent it. Changes nothing.
 
-    NetSuite is asked twice, with a delay: what it was sent may show late. Raises IllegalMove where it signs with the
-    candidate, or where a record that cannot sign may be the candidate's.
+    NetSuite is asked twice, with a delay: a lost install may take effect late. Raises IllegalMove where NetSuite signs
+    with the candidate, or where a record that cannot sign may hold it.
     """
     candidate = rotation.proofs.candidate
     if candidate is None:
@@ -112,14 +123,14 @@ def _see_no_candidate(rotation: Rotation, candidate: Candidate, ports: Ports) ->
 
 
 def _see_another_validity(candidate: Candidate, ports: Ports, verdict: Verdict) -> str:
-    """See by its validity that a record that cannot sign does not hold the candidate."""
+    """Prove by its validity that a record that cannot sign does not hold the candidate."""
     record = ports.netsuite.report().record
     if record is None:
         return "NetSuite has no certificate record."
     if record.is_placeholder:
         return "NetSuite cannot sign with the placeholder that its record holds."
     if record.valid_from and record.valid_to and not shows(candidate, record):
-        return "NetSuite cannot sign with what its record holds, which is not valid for as long as the candidate."
+        return "NetSuite cannot sign with what its record holds, whose validity is not the candidate's."
     raise IllegalMove(
         "NetSuite cannot sign with what its record holds, and that may be this rotation's own certificate.",
         next_action=by_hand(
@@ -163,7 +174,7 @@ def _record_missing() -> CertificateRecordMissing:
 
 
 def _look_again(rotation: Rotation, ports: Ports) -> Confirmation | None:
-    """Look for the previous certificate after its install got no good answer, whatever is there meanwhile."""
+    """Look for the previous certificate after its install got no good answer; any other certificate may stay."""
     try:
         return _ask(rotation, ports, times=2, may_overwrite=True)
     except KeyturnError as blind:

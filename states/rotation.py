@@ -1,4 +1,4 @@
-"""A rotation and the proofs it gathers. All frozen: a move makes a new rotation."""
+"""A rotation, its proofs and its doubt. All values are frozen: a move makes a new rotation."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from states.timing import HOLD_OFF
 
 
 class PrivateKey:
-    """A private key in the clear (PKCS#8 PEM), for as short as possible. Shows nothing of itself."""
+    """A private key in the clear (PKCS#8 PEM), kept only while it is used. Its repr shows nothing."""
 
     __slots__ = ("_pem",)
 
@@ -22,7 +22,7 @@ class PrivateKey:
         self._pem = pem
 
     def reveal(self) -> bytes:
-        """The PEM. Only the NetSuite adapter and the vault have a use for it."""
+        """The PEM. Only the NetSuite adapter and the vault need it."""
         return self._pem
 
     def __repr__(self) -> str:
@@ -33,7 +33,7 @@ class PrivateKey:
 
 
 class Cause(StrEnum):
-    """Why a rotation was begun."""
+    """Why a rotation began."""
 
     MANUAL = "manual"
     SCHEDULED = "scheduled"
@@ -48,7 +48,7 @@ class Ending(StrEnum):
     RESTORED = "restored"
     """The certificate before it was put back: both sides hold that one."""
     ADOPTED = "adopted"
-    """Somebody else's certificate was accepted: both sides hold that one."""
+    """A foreign certificate was accepted: both sides hold that one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """That a certificate was seen where it belongs: which, and when (UTC)."""
+    """The proof that a certificate was read back: which, and when (UTC)."""
 
     fingerprint: str
     at: datetime
@@ -118,7 +118,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """That NetSuite was seen not to hold a certificate: which, when it was asked first (UTC), and what it showed."""
+    """The proof that NetSuite does not hold a certificate: which, when it was asked first (UTC), and what it showed."""
 
     fingerprint: str
     asked_at: datetime
@@ -221,8 +221,8 @@ class Rotation:
     previous_key_kept: bool = field(default=False, compare=False)
     """Whether the previous certificate's private key was kept, sealed, when the store was asked for this rotation."""
     by_hand: bool = field(default=False, compare=False)
-    """Whether a person saves its certificate in OpenAir, where nobody else can look, as the connection said when the
-    store was asked for this rotation."""
+    """Whether a person saves its certificate in OpenAir, which Keyturn cannot read, as the connection said when this
+    rotation was read from the store."""
 
     state: State = State.REQUESTED
     version: int = 0

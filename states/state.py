@@ -4,10 +4,10 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a rotation stands. The values are stored, logged and shown exactly as written here."""
+    """How far a rotation got. The values are stored, logged and shown exactly as written here."""
 
     REQUESTED = "Requested"
-    """Somebody or some schedule asked for a new certificate. Nothing has been made yet."""
+    """A person or a schedule asked for a new certificate. Nothing has been made yet."""
 
     KEY_GENERATED = "KeyGenerated"
     """The candidate exists, its key sealed in the store. Neither system has seen it for certain."""

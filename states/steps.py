@@ -173,7 +173,7 @@ def _is_unused(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> bo
 
 
 def shows(candidate: Candidate, record: Record) -> bool:
-    """Whether the record shows the candidate's validity, to the second: all that NetSuite tells of a certificate."""
+    """Whether the record shows the candidate's validity, to the second: all that NetSuite shows of a certificate."""
     shown = tuple(moment and moment.replace(microsecond=0) for moment in (record.valid_from, record.valid_to))
     return shown == (candidate.certificate.not_before, candidate.certificate.not_after)
 
@@ -204,7 +204,7 @@ def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation
         try:
             found = _find_candidate(rotation, ports, attempt, times=2)
         except KeyturnError as blind:
-            # The request stays in doubt, whatever prevented the look: "nothing was changed" would be a guess.
+            # The request stays in doubt for any reason that prevents the look: "nothing was changed" would be a guess.
             raise Unknown(f"NetSuite was sent the certificate, but cannot be asked now: {blind.message}") from blind
         if found is None:
             raise Unknown("NetSuite was sent the certificate, but does not sign with it so far.") from error

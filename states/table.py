@@ -30,7 +30,7 @@ class Edge:
     urgent: bool = False
     """Whether imports may be refused while the step is due, so that its first failure already raises the alarm."""
     kept: str = ""
-    """What a person is told was kept: by a rotation parked before this step, or closed by this move."""
+    """What a rotation has kept that is parked before this step, or closed by this move: a sentence for a person."""
     ending: Ending | None = None
     """How the move closes the rotation, where it does."""
 
@@ -120,7 +120,7 @@ PARKED: Final = (
         ADOPT,
         why="Both sides hold a certificate that Keyturn did not make, as NetSuite has proved.",
         ending=Ending.ADOPTED,
-        kept="Both sides held somebody else's certificate when the rotation was closed.",
+        kept="Both sides held a foreign certificate when the rotation was closed.",
     ),
 )
 """The moves of a parked rotation that leave it Failed. All but the first close it."""

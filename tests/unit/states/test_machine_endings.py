@@ -72,7 +72,7 @@ def test_abandoning_in_doubt_needs_to_see_that_it_is_not_there(pair: Pair) -> No
     rotation = parked(a_rotation(pair, State.KEY_GENERATED, doubt_since=NOW, in_flight_until=NOW))
     seen = Absence(pair.fingerprint, NOW, ("NetSuite signed with another key.",) * 2)
     for unseen in (None, replace(seen, fingerprint=a_pair().fingerprint)):
-        with pytest.raises(IllegalMove, match="Nobody has seen"):
+        with pytest.raises(IllegalMove, match="It is not proved"):
             machine.abandon(rotation, LATER, unseen)
     with pytest.raises(IllegalMove, match="may still take effect"):
         machine.abandon(rotation, NOW, seen)

@@ -71,7 +71,7 @@ def test_the_candidate_is_not_given_up(world: World, late: bool) -> None:  # noq
 @pytest.mark.parametrize(
     ("record", "tells"),
     [
-        (lambda world: shows(world, years=1), "not valid for as long as the candidate"),
+        (lambda world: shows(world, years=1), "whose validity is not the candidate's"),
         (lambda world: shows(world, file_name=PLACEHOLDER_FILE), "cannot sign with the placeholder"),
         (lambda world: shows(world, file_name=PLACEHOLDER_FILE, begins=False, ends=False), "the placeholder"),
         (lambda world: (shows(world), None)[1], "has no certificate record"),
