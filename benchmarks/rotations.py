@@ -1,4 +1,4 @@
-"""Rotations per second through the whole engine, beside a hand-written sqlite3 loop that makes the same commits.
+"""Rotations per second through the whole engine, next to a hand-written sqlite3 loop that makes the same commits.
 
 The systems answer without delay. Both loops run in one process, on SQLite in WAL with synchronous=FULL, and alternate,
 so that a change of the machine's speed affects both.

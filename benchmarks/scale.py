@@ -1,4 +1,4 @@
-"""What stays fast as the store grows: each figure beside the same in a small store, and beside plain sqlite3."""
+"""What stays fast as the store grows: each figure next to the same in a small store, and next to plain sqlite3."""
 
 import argparse
 import os
@@ -64,7 +64,7 @@ def multiply(file: Path, table: str, count: int, where: str, **changed: str) -> 
 
 
 def measure_listing(counts: Counts, preparation: Preparation) -> None:
-    """`keyturn rotation list` as a whole process, beside a script that prints as many rows."""
+    """`keyturn rotation list` as a whole process, next to a script that prints as many rows."""
     times = []
     by_hand = 0.0
     for count in (0, counts.listed):
@@ -86,7 +86,7 @@ def measure_listing(counts: Counts, preparation: Preparation) -> None:
 
 
 def measure_claiming(counts: Counts, preparation: Preparation) -> None:
-    """Claim the next rotation beside many finished ones, and release it."""
+    """Claim the next rotation among many finished ones, and release it."""
     with tempfile.TemporaryDirectory() as folder:
         engine = small_store(folder, preparation)
         requested = engine.rotations.request(NAME, actor="bench")
@@ -154,7 +154,7 @@ def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--listed", type=int, default=100_000, help="rotations in the store that is listed")
-    options.add_argument("--finished", type=int, default=1_000_000, help="finished rotations beside the one claimed")
+    options.add_argument("--finished", type=int, default=1_000_000, help="finished rotations besides the claimed one")
     options.add_argument("--connections", type=int, default=1_000_000, help="connections of which some are due")
     options.add_argument("--repeats", type=int, default=25, help="runs of each, of which the median is printed")
     options.add_argument("--key-size", type=int, default=3072, help="bits of the RSA keys")

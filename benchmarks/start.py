@@ -1,4 +1,4 @@
-"""How quickly commands start, and how much memory an idle worker takes, beside a bare Python."""
+"""How quickly commands start, and how much memory an idle worker takes, next to a bare Python."""
 
 import argparse
 import os

@@ -9,7 +9,7 @@ from orchestrator.adapters.system import SystemClock
 
 
 class FakeClock:
-    """A clock (states.ports.Clock) that moves when a test sets it, or when somebody sleeps.
+    """A clock (states.ports.Clock) that moves when a test sets it, or when a caller sleeps.
 
     What a test schedules with ``later`` happens when the clock passes that moment.
     """

@@ -137,7 +137,7 @@ def next_move(rotation: Rotation, *, now: datetime = NOW, candidate: Candidate |
 
 
 def advance_to(rotation: Rotation, state: State, *, now: datetime = NOW) -> Rotation:
-    """The rotation in ``state``, all its moves made by the lifecycle; Failed is reached from where it stands."""
+    """Return the rotation in ``state``, moved there by the machine; Failed is reached from its current state."""
     if state is State.FAILED:
         return machine.fail(rotation, CannotSign(), now)
     while rotation.state is not state:
@@ -205,4 +205,4 @@ def claimed(store: "Store", worker: str) -> "Claim":
 
 
 def at_will() -> None:
-    """What a worker that holds its rotation is told before each write: nothing stands against it."""
+    """The check before each write of a worker that holds its rotation: it raises nothing."""

@@ -37,7 +37,7 @@ class Fault:
     late: float | None = None
     """… or after so many seconds."""
     before: Callable[[], None] = lambda: None
-    """What somebody else does just before."""
+    """What another party does just before."""
 
 
 @dataclass
@@ -77,7 +77,7 @@ class FakeSystems:
         self.faults[call].append(Fault(reply=reply, applied=applied))
 
     def will_go_well(self, call: str, *, after: Callable[[], None] = lambda: None) -> None:
-        """Let the next such request that has no fault yet succeed, ``after`` somebody did something."""
+        """Let the next such request that has no fault yet succeed, ``after`` another party did something."""
         self.faults[call].append(Fault(before=after))
 
     # --- the requests
@@ -91,7 +91,7 @@ class FakeSystems:
         scripted = fault.error is not None or fault.reply is not None
         answer = act() if fault.applied or not scripted else None
         if fault.late is not None:
-            self.clock.later(fault.late, partial(_answer_nobody, act))
+            self.clock.later(fault.late, partial(_discard_answer, act))
         self.after_call(call)
         if fault.error:
             raise fault.error
@@ -207,7 +207,7 @@ class FakeOpenAir:
         self._systems.request("openair.save", act)
 
 
-def _answer_nobody(act: Callable[[], object]) -> None:
-    """Apply a request that lands late: its answer reaches nobody."""
+def _discard_answer(act: Callable[[], object]) -> None:
+    """Apply a request that lands late: no caller gets its answer."""
     with suppress(KeyturnError):
         act()
