@@ -52,7 +52,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else _utc(moment).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return None if moment is None else _utc(moment).isoformat(" ", "microseconds")[:26]
 
 
 def _moment(text: Any) -> datetime | None:
