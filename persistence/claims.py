@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection as Transaction
 
-from persistence import clock_repair, mapping, rotation_statements, rotation_writes
+from persistence import clock_repair, mapping, rotation_mapping, rotation_statements, rotation_writes
 from persistence.database import Database
 from persistence.journal import TAKEN_OVER, Head, append
 from persistence.prepared import Prepared, Values
@@ -49,7 +49,7 @@ class Claims:
             if row is None:
                 return None
             head = Head(row["journal_seq"], row["journal_hash"])
-            taken = Claim(mapping.to_rotation(row), worker, fence=row["fence"] + 1, journal=head)
+            taken = Claim(rotation_mapping.to_rotation(row), worker, fence=row["fence"] + 1, journal=head)
             if row["worker"] is not None:
                 return _take_over(tx, taken, lost=row["worker"], lease=lease, now=now)
             rotation_statements.TAKE.run(tx, _taken(taken, lease))
@@ -120,7 +120,7 @@ def _take_over(tx: Transaction, taken: Claim, *, lost: str, lease: float, now: d
     assert after.doubt.in_flight_until
     detail = {"from": lost, "until": after.doubt.in_flight_until.isoformat()}
     entry = append(taken.journal, after, event=TAKEN_OVER, actor=taken.worker, source=before.state, detail=detail)
-    noted = {**mapping.of_changes(before, after), "version": after.version, **rotation_writes.head_of(entry)}
+    noted = {**rotation_mapping.of_changes(before, after), "version": after.version, **rotation_writes.head_of(entry)}
     rotation_statements.TAKE.run(tx, {**_taken(taken, lease), **noted})
     rotation_statements.APPEND.run(tx, mapping.of_entry(entry))
     return replace(taken, rotation=after, journal=entry.head)

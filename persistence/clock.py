@@ -59,7 +59,7 @@ def _moment(text: Any) -> datetime | None:
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        return datetime.fromisoformat(text + "+00:00")  # one call: a list reads hundreds of moments
     except (TypeError, ValueError):
         return ILLEGIBLE
 

@@ -1,6 +1,6 @@
 """The room of the connections, and what is known of their certificates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -14,12 +14,14 @@ from sqlmodel import Session, col, select
 from persistence import mapping, models, queries, secrets
 from persistence.clock import UtcDateTime
 from persistence.database import Database
+from persistence.read_model import ConnectionFilter, Page, connection_page
 from persistence.rotation_statements import CHANGE_CONNECTION
 from states import connection_changes
 from states.certificate import Certificate
 from states.connection import Connection
 from states.errors import AlreadyExists, NotFound, Stale
 from states.next_action import REPEAT, NextAction, Verb, by_hand
+from states.summary import ConnectionSummary
 
 _Connection = models.Connections
 _Certificate = models.Certificates
@@ -30,7 +32,6 @@ _WITH_CURRENT: Final = (
     select(_Connection, _Certificate)
     .outerjoin(_Certificate, col(_Certificate.fingerprint) == col(_Connection.current_fingerprint))
     .options(models.WITHOUT_KEY)
-    .order_by(col(_Connection.name))
 )
 _OF_ACCOUNT: Final = select_columns(_c.c.name).where(
     models.canonical(bindparam("account", type_=Text())) == models.ACCOUNT
@@ -49,6 +50,9 @@ _DUE: Final = (
     .order_by(_c.c.due_at)
     .limit(bindparam("limit"))
 )
+_EVERY: Final = ConnectionFilter()
+_LONG: Final = 500
+"""So many connections are read at once where all are wanted: a longer list takes memory, a shorter one time."""
 _NO_SECRETS: Final[Mapping[str, bytes]] = {}
 _LOCK: Final = {"key_share": True}
 """Lock a row against writers, but not against those who only refer to it by a foreign key."""
@@ -119,10 +123,22 @@ class Connections:
         with self._database.reading() as tx, Session(tx) as session:
             return _one(session, name)[1]
 
-    def all(self) -> list[Connection]:
-        """Return every connection, by name."""
-        with self._database.reading() as tx, Session(tx) as session:
-            return [mapping.from_connection(*found) for found in session.exec(_WITH_CURRENT)]
+    def page(
+        self, wanted: ConnectionFilter = _EVERY, *, after: str | None = None, limit: int = 50
+    ) -> Page[ConnectionSummary]:
+        """Return up to ``limit`` connections, by name; ``after`` is the page before's ``following``."""
+        with self._database.reading() as tx:
+            return connection_page(tx, wanted, after, limit)
+
+    def all(self) -> Iterator[ConnectionSummary]:
+        """Return every connection, by name, page by page."""
+        after = None
+        while True:
+            page = self.page(after=after, limit=_LONG)
+            yield from page.items
+            if page.following is None:
+                return
+            after = page.following
 
     def due(self, now: datetime, limit: int) -> list[str]:
         """Return up to ``limit`` names of connections to rotate: automatic, due by ``now``, without an open rotation.

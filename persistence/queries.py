@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import Select, bindparam, select
 
-from persistence import mapping, models
+from persistence import models, rotation_mapping
 from states.rotation import Rotation
 
 _r: Final = models.rotations
@@ -41,7 +41,7 @@ _OPEN: Final = ROTATION.where(_r.c.connection == bindparam("connection"), models
 
 def rotations(tx: Transaction, query: Select[Any], **parameters: object) -> list[Rotation]:
     """Read the rotations of ``query``, which selects what ROTATION does."""
-    return [mapping.to_rotation(row) for row in tx.execute(query, parameters).mappings()]
+    return [rotation_mapping.to_rotation(row) for row in tx.execute(query, parameters).mappings()]
 
 
 def open_rotation(tx: Transaction, connection: str) -> Rotation | None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from persistence import mapping, models, rotation_statements
+from persistence import mapping, models, rotation_mapping, rotation_statements
 from persistence.journal import Entry
 from persistence.prepared import Prepared, Values
 from states.certificate import Certificate
@@ -48,7 +48,7 @@ def store(
     """
     compared = {"b_id": before.id, "b_version": before.version}
     # SQLite checks only the constraints and indexes of the columns that are written.
-    written = {**mapping.of_changes(before, after), "version": before.version + 1, **head_of(entry)}
+    written = {**rotation_mapping.of_changes(before, after), "version": before.version + 1, **head_of(entry)}
     candidate = after.proofs.candidate
     try:
         if candidate and not before.proofs.candidate:

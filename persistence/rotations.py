@@ -1,6 +1,6 @@
 """The room of the rotations: requested, read, moved."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -9,18 +9,29 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
-from persistence import clock_repair, connections, mapping, models, queries, rotation_statements, rotation_writes
+from persistence import (
+    clock_repair,
+    connections,
+    mapping,
+    models,
+    queries,
+    rotation_mapping,
+    rotation_statements,
+    rotation_writes,
+)
 from persistence.claims import Claim
 from persistence.database import Database
 from persistence.journal import ORIGIN, REQUEST, Head, append
 from persistence.prepared import Values
 from persistence.queries import ROTATION
+from persistence.read_model import Page, RotationFilter, rotation_page
 from states.certificate import Certificate
 from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen
 from states.next_action import NextAction, Verb, by_hand
 from states.request import Request
 from states.rotation import Candidate, Rotation
 from states.state import State
+from states.summary import RotationSummary
 
 _r: Final = models.rotations
 _candidate: Final = models.certificates
@@ -29,6 +40,7 @@ _ID_LENGTH: Final = 26
 _PREFIX_LENGTH: Final = 6
 """So many characters of an id are enough, where no other id begins so."""
 
+_EVERY: Final = RotationFilter()
 _BY_ID: Final = ROTATION.where(_r.c.id == bindparam("id"))
 _BY_PREFIX: Final = ROTATION.where(_r.c.id.between(bindparam("first"), bindparam("last"))).limit(2)
 _ALL_OPEN: Final = ROTATION.where(models.OPEN)
@@ -92,15 +104,18 @@ class Rotations:
             raise NotFound(f"Several rotations begin with {rotation_id}.", next_action=by_hand("Give more of the id."))
         return found[0]
 
-    def newest(
-        self, *, connection: str | None = None, states: Collection[State] = (), limit: int = 50
-    ) -> list[Rotation]:
-        """The newest rotations first: of one connection or all, in these states or any."""
+    def page(
+        self, wanted: RotationFilter = _EVERY, *, after: str | None = None, limit: int = 50
+    ) -> Page[RotationSummary]:
+        """Return up to ``limit`` rotations, the newest first; ``after`` is the page before's ``following``."""
+        with self._database.reading() as tx:
+            return rotation_page(tx, wanted, after, limit)
+
+    def newest(self, *, connection: str | None = None, limit: int = 50) -> list[Rotation]:
+        """Return the newest rotations, whole, of one connection or of all. Lists need no more than `page`."""
         query = ROTATION.order_by(_r.c.id.desc()).limit(limit)
         if connection is not None:
             query = query.where(_r.c.connection == connection)
-        if states:
-            query = query.where(_r.c.state.in_([state.value for state in states]))
         with self._database.reading() as tx:
             return queries.rotations(tx, query)
 
@@ -232,7 +247,7 @@ def _add(tx: Transaction, request: Request, worker: str | None, lease: float) ->
         worker = None
     entry = append(Head(0, previous_hash), rotation, event=REQUEST, actor=rotation.actor, source=None, detail=detail)
     values: Values = {
-        **mapping.of_request(rotation),
+        **rotation_mapping.of_request(rotation),
         "follows": latest["latest_rotation"],
         "fence": 1 if worker else 0,
         **rotation_writes.held_by(worker, lease),

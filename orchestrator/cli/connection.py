@@ -12,6 +12,7 @@ from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
 from orchestrator.secrets import SecretName
 from states.connection import Connection, OpenAirKind
+from states.summary import ConnectionSummary
 
 app = App(name="connection", help="Add, change and see connections.")
 
@@ -61,8 +62,8 @@ def edit(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) 
 def list_(*, context: Given) -> int:
     """List the connections, by name."""
     with context.keyturn() as keyturn:
-        found = keyturn.connections.all()
-    view = View[Connection](
+        found = list(keyturn.connections.all())
+    view = View[ConnectionSummary](
         name=lambda connection: connection.name,
         record=records.connection,
         columns={
@@ -80,7 +81,7 @@ def list_(*, context: Given) -> int:
     return Exit.FINE
 
 
-def _next(connection: Connection) -> str:
+def _next(connection: ConnectionSummary) -> str:
     return formatting.day(connection.due_at) if connection.is_automatic else "by hand"
 
 

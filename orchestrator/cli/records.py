@@ -16,16 +16,17 @@ from states.certificate import Certificate
 from states.connection import Connection
 from states.health import Health
 from states.rotation import Rotation
+from states.summary import CertificateSummary, ConnectionSummary, RotationSummary
 
 
-def certificate(held: Certificate | None) -> Json | None:
+def certificate(held: Certificate | CertificateSummary | None) -> Json | None:
     """``fingerprint``, ``not_before``, ``not_after``; null where there is none."""
     if held is None:
         return None
     return {"fingerprint": held.fingerprint, "not_before": iso(held.not_before), "not_after": iso(held.not_after)}
 
 
-def connection(shown: Connection, secrets: list[SecretName] | None = None) -> Json:
+def connection(shown: Connection | ConnectionSummary, secrets: list[SecretName] | None = None) -> Json:
     """``name``, ``netsuite``, ``openair``, ``options``, ``policy``, ``bundles``, ``automatic``, ``certificate``,
     ``due_at``, ``version``; and ``secrets``, by name whether each is set, where one connection is shown.
     """
@@ -68,7 +69,7 @@ def connection(shown: Connection, secrets: list[SecretName] | None = None) -> Js
     return record
 
 
-def rotation(shown: Rotation, now: datetime) -> Json:
+def rotation(rotation: Rotation | RotationSummary, now: datetime) -> Json:
     """``id``, ``connection``, ``state``, ``cause``, ``actor``, ``reason``, ``attempt``, ``tries``, ``created_at``,
     ``updated_at``, ``available_at``, ``closed_at``, ``skew_seconds`` (up to now where it still grows; null before the
     upload), ``in_doubt`` (whether a write's answer was lost), ``in_flight_until`` (until when such a write may still
@@ -78,6 +79,7 @@ def rotation(shown: Rotation, now: datetime) -> Json:
     for nearly all), ``waiting_for`` (null when nothing is waited for), ``failure`` (``failed_from``, ``code``,
     ``message``, ``next_action``, ``at``; null unless Failed).
     """
+    shown = RotationSummary.of(rotation) if isinstance(rotation, Rotation) else rotation
     skew, failure = shown.skew(now), shown.failure
     return {
         "id": shown.id,
@@ -93,11 +95,11 @@ def rotation(shown: Rotation, now: datetime) -> Json:
         "available_at": iso(shown.available_at),
         "closed_at": iso(shown.closed_at),
         "skew_seconds": round(skew.total_seconds(), 3) if skew is not None else None,
-        "in_doubt": shown.doubt.since is not None,
-        "in_flight_until": iso(shown.doubt.in_flight_until),
+        "in_doubt": shown.doubt_since is not None,
+        "in_flight_until": iso(shown.in_flight_until),
         "restoring_since": iso(shown.restoring_since),
         "ending": shown.ending.value if shown.ending else None,
-        "candidate": certificate(shown.proofs.candidate.certificate if shown.proofs.candidate else None),
+        "candidate": certificate(shown.candidate),
         "previous": certificate(shown.previous),
         "broken": shown.broken or None,
         "waiting_for": shown.waiting_for or None,

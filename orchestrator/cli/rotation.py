@@ -15,6 +15,7 @@ from states.errors import InvalidInput, JournalBroken
 from states.preconditions import advise
 from states.rotation import Rotation
 from states.state import State
+from states.summary import RotationSummary
 
 app = App(name="rotation", help="See rotations, and take care of parked ones.")
 for _name, _help in (
@@ -50,7 +51,7 @@ def list_(
             keyturn.connections.show(connection)
         found = keyturn.rotations.recent(connection=connection, states=states, limit=limit)
         now = keyturn.rotations.now()
-    view = View[Rotation](
+    view = View[RotationSummary](
         name=lambda rotation: rotation.id,
         record=lambda rotation: records.rotation(rotation, now),
         columns={
@@ -68,7 +69,7 @@ def list_(
     return Exit.FINE
 
 
-def _remark(rotation: Rotation) -> str:
+def _remark(rotation: RotationSummary) -> str:
     if rotation.broken and not rotation.failure:
         return f"[{JournalBroken.code}]: {rotation.broken}"
     if rotation.failure:

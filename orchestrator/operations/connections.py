@@ -1,6 +1,6 @@
 """The verbs on connections."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.events import ConnectionSaved, Listener, ignore
@@ -9,6 +9,7 @@ from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection
 from states.ports import Clock
+from states.summary import ConnectionSummary
 
 
 class Connections:
@@ -56,6 +57,6 @@ class Connections:
         """Which secrets the connection has; never what they are."""
         return [secret for secret in SecretName if self._store.secrets.get(name, secret.value)]
 
-    def all(self) -> list[Connection]:
+    def all(self) -> Iterator[ConnectionSummary]:
         """Every connection, by name."""
         return self._store.connections.all()

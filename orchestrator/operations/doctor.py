@@ -11,6 +11,7 @@ from states.connection import Connection
 from states.errors import CannotSign, KeyturnError
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Connect, Ports
+from states.summary import ConnectionSummary
 from states.timing import CLOCK_ERROR
 
 
@@ -55,7 +56,7 @@ class Doctor:
         self._vault.check()
         return "opens with the key-encryption key"
 
-    def _connection(self, connection: Connection) -> Iterator[Finding]:
+    def _connection(self, connection: Connection | ConnectionSummary) -> Iterator[Finding]:
         name = connection.name
         try:
             ports = self._connect(connection.name)
@@ -105,7 +106,7 @@ def _openair(ports: Ports) -> str:
     return f"answers; OpenAir holds {held.fingerprint[:16]}…, valid until {held.not_after:%Y-%m-%d}"
 
 
-def _automatic(connection: Connection) -> Finding:
+def _automatic(connection: Connection | ConnectionSummary) -> Finding:
     subject = f"{connection.name}: automatic rotation"
     if connection.is_automatic:
         when = f"{connection.due_at:%Y-%m-%d %H:%M} UTC" if connection.due_at else "never"

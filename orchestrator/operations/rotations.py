@@ -7,20 +7,24 @@ from typing import Final
 
 from orchestrator import events
 from orchestrator.events import Listener, ignore
-from orchestrator.ids import new_id
 from orchestrator.operations import clock_repair
 from persistence.journal import CONFIRMED_BY_PERSON, Entry
+from persistence.read_model import RotationFilter
 from persistence.store import Claim, Store
 from states import machine, preconditions
 from states.certificate import plain
 from states.errors import IllegalMove, InvalidInput, ParkedByPerson
+from states.ids import new_id
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Random
 from states.request import Request
 from states.rotation import Allowances, Cause, Rotation
 from states.state import State
+from states.summary import RotationSummary
 from states.table import FAIL, RESUME
 
+PAGE: Final = 500
+"""How many rotations of a long list are read at once."""
 POLL: Final = 0.1
 """Seconds between two looks at a rotation that is watched."""
 
@@ -152,9 +156,18 @@ class Rotations:
 
     def recent(
         self, *, connection: str | None = None, states: Collection[State] = (), limit: int = 50
-    ) -> list[Rotation]:
+    ) -> list[RotationSummary]:
         """The newest rotations first."""
-        return self._store.rotations.newest(connection=connection, states=states, limit=limit)
+        wanted = RotationFilter(connection=connection, states=states)
+        found: list[RotationSummary] = []
+        after = None
+        while len(found) < limit:
+            page = self._store.rotations.page(wanted, after=after, limit=min(limit - len(found), PAGE))
+            found += page.items
+            after = page.following
+            if after is None:
+                break
+        return found
 
     def unfinished(self) -> list[Rotation]:
         """Every rotation that is under way or parked, the oldest first, however many there are."""

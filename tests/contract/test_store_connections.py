@@ -52,7 +52,7 @@ def test_an_account_has_one_connection(store: Store, account: str) -> None:
         with pytest.raises(AlreadyExists, match=r"account \S+ has the connection acme already") as caught:
             refused()
         assert "connection show acme" in commands(caught.value.next_action)
-    assert [a_connection(), other] == store.connections.all()
+    assert [a_connection(), other] == [store.connections.get(each.name) for each in store.connections.all()]
     assert store.secrets.get("other", "token") is None
 
 
@@ -84,7 +84,7 @@ def test_a_place_in_openair_has_one_connection(store: Store, written: str, kind:
         with pytest.raises(AlreadyExists, match=r"company at \S+ has the connection acme already") as caught:
             refused()
         assert "connection show acme" in commands(caught.value.next_action)
-    assert [a_connection(), other] == store.connections.all()
+    assert [a_connection(), other] == [store.connections.get(each.name) for each in store.connections.all()]
     assert store.secrets.get("other", "token") is None
 
 

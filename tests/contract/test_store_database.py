@@ -112,7 +112,7 @@ def test_a_busy_database_is_tried_later(tmp_path: Path, monkeypatch: pytest.Monk
     one.migrate()
     with one._database.writing(), pytest.raises(TryLater, match="locked"):
         other.connections.add(a_connection())
-    assert [] == other.connections.all()
+    assert [] == list(other.connections.all())
     one.close()
     other.close()
 

@@ -57,6 +57,15 @@ def described(tx: Connection) -> dict[str, set[Any]]:
     return found
 
 
+def store_at(url: str, revision: str) -> Store:
+    """A store whose database was made by an earlier Keyturn, up to this migration."""
+    store = Store(url)
+    store._database.make_file()
+    with store._database.writing() as tx:
+        command.upgrade(schema.config(tx), revision)
+    return store
+
+
 def test_models_and_migrations_make_the_same_tables(url: str) -> None:
     """Built by the migrations and built from the models, the database has the same columns, constraints, indexes."""
     database = Database(url)
@@ -83,11 +92,7 @@ def test_migrating_is_safe_to_repeat(store: Store) -> None:
 
 def test_a_journal_from_before_an_event_was_renamed_is_migrated_as_it_is(url: str) -> None:
     """A database that knows only ``put_off`` keeps its entries, whose chain is whole, and takes ``postponed``."""
-    database, store = Database(url), Store(url)
-    database.make_file()
-    with database.writing() as tx:
-        command.upgrade(schema.config(tx), "0004")
-    database.close()
+    store = store_at(url, "0004")
     store.connections.add(a_connection())
     claim = begin(store, State.KEY_GENERATED)
     claim = store.rotations.advance(claim, claim.rotation, event="put_off", detail={}, lease=60)
@@ -103,12 +108,7 @@ def test_a_journal_from_before_an_event_was_renamed_is_migrated_as_it_is(url: st
 
 def test_two_connections_for_one_account_are_not_migrated(url: str) -> None:
     """A database from before the rule that breaks it is left as it is, and the connections are named."""
-    store = Store(url)
-    store.migrate()
-    with store._database.writing() as tx:
-        tx.execute(text("DROP INDEX uq_connections_account"))
-        tx.execute(text("DROP INDEX uq_connections_place"))
-        tx.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    store = store_at(url, "0001")
     for name, account in (("acme", "1234567_SB1"), ("beta", "1234567-sb1"), ("other", "7")):
         store.connections.add(a_connection(name=name, netsuite=NetSuiteSettings(account=account, **SIGN_IN)))
     with pytest.raises(InvalidSettings, match=r"acme and beta are both for NetSuite account 1234567_SB1") as caught:
@@ -126,11 +126,7 @@ def test_two_connections_for_one_place_in_openair_are_not_migrated(url: str) -> 
     """A database from before the rule that breaks it is left as it is, and the connections are named; those for which
     a person saves the certificate do not share a place.
     """
-    store = Store(url)
-    store.migrate()
-    with store._database.writing() as tx:
-        tx.execute(text("DROP INDEX uq_connections_place"))
-        tx.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    store = store_at(url, "0002")
     places = {"acme": "https://acme.app.openair.com", "beta": "https://ACME.app.openair.com:443/", "other": "https://o"}
     for name, place in places.items():
         store.connections.add(a_connection(name=name, openair=OpenAirSettings(url=place, client_id="client")))
@@ -148,14 +144,15 @@ def test_two_connections_for_one_place_in_openair_are_not_migrated(url: str) -> 
     store.close()
 
 
-def test_the_sentence_of_a_parked_rotation_becomes_a_reason(store: Store) -> None:
+def test_the_sentence_of_a_parked_rotation_becomes_a_reason(url: str) -> None:
     """In a database from before, the sentence stays, with the rotation's id, and the rotation is resumed."""
+    store = store_at(url, "0003")
+    store.connections.add(a_connection())
     begin(store, State.FAILED)
     told = (
         "Enter the ID _oa_realtime, then run `keyturn rotation resume ID` or `keyturn rotation resume ID --overwrite`."
     )
     with store._database.writing() as tx:
-        tx.execute(text("UPDATE alembic_version SET version_num = '0003'"))
         tx.execute(text("UPDATE rotations SET failure_next_action = :told"), {"told": told})
     store.migrate()
     store.check()
@@ -163,6 +160,7 @@ def test_the_sentence_of_a_parked_rotation_becomes_a_reason(store: Store) -> Non
     because = told.replace("resume ID", f"resume {an_id(1)}")
     assert found.failure
     assert (NextAction(Verb.RESUME, because=because), "") == (found.failure.next_action, found.broken)
+    store.close()
 
 
 def test_many_may_migrate_at_once(url: str) -> None:

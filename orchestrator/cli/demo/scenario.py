@@ -102,7 +102,8 @@ class Story:
 
     def _newest(self) -> Rotation:
         """The rotation that the worker's schedule begins."""
-        return _until(lambda: next(iter(self._on.app.rotations.recent(limit=1)), None))
+        rotations = self._on.app.rotations
+        return _until(lambda: next((rotations.show(each.id) for each in rotations.recent(limit=1)), None))
 
     def _request(self) -> Rotation:
         return self._on.app.rotations.request(CONNECTION, actor="demo", reason="to be interrupted")
