@@ -123,7 +123,7 @@ def test_resuming_does_not_restart_the_clock() -> None:
     assert (State.KEY_GENERATED, timedelta(seconds=99)) == (leg.state, leg.spent(NOW + 100 * SECOND))
 
 
-def test_last_reason_for_putting_off() -> None:
+def test_last_reason_for_a_postponement() -> None:
     """The last reason for a postponement counts; without one the result is empty."""
     rotation, journal = rotation_after(1)
     first, second = (

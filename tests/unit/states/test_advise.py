@@ -34,34 +34,34 @@ HOLDS = "NetSuite has proved that it holds its certificate."
 
 @pytest.mark.parametrize("state", ACTIVE)
 def test_under_way_a_worker_carries_it_on(state: State, pair: Pair) -> None:
-    """Nothing to do but to have a worker."""
+    """While a rotation is open, the next action is to run a worker."""
     expected = NextAction(Verb.WORKER, because="A worker carries the rotation on.")
     assert expected == advise(a_rotation(pair, state), NOW)
 
 
 def test_completed_there_is_nothing_to_do(pair: Pair) -> None:
-    """No command is offered."""
+    """A completed rotation needs no action."""
     expected = NextAction(Verb.WAIT, because="Both sides hold the new certificate.")
     assert expected == advise(a_rotation(pair, State.COMPLETED), NOW)
 
 
 @pytest.mark.parametrize(
-    ("ending", "tells"),
+    ("ending", "expected"),
     [
         (Ending.ABANDONED, "abandoned, and NetSuite does not hold its certificate"),
         (Ending.RESTORED, "both sides hold the previous certificate again"),
         (Ending.ADOPTED, "the certificate that both sides held by then"),
     ],
 )
-def test_closed_there_is_nothing_to_do(ending: Ending, tells: str, pair: Pair) -> None:
-    """A failed rotation that was closed cannot be resumed, so it is not advised; how it ended is told."""
+def test_closed_there_is_nothing_to_do(ending: Ending, expected: str, pair: Pair) -> None:
+    """A closed rotation needs no action, and the reason says how it ended."""
     advice = advise(parked(a_rotation(pair, State.KEY_GENERATED, closed_at=NOW, ending=ending)), NOW)
     assert Verb.WAIT is advice.verb
-    assert tells in advice.because
+    assert expected in advice.because
 
 
 def test_an_unfinished_restore_is_finished_first(pair: Pair) -> None:
-    """Whatever it was parked for: the one next safe command is to restore again."""
+    """After an unfinished restore the next action is to restore again, for every reason of the failure."""
     kept = {"previous": pair.certificate, "previous_key_kept": True}
     rotation = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, restoring_since=NOW, **kept), ForeignRotation())
     expected = f"Putting the previous certificate back was not finished. Run `keyturn rotation restore {ID}`."
@@ -69,7 +69,7 @@ def test_an_unfinished_restore_is_finished_first(pair: Pair) -> None:
 
 
 def test_what_cannot_be_done_is_not_the_next_action(pair: Pair) -> None:
-    """An unfinished restore of a certificate that expired meanwhile is not begun again: resuming is, once it may."""
+    """If the certificate of an unfinished restore has expired, the next action is to resume after the hold-off."""
     expired = replace(pair.certificate, not_after=NOW - MINUTE)
     position = a_rotation(
         pair, State.UPLOADED_TO_NETSUITE, previous=expired, previous_key_kept=True, restoring_since=NOW
@@ -83,7 +83,7 @@ def test_what_cannot_be_done_is_not_the_next_action(pair: Pair) -> None:
 
 
 def test_adopting_waits_for_what_is_in_flight(pair: Pair) -> None:
-    """Until then looking again is offered first, before overwriting, and the reason tells how long."""
+    """During a hold-off the first action is to resume, and the reason says until when adopting must wait."""
     rotation = parked(a_rotation(pair, State.KEY_GENERATED, in_flight_until=NOW + MINUTE), ForeignRotation())
     advice = advise(rotation, NOW)
     assert [f"rotation resume {ID}", f"rotation resume {ID} --overwrite"] == commands(advice)
@@ -91,19 +91,19 @@ def test_adopting_waits_for_what_is_in_flight(pair: Pair) -> None:
 
 
 def test_a_foreign_rotation_is_a_choice(pair: Pair) -> None:
-    """Accept it or overwrite it: both commands are named, and the one that changes neither system is offered."""
+    """After a foreign rotation the next action is to adopt; overwriting is the alternative."""
     advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), NOW)
     assert [f"rotation adopt {ID}", f"rotation resume {ID} --overwrite"] == commands(advice)
 
 
 def test_parked_the_failure_says_what_to_do(pair: Pair) -> None:
-    """With this rotation's id in place, ready to be copied."""
+    """The next action of a failure is rendered with the rotation's id."""
     advice = advise(parked(a_rotation(pair), SignInRefused()), NOW)
     assert ["doctor acme", f"rotation resume {ID}"] == commands(advice)
 
 
-def test_the_repair_of_the_record_is_told_unchanged(pair: Pair) -> None:
-    """The vendor's steps ask for the ID _oa_realtime: that is not the rotation's id."""
+def test_the_repair_of_the_record_is_shown_unchanged(pair: Pair) -> None:
+    """The vendor's steps are unchanged, with the ID _oa_realtime that they name."""
     advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), CertificateRecordMissing()), NOW)
     assert CertificateRecordMissing.repair == advice.because
     assert "Enter the name OpenAir real-time and the ID _oa_realtime." in text(advice)
@@ -112,7 +112,7 @@ def test_the_repair_of_the_record_is_told_unchanged(pair: Pair) -> None:
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
 def test_advised_commands_name_the_rotation(error: type[KeyturnError], pair: Pair) -> None:
-    """No command is left with a placeholder in it."""
+    """Every advised command has the rotation's id instead of a placeholder."""
     advice = advise(parked(a_rotation(pair), error()), NOW)
     assert " ID" not in text(advice).replace("the ID _oa_realtime", "")
     assert f"rotation resume {ID}" in text(advice)
@@ -120,7 +120,7 @@ def test_advised_commands_name_the_rotation(error: type[KeyturnError], pair: Pai
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
 def test_what_parks_a_rotation_does_not_advise_another(error: type[KeyturnError]) -> None:
-    """A parked rotation still holds its connection, so a new one would be refused: the advice must be possible."""
+    """A next action that leads to a new rotation abandons the parked one first, because a connection has only one."""
     assert "new rotation" not in text(error().next_action)
     action = error().next_action
     before_another = [each.verb for each in action.walk() if each.leads_to(Verb.ROTATE)]
@@ -128,8 +128,8 @@ def test_what_parks_a_rotation_does_not_advise_another(error: type[KeyturnError]
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda each: each.code)
-def test_a_parked_rotation_is_resumed_not_asked_for_again(error: type[KeyturnError], pair: Pair) -> None:
-    """Whatever parked it: the command that begins one would be refused, so nobody is told to repeat it."""
+def test_a_parked_rotation_is_resumed_and_not_requested_again(error: type[KeyturnError], pair: Pair) -> None:
+    """For every failure the next action is to resume, and not to repeat the command that began the rotation."""
     shown = text(advise(machine.fail(a_rotation(pair), error(), NOW), NOW))
     assert "repeat the command" not in shown
     assert f"`keyturn rotation resume {ID}" in shown
@@ -137,7 +137,7 @@ def test_a_parked_rotation_is_resumed_not_asked_for_again(error: type[KeyturnErr
 
 @pytest.mark.parametrize("verbs", [("adopt", "resume"), ("abandon", "resume"), ("resume", "abandon"), ("abandon",)])
 def test_the_first_choice_is_offered_first(verbs: tuple[str, ...], pair: Pair) -> None:
-    """Whichever it is: after a certificate that NetSuite refuses, resuming would only be refused again."""
+    """The alternatives of a failure keep their order."""
     first, *others = (NextAction(Verb(verb)) for verb in verbs)
     error = Refused(next_action=replace(first, alternatives=tuple(others)))
     rotation = parked(a_rotation(pair, State.KEY_GENERATED), error)
@@ -145,8 +145,8 @@ def test_the_first_choice_is_offered_first(verbs: tuple[str, ...], pair: Pair) -
     assert [f"rotation {verb} {ID}" for verb in verbs] == commands(advise(foreign, NOW))
 
 
-def test_what_has_to_wait_is_told_with_its_time(pair: Pair) -> None:
-    """While something may still land, giving up is not possible yet: until when is told, and nothing else offered."""
+def test_a_verb_that_must_wait_is_shown_with_its_time(pair: Pair) -> None:
+    """If abandoning must wait for the hold-off, the next action is to wait, and the reason says until when."""
     rotation = a_rotation(pair, State.KEY_GENERATED, doubt_since=NOW, in_flight_until=NOW)
     advice = advise(parked(rotation, Refused(next_action=NextAction(Verb.ABANDON))), NOW)
     assert Verb.WAIT is advice.verb
@@ -154,13 +154,13 @@ def test_what_has_to_wait_is_told_with_its_time(pair: Pair) -> None:
 
 
 def test_permission_is_part_of_the_advice(pair: Pair) -> None:
-    """After a foreign rotation the way on is named, flag and all."""
+    """The command after a foreign rotation includes the option --overwrite."""
     advice = advise(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), NOW)
     assert f"`keyturn rotation resume {ID} --overwrite`" in text(advice)
 
 
-def test_waiting_for_a_person_is_told(pair: Pair) -> None:
-    """The person's part, in the words of the step that waits for it, and the command that confirms it."""
+def test_the_action_of_a_person_is_shown(pair: Pair) -> None:
+    """If the rotation waits for a person, the next action has the step's message and the confirming command."""
     waiting = "A person has to save the file in OpenAir."
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for=waiting, awaits_person=True)
     command = f"keyturn rotation confirm {ID} --fingerprint {pair.fingerprint}"
@@ -168,14 +168,14 @@ def test_waiting_for_a_person_is_told(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("state", ACTIVE)
-def test_a_put_off_step_needs_nobody(state: State, pair: Pair) -> None:
-    """Elsewhere nothing waits for a person: the worker tries again."""
+def test_a_postponed_step_needs_a_worker_only(state: State, pair: Pair) -> None:
+    """If a step is postponed, the next action is to run a worker."""
     advice = advise(a_rotation(pair, state, waiting_for="NetSuite is slow."), NOW)
     assert NextAction(Verb.WORKER, because="A worker tries again now. NetSuite is slow.") == advice
 
 
-def test_a_retry_in_the_future_is_told_with_its_time(pair: Pair) -> None:
-    """A moment that is over is never promised."""
+def test_a_retry_in_the_future_is_shown_with_its_time(pair: Pair) -> None:
+    """The time of the next attempt is shown only while it is in the future."""
     rotation = a_rotation(pair, State.KEY_GENERATED, waiting_for="NetSuite is slow.", available_at=NOW + MINUTE)
     assert "A worker tries again at 2026-11-23 12:01:00 UTC. NetSuite is slow." == advise(rotation, NOW).because
     assert "A worker tries again now. NetSuite is slow." == advise(rotation, NOW + MINUTE).because

@@ -93,7 +93,7 @@ def test_what_is_no_certificate_is_rejected(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=wrong) for wrong, text in unreadable().items()])
-def test_a_certificate_that_nobody_can_read_is_none(text: str) -> None:
+def test_an_unreadable_certificate_is_refused(text: str) -> None:
     """A well-formed certificate of an unknown version or curve raises InvalidInput."""
     with pytest.raises(InvalidInput, match=r"not a PEM certificate"):
         Certificate.parse(text)

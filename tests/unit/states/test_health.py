@@ -31,7 +31,7 @@ ROTATE = "rotate acme"
 
 
 def facts(**changes: Any) -> Facts:
-    """Everything is well, but for ``changes``."""
+    """Return the facts of a healthy connection, with ``changes``."""
     well = Facts(connection=a_connection(), now=NOW, netsuite=RECORD, openair=CERTIFICATE, agree=True, rotation=None)
     return replace(well, **changes)
 
@@ -44,7 +44,7 @@ def codes(health: Health) -> list[str]:
 
 
 def test_all_is_well() -> None:
-    """The vendor's sentence with the expiry date, and nothing to do."""
+    """A healthy connection has the vendor's sentence with the expiry date, and no problem."""
     expected = Health(
         shows=True,
         sentence=f"Current real-time import certificate is valid until {CERTIFICATE.not_after:%Y-%m-%d}",
@@ -67,7 +67,7 @@ NOT_VALID = {
 
 @pytest.mark.parametrize("changes", NOT_VALID.values(), ids=NOT_VALID)
 def test_none_is_valid(changes: dict[str, Any]) -> None:
-    """The vendor's other sentence, word for word, and never without a problem that explains it."""
+    """Without a valid certificate the vendor's other sentence appears, with a problem that explains it."""
     health = check(facts(**changes))
     assert (NONE_VALID, None) == (health.sentence, health.valid_until)
     assert [] != codes(health)
@@ -75,7 +75,7 @@ def test_none_is_valid(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("single_sign_on", "real_time", "oauth2"), list(product([False, True], repeat=3)))
 def test_the_line_shows_under_the_vendors_conditions(single_sign_on: bool, real_time: bool, oauth2: bool) -> None:  # noqa: FBT001
-    """(Single sign-on or real-time integration) and OAuth 2.0; the answer is given either way."""
+    """The vendor shows the line with OAuth 2.0, and single sign-on or real-time integration."""
     options = Options(single_sign_on=single_sign_on, real_time_integration=real_time, oauth2=oauth2)
     health = check(facts(connection=a_connection(options=options)))
     assert ((single_sign_on or real_time) and oauth2) is health.shows
@@ -83,21 +83,21 @@ def test_the_line_shows_under_the_vendors_conditions(single_sign_on: bool, real_
 
 
 def test_where_openair_cannot_be_asked_the_last_certificate_counts() -> None:
-    """What the last completed rotation put there is told, beside the problem."""
+    """If OpenAir cannot be asked, the last rotation's certificate counts, and the problem is reported."""
     health = check(facts(openair=TryLater(), agree=None, connection=a_connection(current=CERTIFICATE)))
     assert CERTIFICATE.not_after == health.valid_until
     assert ["TRY_LATER"] == codes(health)
 
 
 def test_where_netsuite_cannot_be_asked_openairs_certificate_counts() -> None:
-    """A NetSuite that is down for a moment makes no certificate invalid."""
+    """If NetSuite cannot be asked, OpenAir's certificate still counts as valid."""
     health = check(facts(netsuite=TryLater(), agree=None))
     assert CERTIFICATE.not_after == health.valid_until
     assert ["TRY_LATER"] == codes(health)
 
 
 def test_the_last_moment_is_still_valid() -> None:
-    """A certificate is valid up to its expiry, inclusive."""
+    """A certificate is valid up to and including its expiry."""
     assert CERTIFICATE.not_after == check(facts(now=CERTIFICATE.not_after)).valid_until
     assert check(facts(now=CERTIFICATE.not_after + timedelta(microseconds=1))).valid_until is None
 
@@ -106,7 +106,7 @@ def test_the_last_moment_is_still_valid() -> None:
 
 
 def test_a_side_that_refuses_sign_in() -> None:
-    """Each system is named, with its own error's code and next action."""
+    """A refused sign-in is reported for each system, with the error's code and next action."""
     health = check(facts(netsuite=SignInRefused(), openair=SignInRefused(), agree=None))
     assert ["SIGN_IN_REFUSED", "SIGN_IN_REFUSED"] == codes(health)
     netsuite, openair = health.problems
@@ -117,7 +117,7 @@ def test_a_side_that_refuses_sign_in() -> None:
 
 
 def test_a_missing_record() -> None:
-    """In the vendor's words, with the vendor's repair."""
+    """A missing record is reported in the vendor's expected, with the repair steps."""
     (problem,) = check(facts(netsuite=None, agree=None)).problems
     assert "CERTIFICATE_NOT_FOUND" == problem.code
     assert 'Certificate "custcertificate_oa_realtime" not found.' == problem.message
@@ -126,7 +126,7 @@ def test_a_missing_record() -> None:
 
 
 def test_the_placeholder() -> None:
-    """The file is named, and the initial set-up advised."""
+    """The placeholder is reported with its file name, and the next action is to rotate."""
     (problem,) = check(facts(netsuite=PLACEHOLDER)).problems
     assert "PLACEHOLDER" == problem.code
     assert "openair-certificate.pem" in problem.message
@@ -134,14 +134,14 @@ def test_the_placeholder() -> None:
 
 
 def test_an_empty_openair() -> None:
-    """OpenAir holds nothing to check imports with."""
+    """If OpenAir holds no certificate, the next action is to rotate."""
     (problem,) = check(facts(openair=None, agree=None)).problems
     assert "OPENAIR_EMPTY" == problem.code
     assert [ROTATE] == commands(problem.next_action)
 
 
 def test_a_foreign_certificate_on_both_sides() -> None:
-    """Imports are accepted, but Keyturn counts to another expiry: the way to adopting is told."""
+    """A foreign certificate in both systems is reported, and the next action says how to adopt it."""
     connection = a_connection(current=a_pair().certificate)
     (problem,) = check(facts(connection=connection)).problems
     assert "FOREIGN_ROTATION" == problem.code
@@ -149,15 +149,15 @@ def test_a_foreign_certificate_on_both_sides() -> None:
     assert "adopt" in text(problem.next_action)
 
 
-def test_while_the_sides_are_not_seen_to_agree_nothing_is_foreign() -> None:
-    """OpenAir holds somebody else's certificate; whether NetSuite signs with it is not known, or it does not."""
+def test_without_agreement_nothing_is_reported_as_foreign() -> None:
+    """A foreign certificate in OpenAir is reported as foreign only if NetSuite signs with it."""
     connection = a_connection(current=a_pair().certificate)
     for netsuite, agree in ((TryLater(), None), (RECORD, False)):
         assert "FOREIGN_ROTATION" not in codes(check(facts(connection=connection, netsuite=netsuite, agree=agree)))
 
 
 def test_a_foreign_certificate_under_an_open_rotation() -> None:
-    """The rotation that is open is where to choose; that nothing is replaced is not its promise."""
+    """If a rotation is open, the next action for a foreign certificate is to explain that rotation."""
     connection = a_connection(current=a_pair().certificate)
     (problem,) = check(facts(connection=connection, rotation=a_rotation(a_pair()))).problems
     expected = f"Rotation {ID} is open. Run `keyturn rotation explain {ID}`."
@@ -166,7 +166,7 @@ def test_a_foreign_certificate_under_an_open_rotation() -> None:
 
 @pytest.mark.parametrize("state", [State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR])
 def test_the_candidate_is_not_foreign(state: State, pair: Pair) -> None:
-    """A rotation on its way has put its own certificate there, and parked it says what is the matter itself."""
+    """The open rotation's own candidate is not reported as foreign."""
     connection = a_connection(current=CERTIFICATE)
     rotation = a_rotation(pair, state)
     assert "FOREIGN_ROTATION" not in codes(
@@ -176,15 +176,15 @@ def test_the_candidate_is_not_foreign(state: State, pair: Pair) -> None:
 
 
 def test_drift() -> None:
-    """Both sides have a certificate, but not the same: every import is refused."""
+    """If the systems hold different certificates, the problem says that imports are refused."""
     (problem,) = check(facts(agree=False)).problems
     assert "DRIFT" == problem.code
     assert problem.message.startswith("Imports are refused: ")
     assert [ROTATE] == commands(problem.next_action)
 
 
-def test_drift_that_only_a_person_could_see() -> None:
-    """Where a person saves the certificate, what OpenAir holds may be newer than what was confirmed."""
+def test_drift_of_an_openair_that_keyturn_cannot_read() -> None:
+    """If a person saves the certificate, the problem says that OpenAir may hold a newer one."""
     by_hand = a_connection(openair=OpenAirSettings(kind=OpenAirKind.EXPORT))
     (problem,) = check(facts(agree=False, connection=by_hand)).problems
     assert "DRIFT" == problem.code
@@ -192,18 +192,18 @@ def test_drift_that_only_a_person_could_see() -> None:
 
 
 @pytest.mark.parametrize(
-    ("certificate", "code", "words"),
+    ("certificate", "code", "expected"),
     [(ENDING, "OVERDUE", "expires on 2026-11-29"), (EXPIRED, "EXPIRED", "expired on 2026-11-22")],
 )
-def test_overdue_and_expired(certificate: object, code: str, words: str) -> None:
-    """With less than seven days left the automatic rotation should be over; after expiry it is an outage."""
+def test_overdue_and_expired(certificate: object, code: str, expected: str) -> None:
+    """A certificate with less than seven days left is overdue, and after its expiry it is expired."""
     (problem,) = check(facts(openair=certificate)).problems
     assert code == problem.code
-    assert words in problem.message
+    assert expected in problem.message
 
 
 def test_not_valid_yet() -> None:
-    """Up to the very moment from which on it is valid, this machine's clock or somebody's certificate is wrong."""
+    """A certificate that is not valid yet is reported until its first moment."""
     (problem,) = check(facts(openair=FUTURE)).problems
     assert "NOT_YET_VALID" == problem.code
     assert f"valid only from {FUTURE.not_before:%Y-%m-%d %H:%M} UTC on" in problem.message
@@ -211,13 +211,13 @@ def test_not_valid_yet() -> None:
 
 
 def test_being_due_is_no_problem() -> None:
-    """The automatic rotation will see to it."""
+    """A certificate that is due is no problem, because a rotation replaces it."""
     due = a_pair(not_after=NOW + timedelta(days=10)).certificate
     assert () == check(facts(openair=due)).problems
 
 
 def test_a_parked_rotation() -> None:
-    """Its reason is told here too, and where to read on."""
+    """A parked rotation is reported with its reason, and the next action is to explain it."""
     (problem,) = check(facts(rotation=parked(a_rotation(a_pair()), SignInRefused()))).problems
     assert "PARKED" == problem.code
     assert f"Rotation {ID} is parked: Sign-in was refused." == problem.message
@@ -226,7 +226,7 @@ def test_a_parked_rotation() -> None:
 
 @pytest.mark.parametrize("is_parked", [False, True])
 def test_the_skew_is_an_outage(is_parked: bool) -> None:  # noqa: FBT001
-    """While NetSuite has the new key and OpenAir not yet, it is told for how long; parked or not."""
+    """An outage is reported with its length, whether the rotation is parked or not."""
     rotation = a_rotation(a_pair(), State.UPLOADED_TO_NETSUITE, skew_from=NOW - timedelta(seconds=90))
     health = check(facts(agree=False, rotation=parked(rotation) if is_parked else rotation))
     problem = health.problems[0]
@@ -238,12 +238,12 @@ def test_the_skew_is_an_outage(is_parked: bool) -> None:  # noqa: FBT001
 
 @pytest.mark.parametrize("position", [State.REQUESTED, State.KEY_GENERATED, State.SAVED_TO_OPENAIR])
 def test_elsewhere_there_is_no_skew(position: State) -> None:
-    """Before the upload and after the save both sides agree."""
+    """Before the upload and after the save no outage is reported."""
     assert () == check(facts(rotation=a_rotation(a_pair(), position))).problems
 
 
 def test_nothing_is_advised_that_would_be_refused() -> None:
-    """While a rotation is open another one cannot begin, so no problem says to begin one."""
+    """While a rotation is open, no next action begins another one."""
     rotation = a_rotation(a_pair(), State.UPLOADED_TO_NETSUITE)
     health = check(facts(agree=False, netsuite=PLACEHOLDER, openair=EXPIRED, rotation=rotation))
     assert [] == [problem.code for problem in health.problems if problem.next_action.leads_to(Verb.ROTATE)]
@@ -261,7 +261,7 @@ ANYTHING = st.builds(
 
 @given(ANYTHING)
 def test_the_sentence_is_one_of_two_and_never_unexplained(found: Facts) -> None:
-    """Whatever was found: a vendor's sentence, and where no certificate is valid, the reason why."""
+    """The result always has one of the vendor's sentences, and a problem if no certificate is valid."""
     health = check(found)
     assert health.sentence in (NONE_VALID, f"Current real-time import certificate is valid until {_day(health)}")
     assert (NONE_VALID == health.sentence) is (health.valid_until is None)
@@ -271,7 +271,7 @@ def test_the_sentence_is_one_of_two_and_never_unexplained(found: Facts) -> None:
 
 @given(ANYTHING)
 def test_every_problem_says_what_to_do(found: Facts) -> None:
-    """Code, sentence and next action are never empty, and no problem is told twice."""
+    """Every problem has a code, a message and a next action, and none appears twice."""
     health = check(found)
     for problem in health.problems:
         assert problem.code.isupper()
@@ -281,7 +281,7 @@ def test_every_problem_says_what_to_do(found: Facts) -> None:
 
 
 def test_an_error_is_no_certificate() -> None:
-    """An error in place of an answer never counts as a valid certificate."""
+    """An error instead of an answer never counts as a valid certificate."""
     error: KeyturnError = SignInRefused()
     assert check(facts(openair=error, agree=None)).valid_until is None
 

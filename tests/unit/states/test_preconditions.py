@@ -30,21 +30,21 @@ HOLDS = "NetSuite has proved that it holds its certificate."
 
 
 def test_the_verbs() -> None:
-    """Each is listed in the order in which `explain` shows them."""
+    """The verbs are in the order in which `explain` shows them."""
     expected = ["watch", "park", "resume", "confirm", "restore", "adopt", "abandon"]
     assert expected == [verb.value for verb in PRECONDITIONS]
 
 
 @pytest.mark.parametrize("state", State)
 def test_watching_is_possible_while_it_is_open(state: State, pair: Pair) -> None:
-    """Only what has ended cannot be watched."""
+    """Every rotation can be watched until it has ended."""
     rotation = parked(a_rotation(pair)) if state is State.FAILED else a_rotation(pair, state)
     assert ("The rotation has ended." if state is State.COMPLETED else "") == why_not(Verb.WATCH, rotation, NOW)
 
 
 @pytest.mark.parametrize("state", State)
 def test_only_what_is_under_way_is_parked(state: State, pair: Pair) -> None:
-    """What is parked already, or has ended, is not parked again."""
+    """A parked or ended rotation cannot be parked."""
     rotation = parked(a_rotation(pair)) if state is State.FAILED else a_rotation(pair, state)
     refusals = {State.FAILED: "It is parked already.", State.COMPLETED: "The rotation has ended."}
     assert refusals.get(state, "") == why_not(Verb.PARK, rotation, NOW)
@@ -52,27 +52,27 @@ def test_only_what_is_under_way_is_parked(state: State, pair: Pair) -> None:
 
 @pytest.mark.parametrize("state", ACTIVE)
 def test_only_a_parked_rotation_is_resumed(state: State, pair: Pair) -> None:
-    """The sentence names the state it is in; parked there, it can be resumed."""
+    """A rotation that is not parked cannot be resumed, and the refusal names its state."""
     rotation = a_rotation(pair, state)
     assert f"The rotation is {state}, not Failed." == why_not(Verb.RESUME, rotation, NOW)
     assert "" == why_not(Verb.RESUME, parked(rotation), NOW)
 
 
 def test_an_ended_rotation_is_not_resumed(pair: Pair) -> None:
-    """Completed or closed, it stays as it is."""
+    """A completed or closed rotation cannot be resumed."""
     closed = parked(a_rotation(pair, closed_at=NOW))
     ended = [why_not(Verb.RESUME, each, NOW) for each in (closed, a_rotation(pair, State.COMPLETED))]
     assert ["The rotation has ended."] * 2 == ended
 
 
 def test_a_failure_that_names_no_command_is_resumed(pair: Pair) -> None:
-    """Whatever was advised when it was parked, what goes on from there is resuming."""
+    """A next action without a command is followed by resuming the rotation."""
     advice = advise(parked(a_rotation(pair), Refused(next_action=by_hand("Correct it.", None))), NOW)
     assert f"Correct it. Then run `keyturn rotation resume {ID}`." == text(advice)
 
 
 def test_to_the_last_moment(pair: Pair) -> None:
-    """A certificate can be restored up to its very expiry; what is in flight is waited for up to its very end."""
+    """A certificate can be restored until its expiry, and a hold-off lasts until its end, both inclusive."""
     rotation = parked(
         a_rotation(pair, State.UPLOADED_TO_NETSUITE, previous=pair.certificate, previous_key_kept=True),
         ForeignRotation(),
@@ -86,15 +86,15 @@ def test_to_the_last_moment(pair: Pair) -> None:
     assert ["What was sent without an answer may still take effect, until 2026-11-23 12:00:00 UTC.", ""] == refused
 
 
-def test_a_failure_that_is_gone_is_nobodys(pair: Pair) -> None:
-    """Somebody changed the database: without its failure, a parked rotation is not somebody else's doing."""
+def test_a_parked_rotation_without_a_failure_is_not_adopted(pair: Pair) -> None:
+    """If the failure is missing from a changed database, the rotation cannot be adopted."""
     rotation = replace(parked(a_rotation(pair), ForeignRotation()), failure=None)
     assert "It was not parked because of a foreign certificate." == why_not(Verb.ADOPT, rotation, NOW)
 
 
 @pytest.mark.parametrize(("awaits_person", "expected"), [(True, ""), (False, "Nothing waits for a person.")])
 def test_only_what_waits_is_confirmed(awaits_person: bool, expected: str, pair: Pair) -> None:  # noqa: FBT001
-    """A person confirms a save only where the rotation waits for one, not for OpenAir itself."""
+    """A save can be confirmed only if the rotation waits for a person."""
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for="OpenAir.", awaits_person=awaits_person)
     assert expected == why_not(Verb.CONFIRM, rotation, NOW)
 
@@ -109,9 +109,9 @@ def test_only_what_waits_is_confirmed(awaits_person: bool, expected: str, pair: 
     ],
 )
 def test_only_what_was_never_confirmed_is_abandoned(state: State, expected: str, pair: Pair) -> None:
-    """Parked before NetSuite proved that it has the candidate; under way or ended, it is not given up.
+    """A rotation can be abandoned if it is parked and NetSuite has not confirmed its candidate.
 
-    In doubt, whatever was sent must have landed; without a candidate nothing can have been sent.
+    In doubt it must wait for the end of the hold-off, unless it has no candidate that could have been sent.
     """
     rotation = a_rotation(pair, state)
     assert f"The rotation is {state}, not Failed." == why_not(Verb.ABANDON, rotation, NOW)
@@ -124,16 +124,14 @@ def test_only_what_was_never_confirmed_is_abandoned(state: State, expected: str,
 
 
 def test_advice_does_not_depend_on_the_policy(pair: Pair) -> None:
-    """It is derived from the state alone."""
+    """The advice does not depend on policy and attempt."""
     rotation = a_rotation(pair, State.KEY_GENERATED)
     other = a_rotation(pair, State.KEY_GENERATED, policy=Policy(days=15), attempt=9)
     assert advise(rotation, NOW) == advise(other, NOW)
 
 
-def test_who_sees_openair_tells_what_it_shows(pair: Pair) -> None:
-    """Where only a person can look, the commands that depend on it ask for the fingerprint, and a stranger's
-    certificate is overwritten rather than adopted.
-    """
+def test_advice_asks_for_the_fingerprint_if_only_a_person_sees_openair(pair: Pair) -> None:
+    """If only a person sees OpenAir, adopting asks for its fingerprint, and overwriting comes first."""
     rotation = replace(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), by_hand=True)
     found = advise(rotation, NOW)
     assert [f"rotation resume {ID} --overwrite", f"rotation adopt {ID} --fingerprint"] == commands(found)
@@ -142,7 +140,7 @@ def test_who_sees_openair_tells_what_it_shows(pair: Pair) -> None:
 
 
 def test_an_unfinished_restore_asks_what_openair_shows(pair: Pair) -> None:
-    """The command that finishes it has the option, where only a person can look; other failures' advice has not."""
+    """If only a person sees OpenAir, the command that finishes a restore asks for its fingerprint."""
     kept = {"previous": pair.certificate, "previous_key_kept": True}
     begun = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, restoring_since=NOW, **kept))
     assert [f"rotation restore {ID} --fingerprint"] == commands(advise(replace(begun, by_hand=True), NOW))

@@ -144,7 +144,7 @@ def test_a_missing_record_is_not_created(world: World, may_overwrite: bool) -> N
 
 
 @pytest.mark.parametrize("can_sign", [False, True])
-def test_the_placeholder_is_nobodys(world: World, can_sign: bool) -> None:  # noqa: FBT001
+def test_the_placeholder_is_replaced(world: World, can_sign: bool) -> None:  # noqa: FBT001
     """After the vendor's repair the record holds the placeholder, which is replaced without further permission."""
     rotation = a_parked(world)
     world.netsuite.hold_placeholder(can_sign=can_sign)
@@ -230,7 +230,7 @@ def test_netsuite_refuses_what_comes_too_late(world: World) -> None:
     assert [] == world.installed
 
 
-def test_openair_that_was_changed_meanwhile_is_told(world: World) -> None:
+def test_a_change_in_openair_is_reported(world: World) -> None:
     """After the install OpenAir is read again, and a change there is reported."""
     rotation = a_parked(world)
 

@@ -1,4 +1,4 @@
-"""Whatever goes wrong in whatever order: the rules hold over the whole way of a rotation."""
+"""Properties of whole rotations under random failures in random order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,27 +18,27 @@ from states.state import State
 from states.table import NEXT
 
 PAIRS = [a_pair() for _ in range(3)]
-"""Made once: previous, candidate, a stranger's."""
+"""Generated once: the previous pair, the candidate and a foreign one."""
 PREVIOUS, CANDIDATE, STRANGER = PAIRS
 
 
 class Killed(Exception):
-    """The process ends here; another worker takes the rotation over as it was stored."""
+    """The process ends here; another worker continues the rotation as it was stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Misfortune:
-    """What happens to one remote call."""
+    """The fault of one remote call."""
 
     kind: str
     late: float = 0
 
     def fault(self, world: World) -> Fault | None:
-        """What the world is told to do."""
+        """Return the fault for the fake systems, or None."""
         if self.kind in FAILURES:
             return FAILURES[self.kind](self.late)
-        if self.kind in MEDDLING:
-            return Fault(before=lambda: MEDDLING[self.kind](world))
+        if self.kind in FOREIGN_CHANGES:
+            return Fault(before=lambda: FOREIGN_CHANGES[self.kind](world))
         return None
 
 
@@ -51,7 +51,7 @@ FAILURES: dict[str, Callable[[float], Fault]] = {
     "killed before": lambda _: Fault(Killed()),
     "killed after": lambda _: Fault(Killed(), applied=True),
 }
-MEDDLING: dict[str, Callable[[World], None]] = {
+FOREIGN_CHANGES: dict[str, Callable[[World], None]] = {
     "a stranger's key": lambda world: world.netsuite.hold(STRANGER),
     "the previous key": lambda world: world.netsuite.hold(PREVIOUS),
     "the placeholder": lambda world: world.netsuite.hold(STRANGER, file_name=PLACEHOLDER_FILE),
@@ -62,7 +62,7 @@ READS = {"netsuite.sign", "netsuite.report", "openair.read"}
 
 
 def misfortunes(*kinds: str) -> st.SearchStrategy[list[Misfortune]]:
-    """A schedule: what happens to the first remote call, the second, and so on; after its end all goes well."""
+    """Generate a schedule: the fault of the first remote call, of the second, and so on; later calls succeed."""
     each = st.builds(Misfortune, st.sampled_from(["fine", "fine", *kinds]), st.sampled_from([0.5, 1.5, 30.0]))
     return st.lists(each, max_size=25)
 
@@ -82,7 +82,7 @@ def a_world(schedule: list[Misfortune]) -> World:
 
 
 def carry(world: World, rotation: Rotation, rounds: int, *, allowed: Allowances) -> Rotation:
-    """Carry the rotation along as a worker does, round after round, resumed by a person where it is parked."""
+    """Run the rotation as workers do, for a number of rounds; a person resumes it whenever it is parked."""
     for _ in range(rounds):
         world.clock.advance(1)
         now = world.attempt.began = world.clock.now()
@@ -112,9 +112,9 @@ COMMON = settings(max_examples=150, deadline=None, suppress_health_check=[Health
 
 
 @COMMON
-@given(misfortunes(*FAILURES, *MEDDLING), ALLOWED)
+@given(misfortunes(*FAILURES, *FOREIGN_CHANGES), ALLOWED)
 def test_openair_is_never_written_before_netsuite_signed(schedule: list[Misfortune], allowed: Allowances) -> None:
-    """Rule 1: by what the systems themselves saw, each save of a certificate follows a signature with its key."""
+    """Rule 1: each save of a certificate in OpenAir follows a signature of NetSuite with its key."""
     world = a_world(schedule)
     carry(world, world.rotation(), 60, allowed=allowed)
     signed = set()
@@ -127,9 +127,9 @@ def test_openair_is_never_written_before_netsuite_signed(schedule: list[Misfortu
 
 
 @COMMON
-@given(misfortunes(*FAILURES, *MEDDLING), ALLOWED)
+@given(misfortunes(*FAILURES, *FOREIGN_CHANGES), ALLOWED)
 def test_a_rotation_makes_one_candidate_and_installs_no_other(schedule: list[Misfortune], allowed: Allowances) -> None:
-    """However often it fails, is killed and resumed: one key pair, and NetSuite is never given another."""
+    """A rotation generates one key pair, and NetSuite receives no other, in spite of failures, kills and resumes."""
     world = a_world(schedule)
     carry(world, world.rotation(), 60, allowed=allowed)
     assert (1, set(world.installed) | {CANDIDATE.fingerprint}) == (len(world.keys.made), {CANDIDATE.fingerprint})
@@ -138,7 +138,7 @@ def test_a_rotation_makes_one_candidate_and_installs_no_other(schedule: list[Mis
 @COMMON
 @given(misfortunes(*FAILURES))
 def test_the_skew_is_never_understated(schedule: list[Misfortune]) -> None:
-    """It begins no later than the moment at which NetSuite really took the candidate."""
+    """The skew begins no later than the moment at which NetSuite saved the candidate."""
     world = a_world(schedule)
     rotation = carry(world, world.rotation(), 60, allowed=NOTHING_ALLOWED)
     taken = min((at for what, _, at in world.events if what == "installed"), default=None)
@@ -150,7 +150,7 @@ def test_the_skew_is_never_understated(schedule: list[Misfortune]) -> None:
 @COMMON
 @given(misfortunes(*FAILURES))
 def test_every_rotation_completes_in_the_end(schedule: list[Misfortune]) -> None:
-    """When the systems answer again, a rotation that failed anyhow completes with both sides on its candidate."""
+    """When the systems answer again, every rotation completes, and both systems hold its candidate."""
     world = a_world(schedule)
     rotation = carry(world, world.rotation(), 200, allowed=NOTHING_ALLOWED)
     assert State.COMPLETED is rotation.state
@@ -160,9 +160,9 @@ def test_every_rotation_completes_in_the_end(schedule: list[Misfortune]) -> None
 
 
 @COMMON
-@given(misfortunes(*FAILURES, *MEDDLING))
+@given(misfortunes(*FAILURES, *FOREIGN_CHANGES))
 def test_a_person_who_allows_everything_brings_it_to_its_end(schedule: list[Misfortune]) -> None:
-    """There is no dead end: whatever others did to the record, `resume --overwrite --create-record` gets through."""
+    """With permission to overwrite and create, every rotation completes in spite of foreign changes."""
     world = a_world(schedule)
     rotation = carry(world, world.rotation(), 200, allowed=EVERYTHING)
     assert State.COMPLETED is rotation.state

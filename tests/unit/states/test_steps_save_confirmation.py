@@ -1,4 +1,4 @@
-"""save_to_openair: nothing is saved but what NetSuite has just confirmed."""
+"""save_to_openair saves only a certificate that NetSuite has just confirmed."""
 
 from datetime import timedelta
 
@@ -16,14 +16,14 @@ FIVE_SECONDS = timedelta(seconds=5)
 
 
 def test_nothing_is_saved_without_a_confirmation(world: World) -> None:
-    """Rule 1, even for a rotation that claims to be that far: OpenAir hears nothing."""
+    """Rule 1: without a confirmation nothing is sent to OpenAir, in any state."""
     with pytest.raises(IllegalMove, match="OpenAir is not written"):
         save_to_openair(world.rotation(AT, confirmation=None), world.ports, world.attempt)
     assert [] == world.calls
 
 
 def test_nothing_is_saved_with_the_confirmation_of_another_rotation(world: World) -> None:
-    """The confirmation names the rotation that asked for it."""
+    """A confirmation of another rotation is refused, and nothing is sent."""
     other = a_confirmation(world.candidate, rotation_id="01ANOTHERROTATION000000001")
     with pytest.raises(IllegalMove, match="OpenAir is not written"):
         save_to_openair(world.rotation(AT, confirmation=other), world.ports, world.attempt)
@@ -31,7 +31,7 @@ def test_nothing_is_saved_with_the_confirmation_of_another_rotation(world: World
 
 
 def test_nothing_is_saved_with_the_confirmation_of_another_certificate(world: World) -> None:
-    """NetSuite proved some certificate, but not this rotation's candidate."""
+    """A confirmation of another certificate is refused, and nothing is sent."""
     other = a_confirmation(a_pair())
     with pytest.raises(IllegalMove, match="OpenAir is not written"):
         save_to_openair(world.rotation(AT, confirmation=other), world.ports, world.attempt)
@@ -43,14 +43,14 @@ def test_nothing_is_saved_with_the_confirmation_of_another_certificate(world: Wo
     [(timedelta(0), False), (FIVE_SECONDS, False), (FIVE_SECONDS + timedelta(microseconds=1), True)],
 )
 def test_an_old_confirmation_is_proved_again(world: World, age: timedelta, asked_again: bool) -> None:  # noqa: FBT001
-    """Up to five seconds old it is used; older, NetSuite must sign once more before OpenAir is written."""
+    """A confirmation older than five seconds is renewed by a signature of NetSuite before the save."""
     rotation = world.rotation(AT, confirmation=a_confirmation(world.candidate, asked_at=NOW - age))
     save_to_openair(rotation, world.ports, world.attempt)
     assert (["netsuite.sign"] if asked_again else []) + SAVED == world.calls
 
 
 def test_a_foreign_change_in_between_keeps_openair_unwritten(world: World) -> None:
-    """NetSuite no longer signs with the candidate: the certificate would fit nobody's key."""
+    """If NetSuite no longer signs with the candidate, nothing is saved."""
     rotation = stale(world)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation):
@@ -69,7 +69,7 @@ def test_a_foreign_change_in_between_keeps_openair_unwritten(world: World) -> No
 def test_openair_is_not_written_where_netsuite_does_not_prove(
     world: World, error: KeyturnError, expected: type[KeyturnError]
 ) -> None:
-    """Whatever keeps NetSuite from signing keeps OpenAir unwritten."""
+    """If NetSuite cannot sign, nothing is sent to OpenAir."""
     world.will_fail("netsuite.sign", error)
     with pytest.raises(expected):
         save_to_openair(stale(world), world.ports, world.attempt)
@@ -77,7 +77,7 @@ def test_openair_is_not_written_where_netsuite_does_not_prove(
 
 
 def test_a_foreign_certificate_is_replaced_where_a_person_allowed_it(world: World) -> None:
-    """`--overwrite`: the candidate goes back into NetSuite, is proved there, and only then saved."""
+    """With permission to overwrite, the candidate is installed again and confirmed, and only then saved."""
     rotation = stale(world, may_overwrite=True)
     world.netsuite.hold(a_pair())
     save_to_openair(rotation, world.ports, world.attempt)
@@ -86,7 +86,7 @@ def test_a_foreign_certificate_is_replaced_where_a_person_allowed_it(world: Worl
 
 
 def test_a_deleted_record_is_made_again_where_a_person_allowed_it(world: World) -> None:
-    """`--create-record`, now that the record was deleted after the upload."""
+    """With permission to create, a record that was deleted after the upload is created again."""
     rotation = stale(world, may_create_record=True)
     world.netsuite.hold(None)
     save_to_openair(rotation, world.ports, world.attempt)
@@ -95,7 +95,7 @@ def test_a_deleted_record_is_made_again_where_a_person_allowed_it(world: World) 
 
 @pytest.mark.parametrize("initial", [False, True])
 def test_permission_to_create_is_no_permission_to_overwrite(world: World, initial: bool) -> None:  # noqa: FBT001
-    """The record is there and holds a stranger's key: `--create-record` does not allow replacing it."""
+    """Permission to create a record does not allow replacing a foreign key."""
     changes = {"previous": None} if initial else {}
     rotation = stale(world, may_create_record=True, **changes)
     world.netsuite.hold(a_pair())
@@ -105,7 +105,7 @@ def test_permission_to_create_is_no_permission_to_overwrite(world: World, initia
 
 
 def test_permission_to_create_does_not_undo_a_way_back(world: World) -> None:
-    """Somebody put the previous certificate back after the upload: that is a foreign change like any other."""
+    """A previous certificate that another party installed again is a foreign change."""
     rotation = stale(world, may_create_record=True)
     world.netsuite.hold(world.previous)
     with pytest.raises(ForeignRotation):
@@ -113,8 +113,8 @@ def test_permission_to_create_does_not_undo_a_way_back(world: World) -> None:
     assert ([], []) == (world.installed, world.saved)
 
 
-def test_a_way_back_is_not_called_a_strangers_key(world: World) -> None:
-    """NetSuite signs with the previous key again: it may only show the upload late, so a second look is advised."""
+def test_the_previous_certificate_is_not_called_foreign(world: World) -> None:
+    """If NetSuite signs with the previous key again, the upload may show late, so the first advice is to resume."""
     rotation = stale(world)
     world.netsuite.hold(world.previous)
     with pytest.raises(ForeignRotation, match="signs with the previous certificate again") as caught:
@@ -124,11 +124,8 @@ def test_a_way_back_is_not_called_a_strangers_key(world: World) -> None:
 
 
 @pytest.mark.parametrize("can_sign", [False, True])
-def test_a_repaired_record_is_carried_on_with(world: World, can_sign: bool) -> None:  # noqa: FBT001
-    """The record was deleted after the upload and made again by the vendor's repair, so it holds the placeholder.
-
-    The rotation is resumed as the repair says: the candidate goes in again, is proved, and only then saved.
-    """
+def test_a_repaired_record_gets_the_candidate(world: World, can_sign: bool) -> None:  # noqa: FBT001
+    """After the vendor's repair of a deleted record, the candidate is installed and confirmed again, and then saved."""
     rotation = stale(world)
     world.netsuite.hold_placeholder(can_sign=can_sign)
     assert save_to_openair(rotation, world.ports, world.attempt)
@@ -137,7 +134,7 @@ def test_a_repaired_record_is_carried_on_with(world: World, can_sign: bool) -> N
 
 
 def test_doubt_does_not_replace_the_confirmation(world: World) -> None:
-    """Even where OpenAir holds the candidate, a rotation without a confirmation goes no further."""
+    """Even if OpenAir holds the candidate, a rotation without a confirmation does not move on."""
     rotation = world.rotation(AT, doubt_since=NOW, confirmation=None)
     world.openair.held = world.candidate.certificate
     with pytest.raises(IllegalMove):

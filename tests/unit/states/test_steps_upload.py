@@ -1,4 +1,4 @@
-"""upload_to_netsuite: ask first, then install, and bring the confirmation."""
+"""upload_to_netsuite asks NetSuite to sign, installs the candidate, and returns the confirmation."""
 
 from datetime import timedelta
 
@@ -26,11 +26,11 @@ from states.errors import (
 from states.steps import upload_to_netsuite
 from states.timing import INSTALL_WITHIN
 
-# --- it goes well -----------------------------------------------------------------------------------------------------
+# --- success ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_expected_certificate_is_replaced(world: World) -> None:
-    """NetSuite signs with the previous certificate, OpenAir can be read, so the candidate is installed and proved."""
+    """If NetSuite signs with the previous certificate and OpenAir can be read, the candidate is installed."""
     done = upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert done
     assert world.candidate.fingerprint == done.fingerprint
@@ -39,14 +39,14 @@ def test_the_expected_certificate_is_replaced(world: World) -> None:
 
 
 def test_openair_is_read_before_the_install(world: World) -> None:
-    """The second leg is ready before the first is taken; the step never writes to OpenAir."""
+    """OpenAir is read before the install, so that no outage begins that cannot be ended; it is not written."""
     upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert world.calls.index("openair.read") < world.calls.index("netsuite.install")
     assert "openair.save" not in world.calls
 
 
-def test_a_candidate_that_is_there_is_not_installed_again(world: World) -> None:
-    """A second run asks NetSuite, which proves that the first one did it."""
+def test_an_installed_candidate_is_not_installed_again(world: World) -> None:
+    """A second run confirms the candidate by a signature, and installs nothing."""
     rotation = world.rotation(AT)
     world.netsuite.hold(world.candidate)
     done = upload_to_netsuite(rotation, world.ports, world.attempt)
@@ -55,7 +55,7 @@ def test_a_candidate_that_is_there_is_not_installed_again(world: World) -> None:
 
 
 def test_the_initial_set_up_replaces_what_cannot_sign(world: World) -> None:
-    """Without a previous certificate nothing is expected of the record, and no import can rest on what is in it."""
+    """The set-up replaces a record that cannot sign, because no import can depend on it."""
     rotation = world.rotation(AT, previous=None)
     world.netsuite.hold(a_pair(), can_sign=False)
     upload_to_netsuite(rotation, world.ports, world.attempt)
@@ -63,7 +63,7 @@ def test_the_initial_set_up_replaces_what_cannot_sign(world: World) -> None:
 
 
 def test_the_initial_set_up_replaces_the_placeholder(world: World) -> None:
-    """It is the vendor's, the same for everybody."""
+    """The set-up replaces the vendor's placeholder."""
     rotation = world.rotation(AT, previous=None)
     world.netsuite.hold_placeholder()
     upload_to_netsuite(rotation, world.ports, world.attempt)
@@ -72,7 +72,7 @@ def test_the_initial_set_up_replaces_the_placeholder(world: World) -> None:
 
 @pytest.mark.parametrize("may_overwrite", [False, True])
 def test_the_initial_set_up_asks_before_it_replaces_what_signs(world: World, *, may_overwrite: bool) -> None:
-    """The vendor's own certificate may be in use: a person chooses whether to keep it."""
+    """The set-up replaces a certificate that can sign only with permission, because it may be in use."""
     rotation = world.rotation(AT, previous=None, may_overwrite=may_overwrite)
     world.netsuite.hold(a_pair())
     if may_overwrite:
@@ -85,21 +85,21 @@ def test_the_initial_set_up_asks_before_it_replaces_what_signs(world: World, *, 
 
 
 def test_the_skew_begins_when_the_install_was_asked_for(world: World) -> None:
-    """From the moment before the request NetSuite may have held the new key: sign, then read, then install."""
+    """The skew begins right before the install request."""
     rotation = world.rotation(AT)
     moved = world.moved(rotation, upload_to_netsuite(rotation, world.ports, world.attempt))
     assert NOW + timedelta(seconds=2 * REMOTE_CALL) == moved.skew_from
 
 
 def test_the_skew_of_an_upload_that_was_undone_goes_on(world: World) -> None:
-    """A restore that was begun and not finished: since the upload before, imports may have been refused."""
+    """After an unfinished restore the skew counts from the first upload."""
     undone = world.rotation(AT, skew_from=NOW - timedelta(hours=1), doubt_since=NOW)
     moved = world.moved(undone, upload_to_netsuite(undone, world.ports, world.attempt))
     assert NOW - timedelta(hours=1) == moved.skew_from
 
 
 def test_each_question_is_a_new_challenge(world: World) -> None:
-    """A signature that was heard once is of no use later."""
+    """Each signature is requested with a new challenge."""
     first = upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     again = upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert first
@@ -112,9 +112,9 @@ def test_each_question_is_a_new_challenge(world: World) -> None:
 
 @pytest.mark.parametrize(("seconds_late", "landed"), [(-1, 1), (1, 0)])
 def test_the_install_must_begin_soon(world: World, seconds_late: float, landed: int) -> None:
-    """A request that is delayed beyond its deadline is refused by NetSuite, so it cannot undo a later one.
+    """NetSuite refuses an install after its deadline, so a delayed request cannot undo a later one.
 
-    The deadline counts from the beginning of the try, before the look and whatever else comes before the request.
+    The deadline counts from the beginning of the attempt, before the signature and the read.
     """
     late = INSTALL_WITHIN.total_seconds() - len(INSTALLED) * REMOTE_CALL + seconds_late
     world.will_fail("netsuite.install", Unknown(), late=late)
@@ -125,13 +125,13 @@ def test_the_install_must_begin_soon(world: World, seconds_late: float, landed: 
 
 
 def test_the_hold_is_checked_right_before_the_install(world: World) -> None:
-    """Nothing is sent between the check and the install."""
+    """The claim is checked after the last other request, right before the install."""
     upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert ["openair.read"] == world.attempt.checks
 
 
-def test_who_lost_the_rotation_does_not_install(world: World) -> None:
-    """Another worker has it: NetSuite is not written by this one."""
+def test_a_worker_that_lost_the_rotation_does_not_install(world: World) -> None:
+    """If another worker holds the rotation, nothing is installed."""
     world.attempt.is_lost = True
     with pytest.raises(Stale):
         upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
@@ -142,7 +142,7 @@ def test_who_lost_the_rotation_does_not_install(world: World) -> None:
 
 
 def test_there_must_be_a_candidate(world: World) -> None:
-    """A rotation without one has nothing to upload."""
+    """Without a candidate the step is refused."""
     with pytest.raises(IllegalMove, match="no candidate"):
         upload_to_netsuite(world.rotation(AT, candidate=None), world.ports, world.attempt)
     assert [] == world.installed
@@ -150,7 +150,7 @@ def test_there_must_be_a_candidate(world: World) -> None:
 
 @pytest.mark.parametrize("days", [-2, 366])
 def test_what_is_not_valid_now_is_not_installed(world: World, days: int) -> None:
-    """A clock is or was wrong: with such a certificate, nothing is sent, and OpenAir is not even read."""
+    """A candidate that is not valid now is not installed, and OpenAir is not read."""
     world.clock.advance(timedelta(days=days).total_seconds())
     with pytest.raises(NotValidNow):
         upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
@@ -159,7 +159,7 @@ def test_what_is_not_valid_now_is_not_installed(world: World, days: int) -> None
 
 @pytest.mark.parametrize("error", [Throttled(), SignInRefused(), NotPermitted()], ids=lambda error: error.code)
 def test_a_refused_question_changes_nothing(world: World, error: KeyturnError) -> None:
-    """Where NetSuite cannot even be asked, nothing is sent to it."""
+    """If NetSuite cannot sign, nothing is installed."""
     world.will_fail("netsuite.sign", error)
     with pytest.raises(type(error)):
         upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
@@ -168,7 +168,7 @@ def test_a_refused_question_changes_nothing(world: World, error: KeyturnError) -
 
 @pytest.mark.parametrize("error", [SignInRefused(), NotPermitted(), TryLater()], ids=lambda error: error.code)
 def test_nothing_is_installed_where_openair_cannot_be_read(world: World, error: KeyturnError) -> None:
-    """An OpenAir that refuses sign-in would make the skew last until somebody mends it."""
+    """If OpenAir cannot be read, nothing is installed, because the outage could not be ended."""
     world.will_fail("openair.read", error)
     with pytest.raises(type(error)):
         upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
@@ -176,15 +176,15 @@ def test_nothing_is_installed_where_openair_cannot_be_read(world: World, error: 
 
 
 def test_a_key_that_does_not_open_is_not_sent(world: World) -> None:
-    """A broken seal stops the step before NetSuite is written."""
+    """If the sealed key cannot be opened, nothing is installed."""
     world.keys.error = SealBroken()
     with pytest.raises(SealBroken):
         upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert ["netsuite.sign", "openair.read"] == world.calls
 
 
-def test_a_refused_install_is_told_as_it_is(world: World) -> None:
-    """NetSuite's own refusal reaches the person."""
+def test_a_refused_install_is_raised_unchanged(world: World) -> None:
+    """NetSuite's refusal is raised unchanged."""
     world.will_fail("netsuite.install", Refused("The certificate was refused."))
     with pytest.raises(Refused, match="The certificate was refused"):
         upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)

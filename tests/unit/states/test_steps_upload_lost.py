@@ -1,4 +1,4 @@
-"""upload_to_netsuite: an install whose answer was lost is looked for, and never sent again before it was."""
+"""upload_to_netsuite: after a lost answer NetSuite is asked before anything is sent again."""
 
 from datetime import timedelta
 from functools import partial
@@ -15,14 +15,14 @@ from states.steps import upload_to_netsuite
 from states.timing import HOLD_OFF, INSTALL_WITHIN, READ_BACK_DELAY
 
 LOST = [*INSTALLED, "unknown"]
-"""The install's answer was lost, and that was stored."""
+"""The calls of an install with a lost answer, which is stored."""
 
 
-# --- in the same try --------------------------------------------------------------------------------------------------
+# --- in the same attempt ----------------------------------------------------------------------------------------------
 
 
 def test_a_lost_answer_is_settled_by_reading_back(world: World) -> None:
-    """The install was applied: one look finds it, and it is not sent again. The loss is stored before the look."""
+    """After a lost answer the loss is stored; then one signature finds the install, which is not sent again."""
     world.will_fail("netsuite.install", Unknown(), applied=True)
     done = upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert done
@@ -36,7 +36,7 @@ def test_a_lost_answer_is_settled_by_reading_back(world: World) -> None:
 
 
 def test_the_skew_of_a_lost_answer_begins_with_the_install(world: World) -> None:
-    """Not when the candidate was found."""
+    """The skew begins with the install, and not when the candidate is found."""
     world.will_fail("netsuite.install", Unknown(), applied=True)
     rotation = world.rotation(AT)
     moved = world.moved(rotation, upload_to_netsuite(rotation, world.ports, world.attempt))
@@ -44,7 +44,7 @@ def test_the_skew_of_a_lost_answer_begins_with_the_install(world: World) -> None
 
 
 def test_an_install_that_never_arrived_stays_unknown(world: World) -> None:
-    """Two looks with a delay between them find the previous certificate still: the outcome stays unknown."""
+    """If two signatures are still by the previous certificate, the outcome is unknown."""
     world.will_fail("netsuite.install", Unknown())
     with pytest.raises(Unknown, match="does not sign with it so far") as caught:
         upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
@@ -54,7 +54,7 @@ def test_an_install_that_never_arrived_stays_unknown(world: World) -> None:
 
 
 def test_an_install_that_lands_late_is_found_by_the_second_look(world: World) -> None:
-    """That is why there are two, with a delay."""
+    """An install that takes effect between the two signatures is found by the second."""
     world.will_fail("netsuite.install", Unknown(), late=READ_BACK_DELAY / 2)
     done = upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert done
@@ -63,7 +63,7 @@ def test_an_install_that_lands_late_is_found_by_the_second_look(world: World) ->
 
 
 def test_a_reply_that_proves_nothing_is_as_good_as_lost(world: World) -> None:
-    """A signature that is not by the candidate confirms nothing: NetSuite is asked again."""
+    """An answer whose signature does not verify counts as lost, and NetSuite is asked again."""
     world.will_answer("netsuite.install", "garbage", applied=True)
     assert upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert [*LOST, "netsuite.sign"] == world.calls
@@ -71,14 +71,14 @@ def test_a_reply_that_proves_nothing_is_as_good_as_lost(world: World) -> None:
 
 
 def test_a_swap_that_is_not_at_once_is_waited_for(world: World) -> None:
-    """NetSuite took the certificate but still signs with the previous key: that is unknown, not confirmed."""
-    world.will_answer("netsuite.install", world.previous.sign(b"whatever"))
+    """If NetSuite answers with a signature by the previous key, the outcome is unknown."""
+    world.will_answer("netsuite.install", world.previous.sign(b"another text"))
     with pytest.raises(Unknown):
         upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
 
 
 def test_a_foreign_certificate_is_noticed_after_a_lost_answer(world: World) -> None:
-    """Reading back finds a stranger's key: the outcome is unknown, for that reason, and nothing is sent over it."""
+    """If a foreign key signs after a lost answer, the outcome is unknown, and nothing is installed again."""
     world.will_fail("netsuite.install", Unknown(), applied=True)
     world.will_go_well("netsuite.sign")
     world.will_go_well("netsuite.sign", after=partial(world.netsuite.hold, a_pair()))
@@ -90,9 +90,9 @@ def test_a_foreign_certificate_is_noticed_after_a_lost_answer(world: World) -> N
 
 @pytest.mark.parametrize("error", [Throttled(), TryLater(), SignInRefused(), CannotSign()], ids=lambda each: each.code)
 def test_a_lost_answer_is_not_forgotten_when_reading_back_fails(world: World, error: KeyturnError) -> None:
-    """The install was sent, and NetSuite cannot be asked now: the outcome is unknown, whatever the looks met with.
+    """If NetSuite cannot be asked after a lost answer, the outcome is unknown.
 
-    Were it told as "nothing was changed", the next try would send again after one look, and date the skew too late.
+    If the error meant "nothing was changed", the next attempt would send again too early and date the skew too late.
     """
     world.will_fail("netsuite.install", Unknown(), applied=True)
     world.will_go_well("netsuite.sign")
@@ -104,7 +104,7 @@ def test_a_lost_answer_is_not_forgotten_when_reading_back_fails(world: World, er
 
 
 def test_an_answer_whose_loss_cannot_be_stored_ends_the_step(world: World) -> None:
-    """The rotation is let go as it is: not even a look follows, and nothing is sent again."""
+    """If a lost answer cannot be stored, the step ends at once: it neither asks nor sends again."""
     world.attempt.can_store = False
     world.will_fail("netsuite.install", Unknown(), applied=True)
     with pytest.raises(Stale):
@@ -112,11 +112,11 @@ def test_an_answer_whose_loss_cannot_be_stored_ends_the_step(world: World) -> No
     assert INSTALLED == world.calls
 
 
-# --- in a later try ---------------------------------------------------------------------------------------------------
+# --- in a later attempt -----------------------------------------------------------------------------------------------
 
 
 def test_after_doubt_there_are_two_looks_before_sending(world: World) -> None:
-    """An earlier install whose answer nobody saw may still land: it is given the time to."""
+    """In doubt the step asks twice before it installs again, because the first install may still take effect."""
     rotation = world.rotation(AT, doubt_since=NOW - timedelta(minutes=1))
     upload_to_netsuite(rotation, world.ports, world.attempt)
     assert ["netsuite.sign", *INSTALLED] == world.calls
@@ -124,7 +124,7 @@ def test_after_doubt_there_are_two_looks_before_sending(world: World) -> None:
 
 
 def test_after_doubt_a_late_landing_is_not_repeated(world: World) -> None:
-    """It lands between the two looks, and nothing is sent."""
+    """An install that takes effect between the two signatures is not sent again."""
     rotation = world.rotation(AT, doubt_since=NOW - timedelta(minutes=1))
     world.clock.later(READ_BACK_DELAY / 2, partial(world.netsuite.hold, world.candidate))
     upload_to_netsuite(rotation, world.ports, world.attempt)
@@ -132,7 +132,7 @@ def test_after_doubt_a_late_landing_is_not_repeated(world: World) -> None:
 
 
 def test_after_doubt_the_skew_begins_with_the_doubt(world: World) -> None:
-    """The candidate that is found may have come from the write in doubt."""
+    """If the candidate is found after a doubt, the skew begins with the doubt."""
     rotation = world.rotation(AT, doubt_since=NOW - timedelta(minutes=1))
     world.netsuite.hold(world.candidate)
     moved = world.moved(rotation, upload_to_netsuite(rotation, world.ports, world.attempt))
@@ -140,5 +140,5 @@ def test_after_doubt_the_skew_begins_with_the_doubt(world: World) -> None:
 
 
 def test_the_hold_off_outlasts_every_install() -> None:
-    """By a NetSuite clock that is a minute slow, an install lands a minute after its deadline by ours, no later."""
+    """The hold-off outlasts an install in a NetSuite whose clock is a minute slow."""
     assert HOLD_OFF >= INSTALL_WITHIN + timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""upload_to_netsuite: a record that cannot sign is ours only in doubt, and by what it shows."""
+"""upload_to_netsuite: a record that cannot sign is ours only in doubt, and if its validity is the candidate's."""
 
 from datetime import timedelta
 
@@ -12,11 +12,11 @@ from states.ports import Record, Report
 from states.steps import upload_to_netsuite
 
 LOOK = ["netsuite.sign", "netsuite.report"]
-"""A look at a record that cannot sign: what does NetSuite tell of it?"""
+"""The calls for a record that cannot sign: NetSuite reports its validity."""
 
 
 def test_a_key_that_cannot_be_asked_is_not_overwritten(world: World) -> None:
-    """Rule 5: a check that fails overwrites nothing. Signing failed, so nobody knows whose key it is."""
+    """Rule 5: a record that cannot sign is not overwritten, because its owner is unknown."""
     rotation = world.rotation(AT)
     world.netsuite.hold(a_pair(), can_sign=False)
     with pytest.raises(CannotSign):
@@ -25,14 +25,14 @@ def test_a_key_that_cannot_be_asked_is_not_overwritten(world: World) -> None:
 
 
 def test_a_key_that_cannot_be_asked_is_replaced_where_a_person_allowed_it(world: World) -> None:
-    """`--overwrite` is the way on."""
+    """A record that cannot sign is overwritten with permission."""
     rotation = world.rotation(AT, may_overwrite=True)
     world.netsuite.hold(a_pair(), can_sign=False)
     assert upload_to_netsuite(rotation, world.ports, world.attempt)
 
 
 def test_after_doubt_an_install_that_cannot_sign_yet_is_repeated(world: World) -> None:
-    """Keyturn's own install may have got half-way: it is put in again, after two looks at whose the record is."""
+    """In doubt a record with the candidate's validity is an unfinished install of ours, and is installed again."""
     rotation = world.rotation(AT, doubt_since=NOW)
     world.netsuite.hold(world.candidate, can_sign=False)
     assert upload_to_netsuite(rotation, world.ports, world.attempt)
@@ -43,7 +43,7 @@ def test_after_doubt_an_install_that_cannot_sign_yet_is_repeated(world: World) -
     ("begins", "ends"), [(0, 1), (1, 0), (None, None)], ids=["ends later", "begins later", "tells nothing"]
 )
 def test_a_mute_record_that_is_not_ours_is_left_alone(world: World, begins: int | None, ends: int | None) -> None:
-    """Even in doubt: its validity is not the candidate's to the second, so it may be a stranger's. A person decides."""
+    """In doubt a record with another validity than the candidate's may be foreign, and is not overwritten."""
     rotation = world.rotation(AT, doubt_since=NOW)
     world.netsuite.hold(a_pair(), can_sign=False)
     ours = world.candidate.certificate
@@ -60,7 +60,7 @@ def test_a_mute_record_that_is_not_ours_is_left_alone(world: World, begins: int 
 
 
 def test_a_mute_record_is_ours_by_the_second(world: World) -> None:
-    """Fractions of a second, which a certificate does not have, do not count."""
+    """Fractions of a second in NetSuite's report are ignored."""
     rotation = world.rotation(AT, doubt_since=NOW)
     world.netsuite.hold(world.candidate, can_sign=False)
     ours, fraction = world.candidate.certificate, timedelta(milliseconds=1)
@@ -73,7 +73,7 @@ def test_a_mute_record_is_ours_by_the_second(world: World) -> None:
 
 
 def test_without_doubt_a_mute_record_is_not_ours(world: World) -> None:
-    """Nothing was sent so far: whatever the record shows, it is not this rotation's doing."""
+    """Without a doubt nothing was sent, so a record that cannot sign is not ours."""
     rotation = world.rotation(AT)
     world.netsuite.hold(world.candidate, can_sign=False)
     with pytest.raises(CannotSign):

@@ -1,4 +1,4 @@
-"""upload_to_netsuite: whose is what the record holds? A stranger's is left alone, unless a person allowed it."""
+"""upload_to_netsuite leaves a foreign certificate alone unless a person allows replacing it."""
 
 from functools import partial
 
@@ -12,11 +12,11 @@ from states.errors import CannotSign, CertificateRecordMissing, ForeignRotation
 from states.ports import Report
 from states.steps import upload_to_netsuite
 
-# --- somebody else's --------------------------------------------------------------------------------------------------
+# --- a foreign certificate --------------------------------------------------------------------------------------------
 
 
 def test_a_foreign_certificate_is_left_alone(world: World) -> None:
-    """NetSuite signs with a key that is neither ours nor the expected one: nothing is written anywhere."""
+    """If NetSuite signs with a foreign key, nothing is written to either system."""
     rotation = world.rotation(AT)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation) as caught:
@@ -26,7 +26,7 @@ def test_a_foreign_certificate_is_left_alone(world: World) -> None:
 
 
 def test_a_foreign_certificate_is_replaced_where_a_person_allowed_it(world: World) -> None:
-    """`--overwrite` puts the candidate in its place."""
+    """With permission to overwrite, the candidate replaces a foreign certificate."""
     rotation = world.rotation(AT, may_overwrite=True)
     world.netsuite.hold(a_pair())
     upload_to_netsuite(rotation, world.ports, world.attempt)
@@ -34,7 +34,7 @@ def test_a_foreign_certificate_is_replaced_where_a_person_allowed_it(world: Worl
 
 
 def test_permission_to_create_is_no_permission_to_overwrite(world: World) -> None:
-    """`--create-record` is about a missing record, not about a foreign one."""
+    """Permission to create a record does not allow replacing a foreign key."""
     rotation = world.rotation(AT, may_create_record=True)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation):
@@ -44,7 +44,7 @@ def test_permission_to_create_is_no_permission_to_overwrite(world: World) -> Non
 
 @pytest.mark.parametrize("can_sign", [True, False])
 def test_a_record_that_vanishes_between_two_questions_is_missing(world: World, can_sign: bool) -> None:  # noqa: FBT001
-    """NetSuite answered for it a moment ago, and now has no record: nothing is left to adopt or overwrite."""
+    """A record that disappears between two requests is reported as missing, and not as foreign."""
     rotation = world.rotation(AT, may_create_record=True)
     world.netsuite.hold(a_pair(), can_sign=can_sign)
     world.will_answer("netsuite.report", Report(record=None, server_time=NOW, bundles={}))
@@ -54,7 +54,7 @@ def test_a_record_that_vanishes_between_two_questions_is_missing(world: World, c
 
 
 def test_a_record_that_signs_as_another_is_not_ours(world: World) -> None:
-    """In doubt a mute record with the candidate's validity may be ours; one that signs with another key is not."""
+    """A record that signs with another key is foreign, even if it has the candidate's validity."""
     rotation = world.rotation(AT, doubt_since=NOW)
     ours = world.candidate.certificate
     world.netsuite.hold(a_pair(not_before=ours.not_before, not_after=ours.not_after))
@@ -64,7 +64,7 @@ def test_a_record_that_signs_as_another_is_not_ours(world: World) -> None:
 
 
 def test_what_a_look_showed_is_noted(world: World) -> None:
-    """Each answer of NetSuite's is noted in a sentence, for the journal of a rotation in doubt."""
+    """In doubt each answer of NetSuite is recorded in a sentence for the journal."""
     may_be_replaced = world.rotation(AT, doubt_since=NOW, may_overwrite=True, may_create_record=True)
     world.will_fail("netsuite.sign", CertificateRecordMissing())
     world.will_fail("netsuite.sign", CannotSign())
@@ -81,8 +81,8 @@ def test_what_a_look_showed_is_noted(world: World) -> None:
 # --- the placeholder --------------------------------------------------------------------------------------------------
 
 
-def test_the_placeholder_is_nobodys(world: World) -> None:
-    """A bundle that was installed again brought the placeholder back: it is replaced like the previous certificate."""
+def test_the_placeholder_is_replaced(world: World) -> None:
+    """The placeholder, which a reinstalled bundle brings back, is replaced like the previous certificate."""
     rotation = world.rotation(AT)
     world.netsuite.hold_placeholder()
     done = upload_to_netsuite(rotation, world.ports, world.attempt)
@@ -90,8 +90,8 @@ def test_the_placeholder_is_nobodys(world: World) -> None:
     assert ["netsuite.sign", "netsuite.report", "openair.read", "netsuite.install"] == world.calls
 
 
-def test_a_record_that_cannot_sign_is_mended(world: World) -> None:
-    """The placeholder may have no key at all; installing the candidate gives it one."""
+def test_a_placeholder_without_a_key_is_replaced(world: World) -> None:
+    """A placeholder that has no key is replaced too."""
     rotation = world.rotation(AT)
     world.netsuite.hold_placeholder(can_sign=False)
     assert upload_to_netsuite(rotation, world.ports, world.attempt)
@@ -102,7 +102,7 @@ def test_a_record_that_cannot_sign_is_mended(world: World) -> None:
 
 
 def test_a_missing_record_is_reported_in_the_vendors_words(world: World) -> None:
-    """The exact sentence and the vendor's repair, step by step; nothing is installed."""
+    """A missing record is reported with the vendor's exact message and repair steps, and nothing is installed."""
     rotation = world.rotation(AT)
     world.netsuite.hold(None)
     with pytest.raises(CertificateRecordMissing) as caught:
@@ -122,7 +122,7 @@ def test_a_missing_record_is_reported_in_the_vendors_words(world: World) -> None
 
 
 def test_a_missing_record_is_created_where_a_person_allowed_it(world: World) -> None:
-    """`--create-record` makes it with the candidate in it."""
+    """With permission to create, the record is created with the candidate."""
     rotation = world.rotation(AT, may_create_record=True)
     world.netsuite.hold(None)
     upload_to_netsuite(rotation, world.ports, world.attempt)
@@ -131,15 +131,15 @@ def test_a_missing_record_is_created_where_a_person_allowed_it(world: World) -> 
 
 
 def test_a_record_that_vanishes_is_not_created_unasked(world: World) -> None:
-    """It was there when NetSuite signed, and is gone when the candidate arrives: NetSuite is not allowed to make it."""
+    """If the record disappears before the install, NetSuite does not create it without permission."""
     world.will_go_well("netsuite.install", after=partial(world.netsuite.hold, None))
     with pytest.raises(CertificateRecordMissing):
         upload_to_netsuite(world.rotation(AT), world.ports, world.attempt)
     assert [] == world.installed
 
 
-def test_a_repaired_record_is_carried_on_with(world: World) -> None:
-    """After the vendor's repair the record holds the placeholder, and the same rotation goes on."""
+def test_a_repaired_record_gets_the_candidate(world: World) -> None:
+    """After the vendor's repair the same rotation replaces the placeholder."""
     rotation = world.rotation(AT)
     world.netsuite.hold(None)
     with pytest.raises(CertificateRecordMissing):

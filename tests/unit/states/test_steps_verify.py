@@ -1,4 +1,4 @@
-"""verify: both sides agree on the candidate, by a fresh signature and a fresh look."""
+"""verify: both systems hold the candidate, by a new signature and a new read."""
 
 from datetime import timedelta
 from functools import partial
@@ -20,7 +20,7 @@ AT = State.SAVED_TO_OPENAIR
 
 
 def test_both_sides_agree(world: World) -> None:
-    """NetSuite signs a fresh challenge, OpenAir is read, and both name the candidate; nothing is written."""
+    """NetSuite signs a new challenge and OpenAir is read; if both hold the candidate, nothing is written."""
     rotation = world.rotation(AT)
     done = verify(rotation, world.ports, world.attempt)
     seen = Receipt(world.candidate.fingerprint, NOW + timedelta(seconds=2 * REMOTE_CALL))
@@ -29,25 +29,25 @@ def test_both_sides_agree(world: World) -> None:
 
 
 def test_the_old_confirmation_is_not_enough(world: World) -> None:
-    """However fresh the confirmation is, NetSuite is asked again."""
+    """NetSuite is asked again even if the confirmation is recent."""
     rotation = world.rotation(AT)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation):
         verify(rotation, world.ports, world.attempt)
 
 
-@pytest.mark.parametrize("holder", ["nobody", "previous", "stranger"])
-def test_drift_is_noticed(world: World, holder: str) -> None:
-    """OpenAir holds no certificate, or another one: the rotation does not complete."""
+@pytest.mark.parametrize("content", ["none", "previous", "foreign"])
+def test_drift_is_noticed(world: World, content: str) -> None:
+    """If OpenAir holds no certificate or another one, the rotation does not complete."""
     rotation = world.rotation(AT)
-    certificates = {"nobody": None, "previous": world.previous.certificate, "stranger": a_pair().certificate}
-    world.openair.held = certificates[holder]
+    certificates = {"none": None, "previous": world.previous.certificate, "foreign": a_pair().certificate}
+    world.openair.held = certificates[content]
     with pytest.raises(Drift):
         verify(rotation, world.ports, world.attempt)
 
 
-def test_foreign_is_told_before_drift(world: World) -> None:
-    """Where both sides changed, NetSuite's change is the one to look at first; OpenAir is not even read."""
+def test_foreign_is_reported_before_drift(world: World) -> None:
+    """If both systems changed, NetSuite's change is reported, and OpenAir is not read."""
     rotation = world.rotation(AT)
     world.netsuite.hold(a_pair())
     world.openair.held = None
@@ -65,14 +65,14 @@ def test_foreign_is_told_before_drift(world: World) -> None:
     ],
 )
 def test_a_side_that_cannot_be_asked_verifies_nothing(world: World, call: str, error: KeyturnError) -> None:
-    """The error is told as it is, and there is no receipt."""
+    """If a system cannot be asked, its error is raised unchanged."""
     world.will_fail(call, error)
     with pytest.raises(type(error)):
         verify(world.rotation(AT), world.ports, world.attempt)
 
 
 def test_the_candidate_is_put_back_where_a_person_allowed_it(world: World) -> None:
-    """`--overwrite` after a foreign rotation: the candidate goes back into NetSuite and is proved there."""
+    """With permission to overwrite a foreign certificate, the candidate is installed again and confirmed."""
     rotation = world.rotation(AT, may_overwrite=True)
     world.netsuite.hold(a_pair())
     assert verify(rotation, world.ports, world.attempt)
@@ -80,14 +80,14 @@ def test_the_candidate_is_put_back_where_a_person_allowed_it(world: World) -> No
 
 
 def a_drifted_rotation(world: World, **changes: Any) -> Rotation:
-    """OpenAir holds a stranger's certificate, and a person allowed to replace it."""
+    """Return a rotation that may overwrite, with a foreign certificate in OpenAir."""
     rotation = world.rotation(AT, may_overwrite=True, **changes)
     world.openair.held = a_pair().certificate
     return rotation
 
 
 def test_a_lost_save_is_looked_for_twice(world: World) -> None:
-    """The answer of what verify saved was lost and two looks do not find it: unknown, as in save_to_openair."""
+    """If the answer to a save by verify is lost and two reads do not find it, the outcome is unknown."""
     world.will_fail("openair.save", Unknown())
     with pytest.raises(Unknown):
         verify(a_drifted_rotation(world), world.ports, world.attempt)
@@ -97,7 +97,7 @@ def test_a_lost_save_is_looked_for_twice(world: World) -> None:
 
 
 def test_after_doubt_there_are_two_looks_before_saving(world: World) -> None:
-    """A save whose answer nobody saw may still land: it is given the time to before another is sent."""
+    """In doubt the step reads twice before it saves again, because the first save may still take effect."""
     done = verify(a_drifted_rotation(world, doubt_since=NOW), world.ports, world.attempt)
     assert done
     looks = ["netsuite.sign", "openair.read", "openair.read"]
@@ -105,7 +105,7 @@ def test_after_doubt_there_are_two_looks_before_saving(world: World) -> None:
 
 
 def test_after_doubt_a_late_landing_is_not_repeated(world: World) -> None:
-    """It lands between the two looks, and nothing is sent."""
+    """A save that takes effect between the two reads is not sent again."""
     rotation = a_drifted_rotation(world, doubt_since=NOW)
     world.clock.later(1, partial(setattr, world.openair, "held", world.candidate.certificate))
     assert verify(rotation, world.ports, world.attempt)
@@ -113,7 +113,7 @@ def test_after_doubt_a_late_landing_is_not_repeated(world: World) -> None:
 
 
 def test_permission_to_create_is_no_permission_to_overwrite(world: World) -> None:
-    """`--create-record` is about a missing record, not about a stranger's key in it."""
+    """Permission to create a record does not allow replacing a foreign key."""
     rotation = world.rotation(AT, may_create_record=True, previous=None)
     world.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation):
@@ -122,7 +122,7 @@ def test_permission_to_create_is_no_permission_to_overwrite(world: World) -> Non
 
 
 def test_a_drifted_rotation_has_a_way_out(world: World) -> None:
-    """What Drift advises is possible: its connection has this very rotation open, so it cannot begin another one."""
+    """The next action of Drift, resuming with permission to overwrite, completes the rotation."""
     assert ["rotation resume ID --overwrite"] == commands(Drift().next_action)
     rotation = world.rotation(AT, may_overwrite=True)
     world.openair.held = a_pair().certificate

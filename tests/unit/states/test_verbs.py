@@ -99,7 +99,7 @@ def test_each_verb_is_possible_exactly_where_it_should_be(position: State, is_pa
         assert all(refusal.endswith(".") for refusal in refusals.values() if refusal)
 
 
-def test_what_may_still_land_is_told_with_its_time(pair: Pair) -> None:
+def test_a_refusal_for_a_hold_off_has_its_end(pair: Pair) -> None:
     """The refusal says until when to wait."""
     rotation = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, doubt_since=NOW), errors.ForeignRotation())
     rotation = changed(rotation, in_flight_until=NOW + timedelta(minutes=2))
