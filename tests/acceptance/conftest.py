@@ -19,14 +19,14 @@ def keyturn(tmp_path: Path) -> InstalledKeyturn:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An initialised folder, created once and copied for each test."""
-    folder = tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("initialised")
     made = InstalledKeyturn.at(folder)("init")
     assert made.returncode == 0, made.stderr
     return folder
 
 
 @pytest.fixture
-def home(keyturn: InstalledKeyturn, template: Path) -> InstalledKeyturn:
+def initialised(keyturn: InstalledKeyturn, template: Path) -> InstalledKeyturn:
     """`keyturn`, initialised."""
     shutil.copytree(template, keyturn.folder, dirs_exist_ok=True)
     return keyturn
@@ -40,8 +40,8 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def connected(home: InstalledKeyturn, simulator: Simulator) -> InstalledKeyturn:
+def connected(initialised: InstalledKeyturn, simulator: Simulator) -> InstalledKeyturn:
     """`keyturn`, with the connection acme to the simulated systems."""
-    added = home.add(simulator.credentials)
+    added = initialised.add(simulator.credentials)
     assert added.returncode == 0, added.stderr
-    return home
+    return initialised

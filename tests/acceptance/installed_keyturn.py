@@ -141,9 +141,9 @@ def options_for(known: Credentials, folder: Path) -> dict[str, str]:
     }
 
 
-def rotate(home: InstalledKeyturn) -> Run:
+def rotate(initialised: InstalledKeyturn) -> Run:
     """Rotate the connection, with JSON output."""
-    return home("rotate", NAME, "-o", "json")
+    return initialised("rotate", NAME, "-o", "json")
 
 
 def error(run: Run) -> dict[str, Any]:

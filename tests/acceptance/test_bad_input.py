@@ -119,16 +119,16 @@ BAD = {
 @pytest.fixture(scope="module")
 def open_home(tmp_path_factory: pytest.TempPathFactory, template: Path) -> tuple[InstalledKeyturn, dict[str, str]]:
     """A Keyturn in which acme has an open rotation, and the values of the table's words in capitals."""
-    home = InstalledKeyturn.at(tmp_path_factory.mktemp("bad"))
-    shutil.copytree(template, home.folder, dirs_exist_ok=True)
+    initialised = InstalledKeyturn.at(tmp_path_factory.mktemp("bad"))
+    shutil.copytree(template, initialised.folder, dirs_exist_ok=True)
     with Simulator() as simulator:
-        assert home.add(simulator.credentials).returncode == 0
-    rotation = home("rotate", NAME, "--detach", "-o", "name").stdout.strip()
-    text = home.folder / "text"
+        assert initialised.add(simulator.credentials).returncode == 0
+    rotation = initialised("rotate", NAME, "--detach", "-o", "name").stdout.strip()
+    text = initialised.folder / "text"
     text.write_text("not a key")
     text.chmod(0o600)
-    key = home.folder / "secrets" / "netsuite-key-file"
-    return home, {"OPEN": rotation, "COMPANY": simulator.openair_url, "KEY": str(key), "TEXT": str(text)}
+    key = initialised.folder / "secrets" / "netsuite-key-file"
+    return initialised, {"OPEN": rotation, "COMPANY": simulator.openair_url, "KEY": str(key), "TEXT": str(text)}
 
 
 @pytest.mark.parametrize(("arguments", "code", "exit_code", "sentence"), BAD.values(), ids=BAD)
@@ -140,21 +140,21 @@ def test_bad_input(
     sentence: str,
 ) -> None:
     """Bad input is reported with a message, a code and an exit code, and changes nothing."""
-    home, values = open_home
-    before = home.dump()
-    run = home(*(values.get(argument, argument) for argument in arguments), "-o", "json")
+    initialised, values = open_home
+    before = initialised.dump()
+    run = initialised(*(values.get(argument, argument) for argument in arguments), "-o", "json")
     reported = error(run)
     assert (code, exit_code, exit_code, "") == (reported["code"], reported["exit_code"], run.returncode, run.stdout)
     assert sentence in reported["message"]
     assert reported["next_action"]["text"]
     assert "Nothing was changed." == reported["kept"]
-    assert before == home.dump()
+    assert before == initialised.dump()
 
 
 def test_error_for_people(open_home: tuple[InstalledKeyturn, dict[str, str]]) -> None:
     """Without -o json an error is three lines on stderr: what happened, what was kept, what to do next."""
-    home, values = open_home
-    run = home("rotation", "resume", values["OPEN"])
+    initialised, values = open_home
+    run = initialised("rotation", "resume", values["OPEN"])
     rotation = values["OPEN"]
     assert [
         f"error: Rotation {rotation} cannot be resumed: The rotation is Requested, not Failed. [ILLEGAL_MOVE]",
@@ -164,17 +164,17 @@ def test_error_for_people(open_home: tuple[InstalledKeyturn, dict[str, str]]) ->
     assert "" == run.stdout
 
 
-def test_malformed_settings(home: InstalledKeyturn) -> None:
+def test_malformed_settings(initialised: InstalledKeyturn) -> None:
     """A settings file that is no TOML is refused, and the error names it."""
-    home.settings.write_text("[worker\n")
-    run = home("connection", "list", "-o", "json")
+    initialised.settings.write_text("[worker\n")
+    run = initialised("connection", "list", "-o", "json")
     assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
-    assert f"{home.settings} is not valid TOML" in error(run)["message"]
+    assert f"{initialised.settings} is not valid TOML" in error(run)["message"]
 
 
-def test_misspelt_variable(home: InstalledKeyturn) -> None:
+def test_misspelt_variable(initialised: InstalledKeyturn) -> None:
     """An environment variable with Keyturn's prefix that is no setting is an error."""
-    run = home("connection", "list", "-o", "json", KEYTURN_STORE__URI="sqlite:///x")
+    run = initialised("connection", "list", "-o", "json", KEYTURN_STORE__URI="sqlite:///x")
     assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
     assert "KEYTURN_STORE__URI" in error(run)["message"]
 
@@ -187,12 +187,12 @@ def test_before_init(keyturn: InstalledKeyturn) -> None:
     assert not keyturn.database.exists()
 
 
-def lose_key(home: InstalledKeyturn, how: str) -> None:
+def lose_key(initialised: InstalledKeyturn, how: str) -> None:
     """Remove the key-encryption key, or replace it with another one."""
-    home.kek.unlink()
+    initialised.kek.unlink()
     if how == "wrong":
-        home.kek.touch(mode=0o600)
-        home.kek.write_text("A" * 43 + "=")
+        initialised.kek.touch(mode=0o600)
+        initialised.kek.write_text("A" * 43 + "=")
 
 
 @pytest.mark.parametrize("how", ["missing", "wrong"])

@@ -59,10 +59,10 @@ def test_edit_changes_only_what_is_given(connected: InstalledKeyturn) -> None:
     } == after
 
 
-def test_urls_follow_the_account(home: InstalledKeyturn, simulator: Simulator) -> None:
+def test_urls_follow_the_account(initialised: InstalledKeyturn, simulator: Simulator) -> None:
     """A URL that is derived from the account changes with it; a given one stays."""
-    home.add(simulator.credentials, account="1234567_SB1", **{"restlet-url": None})
-    shown = home.json("connection", "edit", NAME, "--account", "7654321")["netsuite"]
+    initialised.add(simulator.credentials, account="1234567_SB1", **{"restlet-url": None})
+    shown = initialised.json("connection", "edit", NAME, "--account", "7654321")["netsuite"]
     assert ("https://7654321.restlets.api.netsuite.com", simulator.credentials.netsuite_url) == (
         shown["restlet_url"],
         shown["token_url"],
@@ -190,8 +190,8 @@ def test_rewrap(connected: InstalledKeyturn) -> None:
     assert 0 == connected("doctor").returncode
 
 
-def test_options_of_the_simulator_are_complete(simulator: Simulator, home: InstalledKeyturn) -> None:
+def test_options_of_the_simulator_are_complete(simulator: Simulator, initialised: InstalledKeyturn) -> None:
     """`connection add` knows every option that these tests use."""
-    helped = home("connection", "add", "--help").stdout
-    options = options_for(simulator.credentials, home.folder / "secrets")
+    helped = initialised("connection", "add", "--help").stdout
+    options = options_for(simulator.credentials, initialised.folder / "secrets")
     assert [] == [option for option in options if f"--{option}" not in helped]

@@ -140,43 +140,43 @@ def test_run_due_reports_postponed_rotations(connected: InstalledKeyturn, simula
     assert "put off until" in error(second)["message"]
 
 
-def test_exported_certificate(home: InstalledKeyturn, simulator: Simulator) -> None:
+def test_exported_certificate(initialised: InstalledKeyturn, simulator: Simulator) -> None:
     """With --openair-export a person confirms with the fingerprint that OpenAir shows, also before a restore."""
     by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
     nothing = {f"openair-{option}": None for option in by_api}
-    assert 2 == home.add(simulator.credentials, **nothing).returncode
-    assert 0 == home.add(simulator.credentials, **nothing, **{"openair-export": ""}).returncode
+    assert 2 == initialised.add(simulator.credentials, **nothing).returncode
+    assert 0 == initialised.add(simulator.credentials, **nothing, **{"openair-export": ""}).returncode
 
-    waiting = rotate(home)
+    waiting = rotate(initialised)
     reported = error(waiting)
     assert (3, "AWAITING_PERSON") == (waiting.returncode, reported["code"])
-    exported = next((home.folder / "data" / "export").iterdir())
+    exported = next((initialised.folder / "data" / "export").iterdir())
     assert str(exported) in reported["next_action"]["text"]
-    fingerprint = home.json("rotation", "show", reported["rotation"])["candidate"]["fingerprint"]
+    fingerprint = initialised.json("rotation", "show", reported["rotation"])["candidate"]["fingerprint"]
     assert (
         f"keyturn rotation confirm {reported['rotation']} --fingerprint {fingerprint}"
         in reported["next_action"]["text"]
     )
 
-    again = home("run-due", "-o", "json")
+    again = initialised("run-due", "-o", "json")
     assert (3, "AWAITING_PERSON") == (again.returncode, error(again)["code"])
     assert [reported["rotation"]] == [rotation["id"] for rotation in json.loads(again.stdout)["waiting"]]
 
-    wrong = home("rotation", "confirm", reported["rotation"], "--fingerprint", "ab" * 32, "-o", "json")
+    wrong = initialised("rotation", "confirm", reported["rotation"], "--fingerprint", "ab" * 32, "-o", "json")
     assert (2, "INVALID_INPUT") == (wrong.returncode, error(wrong)["code"])
     colons = ":".join(fingerprint[place : place + 2] for place in range(0, 64, 2)).upper()
-    assert 0 == home("rotation", "confirm", reported["rotation"], "--fingerprint", colons).returncode
+    assert 0 == initialised("rotation", "confirm", reported["rotation"], "--fingerprint", colons).returncode
 
-    second = error(rotate(home))["rotation"]
-    moved = home("connection", "edit", NAME, "--account", "7654321", "-o", "json")
+    second = error(rotate(initialised))["rotation"]
+    moved = initialised("connection", "edit", NAME, "--account", "7654321", "-o", "json")
     assert (6, "ROTATION_OPEN") == (moved.returncode, error(moved)["code"])
-    assert 0 == home("rotation", "park", second).returncode
-    blind = home("rotation", "restore", second, "--yes", "-o", "json")
+    assert 0 == initialised("rotation", "park", second).returncode
+    blind = initialised("rotation", "restore", second, "--yes", "-o", "json")
     assert (2, "INVALID_INPUT") == (blind.returncode, error(blind)["code"])
-    assert f"keyturn rotation restore {second} --fingerprint\n" in home("rotation", "explain", second).stdout
-    strange = home("rotation", "restore", second, "--fingerprint", "ab" * 32, "--yes", "-o", "json")
+    assert f"keyturn rotation restore {second} --fingerprint\n" in initialised("rotation", "explain", second).stdout
+    strange = initialised("rotation", "restore", second, "--fingerprint", "ab" * 32, "--yes", "-o", "json")
     assert "DRIFT" == error(strange)["code"]
-    assert 0 == home("rotation", "restore", second, "--fingerprint", colons, "--yes").returncode
+    assert 0 == initialised("rotation", "restore", second, "--fingerprint", colons, "--yes").returncode
 
 
 def test_corrupt_sealed_key(connected: InstalledKeyturn, simulator: Simulator) -> None:

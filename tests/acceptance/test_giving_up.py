@@ -38,11 +38,11 @@ def test_abandoned(connected: InstalledKeyturn, simulator: Simulator) -> None:
     assert (6, "ILLEGAL_MOVE") == (again.returncode, error(again)["code"])
 
 
-def parked_in_the_outage(home: InstalledKeyturn, simulator: Simulator) -> str:
+def parked_in_the_outage(initialised: InstalledKeyturn, simulator: Simulator) -> str:
     """Park a second rotation in the outage, because OpenAir can be read but not saved to; return its id."""
-    assert 0 == rotate(home).returncode
+    assert 0 == rotate(initialised).returncode
     simulator.faults.add(Fault("openair.api", "401", action="Modify", times=None))
-    parked = rotate(home)
+    parked = rotate(initialised)
     assert "NetSuite took the new key" in error(parked)["kept"]
     return str(error(parked)["rotation"])
 

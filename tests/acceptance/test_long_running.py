@@ -40,9 +40,9 @@ def test_run_due_waits_during_an_outage(connected: InstalledKeyturn, simulator: 
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
-def test_worker_is_small(home: InstalledKeyturn) -> None:
+def test_worker_is_small(initialised: InstalledKeyturn) -> None:
     """An idle worker takes less than 80 MiB of memory."""
-    worker = home.start("worker")
+    worker = initialised.start("worker")
     try:
         before, now = 0, 1
         while before != now:  # until it has imported everything
@@ -60,9 +60,9 @@ def resident_memory(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
-def test_simulator_prints_how_to_connect(home: InstalledKeyturn) -> None:
+def test_simulator_prints_how_to_connect(initialised: InstalledKeyturn) -> None:
     """`keyturn simulator` prints a command that connects to it; on SIGTERM it exits with 0."""
-    running = home.start("simulator", "-o", "json")
+    running = initialised.start("simulator", "-o", "json")
     try:
         assert running.stdout
         text = ""
@@ -70,8 +70,8 @@ def test_simulator_prints_how_to_connect(home: InstalledKeyturn) -> None:
             text += running.stdout.readline()
         printed = json.loads(text)
         line = shlex.split(shlex.join(printed["connect"]))
-        assert 0 == home(*line[1:]).returncode
-        assert 0 == home("rotate", line[3]).returncode
+        assert 0 == initialised(*line[1:]).returncode
+        assert 0 == initialised("rotate", line[3]).returncode
     finally:
         running.terminate()
         running.communicate(timeout=WAIT_LIMIT)

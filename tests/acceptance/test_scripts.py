@@ -15,10 +15,10 @@ from support.polling import WAIT_LIMIT
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-7]m|\x1b\[(?:\d+;)*[39][0-7](?:;\d+)*m")
 
 
-def at_terminal(home: InstalledKeyturn, *arguments: object, **environment: str) -> str:
+def at_terminal(initialised: InstalledKeyturn, *arguments: object, **environment: str) -> str:
     """Return the output of `keyturn` at a terminal of 80 columns."""
     ours, theirs = pty.openpty()
-    variables = {**home.environment, "TERM": "xterm-256color", "COLUMNS": "80", **environment}
+    variables = {**initialised.environment, "TERM": "xterm-256color", "COLUMNS": "80", **environment}
     running = subprocess.Popen(command(*arguments), env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     output = b""
@@ -48,9 +48,9 @@ ONLY_FOR_WRITING = {
 """What a command that lists rotations does without."""
 
 
-def imported(*program: str, home: InstalledKeyturn | None = None) -> set[str]:
+def imported(*program: str, initialised: InstalledKeyturn | None = None) -> set[str]:
     """Return the modules outside the standard library that Python imports to run ``program``."""
-    env = home.environment if home else None
+    env = initialised.environment if initialised else None
     timed = [sys.executable, "-X", "importtime", *program]
     run = subprocess.run(timed, env=env, capture_output=True, text=True, check=True, timeout=WAIT_LIMIT)
     names = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines() if line.startswith("import time:")}
@@ -64,19 +64,19 @@ def test_version_imports_no_library(keyturn: InstalledKeyturn) -> None:
     assert {"orchestrator", "orchestrator.cli"} == imported(*command("--version")) - imported("-c", "pass")
 
 
-def test_a_list_imports_no_more_than_it_needs(home: InstalledKeyturn) -> None:
+def test_a_list_imports_no_more_than_it_needs(initialised: InstalledKeyturn) -> None:
     """`keyturn rotation list` imports neither HTTP nor cryptography nor the engine: imports are most of its time."""
-    modules = imported(*command("rotation", "list"), home=home)
+    modules = imported(*command("rotation", "list"), initialised=initialised)
     assert "persistence.store" in modules
     assert set() == modules & ONLY_FOR_WRITING
 
 
-def test_garbage_is_collected_while_a_command_acts(home: InstalledKeyturn) -> None:
+def test_garbage_is_collected_while_a_command_acts(initialised: InstalledKeyturn) -> None:
     """Imports run with the collector off; afterwards it runs, and looks through none of what they made."""
     program = "import gc; from orchestrator.cli import _run; _run(['rotation', 'list']); "
     program += "print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
     command = [sys.executable, "-c", program]
-    output = subprocess.check_output(command, env=home.environment, text=True, timeout=WAIT_LIMIT)
+    output = subprocess.check_output(command, env=initialised.environment, text=True, timeout=WAIT_LIMIT)
     assert "True True\n" == output
 
 
@@ -110,13 +110,13 @@ def test_quiet(connected: InstalledKeyturn) -> None:
     assert run.stdout.startswith("fingerprint ")
 
 
-def test_closed_pipe_is_no_error(home: InstalledKeyturn) -> None:
+def test_closed_pipe_is_no_error(initialised: InstalledKeyturn) -> None:
     """If the reader of stdout is gone, `keyturn` exits with 0 and prints nothing to stderr."""
     reading, writing = os.pipe()
     os.close(reading)
     run = subprocess.run(
         command("diagram"),
-        env=dict(home.environment),
+        env=dict(initialised.environment),
         stdout=writing,
         stderr=subprocess.PIPE,
         check=False,
@@ -156,10 +156,10 @@ def test_a_terminal_without_unicode(connected: InstalledKeyturn) -> None:
 
 def test_completion(keyturn: InstalledKeyturn, tmp_path: Path) -> None:
     """`--install-completion` writes a script that completes commands and states."""
-    home = tmp_path / "user"
-    home.mkdir()
-    assert 0 == keyturn("--install-completion", "--shell", "bash", HOME=str(home)).returncode
-    script = home / ".local/share/bash-completion/completions/keyturn"
+    initialised = tmp_path / "user"
+    initialised.mkdir()
+    assert 0 == keyturn("--install-completion", "--shell", "bash", HOME=str(initialised)).returncode
+    script = initialised / ".local/share/bash-completion/completions/keyturn"
     words = f"source {script}; COMP_WORDS=(keyturn rotation list --state Up); COMP_CWORD=4; _keyturn; echo $COMPREPLY"
     done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True, timeout=WAIT_LIMIT)
     assert "UploadedToNetSuite" == done.stdout.strip()

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Final
 
 import pytest
-from integration.engine.fake_systems import Systems
 from support.clock import FakeClock
-from support.factories import a_certificate, a_connection, a_rotation, add, an_id
+from support.factories import a_certificate, a_connection, a_rotation, add, an_id, pair_of
+from support.fake_systems import FakeSystems
 from support.polling import until
 
 from orchestrator.dispatch.dispatcher import Dispatcher, wake_on_events
@@ -44,14 +44,15 @@ class Pairs:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self._systems: dict[str, Systems] = defaultdict(self._new)
+        self._systems: dict[str, FakeSystems] = defaultdict(self._new)
 
-    def of(self, connection: str) -> Systems:
+    def of(self, connection: str) -> FakeSystems:
         return self._systems[connection]
 
-    def _new(self) -> Systems:
-        previous = a_certificate()
-        return Systems(self.clock, netsuite=previous, openair=previous)
+    def _new(self) -> FakeSystems:
+        systems = FakeSystems(self.clock)
+        systems.hold(pair_of(a_certificate()))
+        return systems
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def dispatcher(
     request: pytest.FixtureRequest, store: Store, pairs: Pairs, stop: threading.Event
 ) -> Iterator[Dispatcher]:
     with LeaseRenewer(store, lease=LEASE) as leases:
-        engine = Engine(store, lambda name: pairs.of(name).ports, leases, pairs.clock, stopping=stop.is_set)
+        engine = Engine(store, lambda name: pairs.of(name).as_ports(), leases, pairs.clock, stopping=stop.is_set)
         yield DISPATCHERS[request.param](store, engine, pairs.clock, stop)
 
 
@@ -89,7 +90,7 @@ def request(store: Store, pairs: Pairs, number: int) -> Rotation:
     """A new rotation of a connection of its own."""
     name = f"connection-{number}"
     store.connections.add(a_connection(name=name))
-    return add(store, a_rotation(id=an_id(number), connection=name, previous=pairs.of(name).netsuite))
+    return add(store, a_rotation(id=an_id(number), connection=name, previous=pairs.of(name).openair.held))
 
 
 def is_completed(store: Store, *rotations: Rotation) -> bool:

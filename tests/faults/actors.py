@@ -10,7 +10,7 @@ from orchestrator.bootstrap import Keyturn
 from persistence.store import Claim, Claims, Rotations, Store
 from states.errors import KeyturnError
 from states.state import State
-from tests.faults.virtual_time import World
+from tests.faults.virtual_time import VirtualTime
 
 SAVES_WITHIN = timedelta(seconds=60)
 """How long a worker may take from its check to its save: it is assumed not to stand still for longer."""
@@ -32,12 +32,12 @@ def stand(place: str) -> None:
 
 
 class Actor:
-    """Does one deed at a time in a thread of its own, and stands still before each request and each answer."""
+    """Does one action at a time in a thread of its own, and stands still before each request and each answer."""
 
-    def __init__(self, name: str, app: Keyturn, world: World) -> None:
+    def __init__(self, name: str, app: Keyturn, virtual_time: VirtualTime) -> None:
         self.name = name
         self.app = app
-        self.world = world
+        self.virtual_time = virtual_time
         self.place = ""
         """Where it stands; empty when it has nothing to do."""
         self.killed = False
@@ -46,12 +46,12 @@ class Actor:
         self._outcome: BaseException | None = None
         self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
         app.store = watched(Store(app.settings.store_url), self)
-        world.rule(app.store)
+        virtual_time.rule(app.store)
 
-    def begin(self, deed: Callable[[], object]) -> None:
-        """Do ``deed``, up to the first place."""
+    def begin(self, action: Callable[[], object]) -> None:
+        """Do ``action``, up to the first place."""
         assert not self.place
-        threading.Thread(target=self._do, args=(deed,), name=self.name, daemon=True).start()
+        threading.Thread(target=self._do, args=(action,), name=self.name, daemon=True).start()
         self._until_it_stands()
 
     def go_on(self, places: int = 1) -> None:
@@ -92,10 +92,10 @@ class Actor:
         if self.killed:
             raise Killed
 
-    def _do(self, deed: Callable[[], object]) -> None:
+    def _do(self, action: Callable[[], object]) -> None:
         _acting.actor = self
         try:
-            deed()
+            action()
         except (Killed, KeyturnError):
             pass  # what a person is told, or a worker that was overtaken
         except BaseException as error:  # noqa: BLE001 - told by the thread that waits for it
@@ -120,7 +120,7 @@ class WatchedClaims(Claims):
     def ensure_held(self, claim: Claim) -> None:
         super().ensure_held(claim)
         if claim.rotation.position is not State.KEY_GENERATED:
-            self._actor.may_save_since = self._actor.world.time
+            self._actor.may_save_since = self._actor.virtual_time.time
 
     def release(self, claim: Claim) -> None:
         if self._actor.killed:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.summary import SEED, SLICE, TALLY
+from tests.faults.summary import COUNTS, SEED, SLICE
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -18,18 +18,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def tally(record_property: Callable[[str, object], None]) -> Iterator[None]:
+def counts(record_property: Callable[[str, object], None]) -> Iterator[None]:
     """Count what happens in this test; its process may do several."""
-    TALLY.clear()
+    COUNTS.clear()
     yield
-    record_property("tally", dict(TALLY))
+    record_property("counts", dict(COUNTS))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     total: Counter[str] = Counter()
     for report in (report for reports in terminalreporter.stats.values() for report in reports):
         for name, value in getattr(report, "user_properties", ()):
-            if name == "tally":
+            if name == "counts":
                 total.update(value)
     if not total:
         return

@@ -1,4 +1,4 @@
-"""Carries our adapters' requests to the simulated systems without a socket, in the world's time."""
+"""Carries our adapters' requests to the simulated systems without a socket, in virtual time."""
 
 import io
 from collections.abc import Callable
@@ -15,23 +15,23 @@ from simulator import Simulator
 from simulator.netsuite import NetSuite
 from simulator.openair import OpenAir
 from simulator.server import App, Delivery, Reply, Request
-from tests.faults.virtual_time import World
+from tests.faults.virtual_time import VirtualTime
 
 Stand = Callable[[str], None]
 """Stand still at a place until it is this caller's turn."""
 
 
-class Wire(BaseAdapter):
+class DirectAdapter(BaseAdapter):
     """What a session has in place of a network. The caller stands still before each request and before each answer."""
 
-    def __init__(self, simulator: Simulator, world: World, within: float, stand: Stand) -> None:
+    def __init__(self, simulator: Simulator, virtual_time: VirtualTime, within: float, stand: Stand) -> None:
         """``within``: the seconds after which the client leaves."""
         super().__init__()
         self._systems: dict[str, App] = {
             urlsplit(simulator.netsuite_url).netloc: NetSuite(simulator._netsuite_accounts),
             urlsplit(simulator.openair_url).netloc: OpenAir(simulator._openair_companies),
         }
-        self._world = world
+        self._virtual_time = virtual_time
         self._within = timedelta(seconds=within)
         self._stand = stand
 
@@ -41,14 +41,14 @@ class Wire(BaseAdapter):
         body = request.body or b""
         assert isinstance(body, bytes)
         self._stand("send")
-        began = self._world.time
+        began = self._virtual_time.time
         asked = Request(str(request.method), url.path, url.query, headers, body)
         delivery = self._systems[url.netloc](asked)
         self._stand("answer")
         if delivery.reply is None:
             raise requests.ConnectionError("reset")
-        self._world.go_on(delivery.pause * len(delivery.reply.body))
-        if self._world.time - began > self._within:
+        self._virtual_time.go_on(delivery.pause * len(delivery.reply.body))
+        if self._virtual_time.time - began > self._within:
             raise requests.ReadTimeout
         return HTTPAdapter().build_response(request, _answer(delivery, delivery.reply))
 
@@ -64,12 +64,12 @@ def _answer(delivery: Delivery, reply: Reply) -> HTTPResponse:
     )
 
 
-def session(simulator: Simulator, world: World, stand: Stand) -> Callable[[str | None, float], Any]:
-    """What makes our adapters' sessions (orchestrator.adapters.transport.session), with a wire in each."""
+def session(simulator: Simulator, virtual_time: VirtualTime, stand: Stand) -> Callable[[str | None, float], Any]:
+    """What makes our adapters' sessions (orchestrator.adapters.transport.session), which reach the systems directly."""
 
     def make(ca_bundle: str | None, within: float) -> requests.Session:
         made = transport.session(ca_bundle, within)
-        made.mount("http://", Wire(simulator, world, within, stand))
+        made.mount("http://", DirectAdapter(simulator, virtual_time, within, stand))
         return made
 
     return make

@@ -17,18 +17,18 @@ from simulator.faults import When
 from states.rotation import Rotation
 from states.state import State
 from tests.faults.advised_operator import Person
-from tests.faults.virtual_time import WorkersClock, World
+from tests.faults.virtual_time import VirtualTime, WorkersClock
 
 AGED = 10
 """Seconds between two steps, so that every proof has aged; access tokens live no longer than their margin."""
 MOST_PAIRS = 100
-MOST_DEEDS = 8
+MOST_ACTIONS = 8
 SECONDS = {"drip": 0.05, "late": 30, "stale": 30}
 """What takes time takes so long: a byte that drips for real, what is late or stale in the systems' time."""
 
 
-class RealWorld(World):
-    """A world in which calls are held up for real, because their client has a real time-out."""
+class RealTime(VirtualTime):
+    """Virtual time, but calls are held up for real, because their client has a real time-out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,13 +58,13 @@ class Call:
         return calls
 
 
-class Stage:
-    """Where cases are played, each with a connection of its own."""
+class FaultEnvironment:
+    """One Keyturn and many pairs of systems; each case has a connection of its own."""
 
-    def __init__(self, app: Keyturn, simulator: Simulator, world: RealWorld, timeout: float) -> None:
+    def __init__(self, app: Keyturn, simulator: Simulator, virtual_time: RealTime, timeout: float) -> None:
         self.app = app
         self.simulator = simulator
-        self.world = world
+        self.virtual_time = virtual_time
         self._timeout = timeout
         self._pairs = iter(simulator.pairs.values())
         self._cases = 0
@@ -110,13 +110,13 @@ class Stage:
 
         def receive(event: Event) -> None:
             if isinstance(event, Changed):
-                self.world.go_on(AGED)
+                self.virtual_time.go_on(AGED)
                 listen(event.rotation)
 
         with self.app.engine() as engine, self.app.events.listening(receive):
             while rotation.is_open and rotation.state is not State.FAILED:
                 self.settle()
-                self.world.until(rotation.available_at)
+                self.virtual_time.until(rotation.available_at)
                 claim = self.app.store.claims.claim(
                     "worker", lease=600, now=self.app.clock.now(), rotation_id=rotation.id
                 )
@@ -127,7 +127,7 @@ class Stage:
 
     def mend(self, pair: Pair, person: Person, after: object = "nothing") -> None:
         """Do what is advised until all is well, ``after`` this went wrong."""
-        for _ in range(MOST_DEEDS):
+        for _ in range(MOST_ACTIONS):
             if not person.act():
                 return
             if self.app.store.rotations.open_for(name_of(pair)):
@@ -139,7 +139,9 @@ class Stage:
 
         def is_over(_: object = None) -> bool:
             entries = self.simulator.history.entries()
-            return self.world.held == sum("delay" in (it.fault or "") and it.ended != "in progress" for it in entries)
+            return self.virtual_time.held == sum(
+                "delay" in (it.fault or "") and it.ended != "in progress" for it in entries
+            )
 
         if not is_over():
             self.simulator.history.wait_for(is_over, seconds=60)
@@ -172,16 +174,18 @@ def name_of(pair: Pair) -> str:
 
 
 @contextmanager
-def stage(folder: Path, monkeypatch: pytest.MonkeyPatch, timeout: float) -> Iterator[Stage]:
-    """A stage. Its client waits ``timeout`` seconds for an answer, for real, and is soon at the end of its patience."""
+def open_environment(folder: Path, monkeypatch: pytest.MonkeyPatch, timeout: float) -> Iterator[FaultEnvironment]:
+    """Open an environment whose client waits ``timeout`` real seconds for an answer and gives up after few tries."""
     for step, usual in retry.TABLE.items():
         monkeypatch.setitem(retry.TABLE, step, replace(usual, attempts=2, most_postponements=2))
-    world = RealWorld()
+    virtual_time = RealTime()
     with (
-        Simulator(accounts=MOST_PAIRS, netsuite_token_seconds=60, openair_token_seconds=60, clock=world) as simulator,
+        Simulator(
+            accounts=MOST_PAIRS, netsuite_token_seconds=60, openair_token_seconds=60, clock=virtual_time
+        ) as simulator,
         keyturn(folder, monkeypatch, KEYTURN_HTTP__TIMEOUT=str(timeout)) as app,
     ):
-        app.clock = WorkersClock(world)  # type: ignore[assignment]
+        app.clock = WorkersClock(virtual_time)  # type: ignore[assignment]
         app.close()
-        world.rule(app.store)
-        yield Stage(app, simulator, world, timeout)
+        virtual_time.rule(app.store)
+        yield FaultEnvironment(app, simulator, virtual_time, timeout)

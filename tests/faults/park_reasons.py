@@ -22,10 +22,10 @@ Reason = Callable[[Sequence[Entry]], bool]
 """Whether it is true of an account's history."""
 
 
-def _somebody(system: str, *deeds: str) -> Reason:
+def _somebody(system: str, *actions: str) -> Reason:
     """Somebody else did one of these things there."""
     return lambda history: any(
-        entry.endpoint == "outside" and entry.system == system and entry.action in deeds for entry in history
+        entry.endpoint == "outside" and entry.system == system and entry.action in actions for entry in history
     )
 
 

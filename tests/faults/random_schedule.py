@@ -24,13 +24,13 @@ from states.state import State
 from tests.faults.actors import Actor
 from tests.faults.advised_operator import Person
 from tests.faults.park_reasons import is_true
-from tests.faults.schedule_actions import ERRING, NAMES, OPERATORS, VERBS, WORKERS, deeds
-from tests.faults.summary import TALLY, count_faults
-from tests.faults.virtual_time import WorkersClock, World
+from tests.faults.schedule_actions import ERRING, NAMES, OPERATORS, VERBS, WORKERS, actions
+from tests.faults.summary import COUNTS, count_faults
+from tests.faults.virtual_time import VirtualTime, WorkersClock
 
 LEASE = 60.0
 """Seconds. Nobody's heart beats: every lease may run out in the middle of a step."""
-MOST_DEEDS = 12
+MOST_ACTIONS = 12
 AT_LAST = timedelta(minutes=20)
 """After it no lease is left, and all that was late has landed, however far off any clock was."""
 
@@ -40,9 +40,9 @@ class Schedule(RuleBasedStateMachine):
 
     settings: Settings
     template: Path
-    wire: Callable[[Simulator, World], None]
+    connect_systems: Callable[[Simulator, VirtualTime], None]
 
-    # --- the stage
+    # --- the environment
 
     @initialize(
         record=st.sampled_from(["valid", "placeholder"]), rotated=st.sampled_from([0, 1, 2, 2]), at_once=st.booleans()
@@ -50,36 +50,36 @@ class Schedule(RuleBasedStateMachine):
     def open(self, record: str, rotated: int, at_once: bool) -> None:  # noqa: FBT001 - drawn
         """Two connections, of which so many have rotated once; in the end they are mended at once, or days later."""
         self.mended_after = timedelta(seconds=LEASE + 1) if at_once else AT_LAST
-        self.world, self.random = World(), FakeRandom()
-        self.world.before_time_passes = self._hasten
-        self.simulator = Simulator(accounts=len(NAMES), record=record, clock=self.world)
-        self.wire(self.simulator, self.world)
+        self.virtual_time, self.random = VirtualTime(), FakeRandom()
+        self.virtual_time.before_time_passes = self._hasten
+        self.simulator = Simulator(accounts=len(NAMES), record=record, clock=self.virtual_time)
+        self.connect_systems(self.simulator, self.virtual_time)
         shutil.copy(self.template, self.settings.data / "keyturn.db")
         for extra in ("-wal", "-shm"):
             (self.settings.data / f"keyturn.db{extra}").unlink(missing_ok=True)
         self.actors = {name: self._actor(name) for name in (*WORKERS, *OPERATORS)}
-        self.desk = self._app()
-        self.world.rule(self.desk.store)
+        self.operator_app = self._app()
+        self.virtual_time.rule(self.operator_app.store)
         self.pairs = dict(zip(NAMES, self.simulator.pairs.values(), strict=True))
         for name, pair in self.pairs.items():
-            connect(self.desk, pair.credentials, name)
+            connect(self.operator_app, pair.credentials, name)
         for name in NAMES[:rotated]:
-            begun = self.desk.rotations.request(name, actor="ada")
+            begun = self.operator_app.rotations.request(name, actor="ada")
             self._drive(name)
             if record == "valid":  # the vendor's, which nobody replaces unasked
-                self.desk.rotations.resume(begun.id, actor="ada", overwrite=True)
+                self.operator_app.rotations.resume(begun.id, actor="ada", overwrite=True)
                 self._drive(name)
         self.known: set[str] = set()
         self.judged = 0
 
     def _app(self) -> Keyturn:
         app = Keyturn(self.settings)
-        app.clock = WorkersClock(self.world)  # type: ignore[assignment]
+        app.clock = WorkersClock(self.virtual_time)  # type: ignore[assignment]
         app.random = self.random  # type: ignore[assignment]
         return app
 
     def _actor(self, name: str) -> Actor:
-        return Actor(name, self._app(), self.world)
+        return Actor(name, self._app(), self.virtual_time)
 
     def _hasten(self, moment: Any) -> None:
         for actor in self.actors.values():
@@ -87,10 +87,10 @@ class Schedule(RuleBasedStateMachine):
 
     # --- what happens
 
-    @rule(deed=deeds)
-    def happens(self, deed: tuple[str, Any]) -> None:
+    @rule(action=actions)
+    def happens(self, action: tuple[str, Any]) -> None:
         """Somebody does something."""
-        name, *details = deed
+        name, *details = action
         getattr(self, name)(*details)
 
     def work(self, trouble: Fault | tuple[str, str] | int | None, worker: str, places: int) -> None:
@@ -98,7 +98,7 @@ class Schedule(RuleBasedStateMachine):
         if isinstance(trouble, Fault):
             self.simulator.faults.add(trouble)
         elif isinstance(trouble, int):
-            self.world.go_on(trouble)
+            self.virtual_time.go_on(trouble)
         elif trouble:
             self._meddle(*trouble)
         actor = self.actors[worker]
@@ -109,21 +109,21 @@ class Schedule(RuleBasedStateMachine):
     def _claim(self, actor: Actor) -> None:
         if actor.app.clock.ahead == ERRING:  # type: ignore[attr-defined]
             actor.app.clock.ahead = timedelta()  # type: ignore[attr-defined]
-        TALLY["brought back"] += actor.app.store.claims.repair_clocks(actor.app.clock.now())
+        COUNTS["brought back"] += actor.app.store.claims.repair_clocks(actor.app.clock.now())
         for name in NAMES:
             if not self._open(name):
                 actor.app.rotations.request(name, actor=actor.name, scheduled=True)
         coming = [it.available_at for it in map(self._open, NAMES) if it and it.state is not State.FAILED]
         if coming:
-            self.world.until(min(coming) - actor.app.clock.ahead)  # type: ignore[attr-defined]
+            self.virtual_time.until(min(coming) - actor.app.clock.ahead)  # type: ignore[attr-defined]
         if claim := actor.app.store.claims.claim(actor.name, lease=LEASE, now=actor.app.clock.now()):
             actor.begin(lambda: self._engine(actor.app).run(claim))
 
-    def _meddle(self, name: str, deed: str) -> None:
+    def _meddle(self, name: str, action: str) -> None:
         """Somebody else changes what a system holds; or saves in OpenAir what NetSuite holds; or revokes tokens."""
         pair = self.pairs[name]
         held = pair.netsuite.record.held
-        match deed.split():
+        match action.split():
             case ["netsuite", state]:
                 pair.netsuite.record.reset(state)
             case ["openair", "netsuite's"] if held:
@@ -138,14 +138,16 @@ class Schedule(RuleBasedStateMachine):
         """An operator goes on for some places; one that is idle does something that `explain` does not rule out."""
         actor, rotation = self.actors[who], self._open(name)
         if rotation and not actor.place:
-            verbs = [it.verb.value for it, why_not in self.desk.rotations.explain(rotation.id).verbs if not why_not]
+            verbs = [
+                it.verb.value for it, why_not in self.operator_app.rotations.explain(rotation.id).verbs if not why_not
+            ]
             possible = [verb for verb in VERBS if verb.split()[0] in verbs] or VERBS
             verb = possible[choice % len(possible)]
             actor.begin(lambda: self._do(actor.app, verb, rotation.id))
         actor.go_on(places)
 
     def _do(self, app: Keyturn, verb: str, identifier: str) -> None:
-        TALLY[f"operator: {verb}"] += 1
+        COUNTS[f"operator: {verb}"] += 1
         match verb.split():
             case ["resume", *leave]:
                 create, overwrite = "create" in leave, "overwrite" in leave
@@ -162,7 +164,7 @@ class Schedule(RuleBasedStateMachine):
     def kill(self, who: str) -> None:
         """A process dies where it stands, and another of that name starts; or nothing goes wrong any more."""
         if self.actors[who].place:
-            TALLY["killed: a process"] += 1
+            COUNTS["killed: a process"] += 1
             self.actors[who].kill()
             self.actors[who] = self._actor(who)
         else:
@@ -174,9 +176,9 @@ class Schedule(RuleBasedStateMachine):
             if self.actors[whose].app.clock.ahead != ERRING:  # type: ignore[attr-defined]
                 self.actors[whose].app.clock.ahead = timedelta(seconds=ahead)  # type: ignore[attr-defined]
         elif whose == "systems":
-            self.world.offset = timedelta(seconds=ahead)
+            self.virtual_time.offset = timedelta(seconds=ahead)
         else:
-            self.world.database_ahead = timedelta(days=ahead // 10)
+            self.virtual_time.database_ahead = timedelta(days=ahead // 10)
             self.mended_after = AT_LAST
 
     def err(self, whose: str) -> None:
@@ -185,7 +187,7 @@ class Schedule(RuleBasedStateMachine):
         It is not set right in the middle of a try: an install's deadline would be as far away (hostile-machine.md).
         """
         if self.actors[whose].place:
-            TALLY["a clock was wrong"] += 1
+            COUNTS["a clock was wrong"] += 1
             self.mended_after = AT_LAST
             self.actors[whose].app.clock.ahead = ERRING  # type: ignore[attr-defined]
 
@@ -211,7 +213,7 @@ class Schedule(RuleBasedStateMachine):
             ids = {row[0] for row in database.execute("SELECT id FROM rotations")}
         assert ([], [], set()) == (twice, several, self.known - ids)
         self.known = ids
-        self.desk.installation.verify_journal()
+        self.operator_app.installation.verify_journal()
 
     # --- the end
 
@@ -224,7 +226,7 @@ class Schedule(RuleBasedStateMachine):
         finally:
             for actor in self.actors.values():
                 actor.kill()
-            self.desk.close()
+            self.operator_app.close()
             with self.simulator:
                 """Its ports are closed."""
 
@@ -234,31 +236,31 @@ class Schedule(RuleBasedStateMachine):
         for actor in self.actors.values():
             actor.finish()
             actor.app.clock.ahead = timedelta()  # type: ignore[attr-defined]
-        self.world.offset = self.world.database_ahead = timedelta()
-        self.world.go_on(self.mended_after.total_seconds())
-        TALLY["brought back"] += self.desk.store.claims.repair_clocks(self.desk.clock.now())
+        self.virtual_time.offset = self.virtual_time.database_ahead = timedelta()
+        self.virtual_time.go_on(self.mended_after.total_seconds())
+        COUNTS["brought back"] += self.operator_app.store.claims.repair_clocks(self.operator_app.clock.now())
         for name, pair in self.pairs.items():
             self._mend(name, pair)
         self.rules_hold()
-        for rotation in self.desk.store.rotations.newest(limit=1000):
+        for rotation in self.operator_app.store.rotations.newest(limit=1000):
             assert not rotation.is_open, rotation
-            TALLY[f"ended: {(rotation.ending or rotation.state).value}"] += 1
+            COUNTS[f"ended: {(rotation.ending or rotation.state).value}"] += 1
         with self.database() as database:
             noted = "SELECT event, json_extract(detail, '$.code'), count(*) FROM journal GROUP BY 1, 2"
             for event, code, count in database.execute(noted):
-                TALLY[f"journal: {event} {code or ''}"] += count
-        TALLY["schedules"] += 1
+                COUNTS[f"journal: {event} {code or ''}"] += count
+        COUNTS["schedules"] += 1
 
     def _mend(self, name: str, pair: Pair) -> None:
-        person = Person(self.desk, pair, name, lambda deeds: deeds[-1])
+        person = Person(self.operator_app, pair, name, lambda actions: actions[-1])
         self._drive(name)
         self._agree(name, pair)
-        for _ in range(MOST_DEEDS):
+        for _ in range(MOST_ACTIONS):
             if not person.act():
                 break
             self._drive(name)
             self._agree(name, pair)
-        problems = self.desk.health.health(name).problems
+        problems = self.operator_app.health.health(name).problems
         assert not problems, f"{problems}, in spite of {person.done}"
         assert pair.netsuite.record.fingerprint == pair.openair.settings.fingerprint
         assert [] == pair.netsuite.record.file_cabinet.paths_with_private_key()
@@ -266,14 +268,14 @@ class Schedule(RuleBasedStateMachine):
     def _drive(self, name: str) -> None:
         """Carry the connection's rotation until it is parked or has ended."""
         while (rotation := self._open(name)) and rotation.state is not State.FAILED:
-            self.world.until(rotation.available_at)
-            claim = self.desk.store.claims.claim(
-                "desk", lease=LEASE, now=self.desk.clock.now(), rotation_id=rotation.id
+            self.virtual_time.until(rotation.available_at)
+            claim = self.operator_app.store.claims.claim(
+                "operator_app", lease=LEASE, now=self.operator_app.clock.now(), rotation_id=rotation.id
             )
             assert claim, f"nobody can claim {rotation}"
-            self._engine(self.desk).run(claim)
+            self._engine(self.operator_app).run(claim)
         if rotation and rotation.failure:
-            journal = self.desk.rotations.journal(rotation.id)
+            journal = self.operator_app.rotations.journal(rotation.id)
             assert is_true(rotation.failure, journal, self._history(name)), rotation.failure
 
     def _agree(self, name: str, pair: Pair) -> None:
@@ -283,10 +285,10 @@ class Schedule(RuleBasedStateMachine):
             (latest,) = database.execute(query, (name,)).fetchone()
         if latest is None:
             return
-        ended = self.desk.rotations.show(latest)
+        ended = self.operator_app.rotations.show(latest)
         if ended.closed_at is None or ended.ending is Ending.ABANDONED:
             return
-        current = self.desk.connections.show(name).current
+        current = self.operator_app.connections.show(name).current
         assert current
         # By the order of the history: the systems' clock is not ours.
         history = self._history(name)
@@ -298,7 +300,7 @@ class Schedule(RuleBasedStateMachine):
     # --- helpers
 
     def _open(self, name: str) -> Rotation | None:
-        return self.desk.store.rotations.open_for(name)
+        return self.operator_app.store.rotations.open_for(name)
 
     def _history(self, name: str) -> list[Entry]:
         return self.simulator.history.entries(account=self.pairs[name].netsuite.account)

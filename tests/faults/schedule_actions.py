@@ -71,4 +71,4 @@ asking = st.tuples(st.just("ask"), names, st.sampled_from(OPERATORS), st.integer
 dying = st.tuples(st.just("kill"), actors)
 disagreeing = st.tuples(st.just("disagree"), st.sampled_from([*WORKERS, *OPERATORS, "systems", "database"]), ahead)
 erring = st.tuples(st.just("err"), workers)
-deeds = st.one_of(working, working, working, working, asking, asking, dying, disagreeing, erring)
+actions = st.one_of(working, working, working, working, asking, asking, dying, disagreeing, erring)

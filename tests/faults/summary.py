@@ -15,12 +15,12 @@ SEED = int(os.environ.get("SEED", "1"))
 SLICE = int(os.environ.get("SLICE", "0"))
 WHOLE = os.environ.get("FAULTS") == "all" or SLICE > 0
 """Whether everything is tried, or a part of everything; otherwise a selection that takes a minute."""
-TALLY: Counter[str] = Counter()
+COUNTS: Counter[str] = Counter()
 
 
 def count_faults(history: Iterable[Entry]) -> None:
     """Count what struck."""
     for entry in history:
-        TALLY.update(f"struck: {kind}" for kind in (entry.fault or "").split("+") if kind)
+        COUNTS.update(f"struck: {kind}" for kind in (entry.fault or "").split("+") if kind)
         if entry.endpoint == "outside":
-            TALLY["struck: somebody else's change"] += 1
+            COUNTS["struck: somebody else's change"] += 1

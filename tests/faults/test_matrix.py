@@ -19,10 +19,10 @@ from states.rotation import Rotation
 from states.state import State
 from states.table import ACTIVE
 from tests.faults.advised_operator import Person
-from tests.faults.environment import Call, Stage, name_of, stage
+from tests.faults.environment import Call, FaultEnvironment, name_of, open_environment
 from tests.faults.error_codes import INVALID_CERTIFICATE, codes
 from tests.faults.park_reasons import is_true
-from tests.faults.summary import TALLY, WHOLE, count_faults
+from tests.faults.summary import COUNTS, WHOLE, count_faults
 
 HELD = ("delay", "drip")
 """Faults that hold a client up for real, so that its time-out is short."""
@@ -39,7 +39,10 @@ Calls = Mapping[bool, Mapping[State, list[Call]]]
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Calls:
     """What is called in each state."""
-    with pytest.MonkeyPatch.context() as patched, stage(tmp_path_factory.mktemp("watched"), patched, LONG) as watching:
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        open_environment(tmp_path_factory.mktemp("watched"), patched, LONG) as watching,
+    ):
         return {rotated: watching.calls_by_state(rotated=rotated) for rotated in (False, True)}
 
 
@@ -51,8 +54,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def playing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> Iterator[Stage]:
-    with stage(tmp_path, monkeypatch, SHORT if kind in HELD else LONG) as opened:
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> Iterator[FaultEnvironment]:
+    with open_environment(tmp_path, monkeypatch, SHORT if kind in HELD else LONG) as opened:
         yield opened
 
 
@@ -69,14 +72,14 @@ def test_every_endpoint_is_called(watched: Calls) -> None:
 @pytest.mark.parametrize("kind", KINDS, indirect=True)
 @pytest.mark.parametrize("state", [state for state in ACTIVE if state is not State.REQUESTED])
 @pytest.mark.parametrize("how", ["once", "lasting", "at first"] if WHOLE else ["once"])
-def test_a_fault_is_survived(playing: Stage, watched: Calls, kind: str, state: State, how: str) -> None:
+def test_a_fault_is_survived(environment: FaultEnvironment, watched: Calls, kind: str, state: State, how: str) -> None:
     """Whatever call it strikes, before or after that is applied: completed, or parked truly and mended."""
     rotated = how != "at first"
     for call in watched[rotated][state]:
         for when, code in _ways(kind, call):
-            pair, person = playing.case(rotated=rotated)
-            fault = playing.fault(call, kind, when, pair, lasting=how == "lasting", code=code)
-            _survive(playing, pair, person, state, fault)
+            pair, person = environment.case(rotated=rotated)
+            fault = environment.fault(call, kind, when, pair, lasting=how == "lasting", code=code)
+            _survive(environment, pair, person, state, fault)
 
 
 def _ways(kind: str, call: Call) -> Iterator[tuple[When, str | None]]:
@@ -92,95 +95,95 @@ def _ways(kind: str, call: Call) -> Iterator[tuple[When, str | None]]:
             yield "before", code
 
 
-def _survive(playing: Stage, pair: Pair, person: Person, state: State, fault: Fault) -> None:
+def _survive(environment: FaultEnvironment, pair: Pair, person: Person, state: State, fault: Fault) -> None:
     waiting = [fault]
 
     def listen(rotation: Rotation) -> None:
         if rotation.state is state:
-            playing.simulator.faults.add(*waiting)
+            environment.simulator.faults.add(*waiting)
             waiting.clear()
 
-    playing.app.rotations.request(name_of(pair), actor="tester")
-    left = playing.carry(pair, listen)
-    TALLY[f"left: {left.failure.code if left.failure else left.state}"] += 1
-    assert _struck(playing, pair)
+    environment.app.rotations.request(name_of(pair), actor="tester")
+    left = environment.carry(pair, listen)
+    COUNTS[f"left: {left.failure.code if left.failure else left.state}"] += 1
+    assert _struck(environment, pair)
     if left.failure:
-        journal = playing.app.rotations.journal(left.id)
-        assert is_true(left.failure, journal, playing.history(pair)), f"{fault}: {left.failure}"
-    playing.simulator.faults.clear()
-    _end(playing, pair, person, fault)
+        journal = environment.app.rotations.journal(left.id)
+        assert is_true(left.failure, journal, environment.history(pair)), f"{fault}: {left.failure}"
+    environment.simulator.faults.clear()
+    _end(environment, pair, person, fault)
 
 
 @pytest.mark.parametrize("kind", KINDS if WHOLE else ["reset", "late", "missing"], indirect=True)
 @pytest.mark.parametrize("verb", ["restore", "adopt", "abandon"])
-def test_a_fault_under_a_remedy_is_survived(playing: Stage, verb: str, kind: str) -> None:
+def test_a_fault_under_a_remedy_is_survived(environment: FaultEnvironment, verb: str, kind: str) -> None:
     """Whatever call of it a fault strikes: it ends the rotation, or says what to do, and that ends it."""
     prepare = {"restore": _stick, "adopt": _be_overtaken, "abandon": _be_refused}[verb]
-    remedy: Callable[..., Rotation] = getattr(playing.app.recovery, verb)
-    pair, person = playing.case(rotated=True)
-    parked = prepare(playing, pair)
-    calls = playing.calls(lambda: remedy(parked.id, actor="ada"))
-    assert not playing.app.rotations.show(parked.id).is_open
+    remedy: Callable[..., Rotation] = getattr(environment.app.recovery, verb)
+    pair, person = environment.case(rotated=True)
+    parked = prepare(environment, pair)
+    calls = environment.calls(lambda: remedy(parked.id, actor="ada"))
+    assert not environment.app.rotations.show(parked.id).is_open
     for call in calls:
         for when in KINDS[kind].when:
-            pair, person = playing.case(rotated=True)
-            parked = prepare(playing, pair)
-            playing.world.go_on(300)
-            fault = playing.fault(call, kind, when, pair)
-            playing.simulator.faults.add(fault)
+            pair, person = environment.case(rotated=True)
+            parked = prepare(environment, pair)
+            environment.virtual_time.go_on(300)
+            fault = environment.fault(call, kind, when, pair)
+            environment.simulator.faults.add(fault)
             person.follow(NextAction(Verb(verb), {"rotation": parked.id}))
-            playing.settle()
-            assert _struck(playing, pair)
-            playing.simulator.faults.clear()
-            _end(playing, pair, person, fault)
+            environment.settle()
+            assert _struck(environment, pair)
+            environment.simulator.faults.clear()
+            _end(environment, pair, person, fault)
 
 
-def _stick(playing: Stage, pair: Pair) -> Rotation:
+def _stick(environment: FaultEnvironment, pair: Pair) -> Rotation:
     """Park a rotation between the two sides."""
-    playing.simulator.faults.add(SAVE_REFUSED)
-    playing.app.rotations.request(name_of(pair), actor="tester")
-    parked = playing.carry(pair)
-    playing.simulator.faults.clear()
+    environment.simulator.faults.add(SAVE_REFUSED)
+    environment.app.rotations.request(name_of(pair), actor="tester")
+    parked = environment.carry(pair)
+    environment.simulator.faults.clear()
     assert State.UPLOADED_TO_NETSUITE is parked.position
     return parked
 
 
-def _be_overtaken(playing: Stage, pair: Pair) -> Rotation:
+def _be_overtaken(environment: FaultEnvironment, pair: Pair) -> Rotation:
     """Park a rotation because somebody else changed both sides."""
     pair.netsuite.record.reset("foreign")
     held = pair.netsuite.record.held
     assert held
     pair.openair.settings.save_outside(held.pair.certificate_pem())
-    playing.app.rotations.request(name_of(pair), actor="tester")
-    return playing.carry(pair)
+    environment.app.rotations.request(name_of(pair), actor="tester")
+    return environment.carry(pair)
 
 
-def _be_refused(playing: Stage, pair: Pair) -> Rotation:
+def _be_refused(environment: FaultEnvironment, pair: Pair) -> Rotation:
     """Park a rotation whose install was lost, and whose certificate NetSuite refuses since; nothing is in flight."""
     for kind, code in (("reset", None), ("error", INVALID_CERTIFICATE)):
-        playing.simulator.faults.add(Fault("netsuite.restlet", kind, "install", when="before", code=code))
-    playing.app.rotations.request(name_of(pair), actor="tester")
-    parked = playing.carry(pair)
+        environment.simulator.faults.add(Fault("netsuite.restlet", kind, "install", when="before", code=code))
+    environment.app.rotations.request(name_of(pair), actor="tester")
+    parked = environment.carry(pair)
     assert parked.doubt.since
-    playing.world.go_on(300)
+    environment.virtual_time.go_on(300)
     return parked
 
 
-def _struck(playing: Stage, pair: Pair) -> bool:
+def _struck(environment: FaultEnvironment, pair: Pair) -> bool:
     """Whether the fault struck that was meant for ``pair``."""
-    return any(entry.fault for entry in playing.history(pair))
+    return any(entry.fault for entry in environment.history(pair))
 
 
-def _end(playing: Stage, pair: Pair, person: Person, fault: Fault) -> None:
+def _end(environment: FaultEnvironment, pair: Pair, person: Person, fault: Fault) -> None:
     """Whatever is advised is done, and then all is well."""
-    app, history = playing.app, playing.history(pair)
+    app, history = environment.app, environment.history(pair)
     if app.store.rotations.open_for(name_of(pair)):
-        playing.carry(pair)
-    playing.mend(pair, person, fault)
-    TALLY["cases"] += 1
-    TALLY.update(f"advised and done: {re.sub('[0-9A-Z]{26}', 'ID', deed)}" for deed in person.done)
+        environment.carry(pair)
+    environment.mend(pair, person, fault)
+    COUNTS["cases"] += 1
+    COUNTS.update(f"advised and done: {re.sub('[0-9A-Z]{26}', 'ID', action)}" for action in person.done)
     count_faults(history)
-    assert "project=T" == playing.simulator.import_requests.send(pair.netsuite.account)
+    assert "project=T" == environment.simulator.import_requests.send(pair.netsuite.account)
     assert pair.netsuite.record.fingerprint == pair.openair.settings.fingerprint
     assert_openair_came_second(history)
     app.installation.verify_journal()

@@ -19,7 +19,7 @@ from tests.faults.actors import stand
 from tests.faults.random_schedule import LEASE, Schedule
 from tests.faults.schedule_actions import NAMES
 from tests.faults.summary import SEED, SLICE, WHOLE
-from tests.faults.virtual_time import World
+from tests.faults.virtual_time import VirtualTime
 
 PARTS = 8
 """So many parts, each with a seed of its own, so that they can be shared out."""
@@ -42,8 +42,8 @@ def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Schedule]:
         settings = made
         template = empty
 
-        def wire(self, simulator: Simulator, world: World) -> None:
-            monkeypatch.setattr(http, "session", direct_transport.session(simulator, world, stand))
+        def connect_systems(self, simulator: Simulator, virtual_time: VirtualTime) -> None:
+            monkeypatch.setattr(http, "session", direct_transport.session(simulator, virtual_time, stand))
 
     return Batch
 
@@ -78,7 +78,7 @@ def test_a_lease_may_run_out_in_the_middle_of_any_call(batch: type[Schedule], ro
         schedule.work(None, "w1", places)
         if not schedule.actors["w1"].place:
             break
-        schedule.world.go_on(LEASE + 1)
+        schedule.virtual_time.go_on(LEASE + 1)
         for _ in NAMES:
             schedule.work(None, "w2", 0)
             schedule.actors["w2"].finish()

@@ -14,7 +14,7 @@ from simulator.clock import Clock
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-class World(Clock):
+class VirtualTime(Clock):
     """The time of both systems. It stands still until somebody sleeps; what is to happen meanwhile happens then."""
 
     def __init__(self) -> None:
@@ -65,14 +65,14 @@ class World(Clock):
 
 
 class WorkersClock:
-    """The clock of a machine on which Keyturn runs (states.ports.Clock): the world's, or ahead of it, or behind."""
+    """The clock of a machine on which Keyturn runs (states.ports.Clock): virtual time, or ahead of it, or behind."""
 
-    def __init__(self, world: World, ahead: timedelta = timedelta()) -> None:
-        self._world = world
+    def __init__(self, virtual_time: VirtualTime, ahead: timedelta = timedelta()) -> None:
+        self._virtual_time = virtual_time
         self.ahead = ahead
 
     def now(self) -> datetime:
-        return self._world.time + self.ahead
+        return self._virtual_time.time + self.ahead
 
     def sleep(self, seconds: float) -> None:
-        self._world.go_on(seconds)
+        self._virtual_time.go_on(seconds)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from integration.fixture_types import Carry, Rotate
-from integration.reachable_states import Stage
+from integration.reachable_states import ReachableStates
 from support.environment import NAME, connect, keyturn
 
 from orchestrator.bootstrap import Keyturn
@@ -54,9 +54,9 @@ def carry(app: Keyturn) -> Carry:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def reachable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReachableStates]:
     """A rotation in each state that the store can hold; the folders below have stages of their own."""
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('states') / 'keyturn.db'}")
     store.migrate()
-    yield Stage(store)
+    yield ReachableStates(store)
     store.close()

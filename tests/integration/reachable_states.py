@@ -1,4 +1,4 @@
-"""Every state of a rotation that the store can hold, and a `Stage` that puts a rotation into it.
+"""Every state of a rotation that the store can hold, and a `ReachableStates` that puts a rotation into it.
 
 A state is everything stored of a rotation that a verb's precondition may read: every combination of the facets below,
 written directly into the store. Combinations that the store's constraints refuse cannot exist.
@@ -157,10 +157,10 @@ class PlainKeys:
         return PrivateKey(key_pem(candidate.certificate))
 
 
-# --- the stage --------------------------------------------------------------------------------------------------------
+# --- the store in each state ------------------------------------------------------------------------------------------
 
 
-class Stage:
+class ReachableStates:
     """A store with one connection, whose second rotation can be put into any state."""
 
     def __init__(self, store: Store) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from integration.reachable_states import ID, LATER, LEAST, SPACE, Point, Stage, is_confirmed
+from integration.reachable_states import ID, LATER, LEAST, SPACE, Point, ReachableStates, is_confirmed
 from sqlalchemy.exc import IntegrityError
 
 from states.errors import (
@@ -41,25 +41,25 @@ SAFE: Final[dict[str, Callable[[Point], bool]]] = {
 }
 
 
-def test_exactly_the_safe_verbs_are_listed_and_accepted(stage: Stage) -> None:
+def test_exactly_the_safe_verbs_are_listed_and_accepted(reachable: ReachableStates) -> None:
     """In each state that the store can hold, `explain` lists the safe verbs, and all others are refused."""
     differences, states = [], 0
     for point in SPACE:
         try:
-            stage.put(point)
+            reachable.put(point)
         except IntegrityError:
             continue  # the store's constraints exclude this state
         states += 1
-        explained = stage.rotations.explain(ID)
+        explained = reachable.rotations.explain(ID)
         listed = {action.verb.value: not why_not for action, why_not in explained.verbs}
         offered = {each.verb.value for each in explained.next_action.walk()}
-        for name, do in stage.verbs().items():
+        for name, do in reachable.verbs().items():
             accepted = True
             try:
                 do()
-                stage.put(point)
+                reachable.put(point)
             except IllegalMove:
-                accepted = explained.rotation != stage.rotations.show(ID)
+                accepted = explained.rotation != reachable.rotations.show(ID)
             if not SAFE[name](point) == listed[name] == accepted:
                 differences.append((name, point))
             if name in offered and not listed[name]:

@@ -4,7 +4,7 @@ import inspect
 from dataclasses import replace
 from typing import Final
 
-from integration.reachable_states import ID, LATER, LEAST, SPACE, Stage, is_confirmed
+from integration.reachable_states import ID, LATER, LEAST, SPACE, ReachableStates, is_confirmed
 from sqlalchemy.exc import IntegrityError
 
 from orchestrator.adapters import netsuite_errors
@@ -36,7 +36,7 @@ OF_ITS_OWN: Final = (REFUSED_FOR_GOOD.message, KeyMismatch().message, SealBroken
 ENDS: Final = RECOVERY - {Verb.RESUME}
 
 
-def test_no_state_is_a_dead_end(stage: Stage) -> None:
+def test_no_state_is_a_dead_end(reachable: ReachableStates) -> None:
     """When nothing is in flight, each parked rotation has a possible verb that ends it, and the advice names one.
 
     Resuming cannot succeed if the candidate itself is unusable and NetSuite has not confirmed it. Then the advice has
@@ -45,10 +45,10 @@ def test_no_state_is_a_dead_end(stage: Stage) -> None:
     dead, states = [], 0
     for point in (point for point in SPACE if point.standing is CannotSign):
         try:
-            stage.put(point)
+            reachable.put(point)
         except IntegrityError:
             continue  # the store's constraints exclude this state
-        rotation, later = stage.rotations.show(ID), stage.clock.moment + LATER + HOLD_OFF
+        rotation, later = reachable.rotations.show(ID), reachable.clock.moment + LATER + HOLD_OFF
         assert rotation.failure
         for error in WAYS_IN:
             states += 1

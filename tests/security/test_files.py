@@ -37,22 +37,22 @@ def test_init_under_no_umask(tmp_path: Path) -> None:
     """Under umask 0 `init` creates settings, key, database and their folders without access for other users."""
     deep = tmp_path / "created" / "with" / "its" / "parents"
     places = {"CONFIGURATION_DIRECTORY": str(deep / "config"), "KEYTURN_DATA": str(deep / "data")}
-    home = InstalledKeyturn(deep, {**InstalledKeyturn.at(tmp_path).environment, **places})
-    assert 0 == home("init").returncode
-    assert home.settings.exists()
-    assert home.kek.exists()
+    installed = InstalledKeyturn(deep, {**InstalledKeyturn.at(tmp_path).environment, **places})
+    assert 0 == installed("init").returncode
+    assert installed.settings.exists()
+    assert installed.kek.exists()
     assert [] == open_to_others(tmp_path)
 
 
 def test_worker_and_simulator_under_no_umask(tmp_path: Path) -> None:
     """Under umask 0 the database's write-ahead log and the simulator's credentials are private."""
-    home = InstalledKeyturn.at(tmp_path)
-    assert 0 == home("init").returncode
+    installed = InstalledKeyturn.at(tmp_path)
+    assert 0 == installed("init").returncode
     sandbox = tmp_path / "sandbox"
-    running = home.start("simulator", "--directory", sandbox, "-o", "json")
+    running = installed.start("simulator", "--directory", sandbox, "-o", "json")
     try:
         _until_printed(running, "}\n")
-        worker = home.start("worker")
+        worker = installed.start("worker")
         try:
             until((tmp_path / "data" / "keyturn.db-wal").exists)
             assert [] == open_to_others(tmp_path)
@@ -87,13 +87,13 @@ def test_demo_under_no_umask(tmp_path: Path) -> None:
 
 def test_exported_certificates_are_public(tmp_path: Path) -> None:
     """An exported certificate and its folder are readable by all users."""
-    home = InstalledKeyturn.at(tmp_path)
-    assert 0 == home("init").returncode
+    installed = InstalledKeyturn.at(tmp_path)
+    assert 0 == installed("init").returncode
     with Simulator() as simulator:
         by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
         options: dict[str, str | None] = {f"openair-{option}": None for option in by_api}
-        assert 0 == home.add(simulator.credentials, **options, **{"openair-export": ""}).returncode
-        assert 3 == home("rotate", NAME, KEYTURN_EXPORT__FOLDER=str(tmp_path / "handed" / "over")).returncode
+        assert 0 == installed.add(simulator.credentials, **options, **{"openair-export": ""}).returncode
+        assert 3 == installed("rotate", NAME, KEYTURN_EXPORT__FOLDER=str(tmp_path / "handed" / "over")).returncode
     exported = next((tmp_path / "handed" / "over").iterdir())
     assert (0o644, 0o755) == tuple(stat.S_IMODE(path.stat().st_mode) for path in (exported, exported.parent))
 
@@ -101,49 +101,49 @@ def test_exported_certificates_are_public(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["config", "config/keyturn.toml", "data", "data/keyturn.db"])
 def test_doctor_names_files_that_are_too_open(tmp_path: Path, name: str) -> None:
     """`doctor` names a file or folder that others can access, and the command that fixes it."""
-    home = InstalledKeyturn.at(tmp_path)
-    assert 0 == home("init").returncode
+    installed = InstalledKeyturn.at(tmp_path)
+    assert 0 == installed("init").returncode
     path = tmp_path / name
     path.chmod(path.stat().st_mode | 0o044)
-    run = home("doctor", "-o", "json")
+    run = installed("doctor", "-o", "json")
     finding = next(each for each in json.loads(run.stdout) if each["subject"] == "files")
     assert (3, False, True) == (run.returncode, finding["ok"], finding["message"].startswith(str(path)))
     fix = finding["fix"].split("`")[1]
     assert fix.startswith(f"chmod go= {path}")
     subprocess.run(fix.split(), check=False)  # a write-ahead log that it names may be gone by now
-    assert 0 == home("doctor").returncode
+    assert 0 == installed("doctor").returncode
 
 
 def test_key_that_is_too_open_is_refused(tmp_path: Path) -> None:
     """A key-encryption key that others can read is refused, and `doctor` names the command that fixes it."""
-    home = InstalledKeyturn.at(tmp_path)
-    assert 0 == home("init").returncode
-    home.kek.chmod(0o640)
-    finding = next(each for each in home.json("doctor") if each["subject"] == "vault")
-    assert (False, True) == (finding["ok"], f"chmod 600 {home.kek}" in finding["fix"])
+    installed = InstalledKeyturn.at(tmp_path)
+    assert 0 == installed("init").returncode
+    installed.kek.chmod(0o640)
+    finding = next(each for each in installed.json("doctor") if each["subject"] == "vault")
+    assert (False, True) == (finding["ok"], f"chmod 600 {installed.kek}" in finding["fix"])
 
 
 @pytest.mark.parametrize("name", ["keyturn.toml", "kek"])
 def test_init_does_not_write_through_a_link(tmp_path: Path, name: str) -> None:
     """`init` does not follow a link at the path of a file that it creates."""
-    home = InstalledKeyturn.at(tmp_path)
+    installed = InstalledKeyturn.at(tmp_path)
     target = tmp_path / "target"
-    home.settings.parent.mkdir(mode=0o700)
-    (home.settings.parent / name).symlink_to(target)
-    run = home("init", "-o", "json")
+    installed.settings.parent.mkdir(mode=0o700)
+    (installed.settings.parent / name).symlink_to(target)
+    run = installed("init", "-o", "json")
     assert run.returncode in (2, 6)
-    assert str(home.settings.parent / name) in error(run)["message"]
+    assert str(installed.settings.parent / name) in error(run)["message"]
     assert not target.exists()
 
 
 def test_no_core_is_dumped(tmp_path: Path) -> None:
     """A process that crashes writes no core dump, which would hold decrypted keys."""
-    home = InstalledKeyturn.at(tmp_path)
-    assert 0 == home("init").returncode
+    installed = InstalledKeyturn.at(tmp_path)
+    assert 0 == installed("init").returncode
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     try:
-        worker = home.start("worker")
+        worker = installed.start("worker")
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
     try:

@@ -13,23 +13,23 @@ pytestmark = pytest.mark.postgresql
 
 def test_server_learns_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After two rotations and a changed secret, the log and the files of the server hold no secret."""
-    with server() as home:
-        _log_everything(home)
-        monkeypatch.setenv("KEYTURN_STORE__URL", new_database(home))
+    with server() as folder:
+        _log_everything(folder)
+        monkeypatch.setenv("KEYTURN_STORE__URL", new_database(folder))
         with searched_keyturn(tmp_path, monkeypatch) as keyturn:
             _learn_given_secrets(keyturn)
             assert 0 == keyturn("rotate", NAME)[0]
             api_key = tmp_path / "given" / "openair-api-key-file"
             assert 0 == keyturn("connection", "edit", NAME, "--openair-api-key-file", api_key)[0]
             assert 0 == keyturn("rotate", NAME)[0]
-            log = (home / "data" / "log").read_bytes()
+            log = (folder / "data" / "log").read_bytes()
             assert b"INSERT INTO certificates" in log, "the server does not log its statements"
             assert b"= '\\x" in log, "the server does not log their values"
-            keyturn.assert_nothing_leaked(home / "data", sealed=False)
+            keyturn.assert_nothing_leaked(folder / "data", sealed=False)
 
 
-def _log_everything(home: Path) -> None:
-    with psycopg.connect(host=str(home), user="postgres", autocommit=True) as connection:
+def _log_everything(folder: Path) -> None:
+    with psycopg.connect(host=str(folder), user="postgres", autocommit=True) as connection:
         for setting in ("log_statement = 'all'", "log_parameter_max_length = -1", "log_connections = on"):
             connection.execute(f"ALTER SYSTEM SET {setting}")  # type: ignore[arg-type]  # the settings are ours
         connection.execute("SELECT pg_reload_conf()")

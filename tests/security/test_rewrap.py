@@ -30,7 +30,7 @@ MANY = 3000
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> InstalledKeyturn:
+def initialised(tmp_path: Path) -> InstalledKeyturn:
     """An initialised Keyturn."""
     made = InstalledKeyturn.at(tmp_path)
     assert 0 == made("init").returncode
@@ -110,36 +110,36 @@ def _passwords_stored(app: Keyturn, name: str) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("moment", ["before it begins", "in the middle"])
-def test_killed_rewrap(home: InstalledKeyturn, moment: str) -> None:
+def test_killed_rewrap(initialised: InstalledKeyturn, moment: str) -> None:
     """A killed rewrap changes nothing: the old key still opens everything, and the rewrap can be repeated."""
-    old = read_kek_file(home.kek)
-    with closing(Store(f"sqlite:///{home.database}")) as store:
+    old = read_kek_file(initialised.kek)
+    with closing(Store(f"sqlite:///{initialised.database}")) as store:
         sealed = Vault(store.secrets, lambda: old).seal(b"secret", owner="acme", column="token")
         with store._database.writing() as tx:
             for number in range(2, MANY):
                 key = vault._wrap(old, number, bytes(32))
                 tx.exec_driver_sql("INSERT INTO datakeys VALUES (?, ?, ?)", (number, key.kek_id, key.wrapped))
-    key = new_key(home.folder, "new")
-    with closing(sqlite3.connect(home.database, isolation_level=None, timeout=0)) as database:
+    key = new_key(initialised.folder, "new")
+    with closing(sqlite3.connect(initialised.database, isolation_level=None, timeout=0)) as database:
         if moment == "before it begins":
             database.execute("BEGIN IMMEDIATE")
-        rewrap = home.start("vault", "rewrap", key, "--yes")
+        rewrap = initialised.start("vault", "rewrap", key, "--yes")
         if moment == "in the middle":
             until(lambda: rewrap.poll() is None and _is_writing(database), tick=0.005)
         else:
-            until(lambda: _is_open_in(rewrap, home.database), tick=0.005)
+            until(lambda: _is_open_in(rewrap, initialised.database), tick=0.005)
         rewrap.kill()
         rewrap.communicate()
         assert rewrap.returncode < 0, "it was over before it could be killed"
-    _assert_opens_with(home, old, sealed)
-    assert 0 == home("vault", "rewrap", key, "--yes").returncode
-    _assert_opens_with(home, read_kek_file(key), sealed)
+    _assert_opens_with(initialised, old, sealed)
+    assert 0 == initialised("vault", "rewrap", key, "--yes").returncode
+    _assert_opens_with(initialised, read_kek_file(key), sealed)
     with pytest.raises(VaultLocked):
-        _assert_opens_with(home, old, sealed)
+        _assert_opens_with(initialised, old, sealed)
 
 
-def _assert_opens_with(home: InstalledKeyturn, key: KeyEncryptionKey, sealed: bytes) -> None:
-    with closing(Store(f"sqlite:///{home.database}")) as store:
+def _assert_opens_with(initialised: InstalledKeyturn, key: KeyEncryptionKey, sealed: bytes) -> None:
+    with closing(Store(f"sqlite:///{initialised.database}")) as store:
         opened = Vault(store.secrets, lambda: key)
         opened.check()
         assert b"secret" == opened.open(sealed, owner="acme", column="token")

@@ -54,11 +54,11 @@ def soak(
         app.clock = SystemClock()  # the people wait in real time
         for number, pair in enumerate(simulator.pairs.values(), start=1):
             connect(app, pair.credentials, f"connection-{number:02}")
-        _Play(app, simulator, report, say).run(folder, others)
+        _Soak(app, simulator, report, say).run(folder, others)
     return report
 
 
-class _Play:
+class _Soak:
     def __init__(self, app: Keyturn, simulator: Simulator, report: Report, say: Callable[[str], None]) -> None:
         self._app = app
         self._simulator = simulator
@@ -70,27 +70,27 @@ class _Play:
 
     def run(self, folder: Path, others: int) -> None:
         with WorkerProcesses(folder, self._random, others) as workers:
-            self._storm(workers)
+            self._disturb(workers)
             self._say("no more faults; all rotations end, and each connection is rotated once more")
-            self._calm(workers)
+            self._settle(workers)
         self._report.kills, self._report.memory = workers.kills, workers.memory
         self._report.violations += workers.violations
         self._judge()
 
-    def _storm(self, workers: WorkerProcesses) -> None:
+    def _disturb(self, workers: WorkerProcesses) -> None:
         random_faults = RandomFaults(self._simulator.faults, self._random)
         began = time.monotonic()
         minutes = 0
         while (passed := time.monotonic() - began) < self._report.minutes * 60:
             random_faults.arm()
-            workers.strike()
+            workers.kill_one()
             self._round(workers, set(self._people.accounts))
             if passed >= (minutes + 1) * 60:
                 minutes += 1
                 self._say(f"minute {minutes}: {len(self._people.asked)} rotations asked for, {workers.kills} kills")
         random_faults.disarm()
 
-    def _calm(self, workers: WorkerProcesses) -> None:
+    def _settle(self, workers: WorkerProcesses) -> None:
         left = set(self._people.accounts)
         deadline = time.monotonic() + CALM
         while still := self._round(workers, left):

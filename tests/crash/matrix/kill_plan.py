@@ -21,7 +21,7 @@ from crash.matrix.kill_environment import KillEnvironment, outlive_lease
 from crash.matrix.tracing import Call, Point
 
 ABREAST = 8
-"""Patients at once: half of one's time is waiting."""
+"""Environments at once: half of one's time is waiting."""
 TRIES = 4
 """How often a point is aimed at: now and then an answer comes in two pieces, and the calls count differently."""
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 100_000)  # noqa: S311 - a selection

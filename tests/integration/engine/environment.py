@@ -2,12 +2,11 @@
 
 import logging
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from support.factories import a_certificate, begin, key_pem, pair_of
+from support.factories import begin, pair_of
 from support.fake_systems import REMOTE_CALL, FakeSystems
-from support.randomness import FakeRandom
 
 from orchestrator import event_log, retry
 from orchestrator.engine import Engine
@@ -16,31 +15,13 @@ from orchestrator.leases import LeaseRenewer
 from orchestrator.retry import TABLE
 from persistence.journal import Entry
 from persistence.store import Claim, Store
-from states.connection import Policy
 from states.ports import Ports
-from states.rotation import Candidate, PrivateKey, Rotation
+from states.rotation import Rotation
 from states.state import State
 from states.steps import Step
 
 LEASE = 60.0
 CALL = timedelta(seconds=REMOTE_CALL)
-
-
-class FakeKeys:
-    """Makes a new candidate for each rotation (states.ports.Keys); the keys are the factories'."""
-
-    def __init__(self, systems: FakeSystems) -> None:
-        self._systems = systems
-
-    def generate(self, rotation_id: str, connection: str, policy: Policy, now: datetime) -> Candidate:
-        assert rotation_id
-        assert connection
-        made = Candidate(a_certificate(now=now, days=policy.days), b"sealed")
-        return self._systems.request("keys.generate", lambda: made)
-
-    def open(self, rotation_id: str, candidate: Candidate) -> PrivateKey:
-        assert rotation_id
-        return PrivateKey(key_pem(candidate.certificate))
 
 
 class Stage:
@@ -107,8 +88,7 @@ class Stage:
         assert "acme" == name
         if self.refusal:
             raise self.refusal
-        systems = self.systems
-        return Ports(systems.netsuite, systems.openair, FakeKeys(systems), systems.clock, FakeRandom(fraction=0.25))
+        return self.systems.as_ports(fraction=0.25)
 
     def _stopping(self) -> bool:
         if self.stops_after is None:
