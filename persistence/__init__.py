@@ -1,1 +1,1 @@
-"""Where rotations are remembered: the only importer of SQL, and the vault that seals private keys."""
+"""Where rotations are stored: the only package that imports SQL, and the vault that seals private keys."""

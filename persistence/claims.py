@@ -56,7 +56,7 @@ class Claims:
             return taken
 
     def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
-        """Hold a parked rotation for ``lease`` seconds: until then nobody else resumes or closes it.
+        """Hold a parked rotation for ``lease`` seconds: until then no one else can resume or close it.
 
         Nothing is written to the journal, and nothing is in doubt when the lease runs out: the holder writes down what
         it is about to send before it sends it.
@@ -64,7 +64,7 @@ class Claims:
         Raises:
             NotFound: without such a rotation.
             IllegalMove: for one that is not parked.
-            Stale: when somebody else holds it, or it was changed since ``parked`` was read.
+            Stale: when another holder has it, or it was changed since ``parked`` was read.
 
         """
         if parked.state is not State.FAILED or not parked.is_open:
@@ -78,7 +78,7 @@ class Claims:
     def ensure_held(self, claim: Claim) -> None:
         """Raise Stale when another worker has the rotation. Nothing is written.
 
-        A lease that ran out is no reason: until another worker claims the rotation, nobody else has acted on it.
+        A lease that ran out is no reason: until another worker claims the rotation, no other worker has acted on it.
         """
         with self._database.glancing() as tx:
             if rotation_statements.IS_HELD.first(tx, _fenced(claim)) is None:

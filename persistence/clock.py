@@ -11,8 +11,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 ILLEGIBLE: Final = datetime(1, 1, 3, tzinfo=UTC)
-"""Stands for what SQLite, which takes any text, holds in place of a moment: only somebody else can have written it.
-Whoever reads it can reckon with it; not the first of all moments, so that every time zone has it."""
+"""Replaces a value that is no moment. SQLite stores any text, so another program may have written one. Callers can
+compute with it, because it is two days after the first of all moments: every time zone has it."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -33,19 +33,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return _text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the moment in UTC; PostgreSQL gives it in the session's zone."""
+        """Give the moment in UTC; PostgreSQL returns it in the session's time zone."""
         del dialect
         return None if value is None else value.astimezone(UTC)
 
     def result_processor(  # pyright: ignore[reportIncompatibleMethodOverride] - the type that it wants is private
         self, dialect: Dialect, coltype: object
     ) -> Callable[[Any], datetime | None] | None:
-        """From SQLite, read the text here: what is no moment must not hide the row that it is in."""
+        """From SQLite, read the text here: a value that is no moment must not make its row unreadable."""
         return _moment if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
 
 def _utc(moment: datetime) -> datetime:
-    """Refuse what has no time zone: it could be any moment of a day."""
+    """Refuse a moment without a time zone: it could be any hour of a day."""
     if moment.tzinfo is None:
         raise ValueError("A moment without a time zone cannot be stored.")
     return moment.astimezone(UTC)
@@ -65,7 +65,7 @@ def _moment(text: Any) -> datetime | None:
 
 
 class database_now(FunctionElement[datetime]):  # noqa: N801 - an SQL function
-    """The database's clock: one clock for all the workers, whatever their own ones say."""
+    """The database's clock: the one clock that all workers share. Their own clocks may disagree."""
 
     type = UtcDateTime()
     inherit_cache = True
@@ -86,8 +86,8 @@ def seconds(name: str) -> BindParameter[float]:
     return bindparam(name, type_=Float())
 
 
-# SQLite's clock has milliseconds. Its text compares rightly with that of UtcDateTime, which has microseconds: the
-# shorter of two equal beginnings is the smaller.
+# SQLite's clock has milliseconds, and UtcDateTime microseconds. Their texts compare correctly: of two texts with the
+# same beginning, the shorter one is the smaller.
 _SQLITE = "strftime('%Y-%m-%d %H:%M:%f', 'now'"
 
 
@@ -101,7 +101,8 @@ def _sqlite_now_plus(element: Any, compiler: SQLCompiler, **options: Any) -> str
     return f"{_SQLITE}, {compiler.process(element.clauses, **options)} || ' seconds')"
 
 
-# now() would be the moment the transaction began, which may have waited for a lock since.
+# now() would be the moment at which the transaction began. It may have waited for a lock since, and set a lease that
+# has run out already.
 @compiles(database_now, "postgresql")
 def _postgresql_now(_element: Any, _compiler: SQLCompiler, **_options: Any) -> str:
     return "clock_timestamp()"

@@ -1,8 +1,7 @@
-"""Times that were told by a clock that was ahead, brought within reach. Each function works within the caller's
-transaction.
+"""Repairs timestamps written by a worker whose clock ran ahead. Each function works within the caller's transaction.
 
-How far ahead a time is, is judged by the later of two clocks, the caller's and the database's: one that is slow takes
-nothing right for wrong.
+Which timestamp is too far ahead is judged by the later of two clocks, the caller's and the database's. A slow clock
+then takes no correct timestamp for a wrong one.
 """
 
 from datetime import datetime
@@ -38,7 +37,8 @@ _HELD: Final = (
 _LOST: Final = (
     update(_r).where(models.ACTIVE, _LEASE_IS_OVER, _r.c.available_at > _now).values(available_at=_now)
 ).returning(_r.c.id)
-"""What a lost worker held was available. The claim itself does not say so, to stay a range of its index."""
+"""A rotation that a lost worker held was available when it was claimed, so it is available now. The claim itself does
+not check this: with one more alternative, its condition would be no range of an index."""
 _IN_FLIGHT: Final = (
     update(_r)
     .where(
@@ -47,17 +47,19 @@ _IN_FLIGHT: Final = (
         or_(_r.c.lease_until.is_(None), _LEASE_IS_OVER),
         _r.c.in_flight_until > _furthest,
     )
-    # A new version: a holder that lost its lease would think that the later moment is stored, and note none.
+    # With a new version, a holder that lost its lease cannot write. It would believe that the later moment is stored
+    # already, and store none for what it sends.
     .values(in_flight_until=_later, version=_r.c.version + 1)
     .returning(_r.c.id)
 )
-"""Whoever has a rotation to carry on asks for nothing in flight; a parked one's verbs do."""
+"""Only parked rotations: what is in flight holds up their verbs, but no step."""
 
 
 def repair(tx: Transaction, now: datetime) -> int:
-    """Undo what a clock that was ahead did to times; return to how many rotations."""
+    """Repair the timestamps of all rotations; return how many were changed."""
     latest = _latest(tx, now)
-    # Leases first: what one of days held is lost by then. What may still be in flight is waited for.
+    # Leases first: the rotation of a lease that ends here is lost for the next statement. The others become available
+    # when a request that is still in flight can no longer take effect.
     later = latest + HOLD_OFF
     asked: tuple[tuple[ReturningUpdate[tuple[str]], dict[str, object]], ...] = (
         (_HELD, {"longest": HELD_AT_MOST.total_seconds()}),
@@ -69,7 +71,7 @@ def repair(tx: Transaction, now: datetime) -> int:
 
 
 def within(tx: Transaction, until: datetime, now: datetime) -> datetime:
-    """Until when something may be in flight, where it is stored to be so ``until`` then."""
+    """Return until when a request may be in flight, given the stored ``until``: less if that is too far ahead."""
     latest = _latest(tx, now)
     return until if until <= latest + HELD_AT_MOST else latest + HOLD_OFF
 

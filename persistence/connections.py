@@ -55,7 +55,7 @@ _LONG: Final = 500
 """So many connections are read at once where all are wanted: a longer list takes memory, a shorter one time."""
 _NO_SECRETS: Final[Mapping[str, bytes]] = {}
 _LOCK: Final = {"key_share": True}
-"""Lock a row against writers, but not against those who only refer to it by a foreign key."""
+"""Lock a row against writers, but not against rows that refer to it by a foreign key."""
 
 
 class Connections:
@@ -193,7 +193,7 @@ def _check_move(session: Session, stored: models.Connections, before: Connection
 
 def _stale(name: str) -> Stale:
     return Stale(
-        f"Connection {name} was changed by somebody else meanwhile; nothing was changed.",
+        f"Connection {name} was changed by someone else in the meantime; nothing was changed.",
         next_action=NextAction(Verb.SHOW_CONNECTION, {"connection": name}, then=REPEAT),
     )
 

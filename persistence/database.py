@@ -19,12 +19,12 @@ from states.next_action import REPEAT, NextAction, Verb
 from states.timing import DATABASE_WAIT
 
 _AWAY: Final = (OperationalError, InterfaceError, InternalError)
-"""What the drivers raise when a database is not there, cannot be used for the moment, or went away. To psycopg, a
-server that is read-only or tired of waiting for a transaction is in trouble of its own: an InternalError."""
+"""What the drivers raise when a database is missing, cannot be used for the moment, or went away. psycopg raises
+InternalError for a server that is read-only, or that ended a transaction which was idle for too long."""
 _PASSING: Final = ("the database system is", "too many", "connection slots", "terminating connection")
-"""What PostgreSQL says when it lets nobody in for the moment. Whatever else turns us away will do so again."""
+"""What PostgreSQL says when it accepts no connection for the moment. After any other refusal, it refuses again."""
 _UNDONE: Final = ("SQLITE_FULL", "SQLITE_BUSY")
-"""SQLite's names for a COMMIT that did nothing, because there was no room, or because it waited in vain."""
+"""SQLite's names for a COMMIT that did nothing: the disk is full, or another process kept its lock for too long."""
 
 _PRAGMAS: Final = (
     "journal_mode = WAL",  # readers and the writer do not block each other
@@ -34,11 +34,12 @@ _PRAGMAS: Final = (
 )
 _BEGIN: Final = Prepared(text("BEGIN"))
 _BEGIN_WRITING: Final = Prepared(text("BEGIN IMMEDIATE"))
-"""Having begun by reading, a writer could not wait for another: it would fail, and its update be lost."""
+"""Takes the write lock at once. A transaction that begins with a read cannot wait for another writer later: what it has
+read would be out of date, so SQLite makes it fail."""
 _SNAPSHOT: Final = {"isolation_level": "REPEATABLE READ"}
-"""How PostgreSQL is read; SQLite's transactions are like that anyway. Nothing is said of reading only: SQLAlchemy would
-have each connection ask for the opposite ever after, which overrides a server that was made read-only, and which a
-standby refuses."""
+"""How PostgreSQL is read, so that one transaction sees one moment; SQLite's transactions do so anyway. READ ONLY is not
+set: SQLAlchemy would set READ WRITE on the connection afterwards, which overrides a server that was made read-only, and
+which a standby refuses."""
 
 
 class Database:
@@ -60,8 +61,8 @@ class Database:
         return str(self._url.database) if self.is_sqlite else self._url.render_as_string(hide_password=True)
 
     def is_missing(self, error: TryLater) -> bool:
-        """Whether ``error``, met on opening the database, is no passing trouble: there is no such file, or the server
-        is up and turns us away.
+        """Whether ``error``, raised on opening the database, will not go away by itself: there is no such file, or the
+        server is up and refuses the connection.
         """
         if self.is_sqlite:
             return self._place() is None
@@ -76,32 +77,33 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees the database as it was at one moment. Raises TryLater when it is away."""
+        """A transaction that sees the database as it was at one moment. Raises TryLater when it is unavailable."""
         try:
             with self._snapshots.connect() as tx:
                 if self.is_sqlite:
                     _BEGIN.run(tx, {})
                 yield tx
         except _AWAY as error:
-            raise self._told(TryLater, error) from error
+            raise self._unavailable(TryLater, error) from error
 
     @contextmanager
     def glancing(self) -> Iterator[Connection]:
-        """For one short SELECT, on SQLite through the writer's connection: it has at hand what it wrote just now.
+        """For one short SELECT. On SQLite it uses the writer's connection, whose cache has what it has just written.
 
-        Raises TryLater when the database is away.
+        Raises TryLater when the database is unavailable.
         """
         try:
             with self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
                 yield tx
         except _AWAY as error:
-            raise self._told(TryLater, error) from error
+            raise self._unavailable(TryLater, error) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that commits when the block ends, and changes nothing when the block raises.
 
-        Raises TryLater when the database is away, busy or read-only, Unknown when it went away while committing.
+        Raises TryLater when the database is unavailable, busy or read-only, Unknown when it went away during the
+        commit: then the transaction may have been committed.
         """
         kind: type[KeyturnError] = TryLater
         try:
@@ -113,7 +115,7 @@ class Database:
                 kind = Unknown
                 tx.commit()
         except _AWAY as error:
-            raise self._told(kind, error) from error
+            raise self._unavailable(kind, error) from error
 
     def close(self) -> None:
         """Close every connection. Safe to repeat; the next transaction opens new ones."""
@@ -128,11 +130,12 @@ class Database:
 
     @contextmanager
     def _one_writer(self) -> Iterator[Connection]:
-        """SQLite has one writer at a time. This process's threads queue for it here: SQLite itself has no queue, it
-        sleeps and looks again. One connection is kept for it, as getting one from the pool costs as much as a write.
+        """The connection of the one writer that SQLite has at a time. This process's threads queue for it here, because
+        SQLite has no queue: it sleeps and tries again. One connection is kept, as getting one from the pool costs as
+        much as a write.
 
-        It is kept for as long as all goes well, and the file is where it was: one that was moved away can be written to
-        as before, but nobody else would see it.
+        It is kept while all goes well and the file is where it was: a file that was moved away can be written to as
+        before, but no other process would see it.
         """
         with self._turn:
             if self._writer and self._opened != self._place():
@@ -149,14 +152,16 @@ class Database:
                     self._writer.rollback()  # after a commit, there is nothing to roll back
 
     def _place(self) -> tuple[int, int] | None:
-        """Which file there is where SQLite's should be."""
+        """The identity of the file at the database's path."""
         try:
             found = os.stat(str(self._url.database))  # noqa: PTH116 - before every write: Path takes twice as long
         except OSError:
             return None
         return found.st_dev, found.st_ino
 
-    def _told(self, kind: type[KeyturnError], error: OperationalError | InterfaceError | InternalError) -> KeyturnError:
+    def _unavailable(
+        self, kind: type[KeyturnError], error: OperationalError | InterfaceError | InternalError
+    ) -> KeyturnError:
         reason = str(error.orig).partition("\n")[0]
         if getattr(error.orig, "sqlite_errorname", "") in _UNDONE:
             kind = TryLater
@@ -169,7 +174,7 @@ def _parse(url: str) -> URL:
         return URL.create("sqlite", database=path)  # taken literally: a folder's name may have any character
     if not url.startswith("postgresql://"):
         raise InvalidSettings("The store's URL is sqlite:///PATH or postgresql://…: a file, or a server.")
-    if url.count("@") > 1:  # the rest of the password would be taken for the server's name, and told
+    if url.count("@") > 1:  # the rest of the password would be taken for the server's name, and shown
         raise InvalidSettings("In the store's URL, write an @ of the password as %40.")
     try:
         return make_url(url)
@@ -202,7 +207,7 @@ def _open_sqlite(url: URL) -> Engine:
 
 
 def _legible(stored: str) -> Any:
-    """SQLite takes any text as JSON. What is none must not hide the row that it is in."""
+    """SQLite takes any text as JSON. A value that is none must not make its row unreadable."""
     try:
         return json.loads(stored)
     except ValueError:

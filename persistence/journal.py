@@ -1,8 +1,9 @@
 """The journal's hash chain: what happened to a rotation, written so that a later change shows.
 
 Each entry's hash covers the entry and the hash before it; a rotation's first entry continues the chain of the
-connection's previous rotation. The chain shows edits, removals and cut-off tails. It does not stop somebody who may
-rewrite the whole database and computes every hash anew: for that, keep the newest hashes elsewhere (the log has them).
+connection's previous rotation. The chain shows edits, removals and cut-off tails. It does not stop an attacker who can
+rewrite the whole database, and computes every hash again: against that, keep the newest hashes elsewhere (the log has
+them).
 """
 
 import hashlib
@@ -26,7 +27,7 @@ UNKNOWN: Final = "unknown"
 CONFIRMED_BY_PERSON: Final = "confirmed_by_person"
 
 NOTES: Final = (POSTPONED, TAKEN_OVER, UNKNOWN, CONFIRMED_BY_PERSON)
-"""Events that leave the state as it is. They happen to rotations that have something left to do."""
+"""Events that leave the state as it is. They happen to rotations that have a step left."""
 
 RENAMED: Final = {"put_off": POSTPONED}
 """Events by the name that an earlier checkout wrote. An entry keeps it, because the entry's hash covers it."""
@@ -36,7 +37,7 @@ MOVES: Final = (
     *(f"{edge.source}>{edge.trigger}>{edge.target}" for edge in table.EDGES),
     *(f"{state}>{note}>{state}" for note in (*NOTES, *RENAMED) for state in table.ACTIVE),
 )
-"""Everything that an entry may tell, as `source>event>target`; the database refuses anything else."""
+"""Everything that an entry can say, as `source>event>target`; the database refuses anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Head:
 
 
 ORIGIN: Final = "0" * 64
-"""Stands before the first entry of a connection's first rotation."""
+"""The hash before the first entry of a connection's first rotation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +82,9 @@ class Entry:
 def append(
     head: Head, rotation: Rotation, *, event: str, actor: str, source: State | None, detail: Mapping[str, object]
 ) -> Entry:
-    """Make the entry that follows ``head``: that ``event`` took ``rotation`` from ``source`` to where it stands.
+    """Make the entry that follows ``head``: that ``event`` took ``rotation`` from ``source`` to its state.
 
-    ``detail`` must be plain JSON; a TypeError tells what is not.
+    ``detail`` must be plain JSON; otherwise a TypeError names what is not.
     """
     entry = Entry(
         rotation_id=rotation.id,
@@ -105,8 +106,8 @@ _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allo
 
 
 def digest(entry: Entry) -> str:
-    """SHA-256, as 64 hex digits, over the hash before the entry and all that the entry tells."""
-    told = (
+    """SHA-256, as 64 hex digits, over the hash before the entry and all of the entry."""
+    covered = (
         entry.previous_hash,
         entry.rotation_id,
         entry.seq,
@@ -118,33 +119,33 @@ def digest(entry: Entry) -> str:
         entry.attempt,
         entry.detail,
     )
-    return hashlib.sha256(_canonical(told).encode()).hexdigest()
+    return hashlib.sha256(_canonical(covered).encode()).hexdigest()
 
 
 def verify(entries: Iterable[Entry], *, rotation_id: str, after: str, head: Head, state: State) -> int:
     """Check a rotation's whole journal; return how many entries it has.
 
-    ``after`` is the hash it continues, ``head`` where the rotation says it ends, ``state`` where the rotation stands.
+    ``after`` is the hash it continues, ``head`` where the rotation says it ends, ``state`` the rotation's own.
     Raises JournalBroken naming the first entry that is not as it was written.
     """
     last = Head(0, after)
-    stands: State | None = None
+    reached: State | None = None
     for entry in entries:
         where = f"Journal entry {entry.seq} of rotation {rotation_id}"
         if entry.seq != last.seq + 1:
-            raise JournalBroken(f"{where} should be entry {last.seq + 1}: what was between was removed.")
-        if entry.previous_hash != last.hash or entry.source != stands:
+            raise JournalBroken(f"{where} should be entry {last.seq + 1}: the entries in between were removed.")
+        if entry.previous_hash != last.hash or entry.source != reached:
             raise JournalBroken(f"{where} does not follow from what is before it.")
         if entry.hash != digest(entry):
             raise JournalBroken(f"{where} was changed after it was written.")
-        last, stands = entry.head, entry.target
+        last, reached = entry.head, entry.target
     if last != head:
         raise JournalBroken(
             f"The journal of rotation {rotation_id} ends with entry {last.seq} ({last.hash[:12]}…), "
             f"but was written up to entry {head.seq} ({head.hash[:12]}…)."
         )
-    if stands is not state:
+    if reached is not state:
         raise JournalBroken(
-            f"Rotation {rotation_id} was changed outside Keyturn: its journal leaves it {stands}, not {state}."
+            f"Rotation {rotation_id} was changed outside Keyturn: its journal leaves it {reached}, not {state}."
         )
     return last.seq

@@ -95,7 +95,7 @@ def create_kek_file(path: Path) -> None:
 
 
 def read_kek_file(path: Path) -> KeyEncryptionKey:
-    """Read a key file. Raises VaultLocked unless it is there, this user's, and closed to everybody else."""
+    """Read a key file. Raises VaultLocked unless it exists, is this user's, and is closed to all others."""
     try:
         with path.open(encoding="ascii") as file:
             found = os.fstat(file.fileno())

@@ -1,4 +1,4 @@
-"""The tables. What they refuse is derived from the transition table, so no move and no proof is spelled out again."""
+"""The tables. Their constraints are derived from the transition table: no move and no proof is spelled out twice."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -39,7 +39,7 @@ def _together(*columns: str) -> CheckConstraint:
 
 
 def _proof(proof: str) -> CheckConstraint:
-    """Rule 1: no rotation is where a proof opens the way to without that proof for its own candidate."""
+    """Rule 1: no rotation gets to a position that needs a proof without that proof of its own candidate."""
     needs = _in(POSITION, table.positions_with(proof))
     return CheckConstraint(
         f"NOT ({needs}) OR COALESCE({proof}_fingerprint = candidate_fingerprint, FALSE)", name=f"{proof}_proved"
@@ -49,11 +49,11 @@ def _proof(proof: str) -> CheckConstraint:
 POSITION: Final = "COALESCE(failed_from, state)"
 """How far a rotation got."""
 ACTIVE: Final = text(_in("state", table.ACTIVE))
-"""A rotation that has something left to do. Query and partial index must say it in the very same words."""
+"""A rotation that has a step left. Query and partial index must say it in the same text, or the index is not used."""
 OPEN: Final = text("closed_at IS NULL")
 CLOSED: Final = text("closed_at IS NOT NULL")
 AUTOMATIC: Final = text("automatic")
-"""A connection whose certificates are rotated unasked."""
+"""A connection whose certificates are rotated by the schedule."""
 CALM: Final[ColumnClause[bool]] = literal_column(f"(state <> '{table.OUTAGE}')")
 """Sorts rotations in UploadedToNetSuite first: each of their seconds is an outage."""
 
@@ -71,7 +71,7 @@ class _Table(SQLModel):
 
 
 class Certificates(_Table, table=True):
-    """The certificates that rotations made or found; with each, for as long as it is kept, its sealed private key."""
+    """The certificates that rotations made or found; each with its sealed private key while that is kept."""
 
     fingerprint: str = Field(primary_key=True, sa_type=Text)
     pem: str = Field(sa_type=Text, repr=False)
@@ -187,9 +187,9 @@ class Rotations(_Table, table=True):
     ending: str | None = Field(default=None, sa_type=Text)
 
     worker: str | None = Field(default=None, sa_type=Text)
-    """Who holds the rotation, or held it when the lease ran out; None after a clean give-back."""
+    """Who holds the rotation, or held it when the lease ran out; None after a release."""
     fence: int
-    """Counts the claims: what is written with an older number is refused."""
+    """The fencing token: counts the claims. A write with a lower number is refused."""
     lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """By the database's clock."""
     journal_seq: int
@@ -203,7 +203,7 @@ class Journal(_Table, table=True):
         CheckConstraint("seq >= 1", name="seq"),
         CheckConstraint(f"(seq = 1) = (event = '{REQUEST}')", name="first"),
         CheckConstraint(_in("COALESCE(source, '') || '>' || event || '>' || target", MOVES), name="move"),
-        {"sqlite_with_rowid": False},  # one tree to write instead of two, and a rotation's entries lie together
+        {"sqlite_with_rowid": False},  # one tree to write instead of two, with a rotation's entries next to each other
     )
 
     rotation_id: str = Field(primary_key=True, sa_type=Text, foreign_key="rotations.id")
@@ -273,17 +273,17 @@ PLACE: Final = (
     func.nullif(canonical_url(connections.c.openair["url"].as_string()), ""),
     connections.c.openair["preference"].as_string(),
 )
-"""Where the certificate is kept in OpenAir: each company has a base URL of its own. Without a URL, which only a person
-who saves it by hand can do without, nobody knows the place."""
+"""Where the certificate is kept in OpenAir: each company has a base URL of its own. Only a connection
+whose certificate a person saves by hand can be without a URL, and then the place is not known."""
 Index("uq_connections_place", *PLACE, unique=True)
 """One connection for each place in OpenAir, which holds one certificate."""
 
 
 def for_postgresql() -> MetaData:
-    """The tables with PostgreSQL's own clause on each partial index, for whoever makes or compares them there.
+    """The tables with PostgreSQL's own clause on each partial index, to create or compare them there.
 
-    SQLAlchemy has the clause for each database apart. Naming PostgreSQL's above would import its whole dialect, two
-    megabytes of it, into every worker.
+    SQLAlchemy has a clause per database. Naming PostgreSQL's above would import its whole dialect, two megabytes, into
+    every worker.
     """
     for index in (index for each in METADATA.tables.values() for index in each.indexes):
         index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]

@@ -1,7 +1,7 @@
 """Statements that are compiled once and then run as they are, on the driver's own cursor.
 
-SQLAlchemy keeps compiled statements too, but looks each one up by its whole structure and prepares for results that a
-write does not have. With a handful of short statements for each move, that took a fifth of a rotation's whole time.
+SQLAlchemy caches compiled statements too, but looks each one up by its whole structure, and prepares for results that a
+write does not have: twice the CPU time of one of these (docs/decisions/0016-sqlmodel-and-statements.md).
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _Named = tuple[tuple[str, Callable[[Any], Any] | None], ...]
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A statement in one database's own words, what it takes and what it gives."""
+    """A statement in one database's own language, its parameters and its columns."""
 
     sql: str
     takes: _Named
@@ -30,21 +30,19 @@ class _Text:
     is_positional: bool
 
     def parameters(self, values: Values) -> Any:
-        """``values`` as the database's driver takes them."""
+        """``values`` as the database's driver expects them."""
         given = {**self.fixed, **values} if self.fixed else values
         taken = [process(given[name]) if process else given[name] for name, process in self.takes]
         return tuple(taken) if self.is_positional else dict(zip((name for name, _ in self.takes), taken, strict=True))
 
     def row(self, given: Any) -> Values:
-        """What the driver gave, by column."""
+        """The driver's row, by column."""
         columns = zip(self.gives, given, strict=True)
         return {name: process(value) if process else value for (name, process), value in columns}
 
 
 class Prepared:
-    """An INSERT or UPDATE of whatever columns it is given, and of those that it sets itself; a plain SELECT; or any
-    statement in words.
-    """
+    """An INSERT or UPDATE of the columns that it is given and of those that it sets itself, a SELECT, or any text."""
 
     def __init__(self, statement: Statement) -> None:
         self._statement: Final = statement

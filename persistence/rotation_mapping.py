@@ -141,8 +141,9 @@ _PROOFS: Final[Mapping[str, Callable[[Any], Values]]] = {
 def to_rotation(row: Row) -> Rotation:
     """A rotation with the certificates joined as ``previous`` and ``candidate``.
 
-    Its confirmation is verified anew. One that NetSuite never gave, and whatever else cannot have been written by
-    Keyturn, is left out, and the rotation says so: an error here would stop every claim for one row.
+    Its confirmation is verified again: a row can be forged. A confirmation that NetSuite never gave, and any other
+    value that Keyturn never writes, is left out, and ``broken`` says so. An error here would stop every claim for one
+    row.
     """
     certificate = to_certificate(row, "candidate")
     confirmation, broken = _to_confirmation(row, certificate)

@@ -55,8 +55,8 @@ TAKE: Final = Prepared(
     update(_r).where(_r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence")).values(_lease)
 )
 
-# A claim is held by its fencing token, not by its lease: a worker whose lease ran out while nobody else claimed the
-# rotation may go on, as nothing has happened in between.
+# A claim is held by its fencing token, not by its lease: a worker whose lease ran out may go on while no other worker
+# has claimed the rotation, as nothing has happened to it in between.
 _is_held = (
     _r.c.id == bindparam("b_id"),
     _r.c.fence == bindparam("b_fence"),

@@ -89,12 +89,12 @@ def head_of(entry: Entry) -> Values:
 
 
 def held_by(worker: str | None, lease: float) -> Values:
-    """The columns of who holds a rotation: ``worker`` for ``lease`` seconds, or nobody."""
+    """The columns of who holds a rotation: ``worker`` for ``lease`` seconds, or no one."""
     return {"worker": worker, "lease": lease if worker else None}
 
 
 def _keep(tx: Transaction, adopted: Certificate) -> None:
-    """Store a certificate that somebody else made, unless it is known; a known one keeps its key."""
+    """Store a certificate that Keyturn did not make, unless it is known; a known one keeps its key."""
     with Session(tx) as session:
         if session.get(models.Certificates, adopted.fingerprint):
             return

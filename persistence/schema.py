@@ -1,7 +1,6 @@
-"""Brings the database's tables up to date, and tells whether they are.
+"""Brings the database's tables up to date, and checks whether they are.
 
-Alembic is imported where it is used: a worker, which only asks whether the tables are up to date, does without its
-eight megabytes.
+Alembic is imported where it is used: a worker only checks, and saves its eight megabytes.
 """
 
 from pathlib import Path
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(7120231123)")
-"""The number is only Keyturn's own; whoever comes second waits, and finds nothing left to do."""
+"""A number of Keyturn's own. The second of two processes that migrate waits here, and finds nothing left to do."""
 _TURN: Final = Lock()
-"""Alembic's context is global to the process, so its threads take turns, whatever their databases."""
+"""Alembic's context is global to the process, so its threads take turns, even for different databases."""
 _APPLIED: Final = text("SELECT version_num FROM alembic_version")
 
 

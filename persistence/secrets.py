@@ -13,7 +13,7 @@ from persistence.vault import WrappedKey
 from states.errors import NotFound, Stale
 
 _LOCK: Final = {"key_share": True}
-"""Lock a row against writers, but not against those who only refer to it by a foreign key. SQLite locks no rows: its
+"""Lock a row against writers, but not against rows that refer to it by a foreign key. SQLite locks no rows: its
 writing transaction excludes all others."""
 
 
@@ -36,7 +36,7 @@ class Secrets:
 
         Raises:
             NotFound: without such a connection.
-            Stale: when somebody else replaced that version first.
+            Stale: when someone else replaced that version first.
 
         """
         with self._database.writing() as tx:
@@ -58,15 +58,17 @@ class Secrets:
             return _wrapped(session.get_one(models.DataKeys, key.id))
 
     def rewrap(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey]) -> None:
-        """Replace every data key, ``before``, by the same key wrapped anew, ``after``: all or none.
+        """Replace every data key, ``before``, by the same key wrapped by another one, ``after``: all or none.
 
-        Raises Stale when ``before`` is not what is stored any more: one that was added meanwhile would stay wrapped by
-        a key-encryption key that is about to be thrown away.
+        Raises Stale when ``before`` is not what is stored any more: a data key that was added since would stay wrapped
+        by a key-encryption key that is about to be thrown away.
         """
         with self._database.writing() as tx, Session(tx) as session:
             stored = _data_keys(session, lock=True)
             if [_wrapped(key) for key in stored] != list(before):
-                raise Stale("The vault's data keys were changed by somebody else meanwhile; nothing was changed.")
+                raise Stale(
+                    "The vault's data keys were changed by another process in the meantime; nothing was changed."
+                )
             for key, changed in zip(stored, after, strict=True):
                 key.kek_id, key.wrapped = changed.kek_id, changed.wrapped
             session.flush()
@@ -80,7 +82,7 @@ def put(tx: Transaction, connection: str, name: str, sealed: bytes, *, version: 
             raise NotFound(f"There is no connection {connection}.")
         stored = session.get(models.Secrets, (connection, name), with_for_update=_LOCK)
         if version is not None and (stored is None or stored.version != version):
-            raise Stale(f"The secret {name} of connection {connection} was replaced by somebody else meanwhile.")
+            raise Stale(f"The secret {name} of connection {connection} was replaced by another worker in the meantime.")
         if stored is None:
             stored = models.Secrets(connection=connection, name=name, sealed=sealed, version=0)
             session.add(stored)

@@ -48,7 +48,7 @@ class DataKeys(Protocol):
         ...
 
     def rewrap(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey]) -> None:
-        """Replace every data key, ``before``, by the same key wrapped anew, ``after``: all or none. Raises Stale."""
+        """Replace all data keys, ``before``, by the same ones wrapped by another key: all or none. Raises Stale."""
         ...
 
 

@@ -22,10 +22,10 @@ def tamper(store: Store, *statements: str) -> None:
             tx.execute(text(statement))
 
 
-def test_every_move_is_told_in_order(store: Store) -> None:
+def test_the_journal_has_every_move_in_order(store: Store) -> None:
     """A completed rotation has its request and its four moves, numbered without gaps, by those who made them."""
     begin(store, State.COMPLETED)
-    told = [(e.seq, e.actor, e.event, e.source, e.target, e.attempt, e.at) for e in store.journal.of(an_id(1))]
+    found = [(e.seq, e.actor, e.event, e.source, e.target, e.attempt, e.at) for e in store.journal.of(an_id(1))]
     expected = [
         (1, "ada", "request", None, State.REQUESTED, 1, NOW),
         (2, "w1", "generate_key", State.REQUESTED, State.KEY_GENERATED, 1, NOW),
@@ -33,7 +33,7 @@ def test_every_move_is_told_in_order(store: Store) -> None:
         (4, "w1", "save_to_openair", State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR, 1, NOW),
         (5, "w1", "verify", State.SAVED_TO_OPENAIR, State.COMPLETED, 1, NOW),
     ]
-    assert expected == told
+    assert expected == found
     assert {"cause": "initial", "reason": "", "previous": None} == store.journal.of(an_id(1))[0].detail
 
 
@@ -51,7 +51,7 @@ def test_the_chain_goes_through_the_connections_rotations(store: Store) -> None:
 
 
 def test_an_entry_tells_all_kinds_of_evidence(store: Store) -> None:
-    """Whatever JSON can say comes back as it was, and its hash still fits."""
+    """Every JSON value comes back as it was, and its hash still fits."""
     detail: dict[str, object] = {"é": "ü\n\u2028", "number": 1.1, "big": 2**60, "none": None, "list": [True, {"a": []}]}
     claim = begin(store)
     store.rotations.advance(claim, next_move(claim.rotation), event="generate_key", detail=detail)
@@ -111,7 +111,7 @@ def test_no_rotation_without_its_request(store: Store, monkeypatch: pytest.Monke
     ],
 )
 def test_an_edited_entry_shows(store: Store, change: str) -> None:
-    """Whatever is changed of an entry, the check names it."""
+    """The check names an entry of which anything was changed."""
     begin(store, State.COMPLETED)
     tamper(store, f"UPDATE journal SET {change} WHERE seq = 3")
     with pytest.raises(JournalBroken, match=f"entry 3 of rotation {an_id(1)}"):
@@ -121,7 +121,7 @@ def test_an_edited_entry_shows(store: Store, change: str) -> None:
 
 
 def test_an_entry_that_was_rehashed_shows(store: Store) -> None:
-    """An edit whose own hash was computed anew breaks the entry after it."""
+    """An edit whose own hash was computed again breaks the entry after it."""
     begin(store, State.COMPLETED)
     third = store.journal.of(an_id(1))[2]
     forged = digest(replace(third, actor="eve"))
@@ -131,7 +131,7 @@ def test_an_entry_that_was_rehashed_shows(store: Store) -> None:
 
 
 def test_a_removed_entry_shows(store: Store) -> None:
-    """A gap is told by the entry after it."""
+    """The entry after a gap shows it."""
     begin(store, State.COMPLETED)
     tamper(store, "DELETE FROM journal WHERE seq = 3")
     with pytest.raises(JournalBroken, match=r"entry 4 .* should be entry 3"):
@@ -179,7 +179,7 @@ def test_a_rotation_cut_out_of_the_middle_shows(store: Store) -> None:
 
 
 def test_a_state_that_was_changed_outside_shows(store: Store) -> None:
-    """A rotation that is not where its journal leaves it was changed by somebody else."""
+    """A rotation that is not where its journal leaves it was changed outside Keyturn."""
     begin(store, State.UPLOADED_TO_NETSUITE)
     tamper(store, "UPDATE rotations SET state = 'KeyGenerated'")
     with pytest.raises(JournalBroken, match="leaves it UploadedToNetSuite, not KeyGenerated"):

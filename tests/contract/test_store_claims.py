@@ -17,7 +17,7 @@ from states.state import State
 
 
 def test_a_claim_holds_the_rotation(store: Store) -> None:
-    """While a lease lives nobody else gets the rotation; given back, the next one does, with a higher token."""
+    """Until its lease ends, no other worker gets the rotation; released, the next one does, with a higher token."""
     add(store, a_rotation())
     first = claimed(store, "w1")
     assert store.claims.claim("w2", lease=60, now=NOW) is None
@@ -74,7 +74,7 @@ def test_what_was_given_back_is_not_held_any_more(store: Store) -> None:
 
 
 def test_renewing_keeps_the_rotation(store: Store) -> None:
-    """A lease is renewed from now on, as often as need be, and even after it ran out where nobody took over."""
+    """A lease is renewed from now, any number of times, and even after it ran out if no other worker has taken over."""
     claim = begin(store)
     store.claims.renew(claim, lease=-1)
     store.claims.renew(claim, lease=60)

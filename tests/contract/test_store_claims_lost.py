@@ -111,7 +111,7 @@ def test_a_worker_holds_each_rotation_by_itself(store: Store) -> None:
 
 
 def test_a_claim_is_held_until_another_has_it(store: Store) -> None:
-    """Asked before each write to the other systems: a lease that ran out is enough only once somebody took over."""
+    """A claim whose lease ran out is held until another worker takes over; asked before each write to the systems."""
     claim = begin(store, State.KEY_GENERATED)
     store.claims.ensure_held(claim)
     store.claims.renew(claim, lease=-1)

@@ -1,4 +1,4 @@
-"""What a clock that was ahead told, brought back within reach: moments, leases, what is in flight."""
+"""Timestamps written by a worker whose clock ran ahead are repaired: moments, leases, what is in flight."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ def dead(store: Store, available_at: datetime, *, lease: float = -1) -> Claim:
 
 
 def test_what_is_postponed_by_days(store: Store, now: datetime) -> None:
-    """It is available when what may be in flight has landed; what is put off by hours is left alone."""
+    """It is available when what may be in flight has landed; what is postponed by hours is left alone."""
     ahead = (now + DAYS, now + POSTPONED_AT_MOST + TICK, now + POSTPONED_AT_MOST, now)
     for number, (name, available_at) in enumerate(zip(several(store, 4), ahead, strict=True), start=1):
         add(store, a_rotation(id=an_id(number), connection=name, now=available_at))
@@ -160,8 +160,8 @@ def test_who_holds_a_parked_rotation_is_left_alone(store: Store, now: datetime) 
 
 def test_a_slow_clock_takes_nothing_right_for_wrong(store: Store, now: datetime) -> None:
     """A worker whose clock is days behind asks the database's: what is right stays as it is."""
-    put_off, waiting = several(store, 2)
-    add(store, a_rotation(id=an_id(1), connection=put_off, now=now))
+    postponed, waiting = several(store, 2)
+    add(store, a_rotation(id=an_id(1), connection=postponed, now=now))
     failed = parked(store, now + HOLD_OFF, number=2, connection=waiting)
     assert 0 == store.claims.repair_clocks(now - DAYS)
     assert (now, failed) == (store.rotations.get(an_id(1)).available_at, store.rotations.get(an_id(2)))

@@ -70,7 +70,7 @@ def test_an_account_that_was_given_up_is_free(store: Store) -> None:
 )
 @pytest.mark.parametrize("kind", OpenAirKind)
 def test_a_place_in_openair_has_one_connection(store: Store, written: str, kind: OpenAirKind) -> None:
-    """However its URL is written and whoever signs in, an OpenAir company's preference gets no second connection,
+    """However its URL is written and with any user, an OpenAir company's preference gets no second connection,
     neither added nor by a change: both would replace the one certificate in it. The one that is there is named, and
     nothing is stored.
     """
@@ -99,7 +99,7 @@ def test_a_place_in_openair_has_one_connection(store: Store, written: str, kind:
     ],
 )
 def test_other_places_in_openair_are_free(store: Store, openair: OpenAirSettings) -> None:
-    """Another host, port, path or preference is another place; where a person saves the certificate, nobody knows."""
+    """Another host, port, path or preference is another place; where a person saves the certificate, none is known."""
     store.connections.add(a_connection(name="by-hand", openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
     assert openair == store.connections.add(a_connection(name="other", openair=openair)).openair
 
@@ -112,7 +112,7 @@ def test_a_place_in_openair_that_was_given_up_is_free(store: Store) -> None:
     store.connections.add(a_connection(name="other", openair=a_connection().openair))
 
 
-def test_of_two_who_add_one_account_at_once_one_is_told(store: Store) -> None:
+def test_of_two_who_add_one_account_at_once_one_is_refused(store: Store) -> None:
     """The database decides in the transaction that writes: one connection is stored, the others are refused."""
     names = ["one", "two", "three", "four"]
     together = threading.Barrier(len(names))
@@ -126,9 +126,9 @@ def test_of_two_who_add_one_account_at_once_one_is_told(store: Store) -> None:
             return error.message
 
     with ThreadPoolExecutor(len(names)) as pool:
-        told = list(pool.map(add, names))
+        refusals = list(pool.map(add, names))
     (added,) = set(names) & {connection.name for connection in store.connections.all()}
-    assert 3 == sum(f"has the connection {added} already" in each for each in told), told
+    assert 3 == sum(f"has the connection {added} already" in each for each in refusals), refusals
 
 
 def test_connections_are_listed_by_name(store: Store) -> None:
@@ -141,9 +141,9 @@ def test_connections_are_listed_by_name(store: Store) -> None:
 def test_an_unknown_connection_is_not_found(store: Store) -> None:
     """Reading, saving and keeping a secret of an unknown connection are NotFound."""
     for ask in (
-        lambda: store.connections.get("nobody"),
-        lambda: store.connections.save(a_connection(name="nobody")),
-        lambda: store.secrets.put("nobody", "token", b"sealed", version=None),
+        lambda: store.connections.get("missing"),
+        lambda: store.connections.save(a_connection(name="missing")),
+        lambda: store.secrets.put("missing", "token", b"sealed", version=None),
     ):
         with pytest.raises(NotFound):
             ask()
@@ -158,11 +158,11 @@ def test_saving_changes_what_an_administrator_may_change(store: Store) -> None:
     assert replace(wanted, version=before.version + 1) == saved == store.connections.get("acme")
 
 
-def test_of_two_administrators_the_second_is_told(store: Store) -> None:
+def test_of_two_administrators_the_second_is_refused(store: Store) -> None:
     """Saving is a compare-and-set on the version; the refused one changes neither settings nor secrets."""
     before = store.connections.get("acme")
     store.connections.save(replace(before, policy=Policy(days=90)), {"token": b"first"})
-    with pytest.raises(Stale, match="somebody else"):
+    with pytest.raises(Stale, match="someone else"):
         store.connections.save(replace(before, policy=Policy(days=91)), {"token": b"second"})
     assert 90 == store.connections.get("acme").policy.days
     assert (b"first", 1) == store.secrets.get("acme", "token")
@@ -177,7 +177,7 @@ def test_a_connection_and_its_secrets_are_one_transaction(store: Store) -> None:
     assert store.secrets.get("acme", "token") is None
 
 
-def test_a_secret_is_replaced_whatever_was_there(store: Store) -> None:
+def test_a_secret_is_replaced_without_a_version(store: Store) -> None:
     """Without a version, a secret is set, and its version counts on."""
     versions = [store.secrets.put("acme", "token", blob, version=None) for blob in (b"one", b"two")]
     assert [1, 2] == versions

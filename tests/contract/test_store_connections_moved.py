@@ -26,14 +26,14 @@ def moved(connection: Connection) -> Connection:
 
 @pytest.mark.parametrize("state", [State.REQUESTED, State.KEY_GENERATED])
 def test_what_was_not_sent_holds_nothing(store: Store, state: State) -> None:
-    """Given back by its worker, a rotation whose certificate nobody was sent lets the connection go."""
+    """Released by its worker, a rotation whose certificate was never sent lets the connection move."""
     store.claims.release(begin(store, state))
     assert "7654321" == store.connections.save(moved(store.connections.get("acme"))).netsuite.account
 
 
 @pytest.mark.parametrize("state", [State.REQUESTED, State.KEY_GENERATED, State.UPLOADED_TO_NETSUITE])
 def test_a_worker_holds_the_connection_in_place(store: Store, state: State) -> None:
-    """Whoever has the rotation in hand may be sending: the connection stays, with its secrets, and the code tells."""
+    """The worker that holds the rotation may be sending: the connection and its secrets stay, and the code says why."""
     begin(store, state)
     before = store.connections.get("acme")
     with pytest.raises(RotationOpen, match=an_id(1)):
@@ -43,7 +43,7 @@ def test_a_worker_holds_the_connection_in_place(store: Store, state: State) -> N
 
 @pytest.mark.parametrize("state", [State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR])
 def test_what_was_sent_holds_the_connection_in_place(store: Store, state: State) -> None:
-    """Also when nobody has it in hand, and parked; what is no move is changed all the same, until it has ended."""
+    """Also when no worker holds it, and parked; until it has ended, all but a move can be changed."""
     claim = begin(store, state)
     carry(store, claim, State.FAILED)
     before = store.connections.get("acme")
@@ -60,7 +60,7 @@ def test_what_has_ended_holds_nothing(store: Store) -> None:
     assert before.current == store.connections.save(moved(before)).current
 
 
-def test_a_connection_does_not_move_under_whoever_claims(store: Store) -> None:
+def test_a_connection_does_not_move_under_a_claim(store: Store) -> None:
     """Raced again and again: a worker that claims the rotation finds the connection where it stays, or has moved to
     before. It never works in a place that the connection has left.
     """
@@ -71,7 +71,7 @@ def test_a_connection_does_not_move_under_whoever_claims(store: Store) -> None:
         assert_not_moved_under_a_worker(store, name, lambda number=number: claim(store, number))
 
 
-def test_a_connection_does_not_move_under_whoever_begins(store: Store) -> None:
+def test_a_connection_does_not_move_under_a_request(store: Store) -> None:
     """Nor does one under a worker that begins a rotation and claims it at once."""
     for number in range(1, ROUNDS + 1):
         name = f"c{number}"
@@ -91,7 +91,7 @@ def begin_at(store: Store, number: int, name: str) -> None:
 
 
 def assert_not_moved_under_a_worker(store: Store, name: str, take: Callable[[], None]) -> None:
-    """Race whoever takes a rotation against whoever moves its connection."""
+    """Race a worker that takes a rotation against an administrator who moves its connection."""
     together = threading.Barrier(2)
     before = store.connections.get(name)
     to = replace(before, openair=replace(before.openair, url=f"https://elsewhere.example/{name}"))

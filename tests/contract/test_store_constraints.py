@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - what is put into the SQL is the test's own
-"""What the database itself refuses, to whoever writes SQL past the store."""
+"""What the database itself refuses, also when SQL is written past the store."""
 
 import json
 from itertools import product
@@ -77,7 +77,7 @@ def test_failed_names_where_it_failed(store: Store) -> None:
 
 
 def test_ended_means_closed(store: Store) -> None:
-    """Completed is closed, whatever has something left to do is open."""
+    """Completed is closed, and a rotation that has a step left is open."""
     begin(store, State.KEY_GENERATED)
     refuses(store, "UPDATE rotations SET closed_at = updated_at", because="ck_rotations_active_is_open")
     store.claims.release(begin_again(store))

@@ -1,4 +1,4 @@
-"""The database that the tables are in: which one may be, what it promises, and what is told where it is away."""
+"""The database: which ones Keyturn accepts, what they guarantee, and how an unavailable one is reported."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ from states.errors import InvalidSettings, TryLater, Unknown
 
 
 def test_the_databases_clock(store: Store) -> None:
-    """It is asked anew each time, and tells UTC."""
+    """It is asked each time, and is UTC."""
     first, second = store.now(), store.now()
     assert first <= second
     assert (timedelta(0), True) == (first.utcoffset(), abs(datetime.now(UTC) - second) < timedelta(minutes=1))
@@ -51,7 +51,7 @@ def test_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "`pip install '.[postgresql]'`" in text(caught.value.next_action)
 
 
-def test_a_password_is_not_told() -> None:
+def test_a_password_is_not_shown() -> None:
     """A server that cannot be reached is named without its password, and nothing was changed."""
     store = Store("postgresql://keyturn:hunter2@127.0.0.1:1/keyturn")
     with pytest.raises(TryLater, match=r"keyturn:\*\*\*@127.0.0.1:1") as caught:
@@ -63,7 +63,7 @@ def test_a_password_is_not_told() -> None:
 
 
 def test_the_file_is_its_users_alone(tmp_path: Path) -> None:
-    """SQLite's files can be read by nobody else, whatever the umask; so can the folder, where it was made for them."""
+    """No other user can read SQLite's files, with any umask, nor the folder if it was created for them."""
     folder = tmp_path / "new" / "data"
     before = os.umask(0)
     try:
@@ -97,7 +97,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     file.write_text("Not a database, but long enough to be looked at as if it were one. " * 20)
     before = file.read_bytes()
     store = Store(f"sqlite:///{file}")
-    for use in (store.check, store.migrate, store.connections.all):
+    for use in (store.check, store.migrate, store.connections.page):
         with pytest.raises(InvalidSettings, match=r"notes\.txt is not an SQLite database"):
             use()
     store.close()
@@ -176,7 +176,7 @@ def test_a_server_that_is_full_is_not_missing(postgresql: Path) -> None:
 
 
 @ON_POSTGRESQL
-def test_a_lost_server_is_told_apart(store: Store) -> None:
+def test_a_lost_server_is_unavailable_or_unknown(store: Store) -> None:
     """A connection that is cut before the commit is TryLater, in the commit Unknown; the next use makes a new one."""
 
     def cut_off(*, goes_on: bool) -> None:

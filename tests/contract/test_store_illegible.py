@@ -1,4 +1,4 @@
-"""One row that holds what Keyturn never wrote: it is told of, it can be parked, and it hides no other."""
+"""One row that holds what Keyturn never wrote: it is reported, it can be parked, and it hides no other."""
 
 import pytest
 from contract.test_journal import tamper
@@ -27,13 +27,13 @@ def check(store: Store, column: str, value: str) -> None:
     store.connections.add(a_connection(name="bravo"))
     store.claims.release(begin(store, State.UPLOADED_TO_NETSUITE))
     store.claims.release(begin(store, number=2, connection="bravo"))
-    tamper(store, f"UPDATE rotations SET {column} = {value} WHERE id = '{an_id(1)}'")  # noqa: S608 - nobody else's words
+    tamper(store, f"UPDATE rotations SET {column} = {value} WHERE id = '{an_id(1)}'")  # noqa: S608 - the test's own words
     claimed = store.claims.claim("w1", lease=60, now=NOW)
     assert claimed
-    told = f"Rotation {an_id(1)} holds what Keyturn never wrote: {column}."
-    assert told == claimed.rotation.broken == store.rotations.get(an_id(1)).broken
-    assert {an_id(1): told, an_id(2): ""} == {each.id: each.broken for each in store.rotations.newest()}
-    parked = fail(claimed.rotation, JournalBroken(told), NOW)
+    reported = f"Rotation {an_id(1)} holds what Keyturn never wrote: {column}."
+    assert reported == claimed.rotation.broken == store.rotations.get(an_id(1)).broken
+    assert {an_id(1): reported, an_id(2): ""} == {each.id: each.broken for each in store.rotations.newest()}
+    parked = fail(claimed.rotation, JournalBroken(reported), NOW)
     store.rotations.advance(claimed, parked, event="fail", detail={})
     assert (State.FAILED, "JOURNAL_BROKEN") == _standing(store.rotations.get(an_id(1)))
     another = store.claims.claim("w1", lease=60, now=NOW)
@@ -61,9 +61,9 @@ def test_sqlite_takes_any_text(store: Store, column: str, value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "Look.", "[]", "{}", '{"verb": "dance", "options": {}}'])
 def test_an_illegible_next_action_is_explained(store: Store, value: str) -> None:
-    """A parked rotation whose next action somebody changed says so, and what remains is to look at it."""
+    """A parked rotation whose next action someone changed says so, and what remains is to look at it."""
     begin(store, State.FAILED)
-    tamper(store, f"UPDATE rotations SET failure_next_action = '{value}'")  # noqa: S608 - nobody else's words
+    tamper(store, f"UPDATE rotations SET failure_next_action = '{value}'")  # noqa: S608 - the test's own words
     found = store.rotations.get(an_id(1))
     assert f"Rotation {an_id(1)} holds what Keyturn never wrote: failure_next_action." == found.broken
     assert found.failure
@@ -71,7 +71,7 @@ def test_an_illegible_next_action_is_explained(store: Store, value: str) -> None
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-def test_a_certificates_illegible_moments_are_told(store: Store) -> None:
+def test_a_certificates_illegible_moments_are_reported(store: Store) -> None:
     """The rotation that holds the certificate says so; the journal is still read, and is as it was written."""
     store.claims.release(begin(store, State.UPLOADED_TO_NETSUITE))
     tamper(store, "UPDATE certificates SET not_after = 'nonsense'")
@@ -85,7 +85,7 @@ def test_a_certificates_illegible_moments_are_told(store: Store) -> None:
 def test_an_illegible_entry_is_shown_and_found(store: Store, column: str, value: str) -> None:
     """The journal can be looked at, and its verification names the entry."""
     begin(store, State.KEY_GENERATED)
-    tamper(store, f"UPDATE journal SET {column} = '{value}' WHERE seq = 2")  # noqa: S608 - nobody else's words
+    tamper(store, f"UPDATE journal SET {column} = '{value}' WHERE seq = 2")  # noqa: S608 - the test's own words
     assert ["request", "generate_key"] == [entry.event for entry in store.journal.of(an_id(1))]
     with pytest.raises(JournalBroken, match=f"entry 2 of rotation {an_id(1)}"):
         store.journal.verify()
@@ -93,8 +93,8 @@ def test_an_illegible_entry_is_shown_and_found(store: Store, column: str, value:
 
 @pytest.mark.parametrize("column", ["openair", "options", "policy"])
 def test_an_illegible_connection_is_named(store: Store, column: str) -> None:
-    """It cannot be used, and whoever asks for it is told which one was changed."""
-    tamper(store, f"""UPDATE connections SET {column} = '{{"kind": 5, "unheard": "of"}}'""")  # noqa: S608 - nobody else's words
-    for ask in (store.connections.all, lambda: store.connections.get("acme")):
+    """It cannot be used, and the error names it."""
+    tamper(store, f"""UPDATE connections SET {column} = '{{"kind": 5, "unheard": "of"}}'""")  # noqa: S608 - the test's own words
+    for ask in (lambda: list(store.connections.all()), lambda: store.connections.get("acme")):
         with pytest.raises(JournalBroken, match=r"Connection acme holds what Keyturn never wrote\."):
             ask()

@@ -39,7 +39,7 @@ def keys(store: Store) -> list[bool]:
 
 
 def test_a_parked_rotation_is_held(store: Store) -> None:
-    """While it is held, nobody else holds or writes it, and no worker claims it; given back, it is as it was."""
+    """While it is held, no one else holds or writes it, and no worker claims it; released, it is as it was."""
     parked = a_parked(store)
     held = store.claims.hold("ada", parked, lease=60)
     assert ("ada", parked) == (held.worker, held.rotation)
@@ -57,7 +57,7 @@ def test_a_parked_rotation_is_held(store: Store) -> None:
 
 
 def test_a_hold_is_as_long_as_was_asked(store: Store) -> None:
-    """A hold that ended before it began keeps nobody out."""
+    """A hold that ended before it began keeps no one out."""
     parked = a_parked(store)
     store.claims.hold("ada", parked, lease=-1)
     store.claims.hold("bob", parked, lease=60)
@@ -66,7 +66,7 @@ def test_a_hold_is_as_long_as_was_asked(store: Store) -> None:
 
 
 def test_a_hold_that_ran_out_leaves_no_doubt(store: Store) -> None:
-    """Whoever holds a parked rotation notes beforehand what it will send: its death alone says nothing."""
+    """The holder of a parked rotation records what it will send beforehand: its death alone raises no doubt."""
     parked = a_parked(store)
     lost = store.claims.hold("ada", parked, lease=60)
     store.claims.renew(lost, lease=-1)
@@ -81,7 +81,7 @@ def test_a_hold_that_ran_out_leaves_no_doubt(store: Store) -> None:
 
 
 def test_what_was_noted_before_outlives_its_holder(store: Store) -> None:
-    """A restore that was noted and not finished is in doubt for whoever looks next."""
+    """A restore that was noted and not finished is in doubt for the next command."""
     parked = a_parked(store)
     held = store.claims.hold("ada", parked, lease=60)
     held = store.rotations.advance(held, machine.restoring(parked, LATER), event=RESTORING, detail={}, lease=60)
@@ -91,7 +91,7 @@ def test_what_was_noted_before_outlives_its_holder(store: Store) -> None:
 
 
 def test_only_what_is_parked_is_held(store: Store) -> None:
-    """What is under way is for workers to claim, and what has ended is nobody's."""
+    """A rotation that is under way is for workers to claim, and one that has ended is never held."""
     under_way = begin(store, State.KEY_GENERATED)
     store.claims.release(under_way)
     with pytest.raises(IllegalMove, match="is not parked"):

@@ -112,7 +112,7 @@ LISTS: dict[str, Callable[[Store], Any]] = {
 
 @pytest.mark.parametrize("case", LISTS)
 def test_a_page_searches_by_index(store: Store, case: str) -> None:
-    """No table is looked through, whatever the filter: a page is a range of an index, and its rows are found by key."""
+    """No table is scanned with any filter: a page is a range of an index, and its rows are found by key."""
     steps = plans(store, lambda: LISTS[case](store))
     tables = ("rotations", "connections", "certificates", "previous", "candidate", "current")
     assert [] == [step for step in steps if step.startswith(tuple(f"SCAN {table}" for table in tables))]

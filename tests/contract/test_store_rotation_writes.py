@@ -36,7 +36,7 @@ def test_only_the_version_that_was_read_is_written(store: Store) -> None:
 
 @pytest.mark.parametrize("edge", table.FORWARD, ids=lambda edge: edge.trigger)
 def test_no_step_of_the_way_is_skipped(store: Store, edge: table.Edge) -> None:
-    """The database refuses a move that the table does not have, whoever asks."""
+    """The database refuses a move that the table does not have."""
     claim = begin(store, edge.source)
     skipped = advance_to(claim.rotation, State.COMPLETED)
     event = edge.trigger if edge.target is not State.COMPLETED else "generate_key"
@@ -46,8 +46,8 @@ def test_no_step_of_the_way_is_skipped(store: Store, edge: table.Edge) -> None:
     assert claim.rotation == store.rotations.get(claim.rotation.id)
 
 
-def test_putting_off_writes_the_rotation_and_gives_it_back(store: Store) -> None:
-    """A put-off leaves the state, stores when and why, and drops the lease; a lone worker finds no doubt later."""
+def test_postponing_writes_the_rotation_and_releases_it(store: Store) -> None:
+    """A postponed rotation keeps its state, has when and why, and no lease; the next claim finds no doubt."""
     claim = begin(store, State.KEY_GENERATED)
     later = NOW + timedelta(minutes=5)
     after = replace(claim.rotation, tries=1, available_at=later, waiting_for="NetSuite is busy")
@@ -124,10 +124,10 @@ def test_a_person_resumes_what_is_parked(store: Store) -> None:
     """An operator's write needs no claim; it is a move like any other, with its journal entry."""
     parked = carry(store, begin(store, State.UPLOADED_TO_NETSUITE), State.FAILED).rotation
     resumed = machine.resume(parked, NOW, Allowances(overwrite=True))
-    written = store.rotations.write(parked, resumed, event=table.RESUME, actor="ada", detail={"reason": "mended"})
+    written = store.rotations.write(parked, resumed, event=table.RESUME, actor="ada", detail={"reason": "fixed"})
     assert replace(resumed, version=parked.version + 1) == written == store.rotations.get(parked.id)
     last = store.journal.of(parked.id)[-1]
-    assert ("ada", "resume", 2, {"reason": "mended"}) == (last.actor, last.event, last.attempt, last.detail)
+    assert ("ada", "resume", 2, {"reason": "fixed"}) == (last.actor, last.event, last.attempt, last.detail)
 
 
 def test_a_person_does_not_write_into_a_workers_hands(store: Store) -> None:

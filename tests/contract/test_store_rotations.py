@@ -69,8 +69,8 @@ def test_a_moved_rotation_comes_back_as_it_was_written(store: Store, state: Stat
     assert state is written.state
 
 
-def test_times_survive_whatever_their_zone(store: Store) -> None:
-    """A moment keeps its microseconds and comes back in UTC, whatever zone it was given in."""
+def test_times_survive_in_any_zone(store: Store) -> None:
+    """A moment keeps its microseconds and comes back in UTC, from any zone."""
     moment = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
     add(store, a_rotation(now=moment))
     found = store.rotations.get(an_id(1))
@@ -132,11 +132,11 @@ def test_the_next_rotation_waits_for_what_is_in_flight(store: Store) -> None:
     assert claim is None
     assert (stored, NOW + HOLD_OFF) == (store.rotations.get(an_id(2)), stored.available_at)
     assert f"{an_id(1)} may take effect until 2026-11-23 12:03:00 UTC" in stored.waiting_for
-    told = store.journal.of(an_id(2))[0].detail
+    detail = store.journal.of(an_id(2))[0].detail
     assert ("HELD_OFF", stored.waiting_for, stored.available_at.isoformat()) == (
-        told["code"],
-        told["message"],
-        told["until"],
+        detail["code"],
+        detail["message"],
+        detail["until"],
     )
     assert store.claims.claim("w1", lease=60, now=NOW + HOLD_OFF - timedelta(microseconds=1)) is None
     taken = store.claims.claim("w1", lease=60, now=NOW + HOLD_OFF)
@@ -154,8 +154,8 @@ def test_what_was_in_flight_holds_nothing_up_later(store: Store) -> None:
 
 def test_a_rotation_needs_its_connection(store: Store) -> None:
     """A rotation of an unknown connection is refused."""
-    with pytest.raises(NotFound, match="no connection nobody"):
-        add(store, a_rotation(connection="nobody"))
+    with pytest.raises(NotFound, match="no connection missing"):
+        add(store, a_rotation(connection="missing"))
 
 
 def test_an_id_is_used_once(store: Store) -> None:
@@ -183,7 +183,7 @@ def test_six_characters_find_a_rotation(store: Store) -> None:
         store.rotations.get("01JDABBBB")
 
 
-def test_who_saves_in_openair_is_told_with_the_rotation(store: Store) -> None:
+def test_a_rotation_says_who_saves_in_openair(store: Store) -> None:
     """Claimed, shown or listed, a rotation tells whether a person saves its certificate, as its connection says."""
     store.connections.add(a_connection(name="other", openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
     add(store, a_rotation(id=an_id(1)))
@@ -195,7 +195,7 @@ def test_who_saves_in_openair_is_told_with_the_rotation(store: Store) -> None:
 
 
 def test_a_list_is_not_endless(store: Store) -> None:
-    """Where nobody says how many, the newest fifty are listed."""
+    """Without a limit, the newest fifty are listed."""
     for number in range(1, 52):
         store.connections.add(a_connection(name=f"c{number}"))
         add(store, a_rotation(id=an_id(number), connection=f"c{number}"))

@@ -46,8 +46,8 @@ def described(tx: Connection) -> dict[str, set[Any]]:
     queries = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
     found: dict[str, set[Any]] = defaultdict(set)
     for kind, query in queries.items():
-        told = (tuple(map(str, row)) for row in tx.execute(text(query)))
-        found[kind] = {row for row in told if not row[0].startswith(("alembic", "sqlite"))}
+        rows = (tuple(map(str, row)) for row in tx.execute(text(query)))
+        found[kind] = {row for row in rows if not row[0].startswith(("alembic", "sqlite"))}
     if tx.dialect.name == "sqlite":  # which keeps its constraints as they were written
         for table, sql in tx.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")):
             lines = (line.strip(" \t,") for line in sql.splitlines())
@@ -84,7 +84,7 @@ def test_models_and_migrations_make_the_same_tables(url: str) -> None:
 
 
 def test_migrating_is_safe_to_repeat(store: Store) -> None:
-    """A second migration finds nothing to do and keeps what is there."""
+    """A second migration finds nothing to do and changes nothing."""
     store.migrate()
     store.check()
     assert ["acme"] == [connection.name for connection in store.connections.all()]
@@ -132,8 +132,8 @@ def test_two_connections_for_one_place_in_openair_are_not_migrated(url: str) -> 
         store.connections.add(a_connection(name=name, openair=OpenAirSettings(url=place, client_id="client")))
     for name in ("by-hand", "by-hand-too"):
         store.connections.add(a_connection(name=name, openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
-    told = r"acme and beta are both for the OpenAir company at https://acme\.app\.openair\.com"
-    with pytest.raises(InvalidSettings, match=told) as caught:
+    shared = r"acme and beta are both for the OpenAir company at https://acme\.app\.openair\.com"
+    with pytest.raises(InvalidSettings, match=shared) as caught:
         store.migrate()
     assert "keyturn connection edit" in shown(caught.value.next_action)
     assert {*places, "by-hand", "by-hand-too"} == {connection.name for connection in store.connections.all()}
@@ -149,15 +149,15 @@ def test_the_sentence_of_a_parked_rotation_becomes_a_reason(url: str) -> None:
     store = store_at(url, "0003")
     store.connections.add(a_connection())
     begin(store, State.FAILED)
-    told = (
+    sentence = (
         "Enter the ID _oa_realtime, then run `keyturn rotation resume ID` or `keyturn rotation resume ID --overwrite`."
     )
     with store._database.writing() as tx:
-        tx.execute(text("UPDATE rotations SET failure_next_action = :told"), {"told": told})
+        tx.execute(text("UPDATE rotations SET failure_next_action = :sentence"), {"sentence": sentence})
     store.migrate()
     store.check()
     found = store.rotations.get(an_id(1))
-    because = told.replace("resume ID", f"resume {an_id(1)}")
+    because = sentence.replace("resume ID", f"resume {an_id(1)}")
     assert found.failure
     assert (NextAction(Verb.RESUME, because=because), "") == (found.failure.next_action, found.broken)
     store.close()
@@ -174,7 +174,7 @@ def test_many_may_migrate_at_once(url: str) -> None:
         try:
             store.migrate()
             store.check()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test tells
+        except Exception as error:  # noqa: BLE001 - the test shows any
             errors.append(error)
         finally:
             store.close()
@@ -242,7 +242,7 @@ def test_the_migrations_are_numbered_in_order() -> None:
 
 
 def test_a_database_of_an_older_keyturn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that lacks a migration is told how to get it."""
+    """The error for a database that lacks a migration says how to get it."""
     known = schema.revisions()
     monkeypatch.setattr(schema, "revisions", lambda: [*known, "9999"])
     with pytest.raises(InvalidSettings, match="lacks tables, columns or indexes") as caught:

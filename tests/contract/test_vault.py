@@ -121,7 +121,7 @@ def test_rewrapping_changes_the_key_and_no_record(vault: Vault, store: Store) ->
 
 
 def test_a_vault_that_was_checked_goes_on(vault: Vault, store: Store) -> None:
-    """A worker that checked its vault at the start seals and opens on, whatever becomes of its key-encryption key."""
+    """A worker that checked its vault at the start goes on sealing and opening when its key-encryption key is gone."""
     sealed = vault.seal(SECRET, owner="01J", column="key")
     keys = iter([KEK])
     running = Vault(store.secrets, lambda: next(keys))
@@ -168,7 +168,7 @@ def test_sealing_goes_on_during_a_rewrap(vault: Vault, store: Store) -> None:
     assert {SECRET} == {fresh.open(blob, owner="01J", column="key") for blob in sealed}
 
 
-def test_a_corrupt_data_key_is_told(vault: Vault, store: Store) -> None:
+def test_a_corrupt_data_key_is_reported(vault: Vault, store: Store) -> None:
     """A wrapped data key that was damaged, or is gone, is SealBroken, not a wrong key."""
     sealed = vault.seal(SECRET, owner="01J", column="key")
     with store._database.writing() as tx:

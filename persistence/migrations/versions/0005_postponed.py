@@ -33,8 +33,8 @@ _MOVES = (
 def upgrade() -> None:
     """Apply the migration: the journal may say ``postponed``, which was ``put_off`` before.
 
-    The entries of then keep their name. An entry's hash covers it, and every later hash that one: to rename an event
-    would be to write the journal anew, which is what the chain is there to show. Reading them gives the new name.
+    Older entries keep the old name, and are read with the new one. An entry's hash covers its event, and every later
+    hash covers that hash: to rename an event is to rewrite the journal, which the chain is there to show.
     """
     if op.get_bind().dialect.name == "sqlite":
         _rebuild()
