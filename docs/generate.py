@@ -1,4 +1,4 @@
-"""Writes the files that are derived from the code, or verifies that they are as the code says.
+"""Writes the files that are derived from the code, or checks that they are up to date.
 
 Run in the repository's root: ``PYTHONPATH=. python docs/generate.py [--check]``.
 """
@@ -6,35 +6,23 @@ Run in the repository's root: ``PYTHONPATH=. python docs/generate.py [--check]``
 import argparse
 import ast
 import inspect
+import logging
 import sys
 from collections.abc import Iterator
+from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
-from orchestrator import settings
+from orchestrator import event_log, settings
 from orchestrator.cli import application, next_actions
+from orchestrator.cli.exit_codes import Exit, NeedsRotation
+from persistence import journal
 from states import drawing
 from states.errors import AwaitingPerson, KeyturnError, Refused, Rejected, Stale, TryLater, Unknown
 
 _NOTE: Final = "<!-- Generated from {source} by `make generate`. Edit that, not this. -->\n\n"
 
-_EXITS: Final = """\
-# Exit codes
-
-| code | meaning |
-|---|---|
-| 0 | fine |
-| 1 | failed |
-| 2 | the command line or the settings are wrong |
-| 3 | needs attention: due, expiring, parked, or waiting for a person |
-| 4 | sign-in refused |
-| 5 | not found |
-| 6 | conflict: one is under way already, or it was changed elsewhere |
-| 7 | the other system is down |
-| 130 | interrupted |
-
-`needs-rotation` answers by its exit code: 0 due, 1 not due, 2 missing, 255 error.
-
+_GLOBAL: Final = """\
 Every command takes `--config FILE`, `-o table|json|name`, `-v`, `-q`, `-y` and `--no-input`. JSON goes to standard
 output alone; logs, notes and errors go to standard error, errors as a JSON object with `-o json`.
 
@@ -42,7 +30,7 @@ output alone; logs, notes and errors go to standard error, errors as a JSON obje
 
 _ROTATION: Final = "<rotation>"
 _CONNECTION: Final = "<connection>"
-"""What stands for an id and a name in a command."""
+"""Placeholders for an id and a name in a command."""
 
 _SORTS: Final = {
     TryLater: "Try again later",
@@ -64,6 +52,7 @@ def generated() -> dict[Path, str]:
         Path("docs/reference/errors.md"): _errors(),
         Path("docs/reference/settings.md"): _settings(),
         Path("docs/reference/command-line.md"): _command_line(),
+        Path("docs/reference/events.md"): _events(),
     }
 
 
@@ -111,9 +100,42 @@ def _cell(text: str) -> str:
 
 
 def _command_line() -> str:
-    told = application.build().generate_docs()
-    told = told.replace(f" {Path(sys.argv[0]).name}", "")  # cyclopts takes the running module for part of the command
-    return _NOTE.format(source="orchestrator/cli/") + _EXITS + told
+    commands = application.build().generate_docs()
+    commands = commands.replace(f" {Path(sys.argv[0]).name}", "")  # cyclopts takes the running module for a command
+    exits = f"# Exit codes\n\n{_exit_codes(Exit)}\n`needs-rotation` answers by its exit code:\n\n"
+    return _NOTE.format(source="orchestrator/cli/") + exits + f"{_exit_codes(NeedsRotation)}\n" + _GLOBAL + commands
+
+
+def _exit_codes(codes: type[IntEnum]) -> str:
+    meanings = _attribute_docstrings(codes)
+    rows = ["| code | meaning |", "|---|---|", *(f"| {code.value} | {meanings[code.name]} |" for code in codes)]
+    return "\n".join(rows) + "\n"
+
+
+def _log_events() -> str:
+    rows = ["| message | level | fields | meaning |", "|---|---|---|---|"]
+    for kind, (level, message) in event_log.MESSAGES.items():
+        names = ", ".join(f"`{name}`" for name in event_log.field_names(kind))
+        rows.append(
+            f"| `{message}` | {logging.getLevelName(level).lower()} | {names} | {_cell(inspect.getdoc(kind) or '')} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _events() -> str:
+    rows = ["| event | from | to |", "|---|---|---|"]
+    for move in journal.MOVES:
+        source, event, target = move.split(">")
+        rows.append(f"| `{event}` | {source} | {target} |")
+    return (
+        _NOTE.format(source="orchestrator/events.py, orchestrator/event_log.py and persistence/journal.py")
+        + "# Events\n\n## In the log\n\n"
+        + "Records of the logger `keyturn.rotation`. During an outage, retries and postponements are errors.\n\n"
+        + _log_events()
+        + "\n## In the journal\n\nEverything that a journal entry may record; the database refuses anything else.\n\n"
+        + "\n".join(rows)
+        + "\n"
+    )
 
 
 def _settings() -> str:
@@ -127,31 +149,30 @@ def _settings() -> str:
 
 
 def _settings_table(table: type[settings.Table]) -> str:
-    told = _attribute_docstrings(table)
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     for name, field in table.model_fields.items():
         default = "" if field.default in (None, "") else f"`{field.default}`"
-        rows.append(f"| `{name}` | {default} | {_cell(told.get(name, ''))} |")
+        rows.append(f"| `{name}` | {default} | {_cell(field.description or '')} |")
     return f"{inspect.getdoc(table)}\n\n" + "\n".join(rows) + "\n"
 
 
 def _attribute_docstrings(kind: type) -> dict[str, str]:
-    """The strings that stand below a class's attributes, which Python itself does not keep."""
+    """The docstrings below a class's attributes, which Python itself does not keep."""
     body = ast.parse(inspect.getsource(kind)).body[0]
     assert isinstance(body, ast.ClassDef)
     return {
-        attribute.target.id: inspect.cleandoc(told.value.value)
-        for attribute, told in zip(body.body, body.body[1:], strict=False)
-        if isinstance(attribute, ast.AnnAssign)
-        and isinstance(attribute.target, ast.Name)
-        and isinstance(told, ast.Expr)
-        and isinstance(told.value, ast.Constant)
-        and isinstance(told.value.value, str)
+        attribute.targets[0].id: inspect.cleandoc(docstring.value.value)
+        for attribute, docstring in zip(body.body, body.body[1:], strict=False)
+        if isinstance(attribute, ast.Assign)
+        and isinstance(attribute.targets[0], ast.Name)
+        and isinstance(docstring, ast.Expr)
+        and isinstance(docstring.value, ast.Constant)
+        and isinstance(docstring.value.value, str)
     }
 
 
 def main() -> int:
-    """Write the files, or with ``--check`` name those that differ; the exit code is 1 where there are any."""
+    """Write the files, or with ``--check`` name those that differ; return 1 where there are any."""
     parser = argparse.ArgumentParser(prog="python docs/generate.py", description="Write the generated files.")
     parser.add_argument("--check", action="store_true", help="write nothing; name the files that differ")
     check = parser.parse_args().check
@@ -159,7 +180,7 @@ def main() -> int:
     differing = [path for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text]
     for path in differing:
         if check:
-            sys.stderr.write(f"{path} is not as the code says: run `make generate`.\n")
+            sys.stderr.write(f"{path} is out of date: run `make generate`.\n")
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(files[path], "utf-8")

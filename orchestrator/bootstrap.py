@@ -64,7 +64,7 @@ class Keyturn:
         """Close the store's connections. Safe to repeat."""
         self.store.close()
 
-    # --- what is remembered
+    # --- storage
 
     @cached_property
     def store(self) -> Store:
@@ -89,7 +89,7 @@ class Keyturn:
         }
         return readers[self.settings.vault.source]()
 
-    # --- the verbs
+    # --- operations
 
     @cached_property
     def connections(self) -> "Connections":
@@ -105,7 +105,7 @@ class Keyturn:
 
     @cached_property
     def recovery(self) -> "Recovery":
-        """The verbs that end a parked rotation otherwise than by going on."""
+        """The verbs that close a parked rotation."""
         from orchestrator.operations.recovery import Recovery
 
         lease = self.settings.worker.lease
@@ -120,21 +120,21 @@ class Keyturn:
 
     @cached_property
     def health(self) -> "HealthChecks":
-        """The questions."""
+        """The questions about connections."""
         from orchestrator.operations.health import HealthChecks
 
         return HealthChecks(self.store, self.connect)
 
     @cached_property
     def doctor(self) -> "Doctor":
-        """The doctor."""
+        """The checks of everything that rotations depend on."""
         from orchestrator.operations.doctor import Doctor
 
         return Doctor(self.settings.private, self.store, self.vault, self.connect, self.clock)
 
     @cached_property
     def schedule(self) -> "Schedule":
-        """Who is due."""
+        """Starting the rotations that are due."""
         from orchestrator.schedule import Schedule
 
         return Schedule(self.store, self.rotations, self.clock)
@@ -146,10 +146,10 @@ class Keyturn:
 
         return Installation(self.settings, self.store, self.vault)
 
-    # --- what a rotation talks to
+    # --- the other systems
 
     def connect(self, name: str) -> Ports:
-        """The ports of a connection, kept for as long as it does not change, and with them tokens and connections.
+        """The ports of a connection, kept until it changes, and with them tokens and open connections.
 
         Nothing is sent yet. Raises NotFound, VaultLocked, SealBroken, SignInRefused when a secret is missing.
         """
@@ -157,18 +157,18 @@ class Keyturn:
         with self._lock:
             version, ports = self._ports.get(name, (None, None))
             if ports is None or version != connection.version:
-                ports = self._wiring.ports(connection)
+                ports = self._factory.ports(connection)
                 self._ports[name] = connection.version, ports
             return ports
 
     @cached_property
-    def _wiring(self) -> "AdapterFactory":
+    def _factory(self) -> "AdapterFactory":
         # With requests and what it imports: eight megabytes that an idle worker does not need.
         from orchestrator.adapters.factory import AdapterFactory
 
         return AdapterFactory(self.settings, self.store, self.vault, self.clock, self.random)
 
-    # --- what carries rotations along
+    # --- workers
 
     @contextmanager
     def engine(self, *, stopping: Callable[[], bool] = lambda: False) -> Iterator["Engine"]:

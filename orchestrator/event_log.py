@@ -7,12 +7,11 @@ from enum import Enum
 from typing import Final
 
 from orchestrator import events
-from orchestrator.events import Event
-from states.rotation import Rotation
+from orchestrator.events import Event, RotationEvent
 
 _log = logging.getLogger("keyturn.rotation")
 
-_MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
+MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.ConnectionSaved: (logging.INFO, "connection saved"),
     events.Requested: (logging.INFO, "rotation requested"),
     events.Moved: (logging.INFO, "rotation moved"),
@@ -31,17 +30,24 @@ _MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
 """Level and message of each event; during an outage the level is ERROR."""
 
 
+_ABOUT: Final = ("rotation", "connection", "state")
+"""The fields of every record about a rotation."""
 _NAMES: Final = {"number": "try"}
+
+
+def field_names(kind: type[Event]) -> list[str]:
+    """The fields of the records of one kind of event."""
+    names = [_NAMES.get(field.name, field.name) for field in fields(kind)]
+    return [*_ABOUT, *names[1:]] if issubclass(kind, RotationEvent) else names
 
 
 def write(event: Event) -> None:
     """Log ``event`` with its fields; of a rotation its id, connection and state."""
-    level, message = _MESSAGES[type(event)]
-    record: dict[str, object] = {}
-    for field in fields(event):
-        value = getattr(event, field.name)
-        if isinstance(value, Rotation):
-            record |= {"rotation": value.id, "connection": value.connection, "state": value.state.value}
-        else:
-            record[_NAMES.get(field.name, field.name)] = value.value if isinstance(value, Enum) else value
+    level, message = MESSAGES[type(event)]
+    values = [getattr(event, field.name) for field in fields(event)]
+    if isinstance(event, RotationEvent):
+        rotation = event.rotation
+        values = [rotation.id, rotation.connection, rotation.state, *values[1:]]
+    plain = [value.value if isinstance(value, Enum) else value for value in values]
+    record = dict(zip(field_names(type(event)), plain, strict=True))
     _log.log(logging.ERROR if record.get("outage") else level, message, extra=record)

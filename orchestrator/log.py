@@ -1,6 +1,6 @@
-"""Logs through the standard logging, as JSON or as text, to standard error; redacted last of all.
+"""Logs through the standard logging, as JSON or as text, to standard error; redacted at the end.
 
-Redaction is the second line of defence. The first is that secrets are never handed to a logger: keys hide their repr,
+Redaction is the second line of defence. The first is that no secret is passed to a logger: keys hide their repr, and
 adapters log no URL and no body.
 """
 
@@ -23,7 +23,7 @@ _PATTERNS: Final = (
         r"(?i)\b(\w*password|passwd|\w*secret|client_assertion|\w*_token|api_?key|code)"
         r"""(["']?\s*[=:>]\s*["']?)[^\s"'&<,}]+"""
     ),
-    re.compile(r"""(?i)\bkey=\\?["'][^"'\\]+"""),  # OpenAir's API key stands so in each of its requests
+    re.compile(r"""(?i)\bkey=\\?["'][^"'\\]+"""),  # OpenAir's API key, as each of its requests contains it
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
 )
 _SECRET: Final = re.compile(r"(?i)(password|secret|token|assertion|private|pem|api_?key|kek)")
@@ -37,13 +37,13 @@ def set_up(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Text() if as_text else _Json())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    # Their debug lines carry URLs and SQL parameters; `transitions` tells each move twice, which the engine tells once.
+    # Their debug lines carry URLs and SQL parameters; `transitions` logs each move twice.
     for chatty in ("urllib3", "sqlalchemy", "alembic", "transitions"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 class _Json(JsonFormatter):
-    """One JSON object a line: time, level, logger, message, and whatever the record was given besides."""
+    """One JSON object a line: time, level, logger, message, and the record's own fields."""
 
     def __init__(self) -> None:
         super().__init__(["levelname", "name", "message"], timestamp="time", rename_fields=_NAMED)
@@ -60,12 +60,12 @@ class _Text(_Json):
         trace = rest.pop("exc_info", "")
         time, level, message = (rest.pop(name, "") for name in ("time", "level", "message"))
         rest.pop("logger", None)
-        told = "".join(f" {name}={value}" for name, value in rest.items())
-        return f"{time} {level:<7} {message}{told}" + (f"\n{trace}" if trace else "")
+        fields = "".join(f" {name}={value}" for name, value in rest.items())
+        return f"{time} {level:<7} {message}{fields}" + (f"\n{trace}" if trace else "")
 
 
 def redact(event: Mapping[str, Any]) -> dict[str, Any]:
-    """``event`` without what looks like a secret in its values, whatever put it there."""
+    """``event`` with every value hidden that looks like a secret."""
     return {key: _HIDDEN if _SECRET.search(key) else _clean(value) for key, value in event.items()}
 
 

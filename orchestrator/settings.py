@@ -7,7 +7,9 @@ CONFIGURATION_DIRECTORY, STATE_DIRECTORY   the folders that systemd gives to a s
 """
 
 import inspect
+import json
 import os
+import textwrap
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,53 +36,64 @@ class Table(BaseModel):
 class StoreSettings(Table):
     """Where rotations are stored."""
 
-    url: str = ""
-    """An SQLAlchemy URL; empty means SQLite in the data folder."""
+    url: str = Field(default="", description="An SQLAlchemy URL; empty means SQLite in the data folder.")
 
 
 class VaultSettings(Table):
     """Where the key-encryption key comes from."""
 
-    source: Literal["file", "environment", "credential", "keyring"] = "file"
-    """`file`; `environment` (KEYTURN_KEK); `credential` (systemd's keyturn-kek); `keyring` (the desktop's)."""
-    file: Path | None = None
-    """The key file. Default: `kek` next to the settings file, so that a backup of the data does not contain its key."""
+    source: Literal["file", "environment", "credential", "keyring"] = Field(
+        default="file",
+        description="`file`; `environment` (KEYTURN_KEK); `credential` (systemd's keyturn-kek); "
+        "`keyring` (the desktop's).",
+    )
+    file: Path | None = Field(
+        default=None,
+        description="The key file. Default: `kek` next to the settings file, so that a backup of the data "
+        "does not contain its key.",
+    )
 
 
 class WorkerSettings(Table):
     """How the worker works."""
 
-    threads: int = Field(default=2, ge=1, le=64)
-    """How many rotations run at the same time."""
-    lease: float = Field(default=DEFAULT_LEASE.total_seconds(), ge=SHORTEST_LEASE.seconds, le=LONGEST_LEASE.seconds)
-    """Seconds after which a worker that does not renew its lease counts as dead."""
-    poll: float = Field(default=1.0, ge=0.05, le=60)
-    """Seconds between two checks for work."""
+    threads: int = Field(default=2, ge=1, le=64, description="How many rotations run at the same time.")
+    lease: float = Field(
+        default=DEFAULT_LEASE.total_seconds(),
+        ge=SHORTEST_LEASE.seconds,
+        le=LONGEST_LEASE.seconds,
+        description="Seconds after which a worker that does not renew its lease counts as dead.",
+    )
+    poll: float = Field(default=1.0, ge=0.05, le=60, description="Seconds between two checks for work.")
 
 
 class HttpSettings(Table):
     """How Keyturn calls the other systems."""
 
-    timeout: float = Field(default=DEFAULT_CALL, gt=0, le=LONGEST_CALL.seconds)
-    """Seconds for a whole call, from connecting to the last byte of the answer."""
-    ca_bundle: Path | None = None
-    """A PEM file of certificate authorities. Default: certifi's."""
+    timeout: float = Field(
+        default=DEFAULT_CALL,
+        gt=0,
+        le=LONGEST_CALL.seconds,
+        description="Seconds for a whole call, from connecting to the last byte of the answer.",
+    )
+    ca_bundle: Path | None = Field(
+        default=None, description="A PEM file of certificate authorities. Default: certifi's."
+    )
 
 
 class LogSettings(Table):
     """What Keyturn logs, always to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The lowest level to log."""
-    format: Literal["auto", "json", "text"] = "auto"
-    """auto: text on a terminal, JSON elsewhere."""
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The lowest level to log.")
+    format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto: text on a terminal, JSON elsewhere."
+    )
 
 
 class ExportSettings(Table):
     """Where Keyturn exports certificates for a person."""
 
-    folder: Path | None = None
-    """The folder. Default: `export` in the data folder."""
+    folder: Path | None = Field(default=None, description="The folder. Default: `export` in the data folder.")
 
 
 class Settings(Table):
@@ -179,6 +192,20 @@ def tables() -> dict[str, type[Table]]:
     """Return the tables of the file, by name."""
     fields = {name: field.annotation for name, field in Settings.model_fields.items()}
     return {name: kind for name, kind in fields.items() if inspect.isclass(kind) and issubclass(kind, Table)}
+
+
+def template() -> str:
+    """Return a new settings file: every setting with its meaning and default, commented out."""
+    lines = [
+        "# Keyturn's settings. Every value has a default; what is commented out shows it.",
+        "# Each can be overridden by an environment variable, such as KEYTURN_STORE__URL.",
+    ]
+    for table, kind in tables().items():
+        lines += ["", f"[{table}]"]
+        for name, field in kind.model_fields.items():
+            lines += textwrap.wrap(field.description or "", 100, initial_indent="# ", subsequent_indent="# ")
+            lines.append(f"# {name} = {json.dumps(field.default or '')}")
+    return "\n".join(lines) + "\n"
 
 
 def _names() -> list[str]:

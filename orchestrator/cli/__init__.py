@@ -1,4 +1,4 @@
-"""The command line, `keyturn`. Commands are thin: each calls an operation and prints what came of it."""
+"""The command line, `keyturn`. Commands are thin: each calls an operation and prints the result."""
 
 import io
 import os
@@ -14,7 +14,7 @@ def version() -> str:
 
 
 def _dump_no_core() -> None:
-    """A dumped core would hold the keys that are open in memory.
+    """Prevent core dumps: they would contain the keys that are open in memory.
 
     One byte, where it is allowed, instead of none: at 0 Linux still pipes a core to a program that collects them
     (core(5)), at 1 it makes none at all (fs/coredump.c).
@@ -25,7 +25,7 @@ def _dump_no_core() -> None:
 
 def main() -> None:
     """The entry point."""
-    os.umask(0o077)  # what this process makes is its user's alone, the folders on the way to it included
+    os.umask(0o077)  # files and folders that this process makes are closed to other users
     _dump_no_core()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -36,7 +36,7 @@ def main() -> None:
     except KeyboardInterrupt:
         exit_code = 130
     except BrokenPipeError:
-        # Whoever read our output has stopped reading: no error to tell, and closing it at exit must be quiet too.
+        # The reader of our output has gone: that is no error, and closing the output at exit must be quiet, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         exit_code = 0
     sys.exit(exit_code)

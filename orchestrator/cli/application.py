@@ -1,6 +1,6 @@
-"""The commands, and how one of them is run.
+"""The table of commands, and running one of them.
 
-Each command's module is imported when it is run, so that the overview and completion answer at once.
+Each command's module is imported when the command is run, so that the overview and completion answer at once.
 """
 
 import logging
@@ -22,28 +22,30 @@ _SERVE: Final = Group("Running", sort_key=3)
 _KEEP: Final = Group("Installation", sort_key=4)
 _GLOBAL: Final = Group("Global options", sort_key=100)
 
-_COMMANDS: Final = (
+COMMANDS: Final = (
     ("demo", "demo:demo", _DAILY, "See it work: two rotations against simulated systems, one of them interrupted."),
-    ("init", "installation:init", _DAILY, "Make folders, settings, key-encryption key and database."),
-    ("connection", "connection:app", _DAILY, "Add, change and see connections."),
+    ("init", "installation:init", _DAILY, "Make the folders, settings file, key-encryption key and database."),
+    ("connection", "connection:app", _DAILY, "Add, change and show connections."),
     ("rotate", "rotate:rotate", _DAILY, "Give a connection a new certificate now."),
-    ("rotation", "rotation:app", _DAILY, "See rotations, and take care of parked ones."),
-    ("health", "health:health", _LOOK, "Ask both systems whether the certificate is well."),
-    ("needs-rotation", "health:needs_rotation", _LOOK, "Whether a new certificate is due, by exit code."),
+    ("rotation", "rotation:app", _DAILY, "Show rotations, and recover parked ones."),
+    ("health", "health:health", _LOOK, "Check the certificate in both systems."),
+    ("needs-rotation", "health:needs_rotation", _LOOK, "Tell by exit code whether a new certificate is due."),
     ("request", "request:app", _LOOK, "Explain a real-time import that fails."),
-    ("doctor", "health:doctor", _LOOK, "Look at everything a rotation stands on; each finding with its fix."),
+    ("doctor", "health:doctor", _LOOK, "Check everything that rotations depend on; each finding comes with its fix."),
     ("diagram", "diagram:diagram", _LOOK, "Draw the states and every legal move."),
-    ("worker", "worker:worker", _SERVE, "Carry rotations along, and start those that are due."),
-    ("run-due", "worker:run_due", _SERVE, "Start what is due, carry what is waiting, and return: for cron."),
-    ("simulator", "simulator:simulator", _SERVE, "Run NetSuite and OpenAir on loopback."),
+    ("worker", "worker:worker", _SERVE, "Carry rotations, and start those that are due, until it is stopped."),
+    ("run-due", "worker:run_due", _SERVE, "Start what is due, carry what is claimable, and return: for cron."),
+    ("simulator", "simulator:simulator", _SERVE, "Run simulated NetSuite and OpenAir on loopback."),
     ("journal", "installation:journal", _KEEP, "Check that no journal was changed after it was written."),
     ("vault", "installation:vault", _KEEP, "Change the key-encryption key."),
 )
 
 
 def build(*, overview: bool = False) -> App:
-    """The application. In the ``overview`` of all commands each has the one line of this module, and none is imported;
-    otherwise a command's help is its own docstring.
+    """Build the application.
+
+    With ``overview`` each command has its line of ``COMMANDS`` as help, and none is imported; otherwise a command's
+    help is its own docstring.
     """
     app = App(
         name="keyturn",
@@ -58,7 +60,7 @@ def build(*, overview: bool = False) -> App:
     app.register_install_completion_command(group=_KEEP, help="Install completion for your shell.")
     for option in ("--help", "--version"):
         app[option].group = _GLOBAL
-    for name, place, group, line in _COMMANDS:
+    for name, place, group, line in COMMANDS:
         app.command(f"orchestrator.cli.{place}", name=name, group=group, help=line if overview else None)
 
     @app.meta.default
@@ -105,19 +107,19 @@ def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
         return context.fail(error, rotation=bound.arguments.get("rotation"), connection=bound.arguments.get("name"))
     except (BrokenPipeError, KeyboardInterrupt):
         raise
-    except Exception as error:  # noqa: BLE001 - told without a traceback, and logged with one
-        # Its text may hold what must not be told; the log hides secrets.
-        _log(context).exception("command broke")
+    except Exception as error:  # noqa: BLE001 - printed without a traceback, and logged with one
+        # Its text is not printed: it may contain a secret, which the log hides.
+        _log(context).exception("command failed")
         if lacking := shortage(error):
             return context.fail(lacking)
-        told = f"Keyturn itself failed ({type(error).__name__})."
+        message = f"Keyturn itself failed ({type(error).__name__})."
         report = by_hand("Repeat the command with --verbose, and report the log's traceback.", None)
-        return context.fail(InternalError(told, next_action=report))
+        return context.fail(InternalError(message, next_action=report))
 
 
 def _log(context: "Context") -> logging.Logger:
-    """The log, which a command that broke early has not set up yet."""
-    from orchestrator import log  # noqa: PLC0415 - only for what should never happen
+    """The log; a command that failed early has not set it up yet."""
+    from orchestrator import log  # noqa: PLC0415 - only for bugs
 
     if not logging.getLogger().handlers:
         log.set_up(context.level or "critical", "auto")
@@ -125,7 +127,7 @@ def _log(context: "Context") -> logging.Logger:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line; return its exit code. Whatever goes wrong is told on stderr, without a traceback."""
+    """Run one command line; return its exit code. Errors are printed on stderr, without a traceback."""
     app = build(overview=all(argument.startswith("-") for argument in arguments))
     try:
         return int(app.meta(list(arguments)) or 0)
@@ -134,16 +136,16 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _usage(error: CycloptsError, arguments: Sequence[str]) -> int:
-    """Tell what is wrong with a command line that could not be read."""
+    """Print what is wrong with a command line that could not be parsed; return the exit code."""
     from orchestrator.cli.context import problem  # noqa: PLC0415
-    from orchestrator.cli.exit_codes import NEEDS_ROTATION_ERROR, Exit  # noqa: PLC0415
+    from orchestrator.cli.exit_codes import Exit, NeedsRotation  # noqa: PLC0415
     from orchestrator.cli.output import Form, Output  # noqa: PLC0415
     from states.next_action import by_hand  # noqa: PLC0415
 
     chain = [word for word in error.command_chain or () if word != "keyturn"]
-    exit_code = NEEDS_ROTATION_ERROR if chain == ["needs-rotation"] else Exit.USAGE
+    exit_code = NeedsRotation.ERROR if chain == ["needs-rotation"] else Exit.USAGE
     as_json = not {"json", "-ojson", "-o=json", "--output=json"}.isdisjoint(arguments)
     next_action = by_hand(f"See `{' '.join(['keyturn', *chain])} --help`.", None)
-    told = problem("USAGE", str(error).strip(), "Nothing was changed.", next_action, exit_code)
-    Output(Form.JSON if as_json else Form.TABLE).error(told)
+    error_record = problem("USAGE", str(error).strip(), "Nothing was changed.", next_action, exit_code)
+    Output(Form.JSON if as_json else Form.TABLE).error(error_record)
     return int(exit_code)

@@ -4,17 +4,18 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from orchestrator.cli import formatting, records
+from orchestrator.cli import formatting
 from orchestrator.cli.arguments import ConnectionName
 from orchestrator.cli.connection_options import ConnectionOptions, require
 from orchestrator.cli.context import Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
 from orchestrator.secrets import SecretName
+from orchestrator.views.connection import connection_json
 from states.connection import Connection, OpenAirKind
 from states.summary import ConnectionSummary
 
-app = App(name="connection", help="Add, change and see connections.")
+app = App(name="connection", help="Add, change and show connections.")
 
 _Options = Annotated[ConnectionOptions, Parameter(name="*")]
 _NONE = ConnectionOptions()
@@ -36,7 +37,7 @@ def add(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) -
     with context.keyturn() as keyturn:
         added = keyturn.connections.add(connection, fields.secrets, actor=actor())
         known = keyturn.connections.secrets_of(name)
-    context.out.show(records.connection(added, known), name, [("added", name)])
+    context.out.show(connection_json(added, known), name, [("added", name)])
     context.out.note(f"Next: `keyturn doctor {name}`, then `keyturn rotate {name}`.")
     return Exit.FINE
 
@@ -53,7 +54,7 @@ def edit(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) 
         changed = fields.changed(keyturn.connections.show(name))
         stored = keyturn.connections.edit(changed, fields.secrets, actor=actor())
         known = keyturn.connections.secrets_of(name)
-    context.out.show(records.connection(stored, known), name, [("changed", name)])
+    context.out.show(connection_json(stored, known), name, [("changed", name)])
     context.out.note(f"Next: `keyturn doctor {name}`.")
     return Exit.FINE
 
@@ -65,7 +66,7 @@ def list_(*, context: Given) -> int:
         found = list(keyturn.connections.all())
     view = View[ConnectionSummary](
         name=lambda connection: connection.name,
-        record=records.connection,
+        record=connection_json,
         columns={
             "CONNECTION": lambda connection: connection.name,
             "ACCOUNT": lambda connection: connection.netsuite.account,
@@ -90,7 +91,7 @@ def show(name: ConnectionName, /, *, context: Given) -> int:
     """Show one connection. Of its secrets, only whether they are set."""
     with context.keyturn() as keyturn:
         shown, known = keyturn.connections.show(name), keyturn.connections.secrets_of(name)
-    context.out.show(records.connection(shown, known), name, _rows(shown, known))
+    context.out.show(connection_json(shown, known), name, _rows(shown, known))
     return Exit.FINE
 
 

@@ -1,4 +1,4 @@
-"""One run of the command line: what its global options say, and the way to the application."""
+"""One run of the command line: its global options, and the application."""
 
 import contextlib
 import getpass
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from orchestrator.cli import collector, exit_codes
-from orchestrator.cli.output import Json, Output
+from orchestrator.cli.output import Output
+from orchestrator.views.values import Json
 from states.errors import InvalidInput, KeyturnError, TryLater
 from states.next_action import NextAction, Verb, by_hand
 from states.preconditions import advise
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a command is given beside its own arguments."""
+    """What every command is given in addition to its own arguments."""
 
     out: Output
     config: Path | None = None
@@ -33,14 +34,14 @@ class Context:
     """The log level that was asked for, or None."""
     yes: bool = False
     asks: bool = False
-    """Whether a person is there to answer."""
+    """Whether a person can be asked."""
 
     @contextlib.contextmanager
     def keyturn(self, *, level: str | None = "critical", new: bool = False) -> Iterator["Keyturn"]:
         """The application, closed at the end.
 
-        A command tells its own errors, so logs are off unless they are asked for; a worker passes ``level=None`` for
-        what the settings say. ``new`` lets the settings file be missing. Raises InvalidSettings.
+        A command prints its own errors, so logs are off unless they are asked for; a worker passes ``level=None`` for
+        the level of the settings. ``new`` lets the settings file be missing. Raises InvalidSettings.
         """
         collector.pause()
         from orchestrator.bootstrap import start  # noqa: PLC0415 - --help needs none of it
@@ -62,11 +63,11 @@ class Context:
         return self.level in ("info", "debug")
 
     def confirm(self, question: str) -> None:
-        """Go on when a person says yes. Raises InvalidInput where nobody can be asked, or the answer is no."""
+        """Ask ``question``. Raises InvalidInput when the answer is no, or when the user cannot be asked."""
         if self.yes:
             return
         if not self.asks:
-            raise InvalidInput(f"{question} Nobody is there to answer.", next_action=by_hand("Add --yes."))
+            raise InvalidInput(f"{question} The question cannot be asked here.", next_action=by_hand("Add --yes."))
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -111,7 +112,7 @@ def problem(code: str, message: str, kept: str, next_action: NextAction, exit_co
 
 
 def actor() -> str:
-    """Who runs this command, for the journal: through sudo, whoever called it."""
+    """The name of the user who runs this command, for the journal; with sudo the user who called it."""
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):

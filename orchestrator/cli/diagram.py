@@ -19,7 +19,10 @@ def diagram(
     ] = "mermaid",
     context: Given,
 ) -> int:
-    """Draw the states and every legal move; with a rotation, its current state lit."""
+    """Draw the states and every legal move.
+
+    With a rotation, its current state is highlighted.
+    """
     lit = None
     if rotation:
         with context.keyturn() as keyturn:

@@ -1,4 +1,4 @@
-"""What a command's end means to a script, and what an error left behind: two tables."""
+"""Exit codes, and what an error left unchanged."""
 
 from enum import IntEnum
 from typing import Final
@@ -28,24 +28,41 @@ from states.table import NEXT, PARKED
 
 
 class Exit(IntEnum):
-    """Exit codes."""
+    """The exit codes of every command but `needs-rotation`."""
 
     FINE = 0
+    """fine"""
     FAILED = 1
+    """failed"""
     USAGE = 2
+    """the command line or the settings are wrong"""
     ATTENTION = 3
-    """Due, expiring, parked, or waiting for a person."""
+    """needs attention: due, expiring, parked, or waiting for a person"""
     SIGN_IN = 4
+    """sign-in refused"""
     NOT_FOUND = 5
+    """not found"""
     CONFLICT = 6
-    """One is under way already, or it was changed elsewhere."""
+    """conflict: one is under way already, or it was changed elsewhere"""
     REMOTE_DOWN = 7
+    """the other system is down"""
     INTERRUPTED = 130
+    """interrupted"""
 
 
-NEEDS_ROTATION_ERROR: Final = 255
-"""Of `needs-rotation`, whose 0, 1 and 2 are answers, as `step certificate needs-renewal` has them
-(https://smallstep.com/docs/step-cli/reference/certificate/needs-renewal)."""
+class NeedsRotation(IntEnum):
+    """The exit codes of `needs-rotation`, which are answers, as `step certificate needs-renewal` has them
+    (https://smallstep.com/docs/step-cli/reference/certificate/needs-renewal).
+    """
+
+    DUE = 0
+    """due"""
+    NOT_DUE = 1
+    """not due"""
+    MISSING = 2
+    """there is no certificate yet"""
+    ERROR = 255
+    """error"""
 
 
 _EXITS: Final[tuple[tuple[type[KeyturnError], Exit], ...]] = (
@@ -69,14 +86,14 @@ _EXITS: Final[tuple[tuple[type[KeyturnError], Exit], ...]] = (
 """The first class that fits decides."""
 
 _KEPT: Final[tuple[tuple[type[KeyturnError], str], ...]] = (
-    (Unknown, "It was sent and may have been done; nothing more was sent."),
-    (Stale, "What is stored is whole; this command's change is not part of it."),
+    (Unknown, "The request was sent and may have taken effect; nothing else was sent."),
+    (Stale, "The stored state is consistent; this command's change is not part of it."),
     (InternalError, "Every move that was committed is kept."),
     (KeyturnError, "Nothing was changed."),
 )
 
 _KEPT_ENDED: Final = {edge.ending: edge.kept for edge in PARKED if edge.ending}
-_IN_DOUBT: Final = " A write was sent whose answer was lost: resuming looks first."
+_IN_DOUBT: Final = " A request was sent and its answer lost: a resumed rotation reads back first."
 
 
 def of(error: KeyturnError) -> Exit:
@@ -85,14 +102,14 @@ def of(error: KeyturnError) -> Exit:
 
 
 def kept(error: KeyturnError) -> str:
-    """What ``error`` left as it was, as a sentence."""
+    """What ``error`` left unchanged, as a sentence."""
     return next(sentence for kind, sentence in _KEPT if isinstance(error, kind))
 
 
 def of_rotation(rotation: Rotation, waits_because: str = "") -> Exit:
-    """The exit code of a command that carried ``rotation`` as far as it went.
+    """The exit code of a command that carried ``rotation``.
 
-    ``waits_because`` is the code of the error that it was put off for, where it is still under way.
+    ``waits_because`` is the code of the error for which it was postponed, where it is still under way.
     """
     if rotation.ending:
         return Exit.FAILED

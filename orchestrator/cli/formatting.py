@@ -10,7 +10,7 @@ _SPAN: Final = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SCALE: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
-NOTHING: Final = "–"  # noqa: RUF001 - an en dash stands for an empty cell
+NOTHING: Final = "–"  # noqa: RUF001 - an en dash, for an empty cell
 
 
 def to_span(text: str) -> timedelta:
@@ -53,11 +53,6 @@ def clock(at: datetime) -> str:
 def day(at: datetime | None) -> str:
     """``2026-11-23`` (UTC)."""
     return f"{at.astimezone(UTC):%Y-%m-%d}" if at else NOTHING
-
-
-def iso(at: datetime | None) -> str | None:
-    """ISO 8601 in UTC with milliseconds and a Z, as JSON carries it."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
 
 
 def count(number: int, thing: str) -> str:

@@ -16,7 +16,10 @@ vault = App(name="vault", help="Change the key-encryption key.")
 
 
 def init(*, context: Given) -> int:
-    """Make folders, settings file, key-encryption key and database, whatever is missing. Safe to repeat."""
+    """Make the folders, settings file, key-encryption key and database.
+
+    Only what is missing is made: safe to repeat.
+    """
     with context.keyturn(new=True) as keyturn:
         done = keyturn.installation.initialise()
         context.out.show({"done": done}, str(keyturn.settings.config_file), [("", sentence) for sentence in done])
@@ -29,10 +32,8 @@ def verify_journal(rotation: AnyRotation = None, /, *, context: Given) -> int:
     """Check the hash chain of one rotation's journal, or of all. Exits with 1 when an entry was changed."""
     with context.keyturn() as keyturn:
         entries = keyturn.installation.verify_journal(rotation)
-    told = (
-        f"{formatting.count(entries, 'entry' if entries == 1 else 'entrie')} checked: the journal is as it was written."
-    )
-    context.out.show({"entries": entries, "intact": True}, str(entries), [("", told)])
+    text = f"{formatting.count(entries, 'entry' if entries == 1 else 'entrie')} checked: none was changed."
+    context.out.show({"entries": entries, "intact": True}, str(entries), [("", text)])
     return Exit.FINE
 
 
@@ -44,21 +45,21 @@ def rewrap(
     dry_run: DryRun = False,
     context: Given,
 ) -> int:
-    """Wrap the data keys anew with another key-encryption key. No sealed record is touched."""
+    """Wrap the data keys with another key-encryption key. No sealed record is touched."""
     if not new_key_file.is_file():
         raise InvalidInput(f"There is no key file {new_key_file}.")
     with context.keyturn() as keyturn:
         keys = keyturn.installation.count_data_keys()
         if dry_run:
-            told = f"Would wrap {formatting.count(keys, 'data key')} anew with the key in {new_key_file}."
-            context.out.show({"dry_run": True, "data_keys": keys}, str(keys), [("", told)])
+            text = f"Would wrap {formatting.count(keys, 'data key')} with the key in {new_key_file}."
+            context.out.show({"dry_run": True, "data_keys": keys}, str(keys), [("", text)])
             context.out.note("Nothing was changed.")
             return Exit.FINE
-        context.confirm(f"From then on the old key opens nothing. Wrap the vault's keys with {new_key_file}?")
+        context.confirm(f"The old key opens nothing after that. Wrap the vault's keys with {new_key_file}?")
         keys = keyturn.installation.rewrap(new_key_file)
-        told = f"Wrapped {formatting.count(keys, 'data key')} anew with the key in {new_key_file}."
-        context.out.show({"data_keys": keys}, str(keys), [("", told)])
+        text = f"Wrapped {formatting.count(keys, 'data key')} with the key in {new_key_file}."
+        context.out.show({"data_keys": keys}, str(keys), [("", text)])
         context.out.note(
-            f"Now let the settings name the new key (vault.file), or replace {keyturn.settings.kek_file} by it."
+            f"Now let the settings name the new key (vault.file), or replace {keyturn.settings.kek_file} with it."
         )
     return Exit.FINE

@@ -1,4 +1,4 @@
-"""Shows rotations while they move: drawn live at a terminal, one line a state elsewhere."""
+"""Shows rotations while they move: drawn live on a terminal, one line for each state elsewhere."""
 
 import logging
 import sys
@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, records, timeline
+from orchestrator.cli import formatting, timeline
 from orchestrator.cli.output import Output
 from orchestrator.events import Changed, Event, Listener, Retrying
+from orchestrator.views.journal import Leg, legs
+from orchestrator.views.rotation import rotation_json
 from persistence.journal import Entry
 from states.rotation import Rotation
 from states.state import State
@@ -30,8 +32,8 @@ class Show(Protocol):
         """Show the rotation as it is now."""
         ...
 
-    def retrying(self, told: str) -> None:
-        """Tell of a try that failed and will be repeated."""
+    def retrying(self, text: str) -> None:
+        """Show that a try failed and will be repeated."""
         ...
 
 
@@ -41,7 +43,7 @@ class Silent:
     def moved(self, rotation: Rotation) -> None:
         """Do nothing."""
 
-    def retrying(self, told: str) -> None:
+    def retrying(self, text: str) -> None:
         """Do nothing."""
 
 
@@ -50,24 +52,24 @@ class Lines:
 
     def __init__(self, out: Output, keyturn: Keyturn) -> None:
         self._out = out
-        self._app = keyturn
+        self._keyturn = keyturn
         self._seen: dict[str, int] = {}
 
     def moved(self, rotation: Rotation) -> None:
-        """Print what is new. A reader that went away is no reason to stop a rotation."""
+        """Print the new entries. It ignores a reader that went away: that must not stop a rotation."""
         with suppress(BrokenPipeError):
             if self._out.is_for_people:
-                self._tell(rotation)
+                self._print_entries(rotation)
             else:
-                self._out.event(records.rotation(rotation, self._app.rotations.now()), rotation.id)
+                self._out.event(rotation_json(rotation, self._keyturn.rotations.now()), rotation.id)
 
-    def retrying(self, told: str) -> None:
+    def retrying(self, text: str) -> None:
         """Say it on stderr."""
         with suppress(BrokenPipeError):
-            self._out.note(told)
+            self._out.note(text)
 
-    def _tell(self, rotation: Rotation) -> None:
-        journal = self._app.rotations.journal(rotation.id)
+    def _print_entries(self, rotation: Rotation) -> None:
+        journal = self._keyturn.rotations.journal(rotation.id)
         seen = self._seen.get(rotation.id, 0)
         self._seen[rotation.id] = len(journal)
         for before, entry in zip([None, *journal], journal, strict=False):
@@ -76,46 +78,46 @@ class Lines:
 
 
 class Panel:
-    """One rotation, drawn anew several times a second; durations and skew tick."""
+    """One rotation, drawn several times a second, so that durations and skew count up."""
 
     def __init__(self, keyturn: Keyturn) -> None:
-        self._app = keyturn
+        self._keyturn = keyturn
         self._shown: tuple[Rotation, list[Entry]] | None = None
-        self._told = ""
+        self._remark = ""
 
     def moved(self, rotation: Rotation) -> None:
         """Take over the rotation's new state."""
-        self._shown = (rotation, self._app.rotations.journal(rotation.id))
-        self._told = ""
+        self._shown = (rotation, self._keyturn.rotations.journal(rotation.id))
+        self._remark = ""
 
-    def retrying(self, told: str) -> None:
+    def retrying(self, text: str) -> None:
         """Show it until the next move."""
-        self._told = told
+        self._remark = text
 
     def draw(self) -> "RenderableType":
         """The picture of this moment."""
-        return drawn(*self._shown, self._app.rotations.now(), self._told) if self._shown else ""
+        return drawn(*self._shown, self._keyturn.rotations.now(), self._remark) if self._shown else ""
 
 
-def drawn(rotation: Rotation, journal: list[Entry], now: datetime, told: str = "") -> "RenderableType":
-    """A rotation's states with times, durations and skew; below them what is waited for, or ``told``."""
+def drawn(rotation: Rotation, journal: list[Entry], now: datetime, remark: str = "") -> "RenderableType":
+    """A rotation's states with times, durations and skew; below them what is waited for, or ``remark``."""
     from rich.console import Group  # noqa: PLC0415 - only at a terminal
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     head = Text.assemble((rotation.connection, "bold"), "  ", (rotation.id, "dim"))
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for leg in timeline.legs(journal):
+    for leg in legs(journal):
         glyph, style = _mark(leg, rotation)
         entered = formatting.clock(leg.entered) if leg.entered else ""
         spent = formatting.span(leg.spent(now)) if leg.spent(now) is not None else ""
-        cells = (glyph, leg.state.value, entered, spent, _beside(leg.state, rotation, now))
+        cells = (glyph, leg.state.value, entered, spent, _detail(leg.state, rotation, now))
         grid.add_row(*(Text(cell, style=style) for cell in cells))
-    waits = "" if rotation.failure or rotation.state is State.COMPLETED else told or _waits(rotation, now)
+    waits = "" if rotation.failure or rotation.state is State.COMPLETED else remark or _waits(rotation, now)
     return Group(head, grid, Text(waits, style="yellow")) if waits else Group(head, grid)
 
 
-def _mark(leg: timeline.Leg, rotation: Rotation) -> tuple[str, str]:
+def _mark(leg: Leg, rotation: Rotation) -> tuple[str, str]:
     if rotation.failure and leg.state is rotation.position:
         return "✗", "bold red"
     if leg.state is rotation.state is not State.COMPLETED:
@@ -123,8 +125,8 @@ def _mark(leg: timeline.Leg, rotation: Rotation) -> tuple[str, str]:
     return ("✓", "green") if leg.entered else ("○", "dim")
 
 
-def _beside(state: State, rotation: Rotation, now: datetime) -> str:
-    """What is said beside a state: the step in hand, the failure's code, the skew."""
+def _detail(state: State, rotation: Rotation, now: datetime) -> str:
+    """What is shown next to a state: the current step, the failure's code, the skew."""
     if rotation.failure and state is rotation.position:
         return rotation.failure.code
     skew = rotation.skew(now)
@@ -135,7 +137,11 @@ def _beside(state: State, rotation: Rotation, now: datetime) -> str:
 
 def _waits(rotation: Rotation, now: datetime) -> str:
     if not rotation.waiting_for:
-        return "A write's answer was lost: reading back before anything is sent again." if rotation.doubt.since else ""
+        return (
+            "The answer to a request was lost: both systems are read before anything is sent again."
+            if rotation.doubt.since
+            else ""
+        )
     again = rotation.available_at - now
     when = f" Again in {formatting.span(again)}." if again.total_seconds() > 0 else ""
     if not rotation.awaits_person:
@@ -159,7 +165,7 @@ def listener(show: Show) -> Listener:
 
 @contextmanager
 def showing(out: Output, keyturn: Keyturn, *, result_only: bool = False) -> Iterator[Show]:
-    """The way to show one rotation: live at a terminal, lines elsewhere.
+    """Show one rotation while the block runs: live on a terminal, lines elsewhere.
 
     ``result_only``: in JSON and names, show nothing while it moves.
     """
@@ -184,7 +190,7 @@ def _drawing(panel: Panel) -> Iterator[None]:
 
     console = Console(highlight=False)
     with Live(console=console, get_renderable=panel.draw, refresh_per_second=_FRAMES):
-        # Log handlers hold the stream that the drawing would be torn by; let them write above it.
+        # Log handlers hold the real stream, and would write into the drawing; let them write above it.
         handlers = [each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)]
         streams = [handler.setStream(sys.stderr) for handler in handlers]
         try:

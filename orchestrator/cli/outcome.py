@@ -1,12 +1,14 @@
 """Shows a rotation while it is carried in this process, and prints its outcome."""
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import exit_codes, formatting, live, records, timeline
+from orchestrator.cli import exit_codes, formatting, live, timeline
 from orchestrator.cli.context import Context, problem
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows
 from orchestrator.cli.signals import stoppable
 from orchestrator.operations.carry import Claim
+from orchestrator.views.journal import last_postponement
+from orchestrator.views.rotation import rotation_json
 from states.errors import AwaitingPerson
 from states.next_action import NextAction, Verb
 from states.preconditions import advise
@@ -27,13 +29,13 @@ def carry(context: Context, keyturn: Keyturn, rotation: Rotation, claim: Claim |
 
 
 def tell(context: Context, keyturn: Keyturn, rotation: Rotation, *, interrupted: bool = False) -> int:
-    """Print what came of ``rotation``; return the exit code."""
+    """Print the outcome of ``rotation``; return the exit code."""
     now = keyturn.rotations.now()
     rows = [*result(keyturn, rotation)]
     if context.out.is_for_people:
         context.out.say()
         context.out.say(timeline.summary(rotation, now), style="green" if rotation.state is State.COMPLETED else "")
-    context.out.show(records.rotation(rotation, now), rotation.id, rows if rotation.state is State.COMPLETED else [])
+    context.out.show(rotation_json(rotation, now), rotation.id, rows if rotation.state is State.COMPLETED else [])
     if rotation.failure and rotation.is_open:
         return context.fail_rotation(rotation, now, exit_codes.of_rotation(rotation))
     if not rotation.is_open:
@@ -42,7 +44,7 @@ def tell(context: Context, keyturn: Keyturn, rotation: Rotation, *, interrupted:
 
 
 def result(keyturn: Keyturn, rotation: Rotation) -> Rows:
-    """What a completed rotation put in place of what."""
+    """What a completed rotation replaced, and with what."""
     candidate, previous = rotation.proofs.candidate, rotation.previous
     if candidate is None:
         return []
@@ -58,20 +60,20 @@ def result(keyturn: Keyturn, rotation: Rotation) -> Rows:
 
 
 def unfinished(context: Context, keyturn: Keyturn, rotation: Rotation, *, interrupted: bool = False) -> int:
-    """Tell why an open rotation was left, and how it goes on."""
-    code, message = timeline.put_off(keyturn.rotations.journal(rotation.id)) if rotation.waiting_for else ("", "")
-    goes_on = NextAction(
+    """Print why an open rotation was left, and how it continues; return the exit code."""
+    code, message = last_postponement(keyturn.rotations.journal(rotation.id)) if rotation.waiting_for else ("", "")
+    continues = NextAction(
         Verb.WORKER,
         because="A worker carries the rotation on.",
         alternatives=(NextAction(Verb.WATCH, {"rotation": rotation.id}),),
     )
     exit_code = exit_codes.of_rotation(rotation, code)
     if code == AwaitingPerson.code:
-        goes_on = advise(rotation, keyturn.rotations.now())
+        continues = advise(rotation, keyturn.rotations.now())
     elif interrupted:
-        code, message, exit_code = "INTERRUPTED", "Stopped after the step in hand.", Exit.INTERRUPTED
+        code, message, exit_code = "INTERRUPTED", "Stopped after the current step.", Exit.INTERRUPTED
     else:
-        message = f"{message} It is put off until {formatting.moment(rotation.available_at)}."
-    error = problem(code, message, exit_codes.kept_by(rotation), goes_on, exit_code)
+        message = f"{message} It is postponed until {formatting.moment(rotation.available_at)}."
+    error = problem(code, message, exit_codes.kept_by(rotation), continues, exit_code)
     context.out.error({**error, "rotation": rotation.id, "connection": rotation.connection})
     return exit_code

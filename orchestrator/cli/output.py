@@ -9,12 +9,12 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Generic, TextIO, TypeVar
+from typing import Final, Generic, TextIO, TypeVar
 
 from orchestrator.cli import next_actions
+from orchestrator.views.values import Json
 
 T = TypeVar("T")
-Json = dict[str, Any]
 Rows = Sequence[tuple[str, str]]
 """Labels and what they say."""
 
@@ -34,7 +34,7 @@ class View(Generic[T]):
     name: Callable[[T], str]
     record: Callable[[T], Json]
     columns: Mapping[str, Callable[[T], str]]
-    """The table's headings, and what stands below each."""
+    """The table's headings, and the cell below each."""
     flexible: Sequence[str]
     """The headings of the columns that are shortened where the terminal is too narrow."""
     remark: Callable[[T], str] = lambda _thing: ""
@@ -48,13 +48,13 @@ STYLES: Final = {
     "ok": "green",
     "FAILED": "bold red",
 }
-"""The cells that stand out on a terminal, by what they say."""
+"""The styles of cells on a terminal, by their text."""
 
 _GAP: Final = "  "
 _INDENT: Final = "    "
 _COMMAND: Final = re.compile(r"`[^`]*`")
 _GLUE: Final = "\0"
-"""Stands for a space at which a line is not broken."""
+"""Replaces a space at which a line must not be broken."""
 
 
 class Output:
@@ -91,11 +91,11 @@ class Output:
         _print(json.dumps(next_actions.with_commands(record), ensure_ascii=False) if self.form is Form.JSON else name)
 
     def text(self, text: str, *, label: str = "", style: str = "") -> None:
-        """Print ``text`` whatever the form, its further lines below its beginning; nothing when it is empty."""
+        """Print ``text`` in any form, its further lines indented like its first; nothing when it is empty."""
         for place, line in enumerate(text.splitlines()):
-            told = line.lstrip(" ")
+            words = line.lstrip(" ")
             before = label if place == 0 else " " * len(label)
-            _styled(_wrapped(told, before + " " * (len(line) - len(told))), style)
+            _styled(_wrapped(words, before + " " * (len(line) - len(words))), style)
 
     # --- for people only
 
@@ -132,14 +132,14 @@ class Output:
         """Print an error on stderr: what happened, what was kept, and the next safe action.
 
         ``record`` has ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``, and where it is a rotation's
-        ``rotation`` and ``connection``; as JSON it stands under ``error``. An error is printed even when quiet.
+        ``rotation`` and ``connection``; in JSON it is the value of ``error``. An error is printed even when quiet.
         """
         record = next_actions.with_commands(record)
         if self.form is Form.JSON:
             _print(json.dumps({"error": record}, ensure_ascii=False), sys.stderr)
             return
-        told = f"{record['message']} [{record['code']}]"
-        _styled(_wrapped(told, "error: ", sys.stderr), "bold red", sys.stderr)
+        message = f"{record['message']} [{record['code']}]"
+        _styled(_wrapped(message, "error: ", sys.stderr), "bold red", sys.stderr)
         of = f"rotation {record['rotation']} of {record['connection']}" if "rotation" in record else ""
         for label, value in (("   of: ", of), (" kept: ", record["kept"]), (" next: ", record["next_action"]["text"])):
             for place, line in enumerate(value.splitlines()):
@@ -158,7 +158,7 @@ def _print(text: str, stream: TextIO | None = None) -> None:
 def _wrapped(text: str, label: str, stream: TextIO | None = None) -> str:
     """``label`` and ``text``; at a terminal wrapped between words, the further lines below the text's beginning.
 
-    A `command` is one word: whoever copies it gets it whole.
+    A `command` is never broken, so that it can be copied.
     """
     if not (stream or sys.stdout).isatty():
         return label + text
@@ -215,5 +215,5 @@ def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str])
     lines = console.render_lines(grid, pad=False)
     for line, remark in zip(lines, ["", *remarks], strict=True):
         console.print(*(Text(part.text, part.style or "") for part in line), sep="", end="\n", no_wrap=True)
-        for told in remark.splitlines():
-            _print(_wrapped(told, _INDENT))
+        for line_below in remark.splitlines():
+            _print(_wrapped(line_below, _INDENT))

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from orchestrator.cli import records
 from orchestrator.cli.arguments import ConnectionName
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
+from orchestrator.views.values import certificate_json
 
 app = App(name="request", help="Explain a real-time import that fails.")
 
@@ -17,8 +17,8 @@ _MEANS = {
     "saved there.",
     "previous": "It was signed with the previous certificate: it was sent before the rotation, or NetSuite was put "
     "back to the old key.",
-    None: "It was signed with none of the certificates that Keyturn knows, or changed on its way: somebody else may "
-    "have replaced the certificate.",
+    None: "It was signed with none of the certificates that Keyturn knows, or changed on its way: the certificate may "
+    "have been replaced outside Keyturn.",
 }
 
 
@@ -38,7 +38,7 @@ def verify(
         signer = keyturn.health.signed_by(url, connection)
         held = keyturn.connections.show(connection).current
     means = _MEANS[signer]
-    record = {"connection": connection, "signed_by": signer, "meaning": means, "current": records.certificate(held)}
+    record = {"connection": connection, "signed_by": signer, "meaning": means, "current": certificate_json(held)}
     next_command = f"keyturn rotation list --connection {connection}" if signer == "candidate" else ""
     if signer in ("previous", None):
         next_command = f"keyturn health {connection}"

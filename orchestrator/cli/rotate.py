@@ -1,11 +1,13 @@
 """`keyturn rotate`: a new certificate now."""
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, records
+from orchestrator.cli import formatting
 from orchestrator.cli.arguments import ConnectionName, Detach, DryRun, Reason
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.outcome import carry
+from orchestrator.views.rotation import rotation_json
+from orchestrator.views.values import certificate_json
 from states.connection import Connection
 from states.errors import RotationOpen
 from states.next_action import NextAction, Verb
@@ -21,10 +23,11 @@ def rotate(
     dry_run: DryRun = False,
     context: Given,
 ) -> int:
-    """Give a connection a new certificate now, and show it happen.
+    """Give a connection a new certificate now.
 
-    Exits with 0 when it is completed, 3 when it is parked or waits for a person, 4 when a sign-in was refused, 6 when
-    one is under way already or a write of the one before may still take effect, 7 when a system is down.
+    Shows the rotation while it is carried. Exits with 0 when it is completed, 3 when it is parked or waits for a
+    person, 4 when a sign-in was refused, 6 when a rotation is under way already or a write of the previous one may
+    still take effect, 7 when a system is down.
     """
     with context.keyturn() as keyturn:
         connection = keyturn.connections.show(name)
@@ -33,7 +36,7 @@ def rotate(
         if detach:
             rotation = keyturn.rotations.request(name, actor=actor(), reason=reason)
             now = keyturn.rotations.now()
-            context.out.show(records.rotation(rotation, now), rotation.id, [("requested", rotation.id)])
+            context.out.show(rotation_json(rotation, now), rotation.id, [("requested", rotation.id)])
             context.out.note(
                 f"A worker carries it: `keyturn worker`. Follow it: `keyturn rotation watch {rotation.id}`."
             )
@@ -65,7 +68,7 @@ def _would(context: Context, keyturn: Keyturn, connection: Connection) -> int:
     record = {
         "dry_run": True,
         "connection": connection.name,
-        "replaces": records.certificate(current),
+        "replaces": certificate_json(current),
         "policy": {"algorithm": policy.algorithm.value, "days": policy.days},
         "steps": [edge.trigger for edge in FORWARD],
     }

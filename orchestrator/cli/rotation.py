@@ -1,15 +1,17 @@
-"""`keyturn rotation …`: seeing rotations, and taking care of those that wait for a person."""
+"""`keyturn rotation …`: showing rotations, and recovering those that wait for a person."""
 
 from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import exit_codes, formatting, live, next_actions, outcome, records, timeline
+from orchestrator.cli import exit_codes, formatting, live, next_actions, outcome, timeline
 from orchestrator.cli.arguments import RotationId
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
+from orchestrator.views.journal import entry_json, legs
+from orchestrator.views.rotation import rotation_json
 from persistence.journal import Entry
 from states.errors import InvalidInput, JournalBroken
 from states.preconditions import advise
@@ -17,16 +19,19 @@ from states.rotation import Rotation
 from states.state import State
 from states.summary import RotationSummary
 
-app = App(name="rotation", help="See rotations, and take care of parked ones.")
-for _name, _help in (
-    ("explain", "What happened, what is possible now, and the one next safe command."),
-    ("park", "Stop a rotation that waits to be tried again, until a person decides."),
+app = App(name="rotation", help="Show rotations, and recover parked ones.")
+
+RECOVERY: Final = (
+    ("explain", "Tell what happened, what is possible now, and the one next safe command."),
+    ("park", "Stop a rotation that waits, until a person decides."),
     ("resume", "Take a parked rotation back to the state it failed from, and carry it on."),
-    ("confirm", "Say that OpenAir holds the exported certificate, and carry the rotation on."),
-    ("restore", "Put the previous certificate back into NetSuite, and give a parked rotation up."),
-    ("adopt", "Accept the certificate that somebody else put there, and give a parked rotation up."),
-    ("abandon", "Give a parked rotation up whose certificate NetSuite does not hold."),
-):
+    ("confirm", "Confirm that OpenAir holds the exported certificate, and carry the rotation on."),
+    ("restore", "Put the previous certificate back into NetSuite, and close a parked rotation."),
+    ("adopt", "Accept the foreign certificate in both systems, and close a parked rotation."),
+    ("abandon", "Close a parked rotation whose certificate NetSuite does not hold."),
+)
+"""The commands of `orchestrator.cli.recovery`, which is imported when one of them is run."""
+for _name, _help in RECOVERY:
     app.command(f"orchestrator.cli.recovery:{_name}", name=_name, help=_help)
 
 _STATES: Final = tuple(state.value for state in State)
@@ -53,7 +58,7 @@ def list_(
         now = keyturn.rotations.now()
     view = View[RotationSummary](
         name=lambda rotation: rotation.id,
-        record=lambda rotation: records.rotation(rotation, now),
+        record=lambda rotation: rotation_json(rotation, now),
         columns={
             "ROTATION": lambda rotation: rotation.id,
             "CONNECTION": lambda rotation: rotation.connection,
@@ -84,7 +89,7 @@ def show(rotation: RotationId, /, *, context: Given) -> int:
     with context.keyturn() as keyturn:
         shown, now = keyturn.rotations.show(rotation), keyturn.rotations.now()
         journal = keyturn.rotations.journal(shown.id)
-    context.out.show(records.rotation(shown, now), shown.id, _details(shown, journal, keyturn))
+    context.out.show(rotation_json(shown, now), shown.id, _details(shown, journal, keyturn))
     return Exit.FINE
 
 
@@ -99,7 +104,7 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
         ("attempt", str(rotation.attempt)),
         ("skew", formatting.span(rotation.skew(now))),
     ]
-    rows += [("", f"{formatting.instant(leg.entered)}  {leg.state}") for leg in timeline.legs(journal) if leg.entered]
+    rows += [("", f"{formatting.instant(leg.entered)}  {leg.state}") for leg in legs(journal) if leg.entered]
     if rotation.proofs.candidate:
         held = rotation.proofs.candidate.certificate
         rows.append(("fingerprint", f"{held.fingerprint}\nvalid until {formatting.moment(held.not_after)}"))
@@ -108,10 +113,12 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
     if rotation.broken:
         rows.append(("broken", rotation.broken))
     if rotation.waiting_for:
-        rows.append(("waits", f"{rotation.waiting_for}\nAgain at {formatting.moment(rotation.available_at)}"))
+        rows.append(("waits", f"{rotation.waiting_for}\nTried again at {formatting.moment(rotation.available_at)}"))
     if rotation.doubt.since:
         until = f"\nIt may take effect until {formatting.moment(rotation.doubt.in_flight_until)}"
-        rows.append(("in doubt", f"A write's answer was lost, begun {formatting.moment(rotation.doubt.since)}{until}"))
+        rows.append(
+            ("in doubt", f"The answer to a request was lost, begun {formatting.moment(rotation.doubt.since)}{until}")
+        )
     if rotation.failure:
         failure = rotation.failure
         rows += [
@@ -131,7 +138,7 @@ def journal(rotation: RotationId, /, *, context: Given) -> int:
         entries = keyturn.rotations.journal(rotation)
     view = View[Entry](
         name=lambda entry: str(entry.seq),
-        record=records.entry,
+        record=entry_json,
         columns={
             "SEQ": lambda entry: str(entry.seq),
             "AT (UTC)": lambda entry: formatting.instant(entry.at),
@@ -148,7 +155,7 @@ def journal(rotation: RotationId, /, *, context: Given) -> int:
 
 @app.command
 def watch(rotation: RotationId, /, *, context: Given) -> int:
-    """Follow a rotation until it is completed or parked, whoever carries it. In JSON: an object for each change."""
+    """Follow a rotation until it is completed or parked. In JSON: an object for each change."""
     with context.keyturn() as keyturn:
         shown = keyturn.rotations.show(rotation)
         with live.showing(context.out, keyturn) as display:

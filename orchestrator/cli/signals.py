@@ -1,6 +1,6 @@
-"""Being asked to stop: SIGINT, SIGTERM and SIGHUP let the step in hand finish; a second one leaves at once.
+"""SIGINT, SIGTERM and SIGHUP let the current step finish; a second one exits now.
 
-Leaving at once is safe too: the rotation's lease runs out, and the next worker asks what is true before it acts.
+Exiting now is safe, too: the rotation's lease runs out, and the next worker reads both systems before it acts.
 """
 
 import os
@@ -21,17 +21,17 @@ _END: Final = b"\0"
 
 
 @contextmanager
-def stoppable(tell: Callable[[str], None]) -> Iterator[threading.Event]:
-    """An event that is set when this process is asked to stop; ``tell`` says that it was heard.
+def stoppable(report: Callable[[str], None]) -> Iterator[threading.Event]:
+    """An event that is set when this process is asked to stop; ``report`` receives a sentence that says so.
 
-    To be used in the main thread. The former handlers come back at the end.
+    Use it in the main thread. The former handlers are restored at the end.
     """
     # The system may hand a signal to any thread, and Python runs handlers in the main one, which waits for others and
     # may not wake. What the wakeup descriptor is written, in whichever thread, a thread of its own reads at once.
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     stop = threading.Event()
-    listener = threading.Thread(target=_listen, args=(reading, stop, tell), name="keyturn-signals", daemon=True)
+    listener = threading.Thread(target=_listen, args=(reading, stop, report), name="keyturn-signals", daemon=True)
     start(listener)
     heeded = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]  # nohup stays nohup
     handlers = {each: signal.signal(each, lambda *_: None) for each in heeded}
@@ -48,17 +48,17 @@ def stoppable(tell: Callable[[str], None]) -> Iterator[threading.Event]:
         os.close(writing)
 
 
-def _listen(reading: int, stop: threading.Event, tell: Callable[[str], None]) -> None:
+def _listen(reading: int, stop: threading.Event, report: Callable[[str], None]) -> None:
     while (heard := os.read(reading, 1)) != _END:
         if heard[0] not in _SIGNALS:
             continue
         if stop.is_set():
-            _leave()
+            _exit_now()
         stop.set()
-        tell("Stopping after the step in hand. Once more to leave at once.")
+        report("Finishing the current step. Press Ctrl-C again to exit now.")
 
 
-def _leave() -> None:
+def _exit_now() -> None:
     if sys.stderr.isatty():
         os.write(2, _SHOW_CURSOR)  # a live display hides it
     os._exit(Exit.INTERRUPTED)

@@ -24,7 +24,10 @@ def simulator(
     directory: Annotated[Path | None, Parameter(help="For the credentials; otherwise a temporary one.")] = None,
     context: Given,
 ) -> int:
-    """Run NetSuite and OpenAir on loopback until SIGINT or SIGTERM, and print how to connect to them."""
+    """Run simulated NetSuite and OpenAir on loopback.
+
+    Prints the command that connects to them, and runs until SIGINT or SIGTERM.
+    """
     serve = package().serve
 
     def announce(line: str) -> None:
@@ -51,11 +54,15 @@ def package() -> ModuleType:
     return simulator
 
 
-def _announce(out: Output, told: dict[str, Any]) -> None:
-    credentials = Path(next(iter(told["credentials"].values())))
+def _announce(out: Output, addresses: dict[str, Any]) -> None:
+    credentials = Path(next(iter(addresses["credentials"].values())))
     command = add_command("sandbox", credentials)
-    rows = [("NetSuite", told["netsuite_url"]), ("OpenAir", told["openair_url"]), ("control", told["control_url"])]
-    out.show({**told, "connect": command}, told["control_url"], rows)
+    rows = [
+        ("NetSuite", addresses["netsuite_url"]),
+        ("OpenAir", addresses["openair_url"]),
+        ("control", addresses["control_url"]),
+    ]
+    out.show({**addresses, "connect": command}, addresses["control_url"], rows)
     # Never wrapped: it is there to be copied.
     out.say(f"\nConnect to them, in another terminal:\n{shlex.join(command)}")
 
@@ -63,7 +70,7 @@ def _announce(out: Output, told: dict[str, Any]) -> None:
 def add_command(name: str, credentials: Path) -> list[str]:
     """The command that connects ``name`` to the simulated systems of this ``credentials.json``.
 
-    Each secret is put into a file of its own beside it (mode 0600), as the command wants them.
+    Each secret is written to a file of its own in the same folder (mode 0600), as the command takes files only.
     """
     known = json.loads(credentials.read_text())
     folder = credentials.parent

@@ -1,64 +1,21 @@
-"""A rotation's way through the states, read from its journal: when it got where, and how long that took."""
+"""The words for a rotation's way and for its journal's entries."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from orchestrator.cli import formatting
+from orchestrator.views.values import iso
 from persistence.journal import POSTPONED, REQUEST, UNKNOWN, Entry
 from states.rotation import Rotation
-from states.state import State
-from states.table import ABANDON, ACTIVE, ADOPT, FAIL, NEXT, RESTORE, RESTORING, RESUME
-
-PATH: Final = (*ACTIVE, State.COMPLETED)
-"""The states of a rotation that goes well."""
+from states.table import ABANDON, ADOPT, FAIL, RESTORE, RESTORING, RESUME
 
 _SAID: Final = {
     RESTORING: "putting the previous certificate back into NetSuite begun",
     ABANDON: "abandoned",
-    RESTORE: "both sides hold the previous certificate again: restored",
-    ADOPT: "both sides hold somebody else's certificate: adopted",
+    RESTORE: "both systems hold the previous certificate again: restored",
+    ADOPT: "both systems hold the foreign certificate: adopted",
 }
 """What happened to a parked rotation, in words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One state on the way."""
-
-    state: State
-    entered: datetime | None
-    """When the rotation first got there (UTC), or None when it did not yet."""
-    left: datetime | None
-    """When it last went on from there (UTC), or None."""
-
-    def spent(self, now: datetime) -> timedelta | None:
-        """How long the rotation was there, up to ``now`` where it still is."""
-        if self.entered is None or self.state is State.COMPLETED:
-            return None
-        return (self.left or now) - self.entered
-
-
-def legs(journal: Sequence[Entry]) -> list[Leg]:
-    """Every state of the path, in order."""
-    entered: dict[State, datetime] = {}
-    left: dict[State, datetime] = {}
-    for entry in journal:
-        if entry.target in PATH and entry.event != RESUME:
-            entered.setdefault(entry.target, entry.at)
-        if entry.source and entry.source in NEXT and entry.event == NEXT[entry.source].trigger:
-            left[entry.source] = entry.at
-    return [Leg(state, entered.get(state), left.get(state)) for state in PATH]
-
-
-def put_off(journal: Sequence[Entry]) -> tuple[str, str]:
-    """The code and message of the error for which the rotation was put off last; empty where it was not.
-
-    One that is held off from the beginning tells so in its first entry.
-    """
-    last = next((entry for entry in reversed(journal) if entry.event in (POSTPONED, REQUEST)), None)
-    return (str(last.detail.get("code", "")), str(last.detail.get("message", ""))) if last else ("", "")
 
 
 def summary(rotation: Rotation, now: datetime) -> str:
@@ -75,11 +32,11 @@ def summary(rotation: Rotation, now: datetime) -> str:
 
 def line(entry: Entry, before: Entry | None, connection: str) -> str:
     """One journal entry as one line of text: when, whose, which state, and what brought it there."""
-    return "  ".join((str(formatting.iso(entry.at)), connection, entry.rotation_id, entry.target, told(entry, before)))
+    return "  ".join((str(iso(entry.at)), connection, entry.rotation_id, entry.target, describe(entry, before)))
 
 
-def told(entry: Entry, before: Entry | None) -> str:
-    """What brought the rotation there, in a few words; ``before`` is the entry before this one."""
+def describe(entry: Entry, before: Entry | None) -> str:
+    """What moved the rotation there, in a few words; ``before`` is the entry before this one."""
     detail, because = entry.detail, _because(entry)
     if entry.event == REQUEST:
         held_off = f", not begun before {_until(entry)}" if because else ""
@@ -87,7 +44,7 @@ def told(entry: Entry, before: Entry | None) -> str:
     if entry.event == FAIL:
         return f"parked{because}"
     if entry.event == POSTPONED:
-        return f"put off until {_until(entry)}{because}"
+        return f"postponed until {_until(entry)}{because}"
     if entry.event == UNKNOWN:
         return f"answer to the {detail.get('write')} lost, it may take effect until {_until(entry)}{because}"
     if entry.source is entry.target or before is None or entry.event == RESUME:
@@ -98,8 +55,8 @@ def told(entry: Entry, before: Entry | None) -> str:
 def remark(entry: Entry) -> str:
     """The reason that the entry gives and what was seen when a doubt was settled, as sentences; or empty."""
     looks = entry.detail.get("looks")
-    told = [entry.detail.get("message"), *(looks if isinstance(looks, list) else ())]
-    return " ".join(str(each) for each in told if each)
+    parts = [entry.detail.get("message"), *(looks if isinstance(looks, list) else ())]
+    return " ".join(str(each) for each in parts if each)
 
 
 def _until(entry: Entry) -> str:
@@ -107,5 +64,5 @@ def _until(entry: Entry) -> str:
 
 
 def _because(entry: Entry) -> str:
-    code, told = entry.detail.get("code"), remark(entry)
-    return (f" [{code}]" if code else "") + (f": {told}" if told else "")
+    code, reason = entry.detail.get("code"), remark(entry)
+    return (f" [{code}]" if code else "") + (f": {reason}" if reason else "")

@@ -1,4 +1,4 @@
-"""`keyturn worker` and `keyturn run-due`: what carries rotations along unattended."""
+"""`keyturn worker` and `keyturn run-due`: rotations without a person."""
 
 import logging
 from collections import Counter
@@ -7,14 +7,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, live, outcome, records, timeline
+from orchestrator.cli import formatting, live, outcome
 from orchestrator.cli.arguments import DryRun
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
-from orchestrator.cli.output import Json
 from orchestrator.cli.signals import stoppable
 from orchestrator.events import Changed, Event
 from orchestrator.schedule import Pass
+from orchestrator.views.journal import last_postponement
+from orchestrator.views.rotation import rotation_json
+from orchestrator.views.values import Json
 from states.errors import HeldOff, InvalidInput
 from states.rotation import Rotation
 from states.state import State
@@ -29,7 +31,10 @@ def worker(
     threads: Annotated[int | None, Parameter(help="How many rotations at a time; by default as set.")] = None,
     context: Given,
 ) -> int:
-    """Carry rotations along, and start those that are due, until SIGTERM or SIGINT; then finish the steps in hand."""
+    """Carry rotations, and start those that are due, until it is stopped.
+
+    SIGTERM and SIGINT let the current steps finish.
+    """
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InvalidInput(f"A worker has 1 to {MOST_THREADS} threads, not {threads}.")
     with context.keyturn(level=None) as keyturn:
@@ -40,11 +45,12 @@ def worker(
 
 
 def run_due(*, dry_run: DryRun = False, context: Given) -> int:
-    """Start the rotations that are due, carry all that is waiting, and return: what cron calls.
+    """Start what is due, carry what is claimable, and return: for cron.
 
-    It stays, for up to ten minutes, with a rotation that is between both sides and soon to be tried again.
-    Exits with 0 when all is well, 3 when a rotation is parked or waits for a person, 7 when one is put off because a
-    system is down, 1 when one could not be started. Each of them is told, also one that an earlier run left so.
+    It stays for up to ten minutes with a rotation in UploadedToNetSuite that is to be retried soon, since imports may
+    be refused until then. Exits with 0 when all is well, 3 when a rotation is parked or waits for a person, 7 when one
+    is postponed because a system is down, 1 when one could not be started. Each of them is reported, also when an
+    earlier run left it so.
     """
     with context.keyturn(level=None) as keyturn:
         if dry_run:
@@ -74,27 +80,27 @@ def _would(context: Context, keyturn: Keyturn) -> int:
 
 
 def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rotation], *, interrupted: bool) -> int:
-    """Print what the run did, and every rotation that waits, whoever left it; return the worst exit code."""
+    """Print what the run did, and every rotation that waits; return the worst exit code."""
     now = keyturn.rotations.now()
     states = Counter(rotation.state.value for rotation in carried)
     left = keyturn.rotations.unfinished()
     parked = [each for each in left if each.state is State.FAILED]
-    waiting = [each for each in left if each.state is not State.FAILED and _is_put_off(keyturn, each)]
+    waiting = [each for each in left if each.state is not State.FAILED and _is_postponed(keyturn, each)]
     record: Json = {
         "started": [rotation.id for rotation in began.started],
         "not_started": [
             {"connection": name, "code": error.code, "message": error.message} for name, error in began.failed
         ],
-        "carried": [records.rotation(rotation, now) for rotation in carried],
-        "waiting": [records.rotation(rotation, now) for rotation in waiting],
-        "parked": [records.rotation(rotation, now) for rotation in parked],
+        "carried": [rotation_json(rotation, now) for rotation in carried],
+        "waiting": [rotation_json(rotation, now) for rotation in waiting],
+        "parked": [rotation_json(rotation, now) for rotation in parked],
     }
-    told = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "nothing to carry"
-    waits = f"{len(waiting)} put off; " if waiting else ""
+    ended = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "nothing to carry"
+    waits = f"{len(waiting)} postponed; " if waiting else ""
     context.out.show(
         record,
         "\n".join(rotation.id for rotation in carried),
-        [("", f"{formatting.count(len(began.started), 'rotation')} started; {told}; {waits}{len(parked)} parked.")],
+        [("", f"{formatting.count(len(began.started), 'rotation')} started; {ended}; {waits}{len(parked)} parked.")],
     )
     worst = [context.fail(error, connection=name) for name, error in began.failed]
     worst += [context.fail_rotation(rotation, now, Exit.ATTENTION) for rotation in parked]
@@ -102,6 +108,6 @@ def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rota
     return Exit.INTERRUPTED if interrupted else max(worst, default=Exit.FINE)
 
 
-def _is_put_off(keyturn: Keyturn, rotation: Rotation) -> bool:
-    """Whether it waits for trouble to pass, or for a person; being held off for a while is no trouble."""
-    return bool(rotation.waiting_for) and timeline.put_off(keyturn.rotations.journal(rotation.id))[0] != HeldOff.code
+def _is_postponed(keyturn: Keyturn, rotation: Rotation) -> bool:
+    """Whether it waits after a failed step, or for a person; a rotation that is held off waits for neither."""
+    return bool(rotation.waiting_for) and last_postponement(keyturn.rotations.journal(rotation.id))[0] != HeldOff.code

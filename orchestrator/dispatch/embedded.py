@@ -157,6 +157,6 @@ class Embedded:
             return bool(work())
         except Exception as error:  # noqa: BLE001 - the next rotation may succeed
             known = error if isinstance(error, KeyturnError) else shortage(error)
-            told = {"code": known.code, "reason": known.message} if known else {}
-            _log.error("worker will try again", extra={"worker": self._name, **told}, exc_info=not known)
+            about = {"code": known.code, "reason": known.message} if known else {}
+            _log.error("worker will try again", extra={"worker": self._name, **about}, exc_info=not known)
             return False

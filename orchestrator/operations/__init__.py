@@ -1,1 +1,1 @@
-"""Every verb, once: the one door for the command line, the worker and whatever else asks Keyturn to do something."""
+"""Every verb, once: the only way in for the command line, the worker and every other face."""

@@ -1,4 +1,4 @@
-"""What a clock that was ahead told, found by whoever is about to rely on it."""
+"""Repairs timestamps written by a worker whose clock ran ahead, and checks a rotation's version."""
 
 import logging
 from datetime import datetime
@@ -12,7 +12,7 @@ _log = logging.getLogger("keyturn.clock_repair")
 
 
 def bring_back(store: Store, now: datetime) -> None:
-    """Bring back what a clock that was ahead put out of reach of ``now``, and warn of it. Safe to repeat."""
+    """Repair timestamps that are too far ahead of ``now``, and log a warning. Safe to repeat."""
     if rotations := store.claims.repair_clocks(now):
         _log.warning("a clock was wrong", extra={"rotations": rotations, "now": now})
 

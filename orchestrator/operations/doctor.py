@@ -1,4 +1,4 @@
-"""The doctor: everything a rotation stands on, looked at one by one, each finding with its fix."""
+"""The doctor: checks everything that rotations depend on, one by one; each finding comes with its fix."""
 
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -17,17 +17,17 @@ from states.timing import CLOCK_ERROR
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at."""
+    """The result of one check."""
 
     subject: str
-    """What was looked at; for a connection's, its name stands before it."""
+    """What was checked, with the connection's name in front where it is one's."""
     ok: bool
     message: str
     fix: NextAction | None = None
 
 
 class Doctor:
-    """Looks at files, store, vault, clocks, both sign-ins and the permissions. Changes nothing."""
+    """Checks files, store, vault, clocks, both sign-ins and the permissions. Changes nothing."""
 
     def __init__(self, private: Sequence[Path], store: Store, vault: Vault, connect: Connect, clock: Clock) -> None:
         """``private`` are the files and folders that should be closed to other users of this machine."""
@@ -87,8 +87,8 @@ def _files(private: Sequence[Path]) -> Finding:
     found = tuple(str(path) for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077)
     if not found:
         return Finding("files", True, "closed to other users of this machine")
-    told = f"{', '.join(found)} {'is' if len(found) == 1 else 'are'} open to other users."
-    return Finding("files", False, told, NextAction(Verb.CLOSE_FILES, {"paths": found}))
+    message = f"{', '.join(found)} {'is' if len(found) == 1 else 'are'} open to other users."
+    return Finding("files", False, message, NextAction(Verb.CLOSE_FILES, {"paths": found}))
 
 
 def _signing(ports: Ports) -> str:

@@ -1,6 +1,8 @@
-"""The questions: is this connection well, is a certificate due, who signed this request."""
+"""The questions: is a connection healthy, is a certificate due, with which certificate was a request signed."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 
 from orchestrator.import_requests import signed_by
 from persistence.store import Store
@@ -9,8 +11,13 @@ from states.certificate import Certificate
 from states.connection import Connection
 from states.due import Need
 from states.errors import CannotSign, CertificateRecordMissing, KeyturnError
-from states.health import Facts, Health
+from states.health import Facts, Health, Problem
+from states.next_action import NextAction, Verb
 from states.ports import Connect, Ports, Record
+
+NOT_KNOWN: Final = "Not known: the systems could not be asked."
+_EXPIRY: Final = (Need.OVERDUE.name, Need.EXPIRED.name)
+"""The problems that report an expiry already."""
 
 
 class HealthChecks:
@@ -24,6 +31,25 @@ class HealthChecks:
         """Ask both sides and judge. A side that cannot be asked is a problem in the answer, not an error."""
         connection = self._store.connections.get(name)
         return health.check(_facts(connection, self._store, self._connect(connection.name)))
+
+    def report(self, name: str, *, within: timedelta | None = None) -> Health:
+        """Like ``health``, for a report on several connections: one that cannot be asked is a problem in the answer.
+
+        A certificate that expires in less than ``within`` is a problem, too.
+        """
+        try:
+            health = self.health(name)
+        except KeyturnError as error:
+            problem = Problem(error.code, error.message, error.next_action.outside_rotation().about(connection=name))
+            return Health(shows=True, sentence=NOT_KNOWN, valid_until=None, problems=(problem,))
+        until = health.valid_until
+        if within is None or until is None or any(each.code in _EXPIRY for each in health.problems):
+            return health
+        if until - self._store.now() >= within:
+            return health
+        rotate = NextAction(Verb.ROTATE, {"connection": name})
+        soon = Problem("EXPIRES_SOON", f"The certificate expires on {until:%Y-%m-%d %H:%M} UTC.", rotate)
+        return replace(health, problems=(*health.problems, soon))
 
     def needs_rotation(self, name: str, *, within: timedelta | None = None) -> Need:
         """Whether a new certificate is due, by what is stored; ``within`` replaces the drawn moment."""

@@ -1,46 +1,17 @@
-"""The verbs of whoever looks after the installation: setting up, checking the journal, changing the key."""
+"""The verbs of administrators: setting up, checking the journal, changing the key-encryption key."""
 
 import os
 from pathlib import Path
-from typing import Final
 
-from orchestrator.settings import Settings
+from orchestrator.settings import Settings, template
 from persistence.kek import create_kek_file, read_kek_file
 from persistence.store import Store
 from persistence.vault import Vault
 from states.errors import InvalidSettings
 
-_SETTINGS_FILE: Final = """\
-# Keyturn's settings. Every value has a default; what is commented out shows it.
-# Each can be overridden by an environment variable, such as KEYTURN_STORE__URL.
-
-[store]
-# url = ""                  # empty: SQLite in the data folder; or postgresql://…
-
-[vault]
-# source = "file"           # file, environment (KEYTURN_KEK), credential (systemd) or keyring
-# file = "kek"              # beside this file; keep it out of the database's backup
-
-[worker]
-# threads = 2
-# lease = 15.0              # seconds after which a silent worker is taken for dead
-# poll = 1.0                # seconds between two looks for work
-
-[http]
-# timeout = 20.0            # seconds for a whole call
-# ca_bundle = ""            # certification authorities instead of the usual ones
-
-[log]
-# level = "info"            # debug, info, warning, error
-# format = "auto"           # auto (text on a terminal, JSON elsewhere), json, text
-
-[export]
-# folder = ""               # where certificates are handed over; default: export in the data folder
-"""
-
 
 class Installation:
-    """What keeps the installation itself in order."""
+    """What administrators do with the installation itself."""
 
     def __init__(self, settings: Settings, store: Store, vault: Vault) -> None:
         self._settings = settings
@@ -48,9 +19,9 @@ class Installation:
         self._vault = vault
 
     def initialise(self) -> list[str]:
-        """Make whatever is missing: folders, settings file, key-encryption key, database. Safe to repeat.
+        """Make what is missing of folders, settings file, key-encryption key and database. Safe to repeat.
 
-        Returns one sentence for each thing; nothing that exists is replaced.
+        Returns one sentence for each; nothing that exists is replaced.
         """
         settings = self._settings
         done = [_folder(settings.config_file.parent), _folder(settings.data), _settings_file(settings.config_file)]
@@ -88,9 +59,9 @@ class Installation:
         return len(self._store.secrets.data_keys())
 
     def rewrap(self, new_file: Path) -> int:
-        """Wrap the data keys anew with the key-encryption key in ``new_file``; return how many there were.
+        """Wrap the data keys with the key-encryption key in ``new_file``; return how many they are.
 
-        The sealed records are not touched. From then on the settings must name the new key; the old one opens nothing.
+        The sealed records are not touched. From then on the settings must name the new key: the old one opens nothing.
         Raises VaultLocked when the old or the new key cannot be read.
         """
         return self._vault.rewrap(read_kek_file(new_file))
@@ -98,17 +69,17 @@ class Installation:
 
 def _folder(folder: Path) -> str:
     if folder.is_dir():
-        return f"The folder {folder} is there."
+        return f"The folder {folder} exists."
     folder.mkdir(mode=0o700, parents=True)
     return f"Made the folder {folder}."
 
 
 def _settings_file(file: Path) -> str:
     if file.exists():
-        return f"The settings file {file} is there."
+        return f"The settings file {file} exists."
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:  # follows no link
-            made.write(_SETTINGS_FILE)
+            made.write(template())
     except OSError as error:
         raise InvalidSettings(f"The settings file {file} cannot be written: {error.strerror}.") from error
     return f"Wrote the settings file {file}."
@@ -116,6 +87,6 @@ def _settings_file(file: Path) -> str:
 
 def _kek(file: Path) -> str:
     if file.exists():
-        return f"The key-encryption key {file} is there."
+        return f"The key-encryption key {file} exists."
     create_kek_file(file)
-    return f"Made the key-encryption key {file}. Keep a copy of it apart from the database's backup."
+    return f"Made the key-encryption key {file}. Keep a copy of it, apart from the database's backup."

@@ -1,4 +1,4 @@
-"""The verbs that end a parked rotation otherwise than by going on: *restore*, *adopt* and *abandon*."""
+"""The verbs that close a parked rotation: *restore*, *adopt* and *abandon*."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +24,7 @@ from states.timing import INSTALL_WITHIN
 
 
 class Recovery:
-    """What people do about a rotation that is better not carried on."""
+    """What people do with a parked rotation that is not resumed."""
 
     def __init__(
         self, store: Store, connect: Connect, clock: Clock, *, lease: float, listener: Listener = ignore
@@ -46,11 +46,11 @@ class Recovery:
         seen: str = "",
         version: int | None = None,
     ) -> Rotation:
-        """Put the previous certificate back into NetSuite, see that both sides agree on it, and close the rotation.
+        """Put the previous certificate back into NetSuite, check that both systems hold it, and close the rotation.
 
         The candidate's key is destroyed. The previous certificate stays the connection's current one, due when it was.
-        ``overwrite`` allows replacing whatever NetSuite holds. OpenAir is only read; ``seen`` is the fingerprint that
-        it shows, where only a person can look (operations.seen). Safe to repeat.
+        ``overwrite`` allows replacing any certificate that NetSuite holds. OpenAir is only read; ``seen`` is the
+        fingerprint that it shows, where only a person can look (adapters.openair_manual). Safe to repeat.
 
         Raises, and nothing was changed: NotFound; Stale while another holds the rotation, or when it is not at
         ``version`` (None: any) any more; InvalidInput for a
@@ -73,8 +73,7 @@ class Recovery:
     def adopt(
         self, rotation_id: str, *, actor: str, reason: str = "", seen: str = "", version: int | None = None
     ) -> Rotation:
-        """Accept the certificate that somebody else put in place of ours, where both sides agree on it, and close the
-        rotation.
+        """Accept a foreign certificate that both systems hold, and close the rotation.
 
         It becomes the connection's current certificate, without a key of ours, and its due moment is drawn. The keys of
         the candidate and of the previous certificate are destroyed. Changes nothing in either system. ``seen`` as for
@@ -175,7 +174,7 @@ def _agreement(rotation: Rotation, ports: Ports) -> Confirmation:
 
 @contextmanager
 def _unfinished() -> Iterator[None]:
-    """Whatever goes wrong from here on, the certificate may have been sent."""
+    """Turn errors into RestoreUnfinished: from here on the certificate may have been sent."""
     try:
         yield
     except Stale:

@@ -31,7 +31,7 @@ POLL: Final = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What happened to a rotation, and what a person can do about it."""
+    """What happened to a rotation, and what a person can do."""
 
     rotation: Rotation
     journal: list[Entry]
@@ -50,7 +50,7 @@ class Rotations:
         self._listener = listener
 
     def request(self, connection: str, *, actor: str, reason: str = "", scheduled: bool = False) -> Rotation:
-        """Ask for a new certificate; a worker takes it from there.
+        """Request a rotation; a worker carries it.
 
         Raises NotFound, and RotationOpen while the connection has one under way or parked.
         """
@@ -61,7 +61,7 @@ class Rotations:
     def request_for(
         self, worker: str, connection: str, *, actor: str, reason: str = "", lease: float
     ) -> tuple[Rotation, Claim | None]:
-        """Ask for a new certificate and claim the rotation for ``worker`` in the same transaction.
+        """Like ``request``, and claims the new rotation for ``worker`` in the same transaction.
 
         ``lease`` is in seconds. There is no claim while a write of the rotation before may still take effect. Raises
         as ``request``.
@@ -83,7 +83,7 @@ class Rotations:
         )
 
     def park(self, rotation_id: str, *, actor: str, reason: str = "", version: int | None = None) -> Rotation:
-        """Park a rotation that no worker has in hand, so that none takes it up until a person decides.
+        """Park a rotation that no worker holds, so that none claims it until a person decides.
 
         Raises NotFound, IllegalMove for one that is parked or has ended, Stale while a worker holds it or when it is
         not at ``version`` (None: any) any more.
@@ -204,5 +204,5 @@ class Rotations:
             self._clock.sleep(POLL)
 
     def now(self) -> datetime:
-        """The present moment (UTC), by which skews are told."""
+        """The current time (UTC), up to which skews are counted."""
         return self._clock.now()

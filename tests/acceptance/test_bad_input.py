@@ -111,7 +111,7 @@ BAD = {
         1,
         "does not hold 32 bytes in Base64",
     ),
-    "a question without a terminal": (("vault", "rewrap", "KEY"), "INVALID_INPUT", 2, "Nobody is there to answer"),
+    "a question without a terminal": (("vault", "rewrap", "KEY"), "INVALID_INPUT", 2, "cannot be asked here"),
     "a missing settings file": (("--config", "/nowhere", "health"), "INVALID_SETTINGS", 2, "/nowhere"),
 }
 

@@ -71,7 +71,7 @@ def test_remote_down(connected: InstalledKeyturn, simulator: Simulator) -> None:
     simulator.faults.add(DOWN)
     run = rotate(connected)
     assert (7, "TRY_LATER") == (run.returncode, error(run)["code"])
-    assert "put off until" in error(run)["message"]
+    assert "postponed until" in error(run)["message"]
     assert "`keyturn worker`" in error(run)["next_action"]["text"]
     shown = connected.json("rotation", "show", error(run)["rotation"])
     assert ("KeyGenerated", None, 1) == (shown["state"], shown["failure"], shown["tries"])
@@ -137,7 +137,7 @@ def test_run_due_reports_postponed_rotations(connected: InstalledKeyturn, simula
     first, second = connected("run-due", "-o", "json"), connected("run-due", "-o", "json")
     assert (7, 7) == (first.returncode, second.returncode)
     assert ("TRY_LATER", "TRY_LATER") == (error(first)["code"], error(second)["code"])
-    assert "put off until" in error(second)["message"]
+    assert "postponed until" in error(second)["message"]
 
 
 def test_exported_certificate(initialised: InstalledKeyturn, simulator: Simulator) -> None:

@@ -35,7 +35,7 @@ def test_run_due_waits_during_an_outage(connected: InstalledKeyturn, simulator: 
     """During an outage `run-due` waits the five seconds that OpenAir asks for, says so, and completes the rotation."""
     simulator.faults.add(Fault("openair.api", "throttle", action="Add", retry_after=5))
     run = connected("run-due")
-    assert (0, True) == (run.returncode, "put off" in run.stdout)
+    assert (0, True) == (run.returncode, "postponed" in run.stdout)
     assert "Completed" == connected.json("rotation", "list")[0]["state"]
 
 

@@ -76,7 +76,9 @@ def test_parked_rotations_say_what_is_kept(state: State) -> None:
     parked = machine.fail(advance_to(a_rotation(), state), errors.GaveUp(), NOW)
     doubtful = changed(parked, doubt_since=NOW)
     assert exit_codes.kept_by(parked)
-    assert exit_codes.kept_by(parked) + " A write was sent whose answer was lost: resuming looks first." == (
+    assert exit_codes.kept_by(
+        parked
+    ) + " A request was sent and its answer lost: a resumed rotation reads back first." == (
         exit_codes.kept_by(doubtful)
     )
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from orchestrator.cli import formatting
+from orchestrator.views.values import iso
 from states.errors import InvalidInput
 
 MOMENT = datetime(2026, 11, 23, 13, 0, 0, 5_000, tzinfo=timezone(timedelta(hours=1)))
@@ -63,6 +64,6 @@ def test_moments_are_utc() -> None:
         formatting.instant(MOMENT),
         formatting.clock(MOMENT),
         formatting.day(MOMENT),
-        formatting.iso(MOMENT),
+        iso(MOMENT),
     )
     assert "12:00:00.000" == formatting.clock(datetime(2026, 1, 1, 12, tzinfo=UTC))

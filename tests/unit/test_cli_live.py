@@ -9,6 +9,7 @@ from support.factories import NOW, a_rotation, next_move
 
 from orchestrator.cli import timeline
 from orchestrator.cli.live import drawn
+from orchestrator.views.journal import last_postponement, legs
 from persistence.journal import POSTPONED, REQUEST, UNKNOWN, Entry, Head, append
 from states import machine
 from states.errors import CannotSign
@@ -119,7 +120,7 @@ def test_resuming_does_not_restart_the_clock() -> None:
             (RESUME, resumed, parked),
         ]
     )
-    leg = timeline.legs(journal)[1]
+    leg = legs(journal)[1]
     assert (State.KEY_GENERATED, timedelta(seconds=99)) == (leg.state, leg.spent(NOW + 100 * SECOND))
 
 
@@ -138,8 +139,8 @@ def test_last_reason_for_a_postponement() -> None:
         for code in ("TRY_LATER", "THROTTLED")
     )
     assert (("", ""), ("THROTTLED", "THROTTLED.")) == (
-        timeline.put_off(journal),
-        timeline.put_off([*journal, first, second]),
+        last_postponement(journal),
+        last_postponement([*journal, first, second]),
     )
 
 
@@ -148,7 +149,7 @@ def entry_text(event: str, detail: dict[str, object]) -> str:
     rotation, journal = rotation_after(1)
     source = None if event == REQUEST else rotation.state
     entry = append(journal[-1].head, rotation, event=event, actor="w1", source=source, detail=detail)
-    return timeline.told(entry, journal[-1])
+    return timeline.describe(entry, journal[-1])
 
 
 UNTIL = "2026-11-23T12:03:00.123456+00:00"
@@ -166,7 +167,7 @@ def test_text_of_a_settled_doubt() -> None:
     looks = ["OpenAir holds another certificate.", "OpenAir holds the candidate."]
     _, journal = rotation_after(1, 2)
     settled = replace(journal[-1], detail={"looks": looks})
-    assert f"after 2.00 s: {' '.join(looks)}" == timeline.told(settled, journal[-2])
+    assert f"after 2.00 s: {' '.join(looks)}" == timeline.describe(settled, journal[-2])
     assert " ".join(looks) == timeline.remark(settled)
     assert "" == timeline.remark(journal[-1])
 

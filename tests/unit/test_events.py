@@ -76,4 +76,4 @@ def test_an_event_is_logged_with_its_fields(
 def test_every_event_has_a_log_message() -> None:
     """Every kind of event has a log message."""
     kinds = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)}
-    assert kinds - {Event, events.RotationEvent, events.Changed} == set(event_log._MESSAGES)
+    assert kinds - {Event, events.RotationEvent, events.Changed} == set(event_log.MESSAGES)

@@ -16,6 +16,7 @@ FILES = [
     "docs/reference/errors.md",
     "docs/reference/settings.md",
     "docs/reference/command-line.md",
+    "docs/reference/events.md",
 ]
 ROOT = Path(__file__).parents[2]
 

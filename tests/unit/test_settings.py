@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.settings import load
+from orchestrator.settings import load, tables, template
 from states.errors import InvalidSettings
 
 
@@ -86,3 +86,11 @@ def test_a_wrong_value_of_the_environment_names_the_variable(file: Path, monkeyp
     file.write_text("[worker]\nthreads = 4")
     monkeypatch.setenv("KEYTURN_WORKER__THREADS", "s3cret")
     assert "KEYTURN_WORKER__THREADS must be a whole number from 1 to 64." == refusal(file)
+
+
+def test_a_new_file_shows_every_default(file: Path) -> None:
+    """The file that `keyturn init` writes is valid, names each setting, and changes nothing."""
+    file.write_text(template())
+    names = [name for table in tables().values() for name in table.model_fields]
+    assert load(file.parent / "keyturn.toml") == load(None).model_copy(update={"config_file": file})
+    assert all(f"# {name} = " in template() for name in names)

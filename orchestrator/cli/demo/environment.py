@@ -1,4 +1,4 @@
-"""Where the demo plays: a folder, simulated systems, a Keyturn of its own, and workers that can be killed."""
+"""The demo's environment: a folder, simulated systems, a Keyturn of its own, and workers that can be killed."""
 
 import os
 import signal
@@ -22,12 +22,12 @@ IMPORTS_A_SECOND: Final = 10
 _LEASE: Final = "1.0"
 """Seconds until a killed worker's rotation is taken up: short, as the demo is."""
 _PREFIX: Final = "KEYTURN_"
-_PATIENCE: Final = 5
+_STOP_LIMIT: Final = 5
 """Seconds for a worker to stop cleanly."""
 
 
 @dataclass
-class Stage:
+class Environment:
     """What the demo works with."""
 
     folder: Path
@@ -57,33 +57,33 @@ class Stage:
         return worker.pid
 
     def stop_workers(self) -> None:
-        """Ask every worker to stop, as systemd would, and wait for it."""
+        """Ask every worker to stop, as systemd does, and wait for it."""
         for worker in self.workers:
             worker.terminate()
         for worker in self.workers:
             try:
-                worker.wait(_PATIENCE)
+                worker.wait(_STOP_LIMIT)
             except subprocess.TimeoutExpired:
                 worker.kill()
 
 
 @contextmanager
-def stage(*, keep: bool) -> Iterator[Stage]:
+def environment(*, keep: bool) -> Iterator[Environment]:
     """Set everything up in a temporary folder; take it down again, and remove the folder unless ``keep``."""
     with ExitStack() as stack:
         stack.enter_context(_terminable())
         folder = Path(tempfile.mkdtemp(prefix="keyturn-demo-"))
         if not keep:
             stack.enter_context(_removed(folder))
-        environment = stack.enter_context(_environment(folder))
+        variables = stack.enter_context(_variables(folder))
         simulator = stack.enter_context(Simulator())
         keyturn = start(level="critical")
         stack.callback(keyturn.close)
         keyturn.installation.initialise()
         _connect(keyturn, simulator.credentials)
-        on = Stage(folder, keyturn, simulator, environment)
-        stack.callback(on.stop_workers)
-        yield on
+        made = Environment(folder, keyturn, simulator, variables)
+        stack.callback(made.stop_workers)
+        yield made
 
 
 def _connect(keyturn: Keyturn, known: Credentials) -> None:
@@ -112,8 +112,8 @@ def _connect(keyturn: Keyturn, known: Credentials) -> None:
 
 
 @contextmanager
-def _environment(folder: Path) -> Iterator[Mapping[str, str]]:
-    """The demo's own environment: none of the user's settings reach it, so no real store can be touched."""
+def _variables(folder: Path) -> Iterator[Mapping[str, str]]:
+    """The demo's own environment variables: without the user's settings, so that no real store is touched."""
     before = dict(os.environ)
     for name in [name for name in before if name.startswith(_PREFIX)]:
         del os.environ[name]

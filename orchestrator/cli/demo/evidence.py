@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.cli import formatting
-from orchestrator.cli.output import Json
+from orchestrator.views.values import Json, iso
 from simulator import Entry, Simulator
 
 _SYSTEMS = {"netsuite": "NetSuite", "openair": "OpenAir"}
@@ -33,7 +33,7 @@ class Sight:
         """As JSON: ``seq``, ``at``, ``system``, ``effect``, ``fingerprint``."""
         return {
             "seq": self.seq,
-            "at": formatting.iso(self.at),
+            "at": iso(self.at),
             "system": self.system,
             "effect": self.effect,
             "fingerprint": self.fingerprint,

@@ -1,15 +1,18 @@
-"""What happens in the demo, and how it is told."""
+"""What happens in the demo, and what is printed."""
 
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from orchestrator.cli import formatting, records, timeline
+from orchestrator.cli import formatting, timeline
 from orchestrator.cli.demo import evidence
-from orchestrator.cli.demo.environment import CONNECTION, IMPORTS_A_SECOND, Stage
+from orchestrator.cli.demo.environment import CONNECTION, IMPORTS_A_SECOND, Environment
 from orchestrator.cli.demo.evidence import Imports
 from orchestrator.cli.live import Show, showing
-from orchestrator.cli.output import Json, Output
+from orchestrator.cli.output import Output
+from orchestrator.views.health import health_json
+from orchestrator.views.rotation import rotation_json
+from orchestrator.views.values import Json
 from simulator import Fault
 from states.errors import TryLater
 from states.next_action import by_hand
@@ -18,8 +21,8 @@ from states.state import State
 
 T = TypeVar("T")
 
-_PATIENCE: Final = 45.0
-"""Seconds until the demo gives up on a rotation."""
+_LIMIT: Final = 45.0
+"""Seconds after which the demo gives up on a rotation."""
 _LOOK: Final = 0.05
 """Seconds between two looks at what is waited for."""
 _AWHILE: Final = 0.6
@@ -30,24 +33,24 @@ _HELD: Final = 60.0
 
 def _until(look: Callable[[], T | None]) -> T:
     """What ``look`` finds, as soon as it finds something. Raises TryLater when that takes too long."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _LIMIT
     while time.monotonic() < deadline:
         if (found := look()) is not None:
             return found
         time.sleep(_LOOK)
     raise TryLater(
-        f"The demo's worker did not get on within {_PATIENCE:.0f} s.",
+        f"The demo's worker made no progress within {_LIMIT:.0f} s.",
         next_action=by_hand("Repeat it with --keep, and look at worker.log in the folder that it names.", None),
     )
 
 
 class Story:
-    """Plays the demo, tells it as it happens, and keeps what is told at the end."""
+    """Plays the demo, prints what happens, and keeps the result."""
 
-    def __init__(self, out: Output, on: Stage) -> None:
+    def __init__(self, out: Output, on: Environment) -> None:
         self._out = out
         self._on = on
-        self._told: Json = {"rotations": [], "health": [], "imports": []}
+        self._result: Json = {"rotations": [], "health": [], "imports": []}
 
     def play(self) -> Json:
         """Play it. Returns ``rotations``, ``health`` (before, between, after), ``imports`` (before, first, second),
@@ -66,12 +69,12 @@ class Story:
         self._head("The next rotation: its worker is killed in the middle")
         self._on.simulator.faults.add(Fault("openair.api", "delay", action="Modify", seconds=_HELD))
         second = self._act(self._request, self._kill)
-        self._fact("killed", f"process {self._told['killed']}, by SIGKILL, while OpenAir was being saved to")
+        self._fact("killed", f"process {self._result['killed']}, by SIGKILL, while OpenAir was being saved to")
 
         self._on.simulator.import_requests.stop()
         self._head("What both systems saw, by their own history")
         self._judge(first, second)
-        return self._told
+        return self._result
 
     # --- acts
 
@@ -82,7 +85,7 @@ class Story:
             rotation = self._follow(begin(), show, meanwhile)
         now = self._on.app.rotations.now()
         self._out.say(f"   {timeline.summary(rotation, now)}", style="green")
-        self._told["rotations"].append(records.rotation(rotation, now))
+        self._result["rotations"].append(rotation_json(rotation, now))
         self._look_around(before)
         return rotation
 
@@ -110,14 +113,16 @@ class Story:
 
     def _kill(self, rotation: Rotation, show: Show) -> None:
         """Kill the worker as soon as its request to OpenAir is under way, and start another."""
-        if rotation.state is not State.UPLOADED_TO_NETSUITE or "killed" in self._told:
+        if rotation.state is not State.UPLOADED_TO_NETSUITE or "killed" in self._result:
             return
         _until(lambda: not self._on.simulator.faults.pending() or None)
-        self._told["killed"] = self._on.kill_worker()
+        self._result["killed"] = self._on.kill_worker()
         another = self._on.start_worker()
-        show.retrying(f"kill -9 {self._told['killed']}: its request to OpenAir is lost. Process {another} takes over …")
+        show.retrying(
+            f"kill -9 {self._result['killed']}: its request to OpenAir is lost. Process {another} takes over …"
+        )
 
-    # --- telling
+    # --- printing
 
     def _head(self, text: str) -> None:
         self._out.say(f"\n{text}", style="bold")
@@ -126,17 +131,17 @@ class Story:
         self._out.say(f"   {label:10}{text}")
 
     def _look_around(self, before: Imports) -> None:
-        """Tell the health, and how imports fared since ``before``."""
+        """Print the health, and the imports that were accepted and refused since ``before``."""
         time.sleep(_AWHILE)
         health = self._on.app.health.health(CONNECTION)
         imports = Imports.so_far(self._on.simulator).since(before)
         self._fact("health", health.sentence)
         self._fact("imports", str(imports))
-        self._told["health"].append(records.health(CONNECTION, health))
-        self._told["imports"].append(imports.record())
+        self._result["health"].append(health_json(CONNECTION, health))
+        self._result["imports"].append(imports.record())
 
     def _judge(self, first: Rotation, second: Rotation) -> None:
-        """Tell what the simulated systems saw, and whether all went as it should."""
+        """Print what the simulated systems saw, and whether the rules were kept."""
         sights = evidence.order(self._on.simulator)
         for sight in sights:
             self._out.say(f"   {sight.line()}")
@@ -149,9 +154,9 @@ class Story:
         self._check(
             uploads == 1, f"the interrupted rotation made one candidate, uploaded {formatting.count(uploads, 'time')}"
         )
-        self._check(entries, f"the journal's {entries} entries are as they were written")
+        self._check(entries, f"the journal's {entries} entries are unchanged")
         well = proved and uploads == 1 and all(each.state is State.COMPLETED for each in (first, second))
-        self._told |= {"order": [sight.record() for sight in sights], "entries": entries, "well": well}
+        self._result |= {"order": [sight.record() for sight in sights], "entries": entries, "well": well}
 
     def _check(self, holds: object, text: str) -> None:
         self._out.say(f"   {'✓' if holds else '✗'} {text}", style="green" if holds else "bold red")

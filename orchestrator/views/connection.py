@@ -1,0 +1,49 @@
+"""A connection as JSON."""
+
+from orchestrator.secrets import SecretName
+from orchestrator.views.values import Json, certificate_json, iso
+from states.connection import Connection
+from states.summary import ConnectionSummary
+
+
+def connection_json(shown: Connection | ConnectionSummary, secrets: list[SecretName] | None = None) -> Json:
+    """``name``, ``netsuite``, ``openair``, ``options``, ``policy``, ``bundles``, ``automatic``, ``certificate``,
+    ``due_at``, ``version``; and ``secrets``, by name whether each is set, where one connection is shown.
+    """
+    netsuite, openair, policy, options = shown.netsuite, shown.openair, shown.policy, shown.options
+    record: Json = {
+        "name": shown.name,
+        "netsuite": {
+            "account": netsuite.account,
+            "client_id": netsuite.client_id,
+            "certificate_id": netsuite.certificate_id,
+            "restlet_url": netsuite.restlet_url,
+            "token_url": netsuite.token_url,
+            "assertion_algorithm": netsuite.assertion_algorithm,
+            "script": netsuite.script,
+            "deployment": netsuite.deployment,
+        },
+        "openair": {
+            "kind": openair.kind.value,
+            "url": openair.url,
+            "company": openair.company,
+            "user": openair.user,
+            "client_id": openair.client_id,
+            "namespace": openair.namespace,
+            "preference": openair.preference,
+        },
+        "options": {
+            "single_sign_on": options.single_sign_on,
+            "real_time_integration": options.real_time_integration,
+            "oauth2": options.oauth2,
+        },
+        "policy": {"algorithm": policy.algorithm.value, "days": policy.days, "keep_key": policy.keep_key},
+        "bundles": dict(shown.bundles),
+        "automatic": shown.is_automatic,
+        "certificate": certificate_json(shown.current),
+        "due_at": iso(shown.due_at) if shown.is_automatic else None,
+        "version": shown.version,
+    }
+    if secrets is not None:
+        record["secrets"] = {secret.name.lower(): secret in secrets for secret in SecretName}
+    return record
