@@ -69,12 +69,12 @@ def build(*, overview: bool = False) -> App:
         config: Annotated[Path | None, Parameter(group=_GLOBAL, help="The settings file.")] = None,
         output: Annotated[
             Literal["table", "json", "name"],
-            Parameter(name=["--output", "-o"], group=_GLOBAL, help="A table, JSON, or names alone, one a line."),
+            Parameter(name=["--output", "-o"], group=_GLOBAL, help="A table, JSON, or only names, one per line."),
         ] = "table",
-        verbose: Annotated[bool, _switch("--verbose", "-v", "Logs on stderr.")] = False,
-        quiet: Annotated[bool, _switch("--quiet", "-q", "Results and errors only.")] = False,
-        yes: Annotated[bool, _switch("--yes", "-y", "Answer every question with yes.")] = False,
-        no_input: Annotated[bool, _switch("--no-input", text="Never ask.")] = False,
+        verbose: Annotated[bool, _switch("--verbose", "-v", "Write logs to stderr.")] = False,
+        quiet: Annotated[bool, _switch("--quiet", "-q", "Print only results and errors.")] = False,
+        yes: Annotated[bool, _switch("--yes", "-y", "Answer yes to every question.")] = False,
+        no_input: Annotated[bool, _switch("--no-input", text="Never ask a question.")] = False,
     ) -> int:
         from orchestrator.cli.context import Context  # noqa: PLC0415
         from orchestrator.cli.output import Form, Output  # noqa: PLC0415 - --version and --help need neither

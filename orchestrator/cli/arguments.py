@@ -5,11 +5,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 ConnectionName = Annotated[str, Parameter(help="The connection's name.")]
-AnyConnection = Annotated[str | None, Parameter(help="The connection's name; none for all.")]
+AnyConnection = Annotated[str | None, Parameter(help="The connection's name. Default: all connections.")]
 RotationId = Annotated[str, Parameter(help="The rotation's id, or its first six characters or more.")]
 AnyRotation = Annotated[str | None, Parameter(help="The rotation's id, or its first six characters or more.")]
 
-Reason = Annotated[str, Parameter(help="Why, for the journal.", show_default=False)]
+Reason = Annotated[str, Parameter(help="The reason, for the journal.", show_default=False)]
 Within = Annotated[str | None, Parameter(help="A time before expiry, such as 14d.")]
 
 
@@ -18,5 +18,5 @@ def flag(text: str) -> Parameter:
     return Parameter(help=text, negative=(), show_default=False)
 
 
-DryRun = Annotated[bool, flag("Say what would be done; change nothing.")]
-Detach = Annotated[bool, flag("Do not carry the rotation here; a worker does.")]
+DryRun = Annotated[bool, flag("Show what would be done, and change nothing.")]
+Detach = Annotated[bool, flag("Leave the rotation to a worker.")]

@@ -23,13 +23,14 @@ _NONE = ConnectionOptions()
 
 @app.command
 def add(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) -> int:
-    """Add a connection: a NetSuite account, and a way into OpenAir.
+    """Add a connection: a NetSuite account paired with an OpenAir company.
 
-    Needed are --account, --client-id, --certificate-id, --netsuite-key-file; for OpenAir --openair-url,
-    --openair-api-key-file and OAuth or a user; or --openair-export, where a person saves the certificate.
+    NetSuite needs --account, --client-id, --certificate-id and --netsuite-key-file. OpenAir needs --openair-url,
+    --openair-api-key-file and the options of OAuth or of a user; or --openair-export, if a person saves the
+    certificate there.
 
-    Secrets are read from files, or one of them from standard input (-); never from arguments. They are sealed before
-    they are stored.
+    Keyturn reads secrets from files, or one of them from standard input (-), never from arguments, and seals them
+    before it stores them.
     """
     fields = options.given()
     require(fields)
@@ -44,10 +45,10 @@ def add(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) -
 
 @app.command
 def edit(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) -> int:
-    """Change what is given, and nothing else.
+    """Change the given settings of a connection.
 
-    While NetSuite may hold the certificate of an open rotation, the account and the OpenAir company stay; of a parked
-    one, a base URL can be corrected.
+    While NetSuite may hold the certificate of an open rotation, the account and the OpenAir company cannot change. The
+    base URL of a parked rotation's connection can be corrected.
     """
     fields = options.given()
     with context.keyturn() as keyturn:
@@ -88,7 +89,7 @@ def _next(connection: ConnectionSummary) -> str:
 
 @app.command
 def show(name: ConnectionName, /, *, context: Given) -> int:
-    """Show one connection. Of its secrets, only whether they are set."""
+    """Show one connection, and which secrets are set."""
     with context.keyturn() as keyturn:
         shown, known = keyturn.connections.show(name), keyturn.connections.secrets_of(name)
     context.out.show(connection_json(shown, known), name, _rows(shown, known))

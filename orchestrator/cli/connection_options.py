@@ -39,26 +39,22 @@ class ConnectionOptions:
     client_id: Annotated[str | None, _opaque(_NETSUITE, "Client id of the integration record.")] = None
     certificate_id: Annotated[str | None, _opaque(_NETSUITE, "Id of the certificate Keyturn signs in with.")] = None
     netsuite_key_file: Annotated[Path | None, _opaque(_NETSUITE, "That certificate's private key (PEM).")] = None
-    assertion_algorithm: Annotated[str | None, _option(_NETSUITE, "PS256 to ES512; by default what suits the key.")] = (
-        None
-    )
-    restlet_url: Annotated[str | None, _option(_NETSUITE, "Base URL of RESTlets, where it is not the usual one.")] = (
-        None
-    )
-    token_url: Annotated[str | None, _option(_NETSUITE, "Base URL of the token endpoint, likewise.")] = None
+    assertion_algorithm: Annotated[str | None, _option(_NETSUITE, "PS256 to ES512. Default: by the key's type.")] = None
+    restlet_url: Annotated[str | None, _option(_NETSUITE, "Base URL of RESTlets. Default: the account's.")] = None
+    token_url: Annotated[str | None, _option(_NETSUITE, "Base URL of tokens. Default: the account's.")] = None
     script: Annotated[str | None, _option(_NETSUITE, "Script id of the RESTlet.")] = None
-    deployment: Annotated[str | None, _option(_NETSUITE, "Its deployment id.")] = None
+    deployment: Annotated[str | None, _option(_NETSUITE, "Deployment id of the RESTlet.")] = None
 
     openair_url: Annotated[str | None, _option(_OPENAIR, "Base URL, such as https://example.app.openair.com.")] = None
-    openair_api_key_file: Annotated[Path | None, _opaque(_OPENAIR, "The XML API's key.")] = None
-    openair_namespace: Annotated[str | None, _option(_OPENAIR, "The namespace of that key.")] = None
-    openair_client_id: Annotated[str | None, _opaque(_OPENAIR, "OAuth client id; instead of company and user.")] = None
-    openair_client_secret_file: Annotated[Path | None, _opaque(_OPENAIR, "OAuth client secret.")] = None
-    openair_refresh_token_file: Annotated[Path | None, _opaque(_OPENAIR, "The first refresh token.")] = None
-    openair_company: Annotated[str | None, _option(_OPENAIR, "Company to sign in to; instead of OAuth.")] = None
+    openair_api_key_file: Annotated[Path | None, _opaque(_OPENAIR, "File with the key of the XML API.")] = None
+    openair_namespace: Annotated[str | None, _option(_OPENAIR, "Namespace of that key.")] = None
+    openair_client_id: Annotated[str | None, _opaque(_OPENAIR, "OAuth client id, instead of company and user.")] = None
+    openair_client_secret_file: Annotated[Path | None, _opaque(_OPENAIR, "File with the OAuth client secret.")] = None
+    openair_refresh_token_file: Annotated[Path | None, _opaque(_OPENAIR, "File with the first refresh token.")] = None
+    openair_company: Annotated[str | None, _option(_OPENAIR, "Company to sign in to, instead of OAuth.")] = None
     openair_user: Annotated[str | None, _option(_OPENAIR, "User to sign in as.")] = None
-    openair_password_file: Annotated[Path | None, _opaque(_OPENAIR, "That user's password.")] = None
-    openair_preference: Annotated[str | None, _option(_OPENAIR, "The preference that carries the certificate.")] = None
+    openair_password_file: Annotated[Path | None, _opaque(_OPENAIR, "File with that user's password.")] = None
+    openair_preference: Annotated[str | None, _option(_OPENAIR, "The preference that holds the certificate.")] = None
     openair_export: Annotated[
         bool | None,
         _option(
@@ -72,10 +68,10 @@ class ConnectionOptions:
     real_time_integration: Annotated[bool | None, _option(_FORM, "Enable NetSuite real-time integration.")] = None
     oauth2: Annotated[bool | None, _option(_FORM, "Use OAuth 2.0 for both.")] = None
     bundle: Annotated[
-        list[str] | None, _option(_FORM, "An installed bundle, such as 369630=4.02; several times.", negative=())
+        list[str] | None, _option(_FORM, "An installed bundle, such as 369630=4.02. Repeatable.", negative=())
     ] = None
 
-    algorithm: Annotated[str | None, _option(_POLICY, "Of new keys.", choices=_ALGORITHMS)] = None
+    algorithm: Annotated[str | None, _option(_POLICY, "Algorithm of new keys.", choices=_ALGORITHMS)] = None
     days: Annotated[int | None, _option(_POLICY, "How long a new certificate is valid.")] = None
     keep_key: Annotated[bool | None, _option(_POLICY, "Keep the current private key, sealed, to restore it.")] = None
 

@@ -15,7 +15,8 @@ def diagram(
     /,
     *,
     format_: Annotated[
-        Literal["mermaid", "markdown", "svg"], Parameter(name="--format", help="How; Markdown is the table of moves.")
+        Literal["mermaid", "markdown", "svg"],
+        Parameter(name="--format", help="Markdown is the table of moves."),
     ] = "mermaid",
     context: Given,
 ) -> int:

@@ -18,16 +18,14 @@ from states.health import Health
 from states.next_action import Verb
 from states.rotation import Rotation
 
-Seen = Annotated[
-    str, Parameter(help="With --openair-export: the SHA-256 that OpenAir shows now, where only a person can look.")
-]
+Seen = Annotated[str, Parameter(help="For a connection with --openair-export: the SHA-256 that OpenAir shows now.")]
 
 
 def explain(
     rotation: RotationId,
     /,
     *,
-    live: Annotated[bool, flag("Also ask both systems what is true there now.")] = False,
+    live: Annotated[bool, flag("Also read both systems now.")] = False,
     context: Given,
 ) -> int:
     """Tell what happened, what is possible now, and the one next safe command."""

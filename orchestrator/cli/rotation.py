@@ -40,11 +40,11 @@ _STATES: Final = tuple(state.value for state in State)
 @app.command(name="list")
 def list_(
     *,
-    connection: Annotated[str | None, Parameter(help="Only this connection's.")] = None,
+    connection: Annotated[str | None, Parameter(help="Only rotations of this connection.")] = None,
     state: Annotated[
-        list[str] | None, Parameter(choices=_STATES, negative=(), help="Only those in it; several times.")
+        list[str] | None, Parameter(choices=_STATES, negative=(), help="Only rotations in this state. Repeatable.")
     ] = None,
-    limit: Annotated[int, Parameter(help="At most so many.")] = 50,
+    limit: Annotated[int, Parameter(help="How many at most.")] = 50,
     context: Given,
 ) -> int:
     """List rotations, the newest first; parked ones with the reason."""

@@ -19,9 +19,9 @@ from states.next_action import REPEAT, NextAction, Verb, by_hand
 def simulator(
     *,
     port: Annotated[
-        int, Parameter(help="NetSuite's; OpenAir and the control API take the next two. 0: free ones.")
+        int, Parameter(help="NetSuite's port; OpenAir and the control API take the next two. 0: free ports.")
     ] = 0,
-    directory: Annotated[Path | None, Parameter(help="For the credentials; otherwise a temporary one.")] = None,
+    directory: Annotated[Path | None, Parameter(help="Folder for the credentials. Default: a temporary one.")] = None,
     context: Given,
 ) -> int:
     """Run simulated NetSuite and OpenAir on loopback.

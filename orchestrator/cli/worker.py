@@ -28,7 +28,7 @@ MOST_THREADS = 64
 
 def worker(
     *,
-    threads: Annotated[int | None, Parameter(help="How many rotations at a time; by default as set.")] = None,
+    threads: Annotated[int | None, Parameter(help="How many rotations at a time. Default: worker.threads.")] = None,
     context: Given,
 ) -> int:
     """Carry rotations, and start those that are due, until it is stopped.
