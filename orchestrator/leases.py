@@ -67,7 +67,7 @@ class LeaseRenewer:
         except Stale:
             with self._lock:
                 if self._claims.get(claim.rotation.id) is not claim:
-                    return  # it was released, or claimed anew, while this thread waited for the database
+                    return  # it was released, or claimed again, while this thread waited for the database
                 del self._claims[claim.rotation.id]
             self._listener(LeaseLost(claim.rotation))
         except KeyturnError as error:

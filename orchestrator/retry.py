@@ -77,7 +77,7 @@ TABLE: Final[dict[Step, RetryPolicy]] = {
 }
 
 RETRIED: Final = (TryLater, Unknown)
-"""What repeating may mend. Anything else is decided by the engine at once."""
+"""What repeating may fix. Anything else is decided by the engine at once."""
 
 
 class RetriedStep:
