@@ -96,5 +96,5 @@ def test_a_closed_rotation_needs_no_attention(ending: Ending) -> None:
 def test_only_an_unknown_outcome_may_have_changed_something() -> None:
     """A rejected or refused request changed nothing; only an unknown outcome may have changed something."""
     assert "Nothing was changed." == exit_codes.kept(errors.RotationOpen())
-    assert "may have been done" in exit_codes.kept(errors.Unknown())
-    assert "may have been done" in exit_codes.kept(errors.RestoreUnfinished())
+    assert "may have taken effect" in exit_codes.kept(errors.Unknown())
+    assert "may have taken effect" in exit_codes.kept(errors.RestoreUnfinished())
