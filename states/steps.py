@@ -139,11 +139,11 @@ def _ensure_replaceable(rotation: Rotation, ports: Ports, verdict: Verdict) -> N
 def _foreign(rotation: Rotation, *, is_previous: bool) -> ForeignRotation:
     if is_previous:  # NetSuite proved the candidate before: only a person can find out why it no longer does
         return ForeignRotation(
-            "NetSuite signs with the previous certificate again: somebody put it back, or NetSuite shows the new one "
-            "late.",
+            "NetSuite signs with the previous certificate again: another party put it back, or NetSuite "
+            "shows the new one late.",
             next_action=NextAction(
                 Verb.RESUME,
-                because="Resuming looks again. If somebody put the certificate back, find out who.",
+                because="Resuming looks again. If another party put the certificate back, find out who.",
                 alternatives=(ADOPT, OVERWRITE),
             ),
         )

@@ -31,8 +31,8 @@ HOLD_OFF: Final = timedelta(minutes=3)
 """How long after a lost answer the request may still take effect. NetSuite refuses an install after INSTALL_WITHIN, by
 a clock that may be CLOCK_ERROR slow. Of a save in OpenAir it is an assumption (docs/explanation/assumptions.md)."""
 FRESH: Final = timedelta(seconds=5)
-"""How old a confirmation may be when OpenAir is saved to. An older one is proved again: somebody may have replaced the
-certificate in NetSuite since."""
+"""How old a confirmation may be when OpenAir is saved to. An older one is proved again: another party may have
+replaced the certificate in NetSuite since."""
 READ_BACK_DELAY: Final = 2.0
 """Seconds between two looks after a write whose answer was lost: both systems may show a change late."""
 

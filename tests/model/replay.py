@@ -21,7 +21,7 @@ from tests.model.trace_worker import A_MOMENT, A_WHILE, LEASE, Diverged, Worker
 
 MODEL: Final = Path(__file__).parents[2] / "verification" / "model" / "rotation.pml"
 ADA: Final = 2
-"""In the model, the number of whoever asks both systems how a parked rotation may end."""
+"""The model's number for the operator who asks both systems how a parked rotation may end."""
 
 MUTED: Final = 4
 """In the model, a candidate's number is so much higher where NetSuite cannot sign with it."""
@@ -120,7 +120,7 @@ class Replay:
 
     def _claim(self, worker: str, rotation: str) -> None:
         who, wanted = self._workers[int(worker)], self._ids[int(rotation)]
-        # It is taken up a while after everybody's last deed.
+        # A worker claims it a while after the last action of every other process.
         who.clock.time = self._now() + A_WHILE
         claim = who.store.claims.claim(who.name, lease=LEASE, now=who.clock.time, rotation_id=wanted)
         assert claim, "the model claims what the store does not give"
@@ -176,7 +176,7 @@ class Replay:
         before = self._store.rotations.get(self._ids[0]).doubt.in_flight_until if rotation != "0" else None
         assert max(now, before or now) == stored.available_at
         with pytest.raises(RotationOpen):
-            add(self._store, replace(new, id=f"{new.id}/beside"))
+            add(self._store, replace(new, id=f"{new.id}/second"))
 
     def _look(self, rotation: str) -> None:
         self._seen[rotation] = self._store.rotations.get(self._ids[int(rotation)])
@@ -245,7 +245,7 @@ class Replay:
         assert len({proof.fingerprint for proof in proofs.values() if proof}) <= 1
         if rotation.state in (State.COMPLETED, State.FAILED):
             late = NOW.replace(year=2099)
-            assert self._store.claims.claim("somebody", lease=LEASE, now=late, rotation_id=rotation.id) is None
+            assert self._store.claims.claim("another", lease=LEASE, now=late, rotation_id=rotation.id) is None
 
     def _number(self, held: Certificate | Mute | None) -> str:
         if held is None:

@@ -107,7 +107,7 @@ def explorer() -> ModuleType:
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_the_code_does_what_the_model_does(replay: Callable[[list[Event]], None], batch: int) -> None:
-    """Whatever the model does, the real engine does: the same calls in the same order, the same rows, the same ends."""
+    """The real engine does what the model does: the same calls in the same order, the same rows, the same endings."""
     for seed in range(FIRST + batch * RUNS, FIRST + (batch + 1) * RUNS):
         try:
             replay(a_run(seed))
@@ -128,7 +128,7 @@ def test_the_runs_show_all_that_the_model_can_do() -> None:
 
 @pytest.mark.timeout(900)  # it explores as many models as there are guards
 def test_the_code_has_the_models_guards(replay: Callable[[list[Event]], None], explorer: ModuleType) -> None:
-    """Whatever goes wrong in the model for want of a guard, the real code does not do: it has that guard."""
+    """The real code refuses each run that goes wrong in the model when a guard is removed: it has that guard."""
     mutants = [mutant for mutant in explorer.MUTANTS if mutant[0] not in explorer.NOT_IN_THE_CODE]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         ways = pool.map(lambda mutant: explorer.explore(explorer.mutated(*mutant), "-O0"), mutants)

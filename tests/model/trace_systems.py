@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # it is given these
 
 @dataclass(frozen=True)
 class Mute:
-    """What NetSuite's record holds when nobody can sign with it."""
+    """What NetSuite's record holds when NetSuite cannot sign with it."""
 
     certificate: Certificate
 
@@ -83,7 +83,7 @@ class WorkersNetSuite:
         off = timedelta(days=0 if shown.fingerprint in self._systems.sent else 1)
         record = Record(
             name="a record",
-            file_name="somebody-elses.pem",
+            file_name="foreign.pem",
             valid_from=shown.not_before + off,
             valid_to=shown.not_after + off,
         )

@@ -27,7 +27,7 @@ LEASE = 600.0
 A_WHILE = timedelta(seconds=10)
 """Longer than a proof is fresh."""
 A_MOMENT = timedelta(seconds=1)
-PATIENCE = 20.0
+LONGEST_STEP = 20.0
 """Seconds that the code may take from one call to the next before the replay gives up."""
 
 
@@ -40,7 +40,7 @@ class Diverged(AssertionError):
 
 
 class WorkersClock:
-    """A worker's time: it stands still until the trace says that a while went by."""
+    """A worker's clock: it does not move until the trace says that time passed."""
 
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
@@ -119,9 +119,7 @@ class GatedClaims(Claims):
 
 
 class Worker:
-    """The real engine in a thread of its own, which stands still before each remote call and each write; and the real
-    remedies, for whoever restores and adopts.
-    """
+    """Runs the real engine or recovery in a thread of its own that stops before each remote call and each write."""
 
     def __init__(self, name: str, url: str, systems: Systems) -> None:
         self.name = name
@@ -134,13 +132,13 @@ class Worker:
         self.at = "idle"
         """What it is about to do."""
         self.result = ""
-        """What came of what it did with the store last: stored, held, or stale."""
+        """The outcome of its last call of the store: stored, held or stale."""
         self.claim: Claim | None = None
         """The parked rotation that it held last."""
         self._how = ""
         self._killed = False
         self._broken: BaseException | None = None
-        self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
+        self._go, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
         ports = Ports(
             WorkersNetSuite(self, systems),
             WorkersOpenAir(self, systems),
@@ -150,7 +148,7 @@ class Worker:
         )
         leases = LeaseRenewer(self.store, lease=LEASE)  # it never beats: leases end when the trace says so
         self._engine = Engine(self.store, lambda _: ports, leases, self.clock, stopping=lambda: self.comes("release"))
-        self._remedies = Recovery(self.store, lambda _: ports, self.clock, lease=LEASE)
+        self._recovery = Recovery(self.store, lambda _: ports, self.clock, lease=LEASE)
 
     # --- what the trace does with it
 
@@ -160,15 +158,15 @@ class Worker:
 
     def restore(self, rotation_id: str, *, overwrite: bool) -> None:
         """Restore, up to the first call."""
-        self._begin(lambda: self._remedies.restore(rotation_id, actor=self.name, overwrite=overwrite))
+        self._begin(lambda: self._recovery.restore(rotation_id, actor=self.name, overwrite=overwrite))
 
     def adopt(self, rotation_id: str) -> None:
         """Adopt, up to the first call."""
-        self._begin(lambda: self._remedies.adopt(rotation_id, actor=self.name))
+        self._begin(lambda: self._recovery.adopt(rotation_id, actor=self.name))
 
     def abandon(self, rotation_id: str) -> None:
         """Abandon in doubt, up to the first call."""
-        self._begin(lambda: self._remedies.abandon(rotation_id, actor=self.name))
+        self._begin(lambda: self._recovery.abandon(rotation_id, actor=self.name))
 
     def go_on(self, to_do: str, how: str) -> None:
         """Do what it is about to do, which must be ``to_do``, and go on up to the next call."""
@@ -176,14 +174,14 @@ class Worker:
             raise Diverged(f"{self.name} is about to {self.at!r}; the model's does {to_do!r}.")
         self._how = how
         self._go.release()
-        self._until_it_stands()
+        self._wait_until_stopped()
 
     def kill(self) -> None:
-        """End it where it stands."""
+        """End the worker where it has stopped."""
         if self.at != "idle":
             self._killed = True
             self._go.release()
-            self._until_it_stands()
+            self._wait_until_stopped()
 
     def comes(self, event: str) -> bool:
         """Whether the trace's next event of this worker is ``event``."""
@@ -192,18 +190,18 @@ class Worker:
     # --- what its own thread does
 
     def wait(self, to_do: str) -> str:
-        """Stand still before ``to_do`` until the trace comes to it; return how it goes."""
-        if self._killed:  # nobody tidies up
+        """Stop before ``to_do`` until the trace reaches it; return its outcome."""
+        if self._killed:  # a killed process cleans nothing up
             raise Killed
         self.at = to_do
-        self._stands.release()
+        self._stopped.release()
         self._go.acquire()
         if self._killed:
             raise Killed
         return self._how
 
     def call(self, name: str) -> str:
-        """Wait before a remote call; raise what befalls it, or return how it goes."""
+        """Wait before a remote call; raise its error, or return its outcome."""
         how = self.wait(name)
         if how in TROUBLE:
             raise TROUBLE[how]
@@ -211,7 +209,7 @@ class Worker:
 
     @contextmanager
     def noting(self, well: str = "stored") -> Iterator[None]:
-        """Note what comes of what it does with the store."""
+        """Record the outcome of a call of the store."""
         self.result = ""
         try:
             yield
@@ -221,14 +219,14 @@ class Worker:
             raise
 
     def diverged(self, how: str) -> NoReturn:
-        """Note that the code did something else than the model, and end here."""
+        """Record that the code did something else than the model, and end the thread."""
         self._broken = Diverged(how)
         raise Killed
 
     def _begin(self, work: Callable[[], object]) -> None:
         self._killed = False
         threading.Thread(target=self._do, args=(work,), daemon=True).start()
-        self._until_it_stands()
+        self._wait_until_stopped()
 
     def _do(self, work: Callable[[], object]) -> None:
         try:
@@ -236,13 +234,13 @@ class Worker:
                 work()
         except Killed:
             pass
-        except BaseException as error:  # noqa: BLE001 - told by the thread that waits for it
+        except BaseException as error:  # noqa: BLE001 - reported by the thread that waits for this one
             self._broken = error
         self.at = "idle"
-        self._stands.release()
+        self._stopped.release()
 
-    def _until_it_stands(self) -> None:
-        if not self._stands.acquire(timeout=PATIENCE):
+    def _wait_until_stopped(self) -> None:
+        if not self._stopped.acquire(timeout=LONGEST_STEP):
             raise Diverged(f"{self.name} neither calls nor ends.")
         if self._broken:
             raise Diverged(f"{self.name} broke: {self._broken!r}") from self._broken

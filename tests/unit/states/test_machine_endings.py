@@ -25,7 +25,7 @@ def restorable(pair: Pair, previous: Pair, **changes: Any) -> Rotation:
 
 
 def test_a_closed_rotation_keeps_its_failure_and_nothing_in_doubt(pair: Pair) -> None:
-    """It stays Failed with the reason it was parked for; how and when it ended is told, and its skew ends there."""
+    """It stays Failed with its failure; the ending and its time are recorded, and the skew ends there."""
     previous = a_pair()
     rotation = restorable(pair, previous, restoring_since=NOW, doubt_since=NOW)
     expected = changed(
@@ -82,7 +82,7 @@ def test_abandoning_in_doubt_needs_to_see_that_it_is_not_there(pair: Pair) -> No
 
 @pytest.mark.parametrize("close", [machine.restore, machine.adopt])
 def test_what_is_not_possible_is_not_closed(close: Callable[..., Rotation], pair: Pair) -> None:
-    """The verbs' preconditions hold in the lifecycle too, whoever calls it."""
+    """The machine checks each verb's precondition itself, whichever function calls it."""
     previous = a_pair()
     rotation = restorable(pair, previous, previous_key_kept=False)
     with pytest.raises(IllegalMove, match="cannot be"):
@@ -111,7 +111,7 @@ def test_restoring_undoes_the_upload(pair: Pair) -> None:
 
 
 def test_a_restore_makes_up_no_failure(pair: Pair) -> None:
-    """Somebody changed the database: a parked rotation without its failure stays without."""
+    """A parked rotation whose failure was removed from the database keeps none."""
     assert machine.restoring(replace(restorable(pair, a_pair()), failure=None), LATER).failure is None
 
 

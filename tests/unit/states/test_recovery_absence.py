@@ -88,7 +88,7 @@ def test_a_mute_record_of_another_shows_it(world: World, record: Callable[[World
 
 @pytest.mark.parametrize(("begins", "ends"), [(True, True), (False, True), (True, False), (False, False)])
 def test_a_mute_record_may_be_the_candidates(world: World, begins: bool, ends: bool) -> None:  # noqa: FBT001
-    """With the candidate's validity, or where it does not tell its own, nobody knows: what to do there is advised."""
+    """A record with the candidate's validity, or with none, proves nothing: the error advises what to do."""
     report = Report(record=shows(world, begins=begins, ends=ends), server_time=NOW, bundles={})
     world.will_answer("netsuite.report", report)
     with pytest.raises(IllegalMove, match="may be this rotation's own") as caught:
@@ -110,7 +110,7 @@ def test_who_cannot_be_asked_shows_nothing(world: World, error: KeyturnError, lo
 
 
 def test_it_is_dated_by_the_first_question(world: World) -> None:
-    """Whatever changed after that may have changed unseen."""
+    """A change after that may have gone unseen."""
     world.clock.advance(5)
     assert (NOW + timedelta(seconds=5), NOW + timedelta(seconds=7 + 2 * REMOTE_CALL)) == (
         find(world).asked_at,
@@ -126,6 +126,6 @@ def test_a_rotation_that_made_no_candidate(world: World) -> None:
 
 
 def test_a_stranger_may_be_there(world: World) -> None:
-    """Somebody else's key is no candidate of ours: whose it is does not matter."""
+    """A foreign key is not the candidate's, and that is enough: whose it is does not matter."""
     world.netsuite.hold(a_pair())
     assert 2 == len(find(world).looks)
