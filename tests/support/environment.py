@@ -1,5 +1,10 @@
 """A Keyturn of its own for a test: settings, store and vault in a folder, and a connection to the simulator."""
 
+import atexit
+import functools
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,24 +17,44 @@ from support.clock import OffsetClock
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.secrets import SecretName
-from orchestrator.settings import load
+from orchestrator.settings import Settings, load
 from simulator import Credentials
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirSettings, Policy
 
 NAME = "acme"
 
 
-@contextmanager
-def keyturn(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> Iterator[Keyturn]:
-    """An initialised application whose every file is in ``folder``."""
+@functools.cache
+def _initialised() -> Path:
+    """An initialised folder, made once per process: a copy takes a tenth of the time of a new database."""
+    folder = Path(tempfile.mkdtemp(prefix="keyturn-initialised-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in [name for name in os.environ if name.startswith("KEYTURN_")]:
+            monkeypatch.delenv(name)
+        app = Keyturn(_settings_in(folder, monkeypatch))
+        app.installation.initialise()
+        app.close()
+    return folder
+
+
+def _settings_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings whose every file is in ``folder``, with the environment's changes."""
     file = folder / "config" / "keyturn.toml"
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file.touch(mode=0o600)
     monkeypatch.setenv("KEYTURN_CONFIG", str(file))
     monkeypatch.setenv("KEYTURN_DATA", str(folder / "data"))
+    return load()
+
+
+@contextmanager
+def keyturn(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> Iterator[Keyturn]:
+    """An initialised application whose every file is in ``folder``."""
+    shutil.copytree(_initialised(), folder, dirs_exist_ok=True)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    app = Keyturn(load())
+    app = Keyturn(_settings_in(folder, monkeypatch))
     app.clock = OffsetClock()
     try:
         app.installation.initialise()

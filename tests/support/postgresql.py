@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -38,11 +39,12 @@ def server() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def new_database(socket: Path) -> str:
-    """The URL of a new database with nothing in it."""
+def new_database(socket: Path, template: str = "template1") -> str:
+    """The URL of a new database: empty, or a copy of the database ``template`` (a URL that this function returned)."""
     name = f"keyturn_{next(_names)}"
+    original = urlsplit(template).path.removeprefix("/")
     with psycopg.connect(host=str(socket), user="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]  # the name is ours
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {original}")  # type: ignore[arg-type]  # the names are ours
     return f"postgresql://postgres@/{name}?host={socket}"
 
 

@@ -1,5 +1,6 @@
 """A new store, new systems and an engine for each test."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,14 +8,15 @@ import pytest
 from integration.engine.environment import Stage
 from support.factories import a_certificate, a_connection, pair_of
 from support.fake_systems import FakeSystems
+from support.migrated import migrated_sqlite
 
 from persistence.store import Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
+    shutil.copy(migrated_sqlite(), tmp_path / "keyturn.db")
     opened = Store(f"sqlite:///{tmp_path / 'keyturn.db'}")
-    opened.migrate()
     opened.connections.add(a_connection())
     yield opened
     opened.close()
