@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.engine.environment import Stage
+from integration.engine.environment import EngineEnvironment
 from support.factories import a_certificate, a_connection, pair_of
 from support.fake_systems import FakeSystems
 from support.migrated import migrated_sqlite
@@ -31,5 +31,5 @@ def systems() -> FakeSystems:
 
 
 @pytest.fixture
-def stage(store: Store, systems: FakeSystems) -> Stage:
-    return Stage(store, systems)
+def environment(store: Store, systems: FakeSystems) -> EngineEnvironment:
+    return EngineEnvironment(store, systems)

@@ -24,7 +24,7 @@ LEASE = 60.0
 CALL = timedelta(seconds=REMOTE_CALL)
 
 
-class Stage:
+class EngineEnvironment:
     """An engine over the store and the systems, and what it tells."""
 
     def __init__(self, store: Store, systems: FakeSystems) -> None:
@@ -97,7 +97,7 @@ class Stage:
         return self.stops_after < 0
 
 
-def lose_patience(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
+def allow_one_try(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
     """Let ``step`` be tried once, and not put off."""
     impatient = replace(TABLE[step], attempts=1, most_postponements=0)
     monkeypatch.setitem(retry.TABLE, step, impatient)

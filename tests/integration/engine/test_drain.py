@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from integration.engine.environment import LEASE, Stage
+from integration.engine.environment import LEASE, EngineEnvironment
 from support.clock import FakeClock
 from support.fake_systems import FakeSystems
 
@@ -40,11 +40,11 @@ def stop(systems: FakeSystems) -> Stop:
 
 
 @pytest.fixture
-def drain(stage: Stage, stop: Stop) -> Embedded:
+def drain(environment: EngineEnvironment, stop: Stop) -> Embedded:
     return Embedded(
-        stage.store,
-        stage.engine,
-        stage.systems.clock,
+        environment.store,
+        environment.engine,
+        environment.systems.clock,
         name="cron",
         lease=LEASE,
         poll=1.0,
@@ -53,10 +53,10 @@ def drain(stage: Stage, stop: Stop) -> Embedded:
     )
 
 
-def left_in(stage: Stage, state: State) -> Rotation:
+def left_in(environment: EngineEnvironment, state: State) -> Rotation:
     """A rotation that an earlier worker left there."""
-    claim = stage.begin(state)
-    stage.store.claims.release(claim)
+    claim = environment.begin(state)
+    environment.store.claims.release(claim)
     return claim.rotation
 
 
@@ -64,66 +64,70 @@ def asks_to_wait(seconds: float, times: int = 1) -> list[Exception | None]:
     return [TryLater("OpenAir is down.", retry_after=seconds)] * times
 
 
-def test_it_stays_with_what_is_between_both_sides(stage: Stage, stop: Stop, drain: Embedded) -> None:
+def test_it_stays_with_what_is_between_both_sides(environment: EngineEnvironment, stop: Stop, drain: Embedded) -> None:
     """A save that is put off for seconds is tried again by the same run, as often as need be."""
-    rotation = left_in(stage, BETWEEN)
-    stage.systems.will_fail("openair.save", *asks_to_wait(30, times=4))
+    rotation = left_in(environment, BETWEEN)
+    environment.systems.will_fail("openair.save", *asks_to_wait(30, times=4))
     drain.drain()
-    assert State.COMPLETED is stage.store.rotations.get(rotation.id).state
+    assert State.COMPLETED is environment.store.rotations.get(rotation.id).state
     assert [30, 30, 30, 60] == stop.waited  # longer and longer by itself, and never for less than was asked for
 
 
-def test_it_does_not_stay_for_long(stage: Stage, drain: Embedded) -> None:
+def test_it_does_not_stay_for_long(environment: EngineEnvironment, drain: Embedded) -> None:
     """Where the save does not get through, the run ends: the next one, or a person, comes back to it."""
-    rotation = left_in(stage, BETWEEN)
-    stage.systems.will_fail("openair.save", *asks_to_wait(60, times=1000))
-    began = stage.systems.clock.now()
+    rotation = left_in(environment, BETWEEN)
+    environment.systems.will_fail("openair.save", *asks_to_wait(60, times=1000))
+    began = environment.systems.clock.now()
     drain.drain()
-    left = stage.store.rotations.get(rotation.id)
+    left = environment.store.rotations.get(rotation.id)
     assert (BETWEEN, None) == (left.state, left.failure)
-    assert timedelta(minutes=9) < stage.systems.clock.now() - began <= STAY_WITH_OUTAGE
+    assert timedelta(minutes=9) < environment.systems.clock.now() - began <= STAY_WITH_OUTAGE
 
 
-def test_it_leaves_at_once_what_is_put_off_for_long(stage: Stage, stop: Stop, drain: Embedded) -> None:
+def test_it_leaves_at_once_what_is_put_off_for_long(
+    environment: EngineEnvironment, stop: Stop, drain: Embedded
+) -> None:
     """Where OpenAir asks for more time than the run would stay, it does not stay at all."""
-    left_in(stage, BETWEEN)
-    stage.systems.will_fail("openair.save", *asks_to_wait(601))
+    left_in(environment, BETWEEN)
+    environment.systems.will_fail("openair.save", *asks_to_wait(601))
     drain.drain()
     assert [] == stop.waited
 
 
 @pytest.mark.parametrize("state", [State.KEY_GENERATED, State.SAVED_TO_OPENAIR])
-def test_it_leaves_what_is_no_outage(stage: Stage, stop: Stop, drain: Embedded, state: State) -> None:
+def test_it_leaves_what_is_no_outage(environment: EngineEnvironment, stop: Stop, drain: Embedded, state: State) -> None:
     """Where both sides go together, what is put off can wait for the next run."""
-    rotation = left_in(stage, state)
-    stage.systems.will_fail("netsuite.sign", *asks_to_wait(30))
+    rotation = left_in(environment, state)
+    environment.systems.will_fail("netsuite.sign", *asks_to_wait(30))
     drain.drain()
-    assert state is stage.store.rotations.get(rotation.id).state
+    assert state is environment.store.rotations.get(rotation.id).state
     assert [] == stop.waited
 
 
-def test_it_stops_when_it_is_asked_to(stage: Stage, stop: Stop, drain: Embedded) -> None:
+def test_it_stops_when_it_is_asked_to(environment: EngineEnvironment, stop: Stop, drain: Embedded) -> None:
     """Being asked to stop ends the waiting, and nothing more is carried."""
-    rotation = left_in(stage, BETWEEN)
-    stage.systems.will_fail("openair.save", *asks_to_wait(30))
+    rotation = left_in(environment, BETWEEN)
+    environment.systems.will_fail("openair.save", *asks_to_wait(30))
     stop.comes = True
     drain.drain()
-    assert BETWEEN is stage.store.rotations.get(rotation.id).state
+    assert BETWEEN is environment.store.rotations.get(rotation.id).state
     assert [30] == stop.waited
 
 
-def test_it_leaves_what_another_worker_took(stage: Stage, stop: Stop, drain: Embedded) -> None:
+def test_it_leaves_what_another_worker_took(environment: EngineEnvironment, stop: Stop, drain: Embedded) -> None:
     """What somebody else carries by then is not watched."""
-    rotation = left_in(stage, BETWEEN)
-    stage.systems.will_fail("openair.save", *asks_to_wait(30))
+    rotation = left_in(environment, BETWEEN)
+    environment.systems.will_fail("openair.save", *asks_to_wait(30))
     wait = stop.wait
 
     def taken(seconds: float) -> bool:
         stopped = wait(seconds)
-        assert stage.store.claims.claim("another", lease=LEASE, now=stage.systems.clock.now(), rotation_id=rotation.id)
+        assert environment.store.claims.claim(
+            "another", lease=LEASE, now=environment.systems.clock.now(), rotation_id=rotation.id
+        )
         return stopped
 
     stop.wait = taken  # type: ignore[method-assign]
     drain.drain()
-    assert BETWEEN is stage.store.rotations.get(rotation.id).state
+    assert BETWEEN is environment.store.rotations.get(rotation.id).state
     assert [30] == stop.waited

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from integration.database_outage import lose_evidence
-from integration.engine.environment import CALL, Stage, about, extra, lose_patience
+from integration.engine.environment import CALL, EngineEnvironment, about, allow_one_try, extra
 from support.factories import NOW
 
 from orchestrator.retry import TABLE
@@ -17,11 +17,13 @@ from states.table import FAIL
 from states.timing import HOLD_OFF, INSTALL_WITHIN
 
 
-def test_a_lost_answer_is_stored_before_anything_else_is_sent(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lost_answer_is_stored_before_anything_else_is_sent(
+    environment: EngineEnvironment, caplog: pytest.LogCaptureFixture
+) -> None:
     """A write whose answer was lost is journaled with what is known of it, logged, and told to whoever listens."""
-    stage.systems.will_fail("netsuite.install", Unknown("Lost."))
-    done = stage.run(State.KEY_GENERATED)
-    lost = next(entry for entry in stage.entries(done) if entry.event == UNKNOWN)
+    environment.systems.will_fail("netsuite.install", Unknown("Lost."))
+    done = environment.run(State.KEY_GENERATED)
+    lost = next(entry for entry in environment.entries(done) if entry.event == UNKNOWN)
     assert done.proofs.candidate
     at = NOW + 3 * CALL
     until = at + HOLD_OFF
@@ -34,7 +36,7 @@ def test_a_lost_answer_is_stored_before_anything_else_is_sent(stage: Stage, capl
         "message": "Lost.",
     } == lost.detail
     assert at == lost.at
-    heard = stage.heard[0]
+    heard = environment.heard[0]
     assert (NOW, until, at, State.KEY_GENERATED) == (
         heard.doubt.since,
         heard.doubt.in_flight_until,
@@ -46,10 +48,10 @@ def test_a_lost_answer_is_stored_before_anything_else_is_sent(stage: Stage, capl
     assert (logging.WARNING, expected) == (record.levelno, extra(record))
 
 
-def test_what_is_in_flight_outlasts_the_doubt(stage: Stage) -> None:
+def test_what_is_in_flight_outlasts_the_doubt(environment: EngineEnvironment) -> None:
     """A lost answer that was settled by sending again leaves the first request in flight, through every later move."""
-    stage.systems.will_fail("netsuite.install", Unknown())
-    done = stage.run(State.KEY_GENERATED)
+    environment.systems.will_fail("netsuite.install", Unknown())
+    done = environment.run(State.KEY_GENERATED)
     assert (State.COMPLETED, None, NOW + 3 * CALL + HOLD_OFF) == (
         done.state,
         done.doubt.since,
@@ -57,52 +59,57 @@ def test_what_is_in_flight_outlasts_the_doubt(stage: Stage) -> None:
     )
 
 
-def test_a_doubt_that_is_settled_at_once(stage: Stage) -> None:
+def test_a_doubt_that_is_settled_at_once(environment: EngineEnvironment) -> None:
     """The lost install is found in the very same try: its move tells what was seen, and it stays in flight."""
-    stage.systems.will_fail("netsuite.install", Unknown(), applied=True)
-    done = stage.run(State.KEY_GENERATED)
-    uploaded = next(entry for entry in stage.entries(done) if entry.event == "upload_to_netsuite")
+    environment.systems.will_fail("netsuite.install", Unknown(), applied=True)
+    done = environment.run(State.KEY_GENERATED)
+    uploaded = next(entry for entry in environment.entries(done) if entry.event == "upload_to_netsuite")
     looks = ["NetSuite signed with the certificate before.", "NetSuite signed with the candidate."]
     assert looks == uploaded.detail["looks"]
-    assert (1, NOW + 3 * CALL + HOLD_OFF) == (stage.systems.calls.count("netsuite.install"), done.doubt.in_flight_until)
+    assert (1, NOW + 3 * CALL + HOLD_OFF) == (
+        environment.systems.calls.count("netsuite.install"),
+        done.doubt.in_flight_until,
+    )
 
 
-def test_a_doubt_that_stays_is_put_off(stage: Stage) -> None:
+def test_a_doubt_that_stays_is_put_off(environment: EngineEnvironment) -> None:
     """An outcome that is still unknown after the last try is looked for again later."""
-    stage.systems.will_fail("netsuite.install", *[Unknown("Lost.")] * 5)
-    waiting = stage.run(State.KEY_GENERATED)
+    environment.systems.will_fail("netsuite.install", *[Unknown("Lost.")] * 5)
+    waiting = environment.run(State.KEY_GENERATED)
     assert (State.KEY_GENERATED, 1, timedelta(minutes=1)) == (
         waiting.state,
         waiting.tries,
         waiting.available_at - waiting.updated_at,
     )
-    assert (POSTPONED, "UNKNOWN_OUTCOME") == (stage.last(waiting).event, stage.last(waiting).detail["code"])
+    assert (POSTPONED, "UNKNOWN_OUTCOME") == (environment.last(waiting).event, environment.last(waiting).detail["code"])
 
 
-def test_a_doubt_that_cannot_be_stored_lets_the_rotation_go(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_doubt_that_cannot_be_stored_lets_the_rotation_go(
+    environment: EngineEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The database is away when an answer is lost: Stale is raised, telling why, and the cause is kept."""
-    lose_evidence(monkeypatch, stage.store)
-    stage.systems.will_fail("netsuite.install", Unknown())
+    lose_evidence(monkeypatch, environment.store)
+    environment.systems.will_fail("netsuite.install", Unknown())
     with pytest.raises(Stale, match="The database is away") as told:
-        stage.run(State.KEY_GENERATED)
+        environment.run(State.KEY_GENERATED)
     assert isinstance(told.value.__cause__, TryLater)
-    assert [] == stage.heard
+    assert [] == environment.heard
 
 
-def test_each_try_begins_anew(stage: Stage) -> None:
+def test_each_try_begins_anew(environment: EngineEnvironment) -> None:
     """Every try sees the doubt that the tries before left, and may send for as long as it is young itself."""
-    stage.systems.will_fail("netsuite.install", Unknown())
-    stage.systems.will_go_well("netsuite.sign")
-    stage.systems.will_fail("netsuite.sign", TryLater(), TryLater())
-    done = stage.run(State.KEY_GENERATED)
-    (lost,) = [entry for entry in stage.entries(done) if entry.event == UNKNOWN]
-    first, second = stage.systems.netsuite.deadlines
+    environment.systems.will_fail("netsuite.install", Unknown())
+    environment.systems.will_go_well("netsuite.sign")
+    environment.systems.will_fail("netsuite.sign", TryLater(), TryLater())
+    done = environment.run(State.KEY_GENERATED)
+    (lost,) = [entry for entry in environment.entries(done) if entry.event == UNKNOWN]
+    first, second = environment.systems.netsuite.deadlines
     assert (State.COMPLETED, NOW + INSTALL_WITHIN) == (done.state, first)
     assert second > lost.at + INSTALL_WITHIN
 
 
-def _in_doubt(stage: Stage) -> list[str]:
-    looks = stage.last(stage.store.rotations.newest()[0]).detail["looks"]
+def _in_doubt(environment: EngineEnvironment) -> list[str]:
+    looks = environment.last(environment.store.rotations.newest()[0]).detail["looks"]
     assert isinstance(looks, list)
     return looks
 
@@ -112,33 +119,37 @@ def _in_doubt(stage: Stage) -> list[str]:
     [(TryLater(), POSTPONED), (AwaitingPerson(), POSTPONED), (NotPermitted(), FAIL), (ZeroDivisionError(), FAIL)],
     ids=["try later", "a person", "refused", "a bug"],
 )
-def test_what_was_seen_in_doubt_is_kept(stage: Stage, error: Exception, event: str) -> None:
+def test_what_was_seen_in_doubt_is_kept(environment: EngineEnvironment, error: Exception, event: str) -> None:
     """However a try in doubt ends, the journal has what it saw, and nothing of the tries before."""
     tries = TABLE[steps.save_to_openair].attempts if isinstance(error, TryLater) else 1
-    stage.systems.will_fail("openair.save", Unknown("Lost."), *[error] * tries)
-    stage.run(State.UPLOADED_TO_NETSUITE)
-    assert event == stage.last(stage.store.rotations.newest()[0]).event
-    assert [*["OpenAir holds another certificate."] * 2, "NetSuite signed with the candidate."] == _in_doubt(stage)
+    environment.systems.will_fail("openair.save", Unknown("Lost."), *[error] * tries)
+    environment.run(State.UPLOADED_TO_NETSUITE)
+    assert event == environment.last(environment.store.rotations.newest()[0]).event
+    assert [*["OpenAir holds another certificate."] * 2, "NetSuite signed with the candidate."] == _in_doubt(
+        environment
+    )
 
 
-def test_what_was_seen_when_patience_ran_out_is_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_seen_when_patience_ran_out_is_kept(
+    environment: EngineEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A rotation that was given up in doubt tells what its last try saw."""
-    lose_patience(monkeypatch, steps.save_to_openair)
-    stage.systems.will_fail("openair.save", Unknown())
-    parked = stage.run(State.UPLOADED_TO_NETSUITE)
+    allow_one_try(monkeypatch, steps.save_to_openair)
+    environment.systems.will_fail("openair.save", Unknown())
+    parked = environment.run(State.UPLOADED_TO_NETSUITE)
     assert parked.failure
-    assert ("GAVE_UP", ["OpenAir holds another certificate."] * 2) == (parked.failure.code, _in_doubt(stage))
+    assert ("GAVE_UP", ["OpenAir holds another certificate."] * 2) == (parked.failure.code, _in_doubt(environment))
 
 
-def test_without_a_doubt_no_looks_are_kept(stage: Stage) -> None:
+def test_without_a_doubt_no_looks_are_kept(environment: EngineEnvironment) -> None:
     """Where nothing was in doubt, what a step saw is not worth keeping."""
-    assert [] == [entry for entry in stage.entries(stage.run()) if "looks" in entry.detail]
+    assert [] == [entry for entry in environment.entries(environment.run()) if "looks" in entry.detail]
 
 
-def test_a_doubt_without_looks_tells_of_none(stage: Stage) -> None:
+def test_a_doubt_without_looks_tells_of_none(environment: EngineEnvironment) -> None:
     """A try in doubt that saw nothing leaves no empty list in the journal."""
-    stage.systems.will_fail("netsuite.install", Unknown())
-    stage.systems.will_go_well("netsuite.sign")
-    stage.systems.will_fail("netsuite.sign", *[NotPermitted()] * 2)
-    parked = stage.run(State.KEY_GENERATED)
-    assert (State.FAILED, False) == (parked.state, "looks" in stage.last(parked).detail)
+    environment.systems.will_fail("netsuite.install", Unknown())
+    environment.systems.will_go_well("netsuite.sign")
+    environment.systems.will_fail("netsuite.sign", *[NotPermitted()] * 2)
+    parked = environment.run(State.KEY_GENERATED)
+    assert (State.FAILED, False) == (parked.state, "looks" in environment.last(parked).detail)

@@ -5,7 +5,7 @@ import logging
 from dataclasses import replace
 
 import pytest
-from integration.engine.environment import CALL, Stage, about, extra, lose_patience
+from integration.engine.environment import CALL, EngineEnvironment, about, allow_one_try, extra
 from support.factories import NOW
 
 from states import steps
@@ -16,10 +16,10 @@ from states.table import FAIL
 from states.timing import HOLD_OFF
 
 
-def test_a_refusal_parks_the_rotation(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refusal_parks_the_rotation(environment: EngineEnvironment, caplog: pytest.LogCaptureFixture) -> None:
     """What would be refused again is parked at once: with code, reason and next action, journaled and logged."""
-    stage.systems.will_fail("openair.read", NotPermitted("No.", next_action=by_hand("Allow it.")))
-    parked = stage.run(State.KEY_GENERATED)
+    environment.systems.will_fail("openair.read", NotPermitted("No.", next_action=by_hand("Allow it.")))
+    parked = environment.run(State.KEY_GENERATED)
     assert parked.failure
     resumed = by_hand("Allow it.", NextAction(Verb.RESUME))
     assert ("NOT_PERMITTED", "No.", resumed, State.KEY_GENERATED) == (
@@ -30,70 +30,74 @@ def test_a_refusal_parks_the_rotation(stage: Stage, caplog: pytest.LogCaptureFix
     )
     assert NOW + 2 * CALL == parked.failure.at == parked.updated_at
     assert (FAIL, {"code": "NOT_PERMITTED", "message": "No.", "next": resumed.to_data()}) == (
-        stage.last(parked).event,
-        stage.last(parked).detail,
+        environment.last(parked).event,
+        environment.last(parked).detail,
     )
-    assert (["netsuite.sign", "openair.read"], [parked]) == (stage.systems.calls, stage.heard)
+    assert (["netsuite.sign", "openair.read"], [parked]) == (environment.systems.calls, environment.heard)
     (record,) = caplog.records
     assert ("rotation parked", logging.ERROR) == (record.message, record.levelno)
     assert {**about(parked), "code": "NOT_PERMITTED", "reason": "No."} == extra(record)
 
 
-def test_a_connection_that_cannot_be_opened_parks_the_rotation(stage: Stage) -> None:
+def test_a_connection_that_cannot_be_opened_parks_the_rotation(environment: EngineEnvironment) -> None:
     """Without the ports there is nothing to try: the rotation is parked before its first step, and told of."""
-    stage.refusal = NotPermitted("The vault is locked.")
-    parked = stage.run()
-    assert (State.FAILED, State.REQUESTED, [parked]) == (parked.state, parked.position, stage.heard)
-    assert "The vault is locked." == stage.last(parked).detail["message"]
-    assert "looks" not in stage.last(parked).detail
+    environment.refusal = NotPermitted("The vault is locked.")
+    parked = environment.run()
+    assert (State.FAILED, State.REQUESTED, [parked]) == (parked.state, parked.position, environment.heard)
+    assert "The vault is locked." == environment.last(parked).detail["message"]
+    assert "looks" not in environment.last(parked).detail
 
 
-def test_a_bug_before_the_first_step_parks_the_rotation(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_before_the_first_step_parks_the_rotation(
+    environment: EngineEnvironment, caplog: pytest.LogCaptureFixture
+) -> None:
     """What nobody foresaw on opening the connection is parked by its type alone; nothing of it is in doubt."""
-    stage.refusal = UnicodeDecodeError("utf-8", b"a secret", 0, 1, "invalid start byte")
-    claim = stage.begin(State.KEY_GENERATED)
-    parked = stage.engine.run(claim)
+    environment.refusal = UnicodeDecodeError("utf-8", b"a secret", 0, 1, "invalid start byte")
+    claim = environment.begin(State.KEY_GENERATED)
+    parked = environment.engine.run(claim)
     assert parked.failure
     assert ("INTERNAL_ERROR", "Keyturn itself failed (UnicodeDecodeError); the log has the details.") == (
         parked.failure.code,
         parked.failure.message,
     )
-    assert (None, [], [parked]) == (parked.doubt.since, stage.systems.calls, stage.heard)
+    assert (None, [], [parked]) == (parked.doubt.since, environment.systems.calls, environment.heard)
     broke, told = caplog.records
     assert ("step broke", logging.ERROR, "rotation parked") == (broke.message, broke.levelno, told.message)
     assert broke.exc_info
     assert about(claim.rotation) == extra(broke)
 
 
-def test_a_rotation_that_was_changed_is_parked(stage: Stage) -> None:
+def test_a_rotation_that_was_changed_is_parked(environment: EngineEnvironment) -> None:
     """What somebody changed in the database is not carried on: nothing is called, and the reason is told."""
-    claim = stage.begin()
-    parked = stage.engine.run(replace(claim, rotation=replace(claim.rotation, broken="It was changed.")))
+    claim = environment.begin()
+    parked = environment.engine.run(replace(claim, rotation=replace(claim.rotation, broken="It was changed.")))
     assert parked.failure
     assert ("JOURNAL_BROKEN", "It was changed.", []) == (
         parked.failure.code,
         parked.failure.message,
-        stage.systems.calls,
+        environment.systems.calls,
     )
 
 
-def test_patience_that_runs_out_parks_the_rotation(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patience_that_runs_out_parks_the_rotation(
+    environment: EngineEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After the last put-off the rotation is parked, with the count and the last error."""
-    lose_patience(monkeypatch, steps.upload_to_netsuite)
-    stage.systems.will_fail("openair.read", TryLater("Not now."))
-    parked = stage.run(State.KEY_GENERATED)
+    allow_one_try(monkeypatch, steps.upload_to_netsuite)
+    environment.systems.will_fail("openair.read", TryLater("Not now."))
+    parked = environment.run(State.KEY_GENERATED)
     assert parked.failure
     assert ("GAVE_UP", "Gave up after 1 rounds of tries. The last error: Not now.") == (
         parked.failure.code,
         parked.failure.message,
     )
-    assert [parked] == stage.heard
+    assert [parked] == environment.heard
 
 
-def test_a_bug_parks_the_rotation_in_doubt(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_parks_the_rotation_in_doubt(environment: EngineEnvironment, caplog: pytest.LogCaptureFixture) -> None:
     """An exception that nobody foresaw is parked by its type alone, with everything since the step began in doubt."""
-    stage.systems.will_fail("netsuite.install", ZeroDivisionError("a secret"))
-    parked = stage.run(State.KEY_GENERATED)
+    environment.systems.will_fail("netsuite.install", ZeroDivisionError("a secret"))
+    parked = environment.run(State.KEY_GENERATED)
     assert parked.failure
     assert ("INTERNAL_ERROR", "Keyturn itself failed (ZeroDivisionError); the log has the details.") == (
         parked.failure.code,
@@ -105,15 +109,17 @@ def test_a_bug_parks_the_rotation_in_doubt(stage: Stage, caplog: pytest.LogCaptu
     assert ("step broke", logging.ERROR, "rotation parked") == (broke.message, broke.levelno, told.message)
     assert broke.exc_info
     assert about(replace(parked, state=State.KEY_GENERATED)) == extra(broke)
-    assert [parked] == stage.heard
+    assert [parked] == environment.heard
 
 
 @pytest.mark.parametrize("trouble", [TryLater(), OSError(errno.EMFILE, "Too many open files"), MemoryError()])
-def test_trouble_that_is_not_the_rotations_own_parks_nothing(stage: Stage, trouble: Exception) -> None:
+def test_trouble_that_is_not_the_rotations_own_parks_nothing(
+    environment: EngineEnvironment, trouble: Exception
+) -> None:
     """The database is away, or this machine is short of something, before the first step: given back as it was."""
-    stage.refusal = trouble
-    claim = stage.begin()
+    environment.refusal = trouble
+    claim = environment.begin()
     with pytest.raises(type(trouble)):
-        stage.engine.run(claim)
-    assert not stage.is_held(claim.rotation)
-    assert (claim.rotation, []) == (stage.store.rotations.get(claim.rotation.id), stage.heard)
+        environment.engine.run(claim)
+    assert not environment.is_held(claim.rotation)
+    assert (claim.rotation, []) == (environment.store.rotations.get(claim.rotation.id), environment.heard)

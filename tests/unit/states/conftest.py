@@ -1,13 +1,13 @@
-"""A new world for each test."""
+"""New systems for each test."""
 
 import pytest
 from support.pairs import Pair, a_pair
-from unit.states.fake_world import World
+from unit.states.step_systems import StepSystems
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def systems() -> StepSystems:
+    return StepSystems()
 
 
 @pytest.fixture

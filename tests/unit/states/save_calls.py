@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from support.pairs import NOW
-from unit.states.fake_world import World
 from unit.states.rotations import a_confirmation
+from unit.states.step_systems import StepSystems
 
 from states.rotation import Rotation
 from states.state import State
@@ -15,7 +15,7 @@ SAVED = ["openair.save", "openair.read"]
 """The calls of a step that succeeds at once."""
 
 
-def stale(world: World, **changes: Any) -> Rotation:
+def stale(systems: StepSystems, **changes: Any) -> Rotation:
     """Return a rotation whose confirmation is old."""
-    confirmation = a_confirmation(world.candidate, asked_at=NOW - timedelta(hours=1))
-    return world.rotation(AT, confirmation=confirmation, **changes)
+    confirmation = a_confirmation(systems.candidate, asked_at=NOW - timedelta(hours=1))
+    return systems.rotation(AT, confirmation=confirmation, **changes)

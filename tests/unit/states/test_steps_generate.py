@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from support.factories import changed
 from support.pairs import NOW
-from unit.states.fake_world import World
 from unit.states.rotations import ID
+from unit.states.step_systems import StepSystems
 
 from states.connection import Algorithm, Policy
 from states.errors import VaultLocked
@@ -15,31 +15,31 @@ from states.state import State
 from states.steps import generate_key
 
 
-def test_the_candidate_is_made_by_the_rotations_policy(world: World) -> None:
+def test_the_candidate_is_made_by_the_rotations_policy(systems: StepSystems) -> None:
     """The candidate's key is sealed for this rotation, its certificate is valid from now, and nothing is sent."""
     policy = Policy(algorithm=Algorithm.EC_P256, days=90)
-    done = generate_key(world.rotation(policy=policy), world.ports, world.attempt)
-    assert Candidate(world.candidate.certificate, b"sealed") == done
-    assert [(ID, "acme", policy, NOW)] == world.keys.made
-    assert [] == world.calls
+    done = generate_key(systems.rotation(policy=policy), systems.ports, systems.attempt)
+    assert Candidate(systems.candidate.certificate, b"sealed") == done
+    assert [(ID, "acme", policy, NOW)] == systems.keys.made
+    assert [] == systems.calls
 
 
-def test_generating_twice_gives_one_candidate(world: World) -> None:
+def test_generating_twice_gives_one_candidate(systems: StepSystems) -> None:
     """A second run returns the first one's candidate."""
-    first = generate_key(world.rotation(), world.ports, world.attempt)
-    world.clock.advance(timedelta(hours=1).total_seconds())
-    assert first == generate_key(changed(world.rotation(), candidate=first), world.ports, world.attempt)
-    assert 1 == len(world.keys.made)
+    first = generate_key(systems.rotation(), systems.ports, systems.attempt)
+    systems.clock.advance(timedelta(hours=1).total_seconds())
+    assert first == generate_key(changed(systems.rotation(), candidate=first), systems.ports, systems.attempt)
+    assert 1 == len(systems.keys.made)
 
 
-def test_the_candidate_begins_no_skew(world: World) -> None:
+def test_the_candidate_begins_no_skew(systems: StepSystems) -> None:
     """NetSuite does not know of it yet."""
-    moved = world.moved(world.rotation(), generate_key(world.rotation(), world.ports, world.attempt))
+    moved = systems.moved(systems.rotation(), generate_key(systems.rotation(), systems.ports, systems.attempt))
     assert (State.KEY_GENERATED, None, None) == (moved.state, moved.proofs.confirmation, moved.skew_from)
 
 
-def test_a_locked_vault_stops_it(world: World) -> None:
+def test_a_locked_vault_stops_it(systems: StepSystems) -> None:
     """If the vault is locked, no candidate is made."""
-    world.keys.error = VaultLocked()
+    systems.keys.error = VaultLocked()
     with pytest.raises(VaultLocked):
-        generate_key(world.rotation(), world.ports, world.attempt)
+        generate_key(systems.rotation(), systems.ports, systems.attempt)

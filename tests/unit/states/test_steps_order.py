@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.factories import changed
 from support.fake_systems import Fault
 from support.pairs import a_pair
-from unit.states.fake_world import World
+from unit.states.step_systems import StepSystems
 
 from states import machine
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, Unknown
@@ -33,12 +33,12 @@ class Misfortune:
     kind: str
     late: float = 0
 
-    def fault(self, world: World) -> Fault | None:
+    def fault(self, systems: StepSystems) -> Fault | None:
         """Return the fault for the fake systems, or None."""
         if self.kind in FAILURES:
             return FAILURES[self.kind](self.late)
         if self.kind in FOREIGN_CHANGES:
-            return Fault(before=lambda: FOREIGN_CHANGES[self.kind](world))
+            return Fault(before=lambda: FOREIGN_CHANGES[self.kind](systems))
         return None
 
 
@@ -51,12 +51,12 @@ FAILURES: dict[str, Callable[[float], Fault]] = {
     "killed before": lambda _: Fault(Killed()),
     "killed after": lambda _: Fault(Killed(), applied=True),
 }
-FOREIGN_CHANGES: dict[str, Callable[[World], None]] = {
-    "a stranger's key": lambda world: world.netsuite.hold(STRANGER),
-    "the previous key": lambda world: world.netsuite.hold(PREVIOUS),
-    "the placeholder": lambda world: world.netsuite.hold(STRANGER, file_name=PLACEHOLDER_FILE),
-    "record deleted": lambda world: world.netsuite.hold(None),
-    "OpenAir emptied": lambda world: setattr(world.openair, "held", None),
+FOREIGN_CHANGES: dict[str, Callable[[StepSystems], None]] = {
+    "a stranger's key": lambda systems: systems.netsuite.hold(STRANGER),
+    "the previous key": lambda systems: systems.netsuite.hold(PREVIOUS),
+    "the placeholder": lambda systems: systems.netsuite.hold(STRANGER, file_name=PLACEHOLDER_FILE),
+    "record deleted": lambda systems: systems.netsuite.hold(None),
+    "OpenAir emptied": lambda systems: setattr(systems.openair, "held", None),
 }
 READS = {"netsuite.sign", "netsuite.report", "openair.read"}
 
@@ -67,25 +67,25 @@ def misfortunes(*kinds: str) -> st.SearchStrategy[list[Misfortune]]:
     return st.lists(each, max_size=25)
 
 
-def a_world(schedule: list[Misfortune]) -> World:
-    world = World(previous=PREVIOUS, candidate=CANDIDATE)
+def a_world(schedule: list[Misfortune]) -> StepSystems:
+    systems = StepSystems(previous=PREVIOUS, candidate=CANDIDATE)
     coming = iter(schedule)
 
     def next_fault(call: str) -> Fault | None:
         misfortune = next(coming, None)
-        fault = misfortune.fault(world) if misfortune else None
+        fault = misfortune.fault(systems) if misfortune else None
         # A read never leaves a doubt: its port may not raise Unknown.
         return Fault(TryLater()) if fault and isinstance(fault.error, Unknown) and call in READS else fault
 
-    world.next_fault = next_fault
-    return world
+    systems.next_fault = next_fault
+    return systems
 
 
-def carry(world: World, rotation: Rotation, rounds: int, *, allowed: Allowances) -> Rotation:
+def carry(systems: StepSystems, rotation: Rotation, rounds: int, *, allowed: Allowances) -> Rotation:
     """Run the rotation as workers do, for a number of rounds; a person resumes it whenever it is parked."""
     for _ in range(rounds):
-        world.clock.advance(1)
-        now = world.attempt.began = world.clock.now()
+        systems.clock.advance(1)
+        now = systems.attempt.began = systems.clock.now()
         if rotation.state is State.COMPLETED:
             break
         if rotation.state is State.FAILED:
@@ -94,8 +94,8 @@ def carry(world: World, rotation: Rotation, rounds: int, *, allowed: Allowances)
         edge = NEXT[rotation.state]
         assert edge.step
         try:
-            proof = edge.step(rotation, world.ports, world.attempt)
-            rotation = machine.advance(rotation, edge, proof, world.clock.now())
+            proof = edge.step(rotation, systems.ports, systems.attempt)
+            rotation = machine.advance(rotation, edge, proof, systems.clock.now())
         except (Unknown, Killed):
             rotation = changed(rotation, doubt_since=rotation.doubt.since or now)
         except TryLater:
@@ -115,33 +115,33 @@ COMMON = settings(max_examples=150, deadline=None, suppress_health_check=[Health
 @given(misfortunes(*FAILURES, *FOREIGN_CHANGES), ALLOWED)
 def test_openair_is_never_written_before_netsuite_signed(schedule: list[Misfortune], allowed: Allowances) -> None:
     """Rule 1: each save of a certificate in OpenAir follows a signature of NetSuite with its key."""
-    world = a_world(schedule)
-    carry(world, world.rotation(), 60, allowed=allowed)
+    systems = a_world(schedule)
+    carry(systems, systems.rotation(), 60, allowed=allowed)
     signed = set()
-    for what, fingerprint, _ in world.events:
+    for what, fingerprint, _ in systems.events:
         if what == "signed":
             signed.add(fingerprint)
         if what == "saved":
             assert fingerprint in signed
-    assert set(world.saved) <= {CANDIDATE.fingerprint}
+    assert set(systems.saved) <= {CANDIDATE.fingerprint}
 
 
 @COMMON
 @given(misfortunes(*FAILURES, *FOREIGN_CHANGES), ALLOWED)
 def test_a_rotation_makes_one_candidate_and_installs_no_other(schedule: list[Misfortune], allowed: Allowances) -> None:
     """A rotation generates one key pair, and NetSuite receives no other, in spite of failures, kills and resumes."""
-    world = a_world(schedule)
-    carry(world, world.rotation(), 60, allowed=allowed)
-    assert (1, set(world.installed) | {CANDIDATE.fingerprint}) == (len(world.keys.made), {CANDIDATE.fingerprint})
+    systems = a_world(schedule)
+    carry(systems, systems.rotation(), 60, allowed=allowed)
+    assert (1, set(systems.installed) | {CANDIDATE.fingerprint}) == (len(systems.keys.made), {CANDIDATE.fingerprint})
 
 
 @COMMON
 @given(misfortunes(*FAILURES))
 def test_the_skew_is_never_understated(schedule: list[Misfortune]) -> None:
     """The skew begins no later than the moment at which NetSuite saved the candidate."""
-    world = a_world(schedule)
-    rotation = carry(world, world.rotation(), 60, allowed=NOTHING_ALLOWED)
-    taken = min((at for what, _, at in world.events if what == "installed"), default=None)
+    systems = a_world(schedule)
+    rotation = carry(systems, systems.rotation(), 60, allowed=NOTHING_ALLOWED)
+    taken = min((at for what, _, at in systems.events if what == "installed"), default=None)
     if rotation.skew_from:
         assert taken
         assert rotation.skew_from <= taken
@@ -151,20 +151,20 @@ def test_the_skew_is_never_understated(schedule: list[Misfortune]) -> None:
 @given(misfortunes(*FAILURES))
 def test_every_rotation_completes_in_the_end(schedule: list[Misfortune]) -> None:
     """When the systems answer again, every rotation completes, and both systems hold its candidate."""
-    world = a_world(schedule)
-    rotation = carry(world, world.rotation(), 200, allowed=NOTHING_ALLOWED)
+    systems = a_world(schedule)
+    rotation = carry(systems, systems.rotation(), 200, allowed=NOTHING_ALLOWED)
     assert State.COMPLETED is rotation.state
-    assert world.netsuite.holds
-    assert world.openair.held
-    assert {CANDIDATE.fingerprint} == {world.netsuite.holds.fingerprint, world.openair.held.fingerprint}
+    assert systems.netsuite.holds
+    assert systems.openair.held
+    assert {CANDIDATE.fingerprint} == {systems.netsuite.holds.fingerprint, systems.openair.held.fingerprint}
 
 
 @COMMON
 @given(misfortunes(*FAILURES, *FOREIGN_CHANGES))
 def test_a_person_who_allows_everything_brings_it_to_its_end(schedule: list[Misfortune]) -> None:
     """With permission to overwrite and create, every rotation completes in spite of foreign changes."""
-    world = a_world(schedule)
-    rotation = carry(world, world.rotation(), 200, allowed=EVERYTHING)
+    systems = a_world(schedule)
+    rotation = carry(systems, systems.rotation(), 200, allowed=EVERYTHING)
     assert State.COMPLETED is rotation.state
 
 
@@ -173,6 +173,6 @@ def test_a_person_who_allows_everything_brings_it_to_its_end(schedule: list[Misf
 def test_the_candidate_is_applied_once_where_nothing_is_lost_for_long(schedule: list[Misfortune]) -> None:
     """Late landings of half the delay are waited for: NetSuite takes the candidate once, however often it is asked."""
     soon = [replace(each, late=0.5) for each in schedule]
-    world = a_world(soon)
-    carry(world, world.rotation(), 200, allowed=NOTHING_ALLOWED)
-    assert [CANDIDATE.fingerprint] == world.installed
+    systems = a_world(soon)
+    carry(systems, systems.rotation(), 200, allowed=NOTHING_ALLOWED)
+    assert [CANDIDATE.fingerprint] == systems.installed

@@ -7,7 +7,7 @@ from support.clock import FakeClock
 from support.fake_systems import FakeSystems
 from support.pairs import NOW, Pair, a_pair
 from support.randomness import FakeRandom
-from unit.states.fake_systems import FakeAttempt, FakeKeys
+from unit.states.fake_attempt import FakeAttempt, FakeKeys
 from unit.states.rotations import a_rotation
 
 from states import machine, table
@@ -17,7 +17,7 @@ from states.state import State
 
 
 @dataclass
-class World(FakeSystems):
+class StepSystems(FakeSystems):
     """One connection's two systems, its keys and its clock. At first both systems hold ``previous``."""
 
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))

@@ -12,14 +12,14 @@ from states.ports import Write
 from states.rotation import Candidate, PrivateKey
 
 if TYPE_CHECKING:  # it is made of these
-    from unit.states.fake_world import World
+    from unit.states.step_systems import StepSystems
 
 
 class FakeAttempt:
     """One attempt of a step (states.ports.Attempt); records its calls in order."""
 
-    def __init__(self, world: "World") -> None:
-        self._world = world
+    def __init__(self, systems: "StepSystems") -> None:
+        self._systems = systems
         self.began = NOW
         self.is_lost = False
         """Whether another worker holds the rotation."""
@@ -34,30 +34,30 @@ class FakeAttempt:
     def ensure_held(self) -> None:
         if self.is_lost:
             raise Stale
-        self.checks.append(self._world.calls[-1] if self._world.calls else "")
+        self.checks.append(self._systems.calls[-1] if self._systems.calls else "")
 
     def record_unknown(self, write: Write, error: KeyturnError) -> None:
         if not self.can_store:
             raise Stale
         self.unknown.append((write, error.code))
-        self._world.calls.append("unknown")
+        self._systems.calls.append("unknown")
 
     def observe(self, sentence: str) -> None:
         self.looks.append(sentence)
 
 
 class FakeKeys:
-    """Generates ``world.candidate`` first, and another pair at each later call (states.ports.Keys)."""
+    """Generates ``systems.candidate`` first, and another pair at each later call (states.ports.Keys)."""
 
-    def __init__(self, world: "World") -> None:
-        self._world = world
+    def __init__(self, systems: "StepSystems") -> None:
+        self._systems = systems
         self.made: list[tuple[str, str, Policy, datetime]] = []
         self.error: KeyturnError | None = None
 
     def generate(self, rotation_id: str, connection: str, policy: Policy, now: datetime) -> Candidate:
         if self.error:
             raise self.error
-        pair = a_pair() if self.made else self._world.candidate
+        pair = a_pair() if self.made else self._systems.candidate
         self.made.append((rotation_id, connection, policy, now))
         return Candidate(pair.certificate, b"sealed")
 
@@ -66,6 +66,6 @@ class FakeKeys:
             raise self.error
         if rotation_id != ID or candidate.sealed_key != b"sealed":
             raise SealBroken
-        if candidate.fingerprint != self._world.candidate.fingerprint:
+        if candidate.fingerprint != self._systems.candidate.fingerprint:
             raise KeyMismatch
-        return PrivateKey(self._world.candidate.key_pem())
+        return PrivateKey(self._systems.candidate.key_pem())
