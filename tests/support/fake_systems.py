@@ -13,12 +13,15 @@ from typing import Any, Final, TypeVar
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from support.clock import FakeClock
+from support.factories import a_certificate, key_pem
 from support.pairs import Pair, SigningKey, a_pair
+from support.randomness import FakeRandom
 
 from states.certificate import Certificate, Challenge
+from states.connection import Policy
 from states.errors import CannotSign, CertificateRecordMissing, KeyturnError, TryLater
-from states.ports import PLACEHOLDER_FILE, Record, Report
-from states.rotation import Confirmation, PrivateKey
+from states.ports import PLACEHOLDER_FILE, Ports, Record, Report
+from states.rotation import Candidate, Confirmation, PrivateKey
 
 REMOTE_CALL: Final = 0.25
 """Seconds that every request takes."""
@@ -65,6 +68,10 @@ class FakeSystems:
         """Let both systems hold ``pair``."""
         self.netsuite.hold(pair)
         self.openair.held = pair.certificate
+
+    def as_ports(self, fraction: float = 0.5) -> Ports:
+        """Return the ports of the connection. Every random number is ``fraction``."""
+        return Ports(self.netsuite, self.openair, FakeKeys(self), self.clock, FakeRandom(fraction=fraction))
 
     # --- the script
 
@@ -205,6 +212,23 @@ class FakeOpenAir:
 
         check()
         self._systems.request("openair.save", act)
+
+
+class FakeKeys:
+    """Generates a new candidate for each rotation (states.ports.Keys), with a key of the factories."""
+
+    def __init__(self, systems: FakeSystems) -> None:
+        self._systems = systems
+
+    def generate(self, rotation_id: str, connection: str, policy: Policy, now: datetime) -> Candidate:
+        assert rotation_id
+        assert connection
+        made = Candidate(a_certificate(now=now, days=policy.days), b"sealed")
+        return self._systems.request("keys.generate", lambda: made)
+
+    def open(self, rotation_id: str, candidate: Candidate) -> PrivateKey:
+        assert rotation_id
+        return PrivateKey(key_pem(candidate.certificate))
 
 
 def _discard_answer(act: Callable[[], object]) -> None:
