@@ -17,9 +17,9 @@ FEW = {
 
 @pytest.mark.parametrize("name", [file.stem for file in BENCHMARKS.glob("*.py") if "__main__" in file.read_text()])
 def test_a_benchmark_runs(name: str) -> None:
-    """It names the machine and the versions, and prints a figure beside its floor."""
-    told = subprocess.check_output(
+    """It names the machine and the versions, and prints each figure next to its floor."""
+    printed = subprocess.check_output(
         [sys.executable, BENCHMARKS / f"{name}.py", *FEW[name]], text=True, timeout=WAIT_LIMIT
     )
-    assert f"Python {sys.version.split()[0]}" in told
-    assert "(floor)" in told
+    assert f"Python {sys.version.split()[0]}" in printed
+    assert "(floor)" in printed

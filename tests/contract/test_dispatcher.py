@@ -133,7 +133,7 @@ def test_being_asked_to_stop_ends_idle_workers_at_once(
 def test_a_hint_wakes_an_idle_worker(
     dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: threading.Event, *, urgent: bool
 ) -> None:
-    """A rotation is carried without waiting for a poll, each time anew."""
+    """A rotation is carried without waiting for a poll, again and again."""
     with running(dispatcher, stop, threads=2):
         for number in range(3):
             rotation = request(store, pairs, number)

@@ -1,4 +1,4 @@
-"""Workers and operators, each with a Keyturn of its own on the one database, who go on when they are told to."""
+"""Workers and operators, each with a Keyturn of its own on one database, that run one step at a time."""
 
 import threading
 from collections.abc import Callable
@@ -13,8 +13,7 @@ from states.state import State
 from tests.faults.virtual_time import VirtualTime
 
 SAVES_WITHIN = timedelta(seconds=60)
-"""How long a worker may take from its check to its save: it is assumed not to stand still for longer."""
-"""Seconds, for real, that somebody may take from one place to the next."""
+"""How long a worker may take from its check to its save: it is assumed not to pause for longer."""
 
 
 class Killed(BaseException):
@@ -24,27 +23,27 @@ class Killed(BaseException):
 _acting = threading.local()
 
 
-def stand(place: str) -> None:
-    """Stand still here, if the caller is an actor."""
+def pause_at(place: str) -> None:
+    """Pause here, if the caller is an actor."""
     actor: Actor | None = getattr(_acting, "actor", None)
     if actor:
-        actor.stand(place)
+        actor.pause_at(place)
 
 
 class Actor:
-    """Does one action at a time in a thread of its own, and stands still before each request and each answer."""
+    """Does one action at a time in a thread of its own, and pauses before each request and each answer."""
 
     def __init__(self, name: str, app: Keyturn, virtual_time: VirtualTime) -> None:
         self.name = name
         self.app = app
         self.virtual_time = virtual_time
         self.place = ""
-        """Where it stands; empty when it has nothing to do."""
+        """Where it has paused; empty when it has nothing to do."""
         self.killed = False
         self.may_save_since: datetime | None = None
         """Since when it may save in OpenAir, by its last check."""
         self._outcome: BaseException | None = None
-        self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
+        self._go, self._paused = threading.Semaphore(0), threading.Semaphore(0)
         app.store = watched(Store(app.settings.store_url), self)
         virtual_time.rule(app.store)
 
@@ -52,14 +51,14 @@ class Actor:
         """Do ``action``, up to the first place."""
         assert not self.place
         threading.Thread(target=self._do, args=(action,), name=self.name, daemon=True).start()
-        self._until_it_stands()
+        self._wait_until_paused()
 
     def go_on(self, places: int = 1) -> None:
         """Go on for so many places, if there are so many."""
         for _ in range(places):
             if self.place:
                 self._go.release()
-                self._until_it_stands()
+                self._wait_until_paused()
 
     def finish(self) -> None:
         """Go on to the end."""
@@ -67,13 +66,13 @@ class Actor:
             self.go_on()
 
     def kill(self) -> None:
-        """End it where it stands. Whatever is done from now on needs another actor."""
+        """End it where it has paused. It does nothing from now on."""
         self.killed = True
         self.go_on()
         self.app.close()
 
     def hasten(self, moment: datetime) -> None:
-        """Before time goes on to ``moment``: whoever was allowed to save does so in time."""
+        """Before the time moves to ``moment``, let an actor that may save do so."""
         while (
             self.place
             and getattr(_acting, "actor", None) is not self
@@ -84,10 +83,10 @@ class Actor:
 
     # --- in its own thread
 
-    def stand(self, place: str) -> None:
-        """Stand still until it is told to go on."""
+    def pause_at(self, place: str) -> None:
+        """Pause until `go_on`."""
         self.place = place
-        self._stands.release()
+        self._paused.release()
         self._go.acquire()
         if self.killed:
             raise Killed
@@ -97,15 +96,15 @@ class Actor:
         try:
             action()
         except (Killed, KeyturnError):
-            pass  # what a person is told, or a worker that was overtaken
-        except BaseException as error:  # noqa: BLE001 - told by the thread that waits for it
+            pass  # an error that a person sees, or a worker that was overtaken
+        except BaseException as error:  # noqa: BLE001 - reported by the thread that waits for this one
             self._outcome = error
         self.place = ""
         self.may_save_since = None
-        self._stands.release()
+        self._paused.release()
 
-    def _until_it_stands(self) -> None:
-        assert self._stands.acquire(timeout=WAIT_LIMIT), f"{self.name} hangs, after {self.place}"
+    def _wait_until_paused(self) -> None:
+        assert self._paused.acquire(timeout=WAIT_LIMIT), f"{self.name} hangs, after {self.place}"
         if self._outcome:
             raise AssertionError(f"{self.name} broke") from self._outcome
 

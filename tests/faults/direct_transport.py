@@ -17,14 +17,14 @@ from simulator.openair import OpenAir
 from simulator.server import App, Delivery, Reply, Request
 from tests.faults.virtual_time import VirtualTime
 
-Stand = Callable[[str], None]
-"""Stand still at a place until it is this caller's turn."""
+Pause = Callable[[str], None]
+"""Pause at a place until the caller may go on."""
 
 
 class DirectAdapter(BaseAdapter):
-    """What a session has in place of a network. The caller stands still before each request and before each answer."""
+    """Replaces the network of a session. The caller pauses before each request and before each answer."""
 
-    def __init__(self, simulator: Simulator, virtual_time: VirtualTime, within: float, stand: Stand) -> None:
+    def __init__(self, simulator: Simulator, virtual_time: VirtualTime, within: float, pause: Pause) -> None:
         """``within``: the seconds after which the client leaves."""
         super().__init__()
         self._systems: dict[str, App] = {
@@ -33,18 +33,18 @@ class DirectAdapter(BaseAdapter):
         }
         self._virtual_time = virtual_time
         self._within = timedelta(seconds=within)
-        self._stand = stand
+        self._pause = pause
 
     def send(self, request: requests.PreparedRequest, *_args: object, **_options: object) -> requests.Response:
         url = urlsplit(str(request.url))
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = request.body or b""
         assert isinstance(body, bytes)
-        self._stand("send")
+        self._pause("send")
         began = self._virtual_time.time
         asked = Request(str(request.method), url.path, url.query, headers, body)
         delivery = self._systems[url.netloc](asked)
-        self._stand("answer")
+        self._pause("answer")
         if delivery.reply is None:
             raise requests.ConnectionError("reset")
         self._virtual_time.go_on(delivery.pause * len(delivery.reply.body))
@@ -64,12 +64,12 @@ def _answer(delivery: Delivery, reply: Reply) -> HTTPResponse:
     )
 
 
-def session(simulator: Simulator, virtual_time: VirtualTime, stand: Stand) -> Callable[[str | None, float], Any]:
+def session(simulator: Simulator, virtual_time: VirtualTime, pause: Pause) -> Callable[[str | None, float], Any]:
     """What makes our adapters' sessions (orchestrator.adapters.transport.session), which reach the systems directly."""
 
     def make(ca_bundle: str | None, within: float) -> requests.Session:
         made = transport.session(ca_bundle, within)
-        made.mount("http://", DirectAdapter(simulator, virtual_time, within, stand))
+        made.mount("http://", DirectAdapter(simulator, virtual_time, within, pause))
         return made
 
     return make

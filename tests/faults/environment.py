@@ -100,7 +100,7 @@ class FaultEnvironment:
         if rotated:
             self.app.rotations.request(name_of(pair), actor="tester")
             self.carry(pair)
-            self.mend(pair, person)
+            self.recover(pair, person)
         return pair, person
 
     def carry(self, pair: Pair, listen: Callable[[Rotation], None] = lambda _rotation: None) -> Rotation:
@@ -125,7 +125,7 @@ class FaultEnvironment:
         self.settle()
         return rotation
 
-    def mend(self, pair: Pair, person: Person, after: object = "nothing") -> None:
+    def recover(self, pair: Pair, person: Person, after: object = "nothing") -> None:
         """Do what is advised until all is well, ``after`` this went wrong."""
         for _ in range(MOST_ACTIONS):
             if not person.act():

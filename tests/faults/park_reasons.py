@@ -1,6 +1,6 @@
 """Whether a rotation was parked for a true reason, judged by what both systems saw.
 
-What somebody else did may lie far back; what was answered must have been answered since the attempt began.
+A change by another party may be old; an answer must have come since the attempt began.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,8 +22,8 @@ Reason = Callable[[Sequence[Entry]], bool]
 """Whether it is true of an account's history."""
 
 
-def _somebody(system: str, *actions: str) -> Reason:
-    """Somebody else did one of these things there."""
+def _another_party(system: str, *actions: str) -> Reason:
+    """Another party did one of these things there."""
     return lambda history: any(
         entry.endpoint == "outside" and entry.system == system and entry.action in actions for entry in history
     )
@@ -48,7 +48,7 @@ def _signs_with_an_earlier_one(history: Sequence[Entry]) -> bool:
 
 
 def _signs_without_us(history: Sequence[Entry]) -> bool:
-    """Nothing was installed before the last signature, or somebody else has been there."""
+    """Nothing was installed before the last signature, or another party changed the record."""
     signed = [place for place, entry in enumerate(history) if "signed" in entry.effect]
     untouched = not any("installed" in entry.effect for entry in history[: signed[-1]])
     return untouched or _DONE["FOREIGN_ROTATION"](history)
@@ -61,12 +61,12 @@ _MESSAGES: Mapping[str, Reason] = {
 """Where one code is said for several reasons."""
 
 _DONE: Mapping[str, Reason] = {
-    "FOREIGN_ROTATION": _somebody("netsuite", "foreign", "valid", "placeholder"),
-    "CERTIFICATE_NOT_FOUND": _somebody("netsuite", "missing"),
-    "CANNOT_SIGN": _somebody("netsuite", "keyless"),
-    "DRIFT": _somebody("openair", "foreign", "missing", "administrator"),
+    "FOREIGN_ROTATION": _another_party("netsuite", "foreign", "valid", "placeholder"),
+    "CERTIFICATE_NOT_FOUND": _another_party("netsuite", "missing"),
+    "CANNOT_SIGN": _another_party("netsuite", "keyless"),
+    "DRIFT": _another_party("openair", "foreign", "missing", "administrator"),
 }
-"""What somebody else did there."""
+"""What another party did there."""
 
 _ANSWERED: Mapping[str, Reason] = {
     "CERTIFICATE_NOT_FOUND": _answered(codes=["CERTIFICATE_NOT_FOUND"]),
@@ -100,5 +100,5 @@ def is_true(failure: Failure, journal: Sequence[Note], history: Iterable[Entry])
 
 
 def _never(_history: Sequence[Entry]) -> bool:
-    """A code that these tests give nobody a reason for: a seal or a key that is wrong."""
+    """A code that these tests give no reason for: a wrong seal or a wrong key."""
     return False

@@ -29,14 +29,14 @@ from tests.faults.summary import COUNTS, count_faults
 from tests.faults.virtual_time import VirtualTime, WorkersClock
 
 LEASE = 60.0
-"""Seconds. Nobody's heart beats: every lease may run out in the middle of a step."""
+"""Seconds. No lease is renewed, so every lease may run out in the middle of a step."""
 MOST_ACTIONS = 12
 AT_LAST = timedelta(minutes=20)
-"""After it no lease is left, and all that was late has landed, however far off any clock was."""
+"""After this time no lease is left and every late request has taken effect, however wrong any clock was."""
 
 
 class Schedule(RuleBasedStateMachine):
-    """Whatever happens in whatever order, no rule is broken, and in the end every rotation ends well."""
+    """In any order of actions, no rule is broken, and at the end every rotation ends well."""
 
     settings: Settings
     template: Path
@@ -48,8 +48,8 @@ class Schedule(RuleBasedStateMachine):
         record=st.sampled_from(["valid", "placeholder"]), rotated=st.sampled_from([0, 1, 2, 2]), at_once=st.booleans()
     )
     def open(self, record: str, rotated: int, at_once: bool) -> None:  # noqa: FBT001 - drawn
-        """Two connections, of which so many have rotated once; in the end they are mended at once, or days later."""
-        self.mended_after = timedelta(seconds=LEASE + 1) if at_once else AT_LAST
+        """Two connections, of which ``rotated`` have rotated once; recovery at the end begins at once or later."""
+        self.recovered_after = timedelta(seconds=LEASE + 1) if at_once else AT_LAST
         self.virtual_time, self.random = VirtualTime(), FakeRandom()
         self.virtual_time.before_time_passes = self._hasten
         self.simulator = Simulator(accounts=len(NAMES), record=record, clock=self.virtual_time)
@@ -66,7 +66,7 @@ class Schedule(RuleBasedStateMachine):
         for name in NAMES[:rotated]:
             begun = self.operator_app.rotations.request(name, actor="ada")
             self._drive(name)
-            if record == "valid":  # the vendor's, which nobody replaces unasked
+            if record == "valid":  # the vendor's, which is replaced only when a person allows it
                 self.operator_app.rotations.resume(begun.id, actor="ada", overwrite=True)
                 self._drive(name)
         self.known: set[str] = set()
@@ -89,7 +89,7 @@ class Schedule(RuleBasedStateMachine):
 
     @rule(action=actions)
     def happens(self, action: tuple[str, Any]) -> None:
-        """Somebody does something."""
+        """One action of one actor."""
         name, *details = action
         getattr(self, name)(*details)
 
@@ -100,7 +100,7 @@ class Schedule(RuleBasedStateMachine):
         elif isinstance(trouble, int):
             self.virtual_time.go_on(trouble)
         elif trouble:
-            self._meddle(*trouble)
+            self._change_systems(*trouble)
         actor = self.actors[worker]
         if not actor.place:
             self._claim(actor)
@@ -119,8 +119,8 @@ class Schedule(RuleBasedStateMachine):
         if claim := actor.app.store.claims.claim(actor.name, lease=LEASE, now=actor.app.clock.now()):
             actor.begin(lambda: self._engine(actor.app).run(claim))
 
-    def _meddle(self, name: str, action: str) -> None:
-        """Somebody else changes what a system holds; or saves in OpenAir what NetSuite holds; or revokes tokens."""
+    def _change_systems(self, name: str, action: str) -> None:
+        """Another party changes what a system holds, saves in OpenAir what NetSuite holds, or revokes tokens."""
         pair = self.pairs[name]
         held = pair.netsuite.record.held
         match action.split():
@@ -162,7 +162,7 @@ class Schedule(RuleBasedStateMachine):
                 app.recovery.restore(identifier, actor="ada", overwrite="overwrite" in leave)
 
     def kill(self, who: str) -> None:
-        """A process dies where it stands, and another of that name starts; or nothing goes wrong any more."""
+        """A process is killed where it has paused, and another of its name starts; or all faults end."""
         if self.actors[who].place:
             COUNTS["killed: a process"] += 1
             self.actors[who].kill()
@@ -171,7 +171,7 @@ class Schedule(RuleBasedStateMachine):
             self.simulator.faults.clear()
 
     def disagree(self, whose: str, ahead: int) -> None:
-        """Somebody's clock is set, no further off than is assumed; the database's by as much, or by days."""
+        """A clock is set wrong by no more than is assumed; the database's by as much, or by days."""
         if whose in self.actors:
             if self.actors[whose].app.clock.ahead != ERRING:  # type: ignore[attr-defined]
                 self.actors[whose].app.clock.ahead = timedelta(seconds=ahead)  # type: ignore[attr-defined]
@@ -179,16 +179,16 @@ class Schedule(RuleBasedStateMachine):
             self.virtual_time.offset = timedelta(seconds=ahead)
         else:
             self.virtual_time.database_ahead = timedelta(days=ahead // 10)
-            self.mended_after = AT_LAST
+            self.recovered_after = AT_LAST
 
     def err(self, whose: str) -> None:
         """The clock of a worker that is at something is days ahead, until it is done, or killed.
 
-        It is not set right in the middle of a try: an install's deadline would be as far away (hostile-machine.md).
+        It is not set right in the middle of a try: an install's deadline would be as far away (hostile-conditions.md).
         """
         if self.actors[whose].place:
             COUNTS["a clock was wrong"] += 1
-            self.mended_after = AT_LAST
+            self.recovered_after = AT_LAST
             self.actors[whose].app.clock.ahead = ERRING  # type: ignore[attr-defined]
 
     # --- what always holds
@@ -218,7 +218,7 @@ class Schedule(RuleBasedStateMachine):
     # --- the end
 
     def teardown(self) -> None:
-        """All trouble ends. Every rotation is carried on and, where it is parked, mended as Keyturn advises."""
+        """All faults end. Every rotation is carried on and, where it is parked, recovered as Keyturn advises."""
         if not hasattr(self, "judged"):
             return
         try:
@@ -237,10 +237,10 @@ class Schedule(RuleBasedStateMachine):
             actor.finish()
             actor.app.clock.ahead = timedelta()  # type: ignore[attr-defined]
         self.virtual_time.offset = self.virtual_time.database_ahead = timedelta()
-        self.virtual_time.go_on(self.mended_after.total_seconds())
+        self.virtual_time.go_on(self.recovered_after.total_seconds())
         COUNTS["brought back"] += self.operator_app.store.claims.repair_clocks(self.operator_app.clock.now())
         for name, pair in self.pairs.items():
-            self._mend(name, pair)
+            self._recover(name, pair)
         self.rules_hold()
         for rotation in self.operator_app.store.rotations.newest(limit=1000):
             assert not rotation.is_open, rotation
@@ -251,7 +251,7 @@ class Schedule(RuleBasedStateMachine):
                 COUNTS[f"journal: {event} {code or ''}"] += count
         COUNTS["schedules"] += 1
 
-    def _mend(self, name: str, pair: Pair) -> None:
+    def _recover(self, name: str, pair: Pair) -> None:
         person = Person(self.operator_app, pair, name, lambda actions: actions[-1])
         self._drive(name)
         self._agree(name, pair)
@@ -272,14 +272,14 @@ class Schedule(RuleBasedStateMachine):
             claim = self.operator_app.store.claims.claim(
                 "operator_app", lease=LEASE, now=self.operator_app.clock.now(), rotation_id=rotation.id
             )
-            assert claim, f"nobody can claim {rotation}"
+            assert claim, f"no worker can claim {rotation}"
             self._engine(self.operator_app).run(claim)
         if rotation and rotation.failure:
             journal = self.operator_app.rotations.journal(rotation.id)
             assert is_true(rotation.failure, journal, self._history(name)), rotation.failure
 
     def _agree(self, name: str, pair: Pair) -> None:
-        """What the last rotation ended with is in place, unless somebody else acted since it was installed."""
+        """What the last rotation ended with is in place, unless another party acted since it was installed."""
         with self.database() as database:
             query = "SELECT latest_rotation FROM connections WHERE name = ?"
             (latest,) = database.execute(query, (name,)).fetchone()

@@ -24,7 +24,7 @@ CALLED = {
     "openair.api": (None, "Read", "Add", "Modify"),
 }
 VERBS = ("resume", "resume create", "resume overwrite", "restore", "restore overwrite", "adopt", "abandon", "park")
-MEDDLING = (
+FOREIGN_CHANGES = (
     *(f"netsuite {state}" for state in STATES),
     "netsuite foreign",
     "openair foreign",
@@ -38,7 +38,7 @@ workers = st.sampled_from(WORKERS)
 actors = st.sampled_from(WORKERS + OPERATORS)
 places = st.integers(0, 12)
 ahead = st.integers(-APART, APART)
-meddling = st.tuples(names, st.sampled_from(MEDDLING))
+foreign_changes = st.tuples(names, st.sampled_from(FOREIGN_CHANGES))
 waits = st.sampled_from([1, 6, 30, 61, 61, 61, 130, 200, 4000])
 """Seconds: leases run out, proofs age, what is late lands."""
 
@@ -50,7 +50,7 @@ def faults(draw: st.DrawFn) -> Fault:
     kind = draw(st.sampled_from(list(KINDS)))
     seconds = {"drip": [0.001, 1.0], "late": [1, 3, 30, 45], "delay": [1, 15, 25]}.get(kind, [1, 3, 60])
     if kind == "late" and endpoint == "netsuite.restlet":
-        seconds.append(600)  # whatever is installed so late is past its deadline
+        seconds.append(600)  # an install that arrives so late is past its deadline
     action = draw(st.sampled_from(CALLED[endpoint]))
     code = draw(st.sampled_from([None, *codes(endpoint, action)])) if kind == "error" else None
     return Fault(
@@ -66,7 +66,7 @@ def faults(draw: st.DrawFn) -> Fault:
     )
 
 
-working = st.tuples(st.just("work"), st.one_of(st.none(), faults(), faults(), meddling, waits), workers, places)
+working = st.tuples(st.just("work"), st.one_of(st.none(), faults(), faults(), foreign_changes, waits), workers, places)
 asking = st.tuples(st.just("ask"), names, st.sampled_from(OPERATORS), st.integers(0, 20), places)
 dying = st.tuples(st.just("kill"), actors)
 disagreeing = st.tuples(st.just("disagree"), st.sampled_from([*WORKERS, *OPERATORS, "systems", "database"]), ahead)

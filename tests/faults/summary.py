@@ -23,4 +23,4 @@ def count_faults(history: Iterable[Entry]) -> None:
     for entry in history:
         COUNTS.update(f"struck: {kind}" for kind in (entry.fault or "").split("+") if kind)
         if entry.endpoint == "outside":
-            COUNTS["struck: somebody else's change"] += 1
+            COUNTS["struck: a foreign change"] += 1

@@ -60,8 +60,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> I
 
 
 def test_every_endpoint_is_called(watched: Calls) -> None:
-    """The matrix has every endpoint of the simulator but the one that imports go to, and every state but the first,
-    in which a key is made and nobody is called.
+    """The matrix has every endpoint of the simulator but that of imports, and every state but the first, which
+    makes a key and calls neither system.
     """
     for by_state in watched.values():
         called = {call.endpoint for calls in by_state.values() for call in calls}
@@ -73,7 +73,7 @@ def test_every_endpoint_is_called(watched: Calls) -> None:
 @pytest.mark.parametrize("state", [state for state in ACTIVE if state is not State.REQUESTED])
 @pytest.mark.parametrize("how", ["once", "lasting", "at first"] if WHOLE else ["once"])
 def test_a_fault_is_survived(environment: FaultEnvironment, watched: Calls, kind: str, state: State, how: str) -> None:
-    """Whatever call it strikes, before or after that is applied: completed, or parked truly and mended."""
+    """At each call, before and after it takes effect: completed, or parked for a true reason and recovered."""
     rotated = how != "at first"
     for call in watched[rotated][state]:
         for when, code in _ways(kind, call):
@@ -116,13 +116,13 @@ def _survive(environment: FaultEnvironment, pair: Pair, person: Person, state: S
 
 @pytest.mark.parametrize("kind", KINDS if WHOLE else ["reset", "late", "missing"], indirect=True)
 @pytest.mark.parametrize("verb", ["restore", "adopt", "abandon"])
-def test_a_fault_under_a_remedy_is_survived(environment: FaultEnvironment, verb: str, kind: str) -> None:
-    """Whatever call of it a fault strikes: it ends the rotation, or says what to do, and that ends it."""
+def test_a_fault_in_recovery_is_survived(environment: FaultEnvironment, verb: str, kind: str) -> None:
+    """A fault at each call of a recovery verb: the verb ends the rotation, or advises what then ends it."""
     prepare = {"restore": _stick, "adopt": _be_overtaken, "abandon": _be_refused}[verb]
-    remedy: Callable[..., Rotation] = getattr(environment.app.recovery, verb)
+    recover: Callable[..., Rotation] = getattr(environment.app.recovery, verb)
     pair, person = environment.case(rotated=True)
     parked = prepare(environment, pair)
-    calls = environment.calls(lambda: remedy(parked.id, actor="ada"))
+    calls = environment.calls(lambda: recover(parked.id, actor="ada"))
     assert not environment.app.rotations.show(parked.id).is_open
     for call in calls:
         for when in KINDS[kind].when:
@@ -149,7 +149,7 @@ def _stick(environment: FaultEnvironment, pair: Pair) -> Rotation:
 
 
 def _be_overtaken(environment: FaultEnvironment, pair: Pair) -> Rotation:
-    """Park a rotation because somebody else changed both sides."""
+    """Park a rotation because another party changed both sides."""
     pair.netsuite.record.reset("foreign")
     held = pair.netsuite.record.held
     assert held
@@ -175,11 +175,11 @@ def _struck(environment: FaultEnvironment, pair: Pair) -> bool:
 
 
 def _end(environment: FaultEnvironment, pair: Pair, person: Person, fault: Fault) -> None:
-    """Whatever is advised is done, and then all is well."""
+    """Follow the advice until all is well."""
     app, history = environment.app, environment.history(pair)
     if app.store.rotations.open_for(name_of(pair)):
         environment.carry(pair)
-    environment.mend(pair, person, fault)
+    environment.recover(pair, person, fault)
     COUNTS["cases"] += 1
     COUNTS.update(f"advised and done: {re.sub('[0-9A-Z]{26}', 'ID', action)}" for action in person.done)
     count_faults(history)

@@ -15,7 +15,7 @@ from persistence.journal import TAKEN_OVER
 from simulator import Simulator
 from states.state import State
 from tests.faults import direct_transport
-from tests.faults.actors import stand
+from tests.faults.actors import pause_at
 from tests.faults.random_schedule import LEASE, Schedule
 from tests.faults.schedule_actions import NAMES
 from tests.faults.summary import SEED, SLICE, WHOLE
@@ -31,7 +31,7 @@ LEAST_PLACES = 16
 
 @pytest.fixture
 def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Schedule]:
-    """Schedules with files of their own, in which nobody is very patient."""
+    """Schedules with files of their own, and with few attempts for each step."""
     for step, usual in retry.TABLE.items():
         monkeypatch.setitem(retry.TABLE, step, replace(usual, attempts=2, most_postponements=2))
     with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE="600") as app:
@@ -43,7 +43,7 @@ def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Schedule]:
         template = empty
 
         def connect_systems(self, simulator: Simulator, virtual_time: VirtualTime) -> None:
-            monkeypatch.setattr(http, "session", direct_transport.session(simulator, virtual_time, stand))
+            monkeypatch.setattr(http, "session", direct_transport.session(simulator, virtual_time, pause_at))
 
     return Batch
 
@@ -51,7 +51,7 @@ def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Schedule]:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_schedule_breaks_a_rule(batch: type[Schedule], part: int) -> None:
-    """Nothing is lost and no rule broken on the way; every rotation ends Completed, or parked and then mended."""
+    """Nothing is lost and no rule broken on the way; every rotation ends Completed, or parked and then recovered."""
     run_state_machine_as_test(
         seed(SEED * PARTS + part)(batch),
         settings=settings(
@@ -70,7 +70,7 @@ def test_no_schedule_breaks_a_rule(batch: type[Schedule], part: int) -> None:
 def test_a_lease_may_run_out_in_the_middle_of_any_call(batch: type[Schedule], rotated: int) -> None:
     """Before and after each request of a rotation: another worker completes it; the first one harms nothing then.
 
-    Only where the first had just spent OpenAir's refresh token, and nobody has the next one, a person has to consent.
+    Only where the first had just spent OpenAir's refresh token, and the next one is lost, must a person consent.
     """
     for places in itertools.count(1):
         schedule = batch()

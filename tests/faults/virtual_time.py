@@ -15,7 +15,7 @@ START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 class VirtualTime(Clock):
-    """The time of both systems. It stands still until somebody sleeps; what is to happen meanwhile happens then."""
+    """The time of both systems. It moves only when a caller sleeps; what is due in that time happens then."""
 
     def __init__(self) -> None:
         super().__init__(lambda: self.time)
