@@ -126,7 +126,8 @@ def _events() -> str:
     rows = ["| event | from | to |", "|---|---|---|"]
     for move in journal.MOVES:
         source, event, target = move.split(">")
-        rows.append(f"| `{event}` | {source} | {target} |")
+        if event not in journal.RENAMED:
+            rows.append(f"| `{event}` | {source} | {target} |")
     return (
         _NOTE.format(source="orchestrator/events.py, orchestrator/event_log.py and persistence/journal.py")
         + "# Events\n\n## In the log\n\n"

@@ -32,7 +32,7 @@ class EngineEnvironment:
         self.systems = systems
         self.heard: list[Rotation] = []
         self.stops_after: int | None = None
-        """How often the engine may ask whether to stop before it is told so."""
+        """How often the engine may ask whether to stop before the answer is yes."""
         self.refusal: Exception | None = None
         """Why the connection cannot be opened."""
         leases = LeaseRenewer(store, lease=LEASE)  # it never beats: no lease runs out by itself here
@@ -98,7 +98,7 @@ class EngineEnvironment:
 
 
 def allow_one_try(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
-    """Let ``step`` be tried once, and not put off."""
+    """Let ``step`` have one attempt and no postponement."""
     impatient = replace(TABLE[step], attempts=1, most_postponements=0)
     monkeypatch.setitem(retry.TABLE, step, impatient)
 
@@ -111,5 +111,5 @@ _PLAIN = set(logging.makeLogRecord({}).__dict__) | {"message"}
 
 
 def extra(record: logging.LogRecord) -> dict[str, object]:
-    """What a log record was given beside its text."""
+    """The fields of a log record besides its text."""
     return {name: value for name, value in record.__dict__.items() if name not in _PLAIN}

@@ -23,7 +23,7 @@ class Stop:
         self._clock = clock
         self.waited: list[float] = []
         self.comes = False
-        """Whether it is set while somebody waits for it."""
+        """Whether it is set while a caller waits for it."""
 
     def is_set(self) -> bool:
         return self.comes and bool(self.waited)
@@ -65,7 +65,7 @@ def asks_to_wait(seconds: float, times: int = 1) -> list[Exception | None]:
 
 
 def test_it_stays_with_what_is_between_both_sides(environment: EngineEnvironment, stop: Stop, drain: Embedded) -> None:
-    """A save that is put off for seconds is tried again by the same run, as often as need be."""
+    """A save that is postponed by seconds is tried again by the same run, as often as necessary."""
     rotation = left_in(environment, BETWEEN)
     environment.systems.will_fail("openair.save", *asks_to_wait(30, times=4))
     drain.drain()
@@ -84,7 +84,7 @@ def test_it_does_not_stay_for_long(environment: EngineEnvironment, drain: Embedd
     assert timedelta(minutes=9) < environment.systems.clock.now() - began <= STAY_WITH_OUTAGE
 
 
-def test_it_leaves_at_once_what_is_put_off_for_long(
+def test_it_leaves_at_once_what_is_postponed_for_long(
     environment: EngineEnvironment, stop: Stop, drain: Embedded
 ) -> None:
     """Where OpenAir asks for more time than the run would stay, it does not stay at all."""
@@ -96,7 +96,7 @@ def test_it_leaves_at_once_what_is_put_off_for_long(
 
 @pytest.mark.parametrize("state", [State.KEY_GENERATED, State.SAVED_TO_OPENAIR])
 def test_it_leaves_what_is_no_outage(environment: EngineEnvironment, stop: Stop, drain: Embedded, state: State) -> None:
-    """Where both sides go together, what is put off can wait for the next run."""
+    """Where both sides agree, a postponed rotation can wait for the next run."""
     rotation = left_in(environment, state)
     environment.systems.will_fail("netsuite.sign", *asks_to_wait(30))
     drain.drain()
@@ -115,7 +115,7 @@ def test_it_stops_when_it_is_asked_to(environment: EngineEnvironment, stop: Stop
 
 
 def test_it_leaves_what_another_worker_took(environment: EngineEnvironment, stop: Stop, drain: Embedded) -> None:
-    """What somebody else carries by then is not watched."""
+    """A rotation that another worker carries by then is not watched."""
     rotation = left_in(environment, BETWEEN)
     environment.systems.will_fail("openair.save", *asks_to_wait(30))
     wait = stop.wait

@@ -18,14 +18,14 @@ def _watched(environment: EngineEnvironment) -> list[bool]:
 
 
 def test_the_lease_is_kept_between_steps(environment: EngineEnvironment) -> None:
-    """While it goes on, nobody else can claim the rotation."""
+    """While it goes on, no other worker can claim the rotation."""
     held = _watched(environment)
     environment.run()
     assert {True} == set(held)
 
 
 def test_the_rotation_stays_held_while_its_doubt_is_stored(environment: EngineEnvironment) -> None:
-    """Storing a lost answer keeps the lease: nobody else takes the rotation in the middle of its step."""
+    """Storing a lost answer keeps the lease: no other worker takes the rotation in the middle of its step."""
     held = _watched(environment)
     environment.systems.will_fail("netsuite.install", Unknown())
     environment.run(State.KEY_GENERATED)
@@ -41,7 +41,7 @@ def test_a_completed_rotation_is_nobodys(environment: EngineEnvironment) -> None
 
 
 def test_a_rotation_is_given_back_between_two_steps(environment: EngineEnvironment) -> None:
-    """A process that is asked to stop ends the step in hand, gives the rotation back, and begins no other."""
+    """A process that is asked to stop finishes the current step, gives the rotation back, and begins no other."""
     environment.stops_after = 1
     left = environment.run()
     assert (State.KEY_GENERATED, ["keys.generate"]) == (left.state, environment.systems.calls)

@@ -20,7 +20,7 @@ from states.timing import HOLD_OFF, INSTALL_WITHIN
 def test_a_lost_answer_is_stored_before_anything_else_is_sent(
     environment: EngineEnvironment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A write whose answer was lost is journaled with what is known of it, logged, and told to whoever listens."""
+    """A write whose answer was lost is journaled with what is known of it, logged, and published."""
     environment.systems.will_fail("netsuite.install", Unknown("Lost."))
     done = environment.run(State.KEY_GENERATED)
     lost = next(entry for entry in environment.entries(done) if entry.event == UNKNOWN)
@@ -72,7 +72,7 @@ def test_a_doubt_that_is_settled_at_once(environment: EngineEnvironment) -> None
     )
 
 
-def test_a_doubt_that_stays_is_put_off(environment: EngineEnvironment) -> None:
+def test_a_doubt_that_stays_is_postponed(environment: EngineEnvironment) -> None:
     """An outcome that is still unknown after the last try is looked for again later."""
     environment.systems.will_fail("netsuite.install", *[Unknown("Lost.")] * 5)
     waiting = environment.run(State.KEY_GENERATED)
@@ -90,14 +90,14 @@ def test_a_doubt_that_cannot_be_stored_lets_the_rotation_go(
     """The database is away when an answer is lost: Stale is raised, telling why, and the cause is kept."""
     lose_evidence(monkeypatch, environment.store)
     environment.systems.will_fail("netsuite.install", Unknown())
-    with pytest.raises(Stale, match="The database is away") as told:
+    with pytest.raises(Stale, match="The database is away") as raised:
         environment.run(State.KEY_GENERATED)
-    assert isinstance(told.value.__cause__, TryLater)
+    assert isinstance(raised.value.__cause__, TryLater)
     assert [] == environment.heard
 
 
-def test_each_try_begins_anew(environment: EngineEnvironment) -> None:
-    """Every try sees the doubt that the tries before left, and may send for as long as it is young itself."""
+def test_each_try_begins_afresh(environment: EngineEnvironment) -> None:
+    """Every try sees the doubt that the tries before left, and may send while it is young itself."""
     environment.systems.will_fail("netsuite.install", Unknown())
     environment.systems.will_go_well("netsuite.sign")
     environment.systems.will_fail("netsuite.sign", TryLater(), TryLater())
@@ -130,7 +130,7 @@ def test_what_was_seen_in_doubt_is_kept(environment: EngineEnvironment, error: E
     )
 
 
-def test_what_was_seen_when_patience_ran_out_is_kept(
+def test_what_was_seen_at_the_last_attempt_is_kept(
     environment: EngineEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rotation that was given up in doubt tells what its last try saw."""
@@ -146,7 +146,7 @@ def test_without_a_doubt_no_looks_are_kept(environment: EngineEnvironment) -> No
     assert [] == [entry for entry in environment.entries(environment.run()) if "looks" in entry.detail]
 
 
-def test_a_doubt_without_looks_tells_of_none(environment: EngineEnvironment) -> None:
+def test_a_doubt_without_looks_records_none(environment: EngineEnvironment) -> None:
     """A try in doubt that saw nothing leaves no empty list in the journal."""
     environment.systems.will_fail("netsuite.install", Unknown())
     environment.systems.will_go_well("netsuite.sign")

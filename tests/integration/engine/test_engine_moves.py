@@ -1,4 +1,4 @@
-"""Steps that go well: each move is stored with its proof, told and logged, to the end."""
+"""Steps that go well: each move is stored with its proof, published and logged, to the end."""
 
 import logging
 from datetime import timedelta
@@ -38,7 +38,7 @@ def test_every_move_is_journaled_with_its_proof(environment: EngineEnvironment) 
     assert ["w1"] * 4 == [entry.actor for entry in moves]
 
 
-def test_seconds_are_told_to_the_millisecond(environment: EngineEnvironment) -> None:
+def test_seconds_are_recorded_to_the_millisecond(environment: EngineEnvironment) -> None:
     """What a step took is journaled with three decimals."""
     clock = environment.systems.clock
     clock.moment += timedelta(microseconds=123)
@@ -57,14 +57,14 @@ def test_with_the_last_move_the_next_rotation_is_drawn(environment: EngineEnviro
     add(environment.store, a_rotation(id="01JDCCCCCC9999999999999999"))
 
 
-def test_whoever_listens_hears_of_each_move(environment: EngineEnvironment) -> None:
+def test_a_listener_receives_each_move(environment: EngineEnvironment) -> None:
     """The listener is given the rotation as it was stored, after every step."""
     done = environment.run()
     assert [edge.target for edge in FORWARD] == [rotation.state for rotation in environment.heard]
     assert done == environment.heard[-1]
 
 
-def test_nobody_needs_to_listen_or_to_stop(environment: EngineEnvironment) -> None:
+def test_no_listener_and_no_stop_are_needed(environment: EngineEnvironment) -> None:
     """Without a listener, and with nothing that asks to stop, a rotation goes its way."""
     engine = Engine(
         environment.store, environment.connect, LeaseRenewer(environment.store, lease=LEASE), environment.systems.clock

@@ -40,7 +40,7 @@ def test_a_refusal_parks_the_rotation(environment: EngineEnvironment, caplog: py
 
 
 def test_a_connection_that_cannot_be_opened_parks_the_rotation(environment: EngineEnvironment) -> None:
-    """Without the ports there is nothing to try: the rotation is parked before its first step, and told of."""
+    """Without the ports there is nothing to try: the rotation is parked before its first step."""
     environment.refusal = NotPermitted("The vault is locked.")
     parked = environment.run()
     assert (State.FAILED, State.REQUESTED, [parked]) == (parked.state, parked.position, environment.heard)
@@ -51,7 +51,7 @@ def test_a_connection_that_cannot_be_opened_parks_the_rotation(environment: Engi
 def test_a_bug_before_the_first_step_parks_the_rotation(
     environment: EngineEnvironment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What nobody foresaw on opening the connection is parked by its type alone; nothing of it is in doubt."""
+    """An unforeseen exception on opening the connection is parked by its type alone; nothing is in doubt."""
     environment.refusal = UnicodeDecodeError("utf-8", b"a secret", 0, 1, "invalid start byte")
     claim = environment.begin(State.KEY_GENERATED)
     parked = environment.engine.run(claim)
@@ -61,14 +61,14 @@ def test_a_bug_before_the_first_step_parks_the_rotation(
         parked.failure.message,
     )
     assert (None, [], [parked]) == (parked.doubt.since, environment.systems.calls, environment.heard)
-    broke, told = caplog.records
-    assert ("step broke", logging.ERROR, "rotation parked") == (broke.message, broke.levelno, told.message)
+    broke, parking = caplog.records
+    assert ("step broke", logging.ERROR, "rotation parked") == (broke.message, broke.levelno, parking.message)
     assert broke.exc_info
     assert about(claim.rotation) == extra(broke)
 
 
 def test_a_rotation_that_was_changed_is_parked(environment: EngineEnvironment) -> None:
-    """What somebody changed in the database is not carried on: nothing is called, and the reason is told."""
+    """A row that was changed in the database is not carried on: nothing is called, and the reason is stored."""
     claim = environment.begin()
     parked = environment.engine.run(replace(claim, rotation=replace(claim.rotation, broken="It was changed.")))
     assert parked.failure
@@ -79,10 +79,10 @@ def test_a_rotation_that_was_changed_is_parked(environment: EngineEnvironment) -
     )
 
 
-def test_patience_that_runs_out_parks_the_rotation(
+def test_an_exhausted_retry_policy_parks_the_rotation(
     environment: EngineEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the last put-off the rotation is parked, with the count and the last error."""
+    """After the last postponement the rotation is parked, with the count and the last error."""
     allow_one_try(monkeypatch, steps.upload_to_netsuite)
     environment.systems.will_fail("openair.read", TryLater("Not now."))
     parked = environment.run(State.KEY_GENERATED)
@@ -95,7 +95,7 @@ def test_patience_that_runs_out_parks_the_rotation(
 
 
 def test_a_bug_parks_the_rotation_in_doubt(environment: EngineEnvironment, caplog: pytest.LogCaptureFixture) -> None:
-    """An exception that nobody foresaw is parked by its type alone, with everything since the step began in doubt."""
+    """An unforeseen exception is parked by its type alone, with everything since the step began in doubt."""
     environment.systems.will_fail("netsuite.install", ZeroDivisionError("a secret"))
     parked = environment.run(State.KEY_GENERATED)
     assert parked.failure
@@ -105,8 +105,8 @@ def test_a_bug_parks_the_rotation_in_doubt(environment: EngineEnvironment, caplo
     )
     sent_by = NOW + 3 * CALL
     assert (NOW, sent_by + HOLD_OFF) == (parked.doubt.since, parked.doubt.in_flight_until)
-    broke, told = caplog.records
-    assert ("step broke", logging.ERROR, "rotation parked") == (broke.message, broke.levelno, told.message)
+    broke, parking = caplog.records
+    assert ("step broke", logging.ERROR, "rotation parked") == (broke.message, broke.levelno, parking.message)
     assert broke.exc_info
     assert about(replace(parked, state=State.KEY_GENERATED)) == extra(broke)
     assert [parked] == environment.heard

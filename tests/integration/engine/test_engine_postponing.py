@@ -1,4 +1,4 @@
-"""A step that cannot be done now is put off: for how long, with what count, and what is told of it."""
+"""A step that cannot be done now is postponed: for how long, with what count, and what is published."""
 
 import errno
 import logging
@@ -17,7 +17,7 @@ from states.timing import HOLD_OFF
 def test_trouble_that_goes_on_puts_the_step_off(
     environment: EngineEnvironment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After its tries the step is put off as the table says: counted, journaled, logged, and given back."""
+    """After its tries the step is postponed as the table says: counted, journaled, logged, and given back."""
     environment.systems.will_fail("openair.read", *[TryLater("Not now.")] * 5)
     before = environment.systems.clock.now()
     waiting = environment.run(State.KEY_GENERATED)
@@ -45,7 +45,7 @@ def test_trouble_that_goes_on_puts_the_step_off(
 def test_waiting_in_an_outage_raises_the_alarm(
     environment: EngineEnvironment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Put off in UploadedToNetSuite, the rotation waits for seconds, and the log has an error."""
+    """Postponed in UploadedToNetSuite, the rotation waits for seconds, and the log has an error."""
     environment.systems.will_fail("openair.save", *[TryLater()] * 8)
     waiting = environment.run(State.UPLOADED_TO_NETSUITE)
     assert timedelta(seconds=5) == waiting.available_at - waiting.updated_at
@@ -69,8 +69,8 @@ def test_what_will_be_over_is_waited_for_no_longer(environment: EngineEnvironmen
     assert min(over_at, waiting.updated_at + timedelta(seconds=waits)) == waiting.available_at
 
 
-def test_each_put_off_counts(environment: EngineEnvironment) -> None:
-    """The second put-off is the longer one, and the count goes on from the first."""
+def test_each_postponement_counts(environment: EngineEnvironment) -> None:
+    """The second postponement is the longer one, and the count goes on from the first."""
     environment.systems.will_fail("openair.read", *[TryLater()] * 10)
     first = environment.run(State.KEY_GENERATED)
     second = environment.go_on(first)
@@ -78,7 +78,7 @@ def test_each_put_off_counts(environment: EngineEnvironment) -> None:
 
 
 def test_a_machine_that_is_short_of_something_is_waited_for(environment: EngineEnvironment) -> None:
-    """In mid-step nobody knows what was sent by then: the rotation is put off in doubt, and not parked."""
+    """In the middle of a step it is not known what was sent: the rotation is postponed in doubt, and not parked."""
     environment.systems.will_fail("netsuite.install", OSError(errno.ENOSPC, "a secret"))
     waiting = environment.run(State.KEY_GENERATED)
     now = NOW + 3 * CALL
@@ -98,7 +98,7 @@ def test_a_machine_that_is_short_of_something_is_waited_for(environment: EngineE
 
 
 def test_waiting_for_a_person_is_no_failure(environment: EngineEnvironment, caplog: pytest.LogCaptureFixture) -> None:
-    """A person's part is waited for by the hour, without counting: who, what and until when is told."""
+    """A person's part is waited for by the hour, without counting: who, what and until when is recorded."""
     environment.systems.will_fail("openair.save", AwaitingPerson("A person saves it."))
     waiting = environment.run(State.UPLOADED_TO_NETSUITE)
     now = environment.systems.clock.now()
@@ -116,9 +116,9 @@ def test_waiting_for_a_person_is_no_failure(environment: EngineEnvironment, capl
 
 
 def test_trouble_while_a_person_is_waited_for(environment: EngineEnvironment) -> None:
-    """A rotation that is put off for another reason does not say that it waits for a person."""
+    """A rotation that is postponed for another reason does not say that it waits for a person."""
     environment.systems.will_fail("openair.save", AwaitingPerson())
     waiting = environment.run(State.UPLOADED_TO_NETSUITE)
     environment.systems.will_fail("netsuite.sign", *[TryLater()] * 8)
-    put_off = environment.go_on(waiting)
-    assert (False, 1) == (put_off.awaits_person, put_off.tries)
+    postponed = environment.go_on(waiting)
+    assert (False, 1) == (postponed.awaits_person, postponed.tries)
