@@ -70,7 +70,7 @@ def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         for name in names:
             secrets = Secrets(app.store, opened, name)
             assert {*SecretName} == {each for each in SecretName if secrets.need(each)}
-            current = app.rotations.recent(connection=name)[0]
+            current = app.store.rotations.newest(connection=name)[0]
             assert current.proofs.candidate
             assert VaultKeys(opened).open(current.id, current.proofs.candidate)
         assert written[-1] == Secrets(app.store, opened, names[0]).need(SecretName.OPENAIR_PASSWORD).decode()

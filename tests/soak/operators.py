@@ -7,11 +7,9 @@ from typing import Final
 from orchestrator.bootstrap import Keyturn
 from orchestrator.secrets import SecretName
 from simulator import Simulator
-from states import table
 from states.errors import KeyturnError, RotationOpen, SignInRefused
 from states.next_action import RECOVERY, NextAction, Verb
 from states.rotation import Rotation
-from states.state import State
 
 ALL: Final = 1_000_000
 RESTORES: Final = 0.25
@@ -48,8 +46,7 @@ class People:
 
     def open(self) -> list[Rotation]:
         """The rotations that are under way or parked."""
-        states = [*table.ACTIVE, State.FAILED]
-        return [each for each in self._app.rotations.recent(states=states, limit=ALL) if each.is_open]
+        return self._app.rotations.unfinished()
 
     def look_after(self, rotation: Rotation) -> None:
         """Take a parked rotation's next safe action, as it is named."""

@@ -127,7 +127,7 @@ class _Soak:
         report.violations += [
             f"{number} rotations parked with {code}" for code, number in people.parked.items() if code in BUGS
         ]
-        rotations = self._app.rotations.recent(limit=ALL)
+        rotations = self._app.store.rotations.newest(limit=ALL)
         report.endings = Counter(_ending(each) for each in rotations)
         report.doubts = sum(each.doubt.in_flight_until is not None for each in rotations)
         completed = [each for each in rotations if each.state is State.COMPLETED]

@@ -31,7 +31,7 @@ def test_adopting_accepts_a_certificate_in_both_systems(
 ) -> None:
     """The adopted certificate becomes current, with a due date and without a key; nothing is sent."""
     stranger = finish(simulator)
-    made_first = app.rotations.recent()[-1]
+    made_first = app.store.rotations.newest()[-1]
     before = (installed(simulator.history.entries()), saved(simulator.history.entries()))
     adopted = app.recovery.adopt(foreign.id, actor="ada", reason="the vendor rotated")
     connection = app.connections.show(NAME)
@@ -70,7 +70,7 @@ def test_adopting_the_previous_certificate_keeps_its_key(
     app: Keyturn, simulator: Simulator, clock: OffsetClock, first: Certificate, stuck: Rotation, carry: Carry
 ) -> None:
     """Adopting the previous certificate changes neither its key nor its due date."""
-    made_first = app.rotations.recent()[-1]
+    made_first = app.store.rotations.newest()[-1]
     kept = app.store.rotations.kept_key(first)
     assert kept
     _install(app, *kept)

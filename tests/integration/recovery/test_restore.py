@@ -37,7 +37,7 @@ def test_restoring_ends_the_outage(app: Keyturn, simulator: Simulator, first: Ce
 def test_restoring_keeps_the_previous_certificate(app: Keyturn, first: Certificate, stuck: Rotation) -> None:
     """The restored certificate keeps its key and its due date, and the candidate's key is destroyed."""
     before = app.connections.show(NAME)
-    made_first = app.rotations.recent()[-1]
+    made_first = app.store.rotations.newest()[-1]
     app.recovery.restore(stuck.id, actor="ada")
     assert before == app.connections.show(NAME)
     assert first == before.current
