@@ -5,6 +5,7 @@ import os
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from figures import median_ms, median_process, print_figure, print_machine
 from inmemory import NAME, EngineOnStore, Preparation
 
+from persistence.read_model import ConnectionFilter, Only, RotationFilter
 from states.state import State
 
 # The database copies its own rows: a benchmark measures how they are read, not how they are written.
@@ -63,6 +65,21 @@ def multiply(file: Path, table: str, count: int, where: str, **changed: str) -> 
         database.execute("ANALYZE")
 
 
+def multiply_connections(file: Path, count: int) -> None:
+    """Copy the connection, each copy with an account, a place in OpenAir and a due moment of its own."""
+    multiply(
+        file,
+        "connections",
+        count,
+        f"name = '{NAME}'",
+        name="printf('c%07d', n)",
+        netsuite="json_set(netsuite, '$.account', n || 'T')",
+        openair="json_set(openair, '$.url', 'https://c' || n || '.app.openair.com')",
+        latest_rotation="NULL",
+        due_at="strftime('%Y-%m-%d %H:%M:%f000', '2027-01-01', '+' || n || ' minutes')",
+    )
+
+
 def measure_listing(counts: Counts, preparation: Preparation) -> None:
     """`keyturn rotation list` as a whole process, next to a script that prints as many rows."""
     times = []
@@ -83,6 +100,37 @@ def measure_listing(counts: Counts, preparation: Preparation) -> None:
     print_figure("by hand (floor)", by_hand)
     print_figure("1 rotation", times[0])
     print_figure(f"{counts.listed:,} rotations", times[1], f"wanted: at most 100 more; {times[1] - times[0]:+.0f}")
+
+
+def measure_paging(counts: Counts, preparation: Preparation) -> None:
+    """Read pages of 50 from the store, next to the same in a store of one rotation."""
+    filters = {
+        "rotations": RotationFilter(),
+        "of one connection": RotationFilter(connection="c0000001"),
+        "parked": RotationFilter(only=Only.PARKED),
+        "with a text that none has": RotationFilter(text="none"),
+    }
+    connections = max(2, counts.listed // 10)
+    figures = []
+    for count in (0, counts.listed):
+        with tempfile.TemporaryDirectory() as folder:
+            engine = small_store(folder, preparation)
+            if count:
+                multiply_connections(engine.file, connections)
+                copied = {"id": "printf('01%024d', n)", "connection": f"printf('c%07d', 1 + n % {connections})"}
+                multiply(engine.file, "rotations", count, "1", follows="NULL", **copied)
+            store = engine.store
+            pages = {name: partial(store.rotations.page, chosen, limit=50) for name, chosen in filters.items()}
+            read: dict[str, Callable[[], object]] = {
+                **pages,
+                "connections": partial(store.connections.page, ConnectionFilter(), limit=50),
+            }
+            figures.append({name: median_ms(page, counts.repeats) for name, page in read.items()})
+            store.close()
+    print(f"a page of 50 among {connections:,} connections and {counts.listed:,} rotations, ms (wanted: below 5)")
+    small, large = figures
+    for name, figure in large.items():
+        print_figure(name, figure, f"in a store of one: {small[name]:.2f}", digits=2)
 
 
 def measure_claiming(counts: Counts, preparation: Preparation) -> None:
@@ -121,17 +169,7 @@ def measure_due(counts: Counts, preparation: Preparation) -> None:
     print(f"choose the due among {counts.connections:,} connections, ms")
     with tempfile.TemporaryDirectory() as folder:
         engine = small_store(folder, preparation)
-        multiply(
-            engine.file,
-            "connections",
-            counts.connections,
-            f"name = '{NAME}'",
-            name="printf('c%07d', n)",
-            netsuite="json_set(netsuite, '$.account', n || 'T')",
-            openair="json_set(openair, '$.url', 'https://c' || n || '.app.openair.com')",
-            latest_rotation="NULL",
-            due_at="strftime('%Y-%m-%d %H:%M:%f000', '2027-01-01', '+' || n || ' minutes')",
-        )
+        multiply_connections(engine.file, counts.connections)
         first = datetime(2027, 1, 1, tzinfo=UTC)
         with closing(sqlite3.connect(engine.file)) as database:
             for minutes in (0, 100, 10_000):
@@ -163,6 +201,7 @@ def main() -> None:
     print_machine()
     preparation = Preparation(chosen.key_size)
     measure_listing(counts, preparation)
+    measure_paging(counts, preparation)
     measure_claiming(counts, preparation)
     measure_due(counts, preparation)
 
