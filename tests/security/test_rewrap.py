@@ -61,12 +61,12 @@ def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
                 _request(app, names)
                 until(lambda before=before: len(simulator.history.entries()) > before)  # type: ignore[misc]
                 key = new_key(tmp_path, f"kek-{change}")
-                Vault(app.store, lambda: read_kek_file(file)).rewrap(read_kek_file(key))
+                Vault(app.store.secrets, lambda: read_kek_file(file)).rewrap(read_kek_file(key))
                 key.replace(file)
             _request(app, names)
             until(lambda: all(each.state is State.COMPLETED for each in app.rotations.recent()))
         assert written
-        opened = Vault(app.store, lambda: read_kek_file(file))
+        opened = Vault(app.store.secrets, lambda: read_kek_file(file))
         for name in names:
             secrets = Secrets(app.store, opened, name)
             assert {*SecretName} == {each for each in SecretName if secrets.need(each)}
@@ -75,7 +75,7 @@ def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             assert VaultKeys(opened).open(current.id, current.proofs.candidate)
         assert written[-1] == Secrets(app.store, opened, names[0]).need(SecretName.OPENAIR_PASSWORD).decode()
         with pytest.raises(VaultLocked):
-            Vault(app.store, lambda: first).check()
+            Vault(app.store.secrets, lambda: first).check()
 
 
 def _request(app: Keyturn, names: list[str]) -> None:
@@ -93,7 +93,7 @@ def _passwords_stored(app: Keyturn, name: str) -> Iterator[list[str]]:
     def write() -> None:
         while not ended.is_set():
             with suppress(VaultLocked):  # between the change of the key and the change of its file
-                store, fresh = app.store, Vault(app.store, lambda: read_kek_file(app.settings.kek_file))
+                store, fresh = app.store, Vault(app.store.secrets, lambda: read_kek_file(app.settings.kek_file))
                 password = f"password {len(written)}"
                 sealed = Secrets(store, fresh, name).seal(SecretName.OPENAIR_PASSWORD, password.encode())
                 store.secrets.put(name, SecretName.OPENAIR_PASSWORD, sealed, version=None)
