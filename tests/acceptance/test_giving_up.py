@@ -90,7 +90,7 @@ def test_an_unfinished_restore_is_finished(connected: InstalledKeyturn, simulato
     lost = connected("rotation", "restore", rotation, "--yes", "-o", "json")
     reported = error(lost)
     assert (7, "RESTORE_UNFINISHED") == (lost.returncode, reported["code"])
-    assert "It was sent and may have been done" in reported["kept"]
+    assert "The request was sent and may have taken effect" in reported["kept"]
     assert f"`keyturn rotation restore {rotation}`" in reported["next_action"]["text"]
     assert f"→ keyturn rotation restore {rotation}" in connected("rotation", "explain", rotation).stdout
     assert 0 == connected("rotation", "restore", rotation, "--yes").returncode

@@ -30,7 +30,7 @@ from support.factories import (
 from orchestrator.adapters.system import SystemRandom
 from orchestrator.operations.recovery import Recovery
 from orchestrator.operations.rotations import Rotations
-from persistence import mapping, models
+from persistence import mapping, models, rotation_mapping
 from persistence.store import Store
 from states.certificate import Certificate, Challenge
 from states.errors import (
@@ -189,7 +189,7 @@ class ReachableStates:
         expired = self.previous.not_after + timedelta(days=1)
         self.clock.moment = expired if point.previous == "expired" else NOW
         reached = point.rotation(self.stages, self.clock.moment)
-        values = {"id": ID, **mapping.of_changes(self.stages[State.REQUESTED], reached)}
+        values = {"id": ID, **rotation_mapping.of_changes(self.stages[State.REQUESTED], reached)}
         if point.previous == "none":
             values["previous_fingerprint"] = None
         with self.store._database.writing() as tx:

@@ -108,7 +108,7 @@ def test_doctor_names_files_that_are_too_open(tmp_path: Path, name: str) -> None
     run = installed("doctor", "-o", "json")
     finding = next(each for each in json.loads(run.stdout) if each["subject"] == "files")
     assert (3, False, True) == (run.returncode, finding["ok"], finding["message"].startswith(str(path)))
-    fix = finding["fix"].split("`")[1]
+    fix = finding["fix"]["command"]
     assert fix.startswith(f"chmod go= {path}")
     subprocess.run(fix.split(), check=False)  # a write-ahead log that it names may be gone by now
     assert 0 == installed("doctor").returncode
@@ -120,7 +120,7 @@ def test_key_that_is_too_open_is_refused(tmp_path: Path) -> None:
     assert 0 == installed("init").returncode
     installed.kek.chmod(0o640)
     finding = next(each for each in installed.json("doctor") if each["subject"] == "vault")
-    assert (False, True) == (finding["ok"], f"chmod 600 {installed.kek}" in finding["fix"])
+    assert (False, True) == (finding["ok"], f"chmod 600 {installed.kek}" in finding["fix"]["text"])
 
 
 @pytest.mark.parametrize("name", ["keyturn.toml", "kek"])
