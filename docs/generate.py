@@ -9,6 +9,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -150,11 +151,18 @@ def _settings() -> str:
 
 
 def _settings_table(table: type[settings.Table]) -> str:
-    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    rows = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in table.model_fields.items():
         default = "" if field.default in (None, "") else f"`{field.default}`"
-        rows.append(f"| `{name}` | {default} | {_cell(field.description or '')} |")
+        bounds = {kind: limit for each in field.metadata for kind, limit in asdict(each).items()}
+        rows.append(f"| `{name}` | {default} | {_allowed(**bounds)} | {_cell(field.description or '')} |")
     return f"{inspect.getdoc(table)}\n\n" + "\n".join(rows) + "\n"
+
+
+def _allowed(*, ge: float | None = None, gt: float | None = None, le: float | None = None) -> str:
+    """The bounds of a number, in words; a kind of bound that is not known here is an error."""
+    low = f"from {ge:g}" if ge is not None else f"more than {gt:g}" if gt is not None else ""
+    return " ".join(part for part in (low, f"up to {le:g}" if le is not None else "") if part)
 
 
 def _attribute_docstrings(kind: type) -> dict[str, str]:

@@ -206,11 +206,15 @@ def _open_sqlite(url: URL) -> Engine:
     )
 
 
+_decode: Final = json.JSONDecoder().decode
+"""Like json.loads, which checks at each call whether it was given bytes: a page decodes hundreds of values."""
+
+
 def _legible(stored: str) -> Any:
     """SQLite takes any text as JSON. A value that is none must not make its row unreadable."""
     try:
-        return json.loads(stored)
-    except ValueError:
+        return _decode(stored)
+    except (ValueError, TypeError):
         return {"illegible": stored}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -166,6 +167,7 @@ class Connection:
         return int(version.split(".")[0]) >= major
 
 
+@lru_cache(maxsize=1024)  # a worker reads the same connections again and again; an error is not cached
 def check_url(url: str) -> None:
     """Accept an https URL, or http to a loopback address; raise InvalidInput for anything else."""
     wrong = InvalidInput("This is not a base URL such as https://example.app.openair.com.")  # it may hold a password

@@ -37,6 +37,12 @@ EACH_ALGORITHM = pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 # --- certificates -----------------------------------------------------------------------------------------------------
 
 
+def test_a_fingerprint_is_read_as_tools_print_it() -> None:
+    """Colons, upper case and space around a fingerprint do not matter; anything else does."""
+    assert "ab0f9c" == certificates.plain(" AB:0F:9C\n")
+    assert "a b-c" == certificates.plain("A b-C")
+
+
 def test_a_certificate_is_known_by_its_sha256(pair: Pair) -> None:
     """The fingerprint is the SHA-256 of the DER encoding in lower-case hex: what `openssl x509 -fingerprint` shows."""
     der = base64.b64decode("".join(pair.certificate.pem.splitlines()[1:-1]))

@@ -16,7 +16,7 @@ from unit.states.rotations import ID, a_rotation, parked
 from states.connection import OpenAirKind, OpenAirSettings, Options
 from states.errors import KeyturnError, SignInRefused, TryLater
 from states.health import Facts, Health, check
-from states.next_action import Verb
+from states.next_action import NextAction, Verb
 from states.ports import PLACEHOLDER_FILE, Record
 from states.state import State
 
@@ -113,7 +113,7 @@ def test_a_side_that_refuses_sign_in() -> None:
     assert "NetSuite could not be asked: Sign-in was refused." == netsuite.message
     assert "OpenAir could not be asked: Sign-in was refused." == openair.message
     expected = "Correct the connection's credentials. Then run `keyturn doctor acme`. Then repeat the command."
-    assert expected == text(openair.next_action)
+    assert [expected, expected] == [text(each.next_action) for each in (netsuite, openair)]
 
 
 def test_a_missing_record() -> None:
@@ -130,7 +130,7 @@ def test_the_placeholder() -> None:
     (problem,) = check(facts(netsuite=PLACEHOLDER)).problems
     assert "PLACEHOLDER" == problem.code
     assert "openair-certificate.pem" in problem.message
-    assert [ROTATE] == commands(problem.next_action)
+    assert NextAction(Verb.ROTATE, {"connection": "acme"}) == problem.next_action
 
 
 def test_an_empty_openair() -> None:
@@ -207,6 +207,8 @@ def test_not_valid_yet() -> None:
     (problem,) = check(facts(openair=FUTURE)).problems
     assert "NOT_YET_VALID" == problem.code
     assert f"valid only from {FUTURE.not_before:%Y-%m-%d %H:%M} UTC on" in problem.message
+    expected = "Correct this machine's clock; the doctor compares it with NetSuite's. Run `keyturn doctor acme`."
+    assert expected == text(problem.next_action)
     assert () == check(facts(openair=FUTURE, now=FUTURE.not_before)).problems
 
 
@@ -221,7 +223,7 @@ def test_a_parked_rotation() -> None:
     (problem,) = check(facts(rotation=parked(a_rotation(a_pair()), SignInRefused()))).problems
     assert "PARKED" == problem.code
     assert f"Rotation {ID} is parked: Sign-in was refused." == problem.message
-    assert [f"rotation explain {ID}"] == commands(problem.next_action)
+    assert NextAction(Verb.EXPLAIN, {"rotation": ID}) == problem.next_action
 
 
 @pytest.mark.parametrize("is_parked", [False, True])
