@@ -176,7 +176,7 @@ class EngineOnStore:
         self.store = Store(f"sqlite:///{self.file}")
         self.store.migrate()
         clock = SystemClock()
-        self.rotations = Rotations(self.store, clock, SystemRandom())
+        self.rotations = Rotations(self.store, clock, SystemRandom(), worker="bench", lease=15)
         self._clock, self._world = clock, World()
         self._ports = self._world.ports(clock)
         netsuite = NetSuiteSettings(account="1", client_id="c", certificate_id="k")
@@ -191,7 +191,7 @@ class EngineOnStore:
             engine = Engine(self.store, lambda _name: self._ports, leases, self._clock)
             began = time.perf_counter()
             for _ in prepared:
-                _, claim = self.rotations.request_for("bench", NAME, actor="bench", lease=15)
+                _, claim = self.rotations.request_and_claim(NAME, actor="bench")
                 assert claim
                 assert engine.run(claim).state is State.COMPLETED
             return time.perf_counter() - began

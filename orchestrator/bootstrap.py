@@ -101,7 +101,14 @@ class Keyturn:
     @cached_property
     def rotations(self) -> Rotations:
         """The verbs on rotations."""
-        return Rotations(self.store, self.clock, self.random, self.events.publish)
+        return Rotations(
+            self.store,
+            self.clock,
+            self.random,
+            worker=self.worker_name,
+            lease=self.settings.worker.lease,
+            listener=self.events.publish,
+        )
 
     @cached_property
     def recovery(self) -> "Recovery":

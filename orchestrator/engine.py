@@ -86,8 +86,8 @@ class Engine:
         return claim.rotation
 
     def _ports(self, rotation: Rotation) -> Ports:
-        if rotation.broken:
-            raise JournalBroken(rotation.broken)
+        if broken := rotation.circumstances.broken:
+            raise JournalBroken(broken)
         return self._connect(rotation.connection)
 
     def _run_step(self, claim: Claim, edge: Edge, ports: Ports) -> tuple[Claim, bool]:

@@ -9,7 +9,7 @@ them).
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -52,10 +52,11 @@ ORIGIN: Final = "0" * 64
 """The hash before the first entry of a connection's first rotation."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One thing that happened to a rotation."""
 
+    previous_hash: str
     rotation_id: str
     seq: int
     """Counts from 1 without gaps."""
@@ -70,8 +71,8 @@ class Entry:
     attempt: int
     detail: Mapping[str, object]
     """Evidence, as JSON has it; nothing secret."""
-    previous_hash: str
     hash: str
+    """Covers all of the above, in this order."""
 
     @property
     def head(self) -> Head:
@@ -86,20 +87,11 @@ def append(
 
     ``detail`` must be plain JSON; otherwise a TypeError names what is not.
     """
-    entry = Entry(
-        rotation_id=rotation.id,
-        seq=head.seq + 1,
-        at=rotation.updated_at,
-        actor=actor,
-        event=event,
-        source=source,
-        target=rotation.state,
-        attempt=rotation.attempt,
-        detail=detail,
-        previous_hash=head.hash,
-        hash="",
+    covered = (
+        *(head.hash, rotation.id, head.seq + 1, rotation.updated_at, actor),
+        *(event, source, rotation.state, rotation.attempt, detail),
     )
-    return replace(entry, hash=digest(entry))
+    return Entry(*covered, _digest(*covered))
 
 
 _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
@@ -107,18 +99,14 @@ _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allo
 
 def digest(entry: Entry) -> str:
     """SHA-256, as 64 hex digits, over the hash before the entry and all of the entry."""
-    covered = (
-        entry.previous_hash,
-        entry.rotation_id,
-        entry.seq,
-        entry.at.isoformat(timespec="microseconds"),
-        entry.actor,
-        entry.event,
-        entry.source,
-        entry.target,
-        entry.attempt,
-        entry.detail,
+    return _digest(
+        *(entry.previous_hash, entry.rotation_id, entry.seq, entry.at, entry.actor),
+        *(entry.event, entry.source, entry.target, entry.attempt, entry.detail),
     )
+
+
+def _digest(previous_hash: str, rotation_id: str, seq: int, at: datetime, *rest: object) -> str:
+    covered = (previous_hash, rotation_id, seq, at.isoformat(timespec="microseconds"), *rest)
     return hashlib.sha256(_canonical(covered).encode()).hexdigest()
 
 

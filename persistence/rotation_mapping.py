@@ -16,6 +16,7 @@ from states.rotation import (
     Allowances,
     Candidate,
     Cause,
+    Circumstances,
     Confirmation,
     Doubt,
     Ending,
@@ -149,38 +150,24 @@ def to_rotation(row: Row) -> Rotation:
     confirmation, broken = _to_confirmation(row, certificate)
     policy, cause, illegible = _to_request(row)
     return Rotation(
-        id=row["id"],
-        connection=row["connection"],
+        **_shown(row),
         cause=cause,
-        actor=row["actor"],
-        reason=row["reason"],
         policy=policy,
-        state=State(row["state"]),
-        version=row["version"],
-        attempt=row["attempt"],
-        tries=row["tries"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        available_at=row["available_at"],
         previous=to_certificate(row, "previous"),
-        previous_key_kept=row["previous_key_kept"],
-        by_hand=row["openair_kind"] == OpenAirKind.EXPORT,
         proofs=Proofs(
             candidate=Candidate(certificate, row["candidate_sealed_key"] or b"") if certificate else None,
             confirmation=confirmation,
             saved=_to_receipt(row, "saved"),
             verified=_to_receipt(row, "verified"),
         ),
-        broken=_illegible(row["id"], illegible) or broken,
-        skew_from=row["skew_from"],
         doubt=Doubt(since=row["doubt_since"], in_flight_until=row["in_flight_until"]),
         allowed=Allowances(create_record=row["may_create_record"], overwrite=row["may_overwrite"]),
-        waiting_for=row["waiting_for"],
         awaits_person=row["awaits_person"],
-        failure=_to_failure(row),
-        restoring_since=row["restoring_since"],
-        closed_at=row["closed_at"],
-        ending=Ending(row["ending"]) if row["ending"] else None,
+        circumstances=Circumstances(
+            previous_key_kept=row["previous_key_kept"],
+            by_hand=row["openair_kind"] == OpenAirKind.EXPORT,
+            broken=_illegible(row["id"], illegible) or broken,
+        ),
     )
 
 
@@ -191,31 +178,38 @@ def to_rotation_summary(row: Row) -> RotationSummary:
     """
     cause, illegible = _legible(row)
     return RotationSummary(
-        id=row["id"],
-        connection=row["connection"],
+        **_shown(row),
         cause=cause,
-        actor=row["actor"],
-        reason=row["reason"],
-        state=State(row["state"]),
-        version=row["version"],
-        attempt=row["attempt"],
-        tries=row["tries"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        available_at=row["available_at"],
         previous=to_certificate_summary(row, "previous"),
         candidate=to_certificate_summary(row, "candidate"),
         saved_at=row["saved_at"],
-        skew_from=row["skew_from"],
         doubt_since=row["doubt_since"],
         in_flight_until=row["in_flight_until"],
-        waiting_for=row["waiting_for"],
-        failure=_to_failure(row),
-        restoring_since=row["restoring_since"],
-        closed_at=row["closed_at"],
-        ending=Ending(row["ending"]) if row["ending"] else None,
         broken=_illegible(row["id"], illegible),
     )
+
+
+def _shown(row: Row) -> Values:
+    """The fields that a rotation and its summary have under the same names, except the cause."""
+    return {
+        "id": row["id"],
+        "connection": row["connection"],
+        "actor": row["actor"],
+        "reason": row["reason"],
+        "state": State(row["state"]),
+        "version": row["version"],
+        "attempt": row["attempt"],
+        "tries": row["tries"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "available_at": row["available_at"],
+        "skew_from": row["skew_from"],
+        "waiting_for": row["waiting_for"],
+        "failure": _to_failure(row),
+        "restoring_since": row["restoring_since"],
+        "closed_at": row["closed_at"],
+        "ending": Ending(row["ending"]) if row["ending"] else None,
+    }
 
 
 def _to_request(row: Row) -> tuple[Policy, Cause, list[str]]:

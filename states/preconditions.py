@@ -43,7 +43,7 @@ def _restore(rotation: Rotation, now: datetime) -> str:
         return "NetSuite was never sent its certificate."
     if rotation.previous is None:
         return "There was no previous certificate."
-    if not rotation.previous_key_kept:
+    if not rotation.circumstances.previous_key_kept:
         return "The previous certificate's private key was not kept."
     if now > rotation.previous.not_after:
         return f"The previous certificate expired on {rotation.previous.not_after:%Y-%m-%d}."
@@ -138,7 +138,7 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
         return _complete(replace(advised, alternatives=()), rotation)
     if rotation.failure:
         choices = rotation.failure.next_action.choices
-        if rotation.by_hand:  # Keyturn cannot read OpenAir, and resuming helps in every case
+        if rotation.circumstances.by_hand:  # Keyturn cannot read OpenAir, and resuming helps in every case
             choices = tuple(sorted(choices, key=lambda each: each.leads_to(Verb.RESUME), reverse=True))
         return _complete(_possible(choices, rotation, now), rotation)
     if rotation.awaits_person:
@@ -188,7 +188,7 @@ def _complete(action: NextAction, rotation: Rotation) -> NextAction:
         if each.verb is Verb.CONFIRM:
             made = rotation.proofs.candidate.fingerprint if rotation.proofs.candidate else None
             return replace(each, options={**each.options, "fingerprint": made})
-        if not (rotation.by_hand and each.verb in (Verb.RESTORE, Verb.ADOPT)):
+        if not (rotation.circumstances.by_hand and each.verb in (Verb.RESTORE, Verb.ADOPT)):
             return each
         reason = _ONLY_KNOWN if each.verb is Verb.ADOPT else ""
         because = " ".join(filter(None, [each.because, reason]))

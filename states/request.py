@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from states.connection import Connection, OpenAirKind
-from states.rotation import Cause, Rotation
+from states.rotation import Cause, Circumstances, Rotation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +36,8 @@ class Request:
             reason=self.reason,
             policy=connection.policy,
             previous=connection.current,
-            by_hand=connection.openair.kind is OpenAirKind.EXPORT,
             created_at=self.at,
             updated_at=self.at,
             available_at=self.at,
+            circumstances=Circumstances(by_hand=connection.openair.kind is OpenAirKind.EXPORT),
         )

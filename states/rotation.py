@@ -200,9 +200,23 @@ class Allowances:
     """Replace a foreign certificate."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What the store and the connection said about a rotation when it was read. None of it is the rotation's own."""
+
+    previous_key_kept: bool = False
+    """Whether the previous certificate's private key is kept, sealed."""
+    by_hand: bool = False
+    """Whether a person saves the certificate in OpenAir, which Keyturn cannot read."""
+    broken: str = ""
+    """What shows that the stored rotation was changed outside Keyturn, or empty. The engine does not run a broken
+    rotation."""
+
+
 NO_PROOFS: Final = Proofs()
 NO_DOUBT: Final = Doubt()
 NOTHING_ALLOWED: Final = Allowances()
+NO_CIRCUMSTANCES: Final = Circumstances()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,11 +232,6 @@ class Rotation:
     policy: Policy = field(default_factory=Policy)
     previous: Certificate | None = None
     """The certificate that NetSuite is expected to hold when this rotation begins, or None at initial set-up."""
-    previous_key_kept: bool = field(default=False, compare=False)
-    """Whether the previous certificate's private key was kept, sealed, when the store was asked for this rotation."""
-    by_hand: bool = field(default=False, compare=False)
-    """Whether a person saves its certificate in OpenAir, which Keyturn cannot read, as the connection said when this
-    rotation was read from the store."""
 
     state: State = State.REQUESTED
     version: int = 0
@@ -254,9 +263,9 @@ class Rotation:
     """When the rotation ended for good (UTC): no open rotation is left behind then."""
     ending: Ending | None = None
     """How a Failed rotation was closed; None for any other."""
-    broken: str = field(default="", compare=False)
-    """What shows that the stored rotation was changed outside Keyturn, or empty. The engine does not run a broken
-    rotation."""
+
+    circumstances: Circumstances = field(default=NO_CIRCUMSTANCES, compare=False)
+    """Looked up with the rotation, and no part of it: two readings of one rotation are equal."""
 
     @property
     def position(self) -> State:

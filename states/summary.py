@@ -81,7 +81,7 @@ class RotationSummary:
             restoring_since=rotation.restoring_since,
             closed_at=rotation.closed_at,
             ending=rotation.ending,
-            broken=rotation.broken,
+            broken=rotation.circumstances.broken,
         )
 
     @property

@@ -45,7 +45,7 @@ def with_persons_reading(rotation: Rotation, ports: Ports, fingerprint: str) -> 
         InvalidInput: The fingerprint is missing, or given although Keyturn reads this OpenAir itself.
         Drift: OpenAir shows a certificate that Keyturn does not know.
     """
-    if not rotation.by_hand:
+    if not rotation.circumstances.by_hand:
         if fingerprint:
             raise InvalidInput("Keyturn reads this OpenAir itself.", next_action=by_hand("Leave the fingerprint out."))
         return ports

@@ -42,10 +42,7 @@ def rotate(
             )
             return Exit.FINE
         keyturn.installation.check()
-        lease = keyturn.settings.worker.lease
-        rotation, claim = keyturn.rotations.request_for(
-            keyturn.worker_name, name, actor=actor(), reason=reason, lease=lease
-        )
+        rotation, claim = keyturn.rotations.request_and_claim(name, actor=actor(), reason=reason)
         return carry(context, keyturn, rotation, claim)
 
 

@@ -110,8 +110,8 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
         rows.append(("fingerprint", f"{held.fingerprint}\nvalid until {formatting.moment(held.not_after)}"))
     if rotation.previous:
         rows.append(("replaces", rotation.previous.fingerprint))
-    if rotation.broken:
-        rows.append(("broken", rotation.broken))
+    if broken := rotation.circumstances.broken:
+        rows.append(("broken", broken))
     if rotation.waiting_for:
         rows.append(("waits", f"{rotation.waiting_for}\nTried again at {formatting.moment(rotation.available_at)}"))
     if rotation.doubt.since:

@@ -95,7 +95,7 @@ class Recovery:
             detail={"reason": reason, **_evidence(proof)},
             adopted=proof.certificate if is_new else None,
             due_at=due.draw_due_at(proof.certificate, ports.random.fraction()),
-            confirmed=proof.fingerprint if before.by_hand else None,
+            confirmed=proof.fingerprint if before.circumstances.by_hand else None,
         )
         self._publish_closed(closed)
         return closed
@@ -156,7 +156,7 @@ class Recovery:
     def _restored(self, claim: Claim, proof: Confirmation, reason: str) -> Rotation:
         after = machine.restore(claim.rotation, proof, self._clock.now())
         detail = {"reason": reason, **_evidence(proof)}
-        confirmed = proof.fingerprint if after.by_hand else None
+        confirmed = proof.fingerprint if after.circumstances.by_hand else None
         closed = self._store.rotations.advance(claim, after, event=RESTORE, detail=detail, confirmed=confirmed).rotation
         self._publish_closed(closed)
         return closed
@@ -167,7 +167,7 @@ def _agreement(rotation: Rotation, ports: Ports) -> Confirmation:
     try:
         return recovery.find_agreement(rotation, ports)
     except Drift as error:
-        if rotation.by_hand:
+        if rotation.circumstances.by_hand:
             error.next_action = resume_with_candidate(rotation)
         raise
 

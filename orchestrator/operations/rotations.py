@@ -43,10 +43,22 @@ class Explanation:
 class Rotations:
     """What people and schedules do with rotations."""
 
-    def __init__(self, store: Store, clock: Clock, random: Random, listener: Listener = ignore) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        random: Random,
+        *,
+        worker: str,
+        lease: float,
+        listener: Listener = ignore,
+    ) -> None:
+        """``worker`` is this process's name, and ``lease`` (seconds) how long it holds what it claims."""
         self._store = store
         self._clock = clock
         self._random = random
+        self._worker = worker
+        self._lease = lease
         self._listener = listener
 
     def request(self, connection: str, *, actor: str, reason: str = "", scheduled: bool = False) -> Rotation:
@@ -58,16 +70,13 @@ class Rotations:
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation
 
-    def request_for(
-        self, worker: str, connection: str, *, actor: str, reason: str = "", lease: float
-    ) -> tuple[Rotation, Claim | None]:
-        """Like ``request``, and claims the new rotation for ``worker`` in the same transaction.
+    def request_and_claim(self, connection: str, *, actor: str, reason: str = "") -> tuple[Rotation, Claim | None]:
+        """Like ``request``, and claims the new rotation for this process in the same transaction.
 
-        ``lease`` is in seconds. There is no claim while a write of the rotation before may still take effect. Raises
-        as ``request``.
+        There is no claim while a write of the rotation before may still take effect. Raises as ``request``.
         """
         asked = self._asked(connection, actor, reason)
-        rotation, claim = self._store.rotations.request_for(worker, asked, lease=lease)
+        rotation, claim = self._store.rotations.request_for(self._worker, asked, lease=self._lease)
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation, claim
 

@@ -195,7 +195,7 @@ def test_a_forged_confirmation_shows(store: Store, column: str) -> None:
     assert claimed
     for read in (store.rotations.get(an_id(1)), claimed.rotation):
         assert read.proofs.confirmation is None
-        assert f"Rotation {an_id(1)} holds a confirmation that NetSuite never gave." == read.broken
+        assert f"Rotation {an_id(1)} holds a confirmation that NetSuite never gave." == read.circumstances.broken
 
 
 def test_an_event_that_was_renamed_has_its_new_name(store: Store) -> None:

@@ -31,8 +31,10 @@ def check(store: Store, column: str, value: str) -> None:
     claimed = store.claims.claim("w1", lease=60, now=NOW)
     assert claimed
     reported = f"Rotation {an_id(1)} holds what Keyturn never wrote: {column}."
-    assert reported == claimed.rotation.broken == store.rotations.get(an_id(1)).broken
-    assert {an_id(1): reported, an_id(2): ""} == {each.id: each.broken for each in store.rotations.newest()}
+    assert reported == claimed.rotation.circumstances.broken == store.rotations.get(an_id(1)).circumstances.broken
+    assert {an_id(1): reported, an_id(2): ""} == {
+        each.id: each.circumstances.broken for each in store.rotations.newest()
+    }
     parked = fail(claimed.rotation, JournalBroken(reported), NOW)
     store.rotations.advance(claimed, parked, event="fail", detail={})
     assert (State.FAILED, "JOURNAL_BROKEN") == _standing(store.rotations.get(an_id(1)))
@@ -65,7 +67,7 @@ def test_an_illegible_next_action_is_explained(store: Store, value: str) -> None
     begin(store, State.FAILED)
     tamper(store, f"UPDATE rotations SET failure_next_action = '{value}'")  # noqa: S608 - the test's own words
     found = store.rotations.get(an_id(1))
-    assert f"Rotation {an_id(1)} holds what Keyturn never wrote: failure_next_action." == found.broken
+    assert f"Rotation {an_id(1)} holds what Keyturn never wrote: failure_next_action." == found.circumstances.broken
     assert found.failure
     assert NextAction(Verb.EXPLAIN) == found.failure.next_action
 
@@ -76,7 +78,7 @@ def test_a_certificates_illegible_moments_are_reported(store: Store) -> None:
     store.claims.release(begin(store, State.UPLOADED_TO_NETSUITE))
     tamper(store, "UPDATE certificates SET not_after = 'nonsense'")
     broken = f"Rotation {an_id(1)} holds what Keyturn never wrote: candidate_not_after."
-    assert broken == store.rotations.get(an_id(1)).broken
+    assert broken == store.rotations.get(an_id(1)).circumstances.broken
     assert 3 == store.journal.verify()
 
 

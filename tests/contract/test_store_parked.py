@@ -205,7 +205,7 @@ def test_the_previous_key_is_found_with_its_maker(store: Store) -> None:
     parked = a_parked(store)
     first = store.rotations.get(an_id(1))
     assert parked.previous
-    assert parked.previous_key_kept
+    assert parked.circumstances.previous_key_kept
     assert (first.id, first.proofs.candidate) == store.rotations.kept_key(parked.previous)
 
 
@@ -213,7 +213,7 @@ def test_a_key_that_was_not_kept_is_not_found(store: Store) -> None:
     """Where the policy destroyed it, there is none, and the rotation tells so."""
     parked = a_parked(store, policy=Policy(keep_key=False))
     assert parked.previous
-    assert not parked.previous_key_kept
+    assert not parked.circumstances.previous_key_kept
     assert store.rotations.kept_key(parked.previous) is None
 
 
@@ -224,5 +224,5 @@ def test_a_key_is_found_whichever_connection_made_it(store: Store) -> None:
     store.connections.add(a_connection(name="other"))
     following = a_rotation(id=an_id(2), connection="other", previous=made.proofs.candidate.certificate)
     assert add(store, following).previous
-    assert store.rotations.get(an_id(2)).previous_key_kept
+    assert store.rotations.get(an_id(2)).circumstances.previous_key_kept
     assert (made.id, made.proofs.candidate) == store.rotations.kept_key(made.proofs.candidate.certificate)

@@ -188,10 +188,10 @@ def test_a_rotation_says_who_saves_in_openair(store: Store) -> None:
     store.connections.add(a_connection(name="other", openair=OpenAirSettings(kind=OpenAirKind.EXPORT)))
     add(store, a_rotation(id=an_id(1)))
     add(store, a_rotation(id=an_id(2), connection="other"))
-    assert [True, False] == [rotation.by_hand for rotation in store.rotations.newest()]
+    assert [True, False] == [rotation.circumstances.by_hand for rotation in store.rotations.newest()]
     claim = store.claims.claim("w1", lease=60, now=NOW, rotation_id=an_id(2))
     assert claim
-    assert (True, True) == (claim.rotation.by_hand, store.rotations.get(an_id(2)).by_hand)
+    assert (True, True) == (claim.rotation.circumstances.by_hand, store.rotations.get(an_id(2)).circumstances.by_hand)
 
 
 def test_a_list_is_not_endless(store: Store) -> None:

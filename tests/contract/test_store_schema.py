@@ -159,7 +159,7 @@ def test_the_sentence_of_a_parked_rotation_becomes_a_reason(url: str) -> None:
     found = store.rotations.get(an_id(1))
     because = sentence.replace("resume ID", f"resume {an_id(1)}")
     assert found.failure
-    assert (NextAction(Verb.RESUME, because=because), "") == (found.failure.next_action, found.broken)
+    assert (NextAction(Verb.RESUME, because=because), "") == (found.failure.next_action, found.circumstances.broken)
     store.close()
 
 

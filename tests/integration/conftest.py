@@ -32,7 +32,7 @@ def rotate(app: Keyturn) -> Rotate:
     """Rotates the connection in this process, as far as it goes."""
 
     def run() -> Rotation:
-        _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
+        _, claim = app.rotations.request_and_claim(NAME, actor="tester")
         assert claim, "the rotation is held off"
         with app.engine() as engine:
             return engine.run(claim)

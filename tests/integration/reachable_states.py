@@ -167,7 +167,7 @@ class ReachableStates:
         self.store = store
         self.clock = FakeClock()
         self.random = SystemRandom()
-        self.rotations = Rotations(store, self.clock, self.random)
+        self.rotations = Rotations(store, self.clock, self.random, worker="tester", lease=15)
         store.connections.add(a_connection())
         first = begin(store, State.COMPLETED).rotation
         assert first.proofs.candidate

@@ -75,14 +75,14 @@ def test_nothing_is_in_flight_after_complete_answers(app: Keyturn, rotate: Rotat
     done = rotate()
     assert (None, None) == (done.doubt.since, done.doubt.in_flight_until)
     assert UNKNOWN not in [entry.event for entry in app.rotations.journal(done.id)]
-    assert app.rotations.request_for("test", NAME, actor="tester", lease=15)[1]
+    assert app.rotations.request_and_claim(NAME, actor="tester")[1]
 
 
 def test_the_next_rotation_is_held_off(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
     """After a lost answer the next rotation can be requested, but begins only when the request can take no effect."""
     simulator.faults.add(Fault("openair.api", "reset", action="Add", when="after"))
     done = rotate()
-    requested, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
+    requested, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim is None
     assert done.doubt.in_flight_until == requested.available_at
     assert app.store.claims.claim("test", lease=15, now=app.clock.now()) is None
@@ -91,7 +91,7 @@ def test_the_next_rotation_is_held_off(app: Keyturn, simulator: Simulator, rotat
 
 def test_a_worker_that_was_taken_over_sends_nothing(app: Keyturn, simulator: Simulator) -> None:
     """A worker that paused while another took its rotation over sends nothing when it continues."""
-    requested, claim = app.rotations.request_for("slow", NAME, actor="tester", lease=15)
+    requested, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim
     ports = app.connect(NAME)
     read = ports.openair.read
@@ -118,7 +118,7 @@ def test_a_worker_that_was_taken_over_during_the_read_saves_nothing(
     app: Keyturn, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The claim is checked after the Read that precedes a save, which may take minutes, and not before it."""
-    requested, claim = app.rotations.request_for("slow", NAME, actor="tester", lease=15)
+    requested, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim
     openair = app.connect(NAME).openair
     assert isinstance(openair, OpenAirXml)
@@ -141,7 +141,7 @@ def test_a_lost_answer_that_cannot_be_stored_ends_the_attempt(
     app: Keyturn, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the database fails when an answer is lost, the worker gives up the rotation, and the next one is in doubt."""
-    requested, claim = app.rotations.request_for("first", NAME, actor="tester", lease=15)
+    requested, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim
     simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
     lose_evidence(monkeypatch, app.store)
@@ -162,7 +162,7 @@ def test_a_lost_answer_that_cannot_be_stored_ends_the_attempt(
 
 def test_a_step_that_crashed_leaves_its_writes_in_flight(app: Keyturn, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the middle of a step parks the rotation in doubt, because a request may have been sent."""
-    _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
+    _, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim
     ports = app.connect(NAME)
     monkeypatch.setattr(ports.netsuite, "install", lambda *_args, **_options: 1 / 0)

@@ -149,7 +149,7 @@ def test_export_waits_for_a_person(app: Keyturn, carry: Carry) -> None:
     """With the export adapter the rotation waits for a person, and completes on the confirmation."""
     by_hand = OpenAirSettings(kind=OpenAirKind.EXPORT)
     app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {}, actor="tester")
-    _, claim = app.rotations.request_for("test", NAME, actor="tester", lease=15)
+    _, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim
     with app.engine() as engine:
         waiting = engine.run(claim)

@@ -90,8 +90,8 @@ def a_rotation(**over: Any) -> Rotation:
 
 
 def changed(rotation: Rotation, **changes: Any) -> Rotation:
-    """The rotation with ``changes``; parts of its proofs, its doubt and its allowances by their plain names."""
-    nested = {part: {} for part in ("proofs", "doubt", "allowed")}
+    """The rotation with ``changes``; parts of its proofs, doubt, allowances and circumstances by their plain names."""
+    nested = {part: {} for part in ("proofs", "doubt", "allowed", "circumstances")}
     for name in set(changes) & set(_PARTS):
         part, inner = _PARTS[name]
         nested[part][inner] = changes.pop(name)
@@ -105,6 +105,7 @@ _PARTS = {
     "in_flight_until": ("doubt", "in_flight_until"),
     "may_create_record": ("allowed", "create_record"),
     "may_overwrite": ("allowed", "overwrite"),
+    **{name: ("circumstances", name) for name in ("previous_key_kept", "by_hand", "broken")},
 }
 """Where a rotation keeps what tests name plainly."""
 

@@ -71,7 +71,7 @@ class KillEnvironment:
 
     def _set_up(self) -> Certificate:
         """The undisturbed initial set-up; returns the certificate that is in use from now on."""
-        _, claim = self.app.rotations.request_for("tester", NAME, actor="tester", lease=WAIT_LIMIT)
+        _, claim = self.app.rotations.request_and_claim(NAME, actor="tester")
         assert claim
         with self.app.engine() as engine:
             done = engine.run(claim)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from integration.engine.environment import CALL, EngineEnvironment, about, allow_one_try, extra
-from support.factories import NOW
+from support.factories import NOW, changed
 
 from states import steps
 from states.errors import NotPermitted, TryLater
@@ -70,7 +70,7 @@ def test_a_bug_before_the_first_step_parks_the_rotation(
 def test_a_rotation_that_was_changed_is_parked(environment: EngineEnvironment) -> None:
     """A row that was changed in the database is not carried on: nothing is called, and the reason is stored."""
     claim = environment.begin()
-    parked = environment.engine.run(replace(claim, rotation=replace(claim.rotation, broken="It was changed.")))
+    parked = environment.engine.run(replace(claim, rotation=changed(claim.rotation, broken="It was changed.")))
     assert parked.failure
     assert ("JOURNAL_BROKEN", "It was changed.", []) == (
         parked.failure.code,

@@ -3,7 +3,6 @@
 So no rotation blocks its connection permanently.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from integration.recovery.evidence import events, kept_keys
 from support.advice import commands
 from support.clock import OffsetClock
 from support.environment import NAME
+from support.factories import changed
 from support.request_history import installed
 
 from orchestrator.bootstrap import Keyturn
@@ -68,7 +68,7 @@ def test_a_candidate_that_netsuite_does_not_hold_is_abandoned(
 
 def test_a_corrupt_key_can_be_abandoned(app: Keyturn, simulator: Simulator, clock: OffsetClock, carry: Carry) -> None:
     """A rotation in doubt whose sealed key is corrupt can be abandoned, which is the only way to end it."""
-    asked, claim = app.rotations.request_for("dead", NAME, actor="tester", lease=15)
+    asked, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim
     with app.engine(stopping=lambda: app.rotations.show(asked.id).state is State.KEY_GENERATED) as engine:
         made = engine.run(claim)
@@ -166,4 +166,4 @@ def test_a_confirmed_candidate_is_never_abandoned(app: Keyturn, clock: OffsetClo
     clock.ahead = LATER
     with pytest.raises(IllegalMove, match="has proved that it holds its certificate"):
         app.recovery.abandon(stuck.id, actor="ada")
-    assert replace(stuck, previous_key_kept=True) == app.rotations.show(stuck.id)
+    assert changed(stuck, previous_key_kept=True) == app.rotations.show(stuck.id)

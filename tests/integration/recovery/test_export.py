@@ -9,6 +9,7 @@ from integration.fixture_types import Carry, Rotate
 from support.advice import commands, text
 from support.clock import OffsetClock
 from support.environment import NAME
+from support.factories import changed
 
 from orchestrator.adapters.openair_manual import with_persons_reading
 from orchestrator.bootstrap import Keyturn
@@ -161,6 +162,6 @@ def test_a_foreign_certificate_in_netsuite_alone_is_not_adopted(
 
 def test_a_fingerprint_is_refused_if_keyturn_reads_openair(app: Keyturn, waiting: Rotation) -> None:
     """If Keyturn reads OpenAir itself, a fingerprint from a person is refused."""
-    by_keyturn = replace(waiting, by_hand=False)
+    by_keyturn = changed(waiting, by_hand=False)
     with pytest.raises(InvalidInput, match="reads this OpenAir itself"):
         with_persons_reading(by_keyturn, app.connect(NAME), "00")

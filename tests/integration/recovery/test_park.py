@@ -87,7 +87,7 @@ def test_a_claimed_rotation_is_not_parked(app: Keyturn, postponed: Rotation) -> 
 def test_the_step_of_a_dead_worker_is_in_doubt(app: Keyturn, first: Certificate) -> None:
     """A rotation parked after a worker died in a step is in doubt, and cannot be abandoned before the hold-off ends."""
     del first
-    _, claim = app.rotations.request_for("dead", NAME, actor="tester", lease=15)
+    _, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim
     with app.engine(stopping=lambda: app.rotations.show(claim.rotation.id).state is State.KEY_GENERATED) as engine:
         made = engine.run(claim)

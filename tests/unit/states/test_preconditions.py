@@ -132,7 +132,7 @@ def test_advice_does_not_depend_on_the_policy(pair: Pair) -> None:
 
 def test_advice_asks_for_the_fingerprint_if_only_a_person_sees_openair(pair: Pair) -> None:
     """If only a person sees OpenAir, adopting asks for its fingerprint, and overwriting comes first."""
-    rotation = replace(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), by_hand=True)
+    rotation = changed(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), by_hand=True)
     found = advise(rotation, NOW)
     assert [f"rotation resume {ID} --overwrite", f"rotation adopt {ID} --fingerprint"] == commands(found)
     assert "only a certificate that Keyturn knows already can be adopted." in text(found)
@@ -143,6 +143,6 @@ def test_an_unfinished_restore_asks_what_openair_shows(pair: Pair) -> None:
     """If only a person sees OpenAir, the command that finishes a restore asks for its fingerprint."""
     kept = {"previous": pair.certificate, "previous_key_kept": True}
     begun = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, restoring_since=NOW, **kept))
-    assert [f"rotation restore {ID} --fingerprint"] == commands(advise(replace(begun, by_hand=True), NOW))
-    plain = replace(parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE)), by_hand=True)
-    assert advise(replace(plain, by_hand=False), NOW) == advise(plain, NOW)
+    assert [f"rotation restore {ID} --fingerprint"] == commands(advise(changed(begun, by_hand=True), NOW))
+    plain = changed(parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE)), by_hand=True)
+    assert advise(changed(plain, by_hand=False), NOW) == advise(plain, NOW)

@@ -1,14 +1,14 @@
 """A rotation: its initial values, its equality, and its doubt."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from support.factories import changed
 from support.pairs import NOW, Pair
 from unit.states.rotations import ID, a_rotation, parked
 
 from states.connection import Policy
-from states.rotation import Cause, Doubt, Proofs, Rotation
+from states.rotation import Cause, Circumstances, Doubt, Proofs, Rotation
 from states.state import State
 from states.table import ACTIVE
 from states.timing import HOLD_OFF, INSTALL_WITHIN
@@ -41,18 +41,17 @@ def test_a_new_rotation_has_nothing_yet() -> None:
         new.allowed.create_record,
         new.allowed.overwrite,
         new.awaits_person,
-        new.previous_key_kept,
         new.waiting_for,
     )
-    assert (False, False, False, False, "") == allowed
-    assert "" == new.broken
+    assert (False, False, False, "") == allowed
+    assert Circumstances() == new.circumstances
 
 
 def test_what_is_looked_up_makes_no_other_rotation(pair: Pair) -> None:
     """Whether a key is kept, or a row was changed, is no part of it: two readings of one rotation are equal."""
     rotation = a_rotation(pair)
-    assert rotation == replace(rotation, previous_key_kept=True)
-    assert rotation == replace(rotation, broken="It was changed.")
+    assert rotation == changed(rotation, previous_key_kept=True)
+    assert rotation == changed(rotation, broken="It was changed.")
 
 
 @pytest.mark.parametrize("state", ACTIVE)

@@ -103,6 +103,6 @@ def test_a_refusal_for_a_hold_off_has_its_end(pair: Pair) -> None:
     """The refusal says until when to wait."""
     rotation = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, doubt_since=NOW), errors.ForeignRotation())
     rotation = changed(rotation, in_flight_until=NOW + timedelta(minutes=2))
-    rotation = replace(rotation, previous=PREVIOUS.certificate, previous_key_kept=True)
+    rotation = changed(rotation, previous=PREVIOUS.certificate, previous_key_kept=True)
     for verb in (Verb.RESTORE, Verb.ADOPT):
         assert "until 2026-11-23 12:02:00 UTC" in why_not(verb, rotation, NOW)
