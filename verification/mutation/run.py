@@ -22,6 +22,7 @@ from mutants import Mutant, mutants
 from trials import ROOT, Trial, Verdict
 
 DRAWN: Final = "tests/unit/test_generate.py::test_the_repository_is_up_to_date"
+"""The diagrams and the reference, with the text and the next action of every error."""
 VALUES: Final = "tests/unit/test_values.py::test_values_are_frozen"
 STATES: Final = (
     *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "tests/unit/states").glob("test_*.py")),
@@ -50,7 +51,10 @@ RANDOM_WALKS: Final = "tests/unit/states/test_steps_order.py"
 
 TARGETS: Final[Mapping[str, Sequence[str]]] = {
     **{
-        f"states.{file.stem}": [test for test in STATES if test != RANDOM_WALKS or file.stem == "steps"]
+        f"states.{file.stem}": [
+            *(test for test in STATES if test != RANDOM_WALKS or file.stem == "steps"),
+            *([DRAWN] if file.stem == "errors" else []),
+        ]
         for file in sorted((ROOT / "states").glob("[!_]*.py"))
     },
     "states.drawing": ("tests/unit/states/test_drawing.py", DRAWN),
