@@ -1,8 +1,18 @@
 """What holds for every test."""
 
+import signal
 from collections.abc import Sequence
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Let every process that a test starts receive Ctrl-C.
+
+    A shell starts a background job with SIGINT ignored, children inherit that, and Keyturn respects it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
