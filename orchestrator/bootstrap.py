@@ -19,6 +19,7 @@ from orchestrator.adapters.system import SystemClock, SystemRandom
 from orchestrator.events import Bus
 from orchestrator.operations.rotations import Rotations
 from orchestrator.settings import Settings, load
+from orchestrator.stop_request import StopRequest
 from persistence.store import Store
 from states.ports import Ports
 
@@ -177,23 +178,30 @@ class Keyturn:
 
     # --- workers
 
+    def stop_request(self) -> StopRequest:
+        """A new request to stop, bounded as the settings say."""
+        return StopRequest(self.settings.worker.stop_within)
+
     @contextmanager
-    def engine(self, *, stopping: Callable[[], bool] = lambda: False) -> Iterator["Engine"]:
-        """An engine whose leases are renewed while the block runs."""
+    def engine(self, stop: StopRequest | None = None) -> Iterator["Engine"]:
+        """An engine whose leases are renewed while the block runs; it releases what ``stop`` says."""
         from orchestrator.engine import Engine
         from orchestrator.leases import LeaseRenewer
 
-        listener = self.events.publish
-        with LeaseRenewer(self.store, lease=self.settings.worker.lease, listener=listener) as leases:
-            yield Engine(self.store, self.connect, leases, self.clock, stopping=stopping, listener=listener)
+        listener, stop = self.events.publish, stop or self.stop_request()
+        with (
+            LeaseRenewer(self.store, lease=self.settings.worker.lease, listener=listener) as leases,
+            self.events.listening(stop.receive),
+        ):
+            yield Engine(self.store, self.connect, leases, self.clock, stopping=stop.releases, listener=listener)
 
     @contextmanager
-    def worker(self, stop: threading.Event) -> Iterator["Dispatcher"]:
-        """A dispatcher that ends once ``stop`` is set and the current steps are finished."""
+    def worker(self, stop: StopRequest) -> Iterator["Dispatcher"]:
+        """A dispatcher that ends once ``stop`` is set and what it carries may be released."""
         from orchestrator.dispatch.dispatcher import wake_on_events
         from orchestrator.dispatch.embedded import Embedded
 
-        with self.engine(stopping=stop.is_set) as engine:
+        with self.engine(stop) as engine:
             dispatcher = Embedded(
                 self.store,
                 engine,

@@ -41,10 +41,11 @@ class Engine:
         leases: LeaseRenewer,
         clock: Clock,
         *,
-        stopping: Callable[[], bool] = lambda: False,
+        stopping: Callable[[Rotation], bool] = lambda _: False,
         listener: Listener = ignore,
     ) -> None:
-        """``connect`` gives a connection's ports by name; ``stopping`` is asked between steps.
+        """``connect`` gives a connection's ports by name; ``stopping`` is asked between steps and tries
+        whether the rotation is to be released now.
 
         ``listener`` receives an event for the result of each step, after that is stored.
         """
@@ -77,7 +78,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - parked with its type, never swallowed
             return self._park(claim, claim.rotation, _known(error, claim.rotation)).rotation
         while edge := NEXT.get(claim.rotation.state):
-            if self._stopping():
+            if self._stopping(claim.rotation):
                 self._store.claims.release(claim)
                 break
             claim, goes_on = self._run_step(claim, edge, ports)
@@ -93,7 +94,7 @@ class Engine:
     def _run_step(self, claim: Claim, edge: Edge, ports: Ports) -> tuple[Claim, bool]:
         """Run the step that is due and store its result; return whether the rotation goes on at once."""
         attempt = StepAttempt(self._store, claim, self._clock, lease=self._leases.lease, listener=self._listener)
-        step = RetriedStep(edge, ports, attempt)
+        step = RetriedStep(edge, ports, attempt, stopping=self._stopping)
         began = self._clock.now()
         try:
             proof = step.run()

@@ -8,6 +8,7 @@
 | verify | 5 tries, about 15 s | 10 s to 5 min, for about 2 h | parked: imports work again by now |
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -21,7 +22,7 @@ from orchestrator.step_attempt import StepAttempt
 from states import steps
 from states.errors import KeyturnError, TryLater, Unknown
 from states.ports import Ports
-from states.rotation import Proof
+from states.rotation import Proof, Rotation
 from states.steps import Step
 from states.table import Edge
 
@@ -83,14 +84,25 @@ RETRIED: Final = (TryLater, Unknown)
 class RetriedStep:
     """One step of one rotation, tried as often as its retry policy allows."""
 
-    def __init__(self, edge: Edge, ports: Ports, attempt: StepAttempt) -> None:
-        """``edge`` has the step, ``ports`` are the connection's, ``attempt`` holds the rotation."""
+    def __init__(
+        self,
+        edge: Edge,
+        ports: Ports,
+        attempt: StepAttempt,
+        *,
+        stopping: Callable[[Rotation], bool] = lambda _: False,
+    ) -> None:
+        """``edge`` has the step, ``ports`` are the connection's, ``attempt`` holds the rotation.
+
+        ``stopping`` is asked after each failed try whether the rotation is to be released now.
+        """
         assert edge.step
         self.edge = edge
         self.policy = TABLE[edge.step]
         self._step = edge.step
         self._ports = ports
         self._attempt = attempt
+        self._stopping = stopping
 
     def run(self) -> Proof:
         """Do the step; return its proof. Raises the last try's error."""
@@ -104,11 +116,16 @@ class RetriedStep:
         return Retrying(
             sleep=self._ports.clock.sleep,
             retry=retry_if_exception_type(RETRIED),
-            stop=stop_after_attempt(policy.attempts) | _stop_for_longer_wait(policy.longest_wait),
+            stop=stop_after_attempt(policy.attempts)
+            | _stop_for_longer_wait(policy.longest_wait)
+            | _stop_when(self._is_stopped),
             wait=_wait_as_asked(wait_random_exponential(multiplier=policy.first_wait, max=policy.longest_wait)),
             before_sleep=self._publish,
             reraise=True,
         )
+
+    def _is_stopped(self) -> bool:
+        return self._stopping(self._attempt.claim.rotation)
 
     def _publish(self, state: RetryCallState) -> None:
         self._attempt.publish(
@@ -146,6 +163,17 @@ class _stop_for_longer_wait(stop_base):  # noqa: N801 - tenacity names its stops
     def __call__(self, retry_state: RetryCallState) -> bool:
         asked = retry_after(_error(retry_state))
         return asked is not None and asked > self._longest
+
+
+class _stop_when(stop_base):  # noqa: N801 - likewise
+    """Stop trying inside the step when ``condition`` holds."""
+
+    def __init__(self, condition: Callable[[], bool]) -> None:
+        self._condition = condition
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        del retry_state
+        return self._condition()
 
 
 def retry_after(error: KeyturnError) -> float | None:

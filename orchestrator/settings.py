@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from states.errors import InvalidSettings
 from states.next_action import NextAction, Verb
-from states.timing import DEFAULT_CALL, DEFAULT_LEASE, LONGEST_CALL, LONGEST_LEASE, SHORTEST_LEASE
+from states.timing import DEFAULT_CALL, DEFAULT_LEASE, LONGEST_CALL, LONGEST_LEASE, SHORTEST_LEASE, STOP_WITHIN
 
 FILE_NAME: Final = "keyturn.toml"
 _PREFIX: Final = "KEYTURN_"
@@ -65,6 +65,13 @@ class WorkerSettings(Table):
         description="Seconds after which a worker that does not renew its lease counts as dead.",
     )
     poll: float = Field(default=1.0, ge=0.05, le=60, description="Seconds between two checks for work.")
+    stop_within: float = Field(
+        default=STOP_WITHIN.total_seconds(),
+        ge=0,
+        le=3600,
+        description="Seconds for which a process that is asked to stop goes on with a rotation that is between both "
+        "sides, so that it leaves no outage. Give a service or a container some seconds more before it is killed.",
+    )
 
 
 class HttpSettings(Table):

@@ -83,6 +83,10 @@ STAY_WITH_OUTAGE: Final = timedelta(minutes=10)
 ATTENDED_WAIT: Final = timedelta(minutes=1)
 """How long a command waits for a postponed rotation. A rotation that is postponed for longer is left to the workers."""
 
+STOP_WITHIN: Final = timedelta(minutes=1)
+"""How long a process that is asked to stop goes on with a rotation that is between both sides: time for an install, a
+proof and a save, each with a lost answer, and for the first round of the save's retry policy."""
+
 # --- the window of automatic rotation ---------------------------------------------------------------------------------
 
 ROTATE_EARLIEST: Final = timedelta(days=14)

@@ -1,12 +1,12 @@
 """Shows a rotation while it is carried in this process, and prints its outcome."""
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import exit_codes, formatting, live, timeline
+from orchestrator.cli import exit_codes, formatting, live, stopped, timeline
 from orchestrator.cli.context import Context, problem
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows
-from orchestrator.cli.signals import stoppable
 from orchestrator.operations.carry import Claim
+from orchestrator.stop_request import is_between_sides
 from orchestrator.views.journal import last_postponement
 from orchestrator.views.rotation import rotation_json
 from states.errors import AwaitingPerson
@@ -20,9 +20,10 @@ def carry(context: Context, keyturn: Keyturn, rotation: Rotation, claim: Claim |
     """Carry ``rotation`` while showing it; print the outcome; return the exit code.
 
     ``claim`` is this process's hold on it, or None where it has yet to be claimed. SIGINT and SIGTERM let the current
-    step finish.
+    step finish, and the save where the rotation is between both sides.
     """
-    with live.showing(context.out, keyturn, result_only=True) as show, stoppable(context.out.note) as stop:
+    stop = keyturn.stop_request()
+    with live.showing(context.out, keyturn, result_only=True) as show, stopped.reporting(context, keyturn, stop):
         show.moved(rotation)
         rotation = keyturn.carry.run(rotation, claim, stop, show.moved)
     return tell(context, keyturn, rotation, interrupted=stop.is_set())
@@ -70,6 +71,8 @@ def unfinished(context: Context, keyturn: Keyturn, rotation: Rotation, *, interr
     exit_code = exit_codes.of_rotation(rotation, code)
     if code == AwaitingPerson.code:
         continues = advise(rotation, keyturn.rotations.now())
+    elif interrupted and is_between_sides(rotation):
+        return stopped.tell_left(context, [rotation], keyturn.rotations.now())
     elif interrupted:
         code, message, exit_code = "INTERRUPTED", "Stopped after the current step.", Exit.INTERRUPTED
     else:

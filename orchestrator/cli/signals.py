@@ -1,9 +1,10 @@
-"""SIGINT, SIGTERM and SIGHUP let the current step finish; a second one exits now.
+"""SIGINT, SIGTERM and SIGHUP ask this process to stop; a second one, or the end of the bounded time, ends it at once.
 
-Exiting now is safe, too: the rotation's lease runs out, and the next worker reads both systems before it acts.
+Ending at once is safe, too: another worker takes over, and reads both systems before it acts.
 """
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -11,33 +12,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from orchestrator.cli.exit_codes import Exit
 from orchestrator.shortage import start
+from orchestrator.stop_request import StopRequest
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 _END: Final = b"\0"
 """No signal has this number."""
+_LOOK: Final = 100
+"""Milliseconds between two looks at whether the time is over."""
 
 
 @contextmanager
-def stoppable(report: Callable[[str], None]) -> Iterator[threading.Event]:
-    """An event that is set when this process is asked to stop; ``report`` receives a sentence that says so.
+def stoppable(stop: StopRequest, report: Callable[[str], None], leave: Callable[[], int]) -> Iterator[None]:
+    """Set ``stop`` when this process is asked to stop; ``report`` receives a sentence that says so.
 
-    Use it in the main thread. The former handlers are restored at the end.
+    Where the process must end at once, ``leave`` says what is left undone, and returns the exit code. Use it in the
+    main thread. The former handlers are restored at the end.
     """
     # The system may hand a signal to any thread, and Python runs handlers in the main one, which waits for others and
     # may not wake. What the wakeup descriptor is written, in whichever thread, a thread of its own reads at once.
+    # That thread also ends the process, because every other one may wait for a database that does not answer.
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    stop = threading.Event()
-    listener = threading.Thread(target=_listen, args=(reading, stop, report), name="keyturn-signals", daemon=True)
+    listener = threading.Thread(
+        target=_listen, args=(reading, stop, report, leave), name="keyturn-signals", daemon=True
+    )
     start(listener)
     heeded = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]  # nohup stays nohup
     handlers = {each: signal.signal(each, lambda *_: None) for each in heeded}
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
-        yield stop
+        yield
     finally:
         signal.set_wakeup_fd(before)
         for each, handler in handlers.items():
@@ -48,17 +54,31 @@ def stoppable(report: Callable[[str], None]) -> Iterator[threading.Event]:
         os.close(writing)
 
 
-def _listen(reading: int, stop: threading.Event, report: Callable[[str], None]) -> None:
-    while (heard := os.read(reading, 1)) != _END:
+def _listen(reading: int, stop: StopRequest, report: Callable[[str], None], leave: Callable[[], int]) -> None:
+    waiting = select.poll()
+    waiting.register(reading, select.POLLIN)
+    while not stop.is_over():
+        if not waiting.poll(_LOOK if stop.is_set() else None):
+            continue
+        heard = os.read(reading, 1)
+        if heard == _END:
+            return
         if heard[0] not in _SIGNALS:
             continue
         if stop.is_set():
-            _exit_now()
+            break
         stop.set()
-        report("Finishing the current step. Press Ctrl-C again to exit now.")
+        report(f"{_intention(stop)} Press Ctrl-C again to exit now.")
+    _exit_now(leave())
 
 
-def _exit_now() -> None:
+def _intention(stop: StopRequest) -> str:
+    if stop.is_urgent():
+        return "Finishing: a rotation between both systems is carried through the save first."
+    return "Finishing the current step."
+
+
+def _exit_now(exit_code: int) -> None:
     if sys.stderr.isatty():
         os.write(2, _SHOW_CURSOR)  # a live display hides it
-    os._exit(Exit.INTERRUPTED)
+    os._exit(exit_code)

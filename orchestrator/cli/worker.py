@@ -7,13 +7,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, live, outcome
+from orchestrator.cli import formatting, live, outcome, stopped
 from orchestrator.cli.arguments import DryRun
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.signals import stoppable
 from orchestrator.events import Changed, Event
 from orchestrator.schedule import Pass
+from orchestrator.stop_request import StopRequest
 from orchestrator.views.journal import last_postponement
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.values import Json
@@ -33,15 +34,21 @@ def worker(
 ) -> int:
     """Carry rotations, and start those that are due, until it is stopped.
 
-    SIGTERM and SIGINT let the current steps finish.
+    SIGTERM and SIGINT let the current steps finish. A rotation that is between both sides is carried through the save
+    first, within `worker.stop_within`. Exits with 3 when one is left there, since imports may be refused.
     """
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InvalidInput(f"A worker has 1 to {MOST_THREADS} threads, not {threads}.")
     with context.keyturn(level=None) as keyturn:
         keyturn.installation.check()
-        with stoppable(_log.info) as stop, keyturn.worker(stop) as work:
+        stop = keyturn.stop_request()
+
+        def leave() -> int:
+            return stopped.log_left(stop.left()) or (Exit.FINE if stop.is_idle() else Exit.INTERRUPTED)
+
+        with stoppable(stop, _log.info, leave), keyturn.worker(stop) as work:
             work.run(threads or keyturn.settings.worker.threads)
-    return Exit.FINE
+            return stopped.log_left(keyturn.carry.still_left(stop))
 
 
 def run_due(*, dry_run: DryRun = False, context: Given) -> int:
@@ -64,11 +71,12 @@ def run_due(*, dry_run: DryRun = False, context: Given) -> int:
                 carried[event.rotation.id] = event.rotation
                 show.moved(event.rotation)
 
-        with stoppable(context.out.note) as stop, keyturn.worker(stop) as work:
+        stop = keyturn.stop_request()
+        with stopped.reporting(context, keyturn, stop), keyturn.worker(stop) as work:
             began = keyturn.schedule.start_due(actor=actor())
             with keyturn.events.listening(receive):
                 work.drain()
-        return _summary(context, keyturn, began, list(carried.values()), interrupted=stop.is_set())
+        return _summary(context, keyturn, began, list(carried.values()), stop)
 
 
 def _would(context: Context, keyturn: Keyturn) -> int:
@@ -79,13 +87,15 @@ def _would(context: Context, keyturn: Keyturn) -> int:
     return Exit.FINE
 
 
-def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rotation], *, interrupted: bool) -> int:
+def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rotation], stop: StopRequest) -> int:
     """Print what the run did, and every rotation that waits; return the worst exit code."""
     now = keyturn.rotations.now()
     states = Counter(rotation.state.value for rotation in carried)
     left = keyturn.rotations.unfinished()
     parked = [each for each in left if each.state is State.FAILED]
-    waiting = [each for each in left if each.state is not State.FAILED and _is_postponed(keyturn, each)]
+    between = keyturn.carry.still_left(stop) if stop.is_set() else []
+    known = {each.id for each in (*parked, *between)}
+    waiting = [each for each in left if each.id not in known and _is_postponed(keyturn, each)]
     record: Json = {
         "started": [rotation.id for rotation in began.started],
         "not_started": [
@@ -105,7 +115,9 @@ def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rota
     worst = [context.fail(error, connection=name) for name, error in began.failed]
     worst += [context.fail_rotation(rotation, now, Exit.ATTENTION) for rotation in parked]
     worst += [outcome.unfinished(context, keyturn, rotation) for rotation in waiting]
-    return Exit.INTERRUPTED if interrupted else max(worst, default=Exit.FINE)
+    if stop.is_set():
+        return stopped.tell_left(context, between, now) or Exit.INTERRUPTED
+    return max(worst, default=Exit.FINE)
 
 
 def _is_postponed(keyturn: Keyturn, rotation: Rotation) -> bool:

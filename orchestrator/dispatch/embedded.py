@@ -11,6 +11,7 @@ from typing import Final
 
 from orchestrator.engine import Engine
 from orchestrator.shortage import shortage, start
+from orchestrator.stop_request import StopRequest
 from persistence.store import Store
 from states.errors import KeyturnError, Stale
 from states.ports import Clock
@@ -27,7 +28,7 @@ _A_MOMENT: Final = 0.05
 class _Hints:
     """Wakes idle threads. A hint that no thread waits for is kept, so that none is lost between a look and a wait."""
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: StopRequest) -> None:
         self._stop = stop
         self._changed = threading.Condition()
         self._rotations: set[str] = set()
@@ -69,9 +70,9 @@ class Embedded:
         lease: float,
         poll: float,
         start_due: Callable[[], object],
-        stop: threading.Event,
+        stop: StopRequest,
     ) -> None:
-        """``lease`` and ``poll`` are in seconds; ``stop`` ends the worker once the current steps are finished."""
+        """``lease`` and ``poll`` are in seconds; ``stop`` ends the worker once what it carries may be released."""
         self._store = store
         self._engine = engine
         self._clock = clock
@@ -147,7 +148,8 @@ class Embedded:
         if claim is None:
             return None
         try:
-            return self._engine.run(claim)
+            with self._stop.carrying(claim.rotation):
+                return self._engine.run(claim)
         except Stale:
             return claim.rotation
 

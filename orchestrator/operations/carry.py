@@ -1,12 +1,12 @@
 """Carries one rotation in this process, for a face that waits for its end."""
 
-import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
+from orchestrator.stop_request import StopRequest, is_between_sides
 from persistence.store import Claim, Store
-from states.errors import Stale
+from states.errors import KeyturnError, Stale
 from states.ports import Clock
 from states.rotation import Rotation
 from states.state import State
@@ -24,8 +24,8 @@ _POLL: Final = 0.2
 class MakeEngine(Protocol):
     """Makes the engine that carries, with its leases renewed while the block runs."""
 
-    def __call__(self, *, stopping: Callable[[], bool]) -> AbstractContextManager["Engine"]:
-        """``stopping`` is asked between steps."""
+    def __call__(self, stop: StopRequest) -> AbstractContextManager["Engine"]:
+        """``stop`` is asked between steps."""
         ...
 
 
@@ -44,7 +44,7 @@ class Carry:
         self,
         rotation: Rotation,
         claim: Claim | None,
-        stop: threading.Event,
+        stop: StopRequest,
         on_change: Callable[[Rotation], None],
     ) -> Rotation:
         """Carry ``rotation``; return it as it was left.
@@ -52,18 +52,19 @@ class Carry:
         Args:
             rotation: As it was read last.
             claim: This process's hold on it, or None where it has yet to be claimed.
-            stop: Ends the waiting; the current step is finished first, and the claim released.
+            stop: Ends the waiting. The claim is released after the current step, or after the save where the rotation
+                is between both sides.
             on_change: Called with each change that another worker made, while that one holds the rotation. Changes
                 of this process are events.
         """
-        with self._engine(stopping=stop.is_set) as engine:
+        with self._engine(stop) as engine:
             while claim or not stop.is_set():  # the engine runs a claim in any case, if only to release it
                 claim = claim or self._store.claims.claim(
                     self._worker, lease=self._lease, now=self._clock.now(), rotation_id=rotation.id
                 )
                 before = rotation.version
                 try:
-                    rotation = engine.run(claim) if claim else self._store.rotations.get(rotation.id)
+                    rotation = self._carry(engine, claim, stop) if claim else self._store.rotations.get(rotation.id)
                 except Stale:
                     rotation = self._store.rotations.get(rotation.id)
                 if claim is None and rotation.version != before:
@@ -74,3 +75,18 @@ class Carry:
                     break
                 stop.wait(max(wait.total_seconds(), _POLL))
         return rotation
+
+    def still_left(self, stop: StopRequest) -> list[Rotation]:
+        """The rotations that this process left between both sides and no other has carried on since.
+
+        As the store has them, or as this process last knew them where the store is not available.
+        """
+        left = stop.left()
+        with suppress(KeyturnError):
+            left = [self._store.rotations.get(rotation.id) for rotation in left]
+        return [rotation for rotation in left if is_between_sides(rotation)]
+
+    @staticmethod
+    def _carry(engine: "Engine", claim: Claim, stop: StopRequest) -> Rotation:
+        with stop.carrying(claim.rotation):
+            return engine.run(claim)

@@ -4,11 +4,12 @@ import json
 import shlex
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from acceptance.installed_keyturn import InstalledKeyturn
-from support.polling import WAIT_LIMIT
+from support.polling import WAIT_LIMIT, until
 
 from simulator import Fault, Simulator
 
@@ -16,8 +17,8 @@ MAX_MEMORY = 80 * 1024
 """In KiB, as in /proc. Nearly all of it is imported code, mostly SQLAlchemy and cryptography."""
 
 
-def test_worker_starts_what_is_due_and_stops_cleanly(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A worker starts the set-up that is due; on SIGTERM it finishes the current step and exits with 0."""
+def test_worker_starts_what_is_due_and_ends_the_outage(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A worker starts the set-up that is due; on SIGTERM between both sides it saves first, and exits with 0."""
     simulator.faults.add(Fault("openair.api", "delay", action="Add", seconds=1.0))
     worker = connected.start("worker", "--threads", "1")
     simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=30)
@@ -26,9 +27,47 @@ def test_worker_starts_what_is_due_and_stops_cleanly(connected: InstalledKeyturn
     assert (0, "") == (worker.returncode, stdout)
     assert "Traceback" not in stderr
     rotation = connected.json("rotation", "list")[0]
-    assert (False, True) == (rotation["in_doubt"], rotation["state"] in ("UploadedToNetSuite", "SavedToOpenAir"))
+    assert (False, "SavedToOpenAir") == (rotation["in_doubt"], rotation["state"])
     assert 0 == connected("run-due").returncode
     assert "Completed" == connected.json("rotation", "list")[0]["state"]
+
+
+@pytest.mark.parametrize("command", [("worker", "--threads", "1"), ("rotate", "acme"), ("run-due",)])
+def test_an_upload_under_way_is_followed_by_the_save(
+    connected: InstalledKeyturn, simulator: Simulator, command: tuple[str, ...]
+) -> None:
+    """Asked to stop while NetSuite installs, every command that carries saves to OpenAir before it exits."""
+    simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", seconds=1.0, when="after"))
+    running = connected.start(*command)
+    simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=30)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=WAIT_LIMIT)
+    assert (0 if "worker" in command else 130) == running.returncode
+    assert "SavedToOpenAir" == connected.json("rotation", "list")[0]["state"]
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_what_is_left_between_both_sides_is_said(
+    connected: InstalledKeyturn, simulator: Simulator, signals: int
+) -> None:
+    """When the bounded time ends, or at a second signal, a worker exits with 3 and logs the outage it leaves."""
+    simulator.faults.add(Fault("openair.api", "delay", action="Add", seconds=20.0))
+    hurried = replace(connected, environment={**connected.environment, "KEYTURN_WORKER__STOP_WITHIN": f"{signals**5}"})
+    worker = hurried.start("worker")
+    simulator.history.wait_for(lambda entry: "installed" in entry.effect, seconds=30)
+    until(lambda: connected.json("rotation", "list")[0]["state"] == "UploadedToNetSuite")
+    worker.send_signal(signal.SIGTERM)
+    if signals > 1:
+        assert worker.stderr
+        while "Press Ctrl-C again" not in worker.stderr.readline():
+            assert worker.poll() is None
+        worker.send_signal(signal.SIGTERM)
+    _, stderr = worker.communicate(timeout=WAIT_LIMIT)
+    last = json.loads(stderr.splitlines()[-1])
+    rotation = connected.json("rotation", "list")[0]["id"]
+    assert (3, "ERROR", rotation) == (worker.returncode, last["level"], last["rotation"])
+    assert "imports may be refused" in last["message"]
+    assert last["command"].startswith("keyturn ")
 
 
 def test_run_due_waits_during_an_outage(connected: InstalledKeyturn, simulator: Simulator) -> None:

@@ -20,6 +20,7 @@ from orchestrator.dispatch.embedded import Embedded
 from orchestrator.engine import Engine
 from orchestrator.events import Closed, Requested
 from orchestrator.leases import LeaseRenewer
+from orchestrator.stop_request import StopRequest
 from persistence.store import Store
 from states.ports import Clock
 from states.rotation import Ending, Rotation
@@ -29,10 +30,10 @@ LEASE: Final = 60.0
 NO_POLL: Final = 3600.0
 """Seconds between two polls, so that no test is ended by one: it would run into its time limit."""
 
-Make = Callable[[Store, Engine, Clock, threading.Event], Dispatcher]
+Make = Callable[[Store, Engine, Clock, StopRequest], Dispatcher]
 
 
-def embedded(store: Store, engine: Engine, clock: Clock, stop: threading.Event) -> Dispatcher:
+def embedded(store: Store, engine: Engine, clock: Clock, stop: StopRequest) -> Dispatcher:
     return Embedded(store, engine, clock, name="w", lease=LEASE, poll=NO_POLL, start_due=lambda: None, stop=stop)
 
 
@@ -61,21 +62,19 @@ def pairs() -> Pairs:
 
 
 @pytest.fixture
-def stop() -> threading.Event:
-    return threading.Event()
+def stop() -> StopRequest:
+    return StopRequest()
 
 
 @pytest.fixture(params=DISPATCHERS)
-def dispatcher(
-    request: pytest.FixtureRequest, store: Store, pairs: Pairs, stop: threading.Event
-) -> Iterator[Dispatcher]:
+def dispatcher(request: pytest.FixtureRequest, store: Store, pairs: Pairs, stop: StopRequest) -> Iterator[Dispatcher]:
     with LeaseRenewer(store, lease=LEASE) as leases:
-        engine = Engine(store, lambda name: pairs.of(name).as_ports(), leases, pairs.clock, stopping=stop.is_set)
+        engine = Engine(store, lambda name: pairs.of(name).as_ports(), leases, pairs.clock, stopping=stop.releases)
         yield DISPATCHERS[request.param](store, engine, pairs.clock, stop)
 
 
 @contextmanager
-def running(dispatcher: Dispatcher, stop: threading.Event, threads: int) -> Iterator[None]:
+def running(dispatcher: Dispatcher, stop: StopRequest, threads: int) -> Iterator[None]:
     """The dispatcher in a thread of its own, which is asked to stop, and joined, at the end."""
     thread = threading.Thread(target=dispatcher.run, args=(threads,))
     thread.start()
@@ -110,7 +109,7 @@ def test_drain_returns_when_there_is_nothing(dispatcher: Dispatcher) -> None:
 
 
 def test_run_carries_what_is_claimable_at_the_start(
-    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: threading.Event
+    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: StopRequest
 ) -> None:
     """What is claimable when it starts needs no hint."""
     rotations = [request(store, pairs, number) for number in range(3)]
@@ -120,7 +119,7 @@ def test_run_carries_what_is_claimable_at_the_start(
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_being_asked_to_stop_ends_idle_workers_at_once(
-    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: threading.Event, threads: int
+    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: StopRequest, threads: int
 ) -> None:
     """No worker waits for its next poll then."""
     carried = request(store, pairs, 1)
@@ -131,7 +130,7 @@ def test_being_asked_to_stop_ends_idle_workers_at_once(
 
 @pytest.mark.parametrize("urgent", [False, True])
 def test_a_hint_wakes_an_idle_worker(
-    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: threading.Event, *, urgent: bool
+    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: StopRequest, *, urgent: bool
 ) -> None:
     """A rotation is carried without waiting for a poll, again and again."""
     with running(dispatcher, stop, threads=2):
@@ -142,7 +141,7 @@ def test_a_hint_wakes_an_idle_worker(
 
 
 def test_a_hint_may_come_before_the_workers(
-    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: threading.Event
+    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: StopRequest
 ) -> None:
     """A hint that no worker waits for, and one for what does not exist, do no harm."""
     rotation = request(store, pairs, 1)

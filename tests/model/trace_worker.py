@@ -147,7 +147,7 @@ class Worker:
             FakeRandom(name),
         )
         leases = LeaseRenewer(self.store, lease=LEASE)  # it never beats: leases end when the trace says so
-        self._engine = Engine(self.store, lambda _: ports, leases, self.clock, stopping=lambda: self.comes("release"))
+        self._engine = Engine(self.store, lambda _: ports, leases, self.clock, stopping=lambda _: self.comes("release"))
         self._recovery = Recovery(self.store, lambda _: ports, self.clock, lease=LEASE)
 
     # --- what the trace does with it

@@ -90,7 +90,7 @@ class EngineEnvironment:
             raise self.refusal
         return self.systems.as_ports(fraction=0.25)
 
-    def _stopping(self) -> bool:
+    def _stopping(self, _rotation: Rotation) -> bool:
         if self.stops_after is None:
             return False
         self.stops_after -= 1

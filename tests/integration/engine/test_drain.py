@@ -8,6 +8,7 @@ from support.clock import FakeClock
 from support.fake_systems import FakeSystems
 
 from orchestrator.dispatch.embedded import Embedded
+from orchestrator.stop_request import StopRequest
 from states.errors import TryLater
 from states.rotation import Rotation
 from states.state import State
@@ -16,10 +17,11 @@ from states.timing import STAY_WITH_OUTAGE
 BETWEEN = State.UPLOADED_TO_NETSUITE
 
 
-class Stop:
+class Stop(StopRequest):
     """The event that asks to stop: waiting for it takes no time, but moves the clock on."""
 
     def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
         self._clock = clock
         self.waited: list[float] = []
         self.comes = False
@@ -49,7 +51,7 @@ def drain(environment: EngineEnvironment, stop: Stop) -> Embedded:
         lease=LEASE,
         poll=1.0,
         start_due=list,
-        stop=stop,  # type: ignore[arg-type]
+        stop=stop,
     )
 
 

@@ -13,6 +13,7 @@ from support.clock import OffsetClock
 from support.environment import NAME
 from support.factories import changed
 from support.request_history import installed
+from support.stopping import StopAt
 
 from orchestrator.bootstrap import Keyturn
 from persistence import models
@@ -68,9 +69,9 @@ def test_a_candidate_that_netsuite_does_not_hold_is_abandoned(
 
 def test_a_corrupt_key_can_be_abandoned(app: Keyturn, simulator: Simulator, clock: OffsetClock, carry: Carry) -> None:
     """A rotation in doubt whose sealed key is corrupt can be abandoned, which is the only way to end it."""
-    asked, claim = app.rotations.request_and_claim(NAME, actor="tester")
+    _, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim
-    with app.engine(stopping=lambda: app.rotations.show(asked.id).state is State.KEY_GENERATED) as engine:
+    with app.engine(StopAt(State.KEY_GENERATED)) as engine:
         made = engine.run(claim)
     assert app.store.claims.claim("dead", lease=-1, now=made.available_at, rotation_id=made.id)
     with app.store._database.writing() as tx:

@@ -7,6 +7,7 @@ import pytest
 from integration.fixture_types import Carry, Rotate
 from support.environment import NAME
 from support.request_history import assert_openair_came_second
+from support.stopping import StopAt
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
@@ -89,7 +90,7 @@ def test_the_step_of_a_dead_worker_is_in_doubt(app: Keyturn, first: Certificate)
     del first
     _, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim
-    with app.engine(stopping=lambda: app.rotations.show(claim.rotation.id).state is State.KEY_GENERATED) as engine:
+    with app.engine(StopAt(State.KEY_GENERATED)) as engine:
         made = engine.run(claim)
     dead = app.store.claims.claim("dead", lease=-1, now=made.available_at, rotation_id=made.id)
     assert dead
