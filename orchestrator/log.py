@@ -14,6 +14,8 @@ from typing import Any, Final
 from pythonjsonlogger.core import LogData
 from pythonjsonlogger.json import JsonFormatter
 
+from orchestrator.control_characters import visible
+
 _HIDDEN: Final = "[hidden]"
 _PATTERNS: Final = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
@@ -61,7 +63,8 @@ class _Text(_Json):
         time, level, message = (rest.pop(name, "") for name in ("time", "level", "message"))
         rest.pop("logger", None)
         fields = "".join(f" {name}={value}" for name, value in rest.items())
-        return f"{time} {level:<7} {message}{fields}" + (f"\n{trace}" if trace else "")
+        line = f"{message}{fields}".replace("\n", "\\n")  # a line feed in a value must not begin a line of the log
+        return visible(f"{time} {level:<7} {line}" + (f"\n{trace}" if trace else ""))
 
 
 def redact(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,19 @@
 """The command line, `keyturn`. Commands are thin: each calls an operation and prints the result."""
 
-import io
 import os
 import resource
 import sys
+from collections.abc import Sequence
+from typing import Final
+
+from orchestrator.cli import streams
+
+_FAILED: Final = 1
+_INTERRUPTED: Final = 130
+_NO_ANSWER: Final = 255
+"""As in exit_codes.py, which this module does not import: `--version` and a broken installation do without it."""
+_WITH_VALUE: Final = ("--config", "--output", "-o")
+"""The global options that take a value."""
 
 
 def version() -> str:
@@ -23,23 +33,51 @@ def _dump_no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 
 
+def is_question(arguments: Sequence[str]) -> bool:
+    """Whether this command line asks `needs-rotation`, whose exit codes are answers: an error must never look like one.
+
+    It reads the words alone, so that it also works where they cannot be parsed.
+    """
+    words = iter(arguments)
+    for word in words:
+        if word in _WITH_VALUE:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word == "needs-rotation"
+    return False
+
+
 def main() -> None:
     """The entry point."""
     os.umask(0o077)  # files and folders that this process makes are closed to other users
     _dump_no_core()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without UTF-8 is no reason to fail
+    streams.prepare()
+    arguments = [_decoded(word) for word in sys.argv[1:]]
     try:
-        exit_code = _run(sys.argv[1:])
+        exit_code = _run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        exit_code = 130
-    except BrokenPipeError:
-        # The reader of our output has gone: that is no error, and closing the output at exit must be quiet, too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        exit_code = 0
+        exit_code = _no_answer(arguments) or _INTERRUPTED
+    except streams.OutputLost as error:
+        has_no_reader = streams.give_up(error)
+        exit_code = _no_answer(arguments) or (0 if has_no_reader else _FAILED)
+    except Exception as error:  # noqa: BLE001 - outside every command: an installation that lacks a module, no memory
+        sys.stderr.write(f"error: Keyturn cannot start: {error if isinstance(error, ImportError) else type(error)}.\n")
+        exit_code = _no_answer(arguments) or _FAILED
     sys.exit(exit_code)
+
+
+def _decoded(word: str) -> str:
+    """Read an argument as UTF-8 where the locale's encoding could not: the locale of cron and containers is ASCII."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:  # Python keeps such bytes as halves of characters, which no text holds
+        return os.fsencode(word).decode(errors="surrogateescape")
+    return word
+
+
+def _no_answer(arguments: Sequence[str]) -> int:
+    return _NO_ANSWER if is_question(arguments) else 0
 
 
 def _run(arguments: list[str]) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from orchestrator.cli import collector, version
+from orchestrator.cli import collector, is_question, version
 
 if TYPE_CHECKING:
     from orchestrator.cli.context import Context
@@ -81,7 +81,8 @@ def build(*, overview: bool = False) -> App:
 
         level = "info" if verbose else None
         asks = not no_input and sys.stdin.isatty()
-        return _call(app, tokens, Context(Output(Form(output), quiet=quiet), config, level, yes=yes, asks=asks))
+        out = Output(Form(output), quiet=quiet)
+        return _call(app, tokens, Context(out, config, level, yes=yes, asks=asks, is_question=is_question(tokens)))
 
     return app
 
@@ -93,6 +94,7 @@ def _switch(name: str, short: str = "", text: str = "") -> Parameter:
 
 def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
     """Run one command; return its exit code."""
+    from orchestrator.cli.streams import OutputLost  # noqa: PLC0415
     from orchestrator.shortage import shortage  # noqa: PLC0415
     from states.errors import InternalError, KeyturnError  # noqa: PLC0415
     from states.next_action import by_hand  # noqa: PLC0415
@@ -105,7 +107,7 @@ def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
         return int(command(*bound.args, **bound.kwargs) or 0)
     except KeyturnError as error:
         return context.fail(error, rotation=bound.arguments.get("rotation"), connection=bound.arguments.get("name"))
-    except (BrokenPipeError, KeyboardInterrupt):
+    except OutputLost:
         raise
     except Exception as error:  # noqa: BLE001 - printed without a traceback, and logged with one
         # Its text is not printed: it may contain a secret, which the log hides.
@@ -128,24 +130,36 @@ def _log(context: "Context") -> logging.Logger:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; return its exit code. Errors are printed on stderr, without a traceback."""
+    if odd := next((word for word in arguments if not _is_text(word)), None):
+        return _usage(f"The argument {odd} is not UTF-8.", "keyturn", arguments)
     app = build(overview=all(argument.startswith("-") for argument in arguments))
     try:
         return int(app.meta(list(arguments)) or 0)
     except CycloptsError as error:
-        return _usage(error, arguments)
+        chain = [word for word in error.command_chain or () if word != "keyturn"]
+        return _usage(str(error).strip(), " ".join(["keyturn", *chain]), arguments)
 
 
-def _usage(error: CycloptsError, arguments: Sequence[str]) -> int:
+def _is_text(word: str) -> bool:
+    """Whether ``word`` can be stored and sent: bytes that are not UTF-8 cannot."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _usage(message: str, command: str, arguments: Sequence[str]) -> int:
     """Print what is wrong with a command line that could not be parsed; return the exit code."""
     from orchestrator.cli.context import problem  # noqa: PLC0415
     from orchestrator.cli.exit_codes import Exit, NeedsRotation  # noqa: PLC0415
     from orchestrator.cli.output import Form, Output  # noqa: PLC0415
     from states.next_action import by_hand  # noqa: PLC0415
 
-    chain = [word for word in error.command_chain or () if word != "keyturn"]
-    exit_code = NeedsRotation.ERROR if chain == ["needs-rotation"] else Exit.USAGE
+    exit_code = NeedsRotation.ERROR if is_question(arguments) else Exit.USAGE
     as_json = not {"json", "-ojson", "-o=json", "--output=json"}.isdisjoint(arguments)
-    next_action = by_hand(f"See `{' '.join(['keyturn', *chain])} --help`.", None)
-    error_record = problem("USAGE", str(error).strip(), "Nothing was changed.", next_action, exit_code)
+    error_record = problem(
+        "USAGE", message, "Nothing was changed.", by_hand(f"See `{command} --help`.", None), exit_code
+    )
     Output(Form.JSON if as_json else Form.TABLE).error(error_record)
     return int(exit_code)

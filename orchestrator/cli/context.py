@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from orchestrator.cli import collector, exit_codes
+from orchestrator.cli.exit_codes import NeedsRotation
 from orchestrator.cli.output import Output
+from orchestrator.control_characters import visible
 from orchestrator.views.values import Json
 from states.errors import InvalidInput, KeyturnError, TryLater
 from states.next_action import NextAction, Verb, by_hand
@@ -35,6 +37,8 @@ class Context:
     yes: bool = False
     asks: bool = False
     """Whether a person can be asked."""
+    is_question: bool = False
+    """Whether the command's exit codes are answers: those of `needs-rotation`."""
 
     @contextlib.contextmanager
     def keyturn(self, *, level: str | None = "critical", new: bool = False) -> Iterator["Keyturn"]:
@@ -68,7 +72,7 @@ class Context:
             return
         if not self.asks:
             raise InvalidInput(f"{question} The question cannot be asked here.", next_action=by_hand("Add --yes."))
-        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.write(f"{visible(question)} [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise InvalidInput("Not confirmed.", next_action=NextAction(Verb.WAIT))
@@ -79,14 +83,9 @@ class Context:
         *,
         rotation: str | None = None,
         connection: str | None = None,
-        exit_code: int | None = None,
     ) -> int:
-        """Print ``error`` and return its exit code.
-
-        ``rotation`` and ``connection`` are what the command was given; ``exit_code`` is for a command with codes of
-        its own.
-        """
-        exit_code = exit_codes.of(error) if exit_code is None else exit_code
+        """Print ``error`` and return its exit code. ``rotation`` and ``connection`` are what the command was given."""
+        exit_code = NeedsRotation.ERROR if self.is_question else exit_codes.of(error)
         next_action = error.next_action if rotation else error.next_action.outside_rotation()
         next_action = next_action.about(rotation=rotation, connection=connection)
         self.out.error(problem(error.code, error.message, exit_codes.kept(error), next_action, exit_code))

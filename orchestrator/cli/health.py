@@ -10,7 +10,6 @@ from orchestrator.cli.exit_codes import Exit, NeedsRotation
 from orchestrator.operations.doctor import Finding
 from orchestrator.views.health import finding_json, health_json, need_json
 from states.due import Need
-from states.errors import KeyturnError
 from states.health import Health
 
 
@@ -61,14 +60,11 @@ def needs_rotation(name: ConnectionName, /, *, within: Within = None, context: G
 
     Looks at what is stored; neither system is asked. Due is the moment that was drawn between 14 and 7 days before
     expiry, or with --within that time before expiry. Exits with 0 when it is due, 1 when it is not, 2 when there is no
-    certificate yet, 255 on an error.
+    certificate yet, 255 when it cannot tell: on any error, also of the command line or of standard output.
     """
-    try:
-        span = formatting.to_span(within) if within is not None else None
-        with context.keyturn() as keyturn:
-            need, connection = keyturn.health.needs_rotation(name, within=span), keyturn.connections.show(name)
-    except KeyturnError as error:
-        return context.fail(error, exit_code=NeedsRotation.ERROR)
+    span = formatting.to_span(within) if within is not None else None
+    with context.keyturn() as keyturn:
+        need, connection = keyturn.health.needs_rotation(name, within=span), keyturn.connections.show(name)
     exit_code = {Need.NOT_DUE: NeedsRotation.NOT_DUE, Need.MISSING: NeedsRotation.MISSING}.get(need, NeedsRotation.DUE)
     current = connection.current
     record = need_json(connection, need)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import formatting, timeline
 from orchestrator.cli.output import Output
+from orchestrator.cli.streams import OutputLost
+from orchestrator.control_characters import visible
 from orchestrator.events import Changed, Event, Listener, Retrying
 from orchestrator.views.journal import Leg, legs
 from orchestrator.views.rotation import rotation_json
@@ -56,8 +58,8 @@ class Lines:
         self._seen: dict[str, int] = {}
 
     def moved(self, rotation: Rotation) -> None:
-        """Print the new entries. It ignores a reader that went away: that must not stop a rotation."""
-        with suppress(BrokenPipeError):
+        """Print the new entries. A lost output must not stop a rotation; the outcome that is printed last tells it."""
+        with suppress(OutputLost):
             if self._out.is_for_people:
                 self._print_entries(rotation)
             else:
@@ -65,7 +67,7 @@ class Lines:
 
     def retrying(self, text: str) -> None:
         """Say it on stderr."""
-        with suppress(BrokenPipeError):
+        with suppress(OutputLost):
             self._out.note(text)
 
     def _print_entries(self, rotation: Rotation) -> None:
@@ -112,9 +114,9 @@ def drawn(rotation: Rotation, journal: list[Entry], now: datetime, remark: str =
         entered = formatting.clock(leg.entered) if leg.entered else ""
         spent = formatting.span(leg.spent(now)) if leg.spent(now) is not None else ""
         cells = (glyph, leg.state.value, entered, spent, _detail(leg.state, rotation, now))
-        grid.add_row(*(Text(cell, style=style) for cell in cells))
+        grid.add_row(*(Text(visible(cell), style=style) for cell in cells))
     waits = "" if rotation.failure or rotation.state is State.COMPLETED else remark or _waits(rotation, now)
-    return Group(head, grid, Text(waits, style="yellow")) if waits else Group(head, grid)
+    return Group(head, grid, Text(visible(waits), style="yellow")) if waits else Group(head, grid)
 
 
 def _mark(leg: Leg, rotation: Rotation) -> tuple[str, str]:

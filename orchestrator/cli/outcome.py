@@ -5,6 +5,7 @@ from orchestrator.cli import exit_codes, formatting, live, stopped, timeline
 from orchestrator.cli.context import Context, problem
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows
+from orchestrator.cli.streams import unheard
 from orchestrator.operations.carry import Claim
 from orchestrator.stop_request import is_between_sides
 from orchestrator.views.journal import last_postponement
@@ -33,10 +34,11 @@ def tell(context: Context, keyturn: Keyturn, rotation: Rotation, *, interrupted:
     """Print the outcome of ``rotation``; return the exit code."""
     now = keyturn.rotations.now()
     rows = [*result(keyturn, rotation)]
-    if context.out.is_for_people:
-        context.out.say()
-        context.out.say(timeline.summary(rotation, now), style="green" if rotation.state is State.COMPLETED else "")
-    context.out.show(rotation_json(rotation, now), rotation.id, rows if rotation.state is State.COMPLETED else [])
+    with unheard():
+        if context.out.is_for_people:
+            context.out.say()
+            context.out.say(timeline.summary(rotation, now), style="green" if rotation.state is State.COMPLETED else "")
+        context.out.show(rotation_json(rotation, now), rotation.id, rows if rotation.state is State.COMPLETED else [])
     if rotation.failure and rotation.is_open:
         return context.fail_rotation(rotation, now, exit_codes.of_rotation(rotation))
     if not rotation.is_open:

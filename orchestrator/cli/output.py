@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final, Generic, TextIO, TypeVar
 
 from orchestrator.cli import next_actions
+from orchestrator.control_characters import escape_json, visible
 from orchestrator.views.values import Json
 
 T = TypeVar("T")
@@ -88,11 +89,11 @@ class Output:
 
     def event(self, record: Json, name: str) -> None:
         """Print one thing of many that come one after another, each on a line of its own: as JSON, or its name."""
-        _print(json.dumps(next_actions.with_commands(record), ensure_ascii=False) if self.form is Form.JSON else name)
+        _print(_as_json(next_actions.with_commands(record)) if self.form is Form.JSON else name)
 
     def text(self, text: str, *, label: str = "", style: str = "") -> None:
         """Print ``text`` in any form, its further lines indented like its first; nothing when it is empty."""
-        for place, line in enumerate(text.splitlines()):
+        for place, line in enumerate(visible(text).splitlines()):
             words = line.lstrip(" ")
             before = label if place == 0 else " " * len(label)
             _styled(_wrapped(words, before + " " * (len(line) - len(words))), style)
@@ -118,7 +119,7 @@ class Output:
         """Print labels and values for people; a value's further lines stand below its first."""
         width = max((len(label) + len(_GAP) for label, _ in rows if label), default=0)
         for label, value in rows:
-            for place, line in enumerate(value.splitlines()):
+            for place, line in enumerate(visible(value).splitlines()):
                 _print(_wrapped(line, (label if place == 0 else "").ljust(width)))
 
     def note(self, text: str) -> None:
@@ -136,23 +137,29 @@ class Output:
         """
         record = next_actions.with_commands(record)
         if self.form is Form.JSON:
-            _print(json.dumps({"error": record}, ensure_ascii=False), sys.stderr)
+            _print(_as_json({"error": record}, sys.stderr), sys.stderr)
             return
         message = f"{record['message']} [{record['code']}]"
         _styled(_wrapped(message, "error: ", sys.stderr), "bold red", sys.stderr)
         of = f"rotation {record['rotation']} of {record['connection']}" if "rotation" in record else ""
         for label, value in (("   of: ", of), (" kept: ", record["kept"]), (" next: ", record["next_action"]["text"])):
-            for place, line in enumerate(value.splitlines()):
+            for place, line in enumerate(visible(value).splitlines()):
                 _print(_wrapped(line, label if place == 0 else " " * len(label), sys.stderr), sys.stderr)
 
 
 def _json(data: object) -> None:
-    _print(json.dumps(next_actions.with_commands(data), indent=2, ensure_ascii=False))
+    _print(_as_json(next_actions.with_commands(data), indent=2))
+
+
+def _as_json(data: object, stream: TextIO | None = None, *, indent: int | None = None) -> str:
+    """Return JSON that reads back unaltered: escaped where ``stream`` is not UTF-8, as JSON has to be (RFC 8259)."""
+    encoding = ((stream or sys.stdout).encoding or "ascii").lower().replace("_", "-")
+    return escape_json(json.dumps(data, indent=indent, ensure_ascii=encoding not in ("utf-8", "utf8")))
 
 
 def _print(text: str, stream: TextIO | None = None) -> None:
     if text:
-        print(text, file=stream or sys.stdout, flush=True)
+        print(visible(text), file=stream or sys.stdout, flush=True)
 
 
 def _wrapped(text: str, label: str, stream: TextIO | None = None) -> str:
@@ -160,6 +167,7 @@ def _wrapped(text: str, label: str, stream: TextIO | None = None) -> str:
 
     A `command` is never broken, so that it can be copied.
     """
+    label, text = visible(label), visible(text)
     if not (stream or sys.stdout).isatty():
         return label + text
     indent = len(label) + len(text) - len(text.lstrip(" "))
@@ -178,16 +186,16 @@ def _styled(text: str, style: str, stream: TextIO | None = None) -> None:
     """Print a line, coloured on a terminal."""
     where = stream or sys.stdout
     if not (style and where.isatty()):
-        print(text, file=where, flush=True)
+        print(visible(text), file=where, flush=True)
         return
     from rich.console import Console  # noqa: PLC0415 - imported where it is used: start-up counts
 
-    Console(file=where, highlight=False).print(text, style=style, markup=False, soft_wrap=True)
+    Console(file=where, highlight=False).print(visible(text), style=style, markup=False, soft_wrap=True)
 
 
 def _table(things: Sequence[T], view: View[T]) -> None:
-    cells = [[show(thing) for show in view.columns.values()] for thing in things]
-    remarks = [view.remark(thing) for thing in things]
+    cells = [[visible(show(thing)) for show in view.columns.values()] for thing in things]
+    remarks = [visible(view.remark(thing)) for thing in things]
     if sys.stdout.isatty():
         _draw(view, cells, remarks)
         return

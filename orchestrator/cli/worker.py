@@ -12,6 +12,7 @@ from orchestrator.cli.arguments import DryRun
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.signals import stoppable
+from orchestrator.cli.streams import unheard
 from orchestrator.events import Changed, Event
 from orchestrator.schedule import Pass
 from orchestrator.stop_request import StopRequest
@@ -107,11 +108,9 @@ def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rota
     }
     ended = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "nothing to carry"
     waits = f"{len(waiting)} postponed; " if waiting else ""
-    context.out.show(
-        record,
-        "\n".join(rotation.id for rotation in carried),
-        [("", f"{formatting.count(len(began.started), 'rotation')} started; {ended}; {waits}{len(parked)} parked.")],
-    )
+    done = f"{formatting.count(len(began.started), 'rotation')} started; {ended}; {waits}{len(parked)} parked."
+    with unheard():
+        context.out.show(record, "\n".join(rotation.id for rotation in carried), [("", done)])
     worst = [context.fail(error, connection=name) for name, error in began.failed]
     worst += [context.fail_rotation(rotation, now, Exit.ATTENTION) for rotation in parked]
     worst += [outcome.unfinished(context, keyturn, rotation) for rotation in waiting]

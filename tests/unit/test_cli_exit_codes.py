@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 from support.factories import NOW, a_rotation, advance_to, changed
 
-from orchestrator.cli import exit_codes
+from orchestrator.cli import exit_codes, is_question
+from orchestrator.cli.context import Context
 from orchestrator.cli.exit_codes import Exit
+from orchestrator.cli.output import Output
 from states import errors, machine
 from states.errors import KeyturnError
 from states.rotation import Ending
@@ -98,3 +100,26 @@ def test_only_an_unknown_outcome_may_have_changed_something() -> None:
     assert "Nothing was changed." == exit_codes.kept(errors.RotationOpen())
     assert "may have taken effect" in exit_codes.kept(errors.Unknown())
     assert "may have taken effect" in exit_codes.kept(errors.RestoreUnfinished())
+
+
+QUESTIONS = {
+    "needs-rotation acme": True,
+    "-o json needs-rotation acme": True,
+    "--config needs-rotation rotate acme": False,
+    "--config=x -v needs-rotation acme --bad": True,
+    "rotate needs-rotation": False,
+    "-o": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), QUESTIONS.items())
+def test_a_question_is_recognized_by_its_words(words: str, *, expected: bool) -> None:
+    """A command line that cannot be parsed is `needs-rotation` too if that is its first word after global options."""
+    assert expected is is_question(words.split())
+
+
+@pytest.mark.parametrize("kind", [*CODES, KeyturnError])
+def test_no_error_is_an_answer(kind: type[KeyturnError]) -> None:
+    """Any error of `needs-rotation` has the exit code 255, which is no answer: also Keyturn's own failure."""
+    assert 255 == Context(Output(quiet=True), is_question=True).fail(kind())

@@ -1,5 +1,6 @@
 """Tables, JSON and names: what is printed to stdout and what to stderr. Neither is a terminal here."""
 
+import io
 import json
 import sys
 from dataclasses import replace
@@ -102,3 +103,41 @@ def test_events_are_json_lines(capsys: Captured) -> None:
     out.event({"word": "Rye"}, "rye")
     out.event({"word": "Oat"}, "oat")
     assert [{"word": "Rye"}, {"word": "Oat"}] == [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+HOSTILE = "a\x1b]0;title\x07\r\u202e\x9b31m\x7f\tz"
+SHOWN = r"a\x1b]0;title\x07\r\u202e\x9b31m\x7f z"
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_control_characters_are_escaped(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool
+) -> None:
+    """Control characters that another system or a person wrote are shown, and reach no terminal or pipe."""
+    for name, value in {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: is_terminal)
+    out = Output()
+    out.list([HOSTILE], replace(VIEW, name=str, remark=str), empty="")
+    out.show({}, "", [(HOSTILE, HOSTILE)])
+    out.text(HOSTILE, label="- ", style="bold red")
+    out.say(HOSTILE)
+    out.note(HOSTILE)
+    out.error({**ERROR, "message": HOSTILE, "kept": HOSTILE})
+    printed = capsys.readouterr()
+    assert (6, 3) == (printed.out.count(SHOWN), printed.err.count(SHOWN))
+    assert "" == "".join(letter for letter in printed.out + printed.err if not letter.isprintable() and letter != "\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "iso-8859-1"])
+def test_json_reads_back_unaltered(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    """JSON is UTF-8, or escaped where the stream is not, with control characters escaped always."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding, errors="replace"))
+    text = "Prüfung ✓ \ud800" + HOSTILE
+    Output(Form.JSON).show({"reason": text}, "")
+    written = raw.getvalue().decode()
+    assert text == json.loads(written)["reason"]
+    assert set() == set(written) & set("\x1b\x07\r\u202e\x9b\x7f")
+    assert ("✓" in written) is (encoding == "utf-8")
