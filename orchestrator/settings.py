@@ -1,14 +1,18 @@
 """Reads the settings from a TOML file and from environment variables, which take precedence. Every value has a default.
 
+The file is UTF-8 in any locale.
+
 KEYTURN_CONFIG         the settings file; default: /etc/keyturn/keyturn.toml for root and services, or the user's own
 KEYTURN_DATA           the data folder; default: /var/lib/keyturn, or the user's own
 KEYTURN_STORE__URL     one value of one table; the other values have similar names
-CONFIGURATION_DIRECTORY, STATE_DIRECTORY   the folders that systemd gives to a service
+CONFIGURATION_DIRECTORY, STATE_DIRECTORY   the folders that systemd gives to a service; either makes this one a service
+KEYTURN_SERVICE_HOST, KEYTURN_PORT=tcp://…   what Kubernetes sets for a Service named keyturn; ignored
 """
 
 import inspect
 import json
 import os
+import re
 import textwrap
 import tomllib
 from collections.abc import Mapping
@@ -25,6 +29,12 @@ from states.timing import DEFAULT_CALL, DEFAULT_LEASE, LONGEST_CALL, LONGEST_LEA
 FILE_NAME: Final = "keyturn.toml"
 _PREFIX: Final = "KEYTURN_"
 _PLACES: Final = frozenset({"KEYTURN_CONFIG", "KEYTURN_DATA", "KEYTURN_KEK"})
+_SERVICE_LINK: Final = re.compile(
+    r"KEYTURN_(\w+_)?(SERVICE_HOST=[\w.:]+|SERVICE_PORT(_\w+)?=\d+"
+    r"|PORT(_\d+_[A-Z]+)?=\w+://\S+|PORT_\d+_[A-Z]+_(PROTO|PORT|ADDR)=\S+)"
+)
+"""What Kubernetes gives to every pod for a Service whose name begins with keyturn.
+https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables"""
 
 
 class Table(BaseModel):
@@ -154,7 +164,7 @@ def load(config: Path | None = None, *, new: bool = False) -> Settings:
     env = os.environ
     named = config or (Path(env["KEYTURN_CONFIG"]) if env.get("KEYTURN_CONFIG") else None)
     file = named or _config_folder(env) / FILE_NAME
-    if named and not named.is_file() and not new:
+    if named and not new and not _is_file(named):
         make = NextAction(Verb.INIT, {"config": str(named)})
         raise InvalidSettings(f"There is no settings file {named}.", next_action=make)
     values = _overridden(_read(file), env)
@@ -164,13 +174,22 @@ def load(config: Path | None = None, *, new: bool = False) -> Settings:
         raise InvalidSettings(_describe(error, file, env)) from None
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise InvalidSettings(f"{path} cannot be read: {error.strerror}.") from error
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(file.read_text())
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # Windows' editors write a byte order mark
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{file} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise InvalidSettings(f"{file} is not valid TOML: it is nested too deeply.") from None
     except OSError as error:
         raise InvalidSettings(f"{file} cannot be read: {error.strerror}.") from error
     for reserved in ("config_file", "data"):
@@ -183,6 +202,8 @@ def _overridden(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any
     """Return the file's values, overridden by environment variables. Refuses an unknown variable KEYTURN_…."""
     for variable in env:
         if not variable.startswith(_PREFIX) or variable in _PLACES:
+            continue
+        if _SERVICE_LINK.fullmatch(f"{variable}={env[variable]}"):  # KEYTURN_PORT=8080 is a person's mistake
             continue
         table, _, value = variable.removeprefix(_PREFIX).lower().partition("__")
         model = tables().get(table)
@@ -266,7 +287,8 @@ def _nearest(name: str, known: Mapping[str, str]) -> str:
 
 
 def _is_service(env: Mapping[str, str]) -> bool:
-    return "INVOCATION_ID" in env or os.geteuid() == 0
+    # Not INVOCATION_ID: the shells of desktop terminals and CI runners inherit it from the service that started them.
+    return os.geteuid() == 0 or "CONFIGURATION_DIRECTORY" in env or "STATE_DIRECTORY" in env
 
 
 def _config_folder(env: Mapping[str, str]) -> Path:

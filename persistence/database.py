@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, Operati
 
 from persistence.prepared import Prepared
 from states.errors import InvalidSettings, KeyturnError, TryLater, Unknown
-from states.next_action import REPEAT, NextAction, Verb
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 from states.timing import DATABASE_WAIT
 
 _AWAY: Final = (OperationalError, InterfaceError, InternalError)
@@ -69,11 +69,27 @@ class Database:
         return "FATAL" in error.message and not any(words in error.message for words in _PASSING)
 
     def make_file(self) -> None:
-        """Make SQLite's file where there is none, for this user alone. Safe to repeat."""
-        if self.is_sqlite:
-            file = Path(str(self._url.database))
+        """Make SQLite's file where there is none, for this user alone. Safe to repeat.
+
+        Raises InvalidSettings where it cannot be made.
+        """
+        if not self.is_sqlite:
+            return
+        file = Path(str(self._url.database))
+        try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+            if not file.is_file():  # a link to a file is followed; one that dangles is not: anyone may have made it
+                os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            if file.is_file():  # another process was first
+                return
+            raise InvalidSettings(
+                f"The database {file} cannot be made: {error.strerror}.",
+                next_action=by_hand(
+                    "Let this user make it, or name another place with the environment variable KEYTURN_DATA or the "
+                    "setting store.url."
+                ),
+            ) from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

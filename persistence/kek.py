@@ -95,20 +95,33 @@ def create_kek_file(path: Path) -> None:
 
 
 def read_kek_file(path: Path) -> KeyEncryptionKey:
-    """Read a key file. Raises VaultLocked unless it exists, is this user's, and is closed to all others."""
+    """Read a key file.
+
+    Raises VaultLocked unless it exists, and is this user's and closed to all others, or is root's and open to no more
+    than one group: see docs/decisions/0017-key-file-of-a-mounted-secret.md.
+    """
     try:
-        with path.open(encoding="ascii") as file:
+        with path.open(encoding="utf-8-sig") as file:  # Windows' editors write a byte order mark
             found = os.fstat(file.fileno())
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise VaultLocked(f"The key-encryption key {path} cannot be read: {reason}.") from error
-    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+    if not _is_closed(found):
         raise VaultLocked(
             f"The key-encryption key {path} is open to other users.",
             next_action=NextAction(Verb.CLOSE_FILES, {"paths": (str(path),), "take": True}, then=REPEAT),
         )
     return _decode(text, f"The file {path}")
+
+
+def _is_closed(file: os.stat_result) -> bool:
+    """Whether no one but this user and root can read or change the file, as far as its mode tells."""
+    mode = stat.S_IMODE(file.st_mode)
+    if file.st_uid == os.geteuid():
+        return not mode & 0o077
+    # Root can read and change every file anyway. What root mounts for this process's group is meant for it.
+    return file.st_uid == 0 and not mode & 0o037
 
 
 def read_kek_environment(environ: Mapping[str, str]) -> KeyEncryptionKey:
@@ -132,7 +145,7 @@ def read_kek_credential(environ: Mapping[str, str]) -> KeyEncryptionKey:
             ),
         )
     try:
-        text = (Path(folder) / CREDENTIAL).read_text(encoding="ascii")
+        text = (Path(folder) / CREDENTIAL).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise VaultLocked(f"The systemd credential {CREDENTIAL} cannot be read.") from error
     return _decode(text, f"The systemd credential {CREDENTIAL}")

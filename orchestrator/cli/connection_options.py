@@ -119,7 +119,8 @@ def _bundles(pairs: Iterable[str]) -> dict[str, str]:
 def _read(file: Path) -> str:
     where = "standard input" if file == _STDIN else str(file)
     try:
-        text = (sys.stdin.read() if file == _STDIN else file.read_text()).strip()
+        content = sys.stdin.buffer.read() if file == _STDIN else file.read_bytes()
+        text = content.decode("utf-8-sig").strip()  # UTF-8 in any locale; Windows' editors write a byte order mark
     except OSError as error:
         raise InvalidInput(f"{where} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:

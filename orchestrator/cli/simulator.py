@@ -72,7 +72,7 @@ def add_command(name: str, credentials: Path) -> list[str]:
 
     Each secret is written to a file of its own in the same folder (mode 0600), as the command takes files only.
     """
-    known = json.loads(credentials.read_text())
+    known = json.loads(credentials.read_text(encoding="utf-8"))
     folder = credentials.parent
     options = {
         "account": known["account"],

@@ -1,4 +1,4 @@
-"""The standard streams: a missing one is /dev/null, and a lost output is told apart from every other error."""
+"""The standard streams: a missing one is /dev/null, and a lost output differs from every other error."""
 
 import errno
 import io

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,9 +83,18 @@ class Doctor:
         return f"answers; the record holds {record.file_name}" + (" (the placeholder)" if record.is_placeholder else "")
 
 
+def open_to_others(private: Sequence[Path]) -> list[Path]:
+    """Return those of the files and folders that exist and that other users of this machine can read or change."""
+    found = []
+    for path in private:
+        with suppress(OSError):  # it does not exist, or this user cannot look at it
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                found.append(path)
+    return found
+
+
 def _files(private: Sequence[Path]) -> Finding:
-    there = [path for path in private if path.exists()]
-    found = tuple(str(path) for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077)
+    found = tuple(map(str, open_to_others(private)))
     if not found:
         return Finding("files", True, "closed to other users of this machine")
     message = f"{', '.join(found)} {'is' if len(found) == 1 else 'are'} open to other users."

@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 
+from orchestrator.operations.doctor import open_to_others
 from orchestrator.settings import Settings, template
 from persistence.kek import create_kek_file, read_kek_file
 from persistence.store import Store
 from persistence.vault import Vault
 from states.errors import InvalidSettings
+from states.next_action import by_hand
 
 
 class Installation:
@@ -24,13 +26,19 @@ class Installation:
         Returns one sentence for each; nothing that exists is replaced.
         """
         settings = self._settings
-        done = [_folder(settings.config_file.parent), _folder(settings.data), _settings_file(settings.config_file)]
+        done = [
+            _folder(settings.config_file.parent, "KEYTURN_CONFIG"),
+            _folder(settings.data, "KEYTURN_DATA"),
+            _settings_file(settings.config_file),
+        ]
         if settings.vault.source == "file":
             done.append(_kek(settings.kek_file))
         self._store.migrate()
         done.append("The database is ready.")
         self._vault.check()
         done.append("The vault opens.")
+        if is_open := open_to_others(settings.private):
+            done.append(f"Close to other users of this machine: {', '.join(map(str, is_open))}.")
         return done
 
     def check_database(self) -> None:
@@ -67,26 +75,39 @@ class Installation:
         return self._vault.rewrap(read_kek_file(new_file))
 
 
-def _folder(folder: Path) -> str:
-    if folder.is_dir():
-        return f"The folder {folder} exists."
-    folder.mkdir(mode=0o700, parents=True)
+def _folder(folder: Path, variable: str) -> str:
+    try:
+        if folder.is_dir():
+            return f"The folder {folder} exists."
+        folder.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        raise _not_made(f"The folder {folder}", error, variable) from error
     return f"Made the folder {folder}."
 
 
 def _settings_file(file: Path) -> str:
-    if file.exists():
-        return f"The settings file {file} exists."
     try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:  # follows no link
-            made.write(template())
+        if file.exists():
+            return f"The settings file {file} exists."
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:  # follows no link
+            made.write(template().encode())
     except OSError as error:
-        raise InvalidSettings(f"The settings file {file} cannot be written: {error.strerror}.") from error
+        raise _not_made(f"The settings file {file}", error, "KEYTURN_CONFIG") from error
     return f"Wrote the settings file {file}."
 
 
+def _not_made(what: str, error: OSError, variable: str) -> InvalidSettings:
+    return InvalidSettings(
+        f"{what} cannot be made: {error.strerror}.",
+        next_action=by_hand(f"Let this user make it, or name another place with the environment variable {variable}."),
+    )
+
+
 def _kek(file: Path) -> str:
-    if file.exists():
-        return f"The key-encryption key {file} exists."
+    try:
+        if file.exists():
+            return f"The key-encryption key {file} exists."
+    except OSError as error:
+        raise _not_made(f"The key-encryption key {file}", error, "KEYTURN_VAULT__FILE") from error
     create_kek_file(file)
     return f"Made the key-encryption key {file}. Keep a copy of it, apart from the database's backup."

@@ -68,7 +68,7 @@ def test_an_answer_without_a_reader(connected: InstalledKeyturn, no_reader: int)
     "words", [(*ASK, "--bad"), ("--bad", *ASK), ("-o", "nonsense", *ASK), ("--config", "/no", *ASK)]
 )
 def test_a_wrong_question_has_no_answer(initialised: InstalledKeyturn, words: tuple[str, ...]) -> None:
-    """An error in the command line or the settings is 255 too, wherever the mistake is."""
+    """An error in the command line or the settings is 255 too, at any place."""
     assert 255 == initialised(*words).returncode
 
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,6 +77,43 @@ def test_the_file_is_its_users_alone(tmp_path: Path) -> None:
         os.umask(before)
     assert {"keyturn.db": 0o600, "keyturn.db-wal": 0o600, "keyturn.db-shm": 0o600} == modes
     assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
+
+
+def _dangling(folder: Path) -> None:
+    (folder / "keyturn.db").symlink_to(folder / "elsewhere")
+
+
+def _folder(folder: Path) -> None:
+    (folder / "keyturn.db").mkdir()
+
+
+def _no_folder(folder: Path) -> None:
+    folder.rmdir()
+    folder.touch()
+
+
+@pytest.mark.parametrize("place", [_dangling, _folder, _no_folder])
+def test_where_no_file_can_be_made(tmp_path: Path, place: Callable[[Path], None]) -> None:
+    """A link that dangles is not followed; that, a folder in the file's place and no folder are errors of settings."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    place(folder)
+    store = Store(f"sqlite:///{folder / 'keyturn.db'}")
+    with pytest.raises(InvalidSettings, match=r"data/keyturn\.db cannot be made: ") as caught:
+        store.migrate()
+    store.close()
+    assert "KEYTURN_DATA" in text(caught.value.next_action)
+    assert not (folder / "elsewhere").exists()
+
+
+def test_a_link_to_the_file_is_followed(tmp_path: Path) -> None:
+    """A person may keep the file on another volume."""
+    (tmp_path / "elsewhere").touch(mode=0o600)
+    _dangling(tmp_path)
+    store = Store(f"sqlite:///{tmp_path / 'keyturn.db'}")
+    store.migrate()
+    store.check()
+    store.close()
 
 
 def test_sqlite_keeps_what_it_committed(tmp_path: Path) -> None:

@@ -44,6 +44,28 @@ def test_init_under_no_umask(tmp_path: Path) -> None:
     assert [] == open_to_others(tmp_path)
 
 
+IMPOSSIBLE = {"KEYTURN_DATA": "/proc/1/none", "CONFIGURATION_DIRECTORY": "/proc/1/none"}
+
+
+@pytest.mark.parametrize(("variable", "place"), IMPOSSIBLE.items())
+def test_init_names_the_folder_that_cannot_be_made(tmp_path: Path, variable: str, place: str) -> None:
+    """`init` names the folder, the reason, and the variable that names another place."""
+    run = InstalledKeyturn.at(tmp_path)("init", "-o", "json", **{variable: place})
+    reported = error(run)
+    assert ("INVALID_SETTINGS", 2) == (reported["code"], run.returncode)
+    assert f"The folder {place} cannot be made: No such file or directory." == reported["message"]
+    assert "environment variable KEYTURN_" in reported["next_action"]["text"]
+
+
+def test_init_reports_what_is_open(tmp_path: Path) -> None:
+    """`init` leaves the mode of what exists as it is, and says that other users have access."""
+    installed = InstalledKeyturn.at(tmp_path)
+    (tmp_path / "data").mkdir(mode=0o777)
+    installed.database.touch(mode=0o666)
+    run = installed("init")
+    assert f"Close to other users of this machine: {tmp_path / 'data'}, {installed.database}." in run.stdout
+
+
 def test_worker_and_simulator_under_no_umask(tmp_path: Path) -> None:
     """Under umask 0 the database's write-ahead log and the simulator's credentials are private."""
     installed = InstalledKeyturn.at(tmp_path)

@@ -5,6 +5,7 @@ import os
 import pickle
 import stat
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import keyring
@@ -94,6 +95,34 @@ def test_a_key_file_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(file, 12345, -1)
     with pytest.raises(VaultLocked, match="open to other users"):
         read_kek_file(file)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize(
+    ("owner", "mode", "opens"),
+    [(0, 0o440, True), (0, 0o400, True), (0, 0o444, False), (0, 0o460, False), (12345, 0o440, False)],
+)
+def test_a_mounted_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int, *, opens: bool
+) -> None:
+    """Root's file that no more than one group can read is accepted, as Kubernetes mounts a secret for a user."""
+    file = tmp_path / "kek"
+    create_kek_file(file)
+    os.chown(file, owner, 2000)
+    file.chmod(mode)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with nullcontext() if opens else pytest.raises(VaultLocked, match="open to other users"):
+        assert read_kek_file(file).id
+
+
+@pytest.mark.parametrize("content", ["\ufeff" + TEXT, TEXT + "\r\n", f"\ufeff{TEXT}\r\n"])
+def test_a_key_file_from_windows(tmp_path: Path, content: str) -> None:
+    """A byte order mark and CRLF are no part of the key."""
+    file = tmp_path / "kek"
+    file.touch(mode=0o600)
+    file.write_bytes(content.encode())
+    assert KeyEncryptionKey(KEY).id == read_kek_file(file).id
 
 
 @pytest.mark.parametrize("content", ["", "c2VjcmV0", TEXT + TEXT, "hunter2!" * 5, "Ünicode"])

@@ -1,5 +1,6 @@
 """Errors in the settings: each names the setting and the value that it must have."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,76 @@ def test_a_new_file_shows_every_default(file: Path) -> None:
     names = [name for table in tables().values() for name in table.model_fields]
     assert load(file.parent / "keyturn.toml") == load(None).model_copy(update={"config_file": file})
     assert all(f"# {name} = " in template() for name in names)
+
+
+SERVICE_LINKS = {
+    "KEYTURN_SERVICE_HOST": "10.96.0.17",
+    "KEYTURN_SERVICE_PORT": "80",
+    "KEYTURN_SERVICE_PORT_HTTP": "80",
+    "KEYTURN_PORT": "tcp://10.96.0.17:80",
+    "KEYTURN_PORT_80_TCP": "tcp://10.96.0.17:80",
+    "KEYTURN_PORT_80_TCP_PROTO": "tcp",
+    "KEYTURN_PORT_80_TCP_PORT": "80",
+    "KEYTURN_PORT_80_TCP_ADDR": "fd00::17",
+    "KEYTURN_WORKER_SERVICE_HOST": "10.96.0.18",
+    "KEYTURN_WORKER_PORT": "udp://10.96.0.18:80",
+}
+
+
+def test_the_variables_of_a_kubernetes_service_are_no_settings(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Kubernetes sets for Services named keyturn and keyturn-worker is ignored."""
+    file.touch()
+    for variable, value in SERVICE_LINKS.items():
+        monkeypatch.setenv(variable, value)
+    assert 2 == load(file).worker.threads
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), {"KEYTURN_PORT": "8080", "KEYTURN_SERVICE_PORT": "http", "KEYTURN_WORKER_HOST": "x"}.items()
+)
+def test_a_variable_that_kubernetes_does_not_set_is_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """A person's variable that only resembles those of Kubernetes is refused."""
+    file.touch()
+    monkeypatch.setenv(variable, value)
+    assert f"There is no setting for the environment variable {variable}." in refusal(file)
+
+
+SERVICES = {
+    "an ordinary user": ({}, False),
+    "a desktop terminal or a CI runner": ({"INVOCATION_ID": "5561c530", "JOURNAL_STREAM": "8:13520"}, False),
+    "a service with a folder for its state": ({"STATE_DIRECTORY": "/var/lib/kt"}, True),
+    "a service with a folder for its settings": ({"CONFIGURATION_DIRECTORY": "/etc/kt"}, True),
+}
+
+
+@pytest.mark.parametrize(("variables", "is_service"), SERVICES.values(), ids=SERVICES)
+def test_who_is_a_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], *, is_service: bool
+) -> None:
+    """Only root and a process with a folder from systemd are services; INVOCATION_ID is inherited by every shell."""
+    for name in ("KEYTURN_CONFIG", "KEYTURN_DATA", *variables, "CONFIGURATION_DIRECTORY", "STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HOME": str(tmp_path), **variables}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    settings = load(new=True)
+    own = [place.is_relative_to(tmp_path) for place in (settings.config_file, settings.data)]
+    assert [not is_service] * 2 == own
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_the_file_is_utf8(file: Path, encoding: str) -> None:
+    """The file is read as UTF-8 in any locale, also with a byte order mark."""
+    file.write_text("# Schlüssel ✓\n[worker]\nthreads = 3\n", encoding=encoding)
+    assert 3 == load(file).worker.threads
+
+
+@pytest.mark.parametrize("content", ["# Schl\xfcssel".encode("latin-1"), b"x = " + b"[" * 20_000, b"\xff\xfe["])
+def test_what_is_no_toml_is_named(file: Path, content: bytes) -> None:
+    """A file in another encoding, or of 20,000 brackets, is refused with its name."""
+    file.write_bytes(content)
+    assert refusal(file).startswith(f"{file} is not valid TOML: ")
