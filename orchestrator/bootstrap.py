@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from orchestrator.operations.health import HealthChecks
     from orchestrator.operations.installation import Installation
     from orchestrator.operations.recovery import Recovery
+    from orchestrator.operations.rehearsal import Rehearsals
+    from orchestrator.operations.status import Status
     from orchestrator.schedule import Schedule
     from persistence.kek import KeyEncryptionKey
     from persistence.vault import Vault
@@ -120,6 +122,13 @@ class Keyturn:
         return Recovery(self.store, self.connect, self.clock, lease=lease, listener=self.events.publish)
 
     @cached_property
+    def rehearsals(self) -> "Rehearsals":
+        """The verbs, without doing them."""
+        from orchestrator.operations.rehearsal import Rehearsals
+
+        return Rehearsals(self.store, self.connect, self.clock)
+
+    @cached_property
     def carry(self) -> "Carry":
         """Carrying one rotation in this process."""
         from orchestrator.operations.carry import Carry
@@ -134,11 +143,18 @@ class Keyturn:
         return HealthChecks(self.store, self.connect)
 
     @cached_property
+    def status(self) -> "Status":
+        """What needs a person now."""
+        from orchestrator.operations.status import Status
+
+        return Status(self.store, self.clock)
+
+    @cached_property
     def doctor(self) -> "Doctor":
         """The checks of everything that rotations depend on."""
         from orchestrator.operations.doctor import Doctor
 
-        return Doctor(self.settings.private, self.store, self.vault, self.connect, self.clock)
+        return Doctor(self.settings.private, self.store, self.vault, self.connect, self.clock, self.status)
 
     @cached_property
     def schedule(self) -> "Schedule":

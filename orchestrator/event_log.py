@@ -3,11 +3,14 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
 
 from orchestrator import events
 from orchestrator.events import Event, RotationEvent
+from orchestrator.log import OUTAGE
+from states.outage import outage_of
 
 _log = logging.getLogger("keyturn.rotation")
 
@@ -42,7 +45,10 @@ def field_names(kind: type[Event]) -> list[str]:
 
 
 def write(event: Event) -> None:
-    """Log ``event`` with its fields; of a rotation its id, connection and state."""
+    """Log ``event`` with its fields; of a rotation its id, connection and state.
+
+    A warning or an error about a rotation in an outage has the outage's sentence in the field ``imports``.
+    """
     level, message = MESSAGES[type(event)]
     values = [getattr(event, field.name) for field in fields(event)]
     if isinstance(event, RotationEvent):
@@ -50,4 +56,8 @@ def write(event: Event) -> None:
         values = [rotation.id, rotation.connection, rotation.state, *values[1:]]
     plain = [value.value if isinstance(value, Enum) else value for value in values]
     record = dict(zip(field_names(type(event)), plain, strict=True))
-    _log.log(logging.ERROR if record.get("outage") else level, message, extra=record)
+    level = logging.ERROR if record.get("outage") else level
+    if isinstance(event, RotationEvent) and level >= logging.WARNING and (outage := outage_of(event.rotation)):
+        # Not at INFO: each rotation that goes well is in an outage for a moment.
+        record = {OUTAGE: outage.sentence(datetime.now(UTC)), **record}
+    _log.log(level, message, extra=record)

@@ -30,6 +30,10 @@ _PATTERNS: Final = (
 )
 _SECRET: Final = re.compile(r"(?i)(password|secret|token|assertion|private|pem|api_?key|kek)")
 
+OUTAGE: Final = "imports"
+"""The field of a record in an outage that has its sentence."""
+_RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
+
 _NAMED: Final = {"levelname": "level", "name": "logger"}
 
 
@@ -55,16 +59,23 @@ class _Json(JsonFormatter):
 
 
 class _Text(_Json):
-    """The same for people: time, level, message, then the rest as name=value; a traceback below."""
+    """The same for people: time, level, message, then the rest as name=value; a traceback below.
+
+    In an outage its sentence comes before the message, and the line is red on a terminal.
+    """
 
     def serialize_log_record(self, log_data: LogData) -> str:
         rest = dict(log_data)
         trace = rest.pop("exc_info", "")
+        first = f"{rest.pop(OUTAGE)}: " if rest.get(OUTAGE) else ""
         time, level, message = (rest.pop(name, "") for name in ("time", "level", "message"))
         rest.pop("logger", None)
         fields = "".join(f" {name}={value}" for name, value in rest.items())
-        line = f"{message}{fields}".replace("\n", "\\n")  # a line feed in a value must not begin a line of the log
-        return visible(f"{time} {level:<7} {line}" + (f"\n{trace}" if trace else ""))
+        line = f"{first}{message}{fields}".replace("\n", "\\n")  # a line feed in a value must not begin a line
+        line = visible(f"{time} {level:<7} {line}")
+        if first and sys.stderr.isatty():
+            line = f"{_RED}{line}{_PLAIN}"
+        return line + (visible(f"\n{trace}") if trace else "")
 
 
 def redact(event: Mapping[str, Any]) -> dict[str, Any]:

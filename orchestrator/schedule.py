@@ -2,19 +2,25 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from orchestrator.operations import clock_repair
 from orchestrator.operations.rotations import Rotations
+from orchestrator.views.journal import last_postponement
 from persistence.store import Store
-from states.errors import KeyturnError, RotationOpen
+from states.errors import HeldOff, KeyturnError, RotationOpen
 from states.ports import Clock
 from states.rotation import Rotation
+from states.table import OUTAGE
+from states.timing import STAY_WITH_OUTAGE
 
 _log = logging.getLogger("keyturn.schedule")
 
 BATCH: Final = 100
 """How many connections one pass starts; the next pass takes the next ones."""
+_ALL: Final = 1_000_000
+"""More than there are connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,17 @@ class Pass:
     """The connections whose rotation could not be started, and why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The open rotations, by what a run would do with them; a rotation that is held off until later is in none."""
+
+    claimable: list[Rotation]
+    """A run carries them now, or stays with them because imports may be refused."""
+    waiting: list[Rotation]
+    """Postponed after a failed step, or waiting for a person."""
+    parked: list[Rotation]
+
+
 class Schedule:
     """Who is due, and their rotations."""
 
@@ -34,9 +51,39 @@ class Schedule:
         self._rotations = rotations
         self._clock = clock
 
-    def due(self) -> list[str]:
-        """The connections that are due now, the longest overdue first, at most one batch."""
-        return self._store.connections.due(self._clock.now(), BATCH)
+    def all_due(self) -> list[str]:
+        """The connections that are due now, the longest overdue first."""
+        return self._store.connections.due(self._clock.now(), _ALL)
+
+    def left(self) -> Left:
+        """Every open rotation that a run would carry, or report because it waits; the oldest first."""
+        now = self._clock.now()
+        left = Left([], [], [])
+        for rotation in self._store.rotations.all_open():
+            stays = STAY_WITH_OUTAGE if rotation.state is OUTAGE else timedelta()
+            if rotation.failure:
+                left.parked.append(rotation)
+            elif rotation.available_at <= now + stays and not rotation.awaits_person:
+                left.claimable.append(rotation)
+            elif self._is_postponed(rotation):
+                left.waiting.append(rotation)
+        return left
+
+    def _is_postponed(self, rotation: Rotation) -> bool:
+        """Whether it waits after a failed step, or for a person; one that is held off waits for neither."""
+        code, _ = last_postponement(self._store.journal.of(rotation.id))
+        return bool(rotation.waiting_for) and code != HeldOff.code
+
+    def start_all_due(self, *, actor: str) -> Pass:
+        """Like ``start_due``, for every connection that is due, batch by batch."""
+        started: list[Rotation] = []
+        failed: dict[str, KeyturnError] = {}
+        while True:
+            one = self.start_due(actor=actor)
+            started += one.started
+            failed |= dict(one.failed)
+            if not one.started or len(one.started) + len(one.failed) < BATCH:
+                return Pass(started, list(failed.items()))
 
     def start_due(self, *, actor: str) -> Pass:
         """Request a rotation for each connection that is due; bring back what a wrong clock put out of reach.
@@ -46,7 +93,7 @@ class Schedule:
         clock_repair.bring_back(self._store, self._clock.now())
         started: list[Rotation] = []
         failed: list[tuple[str, KeyturnError]] = []
-        for name in self.due():
+        for name in self._store.connections.due(self._clock.now(), BATCH):
             try:
                 started.append(self._rotations.request(name, actor=actor, reason="due", scheduled=True))
             except RotationOpen:

@@ -45,7 +45,7 @@ _UNSEEN: Final = frozenset(
     (
         *("policy", "follows", "worker", "fence", "lease_until", "journal_seq", "journal_hash"),
         *("confirmation_fingerprint", "challenge", "signature", "asked_at", "saved_fingerprint"),
-        *("verified_fingerprint", "verified_at", "may_create_record", "may_overwrite", "awaits_person"),
+        *("verified_fingerprint", "verified_at", "may_create_record", "may_overwrite"),
     )
 )
 """What only a rotation's steps need."""
@@ -54,6 +54,7 @@ _ROTATION: Final = [
     *(column for column in _r.c if column.key not in _UNSEEN),
     *(_previous.c[name].label(f"previous_{name}") for name in _DATES),
     *(_candidate.c[name].label(f"candidate_{name}") for name in _DATES),
+    _c.c.openair["kind"].as_string().label("openair_kind"),
 ]
 _CONNECTION: Final = [*_c.c, *(_current.c[name].label(f"current_{name}") for name in _DATES)]
 
@@ -102,6 +103,7 @@ def rotation_page(tx: Transaction, wanted: RotationFilter, after: str | None, li
             examined.join(_r, _r.c.id == examined.c.key)
             .outerjoin(_previous, _previous.c.fingerprint == _r.c.previous_fingerprint)
             .outerjoin(_candidate, _candidate.c.fingerprint == _r.c.candidate_fingerprint)
+            .outerjoin(_c, _c.c.name == _r.c.connection)
         )
         .where(*residual)
         .order_by(_r.c.id.desc())

@@ -162,7 +162,6 @@ def to_rotation(row: Row) -> Rotation:
         ),
         doubt=Doubt(since=row["doubt_since"], in_flight_until=row["in_flight_until"]),
         allowed=Allowances(create_record=row["may_create_record"], overwrite=row["may_overwrite"]),
-        awaits_person=row["awaits_person"],
         circumstances=Circumstances(
             previous_key_kept=row["previous_key_kept"],
             by_hand=row["openair_kind"] == OpenAirKind.EXPORT,
@@ -185,6 +184,7 @@ def to_rotation_summary(row: Row) -> RotationSummary:
         saved_at=row["saved_at"],
         doubt_since=row["doubt_since"],
         in_flight_until=row["in_flight_until"],
+        by_hand=row["openair_kind"] == OpenAirKind.EXPORT,
         broken=_illegible(row["id"], illegible),
     )
 
@@ -205,6 +205,7 @@ def _shown(row: Row) -> Values:
         "available_at": row["available_at"],
         "skew_from": row["skew_from"],
         "waiting_for": row["waiting_for"],
+        "awaits_person": row["awaits_person"],
         "failure": _to_failure(row),
         "restoring_since": row["restoring_since"],
         "closed_at": row["closed_at"],

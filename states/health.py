@@ -15,10 +15,14 @@ from states.connection import Connection, OpenAirKind
 from states.due import Need
 from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError
 from states.next_action import NextAction, Verb, by_hand
+from states.outage import Outage, outage_of
 from states.ports import Record
 from states.rotation import Rotation
 
+OUTAGE: Final = "OUTAGE"
+"""The code of the problem that an open rotation leaves imports in an outage."""
 NO_VALID_CERTIFICATE: Final = "No valid certificate available for real-time import"
+NOT_KNOWN: Final = "Not known: {unasked} could not be asked."
 VALID_UNTIL: Final = "Current real-time import certificate is valid until {expiry}"
 
 
@@ -51,17 +55,22 @@ class Problem:
 class Health:
     """The health check's result."""
 
-    shows: bool
-    """Whether OpenAir's form would show the line at all."""
+    shows: bool | None
+    """Whether OpenAir's form would show the line at all; None where the systems could not be asked."""
     sentence: str
     valid_until: datetime | None
-    """UTC; None where there is no valid certificate."""
+    """UTC; None where there is no valid certificate, or where that is not known."""
     problems: tuple[Problem, ...]
+    outage: Outage | None = None
+    """The outage that the connection's open rotation leaves imports in, if any."""
 
 
 def check(facts: Facts) -> Health:
     """Judge ``facts``. An expired, absent, placeholder or disagreeing certificate counts as none (assumption)."""
     problems = tuple(problem for look in _LOOKS if (problem := look(facts)))
+    outage = outage_of(facts.rotation) if facts.rotation else None
+    if isinstance(facts.openair, KeyturnError) and not _holds_none(facts.netsuite):
+        return Health(shows=None, sentence=_unknown(facts), valid_until=None, problems=problems, outage=outage)
     certificate = _certificate(facts)
     until = certificate.not_after if certificate and _works(certificate, facts) else None
     return Health(
@@ -69,16 +78,25 @@ def check(facts: Facts) -> Health:
         sentence=VALID_UNTIL.format(expiry=f"{until:%Y-%m-%d}") if until else NO_VALID_CERTIFICATE,
         valid_until=until,
         problems=problems,
+        outage=outage,
     )
+
+
+def _unknown(facts: Facts) -> str:
+    """The sentence where OpenAir could not be asked: what it holds is not known, only what it was given last."""
+    unasked = "the systems" if isinstance(facts.netsuite, KeyturnError) else "OpenAir"
+    current = facts.connection.current
+    last = f" The certificate that was saved there last is valid until {current.not_after:%Y-%m-%d}." if current else ""
+    return f"{NOT_KNOWN.format(unasked=unasked)}{last}"
+
+
+def _holds_none(netsuite: Record | KeyturnError | None) -> bool:
+    """Whether NetSuite is known to hold no certificate, so that none can be valid."""
+    return netsuite is None or (isinstance(netsuite, Record) and netsuite.is_placeholder)
 
 
 def _works(certificate: Certificate, facts: Facts) -> bool:
-    return (
-        certificate.is_valid_at(facts.now)
-        and facts.agree is not False
-        and facts.netsuite is not None
-        and not (isinstance(facts.netsuite, Record) and facts.netsuite.is_placeholder)
-    )
+    return certificate.is_valid_at(facts.now) and facts.agree is not False and not _holds_none(facts.netsuite)
 
 
 def _certificate(facts: Facts) -> Certificate | None:
@@ -208,16 +226,12 @@ def _parked(facts: Facts) -> Problem | None:
 
 def _outage(facts: Facts) -> Problem | None:
     rotation = facts.rotation
-    if rotation is None or rotation.proofs.saved:
+    outage = outage_of(rotation) if rotation else None
+    if rotation is None or outage is None:
         return None
-    skew = rotation.skew(facts.now)
-    if skew is None:
-        return None
-    return Problem(
-        "SKEW",
-        f"Imports may be refused, for {skew.total_seconds():.0f} s now: NetSuite has the new key, OpenAir not yet.",
-        _explain(rotation) if rotation.failure else NextAction(Verb.WATCH, {"rotation": rotation.id}),
-    )
+    waits = rotation.failure or rotation.awaits_person
+    next_action = _explain(rotation) if waits else NextAction(Verb.WATCH, {"rotation": rotation.id})
+    return Problem(OUTAGE, f"{outage.sentence(facts.now)}: {outage.reason}", next_action)
 
 
 _LOOKS: Final[tuple[Callable[[Facts], Problem | None], ...]] = (

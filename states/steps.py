@@ -111,6 +111,17 @@ def _find_candidate(rotation: Rotation, ports: Ports, attempt: Attempt, *, times
     return None
 
 
+def look_before_upload(rotation: Rotation, ports: Ports) -> Signer:
+    """Look at NetSuite once, as a step does before it uploads; return what was seen. Changes nothing.
+
+    Raises ForeignRotation, CertificateRecordMissing or CannotSign where the record must not be replaced.
+    """
+    verdict = judge(rotation, ports)
+    if verdict.signer is not Signer.CANDIDATE:
+        _ensure_replaceable(rotation, ports, verdict)
+    return verdict.signer
+
+
 _OBSERVED: Final = {
     Signer.CANDIDATE: "NetSuite signed with the candidate.",
     Signer.PREVIOUS: "NetSuite signed with the certificate before.",

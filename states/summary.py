@@ -47,6 +47,8 @@ class RotationSummary:
     doubt_since: datetime | None
     in_flight_until: datetime | None
     waiting_for: str
+    awaits_person: bool
+    by_hand: bool
     failure: Failure | None
     restoring_since: datetime | None
     closed_at: datetime | None
@@ -77,6 +79,8 @@ class RotationSummary:
             doubt_since=rotation.doubt.since,
             in_flight_until=rotation.doubt.in_flight_until,
             waiting_for=rotation.waiting_for,
+            awaits_person=rotation.awaits_person,
+            by_hand=rotation.circumstances.by_hand,
             failure=rotation.failure,
             restoring_since=rotation.restoring_since,
             closed_at=rotation.closed_at,

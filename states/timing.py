@@ -80,6 +80,8 @@ SCHEDULE_EVERY: Final = 60.0
 """Seconds between two passes over the schedule."""
 STAY_WITH_OUTAGE: Final = timedelta(minutes=10)
 """How long, in all, a drain stays with rotations whose imports may be refused. The next call may be hours away."""
+UNATTENDED_AFTER: Final = timedelta(hours=25)
+"""How long work may lie before it counts as left alone: a daily timer begins it within a day, and takes its time."""
 ATTENDED_WAIT: Final = timedelta(minutes=1)
 """How long a command waits for a postponed rotation. A rotation that is postponed for longer is left to the workers."""
 

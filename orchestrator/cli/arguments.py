@@ -18,5 +18,5 @@ def flag(text: str) -> Parameter:
     return Parameter(help=text, negative=(), show_default=False)
 
 
-DryRun = Annotated[bool, flag("Show what would be done, and change nothing.")]
+DryRun = Annotated[bool, flag("Make only the reads, say what would be done, and change nothing.")]
 Detach = Annotated[bool, flag("Leave the rotation to a worker.")]

@@ -1,10 +1,11 @@
 """`keyturn connection …`: pairs of a NetSuite account and an OpenAir company."""
 
+from datetime import datetime
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from orchestrator.cli import formatting
+from orchestrator.cli import formatting, outages, timeline
 from orchestrator.cli.arguments import ConnectionName
 from orchestrator.cli.connection_options import ConnectionOptions, require
 from orchestrator.cli.context import Given, actor
@@ -13,7 +14,9 @@ from orchestrator.cli.output import Rows, View
 from orchestrator.secrets import SecretName
 from orchestrator.views.connection import connection_json
 from states.connection import Connection, OpenAirKind
-from states.summary import ConnectionSummary
+from states.outage import Outage, outage_on
+from states.rotation import Rotation
+from states.summary import ConnectionSummary, RotationSummary
 
 app = App(name="connection", help="Add, change and show connections.")
 
@@ -38,7 +41,8 @@ def add(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) -
     with context.keyturn() as keyturn:
         added = keyturn.connections.add(connection, fields.secrets, actor=actor())
         known = keyturn.connections.secrets_of(name)
-    context.out.show(connection_json(added, known), name, [("added", name)])
+        record = connection_json(added, known, rotation=None, now=keyturn.rotations.now())
+    context.out.show(record, name, [("added", name)])
     context.out.note(f"Next: `keyturn doctor {name}`, then `keyturn rotate {name}`.")
     return Exit.FINE
 
@@ -55,36 +59,58 @@ def edit(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) 
         changed = fields.changed(keyturn.connections.show(name))
         stored = keyturn.connections.edit(changed, fields.secrets, actor=actor())
         known = keyturn.connections.secrets_of(name)
-    context.out.show(connection_json(stored, known), name, [("changed", name)])
+        rotation = keyturn.rotations.open_for(name)
+        record = connection_json(stored, known, rotation=rotation, now=keyturn.rotations.now())
+    context.out.show(record, name, [("changed", name)])
     context.out.note(f"Next: `keyturn doctor {name}`.")
     return Exit.FINE
 
 
 @app.command(name="list")
 def list_(*, context: Given) -> int:
-    """List the connections, by name."""
+    """List the connections, by name, with the state of their open rotations."""
     with context.keyturn() as keyturn:
         found = list(keyturn.connections.all())
+        rotations = {rotation.connection: rotation for rotation in keyturn.rotations.unfinished()}
+        now = keyturn.rotations.now()
+
+    def outage(connection: ConnectionSummary) -> Outage | None:
+        return outage_on(connection, rotations.get(connection.name), now)
+
     view = View[ConnectionSummary](
         name=lambda connection: connection.name,
-        record=connection_json,
+        record=lambda connection: connection_json(connection, rotation=rotations.get(connection.name), now=now),
         columns={
             "CONNECTION": lambda connection: connection.name,
             "ACCOUNT": lambda connection: connection.netsuite.account,
             "VALID UNTIL": lambda connection: formatting.day(
                 connection.current.not_after if connection.current else None
             ),
-            "NEXT": _next,
+            "STATE": lambda connection: _state(rotations.get(connection.name)),
+            "NEXT": lambda connection: (
+                "imports refused" if outage(connection) else _next(connection, rotations.get(connection.name), now)
+            ),
             "OPENAIR": lambda connection: connection.openair.url or connection.openair.kind.value,
         },
         flexible=("CONNECTION", "OPENAIR"),
     )
+    found_outages = filter(None, (outage(connection) for connection in found))
+    outages.announce(context.out, sorted(found_outages, key=lambda each: each.since), now)
     context.out.list(found, view, empty="There are no connections. Add one: `keyturn connection add NAME …`.")
     return Exit.FINE
 
 
-def _next(connection: ConnectionSummary) -> str:
-    return formatting.day(connection.due_at) if connection.is_automatic else "by hand"
+def _state(rotation: Rotation | None) -> str:
+    return timeline.state(RotationSummary.of(rotation)) if rotation else formatting.NOTHING
+
+
+def _next(connection: ConnectionSummary, rotation: Rotation | None, now: datetime) -> str:
+    """When the next rotation begins, or why none will."""
+    if rotation:
+        return "parked" if rotation.failure else "waits for a person" if rotation.awaits_person else "under way"
+    if not connection.is_automatic:
+        return "by hand"
+    return "now" if connection.due_at and connection.due_at <= now else formatting.day(connection.due_at)
 
 
 @app.command
@@ -92,8 +118,19 @@ def show(name: ConnectionName, /, *, context: Given) -> int:
     """Show one connection, and which secrets are set."""
     with context.keyturn() as keyturn:
         shown, known = keyturn.connections.show(name), keyturn.connections.secrets_of(name)
-    context.out.show(connection_json(shown, known), name, _rows(shown, known))
+        rotation, now = keyturn.rotations.open_for(name), keyturn.rotations.now()
+    outage = outage_on(shown, rotation, now)
+    outages.announce(context.out, [outage] if outage else [], now, names=False)
+    rows = [*_rows(shown, known), *_rotation_rows(shown, rotation, now)]
+    context.out.show(connection_json(shown, known, rotation=rotation, now=now), name, rows)
     return Exit.FINE
+
+
+def _rotation_rows(shown: Connection, rotation: Rotation | None, now: datetime) -> Rows:
+    """The open rotation, or when the next one begins."""
+    if rotation:
+        return [("rotation", f"{rotation.id}, {timeline.state(RotationSummary.of(rotation))}")]
+    return [("next rotation", formatting.upcoming(shown, now))]
 
 
 def _rows(shown: Connection, known: list[SecretName]) -> Rows:
@@ -118,7 +155,6 @@ def _rows(shown: Connection, known: list[SecretName]) -> Rows:
         ),
         ("secrets", f"set: {', '.join(map(_label, known)) or 'none'}" + (f"\nnot set: {missing}" if missing else "")),
         ("fingerprint", held),
-        ("next rotation", formatting.moment(shown.due_at) if shown.is_automatic else "by hand only"),
     ]
 
 

@@ -16,9 +16,11 @@ from orchestrator.cli import collector, exit_codes
 from orchestrator.cli.exit_codes import NeedsRotation
 from orchestrator.cli.output import Output
 from orchestrator.control_characters import visible
+from orchestrator.views.outage import outage_json
 from orchestrator.views.values import Json
 from states.errors import InvalidInput, KeyturnError, TryLater
 from states.next_action import NextAction, Verb, by_hand
+from states.outage import outage_of
 from states.preconditions import advise
 from states.rotation import Rotation
 
@@ -96,7 +98,7 @@ class Context:
         assert rotation.failure
         failure, kept = rotation.failure, exit_codes.kept_by(rotation)
         error = problem(failure.code, failure.message, kept, advise(rotation, now), exit_code)
-        self.out.error({**error, "rotation": rotation.id, "connection": rotation.connection})
+        self.out.error({**error, **about(rotation, now)})
         return exit_code
 
 
@@ -108,6 +110,12 @@ def problem(code: str, message: str, kept: str, next_action: NextAction, exit_co
     """An error's JSON: ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``; see also `Output.error`."""
     action = next_action.to_data()
     return {"code": code, "message": message, "kept": kept, "next_action": action, "exit_code": int(exit_code)}
+
+
+def about(rotation: Rotation, now: datetime) -> Json:
+    """What an error's JSON has of its rotation: ``rotation``, ``connection``, ``outage`` (null without one)."""
+    outage = outage_json(outage_of(rotation), now)
+    return {"rotation": rotation.id, "connection": rotation.connection, "outage": outage}
 
 
 def actor() -> str:

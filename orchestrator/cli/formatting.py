@@ -4,11 +4,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from states.connection import Connection
+from states.durations import in_words
 from states.errors import InvalidInput
 
 _SPAN: Final = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_SCALE: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 NOTHING: Final = "–"  # noqa: RUF001 - an en dash, for an empty cell
 
@@ -26,13 +27,7 @@ def to_span(text: str) -> timedelta:
 
 def span(length: timedelta | None) -> str:
     """A span in the one unit that tells most: ``0.31 s``, ``12 s``, ``3 min``, ``5 h``, ``12 d``."""
-    if length is None:
-        return NOTHING
-    seconds = length.total_seconds()
-    if seconds < 10:  # noqa: PLR2004 - below that, a tenth of a second tells something
-        return f"{max(0.0, seconds):.2f} s"
-    unit, name = next(((unit, name) for unit, name in _SCALE if seconds >= 2 * unit), (1, "s"))
-    return f"{seconds / unit:.0f} {name}"
+    return NOTHING if length is None else in_words(length)
 
 
 def moment(at: datetime | None) -> str:
@@ -53,6 +48,13 @@ def clock(at: datetime) -> str:
 def day(at: datetime | None) -> str:
     """``2026-11-23`` (UTC)."""
     return f"{at.astimezone(UTC):%Y-%m-%d}" if at else NOTHING
+
+
+def upcoming(connection: Connection, now: datetime) -> str:
+    """When the connection's next rotation begins; a moment that is over is due ``now`` (UTC)."""
+    if not connection.is_automatic:
+        return "by hand only"
+    return "due now" if connection.due_at and connection.due_at <= now else moment(connection.due_at)
 
 
 def count(number: int, thing: str) -> str:

@@ -1,9 +1,10 @@
 """`keyturn health`, `keyturn needs-rotation` and `keyturn doctor`: questions, and answers that scripts can act on."""
 
+from datetime import datetime
 from itertools import chain
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, next_actions
+from orchestrator.cli import formatting, next_actions, outages
 from orchestrator.cli.arguments import AnyConnection, ConnectionName, Within
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit, NeedsRotation
@@ -24,8 +25,8 @@ def health(name: AnyConnection = None, /, *, within: Within = None, context: Giv
     with context.keyturn() as keyturn:
         for each in [keyturn.connections.show(name)] if name else keyturn.connections.all():
             found[each.name] = keyturn.health.report(each.name, within=span)
-            _print(context, each.name, found[each.name])
-    shown = [health_json(each, health) for each, health in found.items()]
+            _print(context, each.name, found[each.name], keyturn.rotations.now())
+        shown = [health_json(each, health, keyturn.rotations.now()) for each, health in found.items()]
     if not context.out.is_for_people:
         context.out.show(shown[0] if name else shown, "\n".join(found))
     elif not found:
@@ -37,10 +38,11 @@ def _is_healthy(health: Health) -> bool:
     return health.valid_until is not None and not health.problems
 
 
-def lines(health: Health) -> list[str]:
-    """A connection's health for people: the vendor's sentence, then each problem with its next action."""
-    text = [health.sentence]
-    if not health.shows:
+def lines(health: Health, now: datetime) -> list[str]:
+    """A connection's health ``now`` (UTC) for people: the outage, the vendor's sentence, each problem."""
+    text = [f"{health.outage.sentence(now)}."] if health.outage else []
+    text.append(health.sentence)
+    if health.shows is False:
         text.append("(OpenAir's own health check does not show this line: the connector form's boxes are not ticked.)")
     for problem in health.problems:
         text.append(f"  {problem.message} [{problem.code}]")
@@ -48,10 +50,11 @@ def lines(health: Health) -> list[str]:
     return text
 
 
-def _print(context: Context, name: str, health: Health) -> None:
+def _print(context: Context, name: str, health: Health, now: datetime) -> None:
     if context.out.is_for_people:
-        first, *more = lines(health)
-        context.out.text(f"{name}: {first}", style="green" if _is_healthy(health) else "bold red")
+        first, *more = lines(health, now)
+        style = outages.STYLE if health.outage else "green" if _is_healthy(health) else "bold red"
+        context.out.text(f"{name}: {first}", style=style)
         context.out.text("\n".join(f"  {line}" for line in more))
 
 
@@ -76,13 +79,13 @@ def needs_rotation(name: ConnectionName, /, *, within: Within = None, context: G
 def doctor(name: AnyConnection = None, /, *, context: Given) -> int:
     """Check everything that rotations depend on; each finding comes with its fix.
 
-    Looks at settings, files, database, vault, clocks, sign-ins and permissions, of one connection or all. Changes
-    nothing. Exits with 0 when all is well, 3 otherwise.
+    Outages and parked rotations come first. Looks at settings, files, database, vault, clocks, sign-ins and
+    permissions, of one connection or all. Changes nothing. Exits with 0 when all is well, 3 otherwise.
     """
     found: list[Finding] = []
     with context.keyturn() as keyturn:
         settings = Finding("settings", True, _settings(keyturn))
-        for finding in chain([settings], keyturn.doctor.examine(name)):
+        for finding in chain(keyturn.doctor.waiting(name), [settings], keyturn.doctor.examine(name)):
             found.append(finding)
             if context.out.is_for_people:
                 mark = "✓ " if finding.ok else "✗ "

@@ -2,7 +2,7 @@
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import exit_codes, formatting, live, stopped, timeline
-from orchestrator.cli.context import Context, problem
+from orchestrator.cli.context import Context, about, problem
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows
 from orchestrator.cli.streams import unheard
@@ -52,7 +52,7 @@ def result(keyturn: Keyturn, rotation: Rotation) -> Rows:
     if candidate is None:
         return []
     connection = keyturn.connections.show(rotation.connection)
-    begins = formatting.moment(connection.due_at) if connection.is_automatic else "by hand only"
+    begins = formatting.upcoming(connection, keyturn.rotations.now())
     return [
         ("fingerprint", candidate.fingerprint),
         ("valid until", formatting.moment(candidate.certificate.not_after)),
@@ -64,6 +64,7 @@ def result(keyturn: Keyturn, rotation: Rotation) -> Rows:
 
 def unfinished(context: Context, keyturn: Keyturn, rotation: Rotation, *, interrupted: bool = False) -> int:
     """Print why an open rotation was left, and how it continues; return the exit code."""
+    now = keyturn.rotations.now()
     code, message = last_postponement(keyturn.rotations.journal(rotation.id)) if rotation.waiting_for else ("", "")
     continues = NextAction(
         Verb.WORKER,
@@ -72,13 +73,14 @@ def unfinished(context: Context, keyturn: Keyturn, rotation: Rotation, *, interr
     )
     exit_code = exit_codes.of_rotation(rotation, code)
     if code == AwaitingPerson.code:
-        continues = advise(rotation, keyturn.rotations.now())
+        continues = advise(rotation, now)
     elif interrupted and is_between_sides(rotation):
-        return stopped.tell_left(context, [rotation], keyturn.rotations.now())
+        return stopped.tell_left(context, [rotation], now)
     elif interrupted:
         code, message, exit_code = "INTERRUPTED", "Stopped after the current step.", Exit.INTERRUPTED
     else:
-        message = f"{message} It is postponed until {formatting.moment(rotation.available_at)}."
+        again = formatting.moment(rotation.available_at) if rotation.available_at > now else ""
+        message += f" It is postponed until {again}." if again else " A worker can try again now."
     error = problem(code, message, exit_codes.kept_by(rotation), continues, exit_code)
-    context.out.error({**error, "rotation": rotation.id, "connection": rotation.connection})
+    context.out.error({**error, **about(rotation, now)})
     return exit_code

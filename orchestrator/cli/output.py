@@ -44,8 +44,14 @@ class View(Generic[T]):
 
 STYLES: Final = {
     "Completed": "green",
-    "Failed": "bold red",
-    "UploadedToNetSuite": "yellow",
+    "Failed, outage": "bold white on red",
+    "Failed, parked": "bold yellow",
+    "Failed, abandoned": "dim",
+    "Failed, restored": "dim",
+    "Failed, adopted": "dim",
+    "UploadedToNetSuite": "bold red",
+    "parked": "bold yellow",
+    "imports refused": "bold white on red",
     "ok": "green",
     "FAILED": "bold red",
 }
@@ -133,12 +139,15 @@ class Output:
         """Print an error on stderr: what happened, what was kept, and the next safe action.
 
         ``record`` has ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``, and where it is a rotation's
-        ``rotation`` and ``connection``; in JSON it is the value of ``error``. An error is printed even when quiet.
+        ``rotation``, ``connection`` and ``outage``, which comes first; in JSON it is the value of ``error``. An error
+        is printed even when quiet.
         """
         record = next_actions.with_commands(record)
         if self.form is Form.JSON:
             _print(_as_json({"error": record}, sys.stderr), sys.stderr)
             return
+        if outage := record.get("outage"):
+            _styled(_wrapped(f"{outage['sentence']}.", "outage: ", sys.stderr), "bold white on red", sys.stderr)
         message = f"{record['message']} [{record['code']}]"
         _styled(_wrapped(message, "error: ", sys.stderr), "bold red", sys.stderr)
         of = f"rotation {record['rotation']} of {record['connection']}" if "rotation" in record else ""

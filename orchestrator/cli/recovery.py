@@ -1,21 +1,22 @@
 """`keyturn rotation explain|park|resume|confirm|restore|adopt|abandon`: recovering a rotation that waits."""
 
+from datetime import datetime
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, health, next_actions, timeline
+from orchestrator.cli import formatting, health, next_actions, outages, rehearsal, timeline
 from orchestrator.cli.arguments import Detach, DryRun, Reason, RotationId, flag
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.outcome import carry
 from orchestrator.operations.rotations import Explanation
 from orchestrator.views.health import health_json
+from orchestrator.views.journal import folded
 from orchestrator.views.rotation import explanation_json, rotation_json
-from states.errors import IllegalMove
 from states.health import Health
-from states.next_action import Verb
+from states.outage import outage_of
 from states.rotation import Rotation
 
 Seen = Annotated[str, Parameter(help="For a connection with --openair-export: the SHA-256 that OpenAir shows now.")]
@@ -35,22 +36,25 @@ def explain(
         found = keyturn.health.health(explanation.rotation.connection) if live else None
     record = explanation_json(explanation, now)
     if found:
-        record["health"] = health_json(explanation.rotation.connection, found)
+        record["health"] = health_json(explanation.rotation.connection, found, now)
     context.out.show(record, explanation.rotation.id, [])
     if context.out.is_for_people:
-        _print(context, explanation, found, timeline.summary(explanation.rotation, now))
+        _print(context, explanation, found, now)
     return Exit.FINE
 
 
-def _print(context: Context, explanation: Explanation, found: Health | None, summary: str) -> None:
+def _print(context: Context, explanation: Explanation, found: Health | None, now: datetime) -> None:
     out, rotation = context.out, explanation.rotation
-    out.text(f"Rotation {rotation.id} of {rotation.connection}: {summary}.")
+    outage = outage_of(rotation)
+    outages.announce(out, [outage] if outage else [], now, names=False)
+    out.text(f"Rotation {rotation.id} of {rotation.connection}: {timeline.summary(rotation, now)}.")
     out.text("\nWhat happened")
-    for before, entry in zip([None, *explanation.journal], explanation.journal, strict=False):
-        out.text(f"  {formatting.instant(entry.at)}  {entry.target:18}  {timeline.describe(entry, before)}")
+    for each in folded(explanation.journal):
+        text = timeline.describe(each.entry, each.before) + timeline.times(each)
+        out.text(text, label=f"  {formatting.instant(each.entry.at)}  {each.entry.target:18}  ")
     if found:
         out.text("\nWhat is true now")
-        for line in health.lines(found):
+        for line in health.lines(found, now):
             out.text(f"  {line}")
     out.text("\nWhat is possible now")
     for action, why_not in explanation.verbs:
@@ -62,13 +66,15 @@ def _print(context: Context, explanation: Explanation, found: Health | None, sum
         out.text(f"  → {command}")
 
 
-def park(rotation: RotationId, /, *, reason: Reason = "", context: Given) -> int:
+def park(rotation: RotationId, /, *, reason: Reason = "", dry_run: DryRun = False, context: Given) -> int:
     """Stop a rotation that waits, until a person decides.
 
     No worker claims it then; what is possible with any parked rotation is possible with it. Neither system is asked or
     changed. It is refused while a worker carries the rotation: repeat it then.
     """
     with context.keyturn() as keyturn:
+        if dry_run:
+            return rehearsal.show(context, keyturn.rehearsals.park(rotation))
         after = keyturn.rotations.park(rotation, actor=actor(), reason=reason)
         context.out.show(rotation_json(after, keyturn.rotations.now()), after.id, [("parked", after.id)])
         context.out.note(f"What is possible now: `keyturn rotation explain {after.id}`.")
@@ -91,10 +97,10 @@ def resume(
     The rotation keeps its id; its attempt counts one more.
     """
     with context.keyturn() as keyturn:
-        explanation = keyturn.rotations.explain(rotation)
-        before = explanation.rotation
         if dry_run:
-            return _would(context, explanation)
+            done = keyturn.rehearsals.resume(rotation, create_record=create_record, overwrite=overwrite)
+            return rehearsal.show(context, done)
+        before = keyturn.rotations.show(rotation)
         if overwrite:
             context.confirm(f"Replace the foreign certificate in NetSuite ({before.connection})?")
         if not detach:
@@ -109,32 +115,19 @@ def resume(
         return carry(context, keyturn, after)
 
 
-def _would(context: Context, explanation: Explanation) -> int:
-    """Say what resuming would do. Raises IllegalMove as resuming would."""
-    rotation = explanation.rotation
-    if refused := next(why_not for action, why_not in explanation.verbs if action.verb is Verb.RESUME):
-        raise IllegalMove(f"Rotation {rotation.id} cannot be resumed: {refused}")
-    rows = [
-        ("would resume", rotation.id),
-        ("back to", rotation.position.value),
-        ("as attempt", str(rotation.attempt + 1)),
-    ]
-    record = {"dry_run": True, "rotation": rotation.id, "to": rotation.position.value, "attempt": rotation.attempt + 1}
-    context.out.show(record, rotation.id, rows)
-    context.out.note("Nothing was changed.")
-    return Exit.FINE
-
-
 def confirm(
     rotation: RotationId,
     /,
     *,
     fingerprint: Annotated[str, Parameter(help="The SHA-256 that OpenAir shows; colons and case do not matter.")],
     detach: Detach = False,
+    dry_run: DryRun = False,
     context: Given,
 ) -> int:
     """Confirm that OpenAir holds the exported certificate, and carry the rotation on."""
     with context.keyturn() as keyturn:
+        if dry_run:
+            return rehearsal.show(context, keyturn.rehearsals.confirm(rotation, fingerprint))
         if not detach:
             keyturn.installation.check()
         after = keyturn.rotations.confirm(rotation, fingerprint, actor=actor())
@@ -151,6 +144,7 @@ def restore(
     reason: Reason = "",
     overwrite: Annotated[bool, flag("Replace the certificate in NetSuite, even if it is foreign.")] = False,
     fingerprint: Seen = "",
+    dry_run: DryRun = False,
     context: Given,
 ) -> int:
     """Put the previous certificate back into NetSuite, and close a parked rotation.
@@ -159,6 +153,9 @@ def restore(
     only read. The candidate and its key are destroyed. When something goes wrong, run it again.
     """
     with context.keyturn() as keyturn:
+        if dry_run:
+            done = keyturn.rehearsals.restore(rotation, overwrite=overwrite, seen=fingerprint)
+            return rehearsal.show(context, done)
         before = keyturn.rotations.show(rotation)
         context.confirm(f"Put the previous certificate back into NetSuite, and close rotation {before.id}?")
         after = keyturn.recovery.restore(
@@ -167,13 +164,23 @@ def restore(
         return _closed(context, keyturn, after)
 
 
-def adopt(rotation: RotationId, /, *, reason: Reason = "", fingerprint: Seen = "", context: Given) -> int:
+def adopt(
+    rotation: RotationId,
+    /,
+    *,
+    reason: Reason = "",
+    fingerprint: Seen = "",
+    dry_run: DryRun = False,
+    context: Given,
+) -> int:
     """Accept the foreign certificate in both systems, and close a parked rotation.
 
     Changes nothing in either system. The certificate becomes the connection's current one; Keyturn's private keys of
     this connection are destroyed.
     """
     with context.keyturn() as keyturn:
+        if dry_run:
+            return rehearsal.show(context, keyturn.rehearsals.adopt(rotation, seen=fingerprint))
         before = keyturn.rotations.show(rotation)
         context.confirm(f"Accept the foreign certificate in both systems, and close rotation {before.id}?")
         after = keyturn.recovery.adopt(
@@ -190,7 +197,7 @@ def _closed(context: Context, keyturn: Keyturn, rotation: Rotation) -> int:
         (str(rotation.ending), rotation.id),
         ("both hold", f"{current.fingerprint}\nvalid until {formatting.moment(current.not_after)}" if current else ""),
         ("skew", formatting.span(rotation.skew(now))),
-        ("next rotation", formatting.moment(connection.due_at) if connection.is_automatic else "by hand only"),
+        ("next rotation", formatting.upcoming(connection, now)),
     ]
     context.out.show(rotation_json(rotation, now), rotation.id, rows)
     if connection.is_automatic and connection.due_at and connection.due_at <= now:
@@ -198,7 +205,7 @@ def _closed(context: Context, keyturn: Keyturn, rotation: Rotation) -> int:
     return Exit.FINE
 
 
-def abandon(rotation: RotationId, /, *, reason: Reason = "", context: Given) -> int:
+def abandon(rotation: RotationId, /, *, reason: Reason = "", dry_run: DryRun = False, context: Given) -> int:
     """Close a parked rotation whose certificate NetSuite does not hold.
 
     Its connection is free for another rotation then. The candidate and its key are destroyed; both systems keep what
@@ -206,6 +213,8 @@ def abandon(rotation: RotationId, /, *, reason: Reason = "", context: Given) -> 
     it may hold it.
     """
     with context.keyturn() as keyturn:
+        if dry_run:
+            return rehearsal.show(context, keyturn.rehearsals.abandon(rotation))
         before = keyturn.rotations.show(rotation)
         context.confirm(f"Close rotation {before.id}, and destroy its candidate?")
         after = keyturn.recovery.abandon(before.id, actor=actor(), reason=reason, version=before.version)

@@ -1,7 +1,7 @@
 """`keyturn rotate`: a new certificate now."""
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting
+from orchestrator.cli import rehearsal
 from orchestrator.cli.arguments import ConnectionName, Detach, DryRun, Reason
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
@@ -9,8 +9,6 @@ from orchestrator.cli.outcome import carry
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.values import certificate_json
 from states.connection import Connection
-from states.errors import RotationOpen
-from states.next_action import NextAction, Verb
 from states.table import FORWARD
 
 
@@ -47,28 +45,11 @@ def rotate(
 
 
 def _would(context: Context, keyturn: Keyturn, connection: Connection) -> int:
-    """Say what a rotation would do. Raises RotationOpen as the rotation would."""
-    latest = next(iter(keyturn.rotations.recent(connection=connection.name, limit=1)), None)
-    if latest and latest.is_open:
-        raise RotationOpen(
-            f"Connection {connection.name} has an open rotation already: {latest.id}.",
-            next_action=NextAction(Verb.EXPLAIN, {"rotation": latest.id}),
-        )
-    policy, current = connection.policy, connection.current
-    replaces = f"{current.fingerprint}\nvalid until {formatting.day(current.not_after)}" if current else ""
-    rows = [
-        ("would rotate", connection.name),
-        ("replacing", replaces or "nothing: the initial set-up"),
-        ("with", f"a new certificate, {policy.algorithm}, valid for {policy.days} days"),
-        ("step by step", "\n".join(edge.trigger for edge in FORWARD)),
-    ]
-    record = {
-        "dry_run": True,
-        "connection": connection.name,
-        "replaces": certificate_json(current),
+    """Say what a rotation would do. Raises as the rotation would."""
+    policy = connection.policy
+    more = {
+        "replaces": certificate_json(connection.current),
         "policy": {"algorithm": policy.algorithm.value, "days": policy.days},
         "steps": [edge.trigger for edge in FORWARD],
     }
-    context.out.show(record, connection.name, rows)
-    context.out.note("Nothing was changed.")
-    return Exit.FINE
+    return rehearsal.show(context, keyturn.rehearsals.rotate(connection.name), more)

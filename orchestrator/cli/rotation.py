@@ -1,19 +1,20 @@
 """`keyturn rotation …`: showing rotations, and recovering those that wait for a person."""
 
+from datetime import datetime
 from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 
-from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import exit_codes, formatting, live, next_actions, outcome, timeline
+from orchestrator.cli import exit_codes, formatting, live, next_actions, outages, outcome, timeline
 from orchestrator.cli.arguments import RotationId
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
-from orchestrator.views.journal import entry_json, legs
+from orchestrator.views.journal import Folded, entry_json, folded, legs
 from orchestrator.views.rotation import rotation_json
 from persistence.journal import Entry
 from states.errors import InvalidInput, JournalBroken
+from states.outage import outage_of
 from states.preconditions import advise
 from states.rotation import Rotation
 from states.state import State
@@ -56,13 +57,14 @@ def list_(
             keyturn.connections.show(connection)
         found = keyturn.rotations.recent(connection=connection, states=states, limit=limit)
         now = keyturn.rotations.now()
+        outages.announce(context.out, keyturn.status.outages(connection), now)
     view = View[RotationSummary](
         name=lambda rotation: rotation.id,
         record=lambda rotation: rotation_json(rotation, now),
         columns={
             "ROTATION": lambda rotation: rotation.id,
             "CONNECTION": lambda rotation: rotation.connection,
-            "STATE": lambda rotation: rotation.state.value,
+            "STATE": timeline.state,
             "SKEW": lambda rotation: formatting.span(rotation.skew(now)),
             "AGE": lambda rotation: formatting.span(now - rotation.created_at),
             "WHO": lambda rotation: rotation.actor,
@@ -89,16 +91,17 @@ def show(rotation: RotationId, /, *, context: Given) -> int:
     with context.keyturn() as keyturn:
         shown, now = keyturn.rotations.show(rotation), keyturn.rotations.now()
         journal = keyturn.rotations.journal(shown.id)
-    context.out.show(rotation_json(shown, now), shown.id, _details(shown, journal, keyturn))
+    outage = outage_of(shown)
+    outages.announce(context.out, [outage] if outage else [], now, names=False)
+    context.out.show(rotation_json(shown, now), shown.id, _details(shown, journal, now))
     return Exit.FINE
 
 
-def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows:
-    now = keyturn.rotations.now()
+def _details(rotation: Rotation, journal: list[Entry], now: datetime) -> Rows:
     rows = [
         ("rotation", rotation.id),
         ("connection", rotation.connection),
-        ("state", rotation.state.value),
+        ("state", timeline.state(RotationSummary.of(rotation))),
         ("asked by", f"{rotation.actor}, {rotation.cause}" + (f": {rotation.reason}" if rotation.reason else "")),
         ("begun", formatting.moment(rotation.created_at)),
         ("attempt", str(rotation.attempt)),
@@ -113,12 +116,10 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
     if broken := rotation.circumstances.broken:
         rows.append(("broken", broken))
     if rotation.waiting_for:
-        rows.append(("waits", f"{rotation.waiting_for}\nTried again at {formatting.moment(rotation.available_at)}"))
+        rows.append(("waits", f"{rotation.waiting_for}\n{_again(rotation, now)}"))
     if rotation.doubt.since:
-        until = f"\nIt may take effect until {formatting.moment(rotation.doubt.in_flight_until)}"
-        rows.append(
-            ("in doubt", f"The answer to a request was lost, begun {formatting.moment(rotation.doubt.since)}{until}")
-        )
+        begun = f"The answer to a request was lost, begun {formatting.moment(rotation.doubt.since)}"
+        rows.append(("in doubt", f"{begun}\n{_in_flight(rotation, now)}".strip()))
     if rotation.failure:
         failure = rotation.failure
         rows += [
@@ -131,25 +132,44 @@ def _details(rotation: Rotation, journal: list[Entry], keyturn: Keyturn) -> Rows
     return rows
 
 
+def _again(rotation: Rotation, now: datetime) -> str:
+    """When a postponed rotation goes on; a moment that is over is no promise."""
+    if rotation.available_at <= now:
+        return "A worker can try again now."
+    return f"A worker tries again at {formatting.moment(rotation.available_at)}."
+
+
+def _in_flight(rotation: Rotation, now: datetime) -> str:
+    until = rotation.doubt.in_flight_until
+    if until is None:
+        return ""
+    if until <= now:
+        return "It cannot take effect any more; what it did is read back first."
+    return f"It may take effect until {formatting.moment(until)}."
+
+
 @app.command
 def journal(rotation: RotationId, /, *, context: Given) -> int:
     """Show everything that happened to a rotation, in order. In JSON with the evidence and the hash chain."""
     with context.keyturn() as keyturn:
         entries = keyturn.rotations.journal(rotation)
-    view = View[Entry](
-        name=lambda entry: str(entry.seq),
-        record=entry_json,
+    if not context.out.is_for_people:
+        context.out.list(entries, View[Entry](lambda entry: str(entry.seq), entry_json, {}, ()), empty="")
+        return Exit.FINE
+    view = View[Folded](
+        name=lambda each: str(each.entry.seq),
+        record=lambda each: entry_json(each.entry),
         columns={
-            "SEQ": lambda entry: str(entry.seq),
-            "AT (UTC)": lambda entry: formatting.instant(entry.at),
-            "EVENT": lambda entry: entry.event,
-            "STATE": lambda entry: entry.target.value,
-            "WHO": lambda entry: entry.actor,
+            "SEQ": lambda each: str(each.entry.seq),
+            "AT (UTC)": lambda each: formatting.instant(each.entry.at),
+            "EVENT": lambda each: each.entry.event,
+            "STATE": lambda each: each.entry.target.value,
+            "WHO": lambda each: each.entry.actor,
         },
         flexible=("WHO",),
-        remark=timeline.remark,
+        remark=lambda each: f"{timeline.remark(each.entry)}{timeline.times(each)}".strip(),
     )
-    context.out.list(entries, view, empty="The journal is empty.")
+    context.out.list(folded(entries), view, empty="The journal is empty.")
     return Exit.FINE
 
 

@@ -4,9 +4,13 @@ from datetime import datetime
 from typing import Final
 
 from orchestrator.cli import formatting
+from orchestrator.views.journal import Folded
 from orchestrator.views.values import iso
 from persistence.journal import POSTPONED, REQUEST, UNKNOWN, Entry
+from states.outage import outage_of
 from states.rotation import Rotation
+from states.state import State
+from states.summary import RotationSummary
 from states.table import ABANDON, ADOPT, FAIL, RESTORE, RESTORING, RESUME
 
 _SAID: Final = {
@@ -30,6 +34,13 @@ def summary(rotation: Rotation, now: datetime) -> str:
     return ended + (f", skew {formatting.span(skew)}" if skew is not None else "") + attempts
 
 
+def state(rotation: RotationSummary) -> str:
+    """The state for a list. Failed says what it means: ``Failed, outage``, ``Failed, parked``, ``Failed, restored``."""
+    if rotation.state is not State.FAILED:
+        return rotation.state.value
+    return f"{rotation.state}, {rotation.ending or ('outage' if outage_of(rotation) else 'parked')}"
+
+
 def line(entry: Entry, before: Entry | None, connection: str) -> str:
     """One journal entry as one line of text: when, whose, which state, and what brought it there."""
     return "  ".join((str(iso(entry.at)), connection, entry.rotation_id, entry.target, describe(entry, before)))
@@ -50,6 +61,11 @@ def describe(entry: Entry, before: Entry | None) -> str:
     if entry.source is entry.target or before is None or entry.event == RESUME:
         return f"{_SAID.get(entry.event) or entry.event.replace('_', ' ')} by {entry.actor}{because}"
     return f"after {formatting.span(entry.at - before.at)}{because}"
+
+
+def times(folded: Folded) -> str:
+    """How often an entry's event happened in a row: `` (15 times since 2026-11-23 20:15:03 UTC)``; empty for once."""
+    return f" ({folded.times} times since {formatting.moment(folded.since)})" if folded.times > 1 else ""
 
 
 def remark(entry: Entry) -> str:

@@ -4,12 +4,14 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from orchestrator.operations.status import Status
 from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection
-from states.errors import CannotSign, KeyturnError
+from states.errors import CannotSign, KeyturnError, NotFound
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Connect, Ports
 from states.summary import ConnectionSummary
@@ -30,13 +32,29 @@ class Finding:
 class Doctor:
     """Checks files, store, vault, clocks, both sign-ins and the permissions. Changes nothing."""
 
-    def __init__(self, private: Sequence[Path], store: Store, vault: Vault, connect: Connect, clock: Clock) -> None:
+    def __init__(
+        self, private: Sequence[Path], store: Store, vault: Vault, connect: Connect, clock: Clock, status: Status
+    ) -> None:
         """``private`` are the files and folders that should be closed to other users of this machine."""
         self._private = private
         self._store = store
         self._vault = vault
         self._connect = connect
         self._clock = clock
+        self._status = status
+
+    def waiting(self, connection: str | None = None) -> list[Finding]:
+        """What the status shows of rotations and expired certificates, the most harmful first.
+
+        Empty where the database cannot be read, which ``examine`` reports. Raises NotFound.
+        """
+        try:
+            concerns = self._status.report(connection).concerns
+        except NotFound:
+            raise
+        except KeyturnError:
+            return []
+        return [Finding(f"{each.connection}: rotation", False, each.message, each.next_action) for each in concerns]
 
     def examine(self, connection: str | None = None) -> Iterator[Finding]:
         """Every finding, as it comes; of one connection, or of all. Raises NotFound for an unknown one."""
@@ -67,7 +85,8 @@ class Doctor:
         yield _look(f"{name}: NetSuite sign-in and RESTlet", lambda: self._netsuite(ports), name)
         yield _look(f"{name}: NetSuite signing", lambda: _signing(ports), name)
         yield _look(f"{name}: OpenAir sign-in", lambda: _openair(ports), name)
-        yield _automatic(connection)
+        is_open = self._store.rotations.open_for(name) is not None
+        yield _automatic(connection, self._clock.now(), is_open=is_open)
 
     def _netsuite(self, ports: Ports) -> str:
         report = ports.netsuite.report()
@@ -116,11 +135,15 @@ def _openair(ports: Ports) -> str:
     return f"answers; OpenAir holds {held.fingerprint[:16]}…, valid until {held.not_after:%Y-%m-%d}"
 
 
-def _automatic(connection: Connection | ConnectionSummary) -> Finding:
+def _automatic(connection: Connection | ConnectionSummary, now: datetime, *, is_open: bool) -> Finding:
     subject = f"{connection.name}: automatic rotation"
     if connection.is_automatic:
-        when = f"{connection.due_at:%Y-%m-%d %H:%M} UTC" if connection.due_at else "never"
-        return Finding(subject, True, f"on; the next begins {when}")
+        when = f"begins {connection.due_at:%Y-%m-%d %H:%M} UTC" if connection.due_at else "never begins"
+        if connection.due_at and connection.due_at <= now:
+            when = "is due now"
+        if is_open:
+            when = "waits until the open rotation has ended"
+        return Finding(subject, True, f"on; the next {when}")
     return Finding(
         subject,
         True,

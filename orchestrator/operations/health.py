@@ -11,11 +11,11 @@ from states.certificate import Certificate
 from states.connection import Connection
 from states.due import Need
 from states.errors import CannotSign, CertificateRecordMissing, KeyturnError
-from states.health import Facts, Health, Problem
+from states.health import NOT_KNOWN, Facts, Health, Problem
 from states.next_action import NextAction, Verb
+from states.outage import outage_of
 from states.ports import Connect, Ports, Record
 
-NOT_KNOWN: Final = "Not known: the systems could not be asked."
 _EXPIRY: Final = (Need.OVERDUE.name, Need.EXPIRED.name)
 """The problems that report an expiry already."""
 
@@ -41,7 +41,15 @@ class HealthChecks:
             health = self.health(name)
         except KeyturnError as error:
             problem = Problem(error.code, error.message, error.next_action.outside_rotation().about(connection=name))
-            return Health(shows=True, sentence=NOT_KNOWN, valid_until=None, problems=(problem,))
+            rotation = self._store.rotations.open_for(name)
+            outage = outage_of(rotation) if rotation else None
+            return Health(
+                shows=None,
+                sentence=NOT_KNOWN.format(unasked="the systems"),
+                valid_until=None,
+                problems=(problem,),
+                outage=outage,
+            )
         until = health.valid_until
         if within is None or until is None or any(each.code in _EXPIRY for each in health.problems):
             return health

@@ -178,6 +178,10 @@ class Rotations:
                 break
         return found
 
+    def open_for(self, connection: str) -> Rotation | None:
+        """The connection's open rotation, under way or parked; None without one."""
+        return self._store.rotations.open_for(connection)
+
     def unfinished(self) -> list[Rotation]:
         """Every rotation that is under way or parked, the oldest first, however many there are."""
         return self._store.rotations.all_open()

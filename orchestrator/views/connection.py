@@ -1,14 +1,30 @@
 """A connection as JSON."""
 
+from datetime import datetime
+
 from orchestrator.secrets import SecretName
+from orchestrator.views.outage import outage_json
 from orchestrator.views.values import Json, certificate_json, iso
 from states.connection import Connection
+from states.outage import outage_on
+from states.rotation import Rotation
 from states.summary import ConnectionSummary
 
 
-def connection_json(shown: Connection | ConnectionSummary, secrets: list[SecretName] | None = None) -> Json:
+def connection_json(
+    shown: Connection | ConnectionSummary,
+    secrets: list[SecretName] | None = None,
+    *,
+    rotation: Rotation | None,
+    now: datetime,
+) -> Json:
     """``name``, ``netsuite``, ``openair``, ``options``, ``policy``, ``bundles``, ``automatic``, ``certificate``,
-    ``due_at``, ``version``; and ``secrets``, by name whether each is set, where one connection is shown.
+    ``due_at`` (null while no rotation will begin by itself: by hand, or because one is open), ``open_rotation``
+    (``id``, ``state``, ``parked``, ``awaits_person``; null without one), ``outage`` (null unless imports are or may be
+    refused: see `views.outage`), ``version``; and ``secrets``, by name whether each is set, where one connection is
+    shown.
+
+    ``rotation`` is the connection's open one.
     """
     netsuite, openair, policy, options = shown.netsuite, shown.openair, shown.policy, shown.options
     record: Json = {
@@ -41,7 +57,16 @@ def connection_json(shown: Connection | ConnectionSummary, secrets: list[SecretN
         "bundles": dict(shown.bundles),
         "automatic": shown.is_automatic,
         "certificate": certificate_json(shown.current),
-        "due_at": iso(shown.due_at) if shown.is_automatic else None,
+        "due_at": iso(shown.due_at) if shown.is_automatic and rotation is None else None,
+        "open_rotation": {
+            "id": rotation.id,
+            "state": rotation.state.value,
+            "parked": rotation.failure is not None,
+            "awaits_person": rotation.awaits_person,
+        }
+        if rotation
+        else None,
+        "outage": outage_json(outage_on(shown, rotation, now), now),
         "version": shown.version,
     }
     if secrets is not None:

@@ -1,18 +1,24 @@
 """A connection's health, whether it needs a rotation, and the doctor's findings, as JSON."""
 
+from datetime import datetime
+
 from orchestrator.operations.doctor import Finding
+from orchestrator.views.outage import outage_json
 from orchestrator.views.values import Json, iso
 from states.connection import Connection
 from states.due import Need
 from states.health import Health
 
 
-def health_json(name: str, found: Health) -> Json:
-    """``connection``, ``shows`` (whether OpenAir's form shows the line), ``sentence`` (the vendor's), ``valid_until``
-    (null where no certificate is valid), ``problems`` (``code``, ``message``, ``next_action``).
+def health_json(name: str, found: Health, now: datetime) -> Json:
+    """``connection``, ``outage`` (null unless imports are or may be refused because of its open rotation), ``shows``
+    (whether OpenAir's form shows the line; null where that is not known), ``sentence`` (the vendor's, or that it is not
+    known), ``valid_until`` (null where no certificate is valid, or that is not known), ``problems`` (``code``,
+    ``message``, ``next_action``).
     """
     return {
         "connection": name,
+        "outage": outage_json(found.outage, now),
         "shows": found.shows,
         "sentence": found.sentence,
         "valid_until": iso(found.valid_until),

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.views.values import Json, iso
-from persistence.journal import POSTPONED, REQUEST, Entry
+from persistence.journal import POSTPONED, REQUEST, TAKEN_OVER, UNKNOWN, Entry
 from states.state import State
 from states.table import ACTIVE, NEXT, RESUME
 
+_GROUP: Final = 3
+"""The most entries of one try that change no state."""
 PATH: Final = (*ACTIVE, State.COMPLETED)
 """The states of a rotation that completes."""
 
@@ -69,3 +71,56 @@ def last_postponement(journal: Sequence[Entry]) -> tuple[str, str]:
     """
     last = next((entry for entry in reversed(journal) if entry.event in (POSTPONED, REQUEST)), None)
     return (str(last.detail.get("code", "")), str(last.detail.get("message", ""))) if last else ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """One entry, or the last of several that say the same."""
+
+    entry: Entry
+    before: Entry | None
+    """The entry before this one in the journal; None for the first."""
+    times: int
+    """How often the same happened in a row."""
+    since: datetime
+    """When it happened first (UTC)."""
+
+
+def folded(journal: Sequence[Entry]) -> list[Folded]:
+    """The journal with repetitions folded: of a note, or a group of notes, that repeats in a row the last is kept.
+
+    A group is what one try writes: a lost answer, a take-over and the postponement that follows.
+    """
+    shown: list[Folded] = []
+    place = 0
+    while place < len(journal):
+        size, times = _repetition(journal, place)
+        last = place + size * (times - 1)
+        for offset in range(size):
+            index = last + offset
+            before = journal[index - 1] if index else None
+            shown.append(Folded(journal[index], before, times, journal[place + offset].at))
+        place += size * times
+    return shown
+
+
+def _repetition(journal: Sequence[Entry], place: int) -> tuple[int, int]:
+    """How many entries the group at ``place`` has that repeats most, and how often it comes; 1 and 1 for none."""
+    best = (1, 1)
+    for size in range(1, _GROUP + 1):
+        group = [_same(entry) for entry in journal[place : place + size]]
+        if len(group) < size or None in group:
+            break
+        times = 1
+        while [_same(entry) for entry in journal[place + size * times : place + size * (times + 1)]] == group:
+            times += 1
+        if times > 1 and size * times > best[0] * best[1]:
+            best = (size, times)
+    return best
+
+
+def _same(entry: Entry) -> tuple[str, State, object] | None:
+    """What two notes must have in common to be folded; None for an entry that is never folded."""
+    if entry.event not in (POSTPONED, TAKEN_OVER, UNKNOWN):
+        return None
+    return entry.event, entry.target, entry.detail.get("code")

@@ -4,7 +4,9 @@ from datetime import datetime
 
 from orchestrator.operations.rotations import Explanation
 from orchestrator.views.journal import entry_json
+from orchestrator.views.outage import outage_json
 from orchestrator.views.values import Json, certificate_json, iso
+from states.outage import outage_of
 from states.rotation import Rotation
 from states.summary import RotationSummary
 
@@ -16,7 +18,8 @@ def rotation_json(rotation: Rotation | RotationSummary, now: datetime) -> Json:
     take effect; null where there was none), ``restoring_since`` (null unless a restore was begun and not finished),
     ``ending`` (how a Failed rotation was closed: ``abandoned``, ``restored``, ``adopted``; null for any other),
     ``candidate`` and ``previous`` (certificates), ``broken`` (what shows that it was changed outside Keyturn; null
-    for nearly all), ``waiting_for`` (null when nothing is waited for), ``failure`` (``failed_from``, ``code``,
+    for nearly all), ``waiting_for`` (null when nothing is waited for), ``awaits_person``, ``outage`` (null unless
+    imports are or may be refused because of it: see `views.outage`), ``failure`` (``failed_from``, ``code``,
     ``message``, ``next_action``, ``at``; null unless Failed).
     """
     shown = RotationSummary.of(rotation) if isinstance(rotation, Rotation) else rotation
@@ -43,6 +46,8 @@ def rotation_json(rotation: Rotation | RotationSummary, now: datetime) -> Json:
         "previous": certificate_json(shown.previous),
         "broken": shown.broken or None,
         "waiting_for": shown.waiting_for or None,
+        "awaits_person": shown.awaits_person,
+        "outage": outage_json(outage_of(shown), now),
         "failure": {
             "failed_from": failure.failed_from.value,
             "code": failure.code,

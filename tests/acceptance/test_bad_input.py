@@ -211,7 +211,10 @@ def test_key_encryption_key(connected: InstalledKeyturn, how: str) -> None:
             run.stdout,
         )
         assert before == connected.dump()
-    assert 0 == connected("rotate", NAME, "--dry-run").returncode
+    assert ("VAULT_LOCKED", before) == (
+        error(connected("rotate", NAME, "--dry-run", "-o", "json"))["code"],
+        connected.dump(),
+    )
 
 
 def test_parked_rotation_without_the_key(connected: InstalledKeyturn, simulator: Simulator) -> None:

@@ -94,13 +94,14 @@ def test_detached_rotation_is_carried_by_run_due(connected: InstalledKeyturn) ->
     assert (0, "Requested") == (requested.returncode, connected.json("rotation", "show", rotation)["state"])
     run = connected("run-due")
     assert (0, "0 rotations started; 1 Completed; 0 parked.") == (run.returncode, run.stdout.splitlines()[-1])
-    assert {"dry_run": True, "due": []} == connected.json("run-due", "--dry-run")
+    nothing = {"dry_run": True, "due": [], "carried": [], "waiting": [], "parked": []}
+    assert nothing == connected.json("run-due", "--dry-run")
 
 
 def test_run_due_starts_what_is_due(connected: InstalledKeyturn) -> None:
     """The set-up of a new connection is due at once: `run-due --dry-run` lists it, `run-due` completes it."""
     before = connected.dump()
-    assert {"dry_run": True, "due": [NAME]} == connected.json("run-due", "--dry-run")
+    assert [NAME] == connected.json("run-due", "--dry-run")["due"]
     assert before == connected.dump()
     shown = connected.json("run-due")
     assert [("Completed", "initial")] == [(each["state"], each["cause"]) for each in shown["carried"]]
@@ -109,20 +110,29 @@ def test_run_due_starts_what_is_due(connected: InstalledKeyturn) -> None:
 
 
 def test_run_due_reports_parked_rotations(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """`run-due` exits with 3 as long as a rotation is parked."""
+    """`run-due` exits with 3 as long as a rotation is parked, and `--dry-run` does likewise."""
     simulator.netsuite.record.reset("missing")
-    first, second = connected("run-due"), connected("run-due")
-    assert (3, 3) == (first.returncode, second.returncode)
+    first, second, dry = connected("run-due"), connected("run-due"), connected("run-due", "--dry-run")
+    assert (3, 3, 3) == (first.returncode, second.returncode, dry.returncode)
     assert "CERTIFICATE_NOT_FOUND" in second.stderr
+    assert "CERTIFICATE_NOT_FOUND" in dry.stderr
+
+
+def test_dry_run_due_names_what_is_carried(connected: InstalledKeyturn) -> None:
+    """`run-due --dry-run` names a rotation that waits for a worker, as `run-due` carries it."""
+    rotation = connected("rotate", NAME, "--detach", "-o", "name").stdout.strip()
+    dry = connected.json("run-due", "--dry-run")
+    assert ([], [rotation]) == (dry["due"], [each["id"] for each in dry["carried"]])
 
 
 def test_dry_rotate_changes_nothing(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """`rotate --dry-run` lists the steps, and changes neither the database nor the systems."""
-    before = connected.dump()
+    """`rotate --dry-run` reads both systems, says what would be sent where, requests nothing and writes to neither."""
     shown = connected.json("rotate", NAME, "--dry-run")
     assert ["generate_key", "upload_to_netsuite", "save_to_openair", "verify"] == shown["steps"]
-    assert before == connected.dump()
-    assert [] == simulator.history.entries()
+    assert ["NetSuite", "OpenAir"] == [each["system"] for each in shown["seen"]]
+    assert ["NetSuite", "OpenAir"] == [each["system"] for each in shown["sends"]]
+    assert [] == connected.json("rotation", "list")
+    assert [] == [entry for entry in simulator.history.entries() if entry.effect]
 
 
 def test_health(connected: InstalledKeyturn) -> None:

@@ -66,7 +66,8 @@ def test_what_is_left_between_both_sides_is_said(
     last = json.loads(stderr.splitlines()[-1])
     rotation = connected.json("rotation", "list")[0]["id"]
     assert (3, "ERROR", rotation) == (worker.returncode, last["level"], last["rotation"])
-    assert "imports may be refused" in last["message"]
+    assert "stopped in an outage" == last["message"]
+    assert last["imports"].startswith("Imports ")
     assert last["command"].startswith("keyturn ")
 
 

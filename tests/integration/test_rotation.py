@@ -166,9 +166,9 @@ def test_export_waits_for_a_person(app: Keyturn, carry: Carry) -> None:
 
 def test_due_connections_are_rotated(app: Keyturn, simulator: Simulator) -> None:
     """A new connection is due for its set-up; afterwards its next due date is drawn."""
-    assert (Need.MISSING, [NAME]) == (app.health.needs_rotation(NAME), app.schedule.due())
+    assert (Need.MISSING, [NAME]) == (app.health.needs_rotation(NAME), app.schedule.all_due())
     (started,) = app.schedule.start_due(actor="cron").started
-    assert app.schedule.due() == []
+    assert app.schedule.all_due() == []
     claim = app.store.claims.claim("test", lease=15, now=app.clock.now())
     assert claim
     with app.engine() as engine:

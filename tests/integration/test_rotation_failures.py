@@ -86,7 +86,7 @@ def test_save_is_retried_at_once_and_then_postponed(
     waiting = rotate()
     assert State.UPLOADED_TO_NETSUITE is waiting.state
     assert (1, 5) == (waiting.tries, round((waiting.available_at - waiting.updated_at).total_seconds()))
-    assert "SKEW" in [problem.code for problem in app.health.health(NAME).problems]
+    assert "OUTAGE" in [problem.code for problem in app.health.health(NAME).problems]
     simulator.faults.clear()
     done = carry(waiting)
     assert done.state is State.COMPLETED

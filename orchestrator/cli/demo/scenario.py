@@ -137,7 +137,7 @@ class Story:
         imports = Imports.so_far(self._on.simulator).since(before)
         self._fact("health", health.sentence)
         self._fact("imports", str(imports))
-        self._result["health"].append(health_json(CONNECTION, health))
+        self._result["health"].append(health_json(CONNECTION, health, self._on.app.rotations.now()))
         self._result["imports"].append(imports.record())
 
     def _judge(self, first: Rotation, second: Rotation) -> None:

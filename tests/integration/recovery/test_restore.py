@@ -23,7 +23,7 @@ def test_restoring_ends_the_outage(app: Keyturn, simulator: Simulator, first: Ce
     restored = app.recovery.restore(stuck.id, actor="ada", reason="OpenAir takes nothing")
     assert refused
     assert refused.startswith("Error:")
-    assert {"DRIFT", "SKEW", "PARKED"} == {problem.code for problem in problems}
+    assert {"DRIFT", "OUTAGE", "PARKED"} == {problem.code for problem in problems}
     assert ("project=T", ()) == (simulator.import_requests.send(), app.health.health(NAME).problems)
     assert (State.FAILED, Ending.RESTORED, False) == (restored.state, restored.ending, restored.is_open)
     assert without_key(restored) == app.rotations.show(stuck.id)

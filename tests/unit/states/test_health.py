@@ -61,7 +61,7 @@ NOT_VALID = {
     "disagreeing": {"agree": False},
     "no record": {"netsuite": None, "agree": None},
     "placeholder": {"netsuite": PLACEHOLDER},
-    "unknown": {"openair": TryLater(), "agree": None},
+    "placeholder, OpenAir unknown": {"netsuite": PLACEHOLDER, "openair": TryLater(), "agree": None},
 }
 
 
@@ -82,11 +82,21 @@ def test_the_line_shows_under_the_vendors_conditions(single_sign_on: bool, real_
     assert CERTIFICATE.not_after == health.valid_until
 
 
-def test_where_openair_cannot_be_asked_the_last_certificate_counts() -> None:
-    """If OpenAir cannot be asked, the last rotation's certificate counts, and the problem is reported."""
+def test_where_openair_cannot_be_asked_nothing_is_claimed() -> None:
+    """If OpenAir cannot be asked, the health is not known, and the last rotation's certificate is named as such."""
     health = check(facts(openair=TryLater(), agree=None, connection=a_connection(current=CERTIFICATE)))
-    assert CERTIFICATE.not_after == health.valid_until
+    last = f"The certificate that was saved there last is valid until {CERTIFICATE.not_after:%Y-%m-%d}."
+    assert f"Not known: OpenAir could not be asked. {last}" == health.sentence
+    assert (None, None) == (health.shows, health.valid_until)
     assert ["TRY_LATER"] == codes(health)
+
+
+def test_where_neither_can_be_asked_nothing_is_claimed() -> None:
+    """If neither system can be asked, the health is not known."""
+    health = check(facts(netsuite=TryLater(), openair=TryLater(), agree=None))
+    assert "Not known: the systems could not be asked." == health.sentence
+    assert (None, None) == (health.shows, health.valid_until)
+    assert ["TRY_LATER", "TRY_LATER"] == codes(health)
 
 
 def test_where_netsuite_cannot_be_asked_openairs_certificate_counts() -> None:
@@ -232,8 +242,9 @@ def test_the_skew_is_an_outage(is_parked: bool) -> None:  # noqa: FBT001
     rotation = a_rotation(a_pair(), State.UPLOADED_TO_NETSUITE, skew_from=NOW - timedelta(seconds=90))
     health = check(facts(agree=False, rotation=parked(rotation) if is_parked else rotation))
     problem = health.problems[0]
-    assert "SKEW" == problem.code
-    assert problem.message.startswith("Imports may be refused, for 90 s now: ")
+    assert "OUTAGE" == problem.code
+    assert problem.message.startswith(f"Imports are refused since {NOW - timedelta(seconds=90):%H:%M} UTC (90 s): ")
+    assert health.outage
     verb = "explain" if is_parked else "watch"
     assert [f"rotation {verb} {ID}"] == commands(problem.next_action)
 
@@ -262,11 +273,15 @@ ANYTHING = st.builds(
 
 
 @given(ANYTHING)
-def test_the_sentence_is_one_of_two_and_never_unexplained(found: Facts) -> None:
-    """The result always has one of the vendor's sentences, and a problem if no certificate is valid."""
+def test_the_sentence_is_one_of_two_or_not_known_and_never_unexplained(found: Facts) -> None:
+    """The result has one of the vendor's sentences, or is not known, and a problem if no certificate is known valid."""
     health = check(found)
-    assert health.sentence in (NONE_VALID, f"Current real-time import certificate is valid until {_day(health)}")
-    assert (NONE_VALID == health.sentence) is (health.valid_until is None)
+    if health.shows is None:
+        assert health.sentence.startswith("Not known: ")
+        assert isinstance(found.openair, KeyturnError)
+    else:
+        assert health.sentence in (NONE_VALID, f"Current real-time import certificate is valid until {_day(health)}")
+    assert (health.valid_until is None) is (health.shows is None or NONE_VALID == health.sentence)
     if health.valid_until is None:
         assert [] != codes(health)
 

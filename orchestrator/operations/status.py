@@ -1,0 +1,178 @@
+"""The status: what needs a person now, the most harmful first. Neither system is asked."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from persistence.store import Store
+from states.connection import Connection
+from states.next_action import NextAction, Verb
+from states.outage import Outage, outage_of, outage_on
+from states.ports import Clock
+from states.preconditions import advise
+from states.rotation import Rotation
+from states.summary import ConnectionSummary
+from states.timing import ROTATE_EARLIEST, ROTATE_LATEST, UNATTENDED_AFTER
+
+_Connection = Connection | ConnectionSummary
+
+
+class Harm(IntEnum):
+    """What can need a person, the most harmful first. The names are stable codes."""
+
+    OUTAGE = 1
+    """Imports are refused, or may be."""
+    PARKED = 2
+    """A rotation is Failed and open: it waits for a decision."""
+    AWAITING_PERSON = 3
+    """A rotation waits until a person saved the exported certificate in OpenAir."""
+    OVERDUE = 4
+    """Less than seven days are left, and no rotation is open."""
+    LEFT_ALONE = 5
+    """A rotation is due or under way, and no worker has touched it for a day."""
+    DUE = 6
+    """A certificate is due that no schedule rotates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern:
+    """One thing that needs a person."""
+
+    harm: Harm
+    connection: str
+    rotation: str | None
+    """The id of the open rotation that it is about, if any."""
+    message: str
+    """What is so, and since when, as sentences; of an outage first that one."""
+    since: datetime
+    """UTC."""
+    next_action: NextAction
+    outage: Outage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was found, and how many things were looked at."""
+
+    at: datetime
+    """UTC."""
+    concerns: list[Concern]
+    """The most harmful first, of each kind the oldest first."""
+    connections: int
+    under_way: int
+    """The open rotations that go on by themselves."""
+    next_due: tuple[datetime, str] | None
+    """When the next automatic rotation begins (UTC), and of which connection."""
+
+
+_Found = tuple[Harm, datetime, str]
+"""How harmful it is, since when (UTC), and the message."""
+
+
+class Status:
+    """What people and monitors ask first."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def outages(self, connection: str | None = None) -> list[Outage]:
+        """Every outage that an open rotation leaves imports in, the longest first; of one connection or of all."""
+        found = [outage_of(rotation) for rotation in self._open(connection)]
+        return sorted((outage for outage in found if outage), key=lambda outage: outage.since)
+
+    def report(self, connection: str | None = None) -> Report:
+        """Look at every connection and its open rotation, or at those of one. Raises NotFound."""
+        now = self._clock.now()
+        chosen = [self._store.connections.get(connection)] if connection else self._store.connections.all()
+        rotations = {rotation.connection: rotation for rotation in self._open(connection)}
+        concerns: list[Concern] = []
+        number = 0
+        coming: list[tuple[datetime, str]] = []
+        for each in chosen:
+            number += 1
+            rotation = rotations.get(each.name)
+            concerns += _concerns(each, rotation, now)
+            if rotation is None and each.is_automatic and each.due_at:
+                coming.append((each.due_at, each.name))
+        concerns.sort(key=lambda concern: (concern.harm, concern.since))
+        going = [rotation for rotation in rotations.values() if not (rotation.failure or rotation.awaits_person)]
+        return Report(
+            at=now,
+            concerns=concerns,
+            connections=number,
+            under_way=len(going),
+            next_due=min(coming, default=None),
+        )
+
+    def _open(self, connection: str | None) -> list[Rotation]:
+        if connection is None:
+            return self._store.rotations.all_open()
+        rotation = self._store.rotations.open_for(connection)
+        return [rotation] if rotation else []
+
+
+def _concerns(connection: _Connection, rotation: Rotation | None, now: datetime) -> list[Concern]:
+    """What needs a person about ``connection`` and its open ``rotation``: the most harmful of it."""
+    outage = outage_on(connection, rotation, now)
+    found: _Found | None
+    if outage:
+        found = _outage(outage, rotation, now)
+    elif rotation:
+        found = _waiting(rotation, now)
+    else:
+        found = _unrotated(connection, now)
+    if found is None:
+        return []
+    harm, since, message = found
+    action = advise(rotation, now) if rotation else NextAction(Verb.ROTATE, {"connection": connection.name})
+    if harm is Harm.LEFT_ALONE:
+        action = NextAction(Verb.WORKER)
+    return [
+        Concern(
+            harm=harm,
+            connection=connection.name,
+            rotation=rotation.id if rotation else None,
+            message=message,
+            since=since,
+            next_action=action,
+            outage=outage,
+        )
+    ]
+
+
+def _outage(outage: Outage, rotation: Rotation | None, now: datetime) -> _Found:
+    detail = f" {rotation.failure.message}" if rotation and rotation.failure else ""
+    return Harm.OUTAGE, outage.since, f"{outage.sentence(now)}: {outage.reason}{detail}"
+
+
+def _waiting(rotation: Rotation, now: datetime) -> _Found | None:
+    """What an open rotation waits for that causes no outage; None while it goes on by itself."""
+    if rotation.failure:
+        message = f"Rotation {rotation.id} is parked in {rotation.position}: {rotation.failure.message}"
+        return Harm.PARKED, rotation.failure.at, message
+    if rotation.awaits_person:
+        message = f"Rotation {rotation.id} waits for a person: {rotation.waiting_for}"
+        return Harm.AWAITING_PERSON, rotation.updated_at, message
+    since = max(rotation.available_at, rotation.updated_at)
+    if now - since > UNATTENDED_AFTER:
+        return Harm.LEFT_ALONE, since, f"No worker has carried rotation {rotation.id} since {_minute(since)}."
+    return None
+
+
+def _unrotated(connection: _Connection, now: datetime) -> _Found | None:
+    """Why a connection without an open rotation should have one; None where it need not."""
+    current, due_at = connection.current, connection.due_at if connection.is_automatic else None
+    if current and now > current.not_after - ROTATE_LATEST:
+        message = f"The certificate expires on {_minute(current.not_after)}, and no rotation is open."
+        return Harm.OVERDUE, current.not_after - ROTATE_LATEST, message
+    if due_at and now - due_at > UNATTENDED_AFTER:
+        return Harm.LEFT_ALONE, due_at, f"A rotation is due since {_minute(due_at)}, and no worker has started it."
+    if current and not connection.is_automatic and now > current.not_after - ROTATE_EARLIEST:
+        message = f"The certificate expires on {_minute(current.not_after)}, and no schedule rotates it."
+        return Harm.DUE, current.not_after - ROTATE_EARLIEST, message
+    return None
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

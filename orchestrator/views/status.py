@@ -1,0 +1,31 @@
+"""The status as JSON."""
+
+from orchestrator.operations.status import Report
+from orchestrator.views.outage import outage_json
+from orchestrator.views.values import Json, iso
+
+
+def status_json(report: Report) -> Json:
+    """``at``, ``needs_person``, ``concerns`` (the most harmful first: ``code``, ``connection``, ``rotation`` (null
+    without an open one), ``message``, ``since``, ``outage``, ``next_action``), ``connections`` and ``under_way``
+    (numbers), ``next_due`` (``at``, ``connection``; null where no rotation begins by itself).
+    """
+    return {
+        "at": iso(report.at),
+        "needs_person": bool(report.concerns),
+        "concerns": [
+            {
+                "code": each.harm.name,
+                "connection": each.connection,
+                "rotation": each.rotation,
+                "message": each.message,
+                "since": iso(each.since),
+                "outage": outage_json(each.outage, report.at),
+                "next_action": each.next_action.to_data(),
+            }
+            for each in report.concerns
+        ],
+        "connections": report.connections,
+        "under_way": report.under_way,
+        "next_due": {"at": iso(report.next_due[0]), "connection": report.next_due[1]} if report.next_due else None,
+    }
