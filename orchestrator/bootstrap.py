@@ -20,7 +20,7 @@ from orchestrator.events import Bus
 from orchestrator.operations.rotations import Rotations
 from orchestrator.settings import Settings, load
 from orchestrator.stop_request import StopRequest
-from persistence.store import Store
+from persistence.store import Role, Store, Worker
 from states.ports import Ports
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from orchestrator.operations.recovery import Recovery
     from orchestrator.operations.rehearsal import Rehearsals
     from orchestrator.operations.status import Status
+    from orchestrator.operations.workers import Workers
+    from orchestrator.presence import PresenceKeeper
     from orchestrator.schedule import Schedule
     from persistence.kek import KeyEncryptionKey
     from persistence.vault import Vault
@@ -133,7 +135,16 @@ class Keyturn:
         """Carrying one rotation in this process."""
         from orchestrator.operations.carry import Carry
 
-        return Carry(self.store, self.engine, self.clock, worker=self.worker_name, lease=self.settings.worker.lease)
+        return Carry(
+            self.store, self._present_engine, self.clock, worker=self.worker_name, lease=self.settings.worker.lease
+        )
+
+    @cached_property
+    def workers(self) -> "Workers":
+        """The questions about the processes that carry rotations."""
+        from orchestrator.operations.workers import Workers
+
+        return Workers(self.store)
 
     @cached_property
     def health(self) -> "HealthChecks":
@@ -211,8 +222,24 @@ class Keyturn:
         ):
             yield Engine(self.store, self.connect, leases, self.clock, stopping=stop.releases, listener=listener)
 
+    def presence(self, role: Role, threads: int = 1) -> "PresenceKeeper":
+        """Keeps this process present among the workers while the block runs: around all that claims."""
+        from importlib.metadata import version
+
+        from orchestrator.presence import PresenceKeeper
+
+        host, name = socket.gethostname(), self.worker_name
+        worker = Worker(name=name, role=role, host=host, version=version("keyturn"), threads=threads)
+        return PresenceKeeper(self.store, worker, listener=self.events.publish)
+
     @contextmanager
-    def worker(self, stop: StopRequest) -> Iterator["Dispatcher"]:
+    def _present_engine(self, stop: StopRequest) -> Iterator["Engine"]:
+        """An engine for a command that carries one rotation."""
+        with self.presence(Role.COMMAND), self.engine(stop) as engine:
+            yield engine
+
+    @contextmanager
+    def worker(self, stop: StopRequest, role: Role, threads: int = 1) -> Iterator["Dispatcher"]:
         """A dispatcher that ends once ``stop`` is set and what it carries may be released."""
         from orchestrator.dispatch.dispatcher import wake_on_events
         from orchestrator.dispatch.embedded import Embedded
@@ -228,5 +255,5 @@ class Keyturn:
                 start_due=lambda: self.schedule.start_due(actor=self.worker_name),
                 stop=stop,
             )
-            with self.events.listening(wake_on_events(dispatcher)):
+            with self.events.listening(wake_on_events(dispatcher)), self.presence(role, threads):
                 yield dispatcher

@@ -29,6 +29,7 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.TakenOver: (logging.WARNING, "rotation was taken over"),
     events.LeaseLost: (logging.WARNING, "lease lost"),
     events.LeaseNotRenewed: (logging.ERROR, "lease not renewed"),
+    events.WorkerDied: (logging.WARNING, "worker died"),
 }
 """Level and message of each event; during an outage the level is ERROR."""
 

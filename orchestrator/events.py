@@ -145,6 +145,15 @@ class LeaseNotRenewed(RotationEvent):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerDied(Event):
+    """Another worker was found dead; its leases ended, so that its rotations can be claimed."""
+
+    worker: str
+    rotations: tuple[str, ...]
+    """The ids of those that it held."""
+
+
 Listener = Callable[[Event], None]
 
 

@@ -91,6 +91,23 @@ class Database:
                 ),
             ) from error
 
+    @property
+    def folder(self) -> Path:
+        """The folder of SQLite's file."""
+        return Path(str(self._url.database)).parent
+
+    def open_session(self) -> Connection:
+        """Open a session of PostgreSQL that no one else uses, and that commits each statement; the caller closes it.
+
+        Raises TryLater when the database is unavailable.
+        """
+        try:
+            session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            session.detach()
+        except _AWAY as error:
+            raise self._unavailable(TryLater, error) from error
+        return session
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees the database as it was at one moment. Raises TryLater when it is unavailable."""

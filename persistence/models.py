@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     ColumnClause,
     ColumnElement,
@@ -52,6 +53,8 @@ ACTIVE: Final = text(_in("state", table.ACTIVE))
 """A rotation that has a step left. Query and partial index must say it in the same text, or the index is not used."""
 OPEN: Final = text("closed_at IS NULL")
 CLOSED: Final = text("closed_at IS NOT NULL")
+PRESENT: Final = text("ended_at IS NULL")
+"""A worker that was not seen to end."""
 AUTOMATIC: Final = text("automatic")
 """A connection whose certificates are rotated by the schedule."""
 CALM: Final[ColumnClause[bool]] = literal_column(f"(state <> '{table.OUTAGE}')")
@@ -236,6 +239,27 @@ class DataKeys(_Table, table=True):
     wrapped: bytes = Field(sa_type=LargeBinary, repr=False)
 
 
+class Workers(_Table, table=True):
+    """The processes that carry rotations, and those that did lately."""
+
+    __table_args__ = (
+        CheckConstraint("ended_at IS NULL OR lock_key IS NULL", name="ended_has_no_lock"),
+        CheckConstraint(_in("role", ("worker", "run-due", "command")), name="role"),
+        Index("ix_workers_present", "name", sqlite_where=PRESENT),
+    )
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    role: str = Field(sa_type=Text)
+    host: str = Field(sa_type=Text)
+    version: str = Field(sa_type=Text)
+    threads: int
+    lock_key: int | None = Field(default=None, sa_type=BigInteger)
+    """Of the lock that ends with the process; None where its death does not show at once."""
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    seen_at: datetime = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 def attribute(column: object) -> QueryableAttribute[Any]:
     """A model's column as loader options need it. SQLModel declares its type as the type of the value."""
     assert isinstance(column, QueryableAttribute)
@@ -252,6 +276,7 @@ rotations: Final[Table] = METADATA.tables["rotations"]
 journal: Final[Table] = METADATA.tables["journal"]
 secrets: Final[Table] = METADATA.tables["secrets"]
 data_keys: Final[Table] = METADATA.tables["datakeys"]
+workers: Final[Table] = METADATA.tables["workers"]
 
 
 def canonical(account: ColumnElement[str]) -> ColumnElement[str]:

@@ -16,8 +16,9 @@ from persistence.database import Database
 from persistence.journal_check import Journal
 from persistence.rotations import Rotations
 from persistence.secrets import Secrets
+from persistence.workers import Presence, Role, Worker, Workers
 
-__all__ = ["Claim", "Store"]
+__all__ = ["Claim", "Presence", "Role", "Store", "Worker"]
 
 _NOW: Final = select(database_now())
 
@@ -43,6 +44,12 @@ class Store:
         self.connections = Connections(self._database)
         self.journal = Journal(self._database)
         self.secrets = Secrets(self._database)
+        self.workers = Workers(self._database)
+
+    @property
+    def name(self) -> str:
+        """What a message calls the database: the file, or the URL without its password."""
+        return self._database.name
 
     def migrate(self) -> None:
         """Create the database, or bring it up to date. Safe to repeat, and to run on several machines at once."""

@@ -68,6 +68,10 @@ than a lease, so that a worker can renew its lease when the wait is over."""
 HELD_AT_MOST: Final = timedelta(minutes=15)
 """No lease ends, and no request is in flight, later than this from now. A later moment was written by a clock that was
 ahead (persistence/clock_repair.py)."""
+HEARTBEAT: Final = timedelta(seconds=10)
+"""How often a process that carries rotations notes that it lives."""
+WORKERS_KEPT: Final = timedelta(days=7)
+"""How long a worker that was silent is remembered."""
 WAIT_FOR_PERSON: Final = timedelta(hours=1)
 """How often a rotation that waits for a person is looked at again. The person's confirmation makes it available at
 once."""

@@ -11,6 +11,7 @@ from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.streams import OutputLost, unheard
 from orchestrator.events import Changed, Event
+from orchestrator.operations.workers import Role
 from orchestrator.schedule import Left, Pass
 from orchestrator.stop_request import StopRequest
 from orchestrator.views.rotation import rotation_json
@@ -41,7 +42,7 @@ def run_due(*, dry_run: DryRun = False, context: Given) -> int:
         with suppress(OutputLost):  # a lost output stops no rotation
             outages.announce(context.out, keyturn.status.outages(), keyturn.rotations.now())
         stop = keyturn.stop_request()
-        with stopped.reporting(context, keyturn, stop), keyturn.worker(stop) as work:
+        with stopped.reporting(context, keyturn, stop), keyturn.worker(stop, Role.RUN_DUE) as work:
             began = keyturn.schedule.start_all_due(actor=actor())
             with keyturn.events.listening(receive):
                 work.drain()

@@ -9,6 +9,7 @@ from orchestrator.cli import stopped
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.signals import stoppable
+from orchestrator.operations.workers import Role
 from states.errors import InvalidInput
 
 _log = logging.getLogger("keyturn.worker")
@@ -30,11 +31,11 @@ def worker(
         raise InvalidInput(f"A worker has 1 to {MOST_THREADS} threads, not {threads}.")
     with context.keyturn(level=None) as keyturn:
         keyturn.installation.check()
-        stop = keyturn.stop_request()
+        stop, threads = keyturn.stop_request(), threads or keyturn.settings.worker.threads
 
         def leave() -> int:
             return stopped.log_left(stop.left()) or (Exit.FINE if stop.is_idle() else Exit.INTERRUPTED)
 
-        with stoppable(stop, _log.info, leave), keyturn.worker(stop) as work:
-            work.run(threads or keyturn.settings.worker.threads)
+        with stoppable(stop, _log.info, leave), keyturn.worker(stop, Role.WORKER, threads) as work:
+            work.run(threads)
             return stopped.log_left(keyturn.carry.still_left(stop))

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from orchestrator.events import Confirmed, Event, Listener, Requested, Resumed
+from orchestrator.events import Confirmed, Event, Listener, Requested, Resumed, WorkerDied
 from states.table import OUTAGE
 
 
@@ -29,11 +29,14 @@ class Dispatcher(Protocol):
 
 
 def wake_on_events(dispatcher: Dispatcher) -> Listener:
-    """The listener that wakes ``dispatcher`` when a person or the schedule made a rotation claimable."""
+    """The listener that wakes ``dispatcher`` when a rotation became claimable: by a person, the schedule or a death."""
 
     def receive(event: Event) -> None:
         if isinstance(event, Requested | Resumed | Confirmed):
             rotation = event.rotation
             dispatcher.wake(rotation.id, urgent=rotation.state is OUTAGE)
+        elif isinstance(event, WorkerDied):
+            for rotation_id in event.rotations:  # each may be between both sides
+                dispatcher.wake(rotation_id, urgent=True)
 
     return receive

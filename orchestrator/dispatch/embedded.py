@@ -97,7 +97,6 @@ class Embedded:
             for worker in workers:
                 start(worker)
                 started.append(worker)
-            _log.info("worker started", extra={"worker": self._name, "threads": threads})
             while not self._stop.is_set():
                 self._safely(self._start_due)
                 self._stop.wait(SCHEDULE_EVERY)

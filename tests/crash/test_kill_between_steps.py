@@ -114,15 +114,15 @@ def test_killed_while_the_key_is_made(app: Keyturn, simulator: Simulator, worker
     assert_openair_came_second(simulator.history.entries())
 
 
-def test_sigterm_ends_the_worker_after_its_current_step(app: Keyturn, simulator: Simulator, worker: Start) -> None:
-    """On SIGTERM a worker finishes its current step and releases the rotation, so that the next one starts at once."""
+def test_sigterm_ends_the_worker_after_the_save(app: Keyturn, simulator: Simulator, worker: Start) -> None:
+    """On SIGTERM during the upload a worker saves too, and releases the rotation: the next one starts at once."""
     simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", when="after", seconds=1))
     rotation = app.rotations.request(NAME, actor="tester")
     with worker() as first:
         until(lambda: not simulator.faults.pending())
         first.send_signal(signal.SIGTERM)
         assert first.wait(WAIT_LIMIT) == 0
-    assert app.rotations.show(rotation.id).state is State.UPLOADED_TO_NETSUITE
+    assert app.rotations.show(rotation.id).state is State.SAVED_TO_OPENAIR
     claim = app.store.claims.claim("test", lease=1, now=app.clock.now(), rotation_id=rotation.id)
     assert claim
     assert claim.rotation.doubt.since is None
