@@ -1,37 +1,37 @@
 """Opens the database: SQLite in WAL, or PostgreSQL by URL. Reading and writing are two kinds of transaction."""
 
-import json
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, ProgrammingError
 
+from persistence import database_url, postgresql, sqlite
 from persistence.prepared import Prepared
 from states.errors import InvalidSettings, KeyturnError, TryLater, Unknown
-from states.next_action import REPEAT, NextAction, Verb, by_hand
-from states.timing import DATABASE_WAIT
+from states.next_action import by_hand
 
 _AWAY: Final = (OperationalError, InterfaceError, InternalError)
 """What the drivers raise when a database is missing, cannot be used for the moment, or went away. psycopg raises
 InternalError for a server that is read-only, or that ended a transaction which was idle for too long."""
-_PASSING: Final = ("the database system is", "too many", "connection slots", "terminating connection")
-"""What PostgreSQL says when it accepts no connection for the moment. After any other refusal, it refuses again."""
+_LACKS: Final = ("42P01", "42703", "42P10", "3F000")
+"""PostgreSQL's codes for a table, a column, a unique index or a schema that is missing, of the class ProgrammingError.
+https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+_DENIED: Final = "42501"
+_LACKS_IN_SQLITE: Final = (
+    "no such table",
+    "no such column",
+    "has no column named",
+    "ON CONFLICT clause does not match",
+)
+"""SQLite has one code for these and for a busy database's neighbours, and texts that have not changed in years."""
 _UNDONE: Final = ("SQLITE_FULL", "SQLITE_BUSY")
 """SQLite's names for a COMMIT that did nothing: the disk is full, or another process kept its lock for too long."""
 
-_PRAGMAS: Final = (
-    "journal_mode = WAL",  # readers and the writer do not block each other
-    "synchronous = FULL",  # a committed move survives a power cut; in WAL, anything less does not promise that
-    "foreign_keys = ON",
-    "secure_delete = ON",  # an erased key is overwritten, not only unlinked
-)
 _BEGIN: Final = Prepared(text("BEGIN"))
 _BEGIN_WRITING: Final = Prepared(text("BEGIN IMMEDIATE"))
 """Takes the write lock at once. A transaction that begins with a read cannot wait for another writer later: what it has
@@ -47,9 +47,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """``url`` is ``sqlite:///PATH`` or ``postgresql://…``. Raises InvalidSettings for anything else."""
-        self._url = _parse(url)
+        self._url = database_url.parse(url)
         self.is_sqlite = self._url.drivername == "sqlite"
-        self._engine = _open_sqlite(self._url) if self.is_sqlite else _open_postgresql(self._url)
+        self._engine = (sqlite if self.is_sqlite else postgresql).open_engine(self._url)
         self._snapshots = self._engine if self.is_sqlite else self._engine.execution_options(**_SNAPSHOT)
         self._turn = Lock()
         self._writer: Connection | None = None
@@ -58,7 +58,7 @@ class Database:
     @property
     def name(self) -> str:
         """What a message calls the database: the file, or the URL without its password."""
-        return str(self._url.database) if self.is_sqlite else self._url.render_as_string(hide_password=True)
+        return database_url.shown(self._url)
 
     def is_missing(self, error: TryLater) -> bool:
         """Whether ``error``, raised on opening the database, will not go away by itself: there is no such file, or the
@@ -66,7 +66,7 @@ class Database:
         """
         if self.is_sqlite:
             return self._place() is None
-        return "FATAL" in error.message and not any(words in error.message for words in _PASSING)
+        return postgresql.refuses_for_good(error.message)
 
     def make_file(self) -> None:
         """Make SQLite's file where there is none, for this user alone. Safe to repeat.
@@ -116,8 +116,8 @@ class Database:
                 if self.is_sqlite:
                     _BEGIN.run(tx, {})
                 yield tx
-        except _AWAY as error:
-            raise self._unavailable(TryLater, error) from error
+        except (*_AWAY, ProgrammingError) as error:
+            raise self._explained(TryLater, error) from error
 
     @contextmanager
     def glancing(self) -> Iterator[Connection]:
@@ -128,8 +128,8 @@ class Database:
         try:
             with self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
                 yield tx
-        except _AWAY as error:
-            raise self._unavailable(TryLater, error) from error
+        except (*_AWAY, ProgrammingError) as error:
+            raise self._explained(TryLater, error) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -147,8 +147,8 @@ class Database:
                 yield tx
                 kind = Unknown
                 tx.commit()
-        except _AWAY as error:
-            raise self._unavailable(kind, error) from error
+        except (*_AWAY, ProgrammingError) as error:
+            raise self._explained(kind, error) from error
 
     def close(self) -> None:
         """Close every connection. Safe to repeat; the next transaction opens new ones."""
@@ -192,78 +192,24 @@ class Database:
             return None
         return found.st_dev, found.st_ino
 
-    def _unavailable(
-        self, kind: type[KeyturnError], error: OperationalError | InterfaceError | InternalError
-    ) -> KeyturnError:
+    def _explained(self, kind: type[KeyturnError], error: DBAPIError) -> KeyturnError:
+        """Return our own error for a driver's. Raises the driver's again where it is a mistake of ours."""
         reason = str(error.orig).partition("\n")[0]
+        state = getattr(error.orig, "sqlstate", None)
+        if state == _DENIED:
+            return InvalidSettings(
+                f"The database {self.name} does not permit what Keyturn needs: {reason}.",
+                next_action=by_hand("Grant the permission to this role, or let the setting store.url name another."),
+            )
+        if state in _LACKS or (self.is_sqlite and any(words in reason for words in _LACKS_IN_SQLITE)):
+            return InvalidSettings(
+                f"The database {self.name} lacks what Keyturn made there: {reason}.",
+                next_action=by_hand("Restore the database from a backup."),
+            )
+        if isinstance(error, ProgrammingError):
+            if error.statement is None:  # raised on connecting, by the driver
+                return InvalidSettings(f"The database {self.name} cannot be connected to: {reason}.")
+            raise error
         if getattr(error.orig, "sqlite_errorname", "") in _UNDONE:
             kind = TryLater
         return kind(f"The database {self.name} is not available: {reason}.")
-
-
-def _parse(url: str) -> URL:
-    scheme, _, path = url.partition(":///")
-    if scheme == "sqlite" and path not in ("", ":memory:"):
-        return URL.create("sqlite", database=path)  # taken literally: a folder's name may have any character
-    if not url.startswith("postgresql://"):
-        raise InvalidSettings("The store's URL is sqlite:///PATH or postgresql://…: a file, or a server.")
-    if url.count("@") > 1:  # the rest of the password would be taken for the server's name, and shown
-        raise InvalidSettings("In the store's URL, write an @ of the password as %40.")
-    try:
-        return make_url(url)
-    except (ArgumentError, ValueError):
-        raise InvalidSettings("The store's postgresql:// URL cannot be read.") from None  # it may hold a password
-
-
-def _open_sqlite(url: URL) -> Engine:
-    address = f"file:{quote(str(url.database))}?mode=rw"  # rw: a mistyped path is an error, not a new database
-
-    def connect() -> sqlite3.Connection:
-        # isolation_level=None: the driver begins no transactions of its own. Nor does an SQLAlchemy event: with one
-        # listener, all the engine's statements pay for events.
-        connection = sqlite3.connect(
-            address, uri=True, timeout=DATABASE_WAIT, isolation_level=None, check_same_thread=False
-        )
-        try:
-            for pragma in _PRAGMAS:
-                connection.execute(f"PRAGMA {pragma}")
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            raise InvalidSettings(f"The file {url.database} is not an SQLite database.") from error
-        return connection
-
-    return create_engine(
-        url, creator=connect, hide_parameters=True, pool_size=10, max_overflow=-1, json_deserializer=_legible
-    )
-
-
-_decode: Final = json.JSONDecoder().decode
-"""Like json.loads, which checks at each call whether it was given bytes: a page decodes hundreds of values."""
-
-
-def _legible(stored: str) -> Any:
-    """SQLite takes any text as JSON. A value that is none must not make its row unreadable."""
-    try:
-        return _decode(stored)
-    except (ValueError, TypeError):
-        return {"illegible": stored}
-
-
-def _open_postgresql(url: URL) -> Engine:
-    try:
-        return create_engine(
-            url,
-            connect_args={"connect_timeout": DATABASE_WAIT},
-            isolation_level="READ COMMITTED",  # a writer that waited for a row sees it as it is then
-            hide_parameters=True,
-            pool_pre_ping=True,  # a server that was restarted costs a new connection, not a lost step
-            pool_size=10,
-            max_overflow=-1,
-        )
-    except ImportError as error:
-        raise InvalidSettings(
-            "PostgreSQL needs the package psycopg.",
-            next_action=NextAction(Verb.INSTALL_EXTRA, {"extra": "postgresql"}, then=REPEAT),
-        ) from error

@@ -3,14 +3,16 @@
 Alembic is imported where it is used: a worker only checks, and saves its eight megabytes.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy import CheckConstraint, inspect, text
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import inspect, text
 
 from persistence.database import Database
+from persistence.models import for_postgresql
 from states.errors import InvalidSettings, TryLater
 from states.next_action import REPEAT, NextAction, Verb, by_hand
 
@@ -23,17 +25,24 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(7120231123)")
 _TURN: Final = Lock()
 """Alembic's context is global to the process, so its threads take turns, even for different databases."""
 _APPLIED: Final = text("SELECT version_num FROM alembic_version")
+_SQLITE_INDEXES: Final = text("SELECT name FROM sqlite_master WHERE type = 'index'")
+_POSTGRESQL_INDEXES: Final = text("SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()")
 
 
 def migrate(database: Database) -> None:
-    """Apply every migration that is missing, in one transaction: all of them, or none."""
+    """Apply every migration that is missing, in one transaction: all of them, or none.
+
+    Raises InvalidSettings for a database of a newer Keyturn, and for one that is damaged.
+    """
     from alembic import command  # noqa: PLC0415 - see above
 
     database.make_file()
     with _TURN, database.writing() as tx:
         if not database.is_sqlite:
             tx.execute(_LOCK)
+        _refuse_newer(database, _applied(tx))
         command.upgrade(config(tx), "head")
+        _verify(database, tx)
 
 
 def check(database: Database) -> None:
@@ -42,7 +51,7 @@ def check(database: Database) -> None:
     """
     try:
         with database.reading() as tx:
-            applied = tx.execute(_APPLIED).scalar() if inspect(tx).has_table("alembic_version") else None
+            applied = _applied(tx)
     except TryLater as error:
         if database.is_missing(error):
             correct = by_hand("Correct the setting store.url instead.")
@@ -51,18 +60,61 @@ def check(database: Database) -> None:
             ) from error
         error.next_action = by_hand("Make sure that the database is up, and that this user may write to it.")
         raise
-    known = revisions()
-    if applied == known[-1]:
-        return
-    if applied is None or applied in known:
+    _refuse_newer(database, applied)
+    if applied != revisions()[-1]:
         raise InvalidSettings(
             f"The database {database.name} lacks tables, columns or indexes of this Keyturn.",
             next_action=by_hand("Back it up.", NextAction(Verb.INIT, then=REPEAT)),
         )
-    raise InvalidSettings(
-        f"The database {database.name} was made by a newer Keyturn.",
-        next_action=by_hand("Install that version, or restore a backup from before the upgrade."),
-    )
+
+
+def _applied(tx: Transaction) -> str | None:
+    """Return the newest migration that was applied; None for a database that was never made."""
+    return tx.execute(_APPLIED).scalar() if inspect(tx).has_table("alembic_version") else None
+
+
+def _refuse_newer(database: Database, applied: str | None) -> None:
+    if applied is not None and applied not in revisions():
+        raise InvalidSettings(
+            f"The database {database.name} was made by a newer Keyturn.",
+            next_action=by_hand("Install that version, or restore a backup from before the upgrade."),
+        )
+
+
+def verify(database: Database) -> None:
+    """Raise InvalidSettings, as ``check`` does, and also where a table, a column, an index or a rule is missing.
+
+    It reads the whole description of the database, so commands that only need its version do without it.
+    """
+    check(database)
+    with database.reading() as tx:
+        _verify(database, tx)
+
+
+def _verify(database: Database, tx: Transaction) -> None:
+    if missing := list(_missing(tx)):
+        raise InvalidSettings(
+            f"The database {database.name} is damaged. It lacks {', '.join(missing)}.",
+            next_action=by_hand("Restore the database from a backup."),
+        )
+
+
+def _missing(tx: Transaction) -> Iterator[str]:
+    """Yield what the models have and the database lacks. Rules are compared by name: each has one."""
+    found = inspect(tx)
+    tables = set(found.get_table_names())
+    # Not get_indexes(): it skips SQLite's indexes of expressions.
+    indexes = set(tx.execute(_SQLITE_INDEXES if tx.dialect.name == "sqlite" else _POSTGRESQL_INDEXES).scalars())
+    for table in for_postgresql().tables.values():
+        if table.name not in tables:
+            yield f"the table {table.name}"
+            continue
+        columns = {column["name"] for column in found.get_columns(table.name)}
+        rules = {rule["name"] for rule in found.get_check_constraints(table.name)}
+        yield from (f"the column {table.name}.{each.name}" for each in table.columns if each.name not in columns)
+        yield from (f"the index {each.name}" for each in table.indexes if each.name not in indexes)
+        wanted = (str(each.name) for each in table.constraints if isinstance(each, CheckConstraint))
+        yield from (f"the rule {name} of {table.name}" for name in wanted if name not in rules)
 
 
 def revisions() -> list[str]:

@@ -59,6 +59,10 @@ class Store:
         """Raise InvalidSettings when there is no such database, or it is older or newer than this Keyturn."""
         schema.check(self._database)
 
+    def verify(self) -> None:
+        """Raise InvalidSettings as ``check`` does, and where a table, a column, an index or a rule is missing."""
+        schema.verify(self._database)
+
     def close(self) -> None:
         """Close every connection to the database. Safe to repeat."""
         self._database.close()

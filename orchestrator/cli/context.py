@@ -18,7 +18,7 @@ from orchestrator.cli.output import Output
 from orchestrator.control_characters import visible
 from orchestrator.views.outage import outage_json
 from orchestrator.views.values import Json
-from states.errors import InvalidInput, KeyturnError, TryLater
+from states.errors import InvalidInput, KeyturnError
 from states.next_action import NextAction, Verb, by_hand
 from states.outage import outage_of
 from states.preconditions import advise
@@ -43,11 +43,14 @@ class Context:
     """Whether the command's exit codes are answers: those of `needs-rotation`."""
 
     @contextlib.contextmanager
-    def keyturn(self, *, level: str | None = "critical", new: bool = False) -> Iterator["Keyturn"]:
-        """The application, closed at the end.
+    def keyturn(
+        self, *, level: str | None = "critical", new: bool = False, any_database: bool = False
+    ) -> Iterator["Keyturn"]:
+        """The application with a database of this version, closed at the end.
 
         A command prints its own errors, so logs are off unless they are asked for; a worker passes ``level=None`` for
-        the level of the settings. ``new`` lets the settings file be missing. Raises InvalidSettings.
+        the level of the settings. ``new`` lets the settings file and the database be missing, ``any_database`` the
+        latter. Raises InvalidSettings; TryLater when the database is away.
         """
         collector.pause()
         from orchestrator.bootstrap import start  # noqa: PLC0415 - --help needs none of it
@@ -56,10 +59,9 @@ class Context:
 
         keyturn = start(self.config, level=self.level or level or ("error" if self.out.quiet else None), new=new)
         try:
+            if not (new or any_database):
+                keyturn.installation.check_database()
             yield keyturn
-        except TryLater:
-            keyturn.installation.check_database()  # a database that was never made has its own advice
-            raise
         finally:
             keyturn.close()
 

@@ -83,7 +83,7 @@ def doctor(name: AnyConnection = None, /, *, context: Given) -> int:
     permissions, of one connection or all. Changes nothing. Exits with 0 when all is well, 3 otherwise.
     """
     found: list[Finding] = []
-    with context.keyturn() as keyturn:
+    with context.keyturn(any_database=True) as keyturn:
         settings = Finding("settings", True, _settings(keyturn))
         for finding in chain(keyturn.doctor.waiting(name), [settings], keyturn.doctor.examine(name)):
             found.append(finding)

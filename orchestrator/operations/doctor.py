@@ -68,7 +68,7 @@ class Doctor:
             yield from self._connection(each)
 
     def _database(self) -> str:
-        self._store.check()
+        self._store.verify()
         return f"reachable and up to date; its clock says {self._store.now():%Y-%m-%d %H:%M:%S} UTC"
 
     def _open_vault(self) -> str:

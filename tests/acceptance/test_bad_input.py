@@ -238,3 +238,27 @@ def test_detached_request_needs_no_key(connected: InstalledKeyturn) -> None:
     connected.kek.write_bytes(key)
     assert 0 == connected("run-due").returncode
     assert "Completed" == connected.json("rotation", "show", rotation)["state"]
+
+
+COMMANDS = [
+    ("rotate", NAME),
+    ("rotate", NAME, "--detach"),
+    ("run-due",),
+    ("worker",),
+    ("rotation", "list"),
+    ("connection", "edit", NAME, "--days", "90"),
+    ("needs-rotation", NAME),
+    ("doctor",),
+    ("init",),
+]
+
+
+def test_a_database_of_a_newer_keyturn(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """Every command refuses a database that a newer Keyturn has upgraded, and changes nothing."""
+    connected.alter("UPDATE alembic_version SET version_num = '9999'")
+    before, sent = connected.dump(), len(simulator.history.entries())
+    for words in COMMANDS:
+        run = connected(*words)
+        expected = {"doctor": 3, "needs-rotation": 255}.get(words[0], 2)
+        assert (words, expected, True) == (words, run.returncode, "newer Keyturn" in run.stdout + run.stderr)
+    assert (before, sent) == (connected.dump(), len(simulator.history.entries()))

@@ -142,10 +142,46 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert before == file.read_bytes()
 
 
+@pytest.mark.parametrize("path", ["{folder}/keyturn.db", "/{folder}/keyturn.db", "//{folder}/keyturn.db"])
+def test_slashes_of_a_path(tmp_path: Path, path: str) -> None:
+    """As many slashes as people write lead to the same file: SQLite would take //name for a host."""
+    Store(f"sqlite:///{tmp_path}/keyturn.db").migrate()
+    Store("sqlite:///" + path.format(folder=tmp_path)).check()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.root
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_folder_without_permission_to_write(tmp_path: Path, *, is_written: bool) -> None:
+    """Reading works, also while another user has the database open; a write is TryLater."""
+    (tmp_path / "data").mkdir(mode=0o755)
+    url = f"sqlite:///{tmp_path / 'data' / 'keyturn.db'}"
+    owner = Store(url)
+    owner.migrate()
+    owner.connections.add(a_connection())
+    if not is_written:
+        owner.close()
+    for path in (tmp_path / "data").iterdir():
+        path.chmod(0o644)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        reader = Store(url)
+        reader.check()
+        assert ["acme"] == [connection.name for connection in reader.connections.all()]
+        with pytest.raises(TryLater, match="readonly"):
+            reader.connections.add(a_connection(name="bravo"))
+        reader.close()
+    finally:
+        os.seteuid(0)
+    owner.close()
+
+
 def test_a_busy_database_is_tried_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where another process does not end its transaction, a write is TryLater, and nothing was changed."""
     url = f"sqlite:///{tmp_path / 'keyturn.db'}"
-    monkeypatch.setattr("persistence.database.DATABASE_WAIT", 0.01)
+    monkeypatch.setattr("persistence.sqlite.DATABASE_WAIT", 0.01)
     one, other = Store(url), Store(url)
     one.migrate()
     with one._database.writing(), pytest.raises(TryLater, match="locked"):

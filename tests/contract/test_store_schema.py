@@ -265,8 +265,48 @@ def test_a_database_of_a_newer_keyturn(store: Store) -> None:
     """A database with a migration that this Keyturn does not know is not touched."""
     with store._database.writing() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(InvalidSettings, match="newer Keyturn"):
-        store.check()
+    for use in (store.check, store.migrate):
+        with pytest.raises(InvalidSettings, match="newer Keyturn"):
+            use()
+
+
+DAMAGE = {
+    "DROP INDEX uq_rotations_open": "the index uq_rotations_open",
+    "DROP INDEX uq_connections_account": "the index uq_connections_account",
+    "DROP TABLE journal": "the table journal",
+    "ALTER TABLE rotations DROP COLUMN waiting_for": "the column rotations.waiting_for",
+}
+
+
+@pytest.mark.parametrize(("statement", "missing"), DAMAGE.items())
+def test_a_damaged_database_is_recognized(store: Store, statement: str, missing: str) -> None:
+    """A table, a column or an index that is missing is named, and setting up again does not call the database ready."""
+    store.verify()
+    with store._database.writing() as tx:
+        tx.execute(text(statement))
+    for use in (store.verify, store.migrate):
+        with pytest.raises(InvalidSettings, match=f"is damaged. It lacks {missing}") as caught:
+            use()
+        assert "from a backup" in shown(caught.value.next_action)
+
+
+@pytest.mark.parametrize("url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_a_rule_that_is_missing_is_recognized(store: Store) -> None:
+    """A rule of a table that was dropped is named."""
+    with store._database.writing() as tx:
+        tx.execute(text("ALTER TABLE rotations DROP CONSTRAINT ck_rotations_state"))
+    with pytest.raises(InvalidSettings, match="It lacks the rule ck_rotations_state of rotations"):
+        store.verify()
+
+
+@pytest.mark.parametrize("statement", list(DAMAGE)[2:])
+def test_using_a_damaged_database(store: Store, statement: str) -> None:
+    """What is missing is an error of settings, which waiting does not end."""
+    with store._database.writing() as tx:
+        tx.execute(text(statement))
+    with pytest.raises(InvalidSettings, match="lacks what Keyturn made there") as caught:
+        begin(store, State.KEY_GENERATED)
+    assert "from a backup" in shown(caught.value.next_action)
 
 
 def test_rows_show_no_secret() -> None:

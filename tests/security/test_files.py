@@ -63,7 +63,7 @@ def test_init_reports_what_is_open(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o777)
     installed.database.touch(mode=0o666)
     run = installed("init")
-    assert f"Close to other users of this machine: {tmp_path / 'data'}, {installed.database}." in run.stdout
+    assert f"Close to other users of this machine: {tmp_path / 'data'}, {installed.database}" in run.stdout
 
 
 def test_worker_and_simulator_under_no_umask(tmp_path: Path) -> None:
