@@ -9,7 +9,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -154,7 +154,8 @@ def _settings_table(table: type[settings.Table]) -> str:
     rows = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in table.model_fields.items():
         default = "" if field.default in (None, "") else f"`{field.default}`"
-        bounds = {kind: limit for each in field.metadata for kind, limit in asdict(each).items()}
+        limits = (asdict(each) for each in field.metadata if is_dataclass(each))  # a text's pattern is in its meaning
+        bounds = {kind: limit for each in limits for kind, limit in each.items()}
         rows.append(f"| `{name}` | {default} | {_allowed(**bounds)} | {_cell(field.description or '')} |")
     return f"{inspect.getdoc(table)}\n\n" + "\n".join(rows) + "\n"
 

@@ -18,6 +18,8 @@ class SecretName(StrEnum):
     OPENAIR_CLIENT_SECRET = "openair_client_secret"  # noqa: S105 - a name
     OPENAIR_REFRESH_TOKEN = "openair_oauth"  # noqa: S105 - a name, the one that openair_auth keeps its grant under
     OPENAIR_PASSWORD = "openair_password"  # noqa: S105 - a name
+    PROXY_CREDENTIALS = "proxy_credentials"
+    """``user:password`` for the proxy of the setting http.proxy."""
 
     def stored(self, given: str) -> bytes:
         """Return the bytes to store for a secret that a person has given."""

@@ -96,6 +96,12 @@ class HttpSettings(Table):
     ca_bundle: Path | None = Field(
         default=None, description="A PEM file of certificate authorities. Default: certifi's."
     )
+    proxy: str = Field(
+        default="",
+        pattern=r"^(https?://[^/@\s]+/?)?$",
+        description="A proxy that leads out of this network: a URL such as http://proxy.example.com:3128. Its user and "
+        "password are secrets of a connection. Keyturn ignores HTTPS_PROXY.",
+    )
 
 
 class LogSettings(Table):
@@ -264,6 +270,8 @@ def _wanted(name: str) -> str:
     field = tables()[table].model_fields[value]
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}"
+    if name == "http.proxy":
+        return "a URL such as http://proxy.example.com:3128, without user and password"
     if field.annotation not in (int, float):
         return "a string" if field.annotation is str else "a path"
     bounds = {key: getattr(bound, key) for bound in field.metadata for key in ("gt", "ge", "le") if hasattr(bound, key)}

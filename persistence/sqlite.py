@@ -42,7 +42,7 @@ def _connect(file: Path) -> sqlite3.Connection:
         if not _is_for_reading(file):
             raise
     # In a folder that it may not write to, SQLite cannot make the files that readers of a WAL share. While a writer has
-    # the database open they exist. Without a writer nothing changes, which SQLite has to be told: immutable.
+    # the database open they exist. Without a writer nothing changes, and SQLite reads a file that is called immutable.
     wal = file.with_name(f"{file.name}-wal")
     is_written = wal.exists() and wal.stat().st_size > 0
     return _opened(file, "mode=ro" if is_written else "mode=ro&immutable=1", _READING)

@@ -7,6 +7,7 @@ from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from orchestrator.adapters.openair_auth import OAuthSignIn, PasswordSignIn
 from orchestrator.adapters.openair_export import OpenAirExport
 from orchestrator.adapters.openair_xml import OpenAirXml, SignIn
+from orchestrator.adapters.transport import Proxy
 from orchestrator.secrets import Exports, SecretName, Secrets
 from orchestrator.settings import Settings
 from persistence.store import Store
@@ -45,14 +46,14 @@ class AdapterFactory:
 
     def _netsuite(self, settings: NetSuiteSettings, secrets: Secrets) -> NetSuite:
         key = PrivateKey(secrets.need(SecretName.NETSUITE_KEY))
-        tokens = NetSuiteTokens(settings, key, self._http("NetSuite", settings.token_url), self._clock)
-        return NetSuiteAdapter(settings, tokens, self._http("NetSuite", settings.restlet_url))
+        tokens = NetSuiteTokens(settings, key, self._http("NetSuite", settings.token_url, secrets), self._clock)
+        return NetSuiteAdapter(settings, tokens, self._http("NetSuite", settings.restlet_url, secrets))
 
     def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:
         settings = connection.openair
         if settings.kind is OpenAirKind.EXPORT:
             return OpenAirExport(connection.name, self._settings.export_folder, Exports(self._store, connection.name))
-        http = self._http("OpenAir", settings.url)
+        http = self._http("OpenAir", settings.url, secrets)
         sign_in: SignIn
         if settings.client_id:
             client_secret = secrets.need(SecretName.OPENAIR_CLIENT_SECRET).decode()
@@ -61,6 +62,13 @@ class AdapterFactory:
             sign_in = PasswordSignIn(settings, secrets.need(SecretName.OPENAIR_PASSWORD).decode())
         return OpenAirXml(settings, sign_in, http, api_key=secrets.need(SecretName.OPENAIR_API_KEY).decode())
 
-    def _http(self, system: str, url: str) -> Http:
-        bundle = self._settings.http.ca_bundle
-        return Http(system, url, ca_bundle=str(bundle) if bundle else None, answer_within=self._settings.http.timeout)
+    def _http(self, system: str, url: str, secrets: Secrets) -> Http:
+        settings = self._settings.http
+        bundle = str(settings.ca_bundle) if settings.ca_bundle else None
+        return Http(system, url, ca_bundle=bundle, proxy=self._proxy(secrets), answer_within=settings.timeout)
+
+    def _proxy(self, secrets: Secrets) -> Proxy | None:
+        if not self._settings.http.proxy:
+            return None
+        found = secrets.get(SecretName.PROXY_CREDENTIALS)
+        return Proxy(self._settings.http.proxy, found[0].decode() if found else None)

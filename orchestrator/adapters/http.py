@@ -5,6 +5,7 @@ answer is lost (transport.py tells the two apart).
 """
 
 import email.utils
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,9 @@ import requests
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
+from orchestrator.adapters.idle_connections import IDLE
 from orchestrator.adapters.network_errors import describe
-from orchestrator.adapters.transport import NotConnected, session
+from orchestrator.adapters.transport import NotConnected, Proxy, session
 from states.connection import check_url
 from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
 from states.next_action import by_hand
@@ -29,6 +31,7 @@ MAX_ANSWER_BYTES: Final = 1024 * 1024
 REDIRECTS: Final = range(300, 400)
 SERVER_ERRORS: Final = range(500, 600)
 
+_PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _HOST_MISMATCH: Final = (62, 64)
 """OpenSSL's codes for another host's certificate (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH)."""
 
@@ -47,7 +50,7 @@ class Http:
     """Sends requests to one base URL. Safe to share between threads; call `close` when done.
 
     It verifies TLS always, follows no redirect, sends nothing twice and keeps no cookie. It ignores the proxies, netrc
-    files, certificate bundles and key logs that the environment names.
+    files, certificate bundles and key logs that the environment names. Its connections are closed when they are idle.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Http:
         base_url: str,
         *,
         ca_bundle: str | None = None,
+        proxy: Proxy | None = None,
         connect_within: float = 5.0,
         answer_within: float = 30.0,
     ) -> None:
@@ -65,6 +69,7 @@ class Http:
             system: The other system's name in messages.
             base_url: https, or http to a loopback address.
             ca_bundle: A PEM file of trusted certificate authorities; without one, certifi's bundle is trusted.
+            proxy: The way out of this network; without one, calls go straight to the other system.
             connect_within: The time limit for connecting to each of the host's addresses, in seconds.
             answer_within: The time limit of a whole call, in seconds: from the name lookup to the last byte of the
                 answer, even if the bytes arrive one at a time.
@@ -80,7 +85,10 @@ class Http:
         self._peer = f"{system} ({urlsplit(base_url).hostname})"
         self._connect_within = connect_within
         self.answer_within = answer_within
-        self._session = session(ca_bundle, answer_within)
+        self._is_proxied = proxy is not None and urlsplit(base_url).scheme == "https"
+        if proxy and self._is_proxied:
+            self._peer += f" through the proxy {proxy.host}"
+        self._session = session(ca_bundle, answer_within, proxy)
 
     def close(self) -> None:
         """Close all connections."""
@@ -115,16 +123,18 @@ class Http:
         headers = {"Accept-Encoding": "identity", "User-Agent": "Keyturn", **headers}
         timeout: Any = Timeout(connect=self._connect_within, total=self.answer_within)  # types-requests: numbers only
         try:
-            response = self._session.post(
-                self._base_url + path,
-                params=query,
-                data=body,
-                headers=headers,
-                timeout=timeout,
-                stream=True,
-                allow_redirects=False,
-            )
-            with response:
+            with (
+                IDLE.in_use(self._session),
+                self._session.post(
+                    self._base_url + path,
+                    params=query,
+                    data=body,
+                    headers=headers,
+                    timeout=timeout,
+                    stream=True,
+                    allow_redirects=False,
+                ) as response,
+            ):
                 return self._read_answer(response, writes=writes)
         # The order matters: only NotConnected proves that nothing was sent. Every later error, even while the request
         # was still being written, leaves it open how much of it arrived.
@@ -146,7 +156,7 @@ class Http:
     def _not_sent_error(self, reason: Exception) -> KeyturnError:
         if not isinstance(reason, ssl.SSLCertVerificationError):
             return TryLater(
-                f"{self._peer} could not be reached ({describe(reason)}); nothing was sent.",
+                f"{self._peer} could not be reached ({describe(reason)}); nothing was sent." + self._proxy_hint(),
                 next_action=by_hand("Wait a minute. If this repeats, check the base URL and the network."),
             )
         if reason.verify_code in _HOST_MISMATCH:
@@ -154,6 +164,15 @@ class Http:
         return Refused(
             f"The TLS certificate of {self._peer} is not trusted ({reason.verify_message}); nothing was sent.",
             next_action=by_hand("Correct the base URL or the CA bundle."),
+        )
+
+    def _proxy_hint(self) -> str:
+        """Name the variable by which other programs find their proxy here: Keyturn goes by its setting alone."""
+        if self._is_proxied or not self._base_url.startswith("https:"):
+            return ""
+        ignored = next((name for name in _PROXY_VARIABLES if os.environ.get(name)), None)
+        return (
+            f" The environment variable {ignored} is ignored; the setting http.proxy names a proxy." if ignored else ""
         )
 
     def _lost_answer_error(self, what: str, *, writes: bool) -> KeyturnError:

@@ -5,6 +5,7 @@ module, or the text that the operating system or OpenSSL has for the error's num
 """
 
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -22,6 +23,8 @@ _LOOKUP_ERRORS: Final = {
 }
 _NOT_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
 """OpenSSL's names for an error when the server's first bytes are not TLS."""
+_TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3})\b")
+"""How Python reports a proxy that does not open the way; what follows is the proxy's own text."""
 
 
 def describe(error: BaseException) -> str:
@@ -54,6 +57,8 @@ def _describe_tls(error: ssl.SSLError) -> str:
 
 
 def _describe_os_error(error: OSError) -> str:
+    if refused := _TUNNEL.match(str(error)):
+        return f"the proxy answered {refused[1]}"
     text = os.strerror(error.errno) if error.errno else ""
     return text[:1].lower() + text[1:]
 

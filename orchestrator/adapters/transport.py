@@ -4,6 +4,7 @@
 first is safe to repeat, the second is not. So the connection itself raises NotConnected if it was never open.
 """
 
+import base64
 import contextlib
 import http.client
 import io
@@ -13,9 +14,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -24,19 +27,37 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 
-def session(ca_bundle: str | None, within: float) -> requests.Session:
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The way out of a network: every https call goes through it. Plain http, which is for loopback alone, does not."""
+
+    url: str
+    """http or https, with host and port; without user and password."""
+    credentials: str | None = field(default=None, repr=False)
+    """``user:password``, sent to the proxy alone."""
+
+    @property
+    def host(self) -> str:
+        """The proxy's name in messages."""
+        return urlsplit(self.url).netloc
+
+
+def session(ca_bundle: str | None, within: float, proxy: Proxy | None = None) -> requests.Session:
     """Create a session that reads no settings from the environment, keeps no cookie, and always verifies TLS.
 
     Args:
         ca_bundle: A PEM file of trusted certificate authorities; without one, certifi's bundle is trusted.
         within: The time limit for one whole call, in seconds.
+        proxy: The way out of this network; without one, calls go straight to the other system.
     """
     made = _Session()
     made.trust_env = False
     made.verify = ca_bundle or True
     made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    if proxy:
+        made.proxies = {"https": proxy.url}
     for scheme in ("https://", "http://"):
-        made.mount(scheme, _Adapter(within))
+        made.mount(scheme, _Adapter(within, proxy.credentials if proxy else None))
     return made
 
 
@@ -62,7 +83,7 @@ class NotConnected(Exception):
 def _raising_not_connected() -> Iterator[None]:
     try:
         yield
-    except (OSError, HTTPError) as error:
+    except (OSError, HTTPError, http.client.HTTPException) as error:  # the last one for a proxy's answer
         raise NotConnected(error) from error
 
 
@@ -161,15 +182,34 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    def __init__(self, within: float) -> None:
+    def __init__(self, within: float, proxy_credentials: str | None) -> None:
         self._within = within
+        self._proxy_credentials = proxy_credentials
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        # Our own context: the one that urllib3 creates writes TLS session keys to the file that SSLKEYLOGFILE names.
-        # PROTOCOL_TLS_CLIENT verifies certificates and host names from the start.
-        super().init_poolmanager(*args, **kwargs, ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-        self.poolmanager.pool_classes_by_scheme = {
+        super().init_poolmanager(*args, **kwargs, ssl_context=_ssl_context())
+        self._use_own_connections(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if proxy not in self.proxy_manager:
+            self._use_own_connections(super().proxy_manager_for(proxy, **kwargs, ssl_context=_ssl_context()))
+        return self.proxy_manager[proxy]
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:  # noqa: ARG002 - the signature is requests'
+        if not self._proxy_credentials:
+            return {}
+        encoded = base64.b64encode(self._proxy_credentials.encode()).decode()  # UTF-8: RFC 7617
+        return {"Proxy-Authorization": f"Basic {encoded}"}
+
+    def _use_own_connections(self, manager: Any) -> None:  # urllib3's types know classes alone
+        manager.pool_classes_by_scheme = {
             "http": partial(_Pool, within=self._within),
             "https": partial(_TlsPool, within=self._within),
         }
+
+
+def _ssl_context() -> ssl.SSLContext:
+    # Our own context: the one that urllib3 creates writes TLS session keys to the file that SSLKEYLOGFILE names.
+    # PROTOCOL_TLS_CLIENT verifies certificates and host names from the start.
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

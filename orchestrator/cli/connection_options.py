@@ -18,6 +18,7 @@ _NETSUITE: Final = Group("NetSuite", sort_key=1)
 _OPENAIR: Final = Group("OpenAir", sort_key=2)
 _FORM: Final = Group("Connector form and bundles", sort_key=3)
 _POLICY: Final = Group("Policy", sort_key=4)
+_NETWORK: Final = Group("Network", sort_key=5)
 _ALGORITHMS: Final = tuple(algorithm.value for algorithm in Algorithm)
 _STDIN: Final = Path("-")
 
@@ -62,6 +63,10 @@ class ConnectionOptions:
             "A person saves the certificate in OpenAir; Keyturn exports it and waits.",
             negative="--openair-xml",
         ),
+    ] = None
+
+    proxy_credentials_file: Annotated[
+        Path | None, _opaque(_NETWORK, "File with user:password for the proxy of the setting http.proxy.")
     ] = None
 
     single_sign_on: Annotated[bool | None, _option(_FORM, "Enable NetSuite single sign-on.")] = None

@@ -167,7 +167,7 @@ def test_a_wrong_url(url: str, expected: str) -> None:
     {
         "sslmode=sometimes": InvalidSettings,
         "connect_timeout=soon": InvalidSettings,
-        "user=nobody_here": InvalidSettings,
+        "user=stranger": InvalidSettings,
         "": TryLater,
     }.items(),
 )

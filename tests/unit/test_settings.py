@@ -70,6 +70,10 @@ WRONG = {
     "[http]\ntimeout = 0": "http.timeout must be a number above 0, at most 120.",
     "[http]\nca_bundle = 3": "http.ca_bundle must be a path.",
     "[store]\nurl = 3": "store.url must be a string.",
+    "[http]\nproxy = 'http://user:s3cret@proxy:3128'": "http.proxy must be a URL such as "
+    "http://proxy.example.com:3128, without user and password.",
+    "[http]\nproxy = 'proxy:3128'": "http.proxy must be a URL such as http://proxy.example.com:3128, without user and "
+    "password.",
     "[log]\nlevel = 's3cret'": "log.level must be one of debug, info, warning, error.",
     "worker = 's3cret'": "worker must be a table: [worker].",
 }
