@@ -50,7 +50,9 @@ class CertificateRecord:
     """The record `custcertificate_oa_realtime` of one account. Safe to use from several threads.
 
     `permissions` belong to the caller's role; without LIST_CERTIFICATES, scripts cannot use certificates. `bundles` are
-    the installed bundles, with `id`, `name` and `version`. You can change both while the simulator runs.
+    the installed bundles, with `id`, `name` and `version`. `save_throws` is the name of the error that `save()` throws
+    after it has swapped the key, or empty (assumption: Oracle documents neither what it throws nor when). You can
+    change all three while the simulator runs.
     """
 
     def __init__(self, account: str, history: History, placeholder: KeyPair, state: str) -> None:
@@ -58,6 +60,7 @@ class CertificateRecord:
         self.file_cabinet = FileCabinet()
         self.permissions = {"LIST_CERTIFICATES"}
         self.bundles = [dict(bundle) for bundle in BUNDLES]
+        self.save_throws = ""
         self._history = history
         self._placeholder = placeholder
         self._held = DelayedValue(self._in_state(state), history.now)
@@ -119,6 +122,8 @@ class CertificateRecord:
     def save(self, call: Call, name: str, file_name: str, contents: str, password: str | None) -> None:
         """Replace what the record holds, and create the record if it is missing. Takes effect at once.
 
+        Afterwards raises `save_throws`, if it names an error.
+
         Raises:
             SuiteScriptError: NetSuite refuses the file, because it is not a certificate followed by its private key,
                 the keys do not match, the key is encrypted in a CTR mode, or the file is larger than 10 MB.
@@ -131,6 +136,8 @@ class CertificateRecord:
             return Record(name, file_name, pair)
 
         self._held.change(swap)
+        if self.save_throws:
+            raise SuiteScriptError(self.save_throws, "An unexpected SuiteScript error has occurred")
 
     def sign(self, call: Call | None, text: bytes) -> bytes:
         """Sign with the private key that the record holds now.

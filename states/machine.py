@@ -127,8 +127,8 @@ def restoring(rotation: Rotation, now: datetime) -> Rotation:
 def abandon(rotation: Rotation, now: datetime, absence: Absence | None = None) -> Rotation:
     """Close a parked rotation whose candidate NetSuite does not hold: it stays Failed, and frees its connection.
 
-    Raises IllegalMove where abandoning is not possible; where the candidate may have been sent, also without an
-    ``absence`` that says that NetSuite does not hold this very one.
+    Raises IllegalMove where abandoning is not possible; where there is a candidate, also without an ``absence`` that
+    says that NetSuite does not hold this very one. That it was never sent is no such proof.
     """
     return _close(rotation, table.ABANDON, now, absence)
 
@@ -199,11 +199,7 @@ def _failed_here(edge: Edge, subject: _Subject) -> bool:
 def _can_abandon(edge: Edge, subject: _Subject) -> bool:
     _ensure_possible(edge, subject)
     candidate, absence = subject.rotation.proofs.candidate, subject.proof
-    if (
-        candidate
-        and preconditions.may_be_sent(subject.rotation)
-        and (not isinstance(absence, Absence) or absence.fingerprint != candidate.fingerprint)
-    ):
+    if candidate and (not isinstance(absence, Absence) or absence.fingerprint != candidate.fingerprint):
         raise IllegalMove("It is not proved that NetSuite does not hold this rotation's certificate.")
     return True
 

@@ -40,7 +40,7 @@ def _restore(rotation: Rotation, now: datetime) -> str:
     if refused := _is_parked(rotation):
         return refused
     if not may_be_sent(rotation):
-        return "NetSuite was never sent its certificate."
+        return "No upload of its certificate is recorded, so there is nothing to put back."
     if rotation.previous is None:
         return "There was no previous certificate."
     if not rotation.circumstances.previous_key_kept:

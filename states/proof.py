@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from states.certificate import Certificate, Challenge
 from states.errors import CannotSign, CertificateRecordMissing, NotConfirmed
-from states.ports import Ports
-from states.rotation import Confirmation, PrivateKey, Rotation
+from states.ports import Ports, Record
+from states.rotation import Candidate, Confirmation, PrivateKey, Rotation
 from states.timing import READ_BACK_DELAY
 
 
@@ -100,6 +101,40 @@ def judge(rotation: Rotation, ports: Ports) -> Verdict:
             with suppress(NotConfirmed):
                 return Verdict(signer, confirmation=signature.confirm(rotation.id, certificate))
     return Verdict(Signer.OTHER)
+
+
+def absence(candidate: Candidate, ports: Ports, verdict: Verdict) -> str:
+    """Return what shows that NetSuite does not hold ``candidate``, as a sentence; empty where that is open.
+
+    Reads the record's validity where NetSuite cannot sign with it. Changes nothing.
+    """
+    match verdict.signer:
+        case Signer.CANDIDATE:
+            return ""
+        case Signer.PREVIOUS | Signer.OTHER:
+            return "NetSuite signed with another key."
+        case Signer.CANNOT_SIGN:
+            record = ports.netsuite.report().record
+            return _other_validity(candidate, record) if record else _NO_RECORD
+        case _:
+            return _NO_RECORD
+
+
+_NO_RECORD: Final = "NetSuite has no certificate record."
+
+
+def _other_validity(candidate: Candidate, record: Record) -> str:
+    if record.is_placeholder:
+        return "NetSuite cannot sign with the placeholder that its record holds."
+    if record.valid_from and record.valid_to and not shows(candidate, record):
+        return "NetSuite cannot sign with what its record holds, whose validity is not the candidate's."
+    return ""
+
+
+def shows(candidate: Candidate, record: Record) -> bool:
+    """Whether the record shows the candidate's validity, to the second: all that NetSuite shows of a certificate."""
+    shown = tuple(moment and moment.replace(microsecond=0) for moment in (record.valid_from, record.valid_to))
+    return shown == (candidate.certificate.not_before, candidate.certificate.not_after)
 
 
 def looks(ports: Ports, count: int) -> Iterator[None]:

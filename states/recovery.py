@@ -16,13 +16,13 @@ from states.errors import (
     IllegalMove,
     KeyturnError,
     NotConfirmed,
+    Refused,
     Unknown,
 )
 from states.next_action import OVERWRITE, NextAction, Verb, by_hand
 from states.ports import Ports
-from states.proof import Signer, Verdict, install, judge, looks, sign
+from states.proof import Signer, absence, install, judge, looks, sign
 from states.rotation import Absence, Candidate, Confirmation, PrivateKey, Rotation
-from states.steps import shows
 
 _RESUME: Final = NextAction(Verb.RESUME)
 _RESTORE_OVER: Final = NextAction(Verb.RESTORE, {"overwrite": True})
@@ -61,12 +61,15 @@ def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, dead
     """Install the previous certificate with its ``key`` in NetSuite, and check that both sides agree on it.
 
     Safe to repeat. NetSuite refuses the request after ``deadline`` (UTC). Raises Unknown when the answer was lost and
-    two looks did not find it; IllegalMove or Drift when OpenAir was changed meanwhile; as ports.NetSuite.install.
+    two looks did not find it; Refused when NetSuite refused it and two looks did not find it; IllegalMove or Drift when
+    OpenAir was changed meanwhile; as ports.NetSuite.install.
     """
     previous, asked_at = _previous_of(rotation), ports.clock.now()
     try:
         signature = install(ports, previous, key, asked_at=asked_at, deadline=deadline, create=False)
         proof = signature.confirm(rotation.id, previous)
+    except Refused as refusal:
+        proof = _look_after_refusal(rotation, ports, refusal)
     except (Unknown, NotConfirmed) as error:
         found = _look_again(rotation, ports)
         if found is None:
@@ -92,7 +95,7 @@ def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
 
 
 def find_absence(rotation: Rotation, ports: Ports) -> Absence:
-    """Prove that NetSuite does not hold the candidate, although it may have been sent it. Changes nothing.
+    """Prove that NetSuite does not hold the candidate. Changes nothing.
 
     NetSuite is asked twice, with a delay: a lost install may take effect late. Raises IllegalMove where NetSuite signs
     with the candidate, or where a record that cannot sign may hold it.
@@ -108,29 +111,13 @@ def find_absence(rotation: Rotation, ports: Ports) -> Absence:
 def _see_no_candidate(rotation: Rotation, candidate: Candidate, ports: Ports) -> str:
     """Ask NetSuite to sign, once; return what shows that it does not hold the candidate, as a sentence."""
     verdict = judge(rotation, ports)
-    match verdict.signer:
-        case Signer.NO_RECORD:
-            return "NetSuite has no certificate record."
-        case Signer.CANNOT_SIGN:
-            return _see_another_validity(candidate, ports, verdict)
-        case Signer.CANDIDATE:
-            raise IllegalMove(
-                "NetSuite signs with this rotation's own certificate: going on helps, giving up does not.",
-                next_action=_RESUME,
-            )
-        case _:
-            return "NetSuite signed with another key."
-
-
-def _see_another_validity(candidate: Candidate, ports: Ports, verdict: Verdict) -> str:
-    """Prove by its validity that a record that cannot sign does not hold the candidate."""
-    record = ports.netsuite.report().record
-    if record is None:
-        return "NetSuite has no certificate record."
-    if record.is_placeholder:
-        return "NetSuite cannot sign with the placeholder that its record holds."
-    if record.valid_from and record.valid_to and not shows(candidate, record):
-        return "NetSuite cannot sign with what its record holds, whose validity is not the candidate's."
+    if verdict.signer is Signer.CANDIDATE:
+        raise IllegalMove(
+            "NetSuite signs with this rotation's own certificate: going on helps, giving up does not.",
+            next_action=_RESUME,
+        )
+    if shown := absence(candidate, ports, verdict):
+        return shown
     raise IllegalMove(
         "NetSuite cannot sign with what its record holds, and that may be this rotation's own certificate.",
         next_action=by_hand(
@@ -179,6 +166,21 @@ def _look_again(rotation: Rotation, ports: Ports) -> Confirmation | None:
         return _ask(rotation, ports, times=2, may_overwrite=True)
     except KeyturnError as blind:
         raise Unknown(f"NetSuite was sent the certificate, but cannot be asked now: {blind.message}") from blind
+
+
+def _look_after_refusal(rotation: Rotation, ports: Ports, refusal: Refused) -> Confirmation:
+    """Return the proof that NetSuite holds the previous certificate although it refused it; else raise the refusal.
+
+    An error does not prove that nothing was saved. Raises Unknown where NetSuite cannot be asked.
+    """
+    try:
+        for _ in looks(ports, 2):
+            verdict = judge(rotation, ports)
+            if verdict.confirmation and verdict.signer is Signer.PREVIOUS:
+                return verdict.confirmation
+    except KeyturnError as blind:
+        raise Unknown(f"{refusal.message} NetSuite cannot be asked what it holds: {blind.message}") from blind
+    raise refusal
 
 
 def _see_previous_in_openair(rotation: Rotation, ports: Ports) -> None:

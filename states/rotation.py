@@ -44,7 +44,7 @@ class Ending(StrEnum):
     """How a Failed rotation was closed."""
 
     ABANDONED = "abandoned"
-    """Given up: NetSuite was never sent its certificate, or was seen not to hold it."""
+    """Given up: NetSuite was asked, and does not hold its certificate; or it had none yet."""
     RESTORED = "restored"
     """The certificate before it was put back: both sides hold that one."""
     ADOPTED = "adopted"

@@ -106,9 +106,9 @@ PARKED: Final = (
     ),
     _parked(
         ABANDON,
-        why="NetSuite was never sent the candidate, or was seen not to hold it.",
+        why="NetSuite was asked, and does not hold the candidate; or there is none yet.",
         ending=Ending.ABANDONED,
-        kept="Neither system was sent the certificate: both hold what they held.",
+        kept="NetSuite did not hold the certificate when the rotation was closed.",
     ),
     _parked(
         RESTORE,

@@ -60,6 +60,8 @@ class Reply:
     code: str
     message: str
     """The error's code and text, from the platform, a script or the RESTlet; empty if the answer has none."""
+    is_thrown: bool
+    """Whether a script threw the error: it ran, and may have changed something before."""
     oauth_error: str
     """The `error` of the WWW-Authenticate header (RFC 6750 section 3), or empty."""
     saved: bool
@@ -87,13 +89,14 @@ def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
     """
     content = _parse_object(answer.body.decode(errors="replace"))
     error = content.get("error")
-    code, message = _code_and_message(error) if isinstance(error, dict) else ("", "")
+    code, message, is_thrown = _shown_error(content)
     challenge = _BEARER_ERROR.match(answer.headers.get("www-authenticate", ""))
     return Reply(
         status=answer.status,
         writes=writes,
         code=code,
         message=message,
+        is_thrown=is_thrown,
         oauth_error=challenge[1] if challenge else "",
         saved=isinstance(error, dict) and error.get("saved") is True,
         retry_after=retry_after(answer),
@@ -102,14 +105,29 @@ def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
     )
 
 
-def _code_and_message(error: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the error's code and message.
+def _shown_error(content: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """Return the error's code and message, and whether a script threw it. Empty where the answer shows none.
 
     The platform wraps an unhandled script error: its message is JSON that holds the script's own name and message.
+    Public reports also show the script's error without that wrapping
+    (https://github.com/oracle-samples/netsuite-commerce/issues/2), and problem details as NetSuite's REST services send
+    them (https://www.rfc-editor.org/rfc/rfc9457 with `o:errorDetails`; https://github.com/jacobsvante/netsuite/issues/27).
     """
-    code, message = str(error.get("code", "")), str(error.get("message", ""))
-    inner = _parse_object(message)
-    return str(inner.get("name") or inner.get("code") or code), str(inner.get("message", message))
+    error, details = content.get("error"), content.get("o:errorDetails")
+    if isinstance(error, dict):
+        code, message = _text(error, "code"), _text(error, "message")
+        inner = _parse_object(message)
+        return _text(inner, "name") or _text(inner, "code") or code, _text(inner, "message") or message, bool(inner)
+    if isinstance(details, list) and details and isinstance(details[0], dict):
+        return _text(details[0], "o:errorCode"), _text(details[0], "detail") or _text(content, "title"), False
+    if "name" in content and "message" in content:
+        return _text(content, "name"), _text(content, "message"), True
+    return "", _text(content, "title") or _text(content, "message"), False
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content.get(name)
+    return "" if value is None else str(value)
 
 
 def _parse_object(text: str) -> Mapping[str, Any]:
@@ -138,7 +156,10 @@ RULES: Final[tuple[Rule[Reply], ...]] = (
     ),
     Rule(
         "throttled",
-        lambda it: it.code in THROTTLES or it.status == HTTPStatus.TOO_MANY_REQUESTS,
+        # A throttle that a script threw while it installed may come from save(), which may have swapped the key.
+        lambda it: (
+            (it.code in THROTTLES and not (it.writes and it.is_thrown)) or it.status == HTTPStatus.TOO_MANY_REQUESTS
+        ),
         lambda it: Throttled(f"NetSuite asks for fewer requests ({it.summary}).", retry_after=it.retry_after),
     ),
     # Before all rules that read the message: after a save, any failure leaves the rotation in doubt.

@@ -103,14 +103,14 @@ class Recovery:
     def abandon(self, rotation_id: str, *, actor: str, reason: str = "", version: int | None = None) -> Rotation:
         """Close a parked rotation whose candidate NetSuite does not hold, and destroy the candidate's key.
 
-        Its connection is free for another rotation then. NetSuite is asked only where it may have been sent the
-        candidate; nothing is changed there.
+        Its connection is free for another rotation then. NetSuite is asked twice wherever there is a candidate: only a
+        signature shows that it does not hold it. Nothing is changed there.
 
         Raises NotFound; Stale when the rotation was changed since ``version``; IllegalMove where NetSuite holds the
         candidate, may hold it, or may still be given it; TryLater or Refused when it cannot be asked.
         """
         before = self._possible(Verb.ABANDON, rotation_id, version)
-        absence = self._absence(before) if preconditions.may_be_sent(before) else None
+        absence = self._absence(before) if before.proofs.candidate else None
         after = machine.abandon(before, self._clock.now(), absence)
         detail = {"reason": reason, **(absence.evidence if absence else {})}
         closed = self._store.rotations.write(before, after, event=ABANDON, actor=actor, detail=detail)

@@ -218,7 +218,17 @@ describe('when something fails', () => {
     });
   });
 
-  test.each(['certificateControl.loadCertificate', 'file.save', 'Certificate.save'])(
+  test('because NetSuite throttles the save, it is refused: the record may have changed before', () => {
+    const account = new Account();
+    account.fail('Certificate.save', suiteScriptError('SSS_REQUEST_LIMIT_EXCEEDED', 'Request limit exceeded.'));
+    expect(install().error).toEqual({
+      code: 'UNEXPECTED',
+      message: 'SSS_REQUEST_LIMIT_EXCEEDED: Request limit exceeded.',
+    });
+    expect(account.fileNames()).toEqual([]);
+  });
+
+  test.each(['certificateControl.loadCertificate', 'file.save'])(
     'because NetSuite throttles %s, the throttle is rethrown and no key file remains',
     (name) => {
       const account = new Account();

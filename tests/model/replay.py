@@ -13,7 +13,7 @@ from persistence.store import Claim, Store
 from states import machine, table
 from states.certificate import Certificate
 from states.errors import ForeignRotation, KeyturnError, ParkedByPerson, RotationOpen, Stale
-from states.rotation import Allowances, Candidate, Rotation
+from states.rotation import Absence, Allowances, Candidate, Rotation
 from states.state import State
 from states.table import ABANDON, FAIL, NEXT, RESUME
 from tests.model.trace_systems import Mute, Systems
@@ -191,7 +191,9 @@ class Replay:
 
     def _abandon(self, rotation: str, result: str) -> None:
         seen = self._seen[rotation]
-        self._decide(seen, machine.abandon(seen, self._now()), ABANDON, result)
+        made = seen.proofs.candidate  # the model's operator knows that it was never sent; Keyturn asks in any case
+        absence = made and Absence(made.fingerprint, self._now(), ("NetSuite signed with another key.",) * 2)
+        self._decide(seen, machine.abandon(seen, self._now(), absence), ABANDON, result)
         assert seen.proofs.candidate is None or seen.proofs.candidate.fingerprint not in self._systems.sent
 
     def _restore(self, _ada: str, rotation: str, overwrite: str) -> None:

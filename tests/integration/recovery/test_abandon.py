@@ -134,13 +134,35 @@ def test_a_placeholder_that_cannot_sign_is_not_the_candidate(
 
 
 def test_a_candidate_that_was_never_sent_is_abandoned(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """Without a doubt abandoning asks neither system, so both may be down."""
+    """Also without a doubt NetSuite is asked twice; OpenAir may be down."""
     simulator.faults.add(Fault("openair.api", "401", times=None))
     parked = rotate()
     assert (State.KEY_GENERATED, None) == (parked.position, parked.doubt.since)
     before = len(simulator.history.entries())
     assert Ending.ABANDONED is app.recovery.abandon(parked.id, actor="ada").ending
-    assert before == len(simulator.history.entries())
+    assert ["sign", "sign"] == [entry.action for entry in simulator.history.entries()[before:]]
+
+
+def test_a_save_that_swaps_and_then_throws_is_found(simulator: Simulator, rotate: Rotate) -> None:
+    """NetSuite's save() swaps the key and throws: the look after it finds the candidate, and the rotation completes."""
+    simulator.netsuite.record.save_throws = "UNEXPECTED_ERROR"
+    assert State.COMPLETED is rotate().state
+    assert 1 == len(installed(simulator.history.entries()))
+
+
+def test_what_netsuite_holds_is_not_abandoned_without_a_doubt(
+    app: Keyturn, simulator: Simulator, rotate: Rotate
+) -> None:
+    """NetSuite shows a refused install only after both looks: abandoning looks again, and keeps the key in use."""
+    simulator.faults.add(Fault("netsuite.restlet", "error", "install", "after", code="INVALID_CERTIFICATE"))
+    simulator.faults.add(Fault("netsuite.restlet", "stale", "install", seconds=5))
+    parked = rotate()
+    assert parked.failure
+    assert ("REFUSED", None) == (parked.failure.code, parked.doubt.since)
+    simulator.clock.wait(6)
+    with pytest.raises(IllegalMove, match="signs with this rotation's own certificate"):
+        app.recovery.abandon(parked.id, actor="ada")
+    assert [True] == kept_keys(app, parked)
 
 
 def test_a_change_meanwhile_is_not_overwritten(

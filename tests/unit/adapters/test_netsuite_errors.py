@@ -24,6 +24,15 @@ def script(name: str, message: str = "Words.") -> bytes:
     return platform("UNEXPECTED_ERROR", inner)
 
 
+def flat(name: str, message: str = "Words.") -> bytes:
+    return json.dumps({"type": "error.SuiteScriptError", "name": name, "message": message, "stack": []}).encode()
+
+
+def problem(code: str, detail: str = "Words.") -> bytes:
+    details = [{"detail": detail, "o:errorCode": code}]
+    return json.dumps({"type": "https://x.invalid", "title": "A title", "o:errorDetails": details}).encode()
+
+
 def refusal(code: str, message: str = "Words.", **more: Any) -> bytes:
     return json.dumps({"outcome": "refused", "error": {"code": code, "message": message, **more}}).encode()
 
@@ -43,10 +52,12 @@ SAME_FOR_BOTH = [
     ("moved permanently", 301, PAGE, {}, errors.WrongBaseUrl),
     ("another domain", 426, PAGE, {}, errors.WrongBaseUrl),
     ("throttled by the platform", 400, platform("SSS_REQUEST_LIMIT_EXCEEDED"), {}, errors.Throttled),
-    ("throttled in the script", 400, script("SSS_REQUEST_LIMIT_EXCEEDED"), {}, errors.Throttled),
     ("too many sessions", 400, platform("WS_CONCUR_SESSION_DISALLWD"), {}, errors.Throttled),
     ("blocked for a while", 400, platform("WS_REQUEST_BLOCKED"), {}, errors.Throttled),
     ("too many requests", 429, PAGE, {}, errors.Throttled),
+    ("too many requests, as a problem", 400, problem("SSS_REQUEST_LIMIT_EXCEEDED"), {}, errors.Throttled),
+    ("permission missing, not wrapped", 400, flat("INSUFFICIENT_PERMISSION"), {}, errors.NotPermitted),
+    ("record missing, not wrapped", 400, flat("CERTIFICATE_NOT_FOUND"), {}, errors.CertificateRecordMissing),
     ("record missing, by code", 200, refusal("CERTIFICATE_NOT_FOUND"), {}, errors.CertificateRecordMissing),
     ("record missing, in the script", 400, script("CERTIFICATE_NOT_FOUND"), {}, errors.CertificateRecordMissing),
     (
@@ -90,7 +101,7 @@ SAME_FOR_BOTH = [
 def test_same_for_reads_and_writes(
     status: int, body: bytes, headers: dict[str, str], expected: type[errors.KeyturnError], *, writes: bool
 ) -> None:
-    """After these answers it is certain that nothing was changed, for writes too."""
+    """These answers mean the same for reads and writes. After a refused write the step looks all the same."""
     assert expected is type(error_for(status, body, headers, writes=writes))
 
 
@@ -110,6 +121,8 @@ DIFFERENT = [
     ("script broke, message is no JSON", 400, platform("UNEXPECTED_ERROR"), errors.TryLater),
     ("unknown status", 418, PAGE, errors.TryLater),
     ("unexpected", 200, refusal("UNEXPECTED"), errors.TryLater),
+    ("throttled in the script", 400, script("SSS_REQUEST_LIMIT_EXCEEDED"), errors.Throttled),
+    ("throttled in the script, not wrapped", 400, flat("SSS_REQUEST_LIMIT_EXCEEDED"), errors.Throttled),
     ("unknown code", 200, refusal("NEW_CODE"), errors.TryLater),
     ("signing failed", 200, refusal("SIGNING_FAILED"), errors.CannotSign),
 ]
@@ -169,6 +182,9 @@ def test_script_error_is_unpacked() -> None:
         (b'{"error": {"code": "A_CODE"}}', '(HTTP 500, "A_CODE:")'),
         (b'{"error": {"message": "Some words."}}', '(HTTP 500, "Some words.")'),
         (b'{"error": {}}', "(HTTP 500)"),
+        (flat("A_CODE", "Some words."), '"A_CODE: Some words.")'),
+        (problem("A_CODE", "Some words."), '"A_CODE: Some words.")'),
+        (b'{"title": "A title", "o:errorDetails": []}', '"A title")'),
         (b'{"error": "Some words."}', "(HTTP 500)"),
         (PAGE, "(HTTP 500)"),
     ],

@@ -62,9 +62,17 @@ def test_adopting_closes_in_favour_of_any_other_certificate(pair: Pair) -> None:
 
 
 def test_abandoning_closes(pair: Pair) -> None:
-    """What was never sent is closed as abandoned; there was no skew."""
-    abandoned = machine.abandon(parked(a_rotation(pair, State.KEY_GENERATED)), LATER)
+    """What NetSuite was seen not to hold is closed as abandoned; there was no skew."""
+    seen = Absence(pair.fingerprint, NOW, ("NetSuite signed with another key.",) * 2)
+    abandoned = machine.abandon(parked(a_rotation(pair, State.KEY_GENERATED)), LATER, seen)
     assert (Ending.ABANDONED, LATER, None) == (abandoned.ending, abandoned.closed_at, abandoned.skew(LATER))
+
+
+def test_abandoning_without_a_doubt_needs_to_see_it_too(pair: Pair) -> None:
+    """That nothing is recorded as sent does not prove that NetSuite does not hold it; without a candidate none is."""
+    with pytest.raises(IllegalMove, match="It is not proved"):
+        machine.abandon(parked(a_rotation(pair, State.KEY_GENERATED)), LATER)
+    assert Ending.ABANDONED is machine.abandon(parked(a_rotation(pair)), LATER).ending
 
 
 def test_abandoning_in_doubt_needs_to_see_that_it_is_not_there(pair: Pair) -> None:

@@ -130,7 +130,7 @@ define([
     withPrivateFile(pem, challenge, warnings, (pemFile) => {
       // Check again: storing the file took time, and a late save could overwrite a newer certificate.
       refuseAfter(deadline);
-      tryOrRefuse('INVALID_CERTIFICATE', () => buildCertificate(pemFile, existing).save());
+      refuseSave(() => buildCertificate(pemFile, existing).save());
     });
     const created = !existing;
     log.audit({ title: 'Keyturn installed a certificate', details: { scriptId: SCRIPT_ID, created } });
@@ -289,6 +289,19 @@ define([
     } catch (error) {
       const { code, message } = refusalOf(error, 'SIGNING_FAILED');
       throw new Refusal(code, message, true);
+    }
+  }
+
+  /**
+   * Returns the result of `save`. If it fails, refuses, also if it was throttled: what save() throws is undocumented,
+   * and it may have changed the record before (assumption). Rethrown, a throttle would look as if the call had been
+   * stopped before the script. The caller looks by a signature in any case.
+   */
+  function refuseSave(save) {
+    try {
+      return save();
+    } catch (error) {
+      throw refusalOf(error, THROTTLES.has(error.name) ? 'UNEXPECTED' : 'INVALID_CERTIFICATE');
     }
   }
 
