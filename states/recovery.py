@@ -16,7 +16,6 @@ from states.errors import (
     IllegalMove,
     KeyturnError,
     NotConfirmed,
-    Refused,
     Unknown,
 )
 from states.next_action import OVERWRITE, NextAction, Verb, by_hand
@@ -61,15 +60,13 @@ def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, dead
     """Install the previous certificate with its ``key`` in NetSuite, and check that both sides agree on it.
 
     Safe to repeat. NetSuite refuses the request after ``deadline`` (UTC). Raises Unknown when the answer was lost and
-    two looks did not find it; Refused when NetSuite refused it and two looks did not find it; IllegalMove or Drift when
-    OpenAir was changed meanwhile; as ports.NetSuite.install.
+    two looks did not find it; IllegalMove or Drift when OpenAir was changed meanwhile; as ports.NetSuite.install. No
+    error proves that nothing was saved: the caller keeps the doubt, and the next restore looks first.
     """
     previous, asked_at = _previous_of(rotation), ports.clock.now()
     try:
         signature = install(ports, previous, key, asked_at=asked_at, deadline=deadline, create=False)
         proof = signature.confirm(rotation.id, previous)
-    except Refused as refusal:
-        proof = _look_after_refusal(rotation, ports, refusal)
     except (Unknown, NotConfirmed) as error:
         found = _look_again(rotation, ports)
         if found is None:
@@ -166,21 +163,6 @@ def _look_again(rotation: Rotation, ports: Ports) -> Confirmation | None:
         return _ask(rotation, ports, times=2, may_overwrite=True)
     except KeyturnError as blind:
         raise Unknown(f"NetSuite was sent the certificate, but cannot be asked now: {blind.message}") from blind
-
-
-def _look_after_refusal(rotation: Rotation, ports: Ports, refusal: Refused) -> Confirmation:
-    """Return the proof that NetSuite holds the previous certificate although it refused it; else raise the refusal.
-
-    An error does not prove that nothing was saved. Raises Unknown where NetSuite cannot be asked.
-    """
-    try:
-        for _ in looks(ports, 2):
-            verdict = judge(rotation, ports)
-            if verdict.confirmation and verdict.signer is Signer.PREVIOUS:
-                return verdict.confirmation
-    except KeyturnError as blind:
-        raise Unknown(f"{refusal.message} NetSuite cannot be asked what it holds: {blind.message}") from blind
-    raise refusal
 
 
 def _see_previous_in_openair(rotation: Rotation, ports: Ports) -> None:

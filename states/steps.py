@@ -22,7 +22,7 @@ from states.errors import (
 )
 from states.next_action import ADOPT, OVERWRITE, NextAction, Verb
 from states.ports import Attempt, Ports, Write
-from states.proof import Signer, Verdict, absence, install, judge, looks, shows
+from states.proof import Signer, Verdict, install, judge, looks, shows
 from states.rotation import Candidate, Confirmation, Proof, Receipt, Rotation
 from states.timing import FRESH, INSTALL_WITHIN
 
@@ -185,10 +185,10 @@ def _is_unused(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> bo
 
 
 def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation:
-    """Install the candidate, and look after every failure; the candidate is not sent twice.
+    """Install the candidate. A lost or bad answer is recorded, and then looked for; the candidate is not sent twice.
 
-    An error does not prove that nothing was saved: what `save()` throws in NetSuite, and when, is undocumented
-    (assumption: it may swap the key and then throw).
+    A refusal proves nothing either: what NetSuite's save() throws, and when, is undocumented (assumption: it may swap
+    the key and then throw).
     """
     candidate = _candidate_of(rotation)
     if not candidate.certificate.is_valid_at(ports.clock.now()):
@@ -209,56 +209,19 @@ def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation
             create=rotation.allowed.create_record,
         )
         return signature.confirm(rotation.id, candidate.certificate)
-    except (Unknown, NotConfirmed) as error:
+    except (Unknown, NotConfirmed, Refused) as error:
         attempt.record_unknown(Write.INSTALL, error)
-        found = _look_after_install(rotation, ports, attempt)
+        try:
+            found = _find_candidate(rotation, ports, attempt, times=2)
+        except KeyturnError as blind:
+            # The request stays in doubt for any reason that prevents the look: "nothing was changed" would be a guess.
+            raise Unknown(f"NetSuite was sent the certificate, but cannot be asked now: {blind.message}") from blind
+        if found is None and isinstance(error, Refused):
+            raise
         if found is None:
             raise Unknown("NetSuite was sent the certificate, but does not sign with it so far.") from error
-    except Refused as refusal:
-        found = _look_after_refusal(rotation, ports, attempt, refusal)
-        if found is None:
-            raise
-    # The skew began when the install was sent, not when the candidate was found.
-    return replace(found, asked_at=asked_at)
-
-
-def _look_after_install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation | None:
-    """Look twice for the candidate after an install without a good answer; return its proof, or None.
-
-    Raises Unknown where NetSuite cannot be asked, whatever the reason: "nothing was changed" would be a guess.
-    """
-    try:
-        return _find_candidate(rotation, ports, attempt, times=2)
-    except KeyturnError as blind:
-        raise Unknown(f"NetSuite was sent the certificate, but cannot be asked now: {blind.message}") from blind
-
-
-def _look_after_refusal(rotation: Rotation, ports: Ports, attempt: Attempt, refusal: Refused) -> Confirmation | None:
-    """Look twice for the candidate after NetSuite refused its install.
-
-    Returns:
-        The proof that NetSuite holds it in spite of the refusal; None where both looks showed that it does not.
-
-    Raises:
-        Unknown: NetSuite cannot be asked, or cannot sign with what may be the candidate. The doubt is recorded.
-    """
-    unseen = "it does not sign with what its record holds"
-    try:
-        for _ in looks(ports, 2):
-            verdict = judge(rotation, ports)
-            attempt.observe(_OBSERVED[verdict.signer])
-            if verdict.confirmation and verdict.signer is Signer.CANDIDATE:
-                return verdict.confirmation
-            if not absence(_candidate_of(rotation), ports, verdict):
-                break
-        else:
-            return None
-    except KeyturnError as error:
-        unseen = error.message
-    attempt.record_unknown(Write.INSTALL, refusal)
-    raise Unknown(
-        f"{refusal.message} That does not prove that nothing was saved, and NetSuite does not show it: {unseen}"
-    ) from refusal
+        # The skew began when the install was sent, not when the candidate was found.
+        return replace(found, asked_at=asked_at)
 
 
 # --- OpenAir ----------------------------------------------------------------------------------------------------------

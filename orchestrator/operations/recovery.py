@@ -103,7 +103,7 @@ class Recovery:
     def abandon(self, rotation_id: str, *, actor: str, reason: str = "", version: int | None = None) -> Rotation:
         """Close a parked rotation whose candidate NetSuite does not hold, and destroy the candidate's key.
 
-        Its connection is free for another rotation then. NetSuite is asked twice wherever there is a candidate: only a
+        Its connection is free for another rotation then. NetSuite is asked twice where there is a candidate: only a
         signature shows that it does not hold it. Nothing is changed there.
 
         Raises NotFound; Stale when the rotation was changed since ``version``; IllegalMove where NetSuite holds the

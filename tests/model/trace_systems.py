@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from support.factories import NOW, a_certificate, key_pem, signed
 
 from states.certificate import Certificate, Challenge
-from states.errors import CannotSign, CertificateRecordMissing, NotPermitted, TryLater, Unknown
+from states.errors import CannotSign, CertificateRecordMissing, NotPermitted, Refused, TryLater, Unknown
 from states.ports import Record, Report
 from states.rotation import Confirmation, PrivateKey
 
@@ -103,7 +103,7 @@ class WorkersNetSuite:
         if how in ("lost_late", "slow"):
             self._systems.sent.add(certificate.fingerprint)
             self._systems.late_install = (certificate, create)
-        elif how in ("done", "lost_done", "broke_done"):
+        elif how in ("done", "lost_done", "broke_done", "refused_done"):
             if how == "done" and self._systems.netsuite is None and not create:
                 raise CertificateRecordMissing
             self._systems.install(certificate, create=create)
@@ -139,5 +139,7 @@ def _answer(how: str) -> None:
     """What the caller of a write gets to know of it, where that is not the plain answer."""
     if how == "broke_done":
         raise Bug
+    if how == "refused_done":
+        raise Refused
     if how.startswith("lost") or how == "mute":
         raise Unknown

@@ -471,7 +471,7 @@ inline go_on() {
      fi
   :: then == Try ->
      reads = 0; sent_it = false; saved_it = false; noted = false; openair_read = false; saw_foreign = false;
-     signed_by_another = false;
+     signed_by_another = false; was_refused = false;
      in_doubt = my.doubt;
      overdue[me] = false;
      if
@@ -494,12 +494,13 @@ inline go_on() {
      fi
   :: then == NotThere ->
      if
-     :: sent_it -> then = Later
+     :: sent_it && was_refused -> sent_it = false; then = Refused
+     :: sent_it && !was_refused -> then = Later
      :: !sent_it && OPENAIR_FIRST -> phase = read; why = is_ready; then = Wait
      :: !sent_it && !OPENAIR_FIRST -> phase = check; sends = install; then = Wait
      fi
   :: then == Proved ->
-     sent_it = false;
+     sent_it = false; was_refused = false;
      if
      :: my.state == KeyGenerated -> proved = true; todo = move; then = Store
      :: my.state == UploadedToNetSuite -> phase = check; sends = save; then = Wait
@@ -541,7 +542,7 @@ inline go_on() {
      my.doubt = false; my.may_create = false; my.may_overwrite = false; my.foreign = false;
      r = 0; why = is_ready; todo = move; sends = idle; tried = 0; looks = 0; wanted = 0; reads = 0;
      in_doubt = false; sent_it = false; saved_it = false; noted = false; proved = false;
-     openair_read = false; saw_foreign = false; signed_by_another = false; broken = false;
+     openair_read = false; saw_foreign = false; signed_by_another = false; broken = false; was_refused = false;
      phase = idle; then = Wait
   :: then == Wait -> break
   od
@@ -604,6 +605,9 @@ inline check_the_hold() {
 /* The answer was no proof, or there was none: look for the candidate, twice. */
 #define LOOK_FOR_IT  sent_it = true; then = Lost
 
+/* A refusal proves nothing either: save() may swap the key, and then throw. */
+#define LOOK_AFTER_REFUSAL  was_refused = true; LOOK_FOR_IT
+
 /* NetSuite takes the candidate, and signs a challenge with it in the same call. */
 inline netsuite_install() {
   printf("@ about %d install\n", me);
@@ -613,10 +617,12 @@ inline netsuite_install() {
   MUST(one_candidate, sent[r] == 0 || sent[r] == my.candidate);
   if
   :: netsuite_gone -> printf("@ install %d gone\n", me); then = Later
-  TROUBLE(install, !netsuite_gone && MISFORTUNE)
+  :: !netsuite_gone && MISFORTUNE; printf("@ install %d later\n", me); then = Later
+  :: !netsuite_gone && MISFORTUNE; printf("@ install %d refused\n", me); LOOK_AFTER_REFUSAL
+  :: !netsuite_gone && MISFORTUNE; printf("@ install %d broke\n", me); then = Broke
   :: !netsuite_gone && IS_OVERDUE(overdue[me]) -> printf("@ install %d late\n", me); then = Later
   :: !netsuite_gone && !IS_OVERDUE(overdue[me]) && netsuite == MISSING && !my.may_create ->
-     printf("@ install %d done\n", me); then = Refused
+     printf("@ install %d done\n", me); LOOK_AFTER_REFUSAL
   :: !netsuite_gone && !IS_OVERDUE(overdue[me]) && (netsuite != MISSING || my.may_create) ->
      sent[r] = my.candidate;
      if
@@ -630,6 +636,9 @@ inline netsuite_install() {
      :: MISFORTUNE; printf("@ install %d lost_done\n", me);
         netsuite_takes(r, my.candidate, my.may_create);
         LOOK_FOR_IT
+     :: MISFORTUNE; printf("@ install %d refused_done\n", me);
+        netsuite_takes(r, my.candidate, my.may_create);
+        LOOK_AFTER_REFUSAL
      :: netsuite != my.candidate && MISFORTUNE; printf("@ install %d mute\n", me);
         netsuite_takes(r, MUTED(my.candidate), my.may_create);
         LOOK_FOR_IT
@@ -717,6 +726,7 @@ proctype Worker(byte me) {
   byte looks, wanted;                          /* looks at NetSuite in this attempt, or at OpenAir after a save; how many */
   byte reads;                                  /* looks at OpenAir in this attempt, before a save */
   bool in_doubt;                               /* the rotation was in doubt when this attempt began */
+  bool was_refused;                            /* NetSuite refused the install of this attempt */
   bool sent_it;                                /* the install of this attempt brought no proof: look for it */
   bool saved_it;                               /* the save of this attempt is being looked for */
   bool noted;                                  /* the store has the doubt */

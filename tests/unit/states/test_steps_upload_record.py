@@ -8,7 +8,7 @@ from support.pairs import NOW, a_pair
 from unit.states.step_systems import StepSystems
 from unit.states.upload_calls import AT, INSTALLED
 
-from states.errors import CannotSign, CertificateRecordMissing, ForeignRotation
+from states.errors import CannotSign, CertificateRecordMissing, ForeignRotation, Unknown
 from states.ports import Report
 from states.steps import upload_to_netsuite
 
@@ -131,8 +131,14 @@ def test_a_missing_record_is_created_where_a_person_allowed_it(systems: StepSyst
 
 
 def test_a_record_that_vanishes_is_not_created_unasked(systems: StepSystems) -> None:
-    """If the record disappears before the install, NetSuite does not create it without permission."""
+    """If the record disappears before the install, NetSuite does not create it without permission.
+
+    The look after that refusal shows no candidate either; the next try says that the record is missing.
+    """
     systems.will_go_well("netsuite.install", after=partial(systems.netsuite.hold, None))
+    with pytest.raises(Unknown) as caught:
+        upload_to_netsuite(systems.rotation(AT), systems.ports, systems.attempt)
+    assert isinstance(caught.value.__cause__, CertificateRecordMissing)
     with pytest.raises(CertificateRecordMissing):
         upload_to_netsuite(systems.rotation(AT), systems.ports, systems.attempt)
     assert [] == systems.installed
