@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.doctor import Doctor
     from orchestrator.operations.health import HealthChecks
     from orchestrator.operations.installation import Installation
+    from orchestrator.operations.lists import Lists
     from orchestrator.operations.recovery import Recovery
     from orchestrator.operations.rehearsal import Rehearsals
     from orchestrator.operations.status import Status
@@ -152,6 +153,13 @@ class Keyturn:
         from orchestrator.operations.health import HealthChecks
 
         return HealthChecks(self.store, self.connect)
+
+    @cached_property
+    def lists(self) -> "Lists":
+        """What is read across rotations."""
+        from orchestrator.operations.lists import Lists
+
+        return Lists(self.store, self.clock)
 
     @cached_property
     def status(self) -> "Status":

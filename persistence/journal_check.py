@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from typing import Final
 
@@ -20,6 +21,12 @@ _Rotation = models.Rotations
 _Journal = models.Journal
 
 _ENTRIES: Final = select(_Journal).order_by(col(_Journal.seq))
+_SINCE: Final = (
+    select(col(_Rotation.connection), _Journal)
+    .join(_Rotation, col(_Rotation.id) == col(_Journal.rotation_id))
+    .order_by(col(_Journal.at), col(_Journal.rotation_id), col(_Journal.seq))
+)
+"""A rotation's last change is its journal's last entry: that spares the entries of rotations that ended before."""
 _ROTATIONS: Final = (
     select(_Rotation, col(_Before.journal_hash), _Journal)
     .outerjoin(_Before, col(_Before.id) == col(_Rotation.follows))
@@ -54,6 +61,21 @@ class Journal:
         with self._database.reading() as tx, Session(tx) as session:
             entries = session.exec(_ENTRIES.where(_Journal.rotation_id == rotation_id))
             return [_renamed(mapping.from_entry(stored)) for stored in entries]
+
+    def since(
+        self, moment: datetime, *, connection: str | None = None, rotation_id: str | None = None
+    ) -> list[tuple[str, Entry]]:
+        """Return every entry from ``moment`` (UTC) on with its connection, in the order of their times.
+
+        Of all rotations, of those of one connection, or of one.
+        """
+        query = _SINCE.where(col(_Journal.at) >= moment, col(_Rotation.updated_at) >= moment)
+        if connection is not None:
+            query = query.where(col(_Rotation.connection) == connection)
+        if rotation_id is not None:
+            query = query.where(col(_Rotation.id) == rotation_id)
+        with self._database.reading() as tx, Session(tx) as session:
+            return [(name, _renamed(mapping.from_entry(stored))) for name, stored in session.exec(query)]
 
     def verify(self, rotation_id: str | None = None) -> int:
         """Check the hash chain of one rotation's journal, or of all; return how many entries were checked.

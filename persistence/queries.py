@@ -9,6 +9,8 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Select, bindparam, select
 
 from persistence import models, rotation_mapping
+from states.errors import NotFound
+from states.next_action import NextAction, Verb, by_hand
 from states.rotation import Rotation
 
 _r: Final = models.rotations
@@ -36,6 +38,17 @@ CONNECTION: Final = select(_c, *(_current.c[name].label(f"current_{name}") for n
 )
 """Everything that makes a connection."""
 
+_ID_LENGTH: Final = 26
+_PREFIX_LENGTH: Final = 6
+"""So many characters of an id are enough, where no other id begins so."""
+_CANDIDATES: Final = 10
+"""So many rotations are named where several ids begin alike."""
+
+_BY_ID: Final = ROTATION.where(_r.c.id == bindparam("id"))
+_NEWEST: Final = ROTATION.where(_r.c.connection == bindparam("connection")).order_by(_r.c.id.desc()).limit(1)
+_BY_PREFIX: Final = (
+    ROTATION.where(_r.c.id.between(bindparam("first"), bindparam("last"))).order_by(_r.c.id.desc()).limit(_CANDIDATES)
+)
 _OPEN: Final = ROTATION.where(_r.c.connection == bindparam("connection"), models.OPEN)
 
 
@@ -47,3 +60,33 @@ def rotations(tx: Transaction, query: Select[Any], **parameters: object) -> list
 def open_rotation(tx: Transaction, connection: str) -> Rotation | None:
     """Read the connection's open rotation, under way or parked; None without one."""
     return next(iter(rotations(tx, _OPEN, connection=connection)), None)
+
+
+def find_rotation(tx: Transaction, wanted: str) -> Rotation:
+    """Read the rotation that a person means: by its id, by its connection's name, or by the beginning of its id.
+
+    Raises NotFound.
+    """
+    found = rotations(tx, _BY_ID, id=wanted) or rotations(tx, _NEWEST, connection=wanted)
+    if not found and _PREFIX_LENGTH <= len(wanted) < _ID_LENGTH:
+        begins = wanted.upper()
+        # Padded with the least and the greatest character of an id, the prefix is a range in every collation.
+        first, last = begins.ljust(_ID_LENGTH, "0"), begins.ljust(_ID_LENGTH, "Z")
+        found = rotations(tx, _BY_PREFIX, first=first, last=last)
+    if not found:
+        raise _not_found(tx, wanted)
+    if len(found) > 1:
+        candidates = ", ".join(f"{each.id} ({each.connection}, {each.state})" for each in found)
+        more = " and perhaps more" if len(found) == _CANDIDATES else ""
+        message = f"Several rotations begin with {wanted}: {candidates}{more}."
+        raise NotFound(message, next_action=by_hand("Give more of the id, or the connection's name."))
+    return found[0]
+
+
+def _not_found(tx: Transaction, wanted: str) -> NotFound:
+    if tx.execute(select(_c.c.name).where(_c.c.name == wanted)).first():
+        rotate = NextAction(Verb.ROTATE, {"connection": wanted})
+        return NotFound(f"Connection {wanted} has no rotation yet.", next_action=rotate)
+    short = len(wanted) < _PREFIX_LENGTH
+    needed = f" Of an id at least {_PREFIX_LENGTH} characters are needed." if short else ""
+    return NotFound(f"There is no rotation {wanted}.{needed}")

@@ -10,7 +10,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, TextClause, false, literal_column, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    TextClause,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy import Connection as Transaction
 
 from persistence import mapping, models, rotation_mapping
@@ -113,6 +124,14 @@ def rotation_page(tx: Transaction, wanted: RotationFilter, after: str | None, li
     if len(items) > limit:
         return Page(items[:limit], items[limit - 1].id)
     return Page(items, _last_examined(tx, keys) if residual else None)
+
+
+def rotation_count(tx: Transaction, wanted: RotationFilter) -> int:
+    """How many rotations are wanted."""
+    keys, residual = _newest(wanted, None)
+    examined = keys.order_by(None).subquery("examined")
+    query = select(func.count()).select_from(examined.join(_r, _r.c.id == examined.c.key)).where(*residual)
+    return tx.execute(query).scalar_one()
 
 
 def connection_page(

@@ -24,10 +24,10 @@ from persistence.database import Database
 from persistence.journal import ORIGIN, REQUEST, Head, append
 from persistence.prepared import Values
 from persistence.queries import ROTATION
-from persistence.read_model import Page, RotationFilter, rotation_page
+from persistence.read_model import Page, RotationFilter, rotation_count, rotation_page
 from states.certificate import Certificate
 from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen
-from states.next_action import NextAction, Verb, by_hand
+from states.next_action import NextAction, Verb
 from states.request import Request
 from states.rotation import Candidate, Rotation
 from states.state import State
@@ -36,13 +36,7 @@ from states.summary import RotationSummary
 _r: Final = models.rotations
 _candidate: Final = models.certificates
 
-_ID_LENGTH: Final = 26
-_PREFIX_LENGTH: Final = 6
-"""So many characters of an id are enough, where no other id begins so."""
-
 _EVERY: Final = RotationFilter()
-_BY_ID: Final = ROTATION.where(_r.c.id == bindparam("id"))
-_BY_PREFIX: Final = ROTATION.where(_r.c.id.between(bindparam("first"), bindparam("last"))).limit(2)
 _ALL_OPEN: Final = ROTATION.where(models.OPEN)
 _KEPT: Final = (
     select(_r.c.id, _candidate.c.sealed_key)
@@ -84,25 +78,15 @@ class Rotations:
         with self._database.writing() as tx:
             return _add(tx, request, worker, lease)
 
-    def get(self, rotation_id: str) -> Rotation:
-        """Return the rotation with this id, or the only one whose id begins with these six characters or more.
+    def get(self, wanted: str) -> Rotation:
+        """Return the rotation with this id, the newest of the connection with this name, or the only one whose id
+        begins with these six characters or more.
 
-        Raises NotFound.
+        A connection's open rotation is its newest. Raises NotFound, which names the candidates where several ids begin
+        so.
         """
         with self._database.reading() as tx:
-            found = queries.rotations(tx, _BY_ID, id=rotation_id)
-            if not found and _PREFIX_LENGTH <= len(rotation_id) < _ID_LENGTH:
-                begins = rotation_id.upper()
-                # Padded with the least and the greatest character of an id, the prefix is a range in every collation.
-                first, last = begins.ljust(_ID_LENGTH, "0"), begins.ljust(_ID_LENGTH, "Z")
-                found = queries.rotations(tx, _BY_PREFIX, first=first, last=last)
-        if not found:
-            short = len(rotation_id) < _PREFIX_LENGTH
-            needed = f" Of an id at least {_PREFIX_LENGTH} characters are needed." if short else ""
-            raise NotFound(f"There is no rotation {rotation_id}.{needed}")
-        if len(found) > 1:
-            raise NotFound(f"Several rotations begin with {rotation_id}.", next_action=by_hand("Give more of the id."))
-        return found[0]
+            return queries.find_rotation(tx, wanted)
 
     def page(
         self, wanted: RotationFilter = _EVERY, *, after: str | None = None, limit: int = 50
@@ -110,6 +94,11 @@ class Rotations:
         """Return up to ``limit`` rotations, the newest first; ``after`` is the page before's ``following``."""
         with self._database.reading() as tx:
             return rotation_page(tx, wanted, after, limit)
+
+    def count(self, wanted: RotationFilter = _EVERY) -> int:
+        """Return how many rotations are ``wanted``. Reads them all: only a list that was cut needs it."""
+        with self._database.reading() as tx:
+            return rotation_count(tx, wanted)
 
     def newest(self, *, connection: str | None = None, limit: int = 50) -> list[Rotation]:
         """Return the newest rotations, whole, of one connection or of all. Lists need no more than `page`."""

@@ -32,12 +32,12 @@ COMMANDS: Final = (
     ("health", "health:health", _LOOK, "Check the certificate in both systems."),
     ("needs-rotation", "health:needs_rotation", _LOOK, "Tell by exit code whether a new certificate is due."),
     ("request", "request:app", _LOOK, "Explain a real-time import that fails."),
+    ("journal", "journal:app", _LOOK, "Show what happened to all rotations, in order."),
     ("doctor", "health:doctor", _LOOK, "Check everything that rotations depend on; each finding comes with its fix."),
     ("diagram", "diagram:diagram", _LOOK, "Draw the states and every legal move."),
     ("worker", "worker:worker", _SERVE, "Carry rotations, and start those that are due, until it is stopped."),
     ("run-due", "run_due:run_due", _SERVE, "Start what is due, carry what is claimable, and return: for cron."),
-    ("simulator", "simulator:simulator", _SERVE, "Run simulated NetSuite and OpenAir on loopback."),
-    ("journal", "installation:journal", _KEEP, "Check that no journal was changed after it was written."),
+    ("simulator", "simulator:app", _SERVE, "Run simulated NetSuite and OpenAir on loopback."),
     ("vault", "installation:vault", _KEEP, "Change the key-encryption key."),
 )
 

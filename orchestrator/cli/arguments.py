@@ -1,13 +1,16 @@
 """The arguments and options that several commands have in common."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
 ConnectionName = Annotated[str, Parameter(help="The connection's name.")]
 AnyConnection = Annotated[str | None, Parameter(help="The connection's name. Default: all connections.")]
-RotationId = Annotated[str, Parameter(help="The rotation's id, or its first six characters or more.")]
-AnyRotation = Annotated[str | None, Parameter(help="The rotation's id, or its first six characters or more.")]
+_ROTATION: Final = (
+    "The rotation's id or its first six characters or more, or its connection's name for its open or newest rotation."
+)
+RotationId = Annotated[str, Parameter(help=_ROTATION)]
+AnyRotation = Annotated[str | None, Parameter(help=_ROTATION)]
 
 Reason = Annotated[str, Parameter(help="The reason, for the journal.", show_default=False)]
 Within = Annotated[str | None, Parameter(help="A time before expiry, such as 14d.")]

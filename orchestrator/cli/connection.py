@@ -5,12 +5,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import formatting, outages, timeline
-from orchestrator.cli.arguments import ConnectionName
+from orchestrator.cli.arguments import ConnectionName, flag
 from orchestrator.cli.connection_options import ConnectionOptions, require
-from orchestrator.cli.context import Given, actor
+from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
+from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.secrets import SecretName
 from orchestrator.views.connection import connection_json
 from states.connection import Connection, OpenAirKind
@@ -25,7 +27,14 @@ _NONE = ConnectionOptions()
 
 
 @app.command
-def add(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) -> int:
+def add(
+    name: ConnectionName,
+    /,
+    *,
+    options: _Options = _NONE,
+    or_edit: Annotated[bool, flag("Change the connection if it exists.")] = False,
+    context: Given,
+) -> int:
     """Add a connection: a NetSuite account paired with an OpenAir company.
 
     NetSuite needs --account, --client-id, --certificate-id and --netsuite-key-file. OpenAir needs --openair-url,
@@ -34,11 +43,17 @@ def add(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) -
 
     Keyturn reads secrets from files, or one of them from standard input (-), never from arguments, and seals them
     before it stores them.
+
+    ```
+    keyturn connection add acme --account 123 --client-id ID --certificate-id KID --netsuite-key-file K --openair-export
+    ```
     """
     fields = options.given()
     require(fields)
     connection = fields.new(name)
     with context.keyturn() as keyturn:
+        if or_edit and any(each.name == name for each in keyturn.connections.all()):
+            return _change(context, keyturn, name, fields)
         added = keyturn.connections.add(connection, fields.secrets, actor=actor())
         known = keyturn.connections.secrets_of(name)
         record = connection_json(added, known, rotation=None, now=keyturn.rotations.now())
@@ -53,14 +68,23 @@ def edit(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) 
 
     While NetSuite may hold the certificate of an open rotation, the account and the OpenAir company cannot change. The
     base URL of a parked rotation's connection can be corrected.
+
+    ```
+    keyturn connection edit acme --days 180
+    keyturn connection edit acme --openair-refresh-token-file - < refresh-token
+    ```
     """
     fields = options.given()
     with context.keyturn() as keyturn:
-        changed = fields.changed(keyturn.connections.show(name))
-        stored = keyturn.connections.edit(changed, fields.secrets, actor=actor())
-        known = keyturn.connections.secrets_of(name)
-        rotation = keyturn.rotations.open_for(name)
-        record = connection_json(stored, known, rotation=rotation, now=keyturn.rotations.now())
+        return _change(context, keyturn, name, fields)
+
+
+def _change(context: Context, keyturn: Keyturn, name: str, fields: ConnectionFields) -> int:
+    changed = fields.changed(keyturn.connections.show(name))
+    stored = keyturn.connections.edit(changed, fields.secrets, actor=actor())
+    known = keyturn.connections.secrets_of(name)
+    rotation = keyturn.rotations.open_for(name)
+    record = connection_json(stored, known, rotation=rotation, now=keyturn.rotations.now())
     context.out.show(record, name, [("changed", name)])
     context.out.note(f"Next: `keyturn doctor {name}`.")
     return Exit.FINE
@@ -68,7 +92,13 @@ def edit(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) 
 
 @app.command(name="list")
 def list_(*, context: Given) -> int:
-    """List the connections, by name, with the state of their open rotations."""
+    """List the connections, by name, with the state of their open rotations.
+
+    ```
+    keyturn connection list
+    keyturn connection list -o name
+    ```
+    """
     with context.keyturn() as keyturn:
         found = list(keyturn.connections.all())
         rotations = {rotation.connection: rotation for rotation in keyturn.rotations.unfinished()}
@@ -115,7 +145,12 @@ def _next(connection: ConnectionSummary, rotation: Rotation | None, now: datetim
 
 @app.command
 def show(name: ConnectionName, /, *, context: Given) -> int:
-    """Show one connection, and which secrets are set."""
+    """Show one connection, and which secrets are set.
+
+    ```
+    keyturn connection show acme
+    ```
+    """
     with context.keyturn() as keyturn:
         shown, known = keyturn.connections.show(name), keyturn.connections.secrets_of(name)
         rotation, now = keyturn.rotations.open_for(name), keyturn.rotations.now()

@@ -23,6 +23,11 @@ def diagram(
     """Draw the states and every legal move.
 
     With a rotation, its current state is highlighted.
+
+    ```
+    keyturn diagram acme
+    keyturn diagram --format svg > states.svg
+    ```
     """
     lit = None
     if rotation:

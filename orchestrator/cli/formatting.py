@@ -25,6 +25,22 @@ def to_span(text: str) -> timedelta:
         raise InvalidInput(f"{text!r} is longer than any certificate's life.") from None
 
 
+def to_moment(text: str, now: datetime) -> datetime:
+    """A moment (UTC): so long before ``now``, as ``2d``, or a day or time in ISO 8601. Raises InvalidInput."""
+    if _SPAN.fullmatch(text.strip()):
+        try:
+            return now - to_span(text)
+        except OverflowError:
+            raise InvalidInput(f"{text!r} is longer ago than any rotation.") from None
+    try:
+        given = datetime.fromisoformat(text.strip())
+        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidInput(
+            f"{text!r} is neither a span of time such as 2d nor a time such as 2026-11-23T20:15."
+        ) from None
+
+
 def span(length: timedelta | None) -> str:
     """A span in the one unit that tells most: ``0.31 s``, ``12 s``, ``3 min``, ``5 h``, ``12 d``."""
     return NOTHING if length is None else in_words(length)

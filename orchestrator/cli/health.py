@@ -19,6 +19,11 @@ def health(name: AnyConnection = None, /, *, within: Within = None, context: Giv
 
     Asks NetSuite and OpenAir, of one connection or all, as the health check of OpenAir's connector form does. Exits
     with 0 when all is well, 3 otherwise; with --within also when a certificate expires that soon.
+
+    ```
+    keyturn health
+    keyturn health acme --within 30d
+    ```
     """
     span = formatting.to_span(within) if within is not None else None
     found: dict[str, Health] = {}
@@ -64,6 +69,10 @@ def needs_rotation(name: ConnectionName, /, *, within: Within = None, context: G
     Looks at what is stored; neither system is asked. Due is the moment that was drawn between 14 and 7 days before
     expiry, or with --within that time before expiry. Exits with 0 when it is due, 1 when it is not, 2 when there is no
     certificate yet, 255 when it cannot tell: on any error, also of the command line or of standard output.
+
+    ```
+    keyturn needs-rotation acme && keyturn rotate acme
+    ```
     """
     span = formatting.to_span(within) if within is not None else None
     with context.keyturn() as keyturn:
@@ -81,6 +90,11 @@ def doctor(name: AnyConnection = None, /, *, context: Given) -> int:
 
     Outages and parked rotations come first. Looks at settings, files, database, vault, clocks, sign-ins and
     permissions, of one connection or all. Changes nothing. Exits with 0 when all is well, 3 otherwise.
+
+    ```
+    keyturn doctor
+    keyturn doctor acme
+    ```
     """
     found: list[Finding] = []
     with context.keyturn(any_database=True) as keyturn:

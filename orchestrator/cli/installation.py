@@ -1,4 +1,4 @@
-"""`keyturn init`, `keyturn journal` and `keyturn vault`: the installation itself."""
+"""`keyturn init` and `keyturn vault`: the installation itself."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,12 +6,11 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from orchestrator.cli import formatting
-from orchestrator.cli.arguments import AnyRotation, DryRun
+from orchestrator.cli.arguments import DryRun
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from states.errors import InvalidInput
 
-journal = App(name="journal", help="Check that no journal was changed after it was written.")
 vault = App(name="vault", help="Change the key-encryption key.")
 
 
@@ -19,21 +18,16 @@ def init(*, context: Given) -> int:
     """Make the folders, settings file, key-encryption key and database.
 
     Only what is missing is made: safe to repeat.
+
+    ```
+    keyturn init
+    keyturn init --config /etc/keyturn/keyturn.toml
+    ```
     """
     with context.keyturn(new=True) as keyturn:
         done = keyturn.installation.initialise()
         context.out.show({"done": done}, str(keyturn.settings.config_file), [("", sentence) for sentence in done])
         context.out.note("Next: `keyturn connection add NAME …` (see `keyturn connection add --help`).")
-    return Exit.FINE
-
-
-@journal.command(name="verify")
-def verify_journal(rotation: AnyRotation = None, /, *, context: Given) -> int:
-    """Check the hash chain of one rotation's journal, or of all. Exits with 1 when an entry was changed."""
-    with context.keyturn() as keyturn:
-        entries = keyturn.installation.verify_journal(rotation)
-    text = f"{formatting.count(entries, 'entry' if entries == 1 else 'entrie')} checked: none was changed."
-    context.out.show({"entries": entries, "intact": True}, str(entries), [("", text)])
     return Exit.FINE
 
 
@@ -45,7 +39,12 @@ def rewrap(
     dry_run: DryRun = False,
     context: Given,
 ) -> int:
-    """Wrap the data keys with another key-encryption key. No sealed record is touched."""
+    """Wrap the data keys with another key-encryption key. No sealed record is touched.
+
+    ```
+    openssl rand -base64 32 | install -m 600 /dev/stdin new-key && keyturn vault rewrap new-key
+    ```
+    """
     if not new_key_file.is_file():
         raise InvalidInput(f"There is no key file {new_key_file}.")
     with context.keyturn() as keyturn:

@@ -121,6 +121,10 @@ class Output:
         if self.is_for_people and not self.quiet:
             _styled(text, style)
 
+    def clear(self) -> None:
+        """Clear the terminal, and go to its first line."""
+        sys.stdout.write("\x1b[2J\x1b[H")
+
     def rows(self, rows: Rows) -> None:
         """Print labels and values for people; a value's further lines stand below its first."""
         width = max((len(label) + len(_GAP) for label, _ in rows if label), default=0)

@@ -29,7 +29,13 @@ def explain(
     live: Annotated[bool, flag("Also read both systems now.")] = False,
     context: Given,
 ) -> int:
-    """Tell what happened, what is possible now, and the one next safe command."""
+    """Tell what happened, what is possible now, and the one next safe command.
+
+    ```
+    keyturn rotation explain acme
+    keyturn rotation explain 01M8556X --live
+    ```
+    """
     with context.keyturn() as keyturn:
         explanation = keyturn.rotations.explain(rotation)
         now = keyturn.rotations.now()
@@ -71,6 +77,10 @@ def park(rotation: RotationId, /, *, reason: Reason = "", dry_run: DryRun = Fals
 
     No worker claims it then; what is possible with any parked rotation is possible with it. Neither system is asked or
     changed. It is refused while a worker carries the rotation: repeat it then.
+
+    ```
+    keyturn rotation park acme --reason 'OpenAir takes no changes until Monday'
+    ```
     """
     with context.keyturn() as keyturn:
         if dry_run:
@@ -95,6 +105,11 @@ def resume(
     """Take a parked rotation back to the state it failed from, and carry it on.
 
     The rotation keeps its id; its attempt counts one more.
+
+    ```
+    keyturn rotation resume acme --dry-run
+    keyturn rotation resume 01M8556X --create-record
+    ```
     """
     with context.keyturn() as keyturn:
         if dry_run:
@@ -124,7 +139,12 @@ def confirm(
     dry_run: DryRun = False,
     context: Given,
 ) -> int:
-    """Confirm that OpenAir holds the exported certificate, and carry the rotation on."""
+    """Confirm that OpenAir holds the exported certificate, and carry the rotation on.
+
+    ```
+    keyturn rotation confirm acme --fingerprint AB:CD:…
+    ```
+    """
     with context.keyturn() as keyturn:
         if dry_run:
             return rehearsal.show(context, keyturn.rehearsals.confirm(rotation, fingerprint))
@@ -151,6 +171,11 @@ def restore(
 
     It helps while OpenAir still holds that certificate: both systems agree again, and imports are accepted. OpenAir is
     only read. The candidate and its key are destroyed. When something goes wrong, run it again.
+
+    ```
+    keyturn rotation restore acme --dry-run
+    keyturn rotation restore acme
+    ```
     """
     with context.keyturn() as keyturn:
         if dry_run:
@@ -177,6 +202,10 @@ def adopt(
 
     Changes nothing in either system. The certificate becomes the connection's current one; Keyturn's private keys of
     this connection are destroyed.
+
+    ```
+    keyturn rotation adopt acme --reason 'rotated by the vendor'
+    ```
     """
     with context.keyturn() as keyturn:
         if dry_run:
@@ -211,6 +240,10 @@ def abandon(rotation: RotationId, /, *, reason: Reason = "", dry_run: DryRun = F
     Its connection is free for another rotation then. The candidate and its key are destroyed; both systems keep what
     they have. NetSuite is asked first where it may have been sent the certificate, and the rotation stays open where
     it may hold it.
+
+    ```
+    keyturn rotation abandon acme
+    ```
     """
     with context.keyturn() as keyturn:
         if dry_run:

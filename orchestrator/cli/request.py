@@ -33,6 +33,10 @@ def verify(
     """Tell which certificate a real-time import request was signed with: current, candidate, previous, or none.
 
     Nothing is sent. Exits with 0 for the current certificate, 3 otherwise.
+
+    ```
+    keyturn request verify 'https://acme.app.openair.com/netsuite.pl?action=…' --connection acme
+    ```
     """
     with context.keyturn() as keyturn:
         signer = keyturn.health.signed_by(url, connection)

@@ -26,6 +26,11 @@ def rotate(
     Shows the rotation while it is carried. Exits with 0 when it is completed, 3 when it is parked or waits for a
     person, 4 when a sign-in was refused, 6 when a rotation is under way already or a write of the previous one may
     still take effect, 7 when a system is down.
+
+    ```
+    keyturn rotate acme --dry-run
+    keyturn rotate acme --reason 'the key was seen by a contractor'
+    ```
     """
     with context.keyturn() as keyturn:
         connection = keyturn.connections.show(name)

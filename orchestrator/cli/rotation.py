@@ -1,9 +1,8 @@
 """`keyturn rotation …`: showing rotations, and recovering those that wait for a person."""
 
 from datetime import datetime
-from typing import Annotated, Final
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from orchestrator.cli import exit_codes, formatting, live, next_actions, outages, outcome, timeline
 from orchestrator.cli.arguments import RotationId
@@ -13,81 +12,28 @@ from orchestrator.cli.output import Rows, View
 from orchestrator.views.journal import Folded, entry_json, folded, legs
 from orchestrator.views.rotation import rotation_json
 from persistence.journal import Entry
-from states.errors import InvalidInput, JournalBroken
 from states.outage import outage_of
 from states.preconditions import advise
 from states.rotation import Rotation
-from states.state import State
 from states.summary import RotationSummary
 
 app = App(name="rotation", help="Show rotations, and recover parked ones.")
 
-RECOVERY: Final = (
-    ("explain", "Tell what happened, what is possible now, and the one next safe command."),
-    ("park", "Stop a rotation that waits, until a person decides."),
-    ("resume", "Take a parked rotation back to the state it failed from, and carry it on."),
-    ("confirm", "Confirm that OpenAir holds the exported certificate, and carry the rotation on."),
-    ("restore", "Put the previous certificate back into NetSuite, and close a parked rotation."),
-    ("adopt", "Accept the foreign certificate in both systems, and close a parked rotation."),
-    ("abandon", "Close a parked rotation whose certificate NetSuite does not hold."),
-)
-"""The commands of `orchestrator.cli.recovery`, which is imported when one of them is run."""
-for _name, _help in RECOVERY:
-    app.command(f"orchestrator.cli.recovery:{_name}", name=_name, help=_help)
-
-_STATES: Final = tuple(state.value for state in State)
-
-
-@app.command(name="list")
-def list_(
-    *,
-    connection: Annotated[str | None, Parameter(help="Only rotations of this connection.")] = None,
-    state: Annotated[
-        list[str] | None, Parameter(choices=_STATES, negative=(), help="Only rotations in this state. Repeatable.")
-    ] = None,
-    limit: Annotated[int, Parameter(help="How many at most.")] = 50,
-    context: Given,
-) -> int:
-    """List rotations, the newest first; parked ones with the reason."""
-    if limit < 1:
-        raise InvalidInput(f"A list has at least one line, not {limit}.")
-    states = [State(name) for name in state or []]
-    with context.keyturn() as keyturn:
-        if connection is not None:
-            keyturn.connections.show(connection)
-        found = keyturn.rotations.recent(connection=connection, states=states, limit=limit)
-        now = keyturn.rotations.now()
-        outages.announce(context.out, keyturn.status.outages(connection), now)
-    view = View[RotationSummary](
-        name=lambda rotation: rotation.id,
-        record=lambda rotation: rotation_json(rotation, now),
-        columns={
-            "ROTATION": lambda rotation: rotation.id,
-            "CONNECTION": lambda rotation: rotation.connection,
-            "STATE": timeline.state,
-            "SKEW": lambda rotation: formatting.span(rotation.skew(now)),
-            "AGE": lambda rotation: formatting.span(now - rotation.created_at),
-            "WHO": lambda rotation: rotation.actor,
-        },
-        flexible=("CONNECTION", "WHO"),
-        remark=_remark,
-    )
-    context.out.list(found, view, empty="There are no rotations. Begin one: `keyturn rotate NAME`.")
-    return Exit.FINE
-
-
-def _remark(rotation: RotationSummary) -> str:
-    if rotation.broken and not rotation.failure:
-        return f"[{JournalBroken.code}]: {rotation.broken}"
-    if rotation.failure:
-        what = rotation.ending.value if rotation.ending else f"parked in {rotation.position}"
-        return f"{what} [{rotation.failure.code}]: {rotation.failure.message}"
-    return f"waits: {rotation.waiting_for}" if rotation.waiting_for else ""
+app.command("orchestrator.cli.rotation_list:list_", name="list")
+for _verb in ("explain", "park", "resume", "confirm", "restore", "adopt", "abandon"):
+    app.command(f"orchestrator.cli.recovery:{_verb}", name=_verb)
+"""Each module is imported when one of its commands, or its help, is asked for."""
 
 
 @app.command
 def show(rotation: RotationId, /, *, context: Given) -> int:
-    """Show one rotation."""
+    """Show one rotation.
+
+    ```
+    keyturn rotation show acme
+    keyturn rotation show 01M8556X -o json
+    ```
+    """
     with context.keyturn() as keyturn:
         shown, now = keyturn.rotations.show(rotation), keyturn.rotations.now()
         journal = keyturn.rotations.journal(shown.id)
@@ -150,7 +96,12 @@ def _in_flight(rotation: Rotation, now: datetime) -> str:
 
 @app.command
 def journal(rotation: RotationId, /, *, context: Given) -> int:
-    """Show everything that happened to a rotation, in order. In JSON with the evidence and the hash chain."""
+    """Show everything that happened to a rotation, in order. In JSON with the evidence and the hash chain.
+
+    ```
+    keyturn rotation journal acme
+    ```
+    """
     with context.keyturn() as keyturn:
         entries = keyturn.rotations.journal(rotation)
     if not context.out.is_for_people:
@@ -175,7 +126,12 @@ def journal(rotation: RotationId, /, *, context: Given) -> int:
 
 @app.command
 def watch(rotation: RotationId, /, *, context: Given) -> int:
-    """Follow a rotation until it is completed or parked. In JSON: an object for each change."""
+    """Follow a rotation until it is completed or parked. In JSON: an object for each change.
+
+    ```
+    keyturn rotation watch acme
+    ```
+    """
     with context.keyturn() as keyturn:
         shown = keyturn.rotations.show(rotation)
         with live.showing(context.out, keyturn) as display:

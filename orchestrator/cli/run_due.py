@@ -26,6 +26,11 @@ def run_due(*, dry_run: DryRun = False, context: Given) -> int:
     be refused until then. Exits with 0 when all is well, 3 when a rotation is parked or waits for a person, 7 when one
     is postponed because a system is down, 1 when one could not be started. Each of them is reported, also when an
     earlier run left it so. With --dry-run it exits as the run would if every rotation that it carries is completed.
+
+    ```
+    keyturn run-due --dry-run
+    */15 * * * *  keyturn run-due --quiet >/dev/null
+    ```
     """
     with context.keyturn(level=None) as keyturn:
         if dry_run:

@@ -1,40 +1,77 @@
-"""`keyturn simulator`: NetSuite and OpenAir on loopback, to try things out against."""
+"""`keyturn simulator`: NetSuite and OpenAir on loopback, to try things out against, and their faults."""
 
 import json
 import os
 import shlex
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
+from orchestrator.cli.arguments import flag
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Output
 from states.errors import InvalidInput, InvalidSettings
 from states.next_action import REPEAT, NextAction, Verb, by_hand
 
+app = App(name="simulator", help="Run simulated NetSuite and OpenAir on loopback.")
 
+MOST_ACCOUNTS: Final = 1000
+
+Endpoint = Literal["netsuite.token", "netsuite.restlet", "openair.token", "openair.api", "openair.import"]
+Kind = Literal[
+    "throttle",
+    "error",
+    "500",
+    "502",
+    "503",
+    "401",
+    "403",
+    "302",
+    "reset",
+    "html",
+    "truncate",
+    "drip",
+    "late",
+    "delay",
+    "missing",
+    "foreign",
+    "stale",
+]
+
+
+@app.default
 def simulator(
     *,
     port: Annotated[
         int, Parameter(help="NetSuite's port; OpenAir and the control API take the next two. 0: free ports.")
     ] = 0,
     directory: Annotated[Path | None, Parameter(help="Folder for the credentials. Default: a temporary one.")] = None,
+    accounts: Annotated[int, Parameter(help="How many NetSuite accounts, each with an OpenAir company.")] = 1,
     context: Given,
 ) -> int:
     """Run simulated NetSuite and OpenAir on loopback.
 
-    Prints the command that connects to them, and runs until SIGINT or SIGTERM.
+    Prints the commands that connect to them, and runs until SIGINT or SIGTERM. You can paste a command again: it
+    changes the connection that exists.
+
+    ```
+    keyturn simulator
+    keyturn simulator --accounts 3 --port 8100 --directory simulated
+    ```
     """
+    if not 1 <= accounts <= MOST_ACCOUNTS:
+        raise InvalidInput(f"The simulator has 1 to {MOST_ACCOUNTS} accounts, not {accounts}.")
     serve = package().serve
 
     def announce(line: str) -> None:
         _announce(context.out, json.loads(line))
 
     try:
-        serve(directory, port=port, announce=announce)
+        serve(directory, port=port, accounts=accounts, announce=announce)
     except OSError as error:
         raise InvalidInput(
             f"The simulator cannot listen: {error.strerror}.", next_action=by_hand("Choose another --port.")
@@ -54,17 +91,113 @@ def package() -> ModuleType:
     return simulator
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Knobs:
+    """Which calls fail, and how."""
+
+    action: Annotated[
+        str | None,
+        Parameter(
+            help="Only calls with this action: report, sign or install (netsuite.restlet); Auth, Read, Add or Modify "
+            "(openair.api); the grant type (tokens)."
+        ),
+    ] = None
+    account: Annotated[str | None, Parameter(help="Only calls for this NetSuite account or its OpenAir company.")] = (
+        None
+    )
+    when: Annotated[
+        Literal["before", "after"] | None,
+        Parameter(help="Before or after the request is applied. Default: as the kind has it."),
+    ] = None
+    times: Annotated[int, Parameter(help="How many matching calls fail; 0: all, until --clear.")] = 1
+    skip: Annotated[int, Parameter(help="How many matching calls succeed first.")] = 0
+    seconds: Annotated[float, Parameter(help="How long: for delay, drip, late and stale.")] = 0.0
+    code: Annotated[str | None, Parameter(help="The system's error code, for error: SSS_TIME_LIMIT_EXCEEDED, 965.")] = (
+        None
+    )
+    retry_after: Annotated[float | None, Parameter(help="Seconds in Retry-After, for throttle and 503.")] = None
+
+
+_PLAIN: Final = _Knobs()
+
+
+@app.command
+def fault(
+    kind: Annotated[Kind | None, Parameter(help="What happens instead of, or besides, the proper answer.")] = None,
+    /,
+    *,
+    control: Annotated[str, Parameter(help="The control URL that the simulator printed.")],
+    endpoint: Annotated[Endpoint | None, Parameter(help="Which calls.")] = None,
+    knobs: Annotated[_Knobs, Parameter(name="*")] = _PLAIN,
+    clear: Annotated[bool, flag("Disarm every fault that is armed, first.")] = False,
+    context: Given,
+) -> int:
+    """Make calls to a running simulator fail, and print the faults that are armed.
+
+    throttle, error, 500, 502, 503, 401, 403 and 302 are answers; html is a web page instead of an answer. reset closes
+    the connection; truncate closes it in the middle of the answer. drip sends a byte at a time, delay answers late, and
+    late resets at once but applies the request later. missing and foreign are acts of another party: the certificate is
+    deleted or replaced. stale shows a change late.
+
+    ```
+    keyturn simulator fault 503 --endpoint openair.api --times 3 --control http://127.0.0.1:45353
+    keyturn simulator fault reset --endpoint netsuite.restlet --action install --when after --control http://127.0.0.1:45353
+    keyturn simulator fault --clear --control http://127.0.0.1:45353
+    ```
+    """
+    if (kind is None) != (endpoint is None):
+        raise InvalidInput("A fault needs its kind and its --endpoint.")
+    if clear:
+        _control(control, "DELETE")
+    if kind:
+        _control(control, "POST", {"endpoint": endpoint, "kind": kind, **asdict(knobs), "times": knobs.times or None})
+    armed = _control(control, "GET")
+    rows = [("", f"{each['kind']} at {each['endpoint']}{_details(each)}") for each in armed]
+    context.out.show(armed, "\n".join(each["kind"] for each in armed), rows or [("", "No fault is armed.")])
+    return Exit.FINE
+
+
+def _details(armed: dict[str, Any]) -> str:
+    given = {
+        name: value for name, value in armed.items() if name not in ("kind", "endpoint") and value not in (None, 0)
+    }
+    times = "" if armed["times"] else ", every time"
+    return "".join(f", {name} {value}" for name, value in given.items()) + times
+
+
+def _control(url: str, method: str, content: object = None) -> Any:
+    """Ask the control API of a running simulator. Raises InvalidInput when it refuses, or does not answer."""
+    import requests  # noqa: PLC0415 - an idle simulator needs none of it
+
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy does not reach loopback
+        try:
+            answer = session.request(method, f"{url.rstrip('/')}/faults", json=content, timeout=10)
+            body = answer.json()
+        except (requests.RequestException, ValueError) as error:
+            wrong = by_hand("Start the simulator, and give the control URL that it prints.")
+            raise InvalidInput(f"No simulator answers at {url!r}.", next_action=wrong) from error
+    if not answer.ok:
+        raise InvalidInput(f"The simulator refused the fault: {body.get('error')}.")
+    return body["result"]
+
+
 def _announce(out: Output, addresses: dict[str, Any]) -> None:
-    credentials = Path(next(iter(addresses["credentials"].values())))
-    command = add_command("sandbox", credentials)
+    files = [Path(file) for file in addresses["credentials"].values()]
+    names = ["sandbox", *(f"sandbox-{number}" for number in range(2, len(files) + 1))]
+    commands = [add_command(name, file) for name, file in zip(names, files, strict=True)]
     rows = [
         ("NetSuite", addresses["netsuite_url"]),
         ("OpenAir", addresses["openair_url"]),
         ("control", addresses["control_url"]),
     ]
-    out.show({**addresses, "connect": command}, addresses["control_url"], rows)
+    record = {**addresses, "connect": commands[0], "commands": commands}
+    out.show(record, addresses["control_url"], rows)
     # Never wrapped: it is there to be copied.
-    out.say(f"\nConnect to them, in another terminal:\n{shlex.join(command)}")
+    out.say("\nConnect to them, in another terminal:\n" + "\n".join(map(shlex.join, commands)))
+    out.say(
+        f"\nMake calls fail:\nkeyturn simulator fault 503 --endpoint openair.api --control {addresses['control_url']}"
+    )
 
 
 def add_command(name: str, credentials: Path) -> list[str]:
@@ -91,7 +224,7 @@ def add_command(name: str, credentials: Path) -> list[str]:
     words = ["keyturn", "connection", "add", name]
     for option, value in options.items():
         words += [f"--{option}", str(value)]
-    return [*words, "--bundle", "369630=4.02", "--bundle", "369637=5.02"]
+    return [*words, "--bundle", "369630=4.02", "--bundle", "369637=5.02", "--or-edit"]
 
 
 def _secret(file: Path, text: str) -> Path:

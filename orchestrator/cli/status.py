@@ -13,6 +13,11 @@ def status(name: AnyConnection = None, /, *, context: Given) -> int:
 
     Looks at what is stored, of one connection or all; neither system is asked. Exits with 0 when all is well, 3 when
     something needs a person. With -o name: the connections that need one.
+
+    ```
+    keyturn status
+    keyturn status acme -o json
+    ```
     """
     with context.keyturn() as keyturn:
         report = keyturn.status.report(name)

@@ -26,6 +26,10 @@ def worker(
 
     SIGTERM and SIGINT let the current steps finish. A rotation that is between both sides is carried through the save
     first, within `worker.stop_within`. Exits with 3 when one is left there, since imports may be refused.
+
+    ```
+    keyturn worker --threads 4
+    ```
     """
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InvalidInput(f"A worker has 1 to {MOST_THREADS} threads, not {threads}.")

@@ -1,6 +1,6 @@
 """The verbs on rotations."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -9,7 +9,6 @@ from orchestrator import events
 from orchestrator.events import Listener, ignore
 from orchestrator.operations import clock_repair
 from persistence.journal import CONFIRMED_BY_PERSON, Entry
-from persistence.read_model import RotationFilter
 from persistence.store import Claim, Store
 from states import machine, preconditions
 from states.certificate import plain
@@ -20,11 +19,8 @@ from states.ports import Clock, Random
 from states.request import Request
 from states.rotation import Allowances, Cause, Rotation
 from states.state import State
-from states.summary import RotationSummary
 from states.table import FAIL, RESUME
 
-PAGE: Final = 500
-"""How many rotations of a long list are read at once."""
 POLL: Final = 0.1
 """Seconds between two looks at a rotation that is watched."""
 
@@ -162,21 +158,6 @@ class Rotations:
     def show(self, rotation_id: str) -> Rotation:
         """The rotation with this id, or with an id that begins so. Raises NotFound."""
         return self._store.rotations.get(rotation_id)
-
-    def recent(
-        self, *, connection: str | None = None, states: Collection[State] = (), limit: int = 50
-    ) -> list[RotationSummary]:
-        """The newest rotations first."""
-        wanted = RotationFilter(connection=connection, states=states)
-        found: list[RotationSummary] = []
-        after = None
-        while len(found) < limit:
-            page = self._store.rotations.page(wanted, after=after, limit=min(limit - len(found), PAGE))
-            found += page.items
-            after = page.following
-            if after is None:
-                break
-        return found
 
     def open_for(self, connection: str) -> Rotation | None:
         """The connection's open rotation, under way or parked; None without one."""

@@ -119,8 +119,8 @@ def _repetition(journal: Sequence[Entry], place: int) -> tuple[int, int]:
     return best
 
 
-def _same(entry: Entry) -> tuple[str, State, object] | None:
+def _same(entry: Entry) -> tuple[str, str, State, object] | None:
     """What two notes must have in common to be folded; None for an entry that is never folded."""
     if entry.event not in (POSTPONED, TAKEN_OVER, UNKNOWN):
         return None
-    return entry.event, entry.target, entry.detail.get("code")
+    return entry.rotation_id, entry.event, entry.target, entry.detail.get("code")

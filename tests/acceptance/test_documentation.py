@@ -82,15 +82,13 @@ class Reader:
 
     def follow(self, step: Step) -> str:
         """Run one step and return its output."""
-        words = shlex.split(step.typed)
-        if words[:2] == ["keyturn", "simulator"]:
+        words = [word.replace("$control", self._control) for word in shlex.split(step.typed)]
+        if words == ["keyturn", "simulator"]:
             return self._start_simulator()
         if words[0] == "curl":
             _, _, method, url, _, data = words
             form = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl sends it
-            answer = requests.request(
-                method, url.replace("$control", self._control), data=data, headers=form, timeout=WAIT_LIMIT
-            )
+            answer = requests.request(method, url, data=data, headers=form, timeout=WAIT_LIMIT)
             answer.raise_for_status()
             return answer.text
         assert "keyturn" == words[0], step.typed

@@ -24,6 +24,7 @@ from persistence.journal import UNKNOWN
 from persistence.store import Store
 from states.connection import Algorithm, OpenAirKind, OpenAirSettings, Policy
 from states.errors import IllegalMove, NotFound, RotationOpen
+from states.next_action import Verb
 from states.rotation import Cause, Ending
 from states.state import State
 from states.table import ABANDON
@@ -179,8 +180,19 @@ def test_six_characters_find_a_rotation(store: Store) -> None:
         store.rotations.get("01JDA")
     store.connections.add(a_connection(name="c3"))
     add(store, a_rotation(id="01JDABBBBC0000000000000000", connection="c3"))
-    with pytest.raises(NotFound, match="Several rotations"):
+    with pytest.raises(NotFound) as caught:
         store.rotations.get("01JDABBBB")
+    candidates = "01JDABBBBC0000000000000000 (c3, Requested), 01JDABBBBB0000000000000000 (c2, Requested)"
+    assert f"Several rotations begin with 01JDABBBB: {candidates}." == caught.value.message
+
+
+def test_a_connections_name_finds_its_newest_rotation(store: Store) -> None:
+    """A connection's name finds its open rotation, or its newest where none is open; without any it says so."""
+    with pytest.raises(NotFound, match="Connection acme has no rotation yet") as caught:
+        store.rotations.get("acme")
+    assert Verb.ROTATE is caught.value.next_action.verb
+    add(store, a_rotation(id=an_id(1)))
+    assert an_id(1) == store.rotations.get("acme").id
 
 
 def test_a_rotation_says_who_saves_in_openair(store: Store) -> None:

@@ -76,7 +76,7 @@ def test_second_rotation_while_one_is_open(app: Keyturn) -> None:
     first = app.rotations.request(NAME, actor="tester")
     with pytest.raises(RotationOpen, match=first.id):
         app.rotations.request(NAME, actor="tester")
-    assert [first.id] == [rotation.id for rotation in app.rotations.recent()]
+    assert [first.id] == [rotation.id for rotation in app.lists.rotations().items]
 
 
 def test_missing_record_is_parked_and_created_on_demand(

@@ -64,7 +64,7 @@ def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
                 Vault(app.store.secrets, lambda: read_kek_file(file)).rewrap(read_kek_file(key))
                 key.replace(file)
             _request(app, names)
-            until(lambda: all(each.state is State.COMPLETED for each in app.rotations.recent()))
+            until(lambda: all(each.state is State.COMPLETED for each in app.lists.rotations().items))
         assert written
         opened = Vault(app.store.secrets, lambda: read_kek_file(file))
         for name in names:

@@ -21,6 +21,10 @@ def demo(
     A `keyturn worker` sets up a connection that still has the placeholder certificate. Then the connection is rotated,
     and the worker is killed by SIGKILL after the upload to NetSuite; another worker continues. Real-time imports are
     sent throughout, and the simulated systems' own history shows what happened in which order.
+
+    ```
+    keyturn demo
+    ```
     """
     package()  # before its parts are imported, so that the error names a missing extra
     from orchestrator.cli.demo.environment import environment  # noqa: PLC0415

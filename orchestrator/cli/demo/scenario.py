@@ -106,7 +106,9 @@ class Story:
     def _newest(self) -> Rotation:
         """The rotation that the worker's schedule begins."""
         rotations = self._on.app.rotations
-        return _until(lambda: next((rotations.show(each.id) for each in rotations.recent(limit=1)), None))
+        return _until(
+            lambda: next((rotations.show(each.id) for each in self._on.app.lists.rotations(limit=1).items), None)
+        )
 
     def _request(self) -> Rotation:
         return self._on.app.rotations.request(CONNECTION, actor="demo", reason="to be interrupted")

@@ -1,0 +1,115 @@
+"""`keyturn rotation list`: the rotations of all connections."""
+
+import time
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from orchestrator.bootstrap import Keyturn
+from orchestrator.cli import formatting, outages, timeline
+from orchestrator.cli.arguments import flag
+from orchestrator.cli.context import Context, Given
+from orchestrator.cli.exit_codes import Exit
+from orchestrator.cli.output import View
+from orchestrator.operations.lists import Listing, Sort
+from orchestrator.views.rotation import rotation_json
+from states.errors import InvalidInput, JournalBroken
+from states.state import State
+from states.summary import RotationSummary
+
+_STATES: Final = tuple(state.value for state in State)
+_EVERY: Final = 1.0
+"""Seconds between two looks with --watch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filter:
+    """Which rotations to list."""
+
+    connection: Annotated[str | None, Parameter(help="Only rotations of this connection.")] = None
+    state: Annotated[
+        list[str] | None, Parameter(choices=_STATES, negative=(), help="Only rotations in this state. Repeatable.")
+    ] = None
+    open: Annotated[bool, flag("Only those under way or parked.")] = False
+    parked: Annotated[bool, flag("Only those that are parked.")] = False
+    since: Annotated[str | None, Parameter(help="Only those requested since then, such as 2d or 2026-11-23.")] = None
+
+
+_EVERYTHING: Final = _Filter()
+
+
+def list_(
+    *,
+    wanted: Annotated[_Filter, Parameter(name="*")] = _EVERYTHING,
+    sort: Annotated[Sort, Parameter(help="What comes first.")] = Sort.NEWEST,
+    limit: Annotated[int, Parameter(help="How many at most.")] = 50,
+    watch: Annotated[bool, flag("Show the list again whenever it changes, until Ctrl-C.")] = False,
+    context: Given,
+) -> int:
+    """List rotations, the newest first; parked ones with the reason.
+
+    What imports are refused for comes before the list. Where the list is cut, it says how many more there are.
+
+    ```
+    keyturn rotation list --open
+    keyturn rotation list --parked -o name
+    keyturn rotation list --connection acme --since 30d --sort skew
+    ```
+    """
+    if limit < 1:
+        raise InvalidInput(f"A list has at least one line, not {limit}.")
+    with context.keyturn() as keyturn:
+        listing = _read(keyturn, wanted, sort, limit)
+        _print(context, keyturn, listing, wanted.connection)
+        while watch:
+            time.sleep(_EVERY)
+            before, listing = listing, _read(keyturn, wanted, sort, limit)
+            if listing != before or context.out.is_live:  # at a terminal, ages and outages count up
+                if context.out.is_live:
+                    context.out.clear()
+                _print(context, keyturn, listing, wanted.connection)
+    return Exit.FINE
+
+
+def _read(keyturn: Keyturn, wanted: _Filter, sort: Sort, limit: int) -> Listing:
+    return keyturn.lists.rotations(
+        connection=wanted.connection,
+        states=[State(name) for name in wanted.state or []],
+        is_open=wanted.open,
+        is_parked=wanted.parked,
+        since=formatting.to_moment(wanted.since, keyturn.rotations.now()) if wanted.since else None,
+        sort=sort,
+        limit=limit,
+    )
+
+
+def _print(context: Context, keyturn: Keyturn, listing: Listing, connection: str | None) -> None:
+    now = keyturn.rotations.now()
+    outages.announce(context.out, keyturn.status.outages(connection), now)
+    view = View[RotationSummary](
+        name=lambda rotation: rotation.id,
+        record=lambda rotation: rotation_json(rotation, now),
+        columns={
+            "ROTATION": lambda rotation: rotation.id,
+            "CONNECTION": lambda rotation: rotation.connection,
+            "STATE": timeline.state,
+            "SKEW": lambda rotation: formatting.span(rotation.skew(now)),
+            "AGE": lambda rotation: formatting.span(now - rotation.created_at),
+            "WHO": lambda rotation: rotation.actor,
+        },
+        flexible=("CONNECTION", "WHO"),
+        remark=_remark,
+    )
+    context.out.list(listing.items, view, empty="There are no such rotations. Begin one: `keyturn rotate NAME`.")
+    if listing.more:
+        context.out.note(f"{listing.more} more: give a higher --limit.")
+
+
+def _remark(rotation: RotationSummary) -> str:
+    if rotation.broken and not rotation.failure:
+        return f"[{JournalBroken.code}]: {rotation.broken}"
+    if rotation.failure:
+        what = rotation.ending.value if rotation.ending else f"parked in {rotation.position}"
+        return f"{what} [{rotation.failure.code}]: {rotation.failure.message}"
+    return f"waits: {rotation.waiting_for}" if rotation.waiting_for else ""

@@ -1,0 +1,122 @@
+"""Lists of rotations and of journal entries, for people and scripts."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from persistence.journal import Entry
+from persistence.read_model import Only, RotationFilter
+from persistence.store import Store
+from states.ports import Clock
+from states.state import State
+from states.summary import RotationSummary
+
+PAGE: Final = 500
+"""How many rotations of a long list are read at once."""
+FOLLOW_EVERY: Final = 1.0
+"""Seconds between two looks at a list that is followed."""
+_LATE: Final = timedelta(seconds=30)
+"""How much later than its own time an entry may be committed: a look goes back so far, and leaves out what it knows."""
+
+
+class Sort(StrEnum):
+    """How a list of rotations is sorted."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    SKEW = "skew"
+    """The longest outage first."""
+    CONNECTION = "connection"
+    STATE = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list of rotations, perhaps cut."""
+
+    items: list[RotationSummary]
+    more: int
+    """How many rotations match besides."""
+
+
+class Lists:
+    """What is read across rotations."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def rotations(
+        self,
+        *,
+        connection: str | None = None,
+        states: Collection[State] = (),
+        is_open: bool = False,
+        is_parked: bool = False,
+        since: datetime | None = None,
+        sort: Sort = Sort.NEWEST,
+        limit: int = 50,
+    ) -> Listing:
+        """Return up to ``limit`` rotations, sorted; sorted by anything but time, every match is read first.
+
+        ``is_parked`` implies ``is_open``; ``since`` is when they were requested (UTC). Raises NotFound for an unknown
+        connection.
+        """
+        if connection is not None:
+            self._store.connections.get(connection)
+        only = Only.PARKED if is_parked else Only.OPEN if is_open else None
+        wanted = RotationFilter(connection=connection, states=states, only=only, since=since)
+        if sort is Sort.NEWEST:
+            items = self._read(wanted, limit)
+            more = self._store.rotations.count(wanted) - len(items) if len(items) == limit else 0
+            return Listing(items, max(more, 0))
+        found = sorted(self._read(wanted, None), key=_keys(self._clock.now())[sort])
+        return Listing(found[:limit], max(len(found) - limit, 0))
+
+    def journal(
+        self, *, since: datetime, connection: str | None = None, rotation: str | None = None
+    ) -> list[tuple[str, Entry]]:
+        """Return what happened ``since`` then (UTC), in order, each entry with its connection.
+
+        Of all rotations, of one connection's or of one. Raises NotFound.
+        """
+        if connection is not None:
+            self._store.connections.get(connection)
+        rotation_id = self._store.rotations.get(rotation).id if rotation else None
+        return self._store.journal.since(since, connection=connection, rotation_id=rotation_id)
+
+    def follow(self, *, since: datetime, connection: str | None = None) -> Iterator[tuple[str, Entry]]:
+        """Yield what happened ``since`` then (UTC), and then each entry when it is written. It never ends by itself."""
+        seen: dict[tuple[str, int], datetime] = {}
+        while True:
+            for name, entry in self.journal(since=since, connection=connection):
+                if (entry.rotation_id, entry.seq) not in seen:
+                    seen[entry.rotation_id, entry.seq] = entry.at
+                    yield name, entry
+            since = max(since, self._clock.now() - _LATE)
+            seen = {key: at for key, at in seen.items() if at >= since}
+            self._clock.sleep(FOLLOW_EVERY)
+
+    def _read(self, wanted: RotationFilter, limit: int | None) -> list[RotationSummary]:
+        found: list[RotationSummary] = []
+        after = None
+        while limit is None or len(found) < limit:
+            size = PAGE if limit is None else min(limit - len(found), PAGE)
+            page = self._store.rotations.page(wanted, after=after, limit=size)
+            found += page.items
+            after = page.following
+            if after is None:
+                break
+        return found
+
+
+def _keys(now: datetime) -> dict[Sort, Callable[[RotationSummary], tuple[Any, ...]]]:
+    order = {state: place for place, state in enumerate(State)}
+    return {
+        Sort.OLDEST: lambda rotation: (rotation.id,),
+        Sort.SKEW: lambda rotation: (-(rotation.skew(now) or timedelta()), rotation.id),
+        Sort.CONNECTION: lambda rotation: (rotation.connection, rotation.id),
+        Sort.STATE: lambda rotation: (order[rotation.state], rotation.id),
+    }
