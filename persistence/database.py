@@ -49,7 +49,7 @@ class Database:
         """``url`` is ``sqlite:///PATH`` or ``postgresql://…``. Raises InvalidSettings for anything else."""
         self._url = database_url.parse(url)
         self.is_sqlite = self._url.drivername == "sqlite"
-        self._engine = (sqlite if self.is_sqlite else postgresql).open_engine(self._url)
+        self._engine = sqlite.open_engine(self._url) if self.is_sqlite else postgresql.open_engine(self._url)
         self._snapshots = self._engine if self.is_sqlite else self._engine.execution_options(**_SNAPSHOT)
         self._turn = Lock()
         self._writer: Connection | None = None
@@ -104,8 +104,8 @@ class Database:
         try:
             session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             session.detach()
-        except _AWAY as error:
-            raise self._unavailable(TryLater, error) from error
+        except (*_AWAY, ProgrammingError) as error:
+            raise self._explained(TryLater, error) from error
         return session
 
     @contextmanager

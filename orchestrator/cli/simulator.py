@@ -20,6 +20,8 @@ from states.next_action import REPEAT, NextAction, Verb, by_hand
 app = App(name="simulator", help="Run simulated NetSuite and OpenAir on loopback.")
 
 MOST_ACCOUNTS: Final = 1000
+_LAST_PORT: Final = 65535 - 2
+"""The highest one with two more after it."""
 
 Endpoint = Literal["netsuite.token", "netsuite.restlet", "openair.token", "openair.api", "openair.import"]
 Kind = Literal[
@@ -65,6 +67,8 @@ def simulator(
     """
     if not 1 <= accounts <= MOST_ACCOUNTS:
         raise InvalidInput(f"The simulator has 1 to {MOST_ACCOUNTS} accounts, not {accounts}.")
+    if not 0 <= port <= _LAST_PORT:
+        raise InvalidInput(f"The simulator's first port is 0 to {_LAST_PORT}, not {port}.")
     serve = package().serve
 
     def announce(line: str) -> None:

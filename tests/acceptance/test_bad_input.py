@@ -23,6 +23,8 @@ BAD = {
     "an unknown state": (("rotation", "list", "--state", "Lost"), "USAGE", 2, "UploadedToNetSuite"),
     "a limit of no lines": (("rotation", "list", "--limit", "0"), "INVALID_INPUT", 2, "at least one line"),
     "an invalid span": (("health", "--within", "soon"), "INVALID_INPUT", 2, "'soon' is not a span of time"),
+    "a port that does not exist": (("simulator", "--port", "65534"), "INVALID_INPUT", 2, "is 0 to 65533, not 65534"),
+    "an argument that is not UTF-8": (("connection", "show", "\udcff"), "USAGE", 2, "is not UTF-8"),
     "no threads": (("worker", "--threads", "0"), "INVALID_INPUT", 2, "1 to 64 threads, not 0"),
     "an illegal account id": (
         (*NEW, "--account", "12 34", *NETSUITE[2:], EXPORT),
@@ -262,3 +264,14 @@ def test_a_database_of_a_newer_keyturn(connected: InstalledKeyturn, simulator: S
         expected = {"doctor": 3, "needs-rotation": 255}.get(words[0], 2)
         assert (words, expected, True) == (words, run.returncode, "newer Keyturn" in run.stdout + run.stderr)
     assert (before, sent) == (connected.dump(), len(simulator.history.entries()))
+
+
+def test_a_database_without_its_rules(connected: InstalledKeyturn) -> None:
+    """No rotation begins in a database that lost the index that allows one open rotation."""
+    connected.alter("DROP INDEX uq_rotations_open")
+    before = connected.dump()
+    for words in (("rotate", NAME), ("run-due",), ("worker",)):
+        run = connected(*words, "-o", "json")
+        assert ("INVALID_SETTINGS", 2) == (error(run)["code"], run.returncode)
+    assert "It lacks the index uq_rotations_open." in connected("doctor").stdout
+    assert before == connected.dump()

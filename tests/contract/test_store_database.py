@@ -61,6 +61,9 @@ def test_a_password_is_not_shown() -> None:
     with pytest.raises(TryLater) as later:
         store.now()
     assert "hunter2" not in str(later.value)
+    with pytest.raises(TryLater) as alone:
+        store._database.open_session()
+    assert "hunter2" not in str(alone.value)
 
 
 def test_the_file_is_its_users_alone(tmp_path: Path) -> None:
