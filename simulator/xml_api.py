@@ -2,7 +2,7 @@
 
 The HTTP status is always 200; each command has its own status. Sources: Oracle's help, article_31122801293 (call and
 response), article_7091542749 (Auth), article_1120124924 (read methods), article_1127034536 (error codes).
-Three statuses are assumptions from public clients: 601 for a Read without a match, 413 for a wrong key, 420 for a wrong
+Three statuses are assumptions from public clients: 601 for a Read without a match, 505 for a wrong key, 420 for a wrong
 token.
 """
 
@@ -29,7 +29,7 @@ NOT_LOGGED_IN = "2"
 TOO_FEW_ARGUMENTS = "4"
 UNKNOWN_COMMAND = "5"
 WRONG_COMPANY_OR_USER = "401"
-WRONG_NAMESPACE_OR_KEY = "413"
+WRONG_NAMESPACE_OR_KEY = "505"
 WRONG_BEARER = "420"
 NO_SUCH_RECORD = "601"
 

@@ -15,6 +15,12 @@ from states.errors import InvalidInput
 
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)?")
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+_URL: Final = re.compile(
+    r"https?://([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", re.IGNORECASE
+)
+"""A base URL in the characters of RFC 3986, without user, query and fragment."""
+MOST_CHARACTERS: Final = 300
+"""Longest URL, account, company or other name of a connection."""
 _VERSION: Final = re.compile(r"\d+(\.\d+)*")
 
 REAL_TIME_BUNDLE: Final = "369630"
@@ -169,14 +175,17 @@ class Connection:
 
 @lru_cache(maxsize=1024)  # a worker reads the same connections again and again; an error is not cached
 def check_url(url: str) -> None:
-    """Accept an https URL, or http to a loopback address; raise InvalidInput for anything else."""
+    """Accept an https URL, or http to a loopback address; raise InvalidInput for anything else.
+
+    Characters that RFC 3986 does not allow are refused: two parsers may read another host from such a URL.
+    """
     wrong = InvalidInput("This is not a base URL such as https://example.app.openair.com.")  # it may hold a password
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # the port is judged only when it is asked for
     except ValueError:
         raise wrong from None
-    if not host or "@" in parts.netloc or set(url) & set("?#") or re.search(r"\s", url):
+    if not host or not _URL.fullmatch(url) or len(url) > MOST_CHARACTERS:
         raise wrong
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         return

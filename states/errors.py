@@ -186,6 +186,30 @@ class ForeignRotation(Refused):
     )
 
 
+class UnreadableCertificate(Refused):
+    """OpenAir holds a text that is no certificate which Keyturn can read."""
+
+    code = "UNREADABLE_CERTIFICATE"
+    next_action = by_hand("Find out who wrote that. The next rotation replaces it with a certificate in PEM form.")
+
+    def __init__(self, message: str | None = None, *, next_action: NextAction | None = None, text: str = "") -> None:
+        """``text`` is what OpenAir holds, if it is one text. No message shows it: it may be anything."""
+        super().__init__(message, next_action=next_action)
+        self.text = text
+
+    def is_cut_from(self, pem: str) -> bool:
+        """Whether the text is the beginning of ``pem``, cut off; spaces and line breaks do not matter."""
+        held = "".join(self.text.split())
+        return held != "" and "".join(pem.split()).startswith(held)
+
+
+class CutOff(Refused):
+    """OpenAir keeps only the beginning of the certificate."""
+
+    code = "CUT_OFF"
+    next_action = by_hand("Let OpenAir's Preference hold more characters, or put the certificate there by hand.")
+
+
 class Drift(Refused):
     """OpenAir holds another certificate than the one that Keyturn saved there."""
 

@@ -84,7 +84,10 @@ class OpenAir(Protocol):
     """The certificate with which one OpenAir company checks real-time imports. A private key has no way in."""
 
     def read(self) -> Certificate | None:
-        """The certificate that OpenAir holds, or None. Changes nothing; proves that sign-in works."""
+        """The certificate that OpenAir holds, or None. Changes nothing; proves that sign-in works.
+
+        Raises UnreadableCertificate where it holds a text that is no certificate which Keyturn can read.
+        """
         ...
 
     def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from states.certificate import Certificate, Challenge
-from states.errors import CannotSign, CertificateRecordMissing, NotConfirmed
+from states.errors import CannotSign, CertificateRecordMissing, NotConfirmed, UnreadableCertificate
 from states.ports import Ports, Record
 from states.rotation import Candidate, Confirmation, PrivateKey, Rotation
 from states.timing import READ_BACK_DELAY
@@ -135,6 +135,14 @@ def shows(candidate: Candidate, record: Record) -> bool:
     """Whether the record shows the candidate's validity, to the second: all that NetSuite shows of a certificate."""
     shown = tuple(moment and moment.replace(microsecond=0) for moment in (record.valid_from, record.valid_to))
     return shown == (candidate.certificate.not_before, candidate.certificate.not_after)
+
+
+def read_openair(ports: Ports) -> Certificate | UnreadableCertificate | None:
+    """What OpenAir holds. A text that is no certificate is a value here: it is replaced like any other certificate."""
+    try:
+        return ports.openair.read()
+    except UnreadableCertificate as error:
+        return error
 
 
 def looks(ports: Ports, count: int) -> Iterator[None]:

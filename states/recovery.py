@@ -17,10 +17,11 @@ from states.errors import (
     KeyturnError,
     NotConfirmed,
     Unknown,
+    UnreadableCertificate,
 )
 from states.next_action import OVERWRITE, NextAction, Verb, by_hand
 from states.ports import Ports
-from states.proof import Signer, absence, install, judge, looks, sign
+from states.proof import Signer, absence, install, judge, looks, read_openair, sign
 from states.rotation import Absence, Candidate, Confirmation, PrivateKey, Rotation
 
 _RESUME: Final = NextAction(Verb.RESUME)
@@ -81,7 +82,9 @@ def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
 
     Raises Drift when the two do not agree, CannotSign, CertificateRecordMissing.
     """
-    held = ports.openair.read()
+    held = read_openair(ports)
+    if isinstance(held, UnreadableCertificate):
+        raise Drift(held.message, next_action=_SAVE_IN_OPENAIR)
     if held is None:
         raise Drift("OpenAir holds no certificate.", next_action=_SAVE_IN_OPENAIR)
     try:
@@ -166,11 +169,11 @@ def _look_again(rotation: Rotation, ports: Ports) -> Confirmation | None:
 
 
 def _see_previous_in_openair(rotation: Rotation, ports: Ports) -> None:
-    held = ports.openair.read()
-    if held is not None and held.fingerprint == _previous_of(rotation).fingerprint:
+    held = read_openair(ports)
+    if isinstance(held, Certificate) and held.fingerprint == _previous_of(rotation).fingerprint:
         return
     if (
-        held is not None
+        isinstance(held, Certificate)
         and rotation.proofs.candidate is not None
         and held.fingerprint == rotation.proofs.candidate.fingerprint
     ):

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from states.certificate import Certificate
 from states.errors import (
     CertificateRecordMissing,
+    CutOff,
     Drift,
     ForeignRotation,
     IllegalMove,
@@ -19,10 +21,11 @@ from states.errors import (
     NotValidNow,
     Refused,
     Unknown,
+    UnreadableCertificate,
 )
 from states.next_action import ADOPT, OVERWRITE, NextAction, Verb
 from states.ports import Attempt, Ports, Write
-from states.proof import Signer, Verdict, install, judge, looks, shows
+from states.proof import Signer, Verdict, install, judge, looks, read_openair, shows
 from states.rotation import Candidate, Confirmation, Proof, Receipt, Rotation
 from states.timing import FRESH, INSTALL_WITHIN
 
@@ -193,7 +196,7 @@ def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation
     candidate = _candidate_of(rotation)
     if not candidate.certificate.is_valid_at(ports.clock.now()):
         raise NotValidNow
-    ports.openair.read()  # imports are refused from the install on: OpenAir must be ready for the save that ends that
+    read_openair(ports)  # imports are refused from the install on: OpenAir must be ready for the save that ends that
     key = ports.keys.open(rotation.id, candidate)
     asked_at = ports.clock.now()
     attempt.ensure_held()
@@ -227,14 +230,21 @@ def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation
 # --- OpenAir ----------------------------------------------------------------------------------------------------------
 
 
-def _openair_holds_candidate(rotation: Rotation, ports: Ports, attempt: Attempt, *, times: int) -> bool:
-    """Whether OpenAir holds the candidate, at the first look or at a later one."""
-    fingerprint = _candidate_of(rotation).fingerprint
+def _openair_holds_candidate(
+    rotation: Rotation, ports: Ports, attempt: Attempt, *, times: int, is_saved: bool = False
+) -> bool:
+    """Whether OpenAir holds the candidate, at the first look or at a later one.
+
+    ``is_saved``: it was just saved. Raises CutOff then, where OpenAir shows only its beginning.
+    """
+    candidate = _candidate_of(rotation)
     for _ in looks(ports, times):
-        held = ports.openair.read()
-        if held is not None and held.fingerprint == fingerprint:
+        held = read_openair(ports)
+        if isinstance(held, Certificate) and held.fingerprint == candidate.fingerprint:
             attempt.observe("OpenAir holds the candidate.")
             return True
+        if is_saved and isinstance(held, UnreadableCertificate) and held.is_cut_from(candidate.certificate.pem):
+            raise CutOff(f"OpenAir kept only the first {len(held.text)} characters of the certificate.")
         attempt.observe(f"OpenAir holds {'another' if held else 'no'} certificate.")
     return False
 
@@ -248,9 +258,12 @@ def _save(rotation: Rotation, ports: Ports, attempt: Attempt, confirmation: Conf
         attempt.record_unknown(Write.SAVE, error)
         lost = error
     try:
-        if _openair_holds_candidate(rotation, ports, attempt, times=2):
+        if _openair_holds_candidate(rotation, ports, attempt, times=2, is_saved=True):
             return
         unseen = lost or NotSavedYet()
+    except CutOff as error:  # saving it again would not help
+        attempt.record_unknown(Write.SAVE, error)
+        raise
     except KeyturnError as blind:
         unseen = lost or NotSavedYet(f"OpenAir took the certificate, but cannot be read now: {blind.message}")
     if not lost:

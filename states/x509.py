@@ -5,6 +5,7 @@ neither parses nor verifies, and importing `cryptography` is a twentieth of its 
 """
 
 import base64
+import warnings
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -15,6 +16,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
+
+# It warns on stderr of serial number 0 and the like, with its own source: nothing that an operator can correct.
+warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
 
 _UNREADABLE: Final = (ValueError, x509.InvalidVersion, UnsupportedAlgorithm)
 """What `cryptography` raises for a certificate that it cannot read: the last two are no ValueError."""
@@ -39,15 +44,16 @@ def parse(pem: str) -> Parsed:
     """
     try:
         parsed = x509.load_pem_x509_certificate(pem.encode())
-        parsed.public_key()  # `cryptography` reads the key only when asked, and one that it cannot read is useless
+        # `cryptography` reads the rest only when asked: a key that it cannot read is useless, a year 0 fits no clock.
+        parsed.public_key()
+        return Parsed(
+            pem=parsed.public_bytes(Encoding.PEM).decode(),
+            fingerprint=parsed.fingerprint(hashes.SHA256()).hex(),
+            not_before=parsed.not_valid_before_utc,
+            not_after=parsed.not_valid_after_utc,
+        )
     except _UNREADABLE as error:
         raise ValueError("This is not a PEM certificate.") from error
-    return Parsed(
-        pem=parsed.public_bytes(Encoding.PEM).decode(),
-        fingerprint=parsed.fingerprint(hashes.SHA256()).hex(),
-        not_before=parsed.not_valid_before_utc,
-        not_after=parsed.not_valid_after_utc,
-    )
 
 
 def verifies(pem: str, signature: str, message: bytes) -> bool:

@@ -47,7 +47,7 @@ class AdapterFactory:
     def _netsuite(self, settings: NetSuiteSettings, secrets: Secrets) -> NetSuite:
         key = PrivateKey(secrets.need(SecretName.NETSUITE_KEY))
         tokens = NetSuiteTokens(settings, key, self._http("NetSuite", settings.token_url, secrets), self._clock)
-        return NetSuiteAdapter(settings, tokens, self._http("NetSuite", settings.restlet_url, secrets))
+        return NetSuiteAdapter(settings, tokens, self._http("NetSuite", settings.restlet_url, secrets), self._clock)
 
     def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:
         settings = connection.openair

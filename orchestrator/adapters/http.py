@@ -6,7 +6,9 @@ answer is lost (transport.py tells the two apart).
 
 import email.utils
 import os
+import re
 import ssl
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +34,9 @@ REDIRECTS: Final = range(300, 400)
 SERVER_ERRORS: Final = range(500, 600)
 
 _PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_TARGET: Final = re.compile(r"https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?=[/?#]|$)")
+_GZIP: Final = 16 + zlib.MAX_WBITS
+"""zlib's window for data with a gzip header."""
 _HOST_MISMATCH: Final = (62, 64)
 """OpenSSL's codes for another host's certificate (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH)."""
 
@@ -119,7 +124,7 @@ class Http:
             Unknown: The answer was lost, and the request may have changed something.
             Refused, WrongBaseUrl: The other system's TLS certificate is not acceptable; nothing was sent.
         """
-        # Answers are small. One that is compressed in spite of this header is not expanded: it might be a bomb.
+        # Answers are small. One that is compressed in spite of this header is expanded up to MAX_ANSWER_BYTES.
         headers = {"Accept-Encoding": "identity", "User-Agent": "Keyturn", **headers}
         timeout: Any = Timeout(connect=self._connect_within, total=self.answer_within)  # types-requests: numbers only
         try:
@@ -151,7 +156,10 @@ class Http:
             if len(body) > MAX_ANSWER_BYTES:
                 raise self._lost_answer_error(f"more than {MAX_ANSWER_BYTES} bytes", writes=writes)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, bytes(body))
+        unpacked = _unpacked(headers, bytes(body))
+        if unpacked is None:
+            raise self._lost_answer_error("it cannot be decompressed", writes=writes)
+        return Answer(response.status_code, headers, unpacked)
 
     def _not_sent_error(self, reason: Exception) -> KeyturnError:
         if not isinstance(reason, ssl.SSLCertVerificationError):
@@ -188,6 +196,27 @@ def _require_readable_bundle(path: str) -> None:
         raise InvalidSettings(f"The CA bundle {path} cannot be read: {error.strerror or error}.") from error
 
 
+def redirect_target(answer: Answer) -> str:
+    """Return scheme and host of the answer's Location, or an empty string. Path and query may hold a secret."""
+    found = _TARGET.match(answer.headers.get("location", ""))
+    return found[0] if found else ""
+
+
+def _unpacked(headers: Mapping[str, str], body: bytes) -> bytes | None:
+    """Return the body; of one that is compressed with gzip although none was asked for, what it expands to.
+
+    None where that is broken, or larger than MAX_ANSWER_BYTES.
+    """
+    if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip") or not body:
+        return body
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        expanded = unpacker.decompress(body, MAX_ANSWER_BYTES + 1)
+    except zlib.error:
+        return None
+    return expanded if unpacker.eof and len(expanded) <= MAX_ANSWER_BYTES else None
+
+
 def retry_after(answer: Answer) -> float | None:
     """Return the seconds that the answer's Retry-After asks for, at most LONGEST_RETRY_AFTER, or None.
 
@@ -198,16 +227,17 @@ def retry_after(answer: Answer) -> float | None:
     if value.isascii() and value.isdigit():
         seconds = float(value)
     else:
-        until, sent = _http_date(value), _http_date(answer.headers.get("date", ""))
+        until, sent = http_date(value), http_date(answer.headers.get("date", ""))
         if until is None or sent is None:
             return None
         seconds = (until - sent).total_seconds()
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """Return the moment (UTC) in an HTTP date, or None if it cannot be read."""
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a number that no date can hold
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

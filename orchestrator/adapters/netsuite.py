@@ -14,8 +14,9 @@ from orchestrator.adapters.http import Http
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from states.certificate import Certificate, Challenge
 from states.connection import NetSuiteSettings
-from states.ports import Record, Report
+from states.ports import Clock, Record, Report
 from states.rotation import PrivateKey
+from states.timing import READ_BACK_DELAY
 
 PATH: Final = "/app/site/hosting/restlet.nl"
 
@@ -25,13 +26,14 @@ _Content = TypeVar("_Content")
 class NetSuiteAdapter:
     """One NetSuite account (states.ports.NetSuite). Safe to share between threads.
 
-    ``NetSuiteAdapter(settings, tokens, http)``: ``http`` has ``settings.restlet_url`` as its base.
+    ``NetSuiteAdapter(settings, tokens, http, clock)``: ``http`` has ``settings.restlet_url`` as its base.
     """
 
-    def __init__(self, settings: NetSuiteSettings, tokens: NetSuiteTokens, http: Http) -> None:
+    def __init__(self, settings: NetSuiteSettings, tokens: NetSuiteTokens, http: Http, clock: Clock) -> None:
         self._query = {"script": settings.script, "deploy": settings.deployment}
         self._tokens = tokens
         self._http = http
+        self._clock = clock
 
     def report(self) -> Report:
         """Return what NetSuite reports of the certificate record and the account. Changes nothing; safe to repeat."""
@@ -96,6 +98,10 @@ class NetSuiteAdapter:
             # NetSuite refuses the token before the script runs, so this is safe also for a write. The token was revoked
             # or has expired early. A second refusal has another cause, so only one new token is tried.
             token = self._tokens.token(rejected=token)
+            reply = self._post(body, token, writes=writes, key=key)
+        elif reply.is_bare_401 and not writes:
+            # Reported when too many requests sign in at once. A write is not repeated: the step looks first.
+            self._clock.sleep(READ_BACK_DELAY)
             reply = self._post(body, token, writes=writes, key=key)
         if reply.done is None:
             raise netsuite_errors.error_of(reply)

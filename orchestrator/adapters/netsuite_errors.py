@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from orchestrator.adapters.decision_table import Rule, first_match
-from orchestrator.adapters.http import REDIRECTS, Answer, retry_after
+from orchestrator.adapters.http import REDIRECTS, Answer, redirect_target, retry_after
 from orchestrator.adapters.quoting import quote
 from states.errors import (
     CannotSign,
@@ -29,7 +29,14 @@ from states.errors import (
 )
 from states.next_action import NextAction, Verb, by_hand
 
-THROTTLES: Final = ("SSS_REQUEST_LIMIT_EXCEEDED", "WS_CONCUR_SESSION_DISALLWD", "WS_REQUEST_BLOCKED")
+THROTTLES: Final = (
+    "SSS_REQUEST_LIMIT_EXCEEDED",
+    "CONCURRENCY_LIMIT_EXCEEDED",
+    "WS_CONCUR_SESSION_DISALLWD",
+    "WS_REQUEST_BLOCKED",
+)
+SIGN_IN_REFUSED: Final = ("INVALID_LOGIN_ATTEMPT", "INVALID_LOGIN")
+"""Also with HTTP 403, according to public reports (https://github.com/julbrs/netsuite-api-client/issues/26)."""
 PERMISSIONS: Final = ("NOT_PERMITTED", "INSUFFICIENT_PERMISSION", "ACCESS_TO_CERTIFICATE_RESTRICTED")
 NOT_DEPLOYED: Final = ("SSS_INVALID_SCRIPTLET_ID", "SSS_SCRIPT_NOT_FOUND")
 NOT_OUR_RESTLET: Final = (
@@ -40,6 +47,8 @@ NOT_OUR_RESTLET: Final = (
 
 _RECORD_NOT_FOUND: Final = re.compile(r"""Certificate ["']\w+["'] not found""")
 """Oracle's help shows the id in double quotes, Oracle's public typings show it in single quotes."""
+_PLAIN: Final = re.compile(r"\s*error code: *([A-Z0-9_]{1,64})\s+error message: *([^\r\n]*)")
+"""The error of a script in text/plain."""
 _BEARER_ERROR: Final = re.compile(r"""^\s*Bearer\b.*\berror="([a-z_]{1,32})\"""", re.IGNORECASE)
 _DEPLOY: Final = by_hand("Deploy suitescript/ as its README.md describes.")
 _REFUSED_FOR_GOOD: Final = NextAction(
@@ -66,6 +75,8 @@ class Reply:
     """The `error` of the WWW-Authenticate header (RFC 6750 section 3), or empty."""
     saved: bool
     """Whether the RESTlet reports that it saved the certificate before it failed."""
+    location: str
+    """Where a redirect points: scheme and host, or empty."""
     retry_after: float | None
     done: Mapping[str, Any] | None = field(repr=False)
     """The RESTlet's answer if it carried out the request, else None. It may hold a signature."""
@@ -76,7 +87,16 @@ class Reply:
     def summary(self) -> str:
         """Status, code and message on one line, safe to show: it withholds text that may quote a secret."""
         text = f"{self.code}: {self.message}" if self.code else self.message
-        return f"HTTP {self.status}" + (f", {quote(text, self.sent)}" if text else "")
+        target = f", to {self.location}" if self.location else ""
+        return f"HTTP {self.status}{target}" + (f", {quote(text, self.sent)}" if text else "")
+
+    @property
+    def is_bare_401(self) -> bool:
+        """Whether this is a 401 without a Bearer challenge: NetSuite answers so when too many sign in at once.
+
+        https://github.com/jacobsvante/netsuite/issues/27 (a public report; Oracle documents only the challenge)
+        """
+        return self.status == HTTPStatus.UNAUTHORIZED and self.oauth_error == ""
 
 
 def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
@@ -87,9 +107,12 @@ def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
         writes: Whether the request may have changed something.
         sent: The secrets in the request, which no message may show.
     """
-    content = _parse_object(answer.body.decode(errors="replace"))
+    text = answer.body.decode("utf-8-sig", errors="replace")
+    content = _parse_object(text)
     error = content.get("error")
     code, message, is_thrown = _shown_error(content)
+    if not content and (plain := _PLAIN.match(text)):
+        code, message = plain[1], plain[2]
     challenge = _BEARER_ERROR.match(answer.headers.get("www-authenticate", ""))
     return Reply(
         status=answer.status,
@@ -99,6 +122,7 @@ def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
         is_thrown=is_thrown,
         oauth_error=challenge[1] if challenge else "",
         saved=isinstance(error, dict) and error.get("saved") is True,
+        location=redirect_target(answer),
         retry_after=retry_after(answer),
         done=content if answer.status == HTTPStatus.OK and content.get("outcome") == "done" else None,
         sent=sent,
@@ -169,10 +193,13 @@ RULES: Final[tuple[Rule[Reply], ...]] = (
         lambda it: it.code == "CERTIFICATE_NOT_FOUND" or bool(_RECORD_NOT_FOUND.search(it.message)),
         lambda _: CertificateRecordMissing(),
     ),
+    Rule("signed in at once with others", lambda it: it.is_bare_401 and it.writes, unclear),
     Rule(
         "sign-in refused",
         lambda it: (
-            it.status == HTTPStatus.UNAUTHORIZED or (it.status == HTTPStatus.BAD_REQUEST and it.oauth_error != "")
+            it.status == HTTPStatus.UNAUTHORIZED
+            or it.code in SIGN_IN_REFUSED
+            or (it.status == HTTPStatus.BAD_REQUEST and it.oauth_error != "")
         ),
         lambda it: SignInRefused(f"NetSuite does not accept the access token ({it.oauth_error or it.summary})."),
     ),

@@ -4,6 +4,7 @@ https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_1627906051
 """
 
 import threading
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -11,14 +12,14 @@ from urllib.parse import urlencode
 import jwt
 
 from orchestrator.adapters import oauth
-from orchestrator.adapters.http import Http
+from orchestrator.adapters.http import Answer, Http
 from orchestrator.adapters.oauth import Token
 from states.connection import NetSuiteSettings
 from states.errors import SignInRefused, TryLater
 from states.next_action import by_hand
 from states.ports import Clock
 from states.rotation import PrivateKey
-from states.timing import ASSERTION_BACKDATED, ASSERTION_VALID_FOR
+from states.timing import ASSERTION_BACKDATED, ASSERTION_VALID_FOR, CLOCK_ERROR
 
 PATH: Final = "/services/rest/auth/oauth2/v1/token"
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -28,6 +29,8 @@ _NEXT_ACTION: Final = by_hand(
     "NetSuite, under Setup > Integration > OAuth 2.0 Client Credentials, that the certificate is neither revoked nor "
     "expired."
 )
+
+_CORRECT_CLOCK: Final = by_hand("Correct this machine's clock (NTP): NetSuite judges a sign-in by its time.")
 
 
 class NetSuiteTokens:
@@ -82,12 +85,21 @@ class NetSuiteTokens:
         if answer.status != HTTPStatus.OK:
             error = oauth.error_of(oauth.parse_refusal("NetSuite", answer, [assertion]))
             if isinstance(error, SignInRefused):
-                error.next_action = _NEXT_ACTION
+                raise self._explained(error, answer)
             raise error
         token = oauth.parse_token(answer, now)
         if token is None:
             raise TryLater("NetSuite answered the request for a token without one.")
         return token
+
+    def _explained(self, error: SignInRefused, answer: Answer) -> SignInRefused:
+        """Return ``error`` with its next action: where the two clocks disagree, that is the one cause that is named."""
+        ahead = oauth.clock_ahead(answer, self._clock.now())
+        if ahead is not None and abs(ahead) > CLOCK_ERROR:
+            by = f"{abs(ahead).total_seconds():.0f} s {'ahead of' if ahead > timedelta() else 'behind'} NetSuite's"
+            return SignInRefused(f"{error.message} This machine's clock is {by}.", next_action=_CORRECT_CLOCK)
+        error.next_action = _NEXT_ACTION
+        return error
 
     def _assertion(self) -> str:
         # NetSuite refuses an assertion from the future of its own clock, which may be behind ours.

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 from orchestrator.adapters.decision_table import Rule, first_match
-from orchestrator.adapters.http import REDIRECTS, SERVER_ERRORS, Answer, retry_after
+from orchestrator.adapters.http import REDIRECTS, SERVER_ERRORS, Answer, http_date, redirect_target, retry_after
 from orchestrator.adapters.quoting import quote
 from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, WrongBaseUrl
 from states.timing import ASSUMED_TOKEN_LIFE, TOKEN_EXPIRY_MARGIN
@@ -61,6 +61,8 @@ class Refusal:
     error: str = ""
     description: str = ""
     retry_after: float | None = None
+    location: str = ""
+    """Where a redirect points: scheme and host, or empty."""
     sent: Sequence[str] = field(default=(), repr=False)
     """The secrets in the request, which no message may show."""
 
@@ -68,7 +70,8 @@ class Refusal:
     def summary(self) -> str:
         """Status and error on one line, safe to show: it withholds text that may quote a secret."""
         text = f"{self.error} {self.description}"
-        return f"HTTP {self.status}" + (f", {quote(text, self.sent)}" if self.error else "")
+        target = f", to {self.location}" if self.location else ""
+        return f"HTTP {self.status}{target}" + (f", {quote(text, self.sent)}" if self.error else "")
 
 
 RULES: Final[tuple[Rule[Refusal], ...]] = (
@@ -113,6 +116,7 @@ def parse_refusal(system: str, answer: Answer, sent: Sequence[str] = ()) -> Refu
         str(content.get("error", "")),
         str(content.get("error_description", "")),
         retry_after(answer),
+        redirect_target(answer),
         sent,
     )
 
@@ -120,6 +124,12 @@ def parse_refusal(system: str, answer: Answer, sent: Sequence[str] = ()) -> Refu
 def error_of(refusal: Refusal) -> KeyturnError:
     """Return the error that an answer without a token means."""
     return first_match(RULES, refusal).error(refusal)
+
+
+def clock_ahead(answer: Answer, now: datetime) -> timedelta | None:
+    """Return how far ``now`` (UTC) is ahead of the clock that dated ``answer``; None if its Date cannot be read."""
+    dated = http_date(answer.headers.get("date", ""))
+    return None if dated is None else now - dated
 
 
 def _parse_object(answer: Answer) -> Mapping[str, object]:

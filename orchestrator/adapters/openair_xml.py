@@ -14,11 +14,11 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from orchestrator.adapters import openair_errors
-from orchestrator.adapters.http import Answer, Http, retry_after
+from orchestrator.adapters.http import Answer, Http, redirect_target, retry_after
 from orchestrator.adapters.openair_errors import NO_SUCH_RECORD, SUCCESS, TOKEN_REFUSED, Reply
 from states.certificate import Certificate
 from states.connection import OpenAirSettings
-from states.errors import InvalidInput, TryLater, Unknown
+from states.errors import InvalidInput, TryLater, Unknown, UnreadableCertificate
 from states.rotation import Confirmation
 
 PATH: Final = "/api.pl"
@@ -61,13 +61,22 @@ class OpenAirXml:
         self._http = http
 
     def read(self) -> Certificate | None:
-        """Return the certificate in the Preference. Changes nothing; safe to repeat.
+        """Return the certificate in the Preference; None if the Preference is missing or empty.
 
-        Returns None if the Preference is missing, empty, or holds no certificate. Returns None also if several
-        Preferences of that name differ, because OpenAir does not document which of them the connector reads.
+        Changes nothing; safe to repeat. Raises UnreadableCertificate where the Preference holds another text, and where
+        several Preferences of that name differ: OpenAir does not document which of them the connector reads.
         """
-        found = {_fingerprint_in(it): it for it in self._find_preferences()}
-        return _certificate_in(found.popitem()[1]) if len(found) == 1 else None
+        settings = {it.findtext("setting") or "" for it in self._find_preferences()}
+        if not any(text.strip() for text in settings):
+            return None
+        held = {certificate.fingerprint if certificate else "": certificate for certificate in map(_parsed, settings)}
+        if len(held) > 1:
+            raise UnreadableCertificate(f"OpenAir has several Preferences {self._preference}, which differ.")
+        certificate = held.popitem()[1]
+        if certificate is None:
+            text = max(settings, key=len)
+            raise UnreadableCertificate(f"OpenAir's Preference {self._preference} holds {_form(text)}.", text=text)
+        return certificate
 
     def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
         """Save the confirmed certificate: modify the Preference, or add it if it is missing.
@@ -101,11 +110,14 @@ class OpenAirXml:
         criterion = Element("Preference")
         SubElement(criterion, "name").text = self._preference
         returned = Element("_Return")
-        for name in ("id", "name", "setting"):
+        for name in ("id", "name", "setting", "userid"):
             SubElement(returned, name)
         answer = self._run("Read", criterion, returned, method="equal to", limit=MAX_PREFERENCES)
         # Compared again: another Preference must never be overwritten, even if OpenAir's filter is broader than ours.
-        return [it for it in answer.findall("Preference") if it.findtext("name") == self._preference]
+        named = [it for it in answer.findall("Preference") if it.findtext("name") == self._preference]
+        # One with a `userid` is a user's own, no setting of the company (Oracle's help, article_93114516715). That a
+        # company's shows none, or 0, is an assumption.
+        return [it for it in named if (it.findtext("userid") or "").strip() in ("", "0")]
 
     def _new_preference(self, certificate: Certificate) -> Element:
         preference = Element("Preference")
@@ -151,23 +163,33 @@ class OpenAirXml:
         if check:
             check()
         answer = self._http.post(PATH, body, headers, writes=check is not None)
-        return _parse_answer(answer, command)
+        return _parse_answer(answer, command, by_token="access_token" in login)
 
 
-def _parse_answer(answer: Answer, command: str) -> tuple[Reply, Element | None]:
+def _parse_answer(answer: Answer, command: str, *, by_token: bool) -> tuple[Reply, Element | None]:
     """Return the answer for the rules, and the command's element if there is one. Never fails."""
-    auth, element = None, None
+    whole, auth, element = None, None, None
     if answer.status == HTTPStatus.OK:
         try:
             # Without DTDs, an answer can neither expand entities without limit nor name files of this machine.
             response = fromstring(answer.body, forbid_dtd=True)
-        except (ParseError, DefusedXmlException, ValueError):
+        except (ParseError, DefusedXmlException, ValueError, LookupError):  # LookupError: an encoding without a codec
             response = Element("unreadable")
         auth, element = response.find("Auth"), response.find(command)
-    codes = [_status_code(found) for found in (auth, element) if found is not None]
+        if response.get("status") is not None:  # a request that OpenAir could not read is answered so
+            whole = response
+    codes = [_status_code(found) for found in (whole, auth, element) if found is not None]
     both = auth is not None and element is not None
     code = next((code for code in codes if code != SUCCESS), SUCCESS if both else "")
-    return Reply(status=answer.status, command=command, code=code, retry_after=retry_after(answer)), element
+    reply = Reply(
+        status=answer.status,
+        command=command,
+        code=code,
+        location=redirect_target(answer),
+        by_token=by_token,
+        retry_after=retry_after(answer),
+    )
+    return reply, element
 
 
 def _status_code(element: Element) -> str:
@@ -182,13 +204,28 @@ def _changed_preference(found: Element, certificate: Certificate) -> Element:
     return preference
 
 
-def _certificate_in(preference: Element) -> Certificate | None:
+def _parsed(text: str) -> Certificate | None:
     try:
-        return Certificate.parse(preference.findtext("setting") or "")
+        return Certificate.parse(text)
     except InvalidInput:
         return None
 
 
 def _fingerprint_in(preference: Element) -> str:
-    held = _certificate_in(preference)
+    held = _parsed(preference.findtext("setting") or "")
     return held.fingerprint if held else ""
+
+
+def _form(text: str) -> str:
+    """Return in a few words what ``text`` is, which is no certificate that Keyturn can read; never the text itself."""
+    characters = f"{len(text)} characters"
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        is_der = re.fullmatch(r"MI[A-Za-z0-9+/=\s]{100,}", text.strip())
+        return (
+            f"a certificate as DER in Base64, not as PEM ({characters})" if is_der else f"no certificate ({characters})"
+        )
+    if "\\n" in text:
+        return f"a PEM certificate whose line breaks are written as \\n ({characters})"
+    if "-----END CERTIFICATE-----" not in text:
+        return f"a PEM certificate that is cut off after {characters}"
+    return f"a PEM certificate that cannot be read ({characters})"

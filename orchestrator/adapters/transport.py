@@ -8,6 +8,7 @@ import base64
 import contextlib
 import http.client
 import io
+import logging
 import socket
 import ssl
 import threading
@@ -66,6 +67,10 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature is requests'
         return None
+
+
+# It logs a header line that it cannot read as it is, and a gateway may repeat a piece of the request in one.
+logging.getLogger("urllib3.connection").addFilter(lambda _: False)
 
 
 class NotConnected(Exception):

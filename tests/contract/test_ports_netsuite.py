@@ -75,7 +75,9 @@ class Account(Implementation):
         settings = replace(environment.netsuite(simulator.credentials), **changes)
         key = PrivateKey(simulator.credentials.private_key_pem.encode())
         self.http = Http("NetSuite", settings.restlet_url, answer_within=5.0)
-        self.adapter = NetSuiteAdapter(settings, NetSuiteTokens(settings, key, self.http, SystemClock()), self.http)
+        self.adapter = NetSuiteAdapter(
+            settings, NetSuiteTokens(settings, key, self.http, SystemClock()), self.http, SystemClock()
+        )
         self.simulator = simulator
         super().__init__(self.adapter)
 

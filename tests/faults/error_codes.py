@@ -3,14 +3,21 @@
 from collections.abc import Mapping
 
 from orchestrator.adapters.netsuite_errors import NOT_DEPLOYED, PERMISSIONS, THROTTLES
-from orchestrator.adapters.openair_errors import LIMIT_EXCEEDED, SIGN_IN, TEMPORARY, WRONG_ADDRESS
+from orchestrator.adapters.openair_errors import (
+    LIMIT_EXCEEDED,
+    NOT_ACCEPTED,
+    NOT_PRIVILEGED,
+    SIGN_IN,
+    TEMPORARY,
+    WRONG_ADDRESS,
+)
 
 INVALID_CERTIFICATE = "INVALID_CERTIFICATE"
 UNLISTED = "999"
 """A code of OpenAir's that no adapter knows."""
 
 _RESTLET = (*PERMISSIONS, *NOT_DEPLOYED, *THROTTLES, "INVALID_REQUEST")
-_API = (UNLISTED, *TEMPORARY, *SIGN_IN, *WRONG_ADDRESS, LIMIT_EXCEEDED)
+_API = (UNLISTED, *TEMPORARY, *SIGN_IN, *WRONG_ADDRESS, *NOT_ACCEPTED, NOT_PRIVILEGED, LIMIT_EXCEEDED)
 CODES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("netsuite.restlet", "install"): (INVALID_CERTIFICATE, "DEADLINE_PASSED", "CERTIFICATE_NOT_FOUND", *_RESTLET),
     ("netsuite.restlet", "sign"): ("SIGNING_FAILED", "CERTIFICATE_NOT_FOUND", *_RESTLET),

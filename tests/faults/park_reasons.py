@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from orchestrator.adapters.netsuite_errors import NOT_DEPLOYED, PERMISSIONS
-from orchestrator.adapters.openair_errors import NO_SUCH_RECORD, SIGN_IN, WRONG_ADDRESS
+from orchestrator.adapters.openair_errors import NO_SUCH_RECORD, NOT_ACCEPTED, NOT_PRIVILEGED, SIGN_IN, WRONG_ADDRESS
 from persistence.journal import REQUEST
 from persistence.journal import Entry as Note
 from simulator import Entry
@@ -76,9 +76,9 @@ _ANSWERED: Mapping[str, Reason] = {
         statuses=[401],
         codes=[*SIGN_IN, "invalid_grant", "invalid_request", "invalid_client", "access_denied"],  # XML API, OAuth
     ),
-    "NOT_PERMITTED": _answered(statuses=[403], codes=PERMISSIONS),
+    "NOT_PERMITTED": _answered(statuses=[403], codes=[*PERMISSIONS, NOT_PRIVILEGED]),
     "WRONG_BASE_URL": _answered(statuses=[302], codes=WRONG_ADDRESS),
-    "REFUSED": _answered(codes=[INVALID_CERTIFICATE, "INVALID_REQUEST", UNLISTED, *NOT_DEPLOYED]),
+    "REFUSED": _answered(codes=[INVALID_CERTIFICATE, "INVALID_REQUEST", UNLISTED, *NOT_ACCEPTED, *NOT_DEPLOYED]),
     "GAVE_UP": _nothing_works,
 }
 """How a system answered."""

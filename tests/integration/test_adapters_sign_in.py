@@ -53,7 +53,7 @@ def netsuite(simulator: Simulator, algorithm: str, http: Http) -> NetSuiteAdapte
     known = simulator.credentials
     settings = replace(environment.netsuite(known), assertion_algorithm=algorithm)
     key = PrivateKey(known.private_key_pem.encode())
-    return NetSuiteAdapter(settings, NetSuiteTokens(settings, key, http, SystemClock()), http)
+    return NetSuiteAdapter(settings, NetSuiteTokens(settings, key, http, SystemClock()), http, SystemClock())
 
 
 @pytest.mark.parametrize(

@@ -196,8 +196,20 @@ def test_one_byte_more_than_the_largest_answer(httpserver: HTTPServer) -> None:
     assert LOST == errors_of(httpserver.url_for(""))
 
 
-def test_compressed_answers_are_not_expanded(httpserver: HTTPServer) -> None:
-    """A compressed answer is not expanded, so a compression bomb stays as small as it was sent."""
-    bomb = gzip.compress(b" " * 64 * MAX_ANSWER_BYTES)
-    httpserver.expect_request("/path").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
-    assert bomb == post(httpserver.url_for("")).body
+@pytest.mark.parametrize(
+    "body",
+    [gzip.compress(b" " * 64 * MAX_ANSWER_BYTES), gzip.compress(b"cut off")[:-9], b"no gzip"],
+    ids=["bomb", "cut off", "no gzip"],
+)
+def test_what_cannot_be_expanded_is_lost(httpserver: HTTPServer, body: bytes) -> None:
+    """An answer that expands to more than MAX_ANSWER_BYTES is not expanded further, and counts as lost."""
+    httpserver.expect_request("/path").respond_with_data(body, headers={"Content-Encoding": "gzip"})
+    assert LOST == errors_of(httpserver.url_for(""))
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * MAX_ANSWER_BYTES], ids=["empty", "largest"])
+def test_an_answer_that_a_proxy_compressed_is_read(httpserver: HTTPServer, body: bytes) -> None:
+    """A proxy may compress an answer although Keyturn accepts none that is compressed."""
+    headers = {"Content-Encoding": "gzip"}
+    httpserver.expect_request("/path").respond_with_data(gzip.compress(body) if body else b"", headers=headers)
+    assert body == post(httpserver.url_for("")).body

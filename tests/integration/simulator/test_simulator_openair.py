@@ -56,8 +56,8 @@ def test_read_keeps_to_its_limit(client: Any, make_preference: Any) -> None:
     [
         ("<company>x</company><user>keyturn</user><password>x</password>", {}, "401"),
         ("<access_token>unknown</access_token>", {}, "420"),
-        (None, {"key": "wrong"}, "413"),
-        (None, {"namespace": "wrong"}, "413"),
+        (None, {"key": "wrong"}, "505"),
+        (None, {"namespace": "wrong"}, "505"),
     ],
 )
 def test_a_wrong_sign_in_fails_every_command(

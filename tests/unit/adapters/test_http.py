@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.adapters.http import Answer, Http, retry_after
+from orchestrator.adapters.http import Answer, Http, redirect_target, retry_after
 from orchestrator.adapters.quoting import quote
 from states.errors import InvalidInput
 from states.timing import LONGEST_RETRY_AFTER
@@ -28,6 +28,8 @@ SENT = "Mon, 23 Nov 2026 20:00:00 GMT"
         ({"retry-after": "Tue, 24 Nov 2026 20:00:00 GMT", "date": SENT}, LONGEST_RETRY_AFTER),
         ({"retry-after": "Mon, 23 Nov 2026 20:00:30 GMT"}, None),
         ({"retry-after": "Mon, 23 Nov 2026 20:00:30 GMT", "date": "today"}, None),
+        ({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "date": SENT}, None),
+        ({"retry-after": SENT, "date": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, None),
     ],
 )
 def test_retry_after(headers: dict[str, str], expected: float | None) -> None:
@@ -35,9 +37,23 @@ def test_retry_after(headers: dict[str, str], expected: float | None) -> None:
     assert expected == retry_after(Answer(503, headers, b""))
 
 
-@pytest.mark.parametrize("url", ["http://example.com", "ftp://example.com", "example.com", "https://u:p@example.com"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com",
+        "ftp://example.com",
+        "example.com",
+        "https://u:p@example.com",
+        "http://evil.example\\[::1]",
+        "http://evil.example[::1]/",
+        "http://evil.example\\@127.0.0.1/",
+        "http://127.0.0.1\\@evil.example/",
+        "https://example.com\\a",
+        "https://example.com/" + "a" * 300,
+    ],
+)
 def test_base_url_must_be_https(url: str) -> None:
-    """A base URL that is neither https nor loopback is refused."""
+    """A base URL that is neither https nor loopback, or that two parsers may read differently, is refused."""
     with pytest.raises(InvalidInput):
         Http("NetSuite", url)
 
@@ -48,6 +64,21 @@ def test_base_url_must_be_https(url: str) -> None:
 def test_base_url_may_be_loopback(url: str) -> None:
     """A loopback address may use http."""
     Http("NetSuite", url).close()
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("https://other.example/path?token=x", "https://other.example"),
+        ("http://[::1]:80", "http://[::1]:80"),
+        ("https://user:secret@other.example/", ""),
+        ("/elsewhere", ""),
+        ("https://other.example\x1b[2J", ""),
+    ],
+)
+def test_a_redirect_shows_its_host_only(location: str, expected: str) -> None:
+    """Of where a redirect points, scheme and host are shown: the rest may hold a secret."""
+    assert expected == redirect_target(Answer(302, {"location": location}, b""))
 
 
 def test_answer_hides_its_body() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from support.clock import FakeClock
 from support.factories import a_certificate, key_pem
 from unit.adapters.netsuite_answers import FakeHttp, settings
 
@@ -17,6 +18,7 @@ from states.certificate import Challenge
 from states.errors import SignInRefused, TryLater, Unknown
 from states.ports import Record, Report
 from states.rotation import PrivateKey
+from states.timing import READ_BACK_DELAY
 
 SCHEMA = json.loads(Path("suitescript/schema/restlet.schema.json").read_text())
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -34,8 +36,8 @@ class FakeTokens:
         return f"token-{len(self.rejected)}"
 
 
-def adapter(http: Any, tokens: Any = None) -> NetSuiteAdapter:
-    return NetSuiteAdapter(settings(), tokens or FakeTokens(), http)
+def adapter(http: Any, tokens: Any = None, clock: FakeClock | None = None) -> NetSuiteAdapter:
+    return NetSuiteAdapter(settings(), tokens or FakeTokens(), http, clock or FakeClock())
 
 
 def ok(**content: Any) -> Answer:
@@ -144,7 +146,7 @@ def test_invalid_token_twice_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [Answer(401, {}, b""), Answer(400, {"www-authenticate": 'Bearer error="invalid_request"'}, b"")],
+    [Answer(400, {"www-authenticate": 'Bearer error="invalid_request"'}, b"")],
 )
 def test_other_refusals_are_not_repeated(answer: Answer) -> None:
     """After any other refusal of the sign-in, the adapter fetches no new token."""
@@ -152,6 +154,26 @@ def test_other_refusals_are_not_repeated(answer: Answer) -> None:
     with pytest.raises(SignInRefused):
         adapter(http, tokens).sign(CHALLENGE)
     assert [""] == tokens.rejected
+
+
+BARE = Answer(401, {}, b'{"error": {"code": "INVALID_LOGIN_ATTEMPT", "message": "Invalid login attempt."}}')
+
+
+def test_a_401_without_a_challenge_is_retried_once() -> None:
+    """A read that NetSuite refuses without a Bearer challenge is repeated once, after a delay, with the same token."""
+    http, tokens, clock = FakeHttp(BARE, ok(signature=SIGNATURE), BARE, BARE), FakeTokens(), FakeClock()
+    netsuite = adapter(http, tokens, clock)
+    assert (SIGNATURE, [READ_BACK_DELAY], [""]) == (netsuite.sign(CHALLENGE), clock.slept, tokens.rejected)
+    with pytest.raises(SignInRefused, match="INVALID_LOGIN_ATTEMPT"):
+        netsuite.sign(CHALLENGE)
+
+
+def test_an_install_refused_without_a_challenge_is_in_doubt() -> None:
+    """An install is not repeated after such an answer: NetSuite is asked to sign first."""
+    http = FakeHttp(BARE)
+    with pytest.raises(Unknown):
+        install(http)
+    assert 1 == len(http.requests)
 
 
 @pytest.mark.parametrize("content", [{}, {"signature": None}, {"signature": 7}])

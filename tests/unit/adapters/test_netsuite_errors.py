@@ -13,6 +13,7 @@ from orchestrator.adapters.netsuite_errors import RULES
 from states import errors
 
 PAGE = b"<!DOCTYPE html><title>Maintenance</title>"
+PLAIN = b"error code: SSS_REQUEST_LIMIT_EXCEEDED\nerror message: Request Limit Exceeded"
 
 
 def platform(code: str, message: str = "Words.") -> bytes:
@@ -50,6 +51,18 @@ def error_for(status: int, body: bytes = PAGE, headers: dict[str, str] | None = 
 SAME_FOR_BOTH = [
     ("another data centre", 302, PAGE, {}, errors.WrongBaseUrl),
     ("moved permanently", 301, PAGE, {}, errors.WrongBaseUrl),
+    ("limit of requests, as a problem", 429, problem("CONCURRENCY_LIMIT_EXCEEDED"), {}, errors.Throttled),
+    ("limit of requests", 400, platform("CONCURRENCY_LIMIT_EXCEEDED"), {}, errors.Throttled),
+    ("throttled, in plain text", 400, PLAIN, {}, errors.Throttled),
+    ("sign-in, forbidden", 403, platform("INVALID_LOGIN_ATTEMPT"), {}, errors.SignInRefused),
+    ("sign-in, as a problem", 403, problem("INVALID_LOGIN"), {}, errors.SignInRefused),
+    (
+        "permission missing, after a BOM",
+        400,
+        b"\xef\xbb\xbf" + flat("INSUFFICIENT_PERMISSION"),
+        {},
+        errors.NotPermitted,
+    ),
     ("another domain", 426, PAGE, {}, errors.WrongBaseUrl),
     ("throttled by the platform", 400, platform("SSS_REQUEST_LIMIT_EXCEEDED"), {}, errors.Throttled),
     ("too many sessions", 400, platform("WS_CONCUR_SESSION_DISALLWD"), {}, errors.Throttled),
@@ -76,7 +89,6 @@ SAME_FOR_BOTH = [
     ),
     ("token not valid", 401, platform("INVALID_LOGIN_ATTEMPT"), bearer("invalid_token"), errors.SignInRefused),
     ("token missing", 400, platform("INVALID_LOGIN_ATTEMPT"), bearer("invalid_request"), errors.SignInRefused),
-    ("refused without a reason", 401, PAGE, {}, errors.SignInRefused),
     ("forbidden", 403, PAGE, {}, errors.NotPermitted),
     ("forbidden to this token", 403, PAGE, bearer("insufficient_scope"), errors.NotPermitted),
     ("the certificate is another role's", 400, script("ACCESS_TO_CERTIFICATE_RESTRICTED"), {}, errors.NotPermitted),
@@ -106,6 +118,8 @@ def test_same_for_reads_and_writes(
 
 
 DIFFERENT = [
+    ("refused without a reason", 401, PAGE, errors.SignInRefused),
+    ("too many sign-ins at once", 401, platform("INVALID_LOGIN_ATTEMPT"), errors.SignInRefused),
     ("server error", 500, PAGE, errors.TryLater),
     ("gateway error", 502, PAGE, errors.TryLater),
     ("not available", 503, PAGE, errors.TryLater),
@@ -164,6 +178,13 @@ def test_retry_after_is_kept(status: int, body: bytes) -> None:
     """The error has the seconds of the answer's Retry-After."""
     seconds = 12.0
     assert seconds == error_for(status, body, {"retry-after": "12"}, writes=False).retry_after
+
+
+def test_a_redirect_names_its_host() -> None:
+    """The message says to which host NetSuite points, without path and query."""
+    error = error_for(302, PAGE, {"location": "https://other.example:8443/app?token=x"}, writes=False)
+    assert "(HTTP 302, to https://other.example:8443)" in error.message
+    assert "(HTTP 302)" in error_for(302, PAGE, {"location": "https://user:secret@x"}, writes=False).message
 
 
 def test_script_error_is_unpacked() -> None:
@@ -235,8 +256,12 @@ DECIDED_BY = {
     "bad certificate": "certificate refused",
     "signing failed": "cannot sign",
     "server error": "unclear",
+    "too many sign-ins at once": "signed in at once with others",
     "failed after saving": "saved, then failed",
 }
+
+
+WRITES = ("too many sign-ins at once",)
 
 
 def test_every_rule_decides_something() -> None:
@@ -245,7 +270,7 @@ def test_every_rule_decides_something() -> None:
     rows |= {row[0]: (row[1], row[2], {}) for row in DIFFERENT}
     rows["failed after saving"] = (200, refusal("SIGNING_FAILED", saved=True), {})
     replies = {
-        name: netsuite_errors.read(Answer(status, headers, body), writes=False)
+        name: netsuite_errors.read(Answer(status, headers, body), writes=name in WRITES)
         for name, (status, body, headers) in rows.items()
         if name in DECIDED_BY
     }

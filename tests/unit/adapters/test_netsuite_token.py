@@ -1,6 +1,8 @@
 """NetSuite's access tokens: request, cache and replacement."""
 
+import email.utils
 import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -88,6 +90,19 @@ def test_refused_sign_in_says_what_to_check() -> None:
     with pytest.raises(SignInRefused) as caught:
         tokens.token()
     assert "expired" in text(caught.value.next_action)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(600, "600 s ahead of"), (-600, "600 s behind"), (30, "")])
+def test_a_clock_that_is_wrong_is_the_one_cause(seconds: float, expected: str) -> None:
+    """If the answer's Date is far from this machine's time, the message and the next action name the clock only."""
+    clock = FakeClock()
+    dated = email.utils.format_datetime(clock.now() - timedelta(seconds=seconds), usegmt=True)
+    http = FakeHttp(Answer(400, {"date": dated}, b'{"error": "invalid_request"}'))
+    with pytest.raises(SignInRefused) as caught:
+        token_source(http, clock).token()
+    assert expected in caught.value.message
+    assert bool(expected) == ("expired" not in text(caught.value.next_action))
+    assert "this machine's clock" in text(caught.value.next_action)
 
 
 @pytest.mark.parametrize(

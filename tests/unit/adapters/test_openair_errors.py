@@ -1,5 +1,7 @@
 """The decision table for answers from OpenAir's XML API, row by row."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.adapters import openair_errors
@@ -7,7 +9,7 @@ from orchestrator.adapters.decision_table import first_match
 from orchestrator.adapters.openair_errors import RULES, Reply
 from states import errors
 
-NOT_SIGNED_IN = ("2", "401", "413", "416", "418", "419", "420")
+NOT_SIGNED_IN = ("2", "9", "401", "412", "415", "416", "417", "418", "419", "420", "502", "503", "504", "505", "506")
 SAME_FOR_BOTH = [
     ("302", Reply(status=302, command=""), errors.WrongBaseUrl),
     ("404", Reply(status=404, command=""), errors.WrongBaseUrl),
@@ -20,11 +22,17 @@ SAME_FOR_BOTH = [
     ("HTTP 401", Reply(status=401, command=""), errors.SignInRefused),
     *((f"code {it}", Reply(status=200, command="", code=it), errors.SignInRefused) for it in NOT_SIGNED_IN),
     ("HTTP 403", Reply(status=403, command=""), errors.NotPermitted),
+    ("code 413", Reply(status=200, command="", code="413"), errors.NotPermitted),
+    *(
+        (f"code {it} with a password", Reply(status=200, command="", code=it, by_token=False), errors.TryLater)
+        for it in ("9", "419")
+    ),
+    *((f"code {it}", Reply(status=200, command="", code=it), errors.TryLater) for it in ("422", "606")),
+    *((f"code {it}", Reply(status=200, command="", code=it), errors.Refused) for it in ("424", "1106", "1418")),
     ("code 414", Reply(status=200, command="", code="414"), errors.TryLater),
     ("code 965", Reply(status=200, command="", code="965"), errors.TryLater),
     ("code 601", Reply(status=200, command="", code="601"), errors.TryLater),
     ("code 5", Reply(status=200, command="", code="5"), errors.Refused),
-    ("code 1418", Reply(status=200, command="", code="1418"), errors.Refused),
 ]
 UNCLEAR = [
     ("HTTP 500", Reply(status=500, command="")),
@@ -35,7 +43,7 @@ UNCLEAR = [
 
 
 def with_command(reply: Reply, command: str) -> Reply:
-    return Reply(status=reply.status, command=command, code=reply.code, retry_after=reply.retry_after)
+    return replace(reply, command=command)
 
 
 @pytest.mark.parametrize("command", ["Read", "Add", "Modify"])
@@ -73,12 +81,22 @@ def test_message_shows_the_error(reply: Reply, expected: str) -> None:
     assert expected in openair_errors.error_of(reply).message
 
 
+def test_each_refusal_is_in_its_own_words() -> None:
+    """Namespace, key and permission differ; a redirect names its host."""
+    said = [openair_errors.error_of(Reply(status=200, command="Read", code=it)).message for it in NOT_SIGNED_IN]
+    assert len(set(said)) == len(said)
+    moved = openair_errors.error_of(Reply(status=302, command="Read", location="https://other.example"))
+    assert "(Read, HTTP 302, to https://other.example)" in moved.message
+
+
 DECIDED_BY = {
     "302": "wrong address",
     "code 556": "throttled",
     "code 401": "sign-in refused",
     "HTTP 403": "not permitted",
     "code 414": "temporary",
+    "code 419 with a password": "session ended",
+    "code 1418": "not accepted",
     "code 5": "refused",
     "HTTP 500": "unclear",
 }

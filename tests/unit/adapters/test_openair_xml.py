@@ -12,7 +12,7 @@ from orchestrator.adapters.http import Answer
 from orchestrator.adapters.openair_xml import OpenAirXml
 from states.certificate import Certificate
 from states.connection import OpenAirSettings
-from states.errors import SignInRefused, Stale, TryLater, Unknown
+from states.errors import SignInRefused, Stale, Throttled, TryLater, Unknown, UnreadableCertificate
 from states.rotation import Confirmation
 
 NAME = "oa_realtime_certificate"
@@ -92,7 +92,7 @@ def test_read_request() -> None:
         "<request><Auth><Login><access_token>first</access_token></Login></Auth>"
         '<Read type="Preference" method="equal to" limit="100">'
         f"<Preference><name>{NAME}</name></Preference>"
-        "<_Return><id /><name /><setting /></_Return></Read></request>"
+        "<_Return><id /><name /><setting /><userid /></_Return></Read></request>"
     )
     envelope = {"API_version": "1.0", "client": "Keyturn", "client_ver": "1.0", "namespace": "ns", "key": "a<b&c"}
     assert envelope == request.attrib
@@ -113,14 +113,69 @@ def test_read() -> None:
         EMPTY,
         done("Read"),
         found(""),
-        found("no certificate"),
         found("text", name="another"),
-        *(pytest.param(found(text), id=wrong) for wrong, text in unreadable().items()),
     ],
 )
 def test_read_finds_none(answer: str) -> None:
-    """A Preference that is missing, empty or unreadable counts as no certificate."""
+    """A Preference that is missing or empty counts as no certificate."""
     assert openair(FakeHttp(answer)).read() is None
+
+
+PEM = confirmation().certificate.pem
+DER = "".join(PEM.splitlines()[1:-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no certificate", r"no certificate \(14 characters\)"),
+        (DER, "as DER in Base64"),
+        (PEM.replace("\n", "\\n"), r"line breaks are written as \\n"),
+        (PEM[:255], "cut off after 255 characters"),
+        *(
+            pytest.param(text, "cannot be read|no certificate|cut off", id=wrong)
+            for wrong, text in unreadable().items()
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_not_none(text: str, expected: str) -> None:
+    """A Preference that holds something else than a certificate is named, and its text is not shown."""
+    with pytest.raises(UnreadableCertificate, match=expected) as caught:
+        openair(FakeHttp(found(text))).read()
+    assert text[:40] not in caught.value.message or len(text) < 40
+
+
+def test_a_cut_text_is_recognized() -> None:
+    """The beginning of a certificate is known as such, with any line breaks; nothing and others are not."""
+    cut = UnreadableCertificate(text=PEM[:255].replace("\n", "\r\n"))
+    others = (UnreadableCertificate(text="text"), UnreadableCertificate(text=" "))
+    assert [True, False, False] == [each.is_cut_from(PEM) for each in (cut, *others)]
+
+
+@pytest.mark.parametrize("user", ["17", "0", ""])
+def test_a_users_preference_is_neither_read_nor_written(user: str) -> None:
+    """A Preference with a user's id is that user's own; the company's has none."""
+    proof, answer = confirmation(), found(PEM).replace("</Preference>", f"<userid>{user}</userid></Preference>")
+    assert (None if user == "17" else PEM) == ((held := openair(FakeHttp(answer)).read()) and held.pem)
+    http = FakeHttp(answer, done("Add" if user == "17" else "Modify"))
+    openair(http).save(proof, at_will)
+    assert ("Add" if user == "17" else "Modify", True) == http.commands[1]
+
+
+@pytest.mark.parametrize("encoding", ["x-unknown", "hex", "rot13"])
+def test_an_unknown_encoding_is_no_answer(encoding: str) -> None:
+    """An answer in an encoding that cannot be read is retried, or read back, like any other that is unclear."""
+    strange = f'<?xml version="1.0" encoding="{encoding}"?>' + EMPTY
+    with pytest.raises(TryLater):
+        openair(FakeHttp(strange)).read()
+    with pytest.raises(Unknown):
+        openair(FakeHttp(EMPTY, strange)).save(confirmation(), at_will)
+
+
+def test_a_status_of_the_whole_response_is_read() -> None:
+    """A request that OpenAir could not read is answered with a status on the response itself."""
+    with pytest.raises(Throttled, match="code 556"):
+        openair(FakeHttp('<response status="556">Too many requests.</response>')).read()
 
 
 def test_save_adds() -> None:
@@ -194,10 +249,12 @@ def test_partial_save_is_unknown() -> None:
 
 
 def test_several_preferences_count_only_if_they_agree() -> None:
-    """Two equal Preferences count as one; two different ones count as no certificate."""
+    """Two equal Preferences count as one; of two different ones Keyturn does not say that there is none."""
     certificate = confirmation().certificate
     assert certificate == openair(FakeHttp(found(certificate.pem, certificate.pem))).read()
-    assert openair(FakeHttp(found(certificate.pem, confirmation().certificate.pem))).read() is None
+    for other in (confirmation().certificate.pem, "", "text"):
+        with pytest.raises(UnreadableCertificate, match="several Preferences"):
+            openair(FakeHttp(found(certificate.pem, other))).read()
 
 
 def test_lost_write_is_unknown() -> None:

@@ -3,9 +3,13 @@
 import base64
 import hashlib
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from support.factories import changed
 from support.pairs import NOW, Pair, a_pair
 
@@ -72,7 +76,17 @@ def unreadable() -> dict[str, str]:
         der.index(bytes.fromhex(start)) for start in ("a003020102", "06082a8648ce3d030107", "03420004")
     )
     changes = {"version": (version + 4, 15), "curve": (curve + 9, 0x55), "point": (point + 9, der[point + 9] ^ 1)}
-    return {name: _pem(der[:at] + bytes([value]) + der[at + 1 :]) for name, (at, value) in changes.items()}
+    changed = {name: _pem(der[:at] + bytes([value]) + der[at + 1 :]) for name, (at, value) in changes.items()}
+    return {**changed, "year": _of_the_year_0()}
+
+
+def _of_the_year_0() -> str:
+    """Return a certificate that is valid from the year 0 on, which no clock can hold."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    begins, ends = datetime(2051, 1, 1, tzinfo=UTC), datetime(2060, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1).not_valid_before(begins).not_valid_after(ends)
+    der = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return _pem(der.replace(b"20510101", b"00000101"))
 
 
 def _pem(der: bytes) -> str:

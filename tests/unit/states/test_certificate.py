@@ -3,6 +3,7 @@
 import base64
 import copy
 import pickle
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -111,6 +112,19 @@ def test_an_unreadable_certificate_is_refused(text: str) -> None:
 
 
 @EACH_ALGORITHM
+def test_a_strange_serial_number_prints_nothing(pair: Pair) -> None:
+    """Another party's certificate with a negative serial number is read, and no library's warning reaches stderr."""
+    der = base64.b64decode("".join(pair.certificate.pem.splitlines()[1:-1]))
+    at = der.index(bytes.fromhex("a003020102")) + 7  # the first byte of the serial number
+    changed = base64.encodebytes(der[:at] + b"\x80" + der[at + 1 :]).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{changed}-----END CERTIFICATE-----\n"
+    read = (
+        "import sys; from states.certificate import Certificate; print(Certificate.parse(sys.stdin.read()).not_after)"
+    )
+    done = subprocess.run([sys.executable, "-c", read], input=pem, capture_output=True, text=True, check=False)
+    assert (f"{pair.certificate.not_after}\n", "") == (done.stdout, done.stderr)
+
+
 def test_a_signature_verifies_with_its_own_certificate_only(pair: Pair) -> None:
     """A signature by RSA or EC verifies with its own certificate, and with no other."""
     signature = pair.sign(b"text")

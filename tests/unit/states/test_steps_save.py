@@ -11,6 +11,7 @@ from unit.states.step_systems import StepSystems
 
 from states.errors import (
     AwaitingPerson,
+    CutOff,
     KeyturnError,
     NotSavedYet,
     Refused,
@@ -19,6 +20,7 @@ from states.errors import (
     Throttled,
     TryLater,
     Unknown,
+    UnreadableCertificate,
 )
 from states.ports import Write
 from states.rotation import Receipt
@@ -65,6 +67,24 @@ def test_a_save_that_does_not_show_is_not_believed(systems: StepSystems) -> None
         save_to_openair(systems.rotation(AT), systems.ports, systems.attempt)
     assert [*SAVED, "openair.read", "unknown"] == systems.calls
     assert [(Write.SAVE, "NOT_SAVED_YET")] == systems.attempt.unknown
+
+
+def test_a_certificate_that_openair_cuts_off_is_not_saved_again(systems: StepSystems) -> None:
+    """If OpenAir keeps only its beginning, saving it again does not help: that is a refusal, and no "not yet"."""
+    pem = systems.candidate.certificate.pem
+    systems.will_fail("openair.read", UnreadableCertificate(text=pem[:255]))
+    with pytest.raises(CutOff, match="only the first 255 characters"):
+        save_to_openair(systems.rotation(AT), systems.ports, systems.attempt)
+    assert ([*SAVED, "unknown"], [(Write.SAVE, "CUT_OFF")]) == (systems.calls, systems.attempt.unknown)
+
+
+def test_a_text_that_is_no_certificate_is_replaced(systems: StepSystems) -> None:
+    """In doubt the step looks first; a text that cannot be read is replaced, also one that an earlier save cut."""
+    rotation = systems.rotation(AT, doubt_since=NOW)
+    cut = UnreadableCertificate(text=systems.candidate.certificate.pem[:255])
+    systems.will_fail("openair.read", cut, UnreadableCertificate(text="text"))
+    assert save_to_openair(rotation, systems.ports, systems.attempt)
+    assert [systems.candidate.fingerprint] == systems.saved
 
 
 def test_an_openair_that_stays_empty_is_not_believed(systems: StepSystems) -> None:
