@@ -10,16 +10,28 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from orchestrator import events
+from orchestrator import events, retry
 from orchestrator.events import Listener, ignore
 from orchestrator.leases import LeaseRenewer
+from orchestrator.restoration import Restoration
 from orchestrator.retry import RETRIED, RetriedStep, retry_after
 from orchestrator.shortage import shortage
 from orchestrator.step_attempt import StepAttempt
-from persistence.journal import POSTPONED
+from persistence.journal import POSTPONED, RESTORE_REFUSED
 from persistence.store import Claim, Store
-from states import due, machine
-from states.errors import AwaitingPerson, GaveUp, InternalError, JournalBroken, KeyturnError, Stale, TryLater
+from states import due, machine, preconditions
+from states.errors import (
+    AwaitingPerson,
+    GaveUp,
+    HeldOff,
+    IllegalMove,
+    InternalError,
+    JournalBroken,
+    KeyturnError,
+    Stale,
+    TryLater,
+)
+from states.next_action import Verb
 from states.ports import Clock, Connect, Ports
 from states.rotation import Proof, Rotation
 from states.state import State
@@ -76,7 +88,12 @@ class Engine:
             self._store.claims.release(claim)
             raise
         except Exception as error:  # noqa: BLE001 - parked with its type, never swallowed
-            return self._park(claim, claim.rotation, _known(error, claim.rotation)).rotation
+            known = _known(error, claim.rotation)
+            if claim.rotation.state is State.FAILED:
+                return self._restore_later(claim, known)
+            return self._park(claim, claim.rotation, known).rotation
+        if claim.rotation.state is State.FAILED:
+            return self._restore(claim, ports)
         while edge := NEXT.get(claim.rotation.state):
             if self._stopping(claim.rotation):
                 self._store.claims.release(claim)
@@ -103,7 +120,7 @@ class Engine:
         except AwaitingPerson as error:
             return self._wait_for_person(attempt, error), False
         except RETRIED as error:
-            return self._postpone(attempt, attempt.claim.rotation, step, error), False
+            return self._postpone_step(attempt, attempt.claim.rotation, step, error), False
         except KeyturnError as error:
             return self._park(attempt.claim, attempt.claim.rotation, error, attempt.evidence), False
         except Exception as error:  # noqa: BLE001 - postponed or parked with its type, never swallowed
@@ -111,7 +128,7 @@ class Engine:
             known = _known(error, claim.rotation)
             doubtful = attempt.claim.rotation.with_doubt(began, self._clock.now())
             if lacking := shortage(error):
-                return self._postpone(attempt, doubtful, step, lacking), False
+                return self._postpone_step(attempt, doubtful, step, lacking), False
             return self._park(attempt.claim, doubtful, known, attempt.evidence), False
         return self._advance(attempt, edge, proof, ports, began), True
 
@@ -135,34 +152,47 @@ class Engine:
         self._listener(events.Moved(advanced.rotation, edge.trigger, seconds))
         return advanced
 
-    def _postpone(self, attempt: StepAttempt, rotation: Rotation, step: RetriedStep, error: KeyturnError) -> Claim:
+    def _postpone_step(self, attempt: StepAttempt, rotation: Rotation, step: RetriedStep, error: KeyturnError) -> Claim:
         """Schedule the step again, or park the rotation when the step's retry policy gives up."""
         wait = step.policy.postponement(rotation.tries)
         if wait is None:
-            gave_up = GaveUp(f"Gave up after {rotation.tries + 1} rounds of tries. The last error: {error.message}")
-            return self._park(attempt.claim, rotation, gave_up, attempt.evidence)
+            return self._park(attempt.claim, rotation, _gave_up(rotation, error), attempt.evidence)
+        return self._postpone(attempt.claim, rotation, error, wait, evidence=attempt.evidence, outage=step.edge.urgent)
+
+    def _postpone(
+        self,
+        claim: Claim,
+        rotation: Rotation,
+        error: KeyturnError,
+        wait: timedelta,
+        *,
+        outage: bool,
+        evidence: Mapping[str, object] = _NO_EVIDENCE,
+    ) -> Claim:
         until = self._clock.now() + max(wait, timedelta(seconds=retry_after(error) or 0))
         if isinstance(error, TryLater) and error.over_at:
             until = min(until, error.over_at)
         after = replace(rotation, tries=rotation.tries + 1, available_at=until, awaits_person=False)
-        claim = self._store_note(attempt, after, error)
-        self._listener(events.Postponed(claim.rotation, error.code, until, step.edge.urgent))
-        return claim
+        postponed = self._store_note(claim, after, error, evidence)
+        self._listener(events.Postponed(postponed.rotation, error.code, until, outage))
+        return postponed
 
     def _wait_for_person(self, attempt: StepAttempt, error: AwaitingPerson) -> Claim:
         rotation = attempt.claim.rotation
         after = replace(rotation, available_at=self._clock.now() + WAIT_FOR_PERSON, awaits_person=True)
-        claim = self._store_note(attempt, after, error)
+        claim = self._store_note(attempt.claim, after, error, attempt.evidence)
         self._listener(events.AwaitingPerson(claim.rotation, error.code))
         return claim
 
-    def _store_note(self, attempt: StepAttempt, after: Rotation, error: KeyturnError) -> Claim:
+    def _store_note(
+        self, claim: Claim, after: Rotation, error: KeyturnError, evidence: Mapping[str, object], event: str = POSTPONED
+    ) -> Claim:
         detail = {"code": error.code, "message": error.message, "until": after.available_at.isoformat()}
         return self._store.rotations.advance(
-            attempt.claim,
+            claim,
             replace(after, waiting_for=error.message, updated_at=self._clock.now()),
-            event=POSTPONED,
-            detail={**detail, **attempt.evidence},
+            event=event,
+            detail={**detail, **evidence},
         )
 
     def _park(
@@ -175,6 +205,55 @@ class Engine:
         parked = self._store.rotations.advance(claim, after, event=FAIL, detail={**detail, **evidence})
         self._listener(events.Parked(parked.rotation, error.code, error.message))
         return parked
+
+    # --- restoring the previous certificate where OpenAir did not take the new one
+
+    def _restore(self, claim: Claim, ports: Ports) -> Rotation:
+        """Restore the previous certificate by the code that a person runs; postpone it, or leave it to a person."""
+        failure = claim.rotation.failure
+        assert failure
+        restoration = Restoration(self._store, claim, self._clock, lease=self._leases.lease, listener=self._listener)
+        try:
+            _ensure_restorable(claim.rotation, self._clock.now())
+            restored = restoration.run(ports, f"{failure.code}: {failure.message}", tries_again=True)
+        except Stale:
+            raise
+        except Exception as error:  # noqa: BLE001 - postponed or left to a person with its type, never swallowed
+            return self._restore_later(restoration.claim, shortage(error) or _known(error, claim.rotation))
+        assert restored.closed_at
+        assert restored.previous
+        next_try = due.retry_at(restored.previous, restored.closed_at)
+        self._listener(events.RestoredItself(restored, failure.code, failure.message, next_try))
+        return restored
+
+    def _restore_later(self, claim: Claim, error: KeyturnError) -> Rotation:
+        """Postpone the restore; leave it to a person where it does not help, or its retry policy gives up."""
+        if error.code in preconditions.FOR_A_PERSON:
+            return self._leave_to_person(claim, error)
+        # What a system refuses now, such as a sign-in, a person may correct: the outage then ends by itself.
+        policy = retry.RESTORE if isinstance(error, RETRIED) else retry.REFUSED_RESTORE
+        wait = policy.postponement(claim.rotation.tries)
+        if wait is None:
+            return self._leave_to_person(claim, _gave_up(claim.rotation, error))
+        return self._postpone(claim, claim.rotation, error, wait, outage=True).rotation
+
+    def _leave_to_person(self, claim: Claim, error: KeyturnError) -> Rotation:
+        """Let the rotation wait for a person: the previous certificate cannot be restored, or does not help."""
+        after = replace(claim.rotation, awaits_person=True, available_at=self._clock.now())
+        left = self._store_note(claim, after, error, _NO_EVIDENCE, RESTORE_REFUSED).rotation
+        self._listener(events.RestoreRefused(left, error.code, error.message))
+        return left
+
+
+def _gave_up(rotation: Rotation, error: KeyturnError) -> GaveUp:
+    return GaveUp(f"Gave up after {rotation.tries + 1} rounds of tries. The last error: {error.message}")
+
+
+def _ensure_restorable(rotation: Rotation, now: datetime) -> None:
+    """Raise HeldOff while a write is in flight, by this worker's clock, IllegalMove where restoring is not possible."""
+    if refused := preconditions.why_not(Verb.RESTORE, rotation, now):
+        until = rotation.doubt.in_flight_until
+        raise HeldOff(refused) if until and until >= now else IllegalMove(refused)
 
 
 def _known(error: Exception, rotation: Rotation) -> KeyturnError:

@@ -22,6 +22,8 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.Postponed: (logging.WARNING, "rotation postponed"),
     events.AwaitingPerson: (logging.WARNING, "rotation waits for a person"),
     events.Parked: (logging.ERROR, "rotation parked"),
+    events.RestoredItself: (logging.ERROR, "previous certificate restored"),
+    events.RestoreRefused: (logging.ERROR, "previous certificate not restored"),
     events.Resumed: (logging.INFO, "rotation resumed"),
     events.Confirmed: (logging.INFO, "certificate confirmed by a person"),
     events.Closed: (logging.INFO, "rotation closed"),

@@ -95,6 +95,25 @@ class Parked(Changed):
 
 
 @dataclass(frozen=True, slots=True)
+class RestoredItself(Changed):
+    """OpenAir did not take the certificate, and Keyturn restored the previous one: both systems hold that again."""
+
+    code: str
+    reason: str
+    """Why OpenAir did not take it."""
+    next_try: datetime
+    """When the next automatic rotation begins at the earliest (UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRefused(Changed):
+    """Keyturn could not restore the previous certificate by itself: the rotation waits for a person."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed(Changed):
     """A person took the parked rotation back to the state that it failed from."""
 
@@ -110,7 +129,7 @@ class Confirmed(Changed):
 
 @dataclass(frozen=True, slots=True)
 class Closed(Changed):
-    """A person ended the parked rotation."""
+    """The parked rotation was ended, by a person or by a restore that Keyturn did by itself."""
 
     ending: Ending
 

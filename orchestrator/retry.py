@@ -6,10 +6,11 @@
 | upload_to_netsuite | 5 tries, about 15 s | 1 min to 1 h, for about a day | parked: the old certificate still works |
 | save_to_openair | 8 tries, about 15 s | 5 s to 1 min, for about 12 h | parked: an outage, so it tries hard |
 | verify | 5 tries, about 15 s | 10 s to 5 min, for about 2 h | parked: imports work again by now |
+| restore by itself | 1 try | 5 s to 5 min, for about a day | waits for a person: an outage, so it tries hard |
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -76,6 +77,13 @@ TABLE: Final[dict[Step, RetryPolicy]] = {
         attempts=5, first_wait=1, longest_wait=8, postponements=(10, 30, _MINUTE, 5 * _MINUTE), most_postponements=27
     ),
 }
+
+RESTORE: Final = RetryPolicy(
+    attempts=1, first_wait=1, longest_wait=8, postponements=(5, 10, 20, _MINUTE, 5 * _MINUTE), most_postponements=300
+)
+"""Of restoring the previous certificate where OpenAir did not take the new one."""
+REFUSED_RESTORE: Final = replace(RESTORE, postponements=(_MINUTE, 5 * _MINUTE, 15 * _MINUTE), most_postponements=100)
+"""Of the same where a system refuses: seldom enough that a wrong password does not lock a user out."""
 
 RETRIED: Final = (TryLater, Unknown)
 """What repeating may fix. Anything else is decided by the engine at once."""

@@ -11,8 +11,8 @@ from orchestrator.views.journal import last_postponement
 from persistence.store import Store
 from states.errors import HeldOff, KeyturnError, RotationOpen
 from states.ports import Clock
+from states.preconditions import goes_on, is_urgent
 from states.rotation import Rotation
-from states.table import OUTAGE
 from states.timing import STAY_WITH_OUTAGE
 
 _log = logging.getLogger("keyturn.schedule")
@@ -60,8 +60,8 @@ class Schedule:
         now = self._clock.now()
         left = Left([], [], [])
         for rotation in self._store.rotations.all_open():
-            stays = STAY_WITH_OUTAGE if rotation.state is OUTAGE else timedelta()
-            if rotation.failure:
+            stays = STAY_WITH_OUTAGE if is_urgent(rotation) else timedelta()
+            if not goes_on(rotation):
                 left.parked.append(rotation)
             elif rotation.available_at <= now + stays and not rotation.awaits_person:
                 left.claimable.append(rotation)

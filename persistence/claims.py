@@ -37,10 +37,10 @@ class Claims:
     def claim(self, worker: str, *, lease: float, now: datetime, rotation_id: str | None = None) -> Claim | None:
         """Claim the next rotation for ``lease`` seconds, or the one with this id; return None if none is claimable.
 
-        A rotation is claimable when it has a step left, is available by ``now``, and no worker holds it by the
-        database's clock. UploadedToNetSuite goes first, because it is an outage; then the one that has been available
-        longest. A rotation that is taken over from a worker whose lease ran out is in doubt since that worker's last
-        write.
+        A rotation is claimable when it has a step left or Keyturn restores its previous certificate, is available by
+        ``now``, and no worker holds it by the database's clock. UploadedToNetSuite and restores go first, because they
+        are outages; then the one that has been available longest. A rotation that is taken over from a worker whose
+        lease ran out is in doubt since that worker's last write.
         """
         wanted = {"now": now} if rotation_id is None else {"now": now, "id": rotation_id}
         query = rotation_statements.CLAIMABLE if rotation_id is None else rotation_statements.CLAIMABLE_ONE
@@ -50,7 +50,8 @@ class Claims:
                 return None
             head = Head(row["journal_seq"], row["journal_hash"])
             taken = Claim(rotation_mapping.to_rotation(row), worker, fence=row["fence"] + 1, journal=head)
-            if row["worker"] is not None:
+            # Who restores a parked rotation writes down what is sent before sending it: nothing else is in doubt.
+            if row["worker"] is not None and taken.rotation.state is not State.FAILED:
                 return _take_over(tx, taken, lost=row["worker"], lease=lease, now=now)
             rotation_statements.TAKE.run(tx, _taken(taken, lease))
             return taken

@@ -24,7 +24,7 @@ _LEASE_IS_OVER: Final = _r.c.lease_until <= database_now()
 _DATABASE_NOW: Final = select(database_now())
 _POSTPONED: Final = (
     update(_r)
-    .where(models.ACTIVE, _r.c.worker.is_(None), _r.c.available_at > _furthest)
+    .where(models.CLAIMABLE, _r.c.worker.is_(None), _r.c.available_at > _furthest)
     .values(available_at=_later)
     .returning(_r.c.id)
 )
@@ -35,7 +35,7 @@ _HELD: Final = (
     .returning(_r.c.id)
 )
 _LOST: Final = (
-    update(_r).where(models.ACTIVE, _LEASE_IS_OVER, _r.c.available_at > _now).values(available_at=_now)
+    update(_r).where(models.CLAIMABLE, _LEASE_IS_OVER, _r.c.available_at > _now).values(available_at=_now)
 ).returning(_r.c.id)
 """A rotation that a lost worker held was available when it was claimed, so it is available now. The claim itself does
 not check this: with one more alternative, its condition would be no range of an index."""

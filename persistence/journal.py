@@ -25,6 +25,8 @@ TAKEN_OVER: Final = "taken_over"
 UNKNOWN: Final = "unknown"
 """A write was sent and its answer lost; committed before anything else is sent."""
 CONFIRMED_BY_PERSON: Final = "confirmed_by_person"
+RESTORE_REFUSED: Final = "restore_refused"
+"""Keyturn cannot restore the previous certificate by itself: from now on the rotation waits for a person."""
 
 NOTES: Final = (POSTPONED, TAKEN_OVER, UNKNOWN, CONFIRMED_BY_PERSON)
 """Events that leave the state as it is. They happen to rotations that have a step left."""
@@ -36,6 +38,7 @@ MOVES: Final = (
     f">{REQUEST}>{State.REQUESTED}",
     *(f"{edge.source}>{edge.trigger}>{edge.target}" for edge in table.EDGES),
     *(f"{state}>{note}>{state}" for note in (*NOTES, *RENAMED) for state in table.ACTIVE),
+    *(f"{State.FAILED}>{note}>{State.FAILED}" for note in (POSTPONED, RESTORE_REFUSED)),
 )
 """Everything that an entry can say, as `source>event>target`; the database refuses anything else."""
 

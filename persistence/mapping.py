@@ -9,7 +9,16 @@ from sqlalchemy import RowMapping
 from persistence import models
 from persistence.journal import Entry
 from states.certificate import Certificate
-from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
+from states.connection import (
+    Algorithm,
+    Connection,
+    NetSuiteSettings,
+    OnRefusal,
+    OpenAirKind,
+    OpenAirSettings,
+    Options,
+    Policy,
+)
 from states.errors import InvalidInput, JournalBroken
 from states.state import State
 from states.summary import CertificateSummary, ConnectionSummary
@@ -113,7 +122,9 @@ def _settings(row: Row) -> Values:
 
 def to_policy(stored: Mapping[str, Any]) -> Policy:
     """A policy. Raises one of NOT_OURS where it cannot be read."""
-    return Policy(**{**stored, "algorithm": Algorithm(stored["algorithm"])})
+    return Policy(
+        **{**stored, "algorithm": Algorithm(stored["algorithm"]), "on_refusal": OnRefusal(stored["on_refusal"])}
+    )
 
 
 # --- journal ----------------------------------------------------------------------------------------------------------

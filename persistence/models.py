@@ -51,14 +51,17 @@ POSITION: Final = "COALESCE(failed_from, state)"
 """How far a rotation got."""
 ACTIVE: Final = text(_in("state", table.ACTIVE))
 """A rotation that has a step left. Query and partial index must say it in the same text, or the index is not used."""
+CLAIMABLE: Final = text(f"({ACTIVE.text} OR (state = '{State.FAILED}' AND closed_at IS NULL AND NOT awaits_person))")
+"""A rotation that a worker carries on: it has a step left, or Keyturn restores its previous certificate by itself."""
 OPEN: Final = text("closed_at IS NULL")
 CLOSED: Final = text("closed_at IS NOT NULL")
 PRESENT: Final = text("ended_at IS NULL")
 """A worker that was not seen to end."""
 AUTOMATIC: Final = text("automatic")
 """A connection whose certificates are rotated by the schedule."""
-CALM: Final[ColumnClause[bool]] = literal_column(f"(state <> '{table.OUTAGE}')")
-"""Sorts rotations in UploadedToNetSuite first: each of their seconds is an outage."""
+CALM: Final[ColumnClause[bool]] = literal_column(f"(state NOT IN ('{table.OUTAGE}', '{State.FAILED}'))")
+"""Sorts the claimable rotations in UploadedToNetSuite first, and those that are restored: each of their seconds is an
+outage."""
 
 
 class _Table(SQLModel):
@@ -137,7 +140,7 @@ class Rotations(_Table, table=True):
         _together("worker", "lease_until"),
         # Rule 3: one open rotation for each connection.
         Index("uq_rotations_open", "connection", unique=True, sqlite_where=OPEN),
-        Index("ix_rotations_claimable", CALM, "available_at", sqlite_where=ACTIVE),
+        Index("ix_rotations_claimable", CALM, "available_at", sqlite_where=CLAIMABLE),
         Index("ix_rotations_connection", "connection", "id"),
         # Lists are ordered by id within a state. One index for both would serve the claim too, as SQLite's planner sees
         # it, and have it sort what it finds; and most rotations are closed, where a move has no reason to look.

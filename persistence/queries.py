@@ -38,6 +38,9 @@ CONNECTION: Final = select(_c, *(_current.c[name].label(f"current_{name}") for n
 )
 """Everything that makes a connection."""
 
+CURRENT_KEY_KEPT: Final = _current.c.sealed_key.is_not(None).label("current_key_kept")
+"""Whether the private key of CONNECTION's certificate is kept."""
+
 _ID_LENGTH: Final = 26
 _PREFIX_LENGTH: Final = 6
 """So many characters of an id are enough, where no other id begins so."""

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, insert, literal_column, or_, select, update
 from persistence import models
 from persistence.clock import UtcDateTime, database_now, database_now_plus, seconds
 from persistence.prepared import Prepared
-from persistence.queries import CONNECTION, ROTATION
+from persistence.queries import CONNECTION, CURRENT_KEY_KEPT, ROTATION
 
 _r: Final = models.rotations
 _c: Final = models.connections
@@ -24,7 +24,7 @@ A lease of None seconds is no lease."""
 # --- request ----------------------------------------------------------------------------------------------------------
 
 LATEST: Final = Prepared(
-    CONNECTION.add_columns(_r.c.journal_hash, _r.c.closed_at, _r.c.in_flight_until)
+    CONNECTION.add_columns(CURRENT_KEY_KEPT, _r.c.journal_hash, _r.c.closed_at, _r.c.in_flight_until)
     .outerjoin(_r, _r.c.id == _c.c.latest_rotation)
     .where(_c.c.name == bindparam("name"))
     .with_for_update(of=_c)
@@ -39,7 +39,7 @@ CHANGE_CONNECTION: Final = Prepared(update(_c).where(_c.c.name == bindparam("b_n
 
 _claimable = (
     ROTATION.where(
-        models.ACTIVE,
+        models.CLAIMABLE,
         _r.c.available_at <= bindparam("now", type_=UtcDateTime()),
         or_(_r.c.lease_until.is_(None), _r.c.lease_until <= database_now()),
     )
@@ -91,6 +91,10 @@ LOCK: Final = Prepared(
 """Who holds a rotation and where its journal ends, locked: no claim comes between this look and the write."""
 KEEP_CERTIFICATE: Final = Prepared(insert(_certificates))
 ERASE_KEY: Final = Prepared(update(_certificates).where(_certificates.c.fingerprint == bindparam("b_fingerprint")))
+TRY_AGAIN: Final = Prepared(
+    update(_c).where(_c.c.name == bindparam("b_name"), _c.c.due_at < bindparam("b_due_at", type_=UtcDateTime()))
+)
+"""Postpones a connection's next automatic rotation; a later one stays as it is."""
 ERASE_CURRENT_KEY: Final = Prepared(
     update(_certificates).where(
         _certificates.c.fingerprint

@@ -15,7 +15,7 @@ from persistence.prepared import Prepared, Values
 from states.certificate import Certificate
 from states.errors import IllegalMove, NotFound, Stale
 from states.next_action import REPEAT, NextAction, Verb
-from states.rotation import Rotation
+from states.rotation import Ending, Rotation
 from states.state import State
 
 
@@ -72,6 +72,8 @@ def settle(tx: Transaction, rotation: Rotation, adopted: Certificate | None, due
     if rotation.is_open:
         return
     candidate, completed = rotation.proofs.candidate, rotation.state is State.COMPLETED
+    if rotation.ending is Ending.RESTORED and due_at:
+        rotation_statements.TRY_AGAIN.run(tx, {"b_name": rotation.connection, "b_due_at": due_at, "due_at": due_at})
     if adopted:
         _keep(tx, adopted)
     if current := candidate.certificate if candidate and completed else adopted:

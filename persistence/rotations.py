@@ -147,7 +147,8 @@ class Rotations:
             event: the trigger of the move, or a note that leaves the state as it is.
             detail: the evidence, as plain JSON; nothing secret.
             lease: for how many more seconds the worker keeps the claim; with 0 it is given back.
-            due_at: when the new current certificate is due for rotation.
+            due_at: when the new current certificate is due for rotation; of a restored one, when it is due at the
+                earliest.
             confirmed: the fingerprint of the stored certificate that OpenAir holds, as the worker says.
 
         Raises:
@@ -220,7 +221,7 @@ def _add(tx: Transaction, request: Request, worker: str | None, lease: float) ->
     if latest is None:
         raise NotFound(f"There is no connection {request.connection}.")
     previous_hash = _ended(latest)
-    rotation = request.rotation(mapping.to_connection(latest))
+    rotation = request.rotation(mapping.to_connection(latest), previous_key_kept=latest["current_key_kept"])
     detail: dict[str, object] = {
         "cause": rotation.cause.value,
         "reason": rotation.reason,

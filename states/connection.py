@@ -51,6 +51,15 @@ class OpenAirKind(StrEnum):
     """An administrator saves the exported certificate and confirms it."""
 
 
+class OnRefusal(StrEnum):
+    """What happens when OpenAir does not take a certificate that NetSuite holds already."""
+
+    RESTORE = "restore"
+    """Keyturn restores the previous certificate in NetSuite by itself, and tries again a day later."""
+    PARK = "park"
+    """The rotation is parked, and imports may be refused until a person decides."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How this connection's certificates are made and kept."""
@@ -60,6 +69,9 @@ class Policy:
     """How long a new certificate is valid, in days. An assumption: Oracle's own choice is not published."""
     keep_key: bool = True
     """Whether the current certificate's private key stays sealed in the vault, so that it can be restored."""
+    on_refusal: OnRefusal = OnRefusal.RESTORE
+    """What happens when OpenAir does not take the certificate. A connection has it for rotations that the schedule
+    starts."""
 
     def __post_init__(self) -> None:
         if self.days not in VALID_DAYS:

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from states.certificate import Certificate
-from states.timing import ROTATE_EARLIEST, ROTATE_LATEST
+from states.timing import ROTATE_EARLIEST, ROTATE_LATEST, TRY_AGAIN_AFTER
 
 
 class Need(StrEnum):
@@ -27,6 +27,16 @@ def draw_due_at(certificate: Certificate, fraction: float) -> datetime:
     drawing again at every look would pull the moment towards the beginning of the window.
     """
     return certificate.not_after - ROTATE_EARLIEST + fraction * (ROTATE_EARLIEST - ROTATE_LATEST)
+
+
+def retry_at(certificate: Certificate, now: datetime) -> datetime:
+    """The moment of the next try (UTC) after OpenAir did not take a new certificate and ``certificate`` was restored.
+
+    A day later, but not past the end of the window in which automatic rotations begin; after that, not past the
+    expiry. Every try may refuse imports for a while, so it is not repeated sooner.
+    """
+    latest = certificate.not_after - ROTATE_LATEST
+    return min(now + TRY_AGAIN_AFTER, latest if latest > now else certificate.not_after)
 
 
 def need(certificate: Certificate | None, due_at: datetime | None, now: datetime) -> Need:

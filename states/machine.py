@@ -6,7 +6,7 @@ is fired on a small subject of its own. A guard that refuses raises, because `tr
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -70,18 +70,21 @@ def advance(rotation: Rotation, edge: Edge, proof: Proof, now: datetime) -> Rota
 
 
 def fail(rotation: Rotation, error: KeyturnError, now: datetime) -> Rotation:
-    """Park the rotation with the reason and the next safe action. What is in doubt stays in doubt."""
+    """Park the rotation with the reason and the next safe action. What is in doubt stays in doubt.
+
+    It waits for a person, unless Keyturn restores the previous certificate by itself: then no earlier than when nothing
+    is in flight any more, because a late request of the candidate would undo the restore.
+    """
     target = _fire(rotation, table.FAIL, now)
     failure = Failure.of(error, failed_from=rotation.state, at=now)
-    return replace(
-        rotation,
-        state=target,
-        failure=failure,
-        waiting_for="",
-        awaits_person=False,
-        updated_at=now,
-        available_at=now,
+    parked = replace(
+        rotation, state=target, tries=0, failure=failure, waiting_for="", awaits_person=True, updated_at=now
     )
+    if not preconditions.restores_itself(parked, now):
+        return replace(parked, available_at=now)
+    in_flight_until = rotation.doubt.in_flight_until
+    landed = in_flight_until + timedelta.resolution if in_flight_until else now
+    return replace(parked, awaits_person=False, available_at=max(now, landed))
 
 
 def resume(rotation: Rotation, now: datetime, allowed: Allowances = NOTHING_ALLOWED) -> Rotation:
@@ -97,6 +100,8 @@ def resume(rotation: Rotation, now: datetime, allowed: Allowances = NOTHING_ALLO
         state=target,
         failure=None,
         restoring_since=None,
+        waiting_for="",
+        awaits_person=False,
         attempt=rotation.attempt + 1,
         tries=0,
         allowed=allowed,
@@ -116,7 +121,7 @@ def restoring(rotation: Rotation, now: datetime) -> Rotation:
     return replace(
         rotation.with_doubt(now, now),
         state=target,
-        failure=rotation.failure and replace(rotation.failure, failed_from=_BEFORE_UPLOAD),
+        failure=rotation.failure and replace(rotation.failure, failed_from=table.BEFORE_UPLOAD),
         proofs=replace(rotation.proofs, confirmation=None, saved=None),
         restoring_since=now,
         skew_from=rotation.skew_from or rotation.doubt.since,
@@ -156,6 +161,8 @@ def _close(rotation: Rotation, trigger: str, now: datetime, proof: Confirmation 
         state=target,
         doubt=rotation.doubt.settled(),
         restoring_since=None,
+        waiting_for="",
+        awaits_person=False,
         ending=_ENDINGS[trigger],
         updated_at=now,
         closed_at=now,
@@ -238,7 +245,6 @@ _GUARDS: Final[dict[str, Callable[[Edge, _Subject], bool]]] = {
     table.ADOPT: _can_adopt,
 }
 _ENDINGS: Final = {edge.trigger: edge.ending for edge in table.PARKED if edge.ending}
-_BEFORE_UPLOAD: Final = next(edge.source for edge in table.FORWARD if edge.begins_skew)
 
 
 def _is_allowed(edge: Edge, event: Any) -> bool:

@@ -9,7 +9,16 @@ from datetime import datetime
 from typing import Final
 
 from states import table
-from states.errors import ForeignRotation
+from states.connection import OnRefusal
+from states.errors import (
+    CannotSign,
+    CertificateRecordMissing,
+    Drift,
+    ForeignRotation,
+    IllegalMove,
+    JournalBroken,
+    ParkedByPerson,
+)
 from states.next_action import NextAction, Verb, by_hand
 from states.rotation import Ending, Rotation
 from states.state import State
@@ -33,10 +42,16 @@ def _resume(rotation: Rotation, now: datetime) -> str:
 
 
 def _confirm(rotation: Rotation, _now: datetime) -> str:
-    return "" if rotation.awaits_person else "Nothing waits for a person."
+    return "" if rotation.awaits_person and rotation.failure is None else "Nothing waits for a person."
 
 
 def _restore(rotation: Rotation, now: datetime) -> str:
+    # The write in flight of an unfinished restore installs the certificate that this restore wants.
+    return _restore_at_last(rotation, now) or ("" if rotation.restoring_since else _in_flight(rotation, now))
+
+
+def _restore_at_last(rotation: Rotation, now: datetime) -> str:
+    """Why restoring is not possible, even when nothing is in flight any more."""
     if refused := _is_parked(rotation):
         return refused
     if not may_be_sent(rotation):
@@ -47,8 +62,7 @@ def _restore(rotation: Rotation, now: datetime) -> str:
         return "The previous certificate's private key was not kept."
     if now > rotation.previous.not_after:
         return f"The previous certificate expired on {rotation.previous.not_after:%Y-%m-%d}."
-    # The write in flight of an unfinished restore installs the certificate that this restore wants.
-    return "" if rotation.restoring_since else _in_flight(rotation, now)
+    return ""
 
 
 def _adopt(rotation: Rotation, now: datetime) -> str:
@@ -84,6 +98,33 @@ def _was_confirmed(rotation: Rotation) -> bool:
     return "confirmation" in table.proofs_at(rotation.position)
 
 
+def restores_itself(rotation: Rotation, now: datetime) -> bool:
+    """Whether Keyturn may restore the previous certificate of a parked rotation by itself, now or after the hold-off.
+
+    The policy allows it, imports may be refused, and what parked the rotation is no one's decision and leaves both
+    systems readable. That OpenAir holds the previous certificate is read when it is restored.
+    """
+    return (
+        rotation.failure is not None
+        and rotation.failure.code not in FOR_A_PERSON
+        and rotation.position in (table.BEFORE_UPLOAD, table.OUTAGE)
+        and rotation.policy.on_refusal is OnRefusal.RESTORE
+        and not rotation.circumstances.by_hand
+        and not rotation.circumstances.broken
+        and not _restore_at_last(rotation, now)
+    )
+
+
+def goes_on(rotation: Rotation) -> bool:
+    """Whether a worker carries the rotation on: it has a step left, or Keyturn restores the previous certificate."""
+    return rotation.is_open and (rotation.state is not State.FAILED or not rotation.awaits_person)
+
+
+def is_urgent(rotation: Rotation) -> bool:
+    """Whether imports may be refused until a worker carries the rotation on."""
+    return goes_on(rotation) and rotation.state in (table.OUTAGE, State.FAILED)
+
+
 def _is_foreign(rotation: Rotation) -> bool:
     return rotation.failure is not None and rotation.failure.code == ForeignRotation.code
 
@@ -105,6 +146,16 @@ PRECONDITIONS: Final[Mapping[Verb, Callable[[Rotation, datetime], str]]] = {
     Verb.ABANDON: _abandon,
 }
 """Every verb on a rotation, with its precondition: returns the reason against it, or an empty string."""
+
+FOR_A_PERSON: Final = frozenset(
+    each.code
+    for each in (
+        *(ParkedByPerson, JournalBroken, IllegalMove),
+        *(ForeignRotation, Drift, CertificateRecordMissing, CannotSign),
+    )
+)
+"""The errors after which a person decides: a person parked the rotation, or another party changed what is stored or
+what a system holds. Restoring would be refused, would not help, or would hide that."""
 
 _ENDED: Final = {
     None: "Both sides hold the new certificate.",
@@ -132,6 +183,8 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
     """Return the next safe action ``now`` (UTC) and its alternatives. Each of them is possible."""
     if not rotation.is_open:
         return NextAction(Verb.WAIT, because=_ENDED[rotation.ending])
+    if goes_on(rotation) and rotation.state is State.FAILED:
+        return NextAction(Verb.WORKER, because=_restores(rotation, now))
     if rotation.restoring_since:
         unfinished = NextAction(Verb.RESTORE, because="Putting the previous certificate back was not finished.")
         advised = _possible((unfinished, NextAction(Verb.RESUME)), rotation, now)
@@ -144,6 +197,11 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
     if rotation.awaits_person:
         return _complete(by_hand(rotation.waiting_for, NextAction(Verb.CONFIRM)), rotation)
     return NextAction(Verb.WORKER, because=_goes_on(rotation, now))
+
+
+def _restores(rotation: Rotation, now: datetime) -> str:
+    when = f" at {rotation.available_at:%Y-%m-%d %H:%M:%S} UTC" if rotation.available_at > now else ""
+    return f"A worker restores the previous certificate{when}. {rotation.waiting_for}".strip()
 
 
 def _goes_on(rotation: Rotation, now: datetime) -> str:

@@ -1,9 +1,9 @@
 """A request for a rotation, as a value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from states.connection import Connection, OpenAirKind
+from states.connection import Connection, OnRefusal, OpenAirKind
 from states.rotation import Cause, Circumstances, Rotation
 
 
@@ -21,23 +21,30 @@ class Request:
     reason: str = ""
     cause: Cause = Cause.MANUAL
     """What the rotation notes as its cause if the connection has a certificate; otherwise it is the initial set-up."""
+    on_refusal: OnRefusal | None = None
+    """What to do when OpenAir does not take the certificate. None: what the connection's policy says for a scheduled
+    rotation; park where a person asks, who watches it."""
 
-    def rotation(self, connection: Connection) -> Rotation:
+    def rotation(self, connection: Connection, *, previous_key_kept: bool) -> Rotation:
         """Make the rotation that is requested, for ``connection``.
 
         The policy and the expected certificate are the connection's own: between reading a connection and requesting
-        its rotation, a certificate can be completed or the policy edited.
+        its rotation, a certificate can be completed or the policy edited. ``previous_key_kept`` says whether the
+        current certificate's key is.
         """
+        scheduled = connection.policy.on_refusal if self.cause is Cause.SCHEDULED else OnRefusal.PARK
         return Rotation(
             id=self.id,
             connection=connection.name,
             cause=self.cause if connection.current else Cause.INITIAL,
             actor=self.actor,
             reason=self.reason,
-            policy=connection.policy,
+            policy=replace(connection.policy, on_refusal=self.on_refusal or scheduled),
             previous=connection.current,
             created_at=self.at,
             updated_at=self.at,
             available_at=self.at,
-            circumstances=Circumstances(by_hand=connection.openair.kind is OpenAirKind.EXPORT),
+            circumstances=Circumstances(
+                previous_key_kept=previous_key_kept, by_hand=connection.openair.kind is OpenAirKind.EXPORT
+            ),
         )

@@ -87,6 +87,9 @@ ACTIVE: Final = tuple(edge.source for edge in FORWARD)
 OUTAGE: Final = next(edge.source for edge in FORWARD if edge.urgent)
 """The state in which imports may be refused: NetSuite has the new key, OpenAir perhaps not yet the new certificate."""
 
+BEFORE_UPLOAD: Final = next(edge.source for edge in FORWARD if edge.begins_skew)
+"""The state whose step sends the candidate to NetSuite: in doubt, NetSuite may hold it already."""
+
 FAIL: Final = "fail"
 RESUME: Final = "resume"
 RESTORING: Final = "restoring"

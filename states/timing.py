@@ -99,3 +99,5 @@ ROTATE_EARLIEST: Final = timedelta(days=14)
 ROTATE_LATEST: Final = timedelta(days=7)
 """Automatic rotation begins between these two before the certificate expires.
 https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (real-time certificate rotation)"""
+TRY_AGAIN_AFTER: Final = timedelta(days=1)
+"""How long after OpenAir refused a certificate, and the previous one was restored, the next rotation begins."""

@@ -186,7 +186,8 @@ def _rows(shown: Connection, known: list[SecretName]) -> Rows:
         ),
         (
             "policy",
-            f"{policy.algorithm}, {policy.days} days, key {'kept' if policy.keep_key else 'destroyed'} after use",
+            f"{policy.algorithm}, {policy.days} days, key {'kept' if policy.keep_key else 'destroyed'} after use\n"
+            f"if OpenAir does not take a scheduled certificate: {policy.on_refusal}",
         ),
         ("secrets", f"set: {', '.join(map(_label, known)) or 'none'}" + (f"\nnot set: {missing}" if missing else "")),
         ("fingerprint", held),

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 
 from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.secrets import SecretName
-from states.connection import Algorithm
+from states.connection import Algorithm, OnRefusal
 from states.errors import InvalidInput
 from states.next_action import by_hand
 
@@ -79,6 +79,14 @@ class ConnectionOptions:
     algorithm: Annotated[str | None, _option(_POLICY, "Algorithm of new keys.", choices=_ALGORITHMS)] = None
     days: Annotated[int | None, _option(_POLICY, "How long a new certificate is valid.")] = None
     keep_key: Annotated[bool | None, _option(_POLICY, "Keep the current private key, sealed, to restore it.")] = None
+
+    on_refusal: Annotated[
+        OnRefusal | None,
+        _option(
+            _POLICY,
+            "If OpenAir does not take the certificate of a scheduled rotation: restore the previous one, or park.",
+        ),
+    ] = None
 
     def given(self) -> ConnectionFields:
         """What was given, with the secrets read from their files.

@@ -1,5 +1,9 @@
 """`keyturn rotate`: a new certificate now."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import rehearsal
 from orchestrator.cli.arguments import ConnectionName, Detach, DryRun, Reason
@@ -8,7 +12,7 @@ from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.outcome import carry
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.values import certificate_json
-from states.connection import Connection
+from states.connection import Connection, OnRefusal
 from states.table import FORWARD
 
 
@@ -17,6 +21,9 @@ def rotate(
     /,
     *,
     reason: Reason = "",
+    on_refusal: Annotated[
+        OnRefusal, Parameter(help="If OpenAir does not take the certificate: restore the previous one, or park.")
+    ] = OnRefusal.PARK,
     detach: Detach = False,
     dry_run: DryRun = False,
     context: Given,
@@ -37,7 +44,7 @@ def rotate(
         if dry_run:
             return _would(context, keyturn, connection)
         if detach:
-            rotation = keyturn.rotations.request(name, actor=actor(), reason=reason)
+            rotation = keyturn.rotations.request(name, actor=actor(), reason=reason, on_refusal=on_refusal)
             now = keyturn.rotations.now()
             context.out.show(rotation_json(rotation, now), rotation.id, [("requested", rotation.id)])
             context.out.note(
@@ -45,7 +52,7 @@ def rotate(
             )
             return Exit.FINE
         keyturn.installation.check()
-        rotation, claim = keyturn.rotations.request_and_claim(name, actor=actor(), reason=reason)
+        rotation, claim = keyturn.rotations.request_and_claim(name, actor=actor(), reason=reason, on_refusal=on_refusal)
         return carry(context, keyturn, rotation, claim)
 
 

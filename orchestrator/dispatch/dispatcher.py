@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from orchestrator.events import Confirmed, Event, Listener, Requested, Resumed, WorkerDied
-from states.table import OUTAGE
+from states import preconditions
 
 
 class Dispatcher(Protocol):
@@ -34,7 +34,7 @@ def wake_on_events(dispatcher: Dispatcher) -> Listener:
     def receive(event: Event) -> None:
         if isinstance(event, Requested | Resumed | Confirmed):
             rotation = event.rotation
-            dispatcher.wake(rotation.id, urgent=rotation.state is OUTAGE)
+            dispatcher.wake(rotation.id, urgent=preconditions.is_urgent(rotation))
         elif isinstance(event, WorkerDied):
             for rotation_id in event.rotations:  # each may be between both sides
                 dispatcher.wake(rotation_id, urgent=True)

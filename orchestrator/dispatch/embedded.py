@@ -13,10 +13,10 @@ from orchestrator.engine import Engine
 from orchestrator.shortage import shortage, start
 from orchestrator.stop_request import StopRequest
 from persistence.store import Store
+from states import preconditions
 from states.errors import KeyturnError, Stale
 from states.ports import Clock
 from states.rotation import Rotation
-from states.table import OUTAGE
 from states.timing import SCHEDULE_EVERY, STAY_WITH_OUTAGE
 
 _log = logging.getLogger("keyturn.worker")
@@ -120,7 +120,7 @@ class Embedded:
             again = [
                 rotation.available_at
                 for rotation in left.values()
-                if rotation.state is OUTAGE and rotation.available_at <= until
+                if preconditions.is_urgent(rotation) and rotation.available_at <= until
             ]
             if not again or self._stop.wait(max((min(again) - self._clock.now()).total_seconds(), 0) + _A_MOMENT):
                 return

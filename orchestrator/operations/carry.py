@@ -8,8 +8,8 @@ from orchestrator.stop_request import StopRequest, is_between_sides
 from persistence.store import Claim, Store
 from states.errors import KeyturnError, Stale
 from states.ports import Clock
+from states.preconditions import goes_on
 from states.rotation import Rotation
-from states.state import State
 from states.timing import ATTENDED_WAIT
 
 if TYPE_CHECKING:  # the faces import this module for `Claim`, also where they only read
@@ -71,7 +71,7 @@ class Carry:
                     on_change(rotation)
                 claim = None
                 wait = rotation.available_at - self._clock.now()
-                if rotation.state is State.FAILED or not rotation.is_open or wait > ATTENDED_WAIT:
+                if not goes_on(rotation) or wait > ATTENDED_WAIT:
                     break
                 stop.wait(max(wait.total_seconds(), _POLL))
         return rotation

@@ -8,7 +8,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from orchestrator.secrets import SecretName
-from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
+from states.connection import (
+    Algorithm,
+    Connection,
+    NetSuiteSettings,
+    OnRefusal,
+    OpenAirKind,
+    OpenAirSettings,
+    Options,
+    Policy,
+)
 from states.errors import InvalidInput
 
 _CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
@@ -46,6 +55,7 @@ class ConnectionFields:
     algorithm: str | None = None
     days: int | None = None
     keep_key: bool | None = None
+    on_refusal: OnRefusal | None = None
 
     secrets: Mapping[SecretName, str] = field(default_factory=dict)
 
@@ -135,7 +145,7 @@ class ConnectionFields:
 
     def _policy(self) -> dict[str, Any]:
         algorithm = Algorithm(self.algorithm) if self.algorithm else None
-        return _given(algorithm=algorithm, days=self.days, keep_key=self.keep_key)
+        return _given(algorithm=algorithm, days=self.days, keep_key=self.keep_key, on_refusal=self.on_refusal)
 
     def _bundles(self, before: Mapping[str, str]) -> dict[str, str]:
         bundles = {**before, **self.bundles}

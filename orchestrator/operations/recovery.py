@@ -1,26 +1,19 @@
 """The verbs that close a parked rotation: *restore*, *adopt* and *abandon*."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from orchestrator.adapters.openair_manual import resume_with_candidate, with_persons_reading
 from orchestrator.events import Closed, Listener, ignore
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations import clock_repair
-from persistence.store import Claim, Store
+from orchestrator.restoration import Restoration, evidence
+from persistence.store import Store
 from states import due, machine, preconditions, recovery
-from states.errors import (
-    Drift,
-    IllegalMove,
-    KeyturnError,
-    RestoreUnfinished,
-    Stale,
-)
+from states.errors import Drift, IllegalMove, KeyturnError
 from states.next_action import Verb
 from states.ports import Clock, Connect, Ports
-from states.rotation import Absence, Confirmation, PrivateKey, Rotation
-from states.table import ABANDON, ADOPT, RESTORE, RESTORING
-from states.timing import INSTALL_WITHIN
+from states.rotation import Absence, Confirmation, Rotation
+from states.table import ABANDON, ADOPT
 
 
 class Recovery:
@@ -64,7 +57,11 @@ class Recovery:
             claim = self._store.claims.hold(actor, parked, lease=self._lease)
             with leases.renewing(claim):
                 try:
-                    return self._restore(claim, reason, seen, may_overwrite=overwrite)
+                    ports = with_persons_reading(parked, self._connect(parked.connection), seen)
+                    restoration = Restoration(
+                        self._store, claim, self._clock, lease=self._lease, listener=self._listener
+                    )
+                    return restoration.run(ports, reason, overwrite=overwrite)
                 except BaseException:
                     with suppress(KeyturnError):  # else the lease runs out
                         self._store.claims.release(claim)
@@ -92,7 +89,7 @@ class Recovery:
             after,
             event=ADOPT,
             actor=actor,
-            detail={"reason": reason, **_evidence(proof)},
+            detail={"reason": reason, **evidence(proof)},
             adopted=proof.certificate if is_new else None,
             due_at=due.draw_due_at(proof.certificate, ports.random.fraction()),
             confirmed=proof.fingerprint if before.circumstances.by_hand else None,
@@ -131,36 +128,6 @@ class Recovery:
             raise IllegalMove(f"{verb.capitalize()} is not possible for rotation {rotation.id}: {refused}")
         return rotation
 
-    def _restore(self, claim: Claim, reason: str, seen: str, *, may_overwrite: bool) -> Rotation:
-        ports = with_persons_reading(claim.rotation, self._connect(claim.rotation.connection), seen)
-        key = self._previous_key(claim.rotation, ports)
-        proof = recovery.find_previous(claim.rotation, ports, may_overwrite=may_overwrite)
-        if proof:
-            return self._restored(claim, proof, reason)
-        before = machine.restoring(claim.rotation, self._clock.now())
-        detail = {"reason": reason, "overwrite": may_overwrite}
-        claim = self._store.rotations.advance(claim, before, event=RESTORING, detail=detail, lease=self._lease)
-        with _unfinished():
-            self._store.claims.ensure_held(claim)
-            deadline = before.updated_at + INSTALL_WITHIN
-            proof = recovery.put_previous_back(claim.rotation, key, ports, deadline=deadline)
-            return self._restored(claim, proof, reason)
-
-    def _previous_key(self, rotation: Rotation, ports: Ports) -> PrivateKey:
-        assert rotation.previous
-        kept = self._store.rotations.kept_key(rotation.previous)
-        assert kept, "nothing destroys the key while the rotation is held"
-        maker, previous = kept
-        return ports.keys.open(maker, previous)
-
-    def _restored(self, claim: Claim, proof: Confirmation, reason: str) -> Rotation:
-        after = machine.restore(claim.rotation, proof, self._clock.now())
-        detail = {"reason": reason, **_evidence(proof)}
-        confirmed = proof.fingerprint if after.circumstances.by_hand else None
-        closed = self._store.rotations.advance(claim, after, event=RESTORE, detail=detail, confirmed=confirmed).rotation
-        self._publish_closed(closed)
-        return closed
-
 
 def _agreement(rotation: Rotation, ports: Ports) -> Confirmation:
     """NetSuite's proof that it holds what OpenAir holds; where only a person sees that, with advice for them."""
@@ -170,19 +137,3 @@ def _agreement(rotation: Rotation, ports: Ports) -> Confirmation:
         if rotation.circumstances.by_hand:
             error.next_action = resume_with_candidate(rotation)
         raise
-
-
-@contextmanager
-def _unfinished() -> Iterator[None]:
-    """Turn errors into RestoreUnfinished: from here on the certificate may have been sent."""
-    try:
-        yield
-    except Stale:
-        raise
-    except KeyturnError as error:
-        raise RestoreUnfinished(f"Putting the previous certificate back is not finished: {error.message}") from error
-
-
-def _evidence(proof: Confirmation) -> dict[str, object]:
-    """What the journal keeps of the proof, and how long the certificate is valid."""
-    return {**proof.evidence, "not_after": proof.certificate.not_after.isoformat()}

@@ -64,7 +64,7 @@ class Rehearsals:
                 )
             if until and until > now:
                 raise HeldOff(f"A write of rotation {latest.id} may take effect until {until:%Y-%m-%d %H:%M:%S} UTC.")
-        new = Request(id="", connection=name, actor="", at=now).rotation(connection)
+        new = Request(id="", connection=name, actor="", at=now).rotation(connection, previous_key_kept=False)
         return self._carried(Verb.ROTATE, new, None)
 
     def resume(self, rotation_id: str, *, create_record: bool = False, overwrite: bool = False) -> Rehearsal:

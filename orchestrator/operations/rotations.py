@@ -12,13 +12,13 @@ from persistence.journal import CONFIRMED_BY_PERSON, Entry
 from persistence.store import Claim, Store
 from states import machine, preconditions
 from states.certificate import plain
+from states.connection import OnRefusal
 from states.errors import IllegalMove, InvalidInput, ParkedByPerson
 from states.ids import new_id
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Random
 from states.request import Request
 from states.rotation import Allowances, Cause, Rotation
-from states.state import State
 from states.table import FAIL, RESUME
 
 POLL: Final = 0.1
@@ -57,26 +57,40 @@ class Rotations:
         self._lease = lease
         self._listener = listener
 
-    def request(self, connection: str, *, actor: str, reason: str = "", scheduled: bool = False) -> Rotation:
-        """Request a rotation; a worker carries it.
+    def request(
+        self,
+        connection: str,
+        *,
+        actor: str,
+        reason: str = "",
+        scheduled: bool = False,
+        on_refusal: OnRefusal | None = None,
+    ) -> Rotation:
+        """Request a rotation; a worker carries it. ``on_refusal`` as `states.request.Request`.
 
         Raises NotFound, and RotationOpen while the connection has one under way or parked.
         """
-        rotation = self._store.rotations.request(self._asked(connection, actor, reason, scheduled=scheduled))
+        rotation = self._store.rotations.request(
+            self._asked(connection, actor, reason, on_refusal, scheduled=scheduled)
+        )
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation
 
-    def request_and_claim(self, connection: str, *, actor: str, reason: str = "") -> tuple[Rotation, Claim | None]:
+    def request_and_claim(
+        self, connection: str, *, actor: str, reason: str = "", on_refusal: OnRefusal | None = None
+    ) -> tuple[Rotation, Claim | None]:
         """Like ``request``, and claims the new rotation for this process in the same transaction.
 
         There is no claim while a write of the rotation before may still take effect. Raises as ``request``.
         """
-        asked = self._asked(connection, actor, reason)
+        asked = self._asked(connection, actor, reason, on_refusal)
         rotation, claim = self._store.rotations.request_for(self._worker, asked, lease=self._lease)
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation, claim
 
-    def _asked(self, connection: str, actor: str, reason: str, *, scheduled: bool = False) -> Request:
+    def _asked(
+        self, connection: str, actor: str, reason: str, on_refusal: OnRefusal | None, *, scheduled: bool = False
+    ) -> Request:
         now = self._clock.now()
         return Request(
             id=new_id(now, self._random),
@@ -85,6 +99,7 @@ class Rotations:
             at=now,
             reason=reason,
             cause=Cause.SCHEDULED if scheduled else Cause.MANUAL,
+            on_refusal=on_refusal,
         )
 
     def park(self, rotation_id: str, *, actor: str, reason: str = "", version: int | None = None) -> Rotation:
@@ -193,7 +208,7 @@ class Rotations:
             if rotation.version != seen:
                 seen = rotation.version
                 yield rotation
-            if not rotation.is_open or rotation.state is State.FAILED:
+            if not preconditions.goes_on(rotation):
                 return
             self._clock.sleep(POLL)
 

@@ -53,7 +53,12 @@ def connection_json(
             "real_time_integration": options.real_time_integration,
             "oauth2": options.oauth2,
         },
-        "policy": {"algorithm": policy.algorithm.value, "days": policy.days, "keep_key": policy.keep_key},
+        "policy": {
+            "algorithm": policy.algorithm.value,
+            "days": policy.days,
+            "keep_key": policy.keep_key,
+            "on_refusal": policy.on_refusal.value,
+        },
         "bundles": dict(shown.bundles),
         "automatic": shown.is_automatic,
         "certificate": certificate_json(shown.current),

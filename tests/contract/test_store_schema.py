@@ -5,6 +5,7 @@ import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from persistence import mapping, models, schema
 from persistence.database import Database
 from persistence.journal import POSTPONED
 from persistence.store import Store
-from states.connection import NetSuiteSettings, OpenAirKind, OpenAirSettings
+from states.connection import NetSuiteSettings, OnRefusal, OpenAirKind, OpenAirSettings
 from states.errors import IllegalMove, InvalidSettings
 from states.next_action import NextAction, Verb
 from states.state import State
@@ -160,6 +161,25 @@ def test_the_sentence_of_a_parked_rotation_becomes_a_reason(url: str) -> None:
     because = sentence.replace("resume ID", f"resume {an_id(1)}")
     assert found.failure
     assert (NextAction(Verb.RESUME, because=because), "") == (found.failure.next_action, found.circumstances.broken)
+    store.close()
+
+
+def test_what_was_parked_before_waits_for_a_person(url: str) -> None:
+    """In a database from before, no worker restores what is parked; later rotations follow the policy."""
+    store = store_at(url, "0007")
+    store.connections.add(a_connection())
+    begin(store, State.FAILED)
+    with store._database.writing() as tx:
+        tx.execute(
+            text("UPDATE rotations SET policy = :old, awaits_person = FALSE"), {"old": '{"algorithm": "rsa-3072"}'}
+        )
+        tx.execute(text("UPDATE connections SET policy = :old"), {"old": '{"algorithm": "rsa-3072"}'})
+    store.migrate()
+    store.check()
+    found = store.rotations.get(an_id(1))
+    assert (True, OnRefusal.PARK, "") == (found.awaits_person, found.policy.on_refusal, found.circumstances.broken)
+    assert OnRefusal.RESTORE is store.connections.get("acme").policy.on_refusal
+    assert store.claims.claim("w", lease=60, now=found.available_at + timedelta(days=1)) is None
     store.close()
 
 

@@ -14,6 +14,7 @@ from orchestrator.bootstrap import Keyturn
 from orchestrator.events import Changed, Event
 from simulator import Entry, Fault, Pair, Simulator
 from simulator.faults import When
+from states.preconditions import goes_on
 from states.rotation import Rotation
 from states.state import State
 from tests.faults.advised_operator import Person
@@ -104,7 +105,19 @@ class FaultEnvironment:
         return pair, person
 
     def carry(self, pair: Pair, listen: Callable[[Rotation], None] = lambda _rotation: None) -> Rotation:
-        """Carry the connection's rotation until it is parked or has ended. ``listen`` hears of each change."""
+        """Carry the connection's rotation until it waits for a person or has ended. ``listen`` hears of each change."""
+        return self._carry(pair, goes_on, listen)
+
+    def carry_until_parked(self, pair: Pair) -> Rotation:
+        """Carry the connection's rotation until it is parked or has ended, even if Keyturn restores by itself."""
+        return self._carry(pair, lambda rotation: rotation.is_open and rotation.state is not State.FAILED)
+
+    def _carry(
+        self,
+        pair: Pair,
+        goes_on: Callable[[Rotation], bool],
+        listen: Callable[[Rotation], None] = lambda _rotation: None,
+    ) -> Rotation:
         rotation = self.app.store.rotations.open_for(name_of(pair))
         assert rotation
 
@@ -114,7 +127,7 @@ class FaultEnvironment:
                 listen(event.rotation)
 
         with self.app.engine() as engine, self.app.events.listening(receive):
-            while rotation.is_open and rotation.state is not State.FAILED:
+            while goes_on(rotation):
                 self.settle()
                 self.virtual_time.until(rotation.available_at)
                 claim = self.app.store.claims.claim(
@@ -176,6 +189,8 @@ def name_of(pair: Pair) -> str:
 @contextmanager
 def open_environment(folder: Path, monkeypatch: pytest.MonkeyPatch, timeout: float) -> Iterator[FaultEnvironment]:
     """Open an environment whose client waits ``timeout`` real seconds for an answer and gives up after few tries."""
+    for name in ("RESTORE", "REFUSED_RESTORE"):
+        monkeypatch.setattr(retry, name, replace(getattr(retry, name), most_postponements=2))
     for step, usual in retry.TABLE.items():
         monkeypatch.setitem(retry.TABLE, step, replace(usual, attempts=2, most_postponements=2))
     virtual_time = RealTime()

@@ -19,8 +19,8 @@ from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.settings import Settings
 from simulator import Entry, Fault, Pair, Simulator
+from states.preconditions import goes_on
 from states.rotation import Ending, Rotation
-from states.state import State
 from tests.faults.actors import Actor
 from tests.faults.advised_operator import Person
 from tests.faults.park_reasons import is_true
@@ -113,7 +113,7 @@ class Schedule(RuleBasedStateMachine):
         for name in NAMES:
             if not self._open(name):
                 actor.app.rotations.request(name, actor=actor.name, scheduled=True)
-        coming = [it.available_at for it in map(self._open, NAMES) if it and it.state is not State.FAILED]
+        coming = [it.available_at for it in map(self._open, NAMES) if it and goes_on(it)]
         if coming:
             self.virtual_time.until(min(coming) - actor.app.clock.ahead)  # type: ignore[attr-defined]
         if claim := actor.app.store.claims.claim(actor.name, lease=LEASE, now=actor.app.clock.now()):
@@ -266,8 +266,8 @@ class Schedule(RuleBasedStateMachine):
         assert [] == pair.netsuite.record.file_cabinet.paths_with_private_key()
 
     def _drive(self, name: str) -> None:
-        """Carry the connection's rotation until it is parked or has ended."""
-        while (rotation := self._open(name)) and rotation.state is not State.FAILED:
+        """Carry the connection's rotation until it waits for a person or has ended."""
+        while (rotation := self._open(name)) and goes_on(rotation):
             self.virtual_time.until(rotation.available_at)
             claim = self.operator_app.store.claims.claim(
                 "operator_app", lease=LEASE, now=self.operator_app.clock.now(), rotation_id=rotation.id

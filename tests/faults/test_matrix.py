@@ -14,8 +14,9 @@ from support.request_history import assert_openair_came_second
 
 from simulator import KINDS, Fault, Pair
 from simulator.faults import ENDPOINTS, When
+from states.connection import OnRefusal
 from states.next_action import NextAction, Verb
-from states.rotation import Rotation
+from states.rotation import Ending, Rotation
 from states.state import State
 from states.table import ACTIVE
 from tests.faults.advised_operator import Person
@@ -140,11 +141,42 @@ def test_a_fault_in_recovery_is_survived(environment: FaultEnvironment, verb: st
             _end(environment, pair, person, fault)
 
 
-def _stick(environment: FaultEnvironment, pair: Pair) -> Rotation:
+@pytest.mark.parametrize("kind", KINDS if WHOLE else ["reset", "late", "stale"], indirect=True)
+def test_a_fault_while_keyturn_restores_is_survived(environment: FaultEnvironment, kind: str) -> None:
+    """A fault at each call of a restore that Keyturn does by itself: once the fault is over, the outage ends, unless
+    it needs a person, who does as advised.
+    """
+    pair, person = environment.case(rotated=True)
+    parked = _stick(environment, pair, OnRefusal.RESTORE)
+    calls = environment.calls(lambda: environment.carry(pair))
+    assert Ending.RESTORED is environment.app.rotations.show(parked.id).ending
+    for call in calls:
+        for when in KINDS[kind].when:
+            pair, person = environment.case(rotated=True)
+            parked = _stick(environment, pair, OnRefusal.RESTORE)
+            environment.virtual_time.go_on(300)
+            fault = environment.fault(call, kind, when, pair)
+            environment.simulator.faults.add(fault)
+            left = environment.carry(pair)
+            assert _struck(environment, pair)
+            environment.simulator.faults.clear()
+            assert Ending.RESTORED is left.ending or _needs_person(environment, pair, left), fault
+            COUNTS[f"restored by itself: {'no' if left.is_open else 'yes'}"] += 1
+            _end(environment, pair, person, fault)
+
+
+def _needs_person(environment: FaultEnvironment, pair: Pair, left: Rotation) -> bool:
+    """Whether another party changed a system, or OpenAir cannot be read before a person consents again."""
+    last = environment.app.rotations.journal(left.id)[-1]
+    changed = any(entry.endpoint == "outside" for entry in environment.history(pair))
+    return changed or "refresh token is void" in str(last.detail["message"])
+
+
+def _stick(environment: FaultEnvironment, pair: Pair, on_refusal: OnRefusal = OnRefusal.PARK) -> Rotation:
     """Park a rotation between the two sides."""
     environment.simulator.faults.add(SAVE_REFUSED)
-    environment.app.rotations.request(name_of(pair), actor="tester")
-    parked = environment.carry(pair)
+    environment.app.rotations.request(name_of(pair), actor="tester", on_refusal=on_refusal)
+    parked = environment.carry_until_parked(pair)
     environment.simulator.faults.clear()
     assert State.UPLOADED_TO_NETSUITE is parked.position
     return parked

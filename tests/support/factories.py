@@ -183,6 +183,7 @@ def requested(store: "Store", rotation: Rotation) -> Request:
         at=rotation.created_at,
         reason=rotation.reason,
         cause=rotation.cause,
+        on_refusal=rotation.policy.on_refusal,
     )
 
 

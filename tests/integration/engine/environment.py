@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from support.factories import begin, pair_of
@@ -45,10 +46,10 @@ class EngineEnvironment:
             listener=self._receive,
         )
 
-    def begin(self, state: State = State.REQUESTED) -> Claim:
+    def begin(self, state: State = State.REQUESTED, **over: Any) -> Claim:
         """A new rotation of the certificate in NetSuite, which got to ``state`` already, as both systems did."""
         assert self.systems.netsuite.holds
-        claim = begin(self.store, state, previous=self.systems.netsuite.holds.certificate)
+        claim = begin(self.store, state, previous=self.systems.netsuite.holds.certificate, **over)
         proofs = claim.rotation.proofs
         if proofs.confirmation:
             self.systems.netsuite.hold(pair_of(proofs.confirmation.certificate))

@@ -114,5 +114,5 @@ def test_a_rotation_that_waits_for_a_person_can_be_parked(app: Keyturn, rotate: 
     app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {}, actor="tester")
     waiting = rotate()
     parked = app.rotations.park(waiting.id, actor="ada")
-    assert (True, False) == (waiting.awaits_person, parked.awaits_person)
+    assert (True, True) == (waiting.awaits_person, parked.awaits_person)
     assert (State.FAILED, State.UPLOADED_TO_NETSUITE, "") == (parked.state, parked.position, parked.waiting_for)

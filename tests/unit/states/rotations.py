@@ -64,9 +64,9 @@ def a_rotation(pair: Pair, position: State = State.REQUESTED, **changes: Any) ->
 
 
 def parked(rotation: Rotation, error: KeyturnError | None = None) -> Rotation:
-    """Return the rotation, parked in its current state."""
+    """Return the rotation, parked in its current state; it waits for a person."""
     failure = Failure.of(error or Refused(), failed_from=rotation.state, at=NOW)
-    return replace(rotation, state=State.FAILED, failure=failure)
+    return replace(rotation, state=State.FAILED, failure=failure, awaits_person=True)
 
 
 def unreadable() -> dict[str, str]:

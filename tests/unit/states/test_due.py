@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import NOW, a_pair
 
-from states.due import Need, draw_due_at, need
+from states.due import Need, draw_due_at, need, retry_at
 from states.timing import ROTATE_EARLIEST, ROTATE_LATEST
 
 CERTIFICATE = a_pair(not_after=NOW + timedelta(days=100)).certificate
@@ -80,3 +80,20 @@ def test_a_drawn_moment_never_hides_expiry(fraction: float, days: float) -> None
     before, after = (order.index(need(CERTIFICATE, due_at, at)) for at in (now, now + timedelta(days=1)))
     assert before <= after
     assert (days < 7) <= (before >= order.index(Need.OVERDUE))
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (timedelta(days=10), timedelta(days=1)),
+        (timedelta(days=7, hours=1), timedelta(hours=1)),
+        (timedelta(days=7), timedelta(days=1)),
+        (timedelta(days=3), timedelta(days=1)),
+        (timedelta(hours=2), timedelta(hours=2)),
+    ],
+    ids=["in the window", "at its end", "past it", "overdue", "about to expire"],
+)
+def test_the_next_try_after_a_restore(left: timedelta, expected: timedelta) -> None:
+    """A day later; not past the end of the window, and then not past the expiry."""
+    certificate = a_pair(not_before=NOW - timedelta(days=300), not_after=NOW + left).certificate
+    assert NOW + expected == retry_at(certificate, NOW)

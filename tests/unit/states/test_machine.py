@@ -194,7 +194,14 @@ def test_failing_keeps_the_reason_and_everything_gathered(state: State, pair: Pa
         at=LATER,
     )
     expected = replace(
-        rotation, state=State.FAILED, failure=failure, waiting_for="", updated_at=LATER, available_at=LATER
+        rotation,
+        state=State.FAILED,
+        tries=0,
+        failure=failure,
+        waiting_for="",
+        awaits_person=True,
+        updated_at=LATER,
+        available_at=LATER,
     )
     failed = machine.fail(rotation, error, LATER)
     assert expected == failed
@@ -217,6 +224,7 @@ def test_resume_keeps_the_id_and_counts_the_attempt(pair: Pair) -> None:
         failure=None,
         attempt=2,
         tries=0,
+        awaits_person=False,
         updated_at=LATER,
         available_at=LATER,
     )

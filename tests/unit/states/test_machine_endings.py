@@ -32,6 +32,7 @@ def test_a_closed_rotation_keeps_its_failure_and_nothing_in_doubt(pair: Pair) ->
         rotation,
         doubt_since=None,
         restoring_since=None,
+        awaits_person=False,
         ending=Ending.RESTORED,
         updated_at=LATER,
         closed_at=LATER,

@@ -59,9 +59,11 @@ def describe(pair: Pair, position: State, *, is_parked: bool, **facts: object) -
 
 def possible(position: State, *, is_parked: bool, **facts: object) -> set[str]:
     """The oracle: which verbs are possible, written independently of the product's code."""
+    # A parked rotation may wait for a person too, but not for a certificate in OpenAir.
+    confirm = {"confirm"} if facts["awaits_person"] and not is_parked else set()
     if position is State.COMPLETED or facts["closed"]:
-        return {"confirm"} if facts["awaits_person"] else set()
-    verbs = {"watch"} | ({"confirm"} if facts["awaits_person"] else set())
+        return confirm
+    verbs = {"watch"} | confirm
     if not is_parked:
         return verbs | {"park"}
     in_doubt = facts["doubt"] or facts["restoring"]
