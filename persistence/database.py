@@ -102,7 +102,7 @@ class Database:
         Raises TryLater when the database is unavailable.
         """
         try:
-            session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            session: Connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             session.detach()
         except (*_AWAY, ProgrammingError) as error:
             raise self._explained(TryLater, error) from error
