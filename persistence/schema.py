@@ -73,6 +73,15 @@ def _applied(tx: Transaction) -> str | None:
     return tx.execute(_APPLIED).scalar() if inspect(tx).has_table("alembic_version") else None
 
 
+def applied(database: Database) -> str | None:
+    """Return the newest migration that the database has; None where there is no database, or it cannot be read."""
+    try:
+        with database.reading() as tx:
+            return _applied(tx)
+    except TryLater:
+        return None
+
+
 def _refuse_newer(database: Database, applied: str | None) -> None:
     if applied is not None and applied not in revisions():
         raise InvalidSettings(

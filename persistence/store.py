@@ -63,6 +63,10 @@ class Store:
         """Raise InvalidSettings as ``check`` does, and where a table, a column, an index or a rule is missing."""
         schema.verify(self._database)
 
+    def versions(self) -> tuple[str, str | None]:
+        """Return the newest migration of this Keyturn, and the database's; None where there is no database to read."""
+        return schema.revisions()[-1], schema.applied(self._database)
+
     def close(self) -> None:
         """Close every connection to the database. Safe to repeat."""
         self._database.close()

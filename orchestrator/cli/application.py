@@ -38,6 +38,12 @@ COMMANDS: Final = (
     ("worker", "worker:worker", _SERVE, "Carry rotations, and start those that are due, until it is stopped."),
     ("run-due", "run_due:run_due", _SERVE, "Start what is due, carry what is claimable, and return: for cron."),
     ("simulator", "simulator:app", _SERVE, "Run simulated NetSuite and OpenAir on loopback."),
+    (
+        "version",
+        "version:version",
+        _KEEP,
+        "Show the version, the commit it was built from, Python's version and the database's schema.",
+    ),
     ("vault", "installation:vault", _KEEP, "Change the key-encryption key."),
 )
 

@@ -1,6 +1,9 @@
 """The verbs of administrators: setting up, checking the journal, changing the key-encryption key."""
 
 import os
+import platform
+from dataclasses import dataclass
+from importlib import metadata, resources
 from pathlib import Path
 
 from orchestrator.operations.doctor import open_to_others
@@ -10,6 +13,20 @@ from persistence.store import Store
 from persistence.vault import Vault
 from states.errors import InvalidSettings
 from states.next_action import by_hand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What an installation is."""
+
+    keyturn: str
+    commit: str | None
+    """The Git commit that it was built from; None where the build did not know it."""
+    python: str
+    schema: str
+    """The newest migration that this Keyturn knows."""
+    database: str | None
+    """The newest migration that the database has; None where there is no database to read."""
 
 
 class Installation:
@@ -40,6 +57,17 @@ class Installation:
         if is_open := open_to_others(settings.private):
             done.append(f"Close to other users of this machine: {', '.join(map(str, is_open))}.")
         return done
+
+    def version(self) -> Version:
+        """What this installation is. Never raises because of the database."""
+        schema, database = self._store.versions()
+        return Version(
+            keyturn=metadata.version("keyturn"),
+            commit=_commit(),
+            python=platform.python_version(),
+            schema=schema,
+            database=database,
+        )
 
     def check_database(self) -> None:
         """Raise InvalidSettings when there is no database of this version; TryLater when it is away."""
@@ -75,6 +103,12 @@ class Installation:
         Raises VaultLocked when the old or the new key cannot be read.
         """
         return self._vault.rewrap(read_kek_file(new_file))
+
+
+def _commit() -> str | None:
+    """The commit that the wheel's build wrote into it."""
+    file = resources.files("orchestrator").joinpath("commit.txt")
+    return file.read_text("utf-8").strip() if file.is_file() else None
 
 
 def _folder(folder: Path, variable: str) -> str:

@@ -4,7 +4,7 @@ import stat
 from datetime import datetime, timedelta
 
 from acceptance.installed_keyturn import NAME, InstalledKeyturn, options_for
-from support.request_history import assert_openair_came_second, saved
+from support.request_history import assert_openair_came_second, installed, saved
 
 from simulator import Simulator
 
@@ -132,7 +132,8 @@ def test_dry_rotate_changes_nothing(connected: InstalledKeyturn, simulator: Simu
     assert ["NetSuite", "OpenAir"] == [each["system"] for each in shown["seen"]]
     assert ["NetSuite", "OpenAir"] == [each["system"] for each in shown["sends"]]
     assert [] == connected.json("rotation", "list")
-    assert [] == [entry for entry in simulator.history.entries() if entry.effect]
+    history = simulator.history.entries()
+    assert ([], []) == (installed(history), saved(history))
 
 
 def test_health(connected: InstalledKeyturn) -> None:
@@ -205,3 +206,11 @@ def test_options_of_the_simulator_are_complete(simulator: Simulator, initialised
     helped = initialised("connection", "add", "--help").stdout
     options = options_for(simulator.credentials, initialised.folder / "secrets")
     assert [] == [option for option in options if f"--{option}" not in helped]
+
+
+def test_version(initialised: InstalledKeyturn, keyturn: InstalledKeyturn) -> None:
+    """`version` shows the commit, Python and the schema, also without a database; `--version` the version alone."""
+    shown = initialised.json("version")
+    assert shown["schema"] == shown["database"]
+    assert {"keyturn", "commit", "python", "schema", "database"} == set(shown)
+    assert f"keyturn {shown['keyturn']}" == keyturn("--version").stdout.strip()
