@@ -45,6 +45,10 @@ class Report:
     server_time: datetime
     bundles: dict[str, str | None]
     """Installed bundles by id; None where the version cannot be read."""
+    account: str = ""
+    """The account that answered, as NetSuite spells its id."""
+    warnings: tuple[str, ...] = ()
+    """What NetSuite could not do, such as remove the file of a private key from the File Cabinet."""
 
 
 class NetSuite(Protocol):

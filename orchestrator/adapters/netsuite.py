@@ -4,6 +4,7 @@ The RESTlet is in suitescript/; suitescript/schema/restlet.schema.json describes
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -12,11 +13,14 @@ from typing import Any, Final, TypeVar
 from orchestrator.adapters import netsuite_errors
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
+from orchestrator.adapters.quoting import quote
 from states.certificate import Certificate, Challenge
 from states.connection import NetSuiteSettings
 from states.ports import Clock, Record, Report
 from states.rotation import PrivateKey
 from states.timing import READ_BACK_DELAY
+
+_log = logging.getLogger("keyturn.netsuite")
 
 PATH: Final = "/app/site/hosting/restlet.nl"
 
@@ -30,6 +34,7 @@ class NetSuiteAdapter:
     """
 
     def __init__(self, settings: NetSuiteSettings, tokens: NetSuiteTokens, http: Http, clock: Clock) -> None:
+        self._account = settings.account
         self._query = {"script": settings.script, "deploy": settings.deployment}
         self._tokens = tokens
         self._http = http
@@ -72,6 +77,7 @@ class NetSuiteAdapter:
         """
         request = {
             "action": "install",
+            "account": self._account,
             "challenge": challenge.nonce,
             "pem": certificate.pem + key.reveal().decode(),
             "deadline": f"{deadline.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -103,6 +109,9 @@ class NetSuiteAdapter:
             # Reported when too many requests sign in at once. A write is not repeated: the step looks first.
             self._clock.sleep(READ_BACK_DELAY)
             reply = self._post(body, token, writes=writes, key=key)
+        for warning in reply.warnings:
+            # Such as a key file that could not be removed. The RESTlet tries again at the next report or install.
+            _log.warning("NetSuite warns", extra={"warning": quote(warning, reply.sent)})
         if reply.done is None:
             raise netsuite_errors.error_of(reply)
         try:
@@ -134,6 +143,8 @@ def _parse_report(done: Mapping[str, Any]) -> Report:
     return Report(
         record=_parse_record(done["record"]),
         server_time=_parse_time(environment["serverTime"]),
+        account=environment["accountId"],
+        warnings=tuple(quote(warning) for warning in netsuite_errors.warnings_in(done)),
         bundles={bundle["id"]: bundle["version"] for bundle in environment["bundles"] if bundle["installed"]},
     )
 

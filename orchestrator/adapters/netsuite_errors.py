@@ -51,6 +51,7 @@ _PLAIN: Final = re.compile(r"\s*error code: *([A-Z0-9_]{1,64})\s+error message: 
 """The error of a script in text/plain."""
 _BEARER_ERROR: Final = re.compile(r"""^\s*Bearer\b.*\berror="([a-z_]{1,32})\"""", re.IGNORECASE)
 _DEPLOY: Final = by_hand("Deploy suitescript/ as its README.md describes.")
+_FOLDER: Final = by_hand("In NetSuite's File Cabinet, check the Private box of the folder that the message names.")
 _REFUSED_FOR_GOOD: Final = NextAction(
     Verb.ABANDON,
     because="NetSuite would refuse this certificate again; begin another rotation with another key algorithm.",
@@ -77,6 +78,8 @@ class Reply:
     """Whether the RESTlet reports that it saved the certificate before it failed."""
     location: str
     """Where a redirect points: scheme and host, or empty."""
+    warnings: Sequence[str]
+    """What the RESTlet could not do, such as remove a key file."""
     retry_after: float | None
     done: Mapping[str, Any] | None = field(repr=False)
     """The RESTlet's answer if it carried out the request, else None. It may hold a signature."""
@@ -123,6 +126,7 @@ def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
         oauth_error=challenge[1] if challenge else "",
         saved=isinstance(error, dict) and error.get("saved") is True,
         location=redirect_target(answer),
+        warnings=warnings_in(content),
         retry_after=retry_after(answer),
         done=content if answer.status == HTTPStatus.OK and content.get("outcome") == "done" else None,
         sent=sent,
@@ -147,6 +151,12 @@ def _shown_error(content: Mapping[str, Any]) -> tuple[str, str, bool]:
     if "name" in content and "message" in content:
         return _text(content, "name"), _text(content, "message"), True
     return "", _text(content, "title") or _text(content, "message"), False
+
+
+def warnings_in(content: Mapping[str, Any]) -> Sequence[str]:
+    """Return the RESTlet's warnings; none if they cannot be read."""
+    found = content.get("warnings")
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
 
 
 def _text(content: Mapping[str, Any], name: str) -> str:
@@ -222,6 +232,18 @@ RULES: Final[tuple[Rule[Reply], ...]] = (
         lambda it: it.status in NOT_OUR_RESTLET or it.code == "INVALID_REQUEST",
         lambda it: Refused(
             f"The RESTlet in NetSuite does not understand this request ({it.summary}).", next_action=_DEPLOY
+        ),
+    ),
+    Rule(
+        "another account",
+        lambda it: it.code == "WRONG_ACCOUNT",
+        lambda it: WrongBaseUrl(f"The RESTlet belongs to another NetSuite account ({it.summary})."),
+    ),
+    Rule(
+        "folder not private",
+        lambda it: it.code == "FOLDER_NOT_PRIVATE",
+        lambda it: Refused(
+            f"NetSuite was not given the key, as others could read it there ({it.summary}).", next_action=_FOLDER
         ),
     ),
     Rule(

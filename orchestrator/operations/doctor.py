@@ -11,7 +11,7 @@ from orchestrator.operations.status import Status
 from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection
-from states.errors import CannotSign, KeyturnError, NotFound
+from states.errors import CannotSign, KeyturnError, NotFound, WrongBaseUrl
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Connect, Ports
 from states.summary import ConnectionSummary
@@ -82,19 +82,27 @@ class Doctor:
         except KeyturnError as error:
             yield _failed(f"{name}: sign-in", error, name)
             return
-        yield _look(f"{name}: NetSuite sign-in and RESTlet", lambda: self._netsuite(ports), name)
+        account = connection.netsuite.account
+        yield _look(f"{name}: NetSuite sign-in and RESTlet", lambda: self._netsuite(ports, account), name)
         yield _look(f"{name}: NetSuite signing", lambda: _signing(ports), name)
         yield _look(f"{name}: OpenAir sign-in", lambda: _openair(ports), name)
         is_open = self._store.rotations.open_for(name) is not None
         yield _automatic(connection, self._clock.now(), is_open=is_open)
 
-    def _netsuite(self, ports: Ports) -> str:
+    def _netsuite(self, ports: Ports, account: str) -> str:
         report = ports.netsuite.report()
         off = abs(report.server_time - self._clock.now())
         if off > CLOCK_ERROR:
             raise KeyturnError(
                 f"NetSuite's clock and this machine's disagree by {off.total_seconds():.0f} s.",
                 next_action=by_hand("Synchronise this machine's clock (NTP): sign-in assertions carry the time."),
+            )
+        if report.account and _spelled(report.account) != _spelled(account):
+            raise WrongBaseUrl(f"NetSuite account {report.account} answers, and not {account}.")
+        if left := [each for each in report.warnings if "key file" in each]:
+            raise KeyturnError(
+                f"NetSuite may still hold the file of a private key: {' '.join(left)}",
+                next_action=by_hand("Delete the file in NetSuite. Keyturn tries that again at each check and upload."),
             )
         record = report.record
         if record is None:
@@ -118,6 +126,11 @@ def _files(private: Sequence[Path]) -> Finding:
         return Finding("files", True, "closed to other users of this machine")
     message = f"{', '.join(found)} {'is' if len(found) == 1 else 'are'} open to other users."
     return Finding("files", False, message, NextAction(Verb.CLOSE_FILES, {"paths": found}))
+
+
+def _spelled(account: str) -> str:
+    """A NetSuite account's id in one spelling: domains have it in lower case, with a hyphen."""
+    return account.upper().replace("-", "_")
 
 
 def _signing(ports: Ports) -> str:

@@ -57,11 +57,25 @@ describe('install', () => {
     expect(install().outcome).toBe('done');
   });
 
+  test.each(['1234567_SB1', '1234567-sb1', '1234567_sb1'])('knows its own account as %s', (account) => {
+    new Account();
+    expect(install({ account }).outcome).toBe('done');
+  });
+
+  test.each(['1234567', '1234567_SB2', '7654321'])('changes nothing for account %s', (wanted) => {
+    const account = new Account();
+    expect(install({ account: wanted }).error).toEqual({
+      code: 'WRONG_ACCOUNT',
+      message: `This is account 1234567_SB1, not ${wanted}; nothing was saved`,
+    });
+    expect(account.calls).toEqual([]);
+  });
+
   test('refuses to store the key in a folder that another user has made public', () => {
     const account = new Account();
     account.addFolder(FOLDER, false);
     expect(install().error).toEqual({
-      code: 'UNEXPECTED',
+      code: 'FOLDER_NOT_PRIVATE',
       message: `Check the Private box of the folder "${FOLDER}", or delete the folder`,
     });
     expect(account.calls).not.toContain('file.create');

@@ -31,6 +31,7 @@ describe('a body that is not a request', () => {
 
 describe('a field that breaks its rule', () => {
   const rules = {
+    account: 'must be a NetSuite account ID such as 1234567_SB1',
     challenge: 'must be 32 bytes as 43 characters of base64url',
     pem: 'must be one PEM certificate followed by its unencrypted PKCS#8 private key',
     deadline: 'must be a UTC time such as 2026-11-23T20:15:00Z',
@@ -39,6 +40,9 @@ describe('a field that breaks its rule', () => {
   const emptyKey = `${certificatePem}-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n`;
 
   test.each([
+    ['account', undefined],
+    ['account', ''],
+    ['account', '1234567/SB1'],
     ['challenge', undefined],
     ['challenge', 43],
     ['challenge', [CHALLENGE]],
@@ -74,7 +78,7 @@ describe('a field that breaks its rule', () => {
 
   test('that is unknown is refused', () => {
     expect(refusal(install({ password: 'secret' }))).toBe(
-      'The fields must be exactly action, challenge, pem, deadline, create'
+      'The fields must be exactly action, account, challenge, pem, deadline, create'
     );
     expect(refusal({ action: 'report', challenge: CHALLENGE })).toBe('The fields must be exactly action');
   });

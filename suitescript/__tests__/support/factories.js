@@ -24,6 +24,7 @@ function placeholder() {
 function installRequest(changes = {}) {
   return {
     action: 'install',
+    account: '1234567_SB1',
     challenge: CHALLENGE,
     pem: changes.pem || keyPair().pem,
     deadline: '2026-11-23T20:15:00Z',

@@ -153,6 +153,7 @@ def installation(pair: KeyPair, *, create: bool = False, seconds: float = 60) ->
     deadline = datetime.now(UTC) + timedelta(seconds=seconds)
     return {
         "action": "install",
+        "account": "TSTDRV1",
         "challenge": new_challenge(),
         "pem": pair.pem(),
         "deadline": deadline.strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -91,6 +91,15 @@ def test_a_missing_record_is_refused_or_created(
     assert (True, "OpenAir real-time") == (created["created"], created["record"]["name"])
 
 
+def test_an_install_for_another_account_changes_nothing(
+    client: Any, sim: Simulator, candidate: KeyPair, make_installation: Any
+) -> None:
+    """The RESTlet of one account does not take the certificate of another."""
+    before = sim.netsuite.record.fingerprint
+    reply = client.ask({**make_installation(candidate), "account": "TSTDRV2"})
+    assert ("WRONG_ACCOUNT", before) == (reply["error"]["code"], sim.netsuite.record.fingerprint)
+
+
 def test_a_late_install_is_refused(sim: Simulator, client: Any, candidate: KeyPair, make_installation: Any) -> None:
     """After its deadline, by NetSuite's clock, an install changes nothing."""
     before = sim.netsuite.record.fingerprint

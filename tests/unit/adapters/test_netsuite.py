@@ -15,7 +15,7 @@ from unit.adapters.netsuite_answers import FakeHttp, settings
 from orchestrator.adapters.http import Answer
 from orchestrator.adapters.netsuite import PATH, NetSuiteAdapter
 from states.certificate import Challenge
-from states.errors import SignInRefused, TryLater, Unknown
+from states.errors import NotPermitted, SignInRefused, TryLater, Unknown
 from states.ports import Record, Report
 from states.rotation import PrivateKey
 from states.timing import READ_BACK_DELAY
@@ -84,6 +84,7 @@ def test_report_request_and_reply() -> None:
         ),
         server_time=NOW,
         bundles={"369630": None},
+        account="1234567",
     )
     assert expected == adapter(http).report()
     assert_valid("reportRequest", json.loads(http.requests[0]["body"]))
@@ -119,6 +120,7 @@ def test_install_request() -> None:
     assert_valid("installRequest", request)
     expected = {
         "action": "install",
+        "account": "1234567_SB1",
         "challenge": CHALLENGE.nonce,
         "pem": certificate.pem + key.reveal().decode(),
         "deadline": "2026-11-23T20:02:00Z",
@@ -126,6 +128,19 @@ def test_install_request() -> None:
     }
     assert expected == request
     assert http.requests[0]["writes"] is True
+
+
+def test_warnings_reach_the_log_and_the_report(caplog: pytest.LogCaptureFixture) -> None:
+    """What the RESTlet could not do is logged, after a refusal too; a report has it for the doctor."""
+    environment = {"accountId": "1234567", "serverTime": "2026-11-23T20:00:00Z", "bundles": []}
+    warned = {"warnings": ["Delete the key file by hand.", 7]}
+    refused = {"outcome": "refused", "error": {"code": "NOT_PERMITTED", "message": "Words."}, **warned}
+    http = FakeHttp(ok(record=None, environment=environment, **warned), Answer(200, {}, json.dumps(refused).encode()))
+    netsuite = adapter(http)
+    assert ('"Delete the key file by hand."',) == netsuite.report().warnings
+    with pytest.raises(NotPermitted):
+        netsuite.sign(CHALLENGE)
+    assert ['"Delete the key file by hand."'] * 2 == [record.__dict__["warning"] for record in caplog.records]
 
 
 def test_invalid_token_is_replaced_once() -> None:

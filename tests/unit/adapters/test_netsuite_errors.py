@@ -101,6 +101,8 @@ SAME_FOR_BOTH = [
     ("no POST", 405, PAGE, {}, errors.Refused),
     ("JSON not accepted", 415, PAGE, {}, errors.Refused),
     ("another version", 200, refusal("INVALID_REQUEST"), {}, errors.Refused),
+    ("another account", 200, refusal("WRONG_ACCOUNT"), {}, errors.WrongBaseUrl),
+    ("folder not private", 200, refusal("FOLDER_NOT_PRIVATE"), {}, errors.Refused),
     ("too late", 200, refusal("DEADLINE_PASSED"), {}, errors.TryLater),
     ("bad certificate", 200, refusal("INVALID_CERTIFICATE"), {}, errors.Refused),
 ]
@@ -253,6 +255,8 @@ DECIDED_BY = {
     "not found": "not deployed",
     "no POST": "another RESTlet",
     "too late": "too late",
+    "another account": "another account",
+    "folder not private": "folder not private",
     "bad certificate": "certificate refused",
     "signing failed": "cannot sign",
     "server error": "unclear",

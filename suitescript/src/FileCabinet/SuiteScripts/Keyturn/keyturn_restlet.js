@@ -55,10 +55,11 @@ define([
   const ACTIONS = new Map([
     ['report', { fields: [], run: report }],
     ['sign', { fields: ['challenge'], run: sign }],
-    ['install', { fields: ['challenge', 'pem', 'deadline', 'create'], run: install }],
+    ['install', { fields: ['account', 'challenge', 'pem', 'deadline', 'create'], run: install }],
   ]);
 
   const FIELDS = {
+    account: { accepts: isAccount, rule: 'must be a NetSuite account ID such as 1234567_SB1' },
     challenge: { accepts: isChallenge, rule: 'must be 32 bytes as 43 characters of base64url' },
     pem: { accepts: isPem, rule: 'must be one PEM certificate followed by its unencrypted PKCS#8 private key' },
     deadline: { accepts: isUtcTime, rule: 'must be a UTC time such as 2026-11-23T20:15:00Z' },
@@ -82,6 +83,10 @@ define([
       throw new Refusal('INVALID_REQUEST', `The fields must be exactly ${['action', ...action.fields].join(', ')}`);
     }
     return action;
+  }
+
+  function isAccount(value) {
+    return typeof value === 'string' && /^[A-Za-z0-9]+([_-][A-Za-z0-9]+)?$/.test(value);
   }
 
   function isChallenge(value) {
@@ -120,7 +125,8 @@ define([
     return { outcome: 'done', action: 'sign', signature: signChallenge(challenge) };
   }
 
-  function install({ challenge, pem, deadline, create }, warnings) {
+  function install({ account, challenge, pem, deadline, create }, warnings) {
+    refuseElsewhere(account);
     refuseAfter(deadline);
     const existing = loadCertificate();
     if (!existing && !create) {
@@ -137,6 +143,14 @@ define([
     const signature = refuseAsSaved(() => signChallenge(challenge));
     const saved = tryOrWarn('Could not read the record after saving it', null, warnings, readRecord);
     return { outcome: 'done', action: 'install', signature, created, record: saved };
+  }
+
+  /** A sandbox that was copied, or a base URL of another account, must not take the certificate of this connection. */
+  function refuseElsewhere(account) {
+    const spelled = (id) => id.toUpperCase().replace('-', '_');
+    if (spelled(account) !== spelled(runtime.accountId)) {
+      throw new Refusal('WRONG_ACCOUNT', `This is account ${runtime.accountId}, not ${account}; nothing was saved`);
+    }
   }
 
   function refuseAfter(deadline) {
@@ -219,7 +233,7 @@ define([
     const id = findFolder() || createFolder();
     const isPrivate = record.load({ type: record.Type.FOLDER, id }).getValue({ fieldId: 'isprivate' });
     if (isPrivate !== true && isPrivate !== 'T') {
-      throw new Refusal('UNEXPECTED', `Check the Private box of the folder "${folderName()}", or delete the folder`);
+      throw new Refusal('FOLDER_NOT_PRIVATE', `Check the Private box of the folder "${folderName()}", or delete the folder`);
     }
     return id;
   }
