@@ -178,11 +178,30 @@ class Connection:
 
         Bundle 369630 from 3.0 on with bundle 369637 from 4.0 on, per Oracle's help (see REAL_TIME_BUNDLE).
         """
-        return self.options.shows_certificate and self._has(REAL_TIME_BUNDLE, 3) and self._has(CONNECTOR_BUNDLE, 4)
+        return not missing_conditions(self.options, self.bundles)
 
-    def _has(self, bundle: str, major: int) -> bool:
-        version = self.bundles.get(bundle, "0")
-        return int(version.split(".")[0]) >= major
+
+_NEEDED_BUNDLES: Final = {REAL_TIME_BUNDLE: 3, CONNECTOR_BUNDLE: 4}
+"""Bundle id to the first major version with which certificates are rotated automatically."""
+
+
+def missing_conditions(options: Options, bundles: Mapping[str, str]) -> tuple[str, ...]:
+    """Return each condition of automatic rotation that does not hold, as a sentence; none where all hold.
+
+    ``bundles`` has the versions by bundle id. Conditions and versions per Oracle's help (see REAL_TIME_BUNDLE).
+    """
+    missing = []
+    if not (options.single_sign_on or options.real_time_integration):
+        missing.append("Neither single sign-on nor real-time integration is ticked.")
+    if not options.oauth2:
+        missing.append("OAuth 2.0 is not ticked.")
+    for bundle, major in _NEEDED_BUNDLES.items():
+        version = bundles.get(bundle)
+        if version is None:
+            missing.append(f"Bundle {bundle} is not recorded; {major}.0 or later is needed.")
+        elif int(version.split(".")[0]) < major:
+            missing.append(f"Bundle {bundle} is recorded as {version}; {major}.0 or later is needed.")
+    return tuple(missing)
 
 
 @lru_cache(maxsize=1024)  # a worker reads the same connections again and again; an error is not cached

@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.operations.status import Status
 from persistence.store import Store
 from persistence.vault import Vault
-from states.connection import Connection
+from states.connection import Connection, missing_conditions
 from states.errors import CannotSign, KeyturnError, NotFound, WrongBaseUrl
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Connect, Ports
@@ -86,6 +86,7 @@ class Doctor:
         yield _look(f"{name}: NetSuite sign-in and RESTlet", lambda: self._netsuite(ports, account), name)
         yield _look(f"{name}: NetSuite signing", lambda: _signing(ports), name)
         yield _look(f"{name}: OpenAir sign-in", lambda: _openair(ports), name)
+        yield from _bundles(connection, ports)
         is_open = self._store.rotations.open_for(name) is not None
         yield _automatic(connection, self._clock.now(), is_open=is_open)
 
@@ -157,17 +158,25 @@ def _automatic(connection: Connection | ConnectionSummary, now: datetime, *, is_
         if is_open:
             when = "waits until the open rotation has ended"
         return Finding(subject, True, f"on; the next {when}")
-    return Finding(
-        subject,
-        True,
-        "off: rotations are begun by hand only",
-        NextAction(
-            Verb.EDIT_CONNECTION,
-            {"connection": connection.name},
-            because="Automatic rotation needs the boxes of the NetSuite Connector form, bundle 369630 from 3.0 on "
-            "and bundle 369637 from 4.0 on.",
-        ),
-    )
+    missing = " ".join(missing_conditions(connection.options, connection.bundles))
+    because = "Record the boxes of the NetSuite Connector form and the bundles' versions as they are."
+    fix = NextAction(Verb.EDIT_CONNECTION, {"connection": connection.name}, because=because)
+    return Finding(subject, True, f"off: rotations are begun by hand only. {missing}", fix)
+
+
+def _bundles(connection: Connection | ConnectionSummary, ports: Ports) -> Iterator[Finding]:
+    """Compare the recorded versions of the bundles with NetSuite's; nothing where NetSuite reports none."""
+    try:
+        reported = ports.netsuite.report().bundles
+    except KeyturnError:
+        return  # the finding on NetSuite's sign-in says why
+    wrong = {bundle: it for bundle, it in reported.items() if it and connection.bundles.get(bundle) != it}
+    if not wrong:
+        return
+    named = [f"bundle {each} is {it}, recorded as {connection.bundles.get(each, 'none')}" for each, it in wrong.items()]
+    because = f"Record the version of bundle {' and '.join(f'{each} as {it}' for each, it in wrong.items())}."
+    fix = NextAction(Verb.EDIT_CONNECTION, {"connection": connection.name}, because=because)
+    yield Finding(f"{connection.name}: bundles", True, f"NetSuite reports others: {'; '.join(named)}", fix)
 
 
 def _look(subject: str, look: Callable[[], str], connection: str | None = None) -> Finding:

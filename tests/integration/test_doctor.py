@@ -1,5 +1,7 @@
 """What the doctor finds in NetSuite, without changing anything there."""
 
+from dataclasses import replace
+
 import pytest
 from support.environment import NAME
 
@@ -38,3 +40,13 @@ def test_a_key_file_that_was_left_is_reported(
     assert (False, True) == (ok, "keyturn-1000000000000-abcdefgh.pem" in message)
     assert netsuite(app)[0]
     assert [] == cabinet.paths()
+
+
+def test_bundles_are_compared_with_what_netsuite_reports(app: Keyturn, simulator: Simulator) -> None:
+    """A version that NetSuite reports otherwise is named, and so is the condition of automatic rotation that fails."""
+    simulator.netsuite.record.bundles[0]["version"] = "5.00"
+    recorded = {"369630": "2.9", "369637": "5.02"}
+    app.connections.edit(replace(app.connections.show(NAME), bundles=recorded), {}, actor="ada")
+    found = {each.subject: each.message for each in app.doctor.examine(NAME)}
+    assert "NetSuite reports others: bundle 369630 is 5.00, recorded as 2.9" == found[f"{NAME}: bundles"]
+    assert found[f"{NAME}: automatic rotation"].endswith("Bundle 369630 is recorded as 2.9; 3.0 or later is needed.")

@@ -5,7 +5,16 @@ from itertools import product
 import pytest
 from support.factories import a_connection
 
-from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings, Options, Policy
+from states.connection import (
+    Algorithm,
+    Connection,
+    NetSuiteSettings,
+    OpenAirKind,
+    OpenAirSettings,
+    Options,
+    Policy,
+    missing_conditions,
+)
 from states.errors import InvalidInput
 
 # --- policy and name --------------------------------------------------------------------------------------------------
@@ -76,6 +85,18 @@ def test_the_upgraded_feature_rotates_unasked(add_on: str | None, connector: str
     versions = {"369630": add_on, "369637": connector}
     bundles = {bundle: version for bundle, version in versions.items() if version}
     assert expected is a_connection(bundles=bundles).is_automatic
+
+
+def test_each_condition_that_fails_is_named() -> None:
+    """Boxes and bundles that automatic rotation lacks are named one by one; none is named where it is on."""
+    none = Options(single_sign_on=False, real_time_integration=False, oauth2=False)
+    assert (
+        "Neither single sign-on nor real-time integration is ticked.",
+        "OAuth 2.0 is not ticked.",
+        "Bundle 369630 is recorded as 2.9; 3.0 or later is needed.",
+        "Bundle 369637 is not recorded; 4.0 or later is needed.",
+    ) == missing_conditions(none, {"369630": "2.9"})
+    assert () == missing_conditions(Options(), {"369630": "10.0", "369637": "4.0"})
 
 
 def test_without_the_boxes_nothing_is_automatic() -> None:
