@@ -132,7 +132,8 @@ def _events() -> str:
     return (
         _NOTE.format(source="orchestrator/events.py, orchestrator/event_log.py and persistence/journal.py")
         + "# Events\n\n## In the log\n\n"
-        + "Records of the logger `keyturn.rotation`. During an outage, retries and postponements are errors.\n\n"
+        + "Records of the logger `keyturn.rotation`. During an outage, retries and postponements are errors,\n"
+        + "and warnings and errors have the field `imports`: since when imports are refused.\n\n"
         + _log_events()
         + "\n## In the journal\n\nEverything that a journal entry may record; the database refuses anything else.\n\n"
         + "\n".join(rows)

@@ -17,7 +17,7 @@ from states import drawing
 from states.outage import outage_of
 from states.rotation import Rotation
 from states.state import State
-from states.table import FAIL, NEXT, PARKED, RESUME
+from states.table import FAIL, NEXT, OUTAGE, PARKED, RESUME
 
 _WIDTH: Final = max(len(state) for state in State)
 
@@ -104,5 +104,5 @@ def _mark(leg: Leg, rotation: Rotation) -> tuple[str, str]:
     if rotation.failure and leg.state is rotation.position:
         return "✗", "bold red"
     if leg.state is rotation.state is not State.COMPLETED:
-        return "●", "yellow"
+        return "●", "bold red" if leg.state is OUTAGE else "yellow"
     return ("✓", "green") if leg.entered else ("○", "dim")

@@ -123,7 +123,7 @@ def _mark(leg: Leg, rotation: Rotation) -> tuple[str, str]:
     if rotation.failure and leg.state is rotation.position:
         return "✗", "bold red"
     if leg.state is rotation.state is not State.COMPLETED:
-        return "●", "yellow"
+        return "●", "bold red" if leg.state is OUTAGE else "yellow"
     return ("✓", "green") if leg.entered else ("○", "dim")
 
 

@@ -149,8 +149,9 @@ def _openair(rotation: Rotation, ports: Ports) -> tuple[str, bool]:
         return "holds no certificate", False
     if candidate and held.fingerprint == candidate.fingerprint:
         return "holds this rotation's certificate", True
+    seen = ", as a person confirmed last" if rotation.circumstances.by_hand else ""
     if rotation.previous and held.fingerprint == rotation.previous.fingerprint:
-        return "holds the previous certificate", False
+        return f"holds the previous certificate{seen}", False
     return f"holds another certificate, {held.fingerprint}", False
 
 

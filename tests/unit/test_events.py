@@ -3,10 +3,11 @@
 import logging
 
 import pytest
-from support.factories import a_rotation
+from support.factories import NOW, a_rotation, next_move
 
-from orchestrator import event_log, events
+from orchestrator import event_log, events, log
 from orchestrator.events import Bus, Event
+from orchestrator.log import OUTAGE
 from states.rotation import Ending
 
 ROTATION = a_rotation()
@@ -77,3 +78,16 @@ def test_every_event_has_a_log_message() -> None:
     """Every kind of event has a log message."""
     kinds = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)}
     assert kinds - {Event, events.RotationEvent, events.Changed} == set(event_log.MESSAGES)
+
+
+def test_an_outage_comes_first_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A warning or an error about a rotation in an outage has the outage's sentence, which begins a line of text."""
+    rotation = next_move(next_move(a_rotation(), now=NOW), now=NOW)
+    with caplog.at_level(logging.INFO):
+        event_log.write(events.Parked(rotation, "REFUSED", "Refused."))
+        event_log.write(events.Moved(rotation, "upload_to_netsuite", 0.5))
+    parked, moved = caplog.records
+    assert parked.__dict__[OUTAGE].startswith("Imports are refused since ")
+    assert OUTAGE not in moved.__dict__
+    formatted = log._Text().format(parked)
+    assert f"ERROR   {parked.__dict__[OUTAGE]}: rotation parked" in formatted
