@@ -1,7 +1,7 @@
 """Keeps this process present for the other workers, and ends the leases of those that died.
 
-One thread looks at the others twice a second, so that a rotation whose worker was killed is claimed within a second,
-however long the poll is, and however busy the worker threads are.
+One thread looks at the others five times a second, so that a rotation whose worker was killed is claimed within a
+second, however long the poll is, and however busy the worker threads are.
 """
 
 import logging
@@ -18,8 +18,9 @@ from states.timing import HEARTBEAT
 
 _log = logging.getLogger("keyturn.worker")
 
-LOOK: Final = 0.5
+LOOK: Final = 0.2
 """Seconds between two looks at the other workers."""
+_LOOKS_PER_BEAT: Final = round(HEARTBEAT / timedelta(seconds=LOOK))
 _END_WITHIN: Final = 5.0
 """Seconds to wait for the thread at the end, which may wait for a database that does not answer."""
 
@@ -61,7 +62,7 @@ class PresenceKeeper:
         looks = 0
         while not self._stop.wait(LOOK):
             looks += 1
-            if looks % (HEARTBEAT / timedelta(seconds=LOOK)) == 0:
+            if looks % _LOOKS_PER_BEAT == 0:
                 self._safely(self._beat)
             self._safely(self._look)
 

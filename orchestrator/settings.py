@@ -72,7 +72,8 @@ class WorkerSettings(Table):
         default=DEFAULT_LEASE.total_seconds(),
         ge=SHORTEST_LEASE.seconds,
         le=LONGEST_LEASE.seconds,
-        description="Seconds after which a worker that does not renew its lease counts as dead.",
+        description="Seconds after which another worker takes over from one that is stopped or cut off. One that died "
+        "is noticed at once, unless the database's sessions are pooled.",
     )
     poll: float = Field(default=1.0, ge=0.05, le=60, description="Seconds between two checks for work.")
     stop_within: float = Field(

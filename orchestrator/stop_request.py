@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from orchestrator.events import Event, RotationEvent
+from states.outage import outage_of
 from states.rotation import Rotation
 from states.state import State
-from states.table import OUTAGE
 
 CALM: Final = 5.0
 """Seconds for which a process that is asked to stop waits where no outage is at stake: for a step that is nearly done,
@@ -103,8 +103,4 @@ class StopRequest:
 
 def is_between_sides(rotation: Rotation) -> bool:
     """Whether NetSuite may hold a certificate that OpenAir does not, so that imports may be refused."""
-    if not rotation.is_open:
-        return False
-    if rotation.position is OUTAGE or rotation.restoring_since is not None:
-        return True
-    return rotation.position is State.KEY_GENERATED and rotation.doubt.since is not None
+    return outage_of(rotation) is not None

@@ -1,7 +1,8 @@
 """The room of the claims: which worker holds a rotation, and until when."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from sqlalchemy import Connection as Transaction
 
@@ -12,6 +13,9 @@ from persistence.prepared import Prepared, Values
 from states.errors import IllegalMove, Stale
 from states.rotation import Rotation
 from states.state import State
+
+_LAST_MOMENT: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""By then, every rotation is available."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +50,24 @@ class Claims:
         query = rotation_statements.CLAIMABLE if rotation_id is None else rotation_statements.CLAIMABLE_ONE
         with self._database.writing() as tx:
             row = query.first(tx, wanted)
-            if row is None:
+            return None if row is None else _claim_row(tx, row, worker, lease=lease, now=now)
+
+    def claim_postponed(self, worker: str, rotation_id: str, *, lease: float, now: datetime) -> Claim | None:
+        """Like ``claim`` of this rotation, though it is postponed; return None while a worker holds it.
+
+        It is available from ``now`` on, so that another worker takes over when this one dies. None, too, for one that
+        is parked, and for one that has not begun: it may be held off by a lost write of the rotation before.
+        """
+        with self._database.writing() as tx:
+            row = rotation_statements.CLAIMABLE_ONE.first(tx, {"now": _LAST_MOMENT, "id": rotation_id})
+            if row is None or row["state"] == State.FAILED:
                 return None
-            head = Head(row["journal_seq"], row["journal_hash"])
-            taken = Claim(rotation_mapping.to_rotation(row), worker, fence=row["fence"] + 1, journal=head)
-            # Who restores a parked rotation writes down what is sent before sending it: nothing else is in doubt.
-            if row["worker"] is not None and taken.rotation.state is not State.FAILED:
-                return _take_over(tx, taken, lost=row["worker"], lease=lease, now=now)
-            rotation_statements.TAKE.run(tx, _taken(taken, lease))
-            return taken
+            if row["state"] == State.REQUESTED and row["available_at"] > now:
+                return None
+            if row["worker"] is None and row["available_at"] > now:
+                row["available_at"] = now
+                rotation_statements.HASTEN.run(tx, {"b_id": rotation_id, "available_at": now})
+            return _claim_row(tx, row, worker, lease=lease, now=now)
 
     def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
         """Hold a parked rotation for ``lease`` seconds: until then no one else can resume or close it.
@@ -108,6 +121,16 @@ class Claims:
         with self._database.writing() as tx:
             if not statement.run(tx, values):
                 raise Stale
+
+
+def _claim_row(tx: Transaction, row: Values, worker: str, *, lease: float, now: datetime) -> Claim:
+    head = Head(row["journal_seq"], row["journal_hash"])
+    taken = Claim(rotation_mapping.to_rotation(row), worker, fence=row["fence"] + 1, journal=head)
+    # Who restores a parked rotation writes down what is sent before sending it: nothing else is in doubt.
+    if row["worker"] is not None and taken.rotation.state is not State.FAILED:
+        return _take_over(tx, taken, lost=row["worker"], lease=lease, now=now)
+    rotation_statements.TAKE.run(tx, _taken(taken, lease))
+    return taken
 
 
 def _take_over(tx: Transaction, taken: Claim, *, lost: str, lease: float, now: datetime) -> Claim:

@@ -51,6 +51,8 @@ CLAIMABLE: Final = Prepared(_claimable)
 """The rotation that is next. SKIP LOCKED: on PostgreSQL, workers that claim at the same moment get one rotation each
 instead of waiting for each other."""
 CLAIMABLE_ONE: Final = Prepared(_claimable.where(_r.c.id == bindparam("id")))
+HASTEN: Final = Prepared(update(_r).where(_r.c.id == bindparam("b_id")))
+"""Makes a postponed rotation available."""
 TAKE: Final = Prepared(
     update(_r).where(_r.c.id == bindparam("b_id"), _r.c.fence == bindparam("b_fence")).values(_lease)
 )

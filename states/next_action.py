@@ -34,6 +34,7 @@ class Verb(StrEnum):
     EXPLAIN = "explain"
     WATCH = "watch"
     PARK = "park"
+    CARRY = "carry"
     RESUME = "resume"
     CONFIRM = "confirm"
     RESTORE = "restore"
@@ -43,7 +44,7 @@ class Verb(StrEnum):
 
 RECOVERY: Final = frozenset({Verb.RESUME, Verb.RESTORE, Verb.ADOPT, Verb.ABANDON})
 """The verbs that get a parked rotation going again, or end it."""
-ON_ROTATION: Final = RECOVERY | {Verb.SHOW_ROTATION, Verb.EXPLAIN, Verb.WATCH, Verb.PARK, Verb.CONFIRM}
+ON_ROTATION: Final = RECOVERY | {Verb.SHOW_ROTATION, Verb.EXPLAIN, Verb.WATCH, Verb.PARK, Verb.CARRY, Verb.CONFIRM}
 ON_CONNECTION: Final = frozenset({Verb.SHOW_CONNECTION, Verb.EDIT_CONNECTION, Verb.ROTATE, Verb.DOCTOR})
 
 Value = str | bool | tuple[str, ...] | None

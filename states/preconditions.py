@@ -34,6 +34,19 @@ def _park(rotation: Rotation, _now: datetime) -> str:
     return "It is parked already." if rotation.state is State.FAILED else ""
 
 
+def _carry(rotation: Rotation, now: datetime) -> str:
+    if not rotation.is_open:
+        return "The rotation has ended."
+    if rotation.failure:
+        return "It is parked: resume it."
+    if rotation.awaits_person:
+        return "It waits for a person."
+    if rotation.state is State.REQUESTED and rotation.available_at > now:
+        # A new rotation waits because a write of the one before may still take effect: that wait is about safety.
+        return f"It has not begun: it is held off until {rotation.available_at:%Y-%m-%d %H:%M:%S} UTC."
+    return ""
+
+
 def _resume(rotation: Rotation, now: datetime) -> str:
     if refused := _is_parked(rotation):
         return refused
@@ -139,6 +152,7 @@ def _in_flight(rotation: Rotation, now: datetime) -> str:
 PRECONDITIONS: Final[Mapping[Verb, Callable[[Rotation, datetime], str]]] = {
     Verb.WATCH: _watch,
     Verb.PARK: _park,
+    Verb.CARRY: _carry,
     Verb.RESUME: _resume,
     Verb.CONFIRM: _confirm,
     Verb.RESTORE: _restore,
@@ -196,7 +210,9 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
         return _complete(_possible(choices, rotation, now), rotation)
     if rotation.awaits_person:
         return _complete(by_hand(rotation.waiting_for, NextAction(Verb.CONFIRM)), rotation)
-    return NextAction(Verb.WORKER, because=_goes_on(rotation, now))
+    is_postponed = rotation.available_at > now and not why_not(Verb.CARRY, rotation, now)
+    at_once = (NextAction(Verb.CARRY),) if is_postponed else ()
+    return _complete(NextAction(Verb.WORKER, because=_goes_on(rotation, now), alternatives=at_once), rotation)
 
 
 def _restores(rotation: Rotation, now: datetime) -> str:

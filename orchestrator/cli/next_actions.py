@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[Verb, _Command]] = {
     Verb.EXPLAIN: _on_rotation("keyturn rotation explain"),
     Verb.WATCH: _on_rotation("keyturn rotation watch"),
     Verb.PARK: _on_rotation("keyturn rotation park"),
+    Verb.CARRY: _on_rotation("keyturn rotation carry"),
     Verb.RESUME: _on_rotation("keyturn rotation resume", "overwrite", "create_record"),
     Verb.CONFIRM: _on_rotation("keyturn rotation confirm", "fingerprint"),
     Verb.RESTORE: _on_rotation("keyturn rotation restore", "overwrite", "fingerprint"),
@@ -73,6 +74,7 @@ _PURPOSES: Final[Mapping[tuple[Verb, str], str]] = {
     (Verb.RESUME, "create_record"): "let Keyturn create the record",
     (Verb.ABANDON, ""): "give this rotation up",
     (Verb.EXPLAIN, ""): "see what else is possible",
+    (Verb.CARRY, ""): "carry it on now",
     (Verb.LIST_ROTATIONS, ""): "see the rotations",
     (Verb.SHOW_CONNECTION, ""): "see the existing one",
     (Verb.EDIT_CONNECTION, "secret"): "give the secret again",
@@ -101,11 +103,17 @@ def render(action: NextAction) -> str:
 
 
 def command(action: NextAction) -> str:
-    """The first command line from this action on; empty where none follows.
+    """The command line to run next as it is; empty where there is none.
 
-    Where a person supplies the last option's value, the line ends with that option.
+    It is that of the first choice that needs nothing done by hand before. Where each does, it is what follows the
+    first one's work. Where a person supplies the last option's value, the line ends with that option.
     """
-    return line(action) or (command(action.then) if action.then else "")
+    ready = (each for each in action.choices if each.verb is not Verb.BY_HAND and _first_line(each))
+    return _first_line(next(ready, action))
+
+
+def _first_line(action: NextAction) -> str:
+    return line(action) or (_first_line(action.then) if action.then else "")
 
 
 def with_commands(record: Any) -> Any:

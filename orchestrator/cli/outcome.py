@@ -17,16 +17,19 @@ from states.rotation import Rotation
 from states.state import State
 
 
-def carry(context: Context, keyturn: Keyturn, rotation: Rotation, claim: Claim | None = None) -> int:
+def carry(
+    context: Context, keyturn: Keyturn, rotation: Rotation, claim: Claim | None = None, *, at_once: bool = False
+) -> int:
     """Carry ``rotation`` while showing it; print the outcome; return the exit code.
 
-    ``claim`` is this process's hold on it, or None where it has yet to be claimed. SIGINT and SIGTERM let the current
+    ``claim`` is this process's hold on it, or None where it has yet to be claimed. ``at_once`` carries
+    it though it is postponed. SIGINT and SIGTERM let the current
     step finish, and the save where the rotation is between both sides.
     """
     stop = keyturn.stop_request()
     with live.showing(context.out, keyturn, result_only=True) as show, stopped.reporting(context, keyturn, stop):
         show.moved(rotation)
-        rotation = keyturn.carry.run(rotation, claim, stop, show.moved)
+        rotation = keyturn.carry.run(rotation, claim, stop, show.moved, at_once=at_once)
     return tell(context, keyturn, rotation, interrupted=stop.is_set())
 
 

@@ -6,11 +6,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, health, next_actions, outages, rehearsal, timeline
+from orchestrator.cli import formatting, health, next_actions, outages, outcome, rehearsal, timeline
 from orchestrator.cli.arguments import Detach, DryRun, Reason, RotationId, flag
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
-from orchestrator.cli.outcome import carry
 from orchestrator.operations.rotations import Explanation
 from orchestrator.views.health import health_json
 from orchestrator.views.journal import folded
@@ -72,11 +71,19 @@ def _print(context: Context, explanation: Explanation, found: Health | None, now
         out.text(f"  → {command}")
 
 
-def park(rotation: RotationId, /, *, reason: Reason = "", dry_run: DryRun = False, context: Given) -> int:
+def park(
+    rotation: RotationId,
+    /,
+    *,
+    reason: Reason = "",
+    wait: Annotated[bool, flag("Wait until the worker that holds the rotation has released it.")] = False,
+    dry_run: DryRun = False,
+    context: Given,
+) -> int:
     """Stop a rotation that waits, until a person decides.
 
     No worker claims it then; what is possible with any parked rotation is possible with it. Neither system is asked or
-    changed. It is refused while a worker carries the rotation: repeat it then.
+    changed. It is refused while a worker carries the rotation, unless you --wait.
 
     ```
     keyturn rotation park acme --reason 'OpenAir takes no changes until Monday'
@@ -85,10 +92,27 @@ def park(rotation: RotationId, /, *, reason: Reason = "", dry_run: DryRun = Fals
     with context.keyturn() as keyturn:
         if dry_run:
             return rehearsal.show(context, keyturn.rehearsals.park(rotation))
-        after = keyturn.rotations.park(rotation, actor=actor(), reason=reason)
+        after = keyturn.rotations.park(rotation, actor=actor(), reason=reason, wait=wait)
         context.out.show(rotation_json(after, keyturn.rotations.now()), after.id, [("parked", after.id)])
         context.out.note(f"What is possible now: `keyturn rotation explain {after.id}`.")
     return Exit.FINE
+
+
+def carry(rotation: RotationId, /, *, dry_run: DryRun = False, context: Given) -> int:
+    """Carry a postponed rotation on now, in this process.
+
+    It need not wait until its next try is due. A worker that holds it goes on; this command shows that, and carries it
+    once it is released. Exits as `keyturn rotate` does.
+
+    ```
+    keyturn rotation carry acme
+    ```
+    """
+    with context.keyturn() as keyturn:
+        if dry_run:
+            return rehearsal.show(context, keyturn.rehearsals.carry(rotation))
+        keyturn.installation.check()
+        return outcome.carry(context, keyturn, keyturn.rotations.show(rotation), at_once=True)
 
 
 def resume(
@@ -127,7 +151,7 @@ def resume(
             context.out.show(rotation_json(after, keyturn.rotations.now()), after.id, [("resumed", after.id)])
             context.out.note(f"A worker carries it: `keyturn worker`. Follow it: `keyturn rotation watch {after.id}`.")
             return Exit.FINE
-        return carry(context, keyturn, after)
+        return outcome.carry(context, keyturn, after)
 
 
 def confirm(
@@ -154,7 +178,7 @@ def confirm(
         if detach:
             context.out.show(rotation_json(after, keyturn.rotations.now()), after.id, [("confirmed", after.id)])
             return Exit.FINE
-        return carry(context, keyturn, after)
+        return outcome.carry(context, keyturn, after)
 
 
 def restore(

@@ -80,7 +80,9 @@ def _would(context: Context, keyturn: Keyturn) -> int:
 def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rotation], stop: StopRequest) -> int:
     """Print what the run did, and every rotation that waits; return the worst exit code."""
     now, left = keyturn.rotations.now(), keyturn.schedule.left()
-    between = keyturn.carry.still_left(stop) if stop.is_set() else []
+    parked = {rotation.id for rotation in left.parked}
+    still_left = keyturn.carry.still_left(stop) if stop.is_set() else []
+    between = [rotation for rotation in still_left if rotation.id not in parked]
     known = {rotation.id for rotation in between}
     left = replace(left, waiting=[rotation for rotation in left.waiting if rotation.id not in known])
     states = Counter(rotation.state.value for rotation in carried)

@@ -14,6 +14,7 @@ from orchestrator.log import OUTAGE
 from orchestrator.stop_request import StopRequest
 from states.next_action import NextAction, Verb
 from states.outage import outage_of
+from states.preconditions import advise, why_not
 from states.rotation import Rotation
 
 _log = logging.getLogger("keyturn.worker")
@@ -34,7 +35,11 @@ def tell_left(context: Context, left: Sequence[Rotation], now: datetime) -> int:
     """Print that each rotation was ``left`` between both sides ``now`` (UTC); return the exit code, 0 for none."""
     for rotation in left:
         error = problem(
-            "INTERRUPTED", "Stopped in an outage.", exit_codes.kept_by(rotation), _continue(rotation), Exit.ATTENTION
+            "INTERRUPTED",
+            "Stopped in an outage.",
+            exit_codes.kept_by(rotation),
+            _continue(rotation, now),
+            Exit.ATTENTION,
         )
         context.out.error({**error, **about(rotation, now)})
     return Exit.ATTENTION if left else Exit.FINE
@@ -42,26 +47,30 @@ def tell_left(context: Context, left: Sequence[Rotation], now: datetime) -> int:
 
 def log_left(left: Sequence[Rotation]) -> int:
     """Log at error level that each rotation was ``left`` between both sides; return the exit code, 0 for none."""
+    now = datetime.now(UTC)
     for rotation in left:
         outage = outage_of(rotation)
         assert outage, "what is left between both sides is an outage"
         _log.error(
             "stopped in an outage",
             extra={
-                OUTAGE: outage.sentence(datetime.now(UTC)),
+                OUTAGE: outage.sentence(now),
                 "rotation": rotation.id,
                 "connection": rotation.connection,
                 "state": rotation.state.value,
                 "since": outage.since,
-                "command": next_actions.command(_continue(rotation)),
+                "command": next_actions.command(_continue(rotation, now)),
             },
         )
     return Exit.ATTENTION if left else Exit.FINE
 
 
-def _continue(rotation: Rotation) -> NextAction:
+def _continue(rotation: Rotation, now: datetime) -> NextAction:
+    if why_not(Verb.CARRY, rotation, now):
+        return advise(rotation, now)
     return NextAction(
-        Verb.WORKER,
-        because="A worker carries the rotation on, through the save.",
-        alternatives=(NextAction(Verb.WATCH, {"rotation": rotation.id}),),
+        Verb.CARRY,
+        {"rotation": rotation.id},
+        because="Carry it on through the save.",
+        alternatives=(NextAction(Verb.WORKER, because="A worker does so by itself."),),
     )

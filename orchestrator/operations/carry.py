@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestrator.stop_request import StopRequest, is_between_sides
 from persistence.store import Claim, Store
-from states.errors import KeyturnError, Stale
+from states import preconditions
+from states.errors import IllegalMove, KeyturnError, Stale
+from states.next_action import Verb
 from states.ports import Clock
 from states.preconditions import goes_on
 from states.rotation import Rotation
@@ -46,6 +48,8 @@ class Carry:
         claim: Claim | None,
         stop: StopRequest,
         on_change: Callable[[Rotation], None],
+        *,
+        at_once: bool = False,
     ) -> Rotation:
         """Carry ``rotation``; return it as it was left.
 
@@ -56,12 +60,17 @@ class Carry:
                 is between both sides.
             on_change: Called with each change that another worker made, while that one holds the rotation. Changes
                 of this process are events.
+            at_once: Carry it though it is postponed, once no other worker holds it.
+
+        Raises IllegalMove where it cannot be carried ``at_once``: it is parked, has ended, waits for a person, or is
+        held off because a write of the rotation before may still take effect.
         """
+        if at_once and (refused := preconditions.why_not(Verb.CARRY, rotation, self._clock.now())):
+            raise IllegalMove(f"Rotation {rotation.id} cannot be carried on: {refused}")
         with self._engine(stop) as engine:
             while claim or not stop.is_set():  # the engine runs a claim in any case, if only to release it
-                claim = claim or self._store.claims.claim(
-                    self._worker, lease=self._lease, now=self._clock.now(), rotation_id=rotation.id
-                )
+                claim = claim or self._claim(rotation, at_once=at_once)
+                at_once = at_once and claim is None
                 before = rotation.version
                 try:
                     rotation = self._carry(engine, claim, stop) if claim else self._store.rotations.get(rotation.id)
@@ -71,10 +80,16 @@ class Carry:
                     on_change(rotation)
                 claim = None
                 wait = rotation.available_at - self._clock.now()
-                if not goes_on(rotation) or wait > ATTENDED_WAIT:
+                if not goes_on(rotation) or (wait > ATTENDED_WAIT and not at_once):
                     break
-                stop.wait(max(wait.total_seconds(), _POLL))
+                stop.wait(_POLL if at_once else max(wait.total_seconds(), _POLL))
         return rotation
+
+    def _claim(self, rotation: Rotation, *, at_once: bool) -> Claim | None:
+        claims, now = self._store.claims, self._clock.now()
+        if at_once:
+            return claims.claim_postponed(self._worker, rotation.id, lease=self._lease, now=now)
+        return claims.claim(self._worker, lease=self._lease, now=now, rotation_id=rotation.id)
 
     def still_left(self, stop: StopRequest) -> list[Rotation]:
         """The rotations that this process left between both sides and no other has carried on since.

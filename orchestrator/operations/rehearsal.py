@@ -114,6 +114,11 @@ class Rehearsals:
             answers = (("NetSuite", "does not hold this rotation's certificate"),)
         return _rehearsal(Verb.ABANDON, parked, answers, (), "The rotation is closed, and its private key destroyed.")
 
+    def carry(self, rotation_id: str) -> Rehearsal:
+        """Raises NotFound, and IllegalMove where it cannot be carried on."""
+        rotation = self._possible(Verb.CARRY, rotation_id)
+        return _rehearsal(Verb.CARRY, rotation, (), (), "The step that is due is done now, and those after it.")
+
     def park(self, rotation_id: str) -> Rehearsal:
         """Raises NotFound, IllegalMove."""
         rotation = self._possible(Verb.PARK, rotation_id)

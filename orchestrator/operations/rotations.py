@@ -13,7 +13,7 @@ from persistence.store import Claim, Store
 from states import machine, preconditions
 from states.certificate import plain
 from states.connection import OnRefusal
-from states.errors import IllegalMove, InvalidInput, ParkedByPerson
+from states.errors import IllegalMove, InvalidInput, ParkedByPerson, Stale
 from states.ids import new_id
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Random
@@ -102,12 +102,25 @@ class Rotations:
             on_refusal=on_refusal,
         )
 
-    def park(self, rotation_id: str, *, actor: str, reason: str = "", version: int | None = None) -> Rotation:
+    def park(
+        self, rotation_id: str, *, actor: str, reason: str = "", version: int | None = None, wait: bool = False
+    ) -> Rotation:
         """Park a rotation that no worker holds, so that none claims it until a person decides.
+
+        With ``wait``, it waits until the worker that holds the rotation has released it, however long that takes.
 
         Raises NotFound, IllegalMove for one that is parked or has ended, Stale while a worker holds it or when it is
         not at ``version`` (None: any) any more.
         """
+        while True:
+            try:
+                return self._park(rotation_id, actor, reason, version)
+            except Stale:
+                if not wait or version is not None:
+                    raise
+                self._clock.sleep(POLL)
+
+    def _park(self, rotation_id: str, actor: str, reason: str, version: int | None) -> Rotation:
         before = clock_repair.at_version(self._store.rotations.get(rotation_id), version)
         if refused := preconditions.why_not(Verb.PARK, before, self._clock.now()):
             raise IllegalMove(f"Rotation {before.id} cannot be parked: {refused}")

@@ -11,6 +11,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 FEW = {
     "rotations": ("--rounds=1", "--rotations=2", "--key-size=1024"),
     "scale": ("--listed=5", "--finished=5", "--connections=50", "--repeats=1", "--key-size=1024"),
+    "takeover": ("--count=1",),
     "start": ("--repeats=1", "--rest=1"),
 }
 

@@ -1,6 +1,7 @@
 """Failed rotations: message, exit code, and recovery."""
 
 import json
+import shlex
 import signal
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def test_missing_record(connected: InstalledKeyturn, simulator: Simulator) -> No
 
 
 def test_parked_rotations_are_listed_with_their_reason(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """The list shows why a rotation is parked, and `explain` shows the safe next command."""
+    """The list shows why a rotation is parked; the command that `explain` ends with completes it as it is."""
     simulator.netsuite.record.reset("missing")
     rotation = error(rotate(connected))["rotation"]
     listed = connected("rotation", "list").stdout.splitlines()
@@ -44,8 +45,24 @@ def test_parked_rotations_are_listed_with_their_reason(connected: InstalledKeytu
         listed[2].strip()
     )
     explained = connected("rotation", "explain", rotation).stdout
-    assert f"→ keyturn rotation resume {rotation}" in explained
     assert "watch" in explained
+    [arrow] = [line for line in explained.splitlines() if "→ " in line]
+    assert f"keyturn rotation resume {rotation} --create-record" == arrow.partition("→ ")[2]
+    assert 0 == connected(*shlex.split(arrow.partition("→ ")[2])[1:]).returncode
+    assert "Completed" == connected.json("rotation", "show", rotation)["state"]
+
+
+def test_a_postponed_rotation_is_carried_on_at_once(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """`rotation carry` does not wait until the next try is due; a completed rotation cannot be carried on."""
+    simulator.faults.add(Fault("openair.api", "throttle", action="Add", retry_after=600))
+    left = rotate(connected)
+    rotation = error(left)["rotation"]
+    assert (7, "UploadedToNetSuite") == (left.returncode, connected.json("rotation", "show", rotation)["state"])
+    carried = connected("rotation", "carry", rotation)
+    assert (0, "Completed") == (carried.returncode, connected.json("rotation", "show", rotation)["state"])
+    again = connected("rotation", "carry", rotation, "-o", "json")
+    assert (6, "ILLEGAL_MOVE") == (again.returncode, error(again)["code"])
+    assert_openair_came_second(simulator.history.entries())
 
 
 def test_quiet_prints_the_error_once(connected: InstalledKeyturn, simulator: Simulator) -> None:

@@ -135,6 +135,32 @@ def test_one_rotation_can_be_asked_for(store: Store) -> None:
     assert store.claims.claim("w2", lease=60, now=NOW, rotation_id=an_id(2)) is None
 
 
+def test_a_postponed_rotation_is_claimed_at_once(store: Store) -> None:
+    """Its wait is over then, so that another worker can take over when this one dies; nothing is in doubt."""
+    claim = begin(store, State.UPLOADED_TO_NETSUITE)
+    later = replace(claim.rotation, available_at=NOW + timedelta(hours=1), waiting_for="OpenAir is down.")
+    store.rotations.advance(claim, later, event=POSTPONED, detail={})
+    assert store.claims.claim("w2", lease=60, now=NOW, rotation_id=an_id(1)) is None
+    at_once = store.claims.claim_postponed("w2", an_id(1), lease=-1, now=NOW)
+    assert at_once
+    assert (NOW, None) == (at_once.rotation.available_at, at_once.rotation.doubt.since)
+    assert NOW == store.rotations.get(an_id(1)).available_at
+    taken = store.claims.claim("w3", lease=60, now=NOW)
+    assert taken
+    assert taken.rotation.doubt.since is not None
+    assert store.journal.verify() == len(store.journal.of(an_id(1)))
+
+
+def test_what_is_held_is_not_claimed_at_once(store: Store) -> None:
+    """While a worker holds it, none other gets it; an earlier moment from which it is available stays."""
+    claim = begin(store, State.KEY_GENERATED)
+    assert store.claims.claim_postponed("w2", an_id(1), lease=60, now=NOW) is None
+    store.claims.release(claim)
+    at_once = store.claims.claim_postponed("w2", an_id(1), lease=60, now=NOW + timedelta(hours=1))
+    assert at_once
+    assert claim.rotation.available_at == at_once.rotation.available_at
+
+
 def test_no_rotation_is_handed_out_twice(store: Store) -> None:
     """Four threads that claim at once share the rotations between them: each goes to exactly one."""
     for number in range(1, 41):

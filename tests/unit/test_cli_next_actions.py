@@ -2,6 +2,7 @@
 
 import inspect
 import shlex
+from dataclasses import replace
 from itertools import chain, combinations
 
 import pytest
@@ -138,6 +139,16 @@ def test_every_errors_commands_are_understood(kind: type[KeyturnError]) -> None:
             line = next_actions.line(each)
             supplied = [VALUES[name] for name, value in each.options.items() if value is None]
             assert not line or parsed(" ".join([line, *map(str, supplied)]))
+
+
+def test_the_command_is_one_that_can_be_run_as_it_is() -> None:
+    """Of several choices, that of the first that needs nothing by hand; where each does, what follows the first."""
+    again = NextAction(Verb.RESUME, {"rotation": "01JD"})
+    allowed = NextAction(Verb.RESUME, {"rotation": "01JD", "create_record": True})
+    by_person = by_hand("Recreate the record.", again, alternatives=(allowed,))
+    assert "keyturn rotation resume 01JD --create-record" == next_actions.command(by_person)
+    assert "keyturn rotation resume 01JD" == next_actions.command(by_hand("Do this.", again))
+    assert "keyturn rotation resume 01JD" == next_actions.command(replace(again, alternatives=(allowed,)))
 
 
 def test_json_gets_commands() -> None:

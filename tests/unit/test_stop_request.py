@@ -14,7 +14,7 @@ from states.rotation import Doubt, Ending, Failure, Rotation
 from states.state import State
 
 WITHIN = 60.0
-BETWEEN = a_rotation(state=State.UPLOADED_TO_NETSUITE)
+BETWEEN = a_rotation(state=State.UPLOADED_TO_NETSUITE, skew_from=NOW)
 UPLOADING = a_rotation(state=State.KEY_GENERATED)
 IN_DOUBT = replace(UPLOADING, doubt=Doubt(since=NOW))
 SAVED = a_rotation(state=State.SAVED_TO_OPENAIR)
@@ -53,7 +53,7 @@ def stop(elapsed: Elapsed) -> StopRequest:
         (BETWEEN, True),
         (SAVED, False),
         (replace(SAVED, doubt=Doubt(since=NOW)), False),
-        (parked(State.UPLOADED_TO_NETSUITE), True),
+        (parked(State.UPLOADED_TO_NETSUITE, skew_from=NOW), True),
         (parked(State.KEY_GENERATED), False),
         (parked(State.KEY_GENERATED, restoring_since=NOW), True),
         (parked(State.UPLOADED_TO_NETSUITE, closed_at=NOW, ending=Ending.RESTORED), False),

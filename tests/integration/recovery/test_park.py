@@ -85,6 +85,22 @@ def test_a_claimed_rotation_is_not_parked(app: Keyturn, postponed: Rotation) -> 
     assert State.UPLOADED_TO_NETSUITE is app.rotations.show(postponed.id).state
 
 
+def test_parking_can_wait_for_the_worker(app: Keyturn, postponed: Rotation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``wait``, a rotation is parked as soon as the worker that holds it has released it."""
+    claim = app.store.claims.claim("busy", lease=15, now=postponed.available_at, rotation_id=postponed.id)
+    assert claim
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            app.store.claims.release(claim)
+
+    monkeypatch.setattr(app.clock, "sleep", sleep)
+    assert State.FAILED is app.rotations.park(postponed.id, actor="ada", wait=True).state
+    assert 3 == len(waited)
+
+
 def test_the_step_of_a_dead_worker_is_in_doubt(app: Keyturn, first: Certificate) -> None:
     """A rotation parked after a worker died in a step is in doubt, and cannot be abandoned before the hold-off ends."""
     del first

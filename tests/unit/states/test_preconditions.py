@@ -31,7 +31,7 @@ HOLDS = "NetSuite has proved that it holds its certificate."
 
 def test_the_verbs() -> None:
     """The verbs are in the order in which `explain` shows them."""
-    expected = ["watch", "park", "resume", "confirm", "restore", "adopt", "abandon"]
+    expected = ["watch", "park", "carry", "resume", "confirm", "restore", "adopt", "abandon"]
     assert expected == [verb.value for verb in PRECONDITIONS]
 
 
@@ -48,6 +48,26 @@ def test_only_what_is_under_way_is_parked(state: State, pair: Pair) -> None:
     rotation = parked(a_rotation(pair)) if state is State.FAILED else a_rotation(pair, state)
     refusals = {State.FAILED: "It is parked already.", State.COMPLETED: "The rotation has ended."}
     assert refusals.get(state, "") == why_not(Verb.PARK, rotation, NOW)
+
+
+@pytest.mark.parametrize("state", State)
+def test_what_is_postponed_can_be_carried_on(state: State, pair: Pair) -> None:
+    """A rotation under way need not wait until its next try is due, except before it begins: it is held off then."""
+    rotation = parked(a_rotation(pair)) if state is State.FAILED else a_rotation(pair, state)
+    refusals = {
+        State.REQUESTED: "It has not begun: it is held off until 2026-11-23 12:01:00 UTC.",
+        State.FAILED: "It is parked: resume it.",
+        State.COMPLETED: "The rotation has ended.",
+    }
+    postponed = changed(rotation, available_at=NOW + MINUTE)
+    assert refusals.get(state, "") == why_not(Verb.CARRY, postponed, NOW)
+    assert ("" if state is State.REQUESTED else refusals.get(state, "")) == why_not(Verb.CARRY, rotation, NOW)
+
+
+def test_what_waits_for_a_person_is_not_carried_on(pair: Pair) -> None:
+    """Only the person's confirmation brings it on."""
+    rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, awaits_person=True)
+    assert "It waits for a person." == why_not(Verb.CARRY, rotation, NOW)
 
 
 @pytest.mark.parametrize("state", ACTIVE)

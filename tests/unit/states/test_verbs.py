@@ -65,7 +65,7 @@ def possible(position: State, *, is_parked: bool, **facts: object) -> set[str]:
         return confirm
     verbs = {"watch"} | confirm
     if not is_parked:
-        return verbs | {"park"}
+        return verbs | {"park"} | (set() if facts["awaits_person"] else {"carry"})
     in_doubt = facts["doubt"] or facts["restoring"]
     may_land = in_doubt and facts["when"] == NOW
     has_candidate = position is not State.REQUESTED
