@@ -27,6 +27,9 @@ _TURN: Final = Lock()
 _APPLIED: Final = text("SELECT version_num FROM alembic_version")
 _SQLITE_INDEXES: Final = text("SELECT name FROM sqlite_master WHERE type = 'index'")
 _POSTGRESQL_INDEXES: Final = text("SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()")
+_WRITE_NOTHING: Final = text("DELETE FROM alembic_version WHERE false")
+"""Unlike BEGIN IMMEDIATE, SQLite refuses this one in a file that may only be read."""
+_BE_WRITABLE: Final = by_hand("Make sure that the database is up, and that this user may write to it.")
 
 
 def migrate(database: Database) -> None:
@@ -58,7 +61,7 @@ def check(database: Database) -> None:
             raise InvalidSettings(
                 error.message, next_action=NextAction(Verb.INIT, then=REPEAT, alternatives=(correct,))
             ) from error
-        error.next_action = by_hand("Make sure that the database is up, and that this user may write to it.")
+        error.next_action = _BE_WRITABLE
         raise
     _refuse_newer(database, applied)
     if applied != revisions()[-1]:
@@ -88,6 +91,21 @@ def _refuse_newer(database: Database, applied: str | None) -> None:
             f"The database {database.name} was made by a newer Keyturn.",
             next_action=by_hand("Install that version, or restore a backup from before the upgrade."),
         )
+
+
+def check_writable(database: Database) -> None:
+    """Raise TryLater where SQLite's file can be read, and not written.
+
+    PostgreSQL is not asked: a server that is read-only after a failover becomes writable under a running worker.
+    """
+    if not database.is_sqlite:
+        return
+    try:
+        with database.writing() as tx:
+            tx.execute(_WRITE_NOTHING)
+    except TryLater as error:
+        error.next_action = _BE_WRITABLE
+        raise
 
 
 def verify(database: Database) -> None:

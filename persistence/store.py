@@ -67,6 +67,10 @@ class Store:
         """Return the newest migration of this Keyturn, and the database's; None where there is no database to read."""
         return schema.revisions()[-1], schema.applied(self._database)
 
+    def check_writable(self) -> None:
+        """Raise TryLater where SQLite's file may only be read. Writes nothing."""
+        schema.check_writable(self._database)
+
     def close(self) -> None:
         """Close every connection to the database. Safe to repeat."""
         self._database.close()

@@ -74,13 +74,15 @@ class Installation:
         self._store.check()
 
     def check(self) -> None:
-        """Raise where this process cannot carry rotations: as ``check_database``, or VaultLocked.
+        """Raise where this process cannot carry rotations: as ``check_database``, VaultLocked, or TryLater where it may
+        only read the database.
 
         Raises InvalidSettings also where an index or a rule of the database is missing: they enforce one open rotation
         per connection, and no save without NetSuite's confirmation. To be called before a rotation is requested or
         resumed only to be parked.
         """
         self._store.verify()
+        self._store.check_writable()
         self._vault.check()
 
     def verify_journal(self, rotation_id: str | None = None) -> int:

@@ -175,6 +175,9 @@ def test_a_folder_without_permission_to_write(tmp_path: Path, *, is_written: boo
         assert ["acme"] == [connection.name for connection in reader.connections.all()]
         with pytest.raises(TryLater, match="readonly"):
             reader.connections.add(a_connection(name="bravo"))
+        with pytest.raises(TryLater, match="readonly") as caught:
+            reader.check_writable()
+        assert "may write to it" in text(caught.value.next_action)
         reader.close()
     finally:
         os.seteuid(0)
