@@ -64,11 +64,11 @@ def _answer(delivery: Delivery, reply: Reply) -> HTTPResponse:
     )
 
 
-def session(simulator: Simulator, virtual_time: VirtualTime, pause: Pause) -> Callable[[str | None, float], Any]:
+def session(simulator: Simulator, virtual_time: VirtualTime, pause: Pause) -> Callable[..., Any]:
     """What makes our adapters' sessions (orchestrator.adapters.transport.session), which reach the systems directly."""
 
-    def make(ca_bundle: str | None, within: float) -> requests.Session:
-        made = transport.session(ca_bundle, within)
+    def make(ca_bundle: str | None, within: float, proxy: transport.Proxy | None = None) -> requests.Session:
+        made = transport.session(ca_bundle, within, proxy)
         made.mount("http://", DirectAdapter(simulator, virtual_time, within, pause))
         return made
 
