@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, health, next_actions, outages, outcome, rehearsal, timeline
+from orchestrator.cli import formatting, health, next_actions, outages, outcome, rehearsal, stopped, timeline
 from orchestrator.cli.arguments import Detach, DryRun, Reason, RotationId, flag
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
@@ -207,9 +207,10 @@ def restore(
             return rehearsal.show(context, done)
         before = keyturn.rotations.show(rotation)
         context.confirm(f"Put the previous certificate back into NetSuite, and close rotation {before.id}?")
-        after = keyturn.recovery.restore(
-            before.id, actor=actor(), reason=reason, overwrite=overwrite, seen=fingerprint, version=before.version
-        )
+        with stopped.finishing(context, keyturn, before):
+            after = keyturn.recovery.restore(
+                before.id, actor=actor(), reason=reason, overwrite=overwrite, seen=fingerprint, version=before.version
+            )
         return _closed(context, keyturn, after)
 
 

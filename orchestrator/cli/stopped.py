@@ -31,6 +31,14 @@ def reporting(context: Context, keyturn: Keyturn, stop: StopRequest) -> Iterator
         yield
 
 
+@contextmanager
+def finishing(context: Context, keyturn: Keyturn, rotation: Rotation) -> Iterator[None]:
+    """Finish what the block does with ``rotation`` when signals ask this process to stop, within the bounded time."""
+    stop = keyturn.stop_request()
+    with reporting(context, keyturn, stop), keyturn.events.listening(stop.receive), stop.carrying(rotation):
+        yield
+
+
 def tell_left(context: Context, left: Sequence[Rotation], now: datetime) -> int:
     """Print that each rotation was ``left`` between both sides ``now`` (UTC); return the exit code, 0 for none."""
     for rotation in left:

@@ -1,8 +1,10 @@
 """Rotations that a person parks, abandons, restores or adopts."""
 
 import json
+import signal
 
 from acceptance.installed_keyturn import NAME, InstalledKeyturn, error, rotate
+from support.polling import WAIT_LIMIT
 from support.request_history import assert_openair_came_second
 
 from simulator import Fault, Simulator
@@ -64,6 +66,19 @@ def test_restored(connected: InstalledKeyturn, simulator: Simulator) -> None:
 
     again = connected("rotation", "restore", rotation, "--yes", "-o", "json")
     assert (6, "ILLEGAL_MOVE", "Nothing was changed.") == (again.returncode, error(again)["code"], error(again)["kept"])
+
+
+def test_restoring_is_finished_when_it_is_asked_to_stop(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """SIGTERM while the previous certificate is installed does not leave the outage: both sides agree, exit 0."""
+    rotation = parked_in_the_outage(connected, simulator)
+    after = len(simulator.history.entries())
+    simulator.faults.add(Fault("netsuite.restlet", "delay", action="install", seconds=1.0, when="after"))
+    restoring = connected.start("rotation", "restore", rotation, "--yes")
+    simulator.history.wait_for(lambda entry: "installed" in entry.effect, after=after, seconds=WAIT_LIMIT)
+    restoring.send_signal(signal.SIGTERM)
+    restoring.communicate(timeout=WAIT_LIMIT)
+    assert (0, "restored") == (restoring.returncode, connected.json("rotation", "show", rotation)["ending"])
+    assert "project=T" == simulator.import_requests.send()
 
 
 def test_an_ending_is_shown_everywhere(connected: InstalledKeyturn, simulator: Simulator) -> None:
