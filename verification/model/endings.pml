@@ -2,7 +2,8 @@
  * Restore, adopt, and abandon in doubt: the verbs that close a parked rotation after asking the two systems
  * (states/recovery.py, orchestrator/operations/recovery.py).
  *
- * Ada is a second operator. When she restores, she holds the rotation as a worker does, and records what she will send.
+ * Ada is a second operator. With -DITSELF, a worker restores too, by itself, where OpenAir does not take the certificate;
+ * whatever parked it, so that the model has every case in which the code does. When she restores, she holds the rotation as a worker does, and records what she will send.
  * Otherwise she sends nothing and holds nothing. If a verb would not help, it is refused, and she lets go.
  */
 
@@ -19,6 +20,13 @@
 #define ADOPT_WAITS(r)              false
 #else
 #define ADOPT_WAITS(r)              (in_flight[r])
+#endif
+
+/* A rotation that is held is not held by another: a person and a worker never restore it at the same time. */
+#ifdef NO_RESTORE_HELD
+#define RESTORE_HELD(r)             false
+#else
+#define RESTORE_HELD(r)             (leased[r])
 #endif
 
 /* She records that she will send the previous certificate before she sends it. */
@@ -67,7 +75,7 @@
 #endif
 
 #define MAY_HAVE_IT(r) (row[r].candidate && (row[r].doubt || RANK_OF(row[r]) >= RANK(UploadedToNetSuite)))
-#define MAY_RESTORE(r) (PARKED(r) && !leased[r] && MAY_HAVE_IT(r) && expected[r] != FOREIGN && !RESTORE_WAITS(r))
+#define MAY_RESTORE(r) (PARKED(r) && !RESTORE_HELD(r) && MAY_HAVE_IT(r) && expected[r] != FOREIGN && !RESTORE_WAITS(r))
 #define MAY_ADOPT(r)   (PARKED(r) && row[r].foreign && !ADOPT_WAITS(r))
 #define MAY_GIVE_UP(r) (PARKED(r) && MAY_HAVE_IT(r) && !IS_PROVED(r) && !ABANDON_WAITS(r))
 
@@ -81,31 +89,35 @@ mtype:actions = { rests, reads, signs, notes, checks, sends, signs_again, reads_
 inline begin_to(what, number) {
   r = number;
   aim = what;
-  busy_with[ADA] = r + 1;
-  version_is_as_read[ADA] = true;
-  changed_by_others[ADA] = false;
+  busy_with[me] = r + 1;
+  version_is_as_read[me] = true;
+  changed_by_others[me] = false;
   wanted = (row[r].doubt -> LOOKS_IN_DOUBT : 1);
   next = (aim == Abandoning -> signs : reads);
   if
-  :: aim == Adopting -> printf("@ adopt %d %d\n", ADA, r)
-  :: aim == Abandoning -> printf("@ give_up %d %d\n", ADA, r)
+  :: aim == Adopting -> printf("@ adopt %d %d\n", me, r)
+  :: aim == Abandoning -> printf("@ give_up %d %d\n", me, r)
   :: aim == Restoring ->
      if
-     :: netsuite != row[r].candidate && netsuite != expected[r] -> overwrite = true
+     :: is_person && netsuite != row[r].candidate && netsuite != expected[r] -> overwrite = true
      :: true
      fi;
-     printf("@ restore %d %d overwrite=%d\n", ADA, r, overwrite);
+     printf("@ restore %d %d overwrite=%d\n", me, r, overwrite);
      fence_is_mine[0] = fence_is_mine[0] && busy_with[0] != r + 1;
      fence_is_mine[1] = fence_is_mine[1] && busy_with[1] != r + 1;
-     fence_is_mine[ADA] = true;
-     holder[r] = ADA;
+     fence_is_mine[ADA] = fence_is_mine[ADA] && busy_with[ADA] != r + 1;
+#ifdef ITSELF
+     fence_is_mine[KEYTURN] = fence_is_mine[KEYTURN] && busy_with[KEYTURN] != r + 1;
+#endif
+     fence_is_mine[me] = true;
+     holder[r] = me;
      leased[r] = true
   fi
 }
 
 inline forget() {
-  busy_with[ADA] = 0; version_is_as_read[ADA] = false; fence_is_mine[ADA] = false; changed_by_others[ADA] = false;
-  overdue[ADA] = false; ada_noted = false;
+  busy_with[me] = 0; version_is_as_read[me] = false; fence_is_mine[me] = false; changed_by_others[me] = false;
+  overdue[me] = false; noted_restore[me] = false;
   r = 0; held = 0; looks = 0; wanted = 0; aim = Restoring; overwrite = false; saw_foreign = false;
   next = rests
 }
@@ -120,10 +132,10 @@ inline stop_here() {
 
 inline read_openair() {
   if
-  :: openair_gone -> printf("@ read %d gone\n", ADA); stop_here()
-  :: !openair_gone && COMMON_MISFORTUNE; printf("@ read %d later\n", ADA); stop_here()
+  :: openair_gone -> printf("@ read %d gone\n", me); stop_here()
+  :: !openair_gone && COMMON_MISFORTUNE; printf("@ read %d later\n", me); stop_here()
   :: !openair_gone ->
-     printf("@ read %d done\n", ADA);
+     printf("@ read %d done\n", me);
      held = openair;
      if
      :: next == reads && (aim == Adopting || HELPS(openair, r)) -> next = signs
@@ -135,10 +147,10 @@ inline read_openair() {
 
 inline ask_netsuite() {
   if
-  :: netsuite_gone -> printf("@ sign %d gone\n", ADA); stop_here()
-  :: !netsuite_gone && COMMON_MISFORTUNE; printf("@ sign %d later\n", ADA); stop_here()
+  :: netsuite_gone -> printf("@ sign %d gone\n", me); stop_here()
+  :: !netsuite_gone && COMMON_MISFORTUNE; printf("@ sign %d later\n", me); stop_here()
   :: !netsuite_gone ->
-     printf("@ sign %d done\n", ADA);
+     printf("@ sign %d done\n", me);
      if
      :: netsuite != MISSING && !IS_MUTE(netsuite) -> has_signed[netsuite] = true
      :: else
@@ -174,36 +186,36 @@ inline ask_netsuite() {
    candidate no longer counts. */
 inline note() {
   if
-  :: AS_READ(version_is_as_read[ADA]) && MINE(fence_is_mine[ADA]) ->
-     printf("@ note %d stored\n", ADA);
-     MUST(compare_and_set, version_is_as_read[ADA] && fence_is_mine[ADA]);
+  :: AS_READ(version_is_as_read[me]) && MINE(fence_is_mine[me]) ->
+     printf("@ note %d stored\n", me);
+     MUST(compare_and_set, version_is_as_read[me] && fence_is_mine[me]);
      restoring[r] = true;
      row[r].failed_from = KeyGenerated;
      row[r].doubt = true;
      in_flight[r] = true;
-     ada_noted = true;
+     noted_restore[me] = true;
      leased[r] = true;
-     written(r, ADA);
+     written(r, me);
      next = checks
-  :: else -> printf("@ note %d stale\n", ADA); next = gives_back
+  :: else -> printf("@ note %d stale\n", me); next = gives_back
   fi
 }
 
 inline send() {
   looks = 0;
   if
-  :: netsuite_gone -> printf("@ install %d gone\n", ADA); stop_here()
-  :: !netsuite_gone && IS_OVERDUE(overdue[ADA]) -> printf("@ install %d late\n", ADA); stop_here()
-  :: !netsuite_gone && !IS_OVERDUE(overdue[ADA]) && netsuite == MISSING ->
-     printf("@ install %d done\n", ADA); stop_here()
-  :: !netsuite_gone && !IS_OVERDUE(overdue[ADA]) && netsuite != MISSING ->
-     MUST(restore_helps, openair == expected[r] || changed_by_others[ADA]);
+  :: netsuite_gone -> printf("@ install %d gone\n", me); stop_here()
+  :: !netsuite_gone && IS_OVERDUE(overdue[me]) -> printf("@ install %d late\n", me); stop_here()
+  :: !netsuite_gone && !IS_OVERDUE(overdue[me]) && netsuite == MISSING ->
+     printf("@ install %d done\n", me); stop_here()
+  :: !netsuite_gone && !IS_OVERDUE(overdue[me]) && netsuite != MISSING ->
+     MUST(restore_helps, openair == expected[r] || changed_by_others[me]);
      MUST(none_overwritten, !saw_foreign || overwrite);
      if
-     :: printf("@ install %d done\n", ADA); put_back(); next = reads_again
-     :: MISFORTUNE; printf("@ install %d lost_done\n", ADA); put_back(); next = signs_again
-     :: MISFORTUNE; printf("@ install %d lost\n", ADA); next = signs_again
-     :: !install_flies[r] && MISFORTUNE; printf("@ install %d lost_late\n", ADA);
+     :: printf("@ install %d done\n", me); put_back(); next = reads_again
+     :: MISFORTUNE; printf("@ install %d lost_done\n", me); put_back(); next = signs_again
+     :: MISFORTUNE; printf("@ install %d lost\n", me); next = signs_again
+     :: !install_flies[r] && MISFORTUNE; printf("@ install %d lost_late\n", me);
         install_flies[r] = expected[r];
         next = signs_again
      fi
@@ -219,10 +231,10 @@ inline put_back() {
 /* Advance or write: both sides agree, or neither has the candidate, and the rotation is closed. */
 inline close() {
   if
-  :: AS_READ(version_is_as_read[ADA]) && (aim != Restoring -> !leased[r] : MINE(fence_is_mine[ADA])) ->
-     printf("@ close %d stored\n", ADA);
-     MUST(compare_and_set, version_is_as_read[ADA] && (aim != Restoring || fence_is_mine[ADA]));
-     MUST(both_agree, aim == Abandoning || changed_by_others[ADA] || (netsuite == openair && openair == held));
+  :: AS_READ(version_is_as_read[me]) && (aim != Restoring -> !leased[r] : MINE(fence_is_mine[me])) ->
+     printf("@ close %d stored\n", me);
+     MUST(compare_and_set, version_is_as_read[me] && (aim != Restoring || fence_is_mine[me]));
+     MUST(both_agree, aim == Abandoning || changed_by_others[me] || (netsuite == openair && openair == held));
      MUST(abandoned_gone, aim != Abandoning || (netsuite != row[r].candidate && netsuite != MUTED(row[r].candidate)
                                                 && openair != row[r].candidate));
      ending[r] = (aim == Restoring -> Restored : (aim == Adopting -> Adopted : Abandoned));
@@ -231,25 +243,26 @@ inline close() {
      restoring[r] = false;
      holder[r] = NO_HOLDER;
      leased[r] = false;
-     written(r, ADA);
+     written(r, me);
      forget()
-  :: else -> printf("@ close %d stale\n", ADA); stop_here()
+  :: else -> printf("@ close %d stale\n", me); stop_here()
   fi
 }
 
 inline give_back() {
   if
-  :: MINE(fence_is_mine[ADA]) ->
-     printf("@ release %d stored\n", ADA);
-     MUST(compare_and_set, fence_is_mine[ADA]);
+  :: MINE(fence_is_mine[me]) ->
+     printf("@ release %d stored\n", me);
+     MUST(compare_and_set, fence_is_mine[me]);
      holder[r] = NO_HOLDER;
      leased[r] = false
-  :: else -> printf("@ release %d stale\n", ADA)
+  :: else -> printf("@ release %d stale\n", me)
   fi;
   forget()
 }
 
-proctype Ada() {
+/* Ada, or the worker that restores by itself: it does nothing else, and replaces no foreign certificate. */
+proctype Ada(byte me; bool is_person) {
   byte r;                                      /* the current rotation */
   mtype:actions next = rests;
   mtype:aims aim = Restoring;                  /* the intended ending */
@@ -262,21 +275,21 @@ end:
   do
   :: atomic {
        if
-       :: next == rests && MAY_RESTORE(0)      -> begin_to(Restoring, 0)
-       :: next == rests && MAY_RESTORE(SECOND) -> begin_to(Restoring, SECOND)
-       :: next == rests && MAY_ADOPT(0)        -> begin_to(Adopting, 0)
-       :: next == rests && MAY_ADOPT(SECOND)   -> begin_to(Adopting, SECOND)
-       :: next == rests && MAY_GIVE_UP(0)      -> begin_to(Abandoning, 0)
-       :: next == rests && MAY_GIVE_UP(SECOND) -> begin_to(Abandoning, SECOND)
+       :: next == rests && (is_person || !row[0].foreign) && MAY_RESTORE(0) -> begin_to(Restoring, 0)
+       :: next == rests && (is_person || !row[SECOND].foreign) && MAY_RESTORE(SECOND) -> begin_to(Restoring, SECOND)
+       :: next == rests && is_person && MAY_ADOPT(0)        -> begin_to(Adopting, 0)
+       :: next == rests && is_person && MAY_ADOPT(SECOND)   -> begin_to(Adopting, SECOND)
+       :: next == rests && is_person && MAY_GIVE_UP(0)      -> begin_to(Abandoning, 0)
+       :: next == rests && is_person && MAY_GIVE_UP(SECOND) -> begin_to(Abandoning, SECOND)
        :: next == reads || next == reads_again -> read_openair()
        :: next == signs || next == signs_again -> ask_netsuite()
        :: next == notes      -> note()
-       :: next == checks && STILL_HOLDS(fence_is_mine[ADA])  -> printf("@ check %d held\n", ADA); next = sends
-       :: next == checks && !STILL_HOLDS(fence_is_mine[ADA]) -> printf("@ check %d stale\n", ADA); next = gives_back
+       :: next == checks && STILL_HOLDS(fence_is_mine[me])  -> printf("@ check %d held\n", me); next = sends
+       :: next == checks && !STILL_HOLDS(fence_is_mine[me]) -> printf("@ check %d stale\n", me); next = gives_back
        :: next == sends      -> send()
        :: next == closes     -> close()
        :: next == gives_back -> give_back()
-       :: next != rests && COMMON_MISFORTUNE; printf("@ crash %d\n", ADA); forget()
+       :: next != rests && COMMON_MISFORTUNE; printf("@ crash %d\n", me); forget()
        fi
 #ifdef LULL
        ; calls++; lull = (lull > 0 -> lull - 1 : 0)

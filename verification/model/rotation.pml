@@ -76,7 +76,12 @@ byte current = PREVIOUS;                       /* the connection's current certi
 byte expected[ROTATIONS];                      /* the certificate that NetSuite should hold before the upload */
 
 #define ADA    WORKERS                         /* the operator who asks the systems (endings.pml); to restore, she holds as a worker */
+#ifdef ITSELF
+#define KEYTURN (WORKERS + 1)                  /* the worker that restores by itself */
+#define ACTORS (WORKERS + 2)
+#else
 #define ACTORS (WORKERS + 1)
+#endif
 #define NO_HOLDER ACTORS
 byte holder[ROTATIONS] = NO_HOLDER;               /* who holds it, or held it when the lease ran out */
 bool leased[ROTATIONS];                        /* the lease is valid, by the database's clock */
@@ -90,7 +95,7 @@ bool version_is_as_read[ACTORS], fence_is_mine[ACTORS], operators_version_is_as_
 
 byte busy_with[ACTORS];                        /* the rotation that a live worker, or Ada, works on, from 1; or 0 */
 bool overdue[ACTORS];                          /* the deadline of its try's install is over */
-bool ada_noted;                                /* she recorded that she will put the previous certificate back */
+bool noted_restore[ACTORS];                    /* it recorded that it will put the previous certificate back */
 bool about_to_save[WORKERS];                   /* its check succeeded, and it saves next */
 byte operator_read;                            /* the rotation that the operator has in view, from 1; or 0 */
 byte misfortunes = MISFORTUNES;                /* how many can still happen */
@@ -354,6 +359,9 @@ inline written(r, writer) {
   version_is_as_read[0] = version_is_as_read[0] && (writer == 0 || busy_with[0] != r + 1);
   version_is_as_read[1] = version_is_as_read[1] && (writer == 1 || busy_with[1] != r + 1);
   version_is_as_read[ADA] = version_is_as_read[ADA] && (writer == ADA || busy_with[ADA] != r + 1);
+#ifdef ITSELF
+  version_is_as_read[KEYTURN] = version_is_as_read[KEYTURN] && (writer == KEYTURN || busy_with[KEYTURN] != r + 1);
+#endif
   operators_version_is_as_read = operators_version_is_as_read && operator_read != r + 1;
   shown_state = row[r].state;
   shown_from = row[r].failed_from;
@@ -370,6 +378,9 @@ inline claim(r) {
   printf("@ claim %d %d\n", me, r);
   fence_is_mine[1 - me] = fence_is_mine[1 - me] && busy_with[1 - me] != r + 1;
   fence_is_mine[ADA] = fence_is_mine[ADA] && busy_with[ADA] != r + 1;
+#ifdef ITSELF
+  fence_is_mine[KEYTURN] = fence_is_mine[KEYTURN] && busy_with[KEYTURN] != r + 1;
+#endif
   fence_is_mine[me] = true;
   version_is_as_read[me] = true;
   busy_with[me] = r + 1;
@@ -817,6 +828,9 @@ inline decide() {
      row[r].may_overwrite = overwrite
   fi;
   fence_is_mine[ADA] = fence_is_mine[ADA] && busy_with[ADA] != r + 1;
+#ifdef ITSELF
+  fence_is_mine[KEYTURN] = fence_is_mine[KEYTURN] && busy_with[KEYTURN] != r + 1;
+#endif
   holder[r] = NO_HOLDER;
   leased[r] = false;
   written(r, NO_HOLDER)
@@ -910,7 +924,10 @@ inline settle(r) {
   in_flight[r] = false;
   overdue[0] = overdue[0] || (busy_with[0] == (r) + 1 && !fence_is_mine[0]);
   overdue[1] = overdue[1] || (busy_with[1] == (r) + 1 && !fence_is_mine[1]);
-  overdue[ADA] = overdue[ADA] || (busy_with[ADA] == (r) + 1 && ada_noted)
+#ifdef ITSELF
+  overdue[KEYTURN] = overdue[KEYTURN] || (busy_with[KEYTURN] == (r) + 1 && noted_restore[KEYTURN]);
+#endif
+  overdue[ADA] = overdue[ADA] || (busy_with[ADA] == (r) + 1 && noted_restore[ADA])
 }
 
 #define MATTERS(r) ((r) + 1 < rotations || PARKED(r))  /* a process waits for that */
@@ -935,12 +952,18 @@ inline changes_netsuite(certificate) {
   printf("@ foreign netsuite %d\n", certificate);
   netsuite = certificate;
   changed_by_others[0] = true; changed_by_others[1] = true; changed_by_others[ADA] = true;
+#ifdef ITSELF
+  changed_by_others[KEYTURN] = true;
+#endif
   changed_unseen = changed_unseen || (busy_with[0] == 0 && busy_with[1] == 0)
 }
 
 inline changes_openair(certificate) {
   printf("@ foreign openair\n");
   openair = certificate;
+#ifdef ITSELF
+  changed_by_others[KEYTURN] = true;
+#endif
   changed_by_others[0] = true; changed_by_others[1] = true; changed_by_others[ADA] = true
 }
 
@@ -969,7 +992,10 @@ init {
   atomic {
     run Worker(0); run Worker(1); run Schedule(); run Operator();
 #ifndef WITHOUT_ADA
-    run Ada();
+    run Ada(ADA, true);
+#endif
+#ifdef ITSELF
+    run Ada(KEYTURN, false);
 #endif
     run Time(); run Fate(); run Rest()
   }

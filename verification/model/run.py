@@ -39,6 +39,8 @@ class Scope:
     liveness: bool = False
     ada: bool = True
     """Whether Ada restores, adopts, and abandons in doubt: endings.pml."""
+    itself: bool = False
+    """Whether a worker restores by itself too, at the same time as Ada."""
     without: tuple[str, ...] = ()
     """The guards to remove."""
     only: str = ""
@@ -51,6 +53,7 @@ class Scope:
         looked_at = "0" if self.liveness else self.only  # no property has the number 0
         only = [f"-DONLY={looked_at}"] if looked_at else []
         endings = [] if self.ada else ["-DWITHOUT_ADA"]
+        endings += ["-DITSELF"] if self.itself else []
         return [f"-DROTATIONS={self.rotations}", f"-DMISFORTUNES={self.misfortunes}", *endings, *guards, *only]
 
 
@@ -72,8 +75,14 @@ class Found:
         return "\n".join(self.trail[-LINES_OF_TRAIL:])
 
 
-QUICK: Final = (Scope(2, 2), Scope(2, 1, liveness=True))
-FULL: Final = (Scope(2, 3, ada=False), Scope(1, 3), Scope(2, 2), Scope(2, 2, liveness=True))
+QUICK: Final = (Scope(2, 2), Scope(1, 2, itself=True), Scope(2, 1, liveness=True))
+FULL: Final = (
+    Scope(2, 3, ada=False),
+    Scope(1, 3),
+    Scope(2, 2),
+    Scope(1, 2, itself=True),
+    Scope(2, 2, liveness=True),
+)
 
 MUTANTS: Final = (
     (("PROOF",), "openair_second"),
