@@ -121,6 +121,13 @@ class Resumed(Changed):
 
 
 @dataclass(frozen=True, slots=True)
+class Begun(Changed):
+    """A person said that they are ready to save the certificate in OpenAir: the upload to NetSuite begins."""
+
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Confirmed(Changed):
     """A person confirmed that OpenAir holds the exported certificate."""
 

@@ -182,6 +182,7 @@ class Rotations(_Table, table=True):
     may_overwrite: bool
     waiting_for: str = Field(sa_type=Text)
     awaits_person: bool
+    begun_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     failed_from: str | None = Field(default=None, sa_type=Text)
     failure_code: str | None = Field(default=None, sa_type=Text)
     failure_message: str | None = Field(default=None, sa_type=Text)

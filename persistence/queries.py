@@ -52,7 +52,10 @@ _NEWEST: Final = ROTATION.where(_r.c.connection == bindparam("connection")).orde
 _BY_PREFIX: Final = (
     ROTATION.where(_r.c.id.between(bindparam("first"), bindparam("last"))).order_by(_r.c.id.desc()).limit(_CANDIDATES)
 )
-_OPEN: Final = ROTATION.where(_r.c.connection == bindparam("connection"), models.OPEN)
+_OPEN: Final = ROTATION.with_only_columns(
+    *(column for column in ROTATION.selected_columns if column.key != _r.c.begun_at.key)
+).where(_r.c.connection == bindparam("connection"), models.OPEN)
+"""Without the newest column: a connection is corrected before the migration that asks for it can be applied."""
 
 
 def rotations(tx: Transaction, query: Select[Any], **parameters: object) -> list[Rotation]:

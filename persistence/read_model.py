@@ -56,7 +56,7 @@ _UNSEEN: Final = frozenset(
     (
         *("policy", "follows", "worker", "fence", "lease_until", "journal_seq", "journal_hash"),
         *("confirmation_fingerprint", "challenge", "signature", "asked_at", "saved_fingerprint"),
-        *("verified_fingerprint", "verified_at", "may_create_record", "may_overwrite"),
+        *("verified_fingerprint", "verified_at", "may_create_record", "may_overwrite", "begun_at"),
     )
 )
 """What only a rotation's steps need."""

@@ -123,7 +123,7 @@ _COLUMNS: Final[Mapping[str, Callable[[Any], Values]]] = {
         field: _alone(field)
         for field in (
             *("state", "attempt", "tries", "updated_at", "available_at"),
-            *("skew_from", "waiting_for", "awaits_person", "restoring_since", "closed_at", "ending"),
+            *("skew_from", "waiting_for", "awaits_person", "begun_at", "restoring_since", "closed_at", "ending"),
         )
     },
     "doubt": _of_doubt,
@@ -161,6 +161,7 @@ def to_rotation(row: Row) -> Rotation:
             verified=_to_receipt(row, "verified"),
         ),
         doubt=Doubt(since=row["doubt_since"], in_flight_until=row["in_flight_until"]),
+        begun_at=row.get("begun_at"),
         allowed=Allowances(create_record=row["may_create_record"], overwrite=row["may_overwrite"]),
         circumstances=Circumstances(
             previous_key_kept=row["previous_key_kept"],

@@ -72,6 +72,9 @@ class Policy:
     on_refusal: OnRefusal = OnRefusal.RESTORE
     """What happens when OpenAir does not take the certificate. A connection has it for rotations that the schedule
     starts."""
+    starts_by_hand: bool = False
+    """Whether the schedule starts rotations although a person saves the certificate in OpenAir. Such a rotation waits
+    for that person before it changes NetSuite."""
 
     def __post_init__(self) -> None:
         if self.days not in VALID_DAYS:
@@ -176,9 +179,11 @@ class Connection:
     def is_automatic(self) -> bool:
         """Whether certificates are rotated unasked: the boxes are ticked and the upgraded feature is set up.
 
-        Bundle 369630 from 3.0 on with bundle 369637 from 4.0 on, per Oracle's help (see REAL_TIME_BUNDLE).
+        Bundle 369630 from 3.0 on with bundle 369637 from 4.0 on, per Oracle's help (see REAL_TIME_BUNDLE). Where a
+        person saves the certificate in OpenAir, the policy decides: no one may be there.
         """
-        return not missing_conditions(self.options, self.bundles)
+        is_attended = self.openair.kind is not OpenAirKind.EXPORT or self.policy.starts_by_hand
+        return is_attended and not missing_conditions(self.options, self.bundles)
 
 
 _NEEDED_BUNDLES: Final = {REAL_TIME_BUNDLE: 3, CONNECTOR_BUNDLE: 4}

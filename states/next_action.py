@@ -36,6 +36,7 @@ class Verb(StrEnum):
     PARK = "park"
     CARRY = "carry"
     RESUME = "resume"
+    BEGIN = "begin"
     CONFIRM = "confirm"
     RESTORE = "restore"
     ADOPT = "adopt"
@@ -44,7 +45,10 @@ class Verb(StrEnum):
 
 RECOVERY: Final = frozenset({Verb.RESUME, Verb.RESTORE, Verb.ADOPT, Verb.ABANDON})
 """The verbs that get a parked rotation going again, or end it."""
-ON_ROTATION: Final = RECOVERY | {Verb.SHOW_ROTATION, Verb.EXPLAIN, Verb.WATCH, Verb.PARK, Verb.CARRY, Verb.CONFIRM}
+ON_ROTATION: Final = RECOVERY | {
+    *(Verb.SHOW_ROTATION, Verb.EXPLAIN, Verb.WATCH),
+    *(Verb.PARK, Verb.CARRY, Verb.BEGIN, Verb.CONFIRM),
+}
 ON_CONNECTION: Final = frozenset({Verb.SHOW_CONNECTION, Verb.EDIT_CONNECTION, Verb.ROTATE, Verb.DOCTOR})
 
 Value = str | bool | tuple[str, ...] | None

@@ -54,8 +54,14 @@ def _resume(rotation: Rotation, now: datetime) -> str:
     return _in_flight(rotation, now) if rotation.restoring_since else ""
 
 
+def _begin(rotation: Rotation, _now: datetime) -> str:
+    is_next = rotation.awaits_person and rotation.state is table.BEFORE_UPLOAD
+    return "" if is_next else "Its upload does not wait for a person."
+
+
 def _confirm(rotation: Rotation, _now: datetime) -> str:
-    return "" if rotation.awaits_person and rotation.failure is None else "Nothing waits for a person."
+    is_next = rotation.awaits_person and rotation.state in table.AFTER_UPLOAD
+    return "" if is_next else "No certificate in OpenAir waits for a person's confirmation."
 
 
 def _restore(rotation: Rotation, now: datetime) -> str:
@@ -154,6 +160,7 @@ PRECONDITIONS: Final[Mapping[Verb, Callable[[Rotation, datetime], str]]] = {
     Verb.PARK: _park,
     Verb.CARRY: _carry,
     Verb.RESUME: _resume,
+    Verb.BEGIN: _begin,
     Verb.CONFIRM: _confirm,
     Verb.RESTORE: _restore,
     Verb.ADOPT: _adopt,
@@ -209,7 +216,8 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
             choices = tuple(sorted(choices, key=lambda each: each.leads_to(Verb.RESUME), reverse=True))
         return _complete(_possible(choices, rotation, now), rotation)
     if rotation.awaits_person:
-        return _complete(by_hand(rotation.waiting_for, NextAction(Verb.CONFIRM)), rotation)
+        verb = Verb.BEGIN if rotation.state is table.BEFORE_UPLOAD else Verb.CONFIRM
+        return _complete(by_hand(rotation.waiting_for, NextAction(verb)), rotation)
     is_postponed = rotation.available_at > now and not why_not(Verb.CARRY, rotation, now)
     at_once = (NextAction(Verb.CARRY),) if is_postponed else ()
     return _complete(NextAction(Verb.WORKER, because=_goes_on(rotation, now), alternatives=at_once), rotation)
@@ -259,9 +267,8 @@ def _complete(action: NextAction, rotation: Rotation) -> NextAction:
     """Return ``action`` about ``rotation``, with the fingerprint option if a person reads OpenAir."""
 
     def add(each: NextAction) -> NextAction:
-        if each.verb is Verb.CONFIRM:
-            made = rotation.proofs.candidate.fingerprint if rotation.proofs.candidate else None
-            return replace(each, options={**each.options, "fingerprint": made})
+        if each.verb is Verb.CONFIRM:  # the fingerprint is the person's to read in OpenAir: it is never filled in
+            return replace(each, options={**each.options, "fingerprint": None})
         if not (rotation.circumstances.by_hand and each.verb in (Verb.RESTORE, Verb.ADOPT)):
             return each
         reason = _ONLY_KNOWN if each.verb is Verb.ADOPT else ""

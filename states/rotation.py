@@ -255,6 +255,9 @@ class Rotation:
     """Why the step was postponed last, or empty."""
     awaits_person: bool = False
     """Whether the rotation waits for a person."""
+    begun_at: datetime | None = None
+    """When a person said last that they are signed in to OpenAir and ready to save the certificate (UTC); None where
+    Keyturn saves it."""
 
     failure: Failure | None = None
     restoring_since: datetime | None = None

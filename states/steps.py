@@ -10,6 +10,7 @@ from typing import Final
 
 from states.certificate import Certificate
 from states.errors import (
+    AwaitingPerson,
     CertificateRecordMissing,
     CutOff,
     Drift,
@@ -23,11 +24,11 @@ from states.errors import (
     Unknown,
     UnreadableCertificate,
 )
-from states.next_action import ADOPT, OVERWRITE, NextAction, Verb
+from states.next_action import ADOPT, OVERWRITE, NextAction, Verb, by_hand
 from states.ports import Attempt, Ports, Write
 from states.proof import Signer, Verdict, install, judge, looks, read_openair, shows
 from states.rotation import Candidate, Confirmation, Proof, Receipt, Rotation
-from states.timing import FRESH, INSTALL_WITHIN
+from states.timing import FRESH, INSTALL_WITHIN, READY_FOR
 
 Step = Callable[[Rotation, Ports, Attempt], Proof]
 
@@ -46,6 +47,7 @@ def upload_to_netsuite(rotation: Rotation, ports: Ports, attempt: Attempt) -> Co
         ForeignRotation: NetSuite signs with a key that is neither the candidate's nor the expected one.
         CertificateRecordMissing: There is no record, and none may be created.
         CannotSign: No one can tell whose certificate the record holds.
+        AwaitingPerson: A person saves the certificate in OpenAir, and has not said that they are ready.
         NotValidNow: A clock is or was wrong.
         Unknown: The answer was lost, and two looks did not find the candidate.
     """
@@ -196,6 +198,7 @@ def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation
     candidate = _candidate_of(rotation)
     if not candidate.certificate.is_valid_at(ports.clock.now()):
         raise NotValidNow
+    _ensure_attended(rotation, ports)
     read_openair(ports)  # imports are refused from the install on: OpenAir must be ready for the save that ends that
     key = ports.keys.open(rotation.id, candidate)
     asked_at = ports.clock.now()
@@ -225,6 +228,18 @@ def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation
             raise Unknown("NetSuite was sent the certificate, but does not sign with it so far.") from error
         # The skew began when the install was sent, not when the candidate was found.
         return replace(found, asked_at=asked_at)
+
+
+def _ensure_attended(rotation: Rotation, ports: Ports) -> None:
+    """Raise AwaitingPerson before the upload where a person saves the certificate in OpenAir, and may not be there."""
+    if not rotation.circumstances.by_hand or rotation.proofs.confirmation:
+        return
+    if rotation.begun_at is None or abs(ports.clock.now() - rotation.begun_at) > READY_FOR:
+        raise AwaitingPerson(
+            "A person must be signed in to OpenAir and ready to save the certificate: imports are refused from the "
+            "upload to NetSuite until they have saved it.",
+            next_action=by_hand("Sign in to OpenAir, where its certificate is kept.", NextAction(Verb.BEGIN)),
+        )
 
 
 # --- OpenAir ----------------------------------------------------------------------------------------------------------

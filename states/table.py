@@ -89,6 +89,8 @@ OUTAGE: Final = next(edge.source for edge in FORWARD if edge.urgent)
 
 BEFORE_UPLOAD: Final = next(edge.source for edge in FORWARD if edge.begins_skew)
 """The state whose step sends the candidate to NetSuite: in doubt, NetSuite may hold it already."""
+AFTER_UPLOAD: Final = tuple(edge.source for edge in FORWARD[[edge.begins_skew for edge in FORWARD].index(True) + 1 :])
+"""The active states in which NetSuite has the candidate."""
 
 FAIL: Final = "fail"
 RESUME: Final = "resume"

@@ -45,7 +45,8 @@ class OpenAirExport:
     def save(self, confirmation: Confirmation, check: Callable[[], None]) -> None:
         """Return if a person has confirmed this certificate; otherwise write it to its file and ask for one.
 
-        Safe to repeat: the file's name and content depend only on the certificate. Calls ``check`` before it writes.
+        Safe to repeat: the file's name and content depend only on the rotation. Neither shows the fingerprint, which
+        the person is to read in OpenAir. Calls ``check`` before it writes.
 
         Raises:
             AwaitingPerson: No person has confirmed this certificate yet.
@@ -55,7 +56,7 @@ class OpenAirExport:
         if confirmed is not None and confirmed.fingerprint == confirmation.fingerprint:
             return
         check()
-        path = self._folder / f"{self._connection}-{confirmation.fingerprint[:16]}.pem"
+        path = self._folder / f"{self._connection}-{confirmation.rotation_id}.pem"
         try:
             _write_atomically(path, confirmation.certificate.pem)
         except OSError as error:
@@ -67,9 +68,7 @@ class OpenAirExport:
             f"Imports may be refused until a person saves the certificate {path} in OpenAir.",
             next_action=by_hand(
                 f"Save {path} in OpenAir.",
-                NextAction(
-                    Verb.CONFIRM, {"rotation": confirmation.rotation_id, "fingerprint": confirmation.fingerprint}
-                ),
+                NextAction(Verb.CONFIRM, {"rotation": confirmation.rotation_id, "fingerprint": None}),
             ),
         )
 

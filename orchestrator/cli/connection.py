@@ -58,6 +58,7 @@ def add(
         known = keyturn.connections.secrets_of(name)
         record = connection_json(added, known, rotation=None, now=keyturn.rotations.now())
     context.out.show(record, name, [("added", name)])
+    _note_attendance(context, added)
     context.out.note(f"Next: `keyturn doctor {name}`, then `keyturn rotate {name}`.")
     return Exit.FINE
 
@@ -86,8 +87,24 @@ def _change(context: Context, keyturn: Keyturn, name: str, fields: ConnectionFie
     rotation = keyturn.rotations.open_for(name)
     record = connection_json(stored, known, rotation=rotation, now=keyturn.rotations.now())
     context.out.show(record, name, [("changed", name)])
+    _note_attendance(context, stored)
     context.out.note(f"Next: `keyturn doctor {name}`.")
     return Exit.FINE
+
+
+def _note_attendance(context: Context, connection: Connection) -> None:
+    """Say what it means that a person saves the certificate in OpenAir."""
+    if connection.openair.kind is not OpenAirKind.EXPORT:
+        return
+    starts = (
+        "The schedule starts rotations, which then wait"
+        if connection.policy.starts_by_hand
+        else "No schedule starts rotations of this connection. Those that you start wait"
+    )
+    context.out.note(
+        f"{starts} until a person is ready (`keyturn rotation begin`). "
+        "Imports are refused from the upload to NetSuite until that person has saved the certificate in OpenAir."
+    )
 
 
 @app.command(name="list")

@@ -60,7 +60,7 @@ class ConnectionOptions:
         bool | None,
         _option(
             _OPENAIR,
-            "A person saves the certificate in OpenAir; Keyturn exports it and waits.",
+            "A person begins each rotation, and saves the exported certificate in OpenAir.",
             negative="--openair-xml",
         ),
     ] = None
@@ -86,6 +86,11 @@ class ConnectionOptions:
             _POLICY,
             "If OpenAir does not take the certificate of a scheduled rotation: restore the previous one, or park.",
         ),
+    ] = None
+
+    starts_by_hand: Annotated[
+        bool | None,
+        _option(_POLICY, "With --openair-export: let the schedule start rotations, which wait for a person."),
     ] = None
 
     def given(self) -> ConnectionFields:

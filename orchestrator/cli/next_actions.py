@@ -46,6 +46,7 @@ COMMANDS: Final[Mapping[Verb, _Command]] = {
     Verb.PARK: _on_rotation("keyturn rotation park"),
     Verb.CARRY: _on_rotation("keyturn rotation carry"),
     Verb.RESUME: _on_rotation("keyturn rotation resume", "overwrite", "create_record"),
+    Verb.BEGIN: _on_rotation("keyturn rotation begin"),
     Verb.CONFIRM: _on_rotation("keyturn rotation confirm", "fingerprint"),
     Verb.RESTORE: _on_rotation("keyturn rotation restore", "overwrite", "fingerprint"),
     Verb.ADOPT: _on_rotation("keyturn rotation adopt", "fingerprint"),

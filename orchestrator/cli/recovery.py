@@ -154,6 +154,29 @@ def resume(
         return outcome.carry(context, keyturn, after)
 
 
+def begin(rotation: RotationId, /, *, detach: Detach = False, context: Given) -> int:
+    """Say that you are signed in to OpenAir and ready to save the certificate there, and begin the upload to NetSuite.
+
+    For a connection with --openair-export. From the upload on, imports are refused until you have saved the file that
+    this command names. It is written the moment NetSuite has confirmed the certificate. If the upload takes longer than
+    a quarter of an hour, the rotation waits for you again.
+
+    ```
+    keyturn rotation begin acme
+    ```
+    """
+    with context.keyturn() as keyturn:
+        before = keyturn.rotations.show(rotation)
+        context.confirm(f"Begin rotation {before.id}? Imports are refused until you save its file in OpenAir.")
+        if not detach:
+            keyturn.installation.check()
+        after = keyturn.rotations.begin(before.id, actor=actor(), version=before.version)
+        if detach:
+            context.out.show(rotation_json(after, keyturn.rotations.now()), after.id, [("begun", after.id)])
+            return Exit.FINE
+        return carry(context, keyturn, after)
+
+
 def confirm(
     rotation: RotationId,
     /,

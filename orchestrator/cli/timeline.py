@@ -59,8 +59,14 @@ def describe(entry: Entry, before: Entry | None) -> str:
     if entry.event == UNKNOWN:
         return f"answer to the {detail.get('write')} lost, it may take effect until {_until(entry)}{because}"
     if entry.source is entry.target or before is None or entry.event == RESUME:
-        return f"{_SAID.get(entry.event) or entry.event.replace('_', ' ')} by {entry.actor}{because}"
+        return f"{_said(entry)} by {entry.actor}{because}"
     return f"after {formatting.span(entry.at - before.at)}{because}"
+
+
+def _said(entry: Entry) -> str:
+    if entry.detail.get("ready"):
+        return "readiness to save the certificate in OpenAir confirmed"
+    return _SAID.get(entry.event) or entry.event.replace("_", " ")
 
 
 def times(folded: Folded) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from orchestrator.events import Confirmed, Event, Listener, Requested, Resumed, WorkerDied
+from orchestrator.events import Begun, Confirmed, Event, Listener, Requested, Resumed, WorkerDied
 from states import preconditions
 
 
@@ -32,7 +32,7 @@ def wake_on_events(dispatcher: Dispatcher) -> Listener:
     """The listener that wakes ``dispatcher`` when a rotation became claimable: by a person, the schedule or a death."""
 
     def receive(event: Event) -> None:
-        if isinstance(event, Requested | Resumed | Confirmed):
+        if isinstance(event, Requested | Resumed | Begun | Confirmed):
             rotation = event.rotation
             dispatcher.wake(rotation.id, urgent=preconditions.is_urgent(rotation))
         elif isinstance(event, WorkerDied):

@@ -56,6 +56,7 @@ class ConnectionFields:
     days: int | None = None
     keep_key: bool | None = None
     on_refusal: OnRefusal | None = None
+    starts_by_hand: bool | None = None
 
     secrets: Mapping[SecretName, str] = field(default_factory=dict)
 
@@ -145,7 +146,13 @@ class ConnectionFields:
 
     def _policy(self) -> dict[str, Any]:
         algorithm = Algorithm(self.algorithm) if self.algorithm else None
-        return _given(algorithm=algorithm, days=self.days, keep_key=self.keep_key, on_refusal=self.on_refusal)
+        return _given(
+            algorithm=algorithm,
+            days=self.days,
+            keep_key=self.keep_key,
+            on_refusal=self.on_refusal,
+            starts_by_hand=self.starts_by_hand,
+        )
 
     def _bundles(self, before: Mapping[str, str]) -> dict[str, str]:
         bundles = {**before, **self.bundles}

@@ -156,6 +156,22 @@ class Rotations:
         self._listener(events.Resumed(resumed, actor))
         return resumed
 
+    def begin(self, rotation_id: str, *, actor: str, version: int | None = None) -> Rotation:
+        """Note that a person is signed in to OpenAir and ready to save the certificate there, and wake the rotation.
+
+        Its upload begins, and imports are refused until the person has saved the certificate. Raises NotFound,
+        IllegalMove when no upload waits for a person, Stale when it was changed meanwhile or is not at ``version``
+        (None: any) any more.
+        """
+        before, now = clock_repair.at_version(self._store.rotations.get(rotation_id), version), self._clock.now()
+        if refused := preconditions.why_not(Verb.BEGIN, before, now):
+            raise IllegalMove(f"Rotation {before.id} cannot begin: {refused}")
+        after = replace(before, begun_at=now, available_at=now, updated_at=now, waiting_for="", awaits_person=False)
+        detail = {"ready": True}
+        begun = self._store.rotations.write(before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail=detail)
+        self._listener(events.Begun(begun, actor))
+        return begun
+
     def confirm(self, rotation_id: str, fingerprint: str, *, actor: str, version: int | None = None) -> Rotation:
         """Note that a person saved the exported certificate in OpenAir, and wake the rotation.
 

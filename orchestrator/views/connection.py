@@ -58,6 +58,7 @@ def connection_json(
             "days": policy.days,
             "keep_key": policy.keep_key,
             "on_refusal": policy.on_refusal.value,
+            "starts_by_hand": policy.starts_by_hand,
         },
         "bundles": dict(shown.bundles),
         "automatic": shown.is_automatic,

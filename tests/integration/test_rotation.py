@@ -152,7 +152,8 @@ def test_export_waits_for_a_person(app: Keyturn, carry: Carry) -> None:
     _, claim = app.rotations.request_and_claim(NAME, actor="tester")
     assert claim
     with app.engine() as engine:
-        waiting = engine.run(claim)
+        unbegun = engine.run(claim)
+    waiting = carry(app.rotations.begin(unbegun.id, actor="tester"))
     candidate = _candidate(waiting)
     (file,) = app.settings.export_folder.iterdir()
     assert (State.UPLOADED_TO_NETSUITE, 0) == (waiting.state, waiting.tries)

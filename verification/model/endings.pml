@@ -3,7 +3,7 @@
  * (states/recovery.py, orchestrator/operations/recovery.py).
  *
  * Ada is a second operator. With -DITSELF, a worker restores too, by itself, where OpenAir does not take the certificate;
- * whatever parked it, so that the model has every case in which the code does. When she restores, she holds the rotation as a worker does, and records what she will send.
+ * for any reason of parking, so that the model has every case in which the code does. When she restores, she holds the rotation as a worker does, and records what she will send.
  * Otherwise she sends nothing and holds nothing. If a verb would not help, it is refused, and she lets go.
  */
 
@@ -22,11 +22,11 @@
 #define ADOPT_WAITS(r)              (in_flight[r])
 #endif
 
-/* A rotation that is held is not held by another: a person and a worker never restore it at the same time. */
-#ifdef NO_RESTORE_HELD
-#define RESTORE_HELD(r)             false
+/* Only a person allows to replace a foreign certificate. */
+#ifdef NO_KEEPS_FOREIGN
+#define MAY_ALLOW                   true
 #else
-#define RESTORE_HELD(r)             (leased[r])
+#define MAY_ALLOW                   (is_person)
 #endif
 
 /* She records that she will send the previous certificate before she sends it. */
@@ -75,7 +75,7 @@
 #endif
 
 #define MAY_HAVE_IT(r) (row[r].candidate && (row[r].doubt || RANK_OF(row[r]) >= RANK(UploadedToNetSuite)))
-#define MAY_RESTORE(r) (PARKED(r) && !RESTORE_HELD(r) && MAY_HAVE_IT(r) && expected[r] != FOREIGN && !RESTORE_WAITS(r))
+#define MAY_RESTORE(r) (PARKED(r) && !leased[r] && MAY_HAVE_IT(r) && expected[r] != FOREIGN && !RESTORE_WAITS(r))
 #define MAY_ADOPT(r)   (PARKED(r) && row[r].foreign && !ADOPT_WAITS(r))
 #define MAY_GIVE_UP(r) (PARKED(r) && MAY_HAVE_IT(r) && !IS_PROVED(r) && !ABANDON_WAITS(r))
 
@@ -99,7 +99,7 @@ inline begin_to(what, number) {
   :: aim == Abandoning -> printf("@ give_up %d %d\n", me, r)
   :: aim == Restoring ->
      if
-     :: is_person && netsuite != row[r].candidate && netsuite != expected[r] -> overwrite = true
+     :: MAY_ALLOW && netsuite != row[r].candidate && netsuite != expected[r] -> overwrite = true
      :: true
      fi;
      printf("@ restore %d %d overwrite=%d\n", me, r, overwrite);
@@ -210,7 +210,7 @@ inline send() {
      printf("@ install %d done\n", me); stop_here()
   :: !netsuite_gone && !IS_OVERDUE(overdue[me]) && netsuite != MISSING ->
      MUST(restore_helps, openair == expected[r] || changed_by_others[me]);
-     MUST(none_overwritten, !saw_foreign || overwrite);
+     MUST(none_overwritten, !saw_foreign || (overwrite && is_person));
      if
      :: printf("@ install %d done\n", me); put_back(); next = reads_again
      :: MISFORTUNE; printf("@ install %d lost_done\n", me); put_back(); next = signs_again

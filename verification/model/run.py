@@ -122,6 +122,7 @@ MUTANTS: Final = (
     (("RESTORE_HELPS",), "restore_helps"),
     (("RESUME_WAITS",), "none_undone"),
     (("ADOPT_WAITS",), "none_undone"),
+    (("KEEPS_FOREIGN",), "none_overwritten"),
     (("AGREEMENT",), "both_agree"),
 )
 """Guards to remove, and a property that fails without them. Each guard and each property occurs here."""
@@ -179,7 +180,8 @@ def mutated(guards: tuple[str, ...], expected: str) -> Scope:
         return Scope(1, 1, liveness=True, ada=False, without=guards)
     rotations = 2 if expected in ("one_open", "none_overtaken") else 1
     ada = expected in ("none_undone", "restore_helps", "both_agree", "abandoned_gone")
-    return Scope(rotations, 2, ada=ada, without=guards, only=expected)
+    itself = "KEEPS_FOREIGN" in guards
+    return Scope(rotations, 2, ada=ada or itself, itself=itself, without=guards, only=expected)
 
 
 def assertions() -> Iterator[str]:

@@ -19,6 +19,7 @@ from states.connection import OpenAirKind, OpenAirSettings
 from states.errors import Drift, IllegalMove, InvalidInput, Stale
 from states.next_action import Verb
 from states.rotation import Ending, Rotation
+from states.state import State
 
 
 @pytest.fixture(autouse=True)
@@ -32,19 +33,55 @@ def by_hand(app: Keyturn, clock: OffsetClock) -> None:
 @pytest.fixture
 def confirmed(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> Rotation:
     """A first rotation that a person saved and confirmed."""
-    waiting = rotate()
+    waiting = carry(app.rotations.begin(rotate().id, actor="ada"))
     assert waiting.proofs.candidate
     simulator.openair.settings.save_outside(waiting.proofs.candidate.certificate.pem)
     return carry(app.rotations.confirm(waiting.id, waiting.proofs.candidate.fingerprint, actor="ada"))
 
 
 @pytest.fixture
-def waiting(confirmed: Rotation, rotate: Rotate) -> Rotation:
-    """A second rotation, which waits for a person."""
+def waiting(app: Keyturn, confirmed: Rotation, rotate: Rotate, carry: Carry) -> Rotation:
+    """A second rotation, which waits until a person saved its certificate."""
     del confirmed
-    asked = rotate()
+    asked = carry(app.rotations.begin(rotate().id, actor="ada"))
     assert asked.awaits_person
     return asked
+
+
+def test_no_outage_begins_unattended(app: Keyturn, simulator: Simulator, confirmed: Rotation, carry: Carry) -> None:
+    """A connection that is due is not rotated; where the policy starts it, it waits in KeyGenerated for a person. The
+    file is written once NetSuite has confirmed the certificate, and not before.
+    """
+    assert confirmed
+    with app.store._database.writing() as tx:
+        tx.exec_driver_sql("UPDATE connections SET due_at = '2026-01-01 00:00:00.000000'")
+    assert ([], False) == (app.schedule.start_due(actor="cron").started, app.connections.show(NAME).is_automatic)
+    connection = app.connections.show(NAME)
+    started_by_hand = replace(connection.policy, starts_by_hand=True)
+    app.connections.edit(replace(connection, policy=started_by_hand), {}, actor="tester")
+    files = set(app.settings.export_folder.iterdir())
+    (started,) = app.schedule.start_due(actor="cron").started
+    before = simulator.netsuite.record.fingerprint
+    waiting = carry(started)
+    assert (State.KEY_GENERATED, True, before) == (
+        waiting.state,
+        waiting.awaits_person,
+        simulator.netsuite.record.fingerprint,
+    )
+    assert [f"rotation begin {waiting.id}"] == commands(app.rotations.explain(waiting.id).next_action)
+    assert files == set(app.settings.export_folder.iterdir())
+    with pytest.raises(IllegalMove, match="waits for a person's confirmation"):
+        app.rotations.confirm(waiting.id, "00" * 32, actor="ada")
+    uploaded = carry(app.rotations.begin(waiting.id, actor="ada"))
+    assert (State.UPLOADED_TO_NETSUITE, True) == (uploaded.state, uploaded.awaits_person)
+    assert uploaded.proofs.candidate
+    (file,) = set(app.settings.export_folder.iterdir()) - files
+    assert uploaded.proofs.candidate.certificate.pem == file.read_text()
+    assert uploaded.proofs.candidate.fingerprint[:8] not in file.name + text(
+        app.rotations.explain(waiting.id).next_action
+    )
+    with pytest.raises(IllegalMove, match="does not wait for a person"):
+        app.rotations.begin(waiting.id, actor="ada")
 
 
 def test_a_late_confirmation_is_refused(
@@ -141,7 +178,8 @@ def test_an_unknown_certificate_is_overwritten(
     with pytest.raises(Drift, match="does not know") as caught:
         app.recovery.adopt(parked.id, actor="ada", seen=theirs.pair.fingerprint)
     assert "rotation resume ID --overwrite" in commands(caught.value.next_action)
-    waiting = carry(app.rotations.resume(parked.id, actor="ada", overwrite=True))
+    unbegun = carry(app.rotations.resume(parked.id, actor="ada", overwrite=True))
+    waiting = carry(app.rotations.begin(unbegun.id, actor="ada"))
     assert waiting.proofs.candidate
     simulator.openair.settings.save_outside(waiting.proofs.candidate.certificate.pem)
     carry(app.rotations.confirm(waiting.id, waiting.proofs.candidate.fingerprint, actor="ada"))

@@ -124,11 +124,11 @@ def test_a_new_request_is_parked_and_abandoned(app: Keyturn, simulator: Simulato
     assert (Ending.ABANDONED, []) == (closed.ending, simulator.history.entries())
 
 
-def test_a_rotation_that_waits_for_a_person_can_be_parked(app: Keyturn, rotate: Rotate) -> None:
+def test_a_rotation_that_waits_for_a_person_can_be_parked(app: Keyturn, rotate: Rotate, carry: Carry) -> None:
     """A rotation that waits for a person to save the certificate can be parked."""
     by_hand = OpenAirSettings(kind=OpenAirKind.EXPORT)
     app.connections.edit(replace(app.connections.show(NAME), openair=by_hand), {}, actor="tester")
-    waiting = rotate()
+    waiting = carry(app.rotations.begin(rotate().id, actor="ada"))
     parked = app.rotations.park(waiting.id, actor="ada")
     assert (True, True) == (waiting.awaits_person, parked.awaits_person)
     assert (State.FAILED, State.UPLOADED_TO_NETSUITE, "") == (parked.state, parked.position, parked.waiting_for)

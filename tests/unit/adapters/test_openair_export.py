@@ -42,25 +42,26 @@ def test_no_file_after_a_lost_claim(tmp_path: Path) -> None:
 
 
 def test_file_for_the_person(tmp_path: Path) -> None:
-    """The file holds only the public certificate, is readable by all users, and is named after its fingerprint."""
+    """The file holds only the public certificate, is readable by all users, and is named after its rotation."""
     proof, folder = confirmation(), tmp_path / "exports"
     with pytest.raises(AwaitingPerson):
         export(folder).save(proof, at_will)
-    path = folder / f"acme-{proof.fingerprint[:16]}.pem"
+    path = folder / "acme-01ROTATION.pem"
     assert [path] == list(folder.iterdir())
     assert proof.certificate.pem == path.read_text()
     assert 0o644 == stat.S_IMODE(path.stat().st_mode)
 
 
 def test_message_for_the_person(tmp_path: Path) -> None:
-    """The message names the file, and the next action has the rotation and the whole fingerprint."""
+    """The message names the file. The fingerprint is the person's to read in OpenAir: neither has it."""
     proof = confirmation()
     with pytest.raises(AwaitingPerson) as caught:
         export(tmp_path).save(proof, at_will)
-    path = str(tmp_path / f"acme-{proof.fingerprint[:16]}.pem")
+    path = str(tmp_path / "acme-01ROTATION.pem")
     assert path in caught.value.message
     assert path in text(caught.value.next_action)
-    assert [f"rotation confirm 01ROTATION --fingerprint {proof.fingerprint}"] == commands(caught.value.next_action)
+    assert ["rotation confirm 01ROTATION --fingerprint"] == commands(caught.value.next_action)
+    assert proof.fingerprint[:8] not in caught.value.message + text(caught.value.next_action)
 
 
 def test_confirmation_of_another_certificate_does_not_count(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_earlier_file_is_replaced(tmp_path: Path) -> None:
     proof = confirmation()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("untouched")
-    path = tmp_path / "exports" / f"acme-{proof.fingerprint[:16]}.pem"
+    path = tmp_path / "exports" / "acme-01ROTATION.pem"
     path.parent.mkdir()
     path.symlink_to(elsewhere)
     with pytest.raises(AwaitingPerson):

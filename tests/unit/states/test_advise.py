@@ -163,8 +163,15 @@ def test_the_action_of_a_person_is_shown(pair: Pair) -> None:
     """If the rotation waits for a person, the next action has the step's message and the confirming command."""
     waiting = "A person has to save the file in OpenAir."
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for=waiting, awaits_person=True)
-    command = f"keyturn rotation confirm {ID} --fingerprint {pair.fingerprint}"
-    assert f"{waiting} Then run `{command}`." == text(advise(rotation, NOW))
+    command = f"keyturn rotation confirm {ID} --fingerprint"
+    expected = f"{waiting} Then run `{command}`, followed by the SHA-256 that OpenAir shows."
+    assert expected == text(advise(rotation, NOW))
+
+
+def test_the_upload_that_waits_for_a_person_is_begun(pair: Pair) -> None:
+    """Before the upload, the person says that they are ready: there is nothing in OpenAir to confirm yet."""
+    rotation = a_rotation(pair, State.KEY_GENERATED, waiting_for="Sign in to OpenAir.", awaits_person=True)
+    assert f"Sign in to OpenAir. Then run `keyturn rotation begin {ID}`." == text(advise(rotation, NOW))
 
 
 @pytest.mark.parametrize("state", ACTIVE)

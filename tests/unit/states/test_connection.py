@@ -112,6 +112,14 @@ def test_a_version_is_numbers_and_dots(version: str) -> None:
         a_connection(bundles={"369630": version})
 
 
+@pytest.mark.parametrize("starts_by_hand", [False, True])
+def test_no_schedule_starts_what_needs_a_person(starts_by_hand: bool) -> None:  # noqa: FBT001
+    """Where a person saves the certificate in OpenAir, rotation is automatic only if the policy says so."""
+    by_hand = OpenAirSettings(kind=OpenAirKind.EXPORT)
+    assert starts_by_hand is a_connection(openair=by_hand, policy=Policy(starts_by_hand=starts_by_hand)).is_automatic
+    assert a_connection(policy=Policy(starts_by_hand=starts_by_hand)).is_automatic
+
+
 # --- defaults ---------------------------------------------------------------------------------------------------------
 
 

@@ -31,7 +31,7 @@ HOLDS = "NetSuite has proved that it holds its certificate."
 
 def test_the_verbs() -> None:
     """The verbs are in the order in which `explain` shows them."""
-    expected = ["watch", "park", "carry", "resume", "confirm", "restore", "adopt", "abandon"]
+    expected = ["watch", "park", "carry", "resume", "begin", "confirm", "restore", "adopt", "abandon"]
     assert expected == [verb.value for verb in PRECONDITIONS]
 
 
@@ -112,7 +112,9 @@ def test_a_parked_rotation_without_a_failure_is_not_adopted(pair: Pair) -> None:
     assert "It was not parked because of a foreign certificate." == why_not(Verb.ADOPT, rotation, NOW)
 
 
-@pytest.mark.parametrize(("awaits_person", "expected"), [(True, ""), (False, "Nothing waits for a person.")])
+@pytest.mark.parametrize(
+    ("awaits_person", "expected"), [(True, ""), (False, "No certificate in OpenAir waits for a person's confirmation.")]
+)
 def test_only_what_waits_is_confirmed(awaits_person: bool, expected: str, pair: Pair) -> None:  # noqa: FBT001
     """A save can be confirmed only if the rotation waits for a person."""
     rotation = a_rotation(pair, State.UPLOADED_TO_NETSUITE, waiting_for="OpenAir.", awaits_person=awaits_person)

@@ -10,6 +10,7 @@ from unit.states.step_systems import StepSystems
 from unit.states.upload_calls import AT, INSTALLED
 
 from states.errors import (
+    AwaitingPerson,
     ForeignRotation,
     IllegalMove,
     KeyturnError,
@@ -24,7 +25,7 @@ from states.errors import (
     Unknown,
 )
 from states.steps import upload_to_netsuite
-from states.timing import INSTALL_WITHIN
+from states.timing import INSTALL_WITHIN, READY_FOR
 
 # --- success ----------------------------------------------------------------------------------------------------------
 
@@ -188,3 +189,29 @@ def test_a_refused_install_is_raised_unchanged(systems: StepSystems) -> None:
     systems.will_fail("netsuite.install", Refused("The certificate was refused."))
     with pytest.raises(Refused, match="The certificate was refused"):
         upload_to_netsuite(systems.rotation(AT), systems.ports, systems.attempt)
+
+
+# --- a person saves the certificate in OpenAir ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("begun", [None, READY_FOR + timedelta(seconds=1), -READY_FOR - timedelta(seconds=1)])
+def test_no_outage_begins_unattended(systems: StepSystems, begun: timedelta | None) -> None:
+    """Unless a person said a moment ago that they are ready, nothing is installed, and they are asked to begin."""
+    begun_at = None if begun is None else NOW - begun
+    with pytest.raises(AwaitingPerson) as caught:
+        upload_to_netsuite(systems.rotation(AT, by_hand=True, begun_at=begun_at), systems.ports, systems.attempt)
+    assert ["rotation begin"] == [each.removesuffix(" ID") for each in commands(caught.value.next_action)]
+    assert [] == systems.installed
+
+
+def test_a_person_who_is_ready_begins_it(systems: StepSystems) -> None:
+    """The candidate is installed while the person is there."""
+    begun = systems.rotation(AT, by_hand=True, begun_at=NOW - READY_FOR + timedelta(seconds=30))
+    assert upload_to_netsuite(begun, systems.ports, systems.attempt)
+    assert [systems.candidate.fingerprint] == systems.installed
+
+
+def test_a_candidate_that_was_installed_needs_no_beginning(systems: StepSystems) -> None:
+    """The outage has begun by then: what is found is confirmed, so that the person can save it."""
+    systems.netsuite.hold(systems.candidate)
+    assert upload_to_netsuite(systems.rotation(AT, by_hand=True), systems.ports, systems.attempt)

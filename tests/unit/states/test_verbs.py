@@ -59,11 +59,13 @@ def describe(pair: Pair, position: State, *, is_parked: bool, **facts: object) -
 
 def possible(position: State, *, is_parked: bool, **facts: object) -> set[str]:
     """The oracle: which verbs are possible, written independently of the product's code."""
-    # A parked rotation may wait for a person too, but not for a certificate in OpenAir.
-    confirm = {"confirm"} if facts["awaits_person"] and not is_parked else set()
+    uploaded = position in (State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR)
+    asked = {"confirm"} if uploaded else {"begin"} if position is State.KEY_GENERATED else set()
+    # A parked rotation may wait for a person too, but for no save in OpenAir.
+    persons = asked if facts["awaits_person"] and not is_parked else set()
     if position is State.COMPLETED or facts["closed"]:
-        return confirm
-    verbs = {"watch"} | confirm
+        return persons
+    verbs = {"watch"} | persons
     if not is_parked:
         return verbs | {"park"} | (set() if facts["awaits_person"] else {"carry"})
     in_doubt = facts["doubt"] or facts["restoring"]
