@@ -90,7 +90,8 @@ class Point:
             doubt_since=now + EARLIER if doubtful else None,
             in_flight_until=now + flight if flight else None,
             restoring_since=now + EARLIER if self.restoring else None,
-            awaits_person=self.awaits_person,
+            # A parked rotation waits for a person here: none has a previous certificate that Keyturn restores itself.
+            awaits_person=self.awaits_person or isinstance(self.standing, type),
             waiting_for="A person." if self.awaits_person else "",
             ending=ending,
             closed_at=now if ending or self.position is State.COMPLETED else None,
@@ -98,8 +99,8 @@ class Point:
 
 
 def _may_await_person(point: Point) -> bool:
-    """Return whether the rotation may wait for a person: only while it is open and saves to OpenAir."""
-    return point.standing == "under way" and point.position in (State.UPLOADED_TO_NETSUITE, State.SAVED_TO_OPENAIR)
+    """Return whether the rotation may wait for a person: while it is open, from before the upload on."""
+    return point.standing == "under way" and point.position in ACTIVE[1:]
 
 
 _FACETS: Final = (DOUBTS, PREVIOUS, RESTORING, AWAITS_PERSON)
@@ -212,6 +213,7 @@ class ReachableStates:
             "watch": self._watch,
             "park": lambda: self.rotations.park(ID, actor="ada"),
             "resume": lambda: self.rotations.resume(ID, actor="ada"),
+            "begin": lambda: self.rotations.begin(ID, actor="ada"),
             "confirm": lambda: self.rotations.confirm(ID, ours.fingerprint, actor="ada"),
             "restore": lambda: restoring.restore(ID, actor="ada"),
             "adopt": lambda: adopting.adopt(ID, actor="ada"),

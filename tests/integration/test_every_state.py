@@ -32,7 +32,8 @@ SAFE: Final[dict[str, Callable[[Point], bool]]] = {
     "watch": lambda point: _parked(point) or (point.standing == "under way" and point.position is not State.COMPLETED),
     "park": lambda point: point.standing == "under way" and point.position is not State.COMPLETED,
     "resume": lambda point: _parked(point) and not (point.restoring and _in_flight(point)),
-    "confirm": lambda point: point.awaits_person,
+    "begin": lambda point: point.awaits_person and point.position is State.KEY_GENERATED,
+    "confirm": lambda point: point.awaits_person and is_confirmed(point),
     "restore": lambda point: (
         _parked(point) and _sent(point) and point.previous == "kept" and (point.restoring or not _in_flight(point))
     ),
