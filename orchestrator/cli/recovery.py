@@ -174,7 +174,7 @@ def begin(rotation: RotationId, /, *, detach: Detach = False, context: Given) ->
         if detach:
             context.out.show(rotation_json(after, keyturn.rotations.now()), after.id, [("begun", after.id)])
             return Exit.FINE
-        return carry(context, keyturn, after)
+        return outcome.carry(context, keyturn, after)
 
 
 def confirm(

@@ -116,7 +116,7 @@ def test_exported_certificates_are_public(tmp_path: Path) -> None:
         options: dict[str, str | None] = {f"openair-{option}": None for option in by_api}
         assert 0 == installed.add(simulator.credentials, **options, **{"openair-export": ""}).returncode
         folder = {"KEYTURN_EXPORT__FOLDER": str(tmp_path / "handed" / "over")}
-        begun = json.loads(installed("rotate", NAME, "-o", "json", **folder).stderr)["rotation"]
+        begun = error(installed("rotate", NAME, "-o", "json", **folder))["rotation"]
         assert 3 == installed("rotation", "begin", begun, "--yes", **folder).returncode
     exported = next((tmp_path / "handed" / "over").iterdir())
     assert (0o644, 0o755) == tuple(stat.S_IMODE(path.stat().st_mode) for path in (exported, exported.parent))
