@@ -38,6 +38,7 @@ def test_connection_shows_no_secret(connected: InstalledKeyturn, simulator: Simu
         "openair_client_secret": True,
         "openair_refresh_token": True,
         "openair_password": False,
+        "proxy_credentials": False,
     } == shown["secrets"]
     assert ("ES256", True, None) == (shown["netsuite"]["assertion_algorithm"], shown["automatic"], shown["certificate"])
 
@@ -51,7 +52,7 @@ def test_edit_changes_only_what_is_given(connected: InstalledKeyturn) -> None:
     assert {
         **before,
         "bundles": {"369630": "4.01"},
-        "policy": {"algorithm": "ec-p256", "days": 90, "keep_key": False},
+        "policy": {**before["policy"], "days": 90, "keep_key": False},
         "automatic": False,
         "due_at": None,
         "secrets": {**before["secrets"], "openair_password": True},

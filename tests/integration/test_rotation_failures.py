@@ -7,7 +7,7 @@ import pytest
 import requests
 from integration.fixture_types import Carry, Rotate
 from support.advice import commands, text
-from support.clock import FakeClock
+from support.clock import FakeClock, OffsetClock
 from support.environment import NAME, consent, secrets
 from support.request_history import assert_openair_came_second, installed, saved
 
@@ -18,6 +18,7 @@ from persistence import models
 from simulator import Fault, Simulator
 from states.connection import Algorithm
 from states.state import State
+from states.timing import HOLD_OFF
 
 
 def test_openair_is_checked_before_the_upload(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
@@ -151,9 +152,15 @@ def test_a_corrupt_secret_is_entered_again(app: Keyturn, simulator: Simulator, r
 
 
 def test_a_refused_certificate_makes_room_for_another(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """If NetSuite refuses the certificate, the rotation can be abandoned, and one with another algorithm completes."""
+    """If NetSuite refuses the certificate, the rotation can be abandoned, and one with another algorithm completes.
+
+    A refusal does not prove that nothing was saved, so the hold-off passes first.
+    """
     simulator.faults.add(Fault("netsuite.restlet", "error", "install", code="INVALID_CERTIFICATE"))
+    app.clock = clock = OffsetClock()
     parked = rotate()
+    clock.ahead = HOLD_OFF + timedelta(seconds=1)
+    simulator.clock.offset = clock.ahead
     assert f"rotation abandon {parked.id}" == commands(app.rotations.explain(parked.id).next_action)[0]
     app.recovery.abandon(parked.id, actor="tester")
     connection = app.connections.show(NAME)

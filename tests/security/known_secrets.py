@@ -71,7 +71,7 @@ class SearchedKeyturn:
         """Run one command; return its exit code, standard output and standard error."""
         words = [str(argument) for argument in arguments]
         out, err = io.StringIO(), io.StringIO()
-        self.monkeypatch.setattr(sys, "stdin", io.StringIO(given))
+        self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
         with redirect_stdout(out), redirect_stderr(err):
             exit_code = application.run(words)
         self.record_output(" ".join(words), out.getvalue() + err.getvalue())

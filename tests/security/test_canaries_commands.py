@@ -21,6 +21,8 @@ IN_PROCESS = {
     "rotate",
     "rotation explain",
     "rotation park",
+    "rotation begin",
+    "rotation carry",
     "rotation resume",
     "rotation confirm",
     "rotation abandon",
@@ -31,6 +33,8 @@ IN_PROCESS = {
     "rotation journal",
     "rotation watch",
     "health",
+    "status",
+    "version",
     "needs-rotation",
     "request verify",
     "doctor",
@@ -40,8 +44,8 @@ IN_PROCESS = {
     "vault rewrap",
 }
 """The commands of test_every_command."""
-PROCESSES = {"demo", "worker", "simulator"}
-"""The commands that run for long or start processes; each has its own test."""
+PROCESSES = {"demo", "worker", "simulator fault"}
+"""The commands that run for long or start processes, with tests of their own; faults are those of `simulator`."""
 
 
 def leaves(app: cyclopts.App, before: str = "") -> Iterator[str]:
@@ -76,6 +80,7 @@ def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
     used.add("needs-rotation")
     _adopted_and_restored(keyturn, run)
     _resumed_abandoned_and_confirmed(keyturn, run)
+    used.add("rotation carry")
     new = keyturn.folder / "data" / "kek"
     new.touch(mode=0o600)
     new.write_text(base64.b64encode(os.urandom(32)).decode())
@@ -116,6 +121,8 @@ def _rotated_and_shown(keyturn: SearchedKeyturn, run: Callable[..., str]) -> Non
         ("rotation", "watch", first),
         ("rotation", "explain", first, "--live"),
         ("health",),
+        ("status",),
+        ("version",),
         ("doctor",),
         ("diagram", first),
         ("journal", "verify"),
@@ -154,5 +161,7 @@ def _resumed_abandoned_and_confirmed(keyturn: SearchedKeyturn, run: Callable[...
     run("rotation", "resume", keyturn.rotation("handed")["id"], "--overwrite")
     run("rotation", "park", keyturn.rotation("handed")["id"], "--reason", "its administrator is away")
     run("rotation", "resume", keyturn.rotation("handed")["id"])
+    run("rotation", "begin", keyturn.rotation("handed")["id"])
     handed = keyturn.rotation("handed")
+    keyturn("rotation", "carry", handed["id"], "--verbose")  # its exit code is that of what is waited for
     run("rotation", "confirm", handed["id"], "--fingerprint", handed["candidate"]["fingerprint"])

@@ -419,7 +419,8 @@ inline advance(r) {
         save_unsettled[r] = false
      :: todo == unknown -> my.doubt = my.doubt || DOUBT_AFTER_LOSS
      :: todo == postpone -> my.tries++
-     :: todo == park -> my.failed_from = my.state; my.state = Failed; my.foreign = signed_by_another
+     :: todo == park ->
+        my.failed_from = my.state; my.state = Failed; my.tries = 0; my.foreign = signed_by_another
      fi;
      MUST(only_forward, RANK_OF(my) >= RANK_OF(row[r]));
      MUST(saved_is_seen, my.state != SavedToOpenAir || seen_in_openair[r]);

@@ -13,6 +13,7 @@ from orchestrator import event_log, retry
 from orchestrator.engine import Engine
 from orchestrator.events import Changed, Event
 from orchestrator.leases import LeaseRenewer
+from orchestrator.log import OUTAGE
 from orchestrator.retry import TABLE
 from persistence.journal import Entry
 from persistence.store import Claim, Store
@@ -112,5 +113,5 @@ _PLAIN = set(logging.makeLogRecord({}).__dict__) | {"message"}
 
 
 def extra(record: logging.LogRecord) -> dict[str, object]:
-    """The fields of a log record besides its text."""
-    return {name: value for name, value in record.__dict__.items() if name not in _PLAIN}
+    """The fields of a log record besides its text, and the outage's sentence: the computer's clock is in that."""
+    return {name: value for name, value in record.__dict__.items() if name not in _PLAIN and name != OUTAGE}
