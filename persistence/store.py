@@ -44,7 +44,9 @@ class Store:
         self.connections = Connections(self._database)
         self.journal = Journal(self._database)
         self.secrets = Secrets(self._database)
-        self.workers = Workers(self._database)
+        # With connections of its own: presence neither waits for a worker's transaction nor takes its connection.
+        self._of_workers = Database(url)
+        self.workers = Workers(self._of_workers)
 
     @property
     def name(self) -> str:
@@ -74,6 +76,7 @@ class Store:
     def close(self) -> None:
         """Close every connection to the database. Safe to repeat."""
         self._database.close()
+        self._of_workers.close()
 
     def now(self) -> datetime:
         """Return the database's clock (UTC), the one by which leases are judged."""

@@ -101,7 +101,9 @@ def test_a_full_process_table_at_the_start(worker: Start) -> None:
 def test_a_full_process_table_for_a_call(app: Keyturn, simulator: Simulator, worker: Start) -> None:
     """With room for the worker's own threads alone, a call that needs one is not sent; later, all goes on."""
     rotation = app.rotations.request("acme", actor="tester")
-    with worker(through=(*NOT_ROOT, "prlimit", "--nproc=4:64")) as running:  # main, signals, leases, one that works
+    with worker(
+        through=(*NOT_ROOT, "prlimit", "--nproc=5:64")
+    ) as running:  # main, signals, leases, presence, one works
         running.wait_to_say("step will be tried again", code="TRY_LATER")
         assert [] == simulator.history.entries()
         room = ("prlimit", "--pid", str(running.process.pid), "--nproc=64:64")
@@ -119,7 +121,7 @@ def test_no_descriptors(several: Keyturn, simulator: Simulator, worker: Start, *
         if is_warm:
             before = several.rotations.request("bravo", actor="tester")
             until(lambda: several.rotations.show(before.id).state is State.COMPLETED)
-        until(lambda: running.threads == 4)  # the main one, signals, leases, one that works
+        until(lambda: running.threads == 5)  # the main one, signals, leases, presence, one that works
         with running.limited(resource.RLIMIT_NOFILE, len(running.files())):
             rotation = several.rotations.request("acme", actor="tester")
             until(lambda: running.said("step will be tried again") or running.said("worker will try again"))

@@ -12,6 +12,7 @@ from support.factories import NOW, a_rotation, add, carry, next_move, requested
 from persistence.store import Claim, Store
 from states import machine, table
 from states.certificate import Certificate
+from states.connection import OnRefusal, Policy
 from states.errors import ForeignRotation, KeyturnError, ParkedByPerson, RotationOpen, Stale
 from states.rotation import Absence, Allowances, Candidate, Rotation
 from states.state import State
@@ -171,7 +172,13 @@ class Replay:
     def _request(self, rotation: str) -> None:
         current = self._store.connections.get(self._connection).current
         now = self._now()
-        new = a_rotation(id=self._ids[int(rotation)], connection=self._connection, previous=current, now=now)
+        new = a_rotation(
+            id=self._ids[int(rotation)],
+            connection=self._connection,
+            previous=current,
+            now=now,
+            policy=Policy(on_refusal=OnRefusal.PARK),  # in these runs of the model only a person restores
+        )
         stored = add(self._store, new)
         before = self._store.rotations.get(self._ids[0]).doubt.in_flight_until if rotation != "0" else None
         assert max(now, before or now) == stored.available_at

@@ -34,6 +34,9 @@ from states.errors import SealBroken
 VERBOSE_LOGGERS = ("keyturn", "urllib3.connectionpool", "requests", "sqlalchemy.engine.Engine", "alembic")
 """Loggers that are set to DEBUG, with a handler that hides nothing."""
 
+ACCOUNTS = ("TSTDRV1", "TSTDRV2", "TSTDRV3")
+"""The simulated NetSuite accounts."""
+
 _SEALED = """
     SELECT connection, name, sealed FROM secrets
     UNION ALL
@@ -86,9 +89,12 @@ class SearchedKeyturn:
         for path in sorted(self.database.parent.glob("keyturn.db*")):
             self.record_output(f"{source}: {path.name}", path.read_bytes())
 
-    def add(self, name: str = NAME, **changes: str | None) -> None:
-        """Add a connection; an option that is None is left out."""
-        options = {**options_for(self.simulator.credentials, self.folder / "given"), **changes}
+    def add(self, name: str = NAME, account: str = ACCOUNTS[0], **changes: str | None) -> None:
+        """Add a connection to a simulated account; an option that is None is left out."""
+        options = {
+            **options_for(self.simulator.pairs[account].credentials, self.folder / f"given-{account}"),
+            **changes,
+        }
         words = [word for option, value in options.items() if value is not None for word in (f"--{option}", value)]
         exit_code, _, err = self("connection", "add", name, *(word for word in words if word))
         assert 0 == exit_code, err
@@ -215,7 +221,7 @@ def searched_keyturn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr(bootstrap, "SystemClock", OffsetClock)
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    with Simulator() as simulator:
+    with Simulator(accounts=len(ACCOUNTS)) as simulator:
         it = SearchedKeyturn(folder, simulator, monkeypatch)
         handler = _RawLogHandler(it.record_output)
         for name in VERBOSE_LOGGERS:

@@ -94,14 +94,14 @@ def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
 def _added_and_edited(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None:
     run("connection", "edit", NAME, "--days", "90")
     run("connection", "edit", NAME, "--openair-api-key-file", "-", given=keyturn.simulator.credentials.api_key)
-    password = str(keyturn.folder / "given" / "openair-password-file")
+    password = str(keyturn.folder / "given-TSTDRV2" / "openair-password-file")
     keyturn.add(
         "other",
+        "TSTDRV2",
         **{
-            "account": "TSTDRV2",
             "openair-client-id": None,
             "openair-user": "keyturn",
-            "openair-company": keyturn.simulator.credentials.company,
+            "openair-company": keyturn.simulator.pairs["TSTDRV2"].credentials.company,
             "openair-password-file": password,
             "openair-preference": "another",
         },
@@ -154,11 +154,8 @@ def _resumed_abandoned_and_confirmed(keyturn: SearchedKeyturn, run: Callable[...
     run("rotate", NAME)
     run("rotation", "resume", keyturn.rotation()["id"], "--create-record")
     by_api = ("url", "namespace", "client-id", "api-key-file", "client-secret-file", "refresh-token-file")
-    keyturn.add(
-        "handed", account="TSTDRV3", **{f"openair-{option}": None for option in by_api}, **{"openair-export": ""}
-    )
+    keyturn.add("handed", "TSTDRV3", **{f"openair-{option}": None for option in by_api}, **{"openair-export": ""})
     run("rotate", "handed")
-    run("rotation", "resume", keyturn.rotation("handed")["id"], "--overwrite")
     run("rotation", "park", keyturn.rotation("handed")["id"], "--reason", "its administrator is away")
     run("rotation", "resume", keyturn.rotation("handed")["id"])
     run("rotation", "begin", keyturn.rotation("handed")["id"])

@@ -82,7 +82,7 @@ def test_corrupt_seals(keyturn: SearchedKeyturn, where: str, what: str) -> None:
 
 def test_bad_input(keyturn: SearchedKeyturn) -> None:
     """Malformed secrets, and secrets in the wrong place, are not quoted."""
-    given = keyturn.folder / "given"
+    given = keyturn.folder / "given-TSTDRV1"
     spoilt = given / "spoilt"
     pem = (given / "netsuite-key-file").read_text()
     secret = base64.b85encode(os.urandom(30)).decode()

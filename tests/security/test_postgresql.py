@@ -19,7 +19,7 @@ def test_server_learns_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         with searched_keyturn(tmp_path, monkeypatch) as keyturn:
             _learn_given_secrets(keyturn)
             assert 0 == keyturn("rotate", NAME)[0]
-            api_key = tmp_path / "given" / "openair-api-key-file"
+            api_key = tmp_path / "given-TSTDRV1" / "openair-api-key-file"
             assert 0 == keyturn("connection", "edit", NAME, "--openair-api-key-file", api_key)[0]
             assert 0 == keyturn("rotate", NAME)[0]
             log = (folder / "data" / "log").read_bytes()

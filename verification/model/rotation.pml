@@ -848,6 +848,7 @@ inline halt(r) {
   fi;
   row[r].failed_from = row[r].state;
   row[r].state = Failed;
+  row[r].tries = 0;
   row[r].foreign = false;
   fence_is_mine[0] = fence_is_mine[0] && busy_with[0] != r + 1;
   fence_is_mine[1] = fence_is_mine[1] && busy_with[1] != r + 1;
