@@ -205,7 +205,7 @@ def test_a_pool_of_sessions_is_not_trusted(store: Store, other: Store, monkeypat
     def outliving() -> Iterator[None]:
         with monkeypatch.context() as patch:
             patch.setattr(shared, "close", lambda: None)
-            patch.setattr(other._database, "open_session", lambda: shared)
+            patch.setattr(other._of_workers, "open_session", lambda: shared)
             yield
 
     with outliving():

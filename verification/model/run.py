@@ -129,6 +129,8 @@ MUTANTS: Final = (
 
 NOT_IN_THE_CODE: Final = (("LEASE_END",),)
 """Guards that hold regardless of the code: time passes."""
+BY_ITSELF: Final = (("KEEPS_FOREIGN",),)
+"""Guards of the restore that no person asks for, which only a scope with ``itself`` has."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -180,7 +182,7 @@ def mutated(guards: tuple[str, ...], expected: str) -> Scope:
         return Scope(1, 1, liveness=True, ada=False, without=guards)
     rotations = 2 if expected in ("one_open", "none_overtaken") else 1
     ada = expected in ("none_undone", "restore_helps", "both_agree", "abandoned_gone")
-    itself = "KEEPS_FOREIGN" in guards
+    itself = guards in BY_ITSELF
     return Scope(rotations, 2, ada=ada or itself, itself=itself, without=guards, only=expected)
 
 
