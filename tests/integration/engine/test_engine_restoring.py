@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from integration.engine.environment import LEASE, EngineEnvironment, about, allow_one_try, extra
-from support.factories import changed
+from support.factories import a_certificate, changed, pair_of
 
 from orchestrator import retry
 from persistence.journal import POSTPONED, RESTORE_REFUSED
@@ -187,6 +187,21 @@ def test_a_restore_that_does_not_help_waits_for_a_person(
     assert (RESTORE_REFUSED, "CANNOT_SIGN") == (environment.last(left).event, environment.last(left).detail["code"])
     assert ("previous certificate not restored", logging.ERROR) in [(r.message, r.levelno) for r in caplog.records]
     assert environment.store.claims.claim("w3", lease=LEASE, now=left.available_at + timedelta(days=9)) is None
+
+
+def test_a_foreign_certificate_is_not_replaced(environment: EngineEnvironment, first: Certificate) -> None:
+    """What someone installed in NetSuite after the refusal stays there: whether to replace it is a person's to say."""
+    assert first
+    waiting = parked(environment)
+    foreign = pair_of(a_certificate())
+    environment.systems.netsuite.hold(foreign)
+    left = environment.go_on(waiting)
+    assert (State.FAILED, True, True) == (left.state, left.is_open, left.awaits_person)
+    assert (RESTORE_REFUSED, "FOREIGN_ROTATION") == (
+        environment.last(left).event,
+        environment.last(left).detail["code"],
+    )
+    assert foreign == environment.systems.netsuite.holds
 
 
 def test_a_connection_that_cannot_be_opened(environment: EngineEnvironment, first: Certificate) -> None:
