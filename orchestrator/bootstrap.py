@@ -66,6 +66,12 @@ class Keyturn:
         self._ports: dict[str, tuple[int, Ports]] = {}
         self._lock = threading.Lock()
 
+    @cached_property
+    def _version(self) -> str:
+        from importlib.metadata import version
+
+        return version("keyturn")
+
     def close(self) -> None:
         """Close the store's connections. Safe to repeat."""
         self.store.close()
@@ -145,7 +151,7 @@ class Keyturn:
         """The questions about the processes that carry rotations."""
         from orchestrator.operations.workers import Workers
 
-        return Workers(self.store)
+        return Workers(self.store, self._version)
 
     @cached_property
     def health(self) -> "HealthChecks":
@@ -166,14 +172,16 @@ class Keyturn:
         """What needs a person now."""
         from orchestrator.operations.status import Status
 
-        return Status(self.store, self.clock)
+        return Status(self.store, self.workers, self.clock)
 
     @cached_property
     def doctor(self) -> "Doctor":
         """The checks of everything that rotations depend on."""
         from orchestrator.operations.doctor import Doctor
 
-        return Doctor(self.settings.private, self.store, self.vault, self.connect, self.clock, self.status)
+        return Doctor(
+            self.settings.private, self.store, self.vault, self.connect, self.clock, self.status, self.workers
+        )
 
     @cached_property
     def schedule(self) -> "Schedule":
@@ -232,12 +240,10 @@ class Keyturn:
 
     def presence(self, role: Role, threads: int = 1) -> "PresenceKeeper":
         """Keeps this process present among the workers while the block runs: around all that claims."""
-        from importlib.metadata import version
-
         from orchestrator.presence import PresenceKeeper
 
         host, name = socket.gethostname(), self.worker_name
-        worker = Worker(name=name, role=role, host=host, version=version("keyturn"), threads=threads)
+        worker = Worker(name=name, role=role, host=host, version=self._version, threads=threads)
         return PresenceKeeper(self.store, worker, listener=self.events.publish)
 
     @contextmanager

@@ -70,6 +70,9 @@ HELD_AT_MOST: Final = timedelta(minutes=15)
 ahead (persistence/clock_repair.py)."""
 HEARTBEAT: Final = timedelta(seconds=10)
 """How often a process that carries rotations notes that it lives."""
+SILENT_AFTER: Final = timedelta(seconds=35)
+"""How long after its last note a worker still counts as alive: a busy machine or database may delay three of
+them."""
 WORKERS_KEPT: Final = timedelta(days=7)
 """How long a worker that was silent is remembered."""
 WAIT_FOR_PERSON: Final = timedelta(hours=1)

@@ -4,7 +4,8 @@ from orchestrator.cli import formatting, next_actions, outages
 from orchestrator.cli.arguments import AnyConnection
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
-from orchestrator.operations.status import Concern, Report
+from orchestrator.operations.concern import Concern
+from orchestrator.operations.status import Report
 from orchestrator.views.status import status_json
 
 
@@ -21,7 +22,7 @@ def status(name: AnyConnection = None, /, *, context: Given) -> int:
     """
     with context.keyturn() as keyturn:
         report = keyturn.status.report(name)
-    context.out.show(status_json(report), "\n".join(each.connection for each in report.concerns))
+    context.out.show(status_json(report), "\n".join(each.connection for each in report.concerns if each.connection))
     if context.out.is_for_people:
         for each in report.concerns:
             _print(context, each)
@@ -32,7 +33,9 @@ def status(name: AnyConnection = None, /, *, context: Given) -> int:
 
 def _print(context: Context, concern: Concern) -> None:
     style = outages.STYLE if concern.outage else "bold yellow"
-    context.out.text(f"{concern.message} [{concern.harm.name}]", label=f"{concern.connection}: ", style=style)
+    context.out.text(
+        f"{concern.message} [{concern.harm.name}]", label=f"{concern.connection or 'workers'}: ", style=style
+    )
     for line in next_actions.render(concern.next_action).splitlines():
         context.out.text(line, label="    ")
     if command := next_actions.command(concern.next_action):

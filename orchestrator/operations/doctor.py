@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator.operations.status import Status
+from orchestrator.operations.workers import Workers
 from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection, missing_conditions
@@ -30,10 +31,17 @@ class Finding:
 
 
 class Doctor:
-    """Checks files, store, vault, clocks, both sign-ins and the permissions. Changes nothing."""
+    """Checks files, store, vault, workers, clocks, both sign-ins and the permissions. Changes nothing."""
 
     def __init__(
-        self, private: Sequence[Path], store: Store, vault: Vault, connect: Connect, clock: Clock, status: Status
+        self,
+        private: Sequence[Path],
+        store: Store,
+        vault: Vault,
+        connect: Connect,
+        clock: Clock,
+        status: Status,
+        workers: Workers,
     ) -> None:
         """``private`` are the files and folders that should be closed to other users of this machine."""
         self._private = private
@@ -42,9 +50,10 @@ class Doctor:
         self._connect = connect
         self._clock = clock
         self._status = status
+        self._workers = workers
 
     def waiting(self, connection: str | None = None) -> list[Finding]:
-        """What the status shows of rotations and expired certificates, the most harmful first.
+        """What the status shows of rotations, expired certificates and workers, the most harmful first.
 
         Empty where the database cannot be read, which ``examine`` reports. Raises NotFound.
         """
@@ -54,7 +63,12 @@ class Doctor:
             raise
         except KeyturnError:
             return []
-        return [Finding(f"{each.connection}: rotation", False, each.message, each.next_action) for each in concerns]
+        return [
+            Finding(
+                f"{each.connection}: rotation" if each.connection else "worker", False, each.message, each.next_action
+            )
+            for each in concerns
+        ]
 
     def examine(self, connection: str | None = None) -> Iterator[Finding]:
         """Every finding, as it comes; of one connection, or of all. Raises NotFound for an unknown one."""
@@ -64,6 +78,7 @@ class Doctor:
         if not database.ok:
             return
         yield _look("vault", self._open_vault)
+        yield _look("workers", self._workers.summary)
         for each in [self._store.connections.get(connection)] if connection else self._store.connections.all():
             yield from self._connection(each)
 

@@ -1,9 +1,11 @@
 """The status: what needs a person now, the most harmful first. Neither system is asked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 
+from orchestrator.operations.concern import Concern, Harm
+from orchestrator.operations.workers import Work, Worker, Workers
 from persistence.store import Store
 from states.connection import Connection
 from states.next_action import NextAction, Verb
@@ -15,39 +17,6 @@ from states.summary import ConnectionSummary
 from states.timing import ROTATE_EARLIEST, ROTATE_LATEST, UNATTENDED_AFTER
 
 _Connection = Connection | ConnectionSummary
-
-
-class Harm(IntEnum):
-    """What can need a person, the most harmful first. The names are stable codes."""
-
-    OUTAGE = 1
-    """Imports are refused, or may be."""
-    PARKED = 2
-    """A rotation is Failed and open: it waits for a decision."""
-    AWAITING_PERSON = 3
-    """A rotation waits until a person saved the exported certificate in OpenAir."""
-    OVERDUE = 4
-    """Less than seven days are left, and no rotation is open."""
-    LEFT_ALONE = 5
-    """A rotation is due or under way, and no worker has touched it for a day."""
-    DUE = 6
-    """A certificate is due that no schedule rotates."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concern:
-    """One thing that needs a person."""
-
-    harm: Harm
-    connection: str
-    rotation: str | None
-    """The id of the open rotation that it is about, if any."""
-    message: str
-    """What is so, and since when, as sentences; of an outage first that one."""
-    since: datetime
-    """UTC."""
-    next_action: NextAction
-    outage: Outage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +32,8 @@ class Report:
     """The open rotations that go on by themselves."""
     next_due: tuple[datetime, str] | None
     """When the next automatic rotation begins (UTC), and of which connection."""
+    workers: Sequence[Worker]
+    """The permanent workers that are alive, the one that started last first."""
 
 
 _Found = tuple[Harm, datetime, str]
@@ -72,8 +43,9 @@ _Found = tuple[Harm, datetime, str]
 class Status:
     """What people and monitors ask first."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, workers: Workers, clock: Clock) -> None:
         self._store = store
+        self._workers = workers
         self._clock = clock
 
     def outages(self, connection: str | None = None) -> list[Outage]:
@@ -82,7 +54,7 @@ class Status:
         return sorted((outage for outage in found if outage), key=lambda outage: outage.since)
 
     def report(self, connection: str | None = None) -> Report:
-        """Look at every connection and its open rotation, or at those of one. Raises NotFound."""
+        """Look at every connection and its open rotation, or at those of one, and at the workers. Raises NotFound."""
         now = self._clock.now()
         chosen = [self._store.connections.get(connection)] if connection else self._store.connections.all()
         rotations = {rotation.connection: rotation for rotation in self._open(connection)}
@@ -95,14 +67,16 @@ class Status:
             concerns += _concerns(each, rotation, now)
             if rotation is None and each.is_automatic and each.due_at:
                 coming.append((each.due_at, each.name))
-        concerns.sort(key=lambda concern: (concern.harm, concern.since))
         going = [rotation for rotation in rotations.values() if not (rotation.failure or rotation.awaits_person)]
+        concerns += self._workers.concerns(_work(going, now, is_scheduled=bool(coming)), now)
+        concerns.sort(key=lambda concern: (concern.harm, concern.since))
         return Report(
             at=now,
             concerns=concerns,
             connections=number,
             under_way=len(going),
             next_due=min(coming, default=None),
+            workers=self._workers.alive(),
         )
 
     def _open(self, connection: str | None) -> list[Rotation]:
@@ -110,6 +84,12 @@ class Status:
             return self._store.rotations.all_open()
         rotation = self._store.rotations.open_for(connection)
         return [rotation] if rotation else []
+
+
+def _work(going: list[Rotation], now: datetime, *, is_scheduled: bool) -> Work:
+    """What a worker is needed for; ``going`` are the open rotations that go on by themselves."""
+    waiting = [max(each.available_at, each.updated_at) for each in going if each.available_at <= now]
+    return Work(claimable_since=min(waiting, default=None), is_under_way=bool(going), is_scheduled=is_scheduled)
 
 
 def _concerns(connection: _Connection, rotation: Rotation | None, now: datetime) -> list[Concern]:

@@ -6,9 +6,11 @@ from orchestrator.views.values import Json, iso
 
 
 def status_json(report: Report) -> Json:
-    """``at``, ``needs_person``, ``concerns`` (the most harmful first: ``code``, ``connection``, ``rotation`` (null
-    without an open one), ``message``, ``since``, ``outage``, ``next_action``), ``connections`` and ``under_way``
-    (numbers), ``next_due`` (``at``, ``connection``; null where no rotation begins by itself).
+    """``at``, ``needs_person``, ``concerns`` (the most harmful first: ``code``, ``connection`` (null where it is about
+    the workers), ``rotation`` (null without an open one), ``message``, ``since``, ``outage``, ``next_action``),
+    ``connections`` and ``under_way`` (numbers), ``next_due`` (``at``, ``connection``; null where no rotation begins by
+    itself), ``workers`` (those that are alive: ``name``, ``host``, ``version``, ``threads``, ``started_at``,
+    ``seen_at``).
     """
     return {
         "at": iso(report.at),
@@ -28,4 +30,15 @@ def status_json(report: Report) -> Json:
         "connections": report.connections,
         "under_way": report.under_way,
         "next_due": {"at": iso(report.next_due[0]), "connection": report.next_due[1]} if report.next_due else None,
+        "workers": [
+            {
+                "name": each.name,
+                "host": each.host,
+                "version": each.version,
+                "threads": each.threads,
+                "started_at": iso(each.started_at),
+                "seen_at": iso(each.seen_at),
+            }
+            for each in report.workers
+        ],
     }

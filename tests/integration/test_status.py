@@ -7,7 +7,7 @@ from integration.fixture_types import Rotate
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.operations.status import Harm
+from orchestrator.operations.concern import Harm
 from orchestrator.views.connection import connection_json
 from orchestrator.views.status import status_json
 from simulator import Fault, Simulator

@@ -45,6 +45,11 @@ def test_a_worker_outlives_the_longest_wait_for_the_database() -> None:
     assert timedelta(seconds=timing.DATABASE_WAIT) < timing.DEFAULT_LEASE
 
 
+def test_a_worker_that_waits_for_the_database_counts_as_alive() -> None:
+    """The status would report a worker that waits once for SQLite's writer as silent."""
+    assert timing.HEARTBEAT + timedelta(seconds=timing.DATABASE_WAIT) < timing.SILENT_AFTER < timing.WORKERS_KEPT
+
+
 def test_a_refresh_that_is_under_way_is_believed() -> None:
     """A second worker would spend the same refresh token, and OpenAir would refuse both."""
     longest = timing.LONGEST_CALL + timing.REFRESH_SPARE
