@@ -155,7 +155,7 @@ class Engine:
     def _postpone_step(self, attempt: StepAttempt, rotation: Rotation, step: RetriedStep, error: KeyturnError) -> Claim:
         """Schedule the step again, or park the rotation when the step's retry policy gives up."""
         wait = step.policy.postponement(rotation.tries)
-        if wait is None:
+        if wait is None or _is_hopeless(rotation, error):
             return self._park(attempt.claim, rotation, _gave_up(rotation, error), attempt.evidence)
         return self._postpone(attempt.claim, rotation, error, wait, evidence=attempt.evidence, outage=step.edge.urgent)
 
@@ -243,6 +243,12 @@ class Engine:
         left = self._store_note(claim, after, error, _NO_EVIDENCE, RESTORE_REFUSED).rotation
         self._listener(events.RestoreRefused(left, error.code, error.message))
         return left
+
+
+def _is_hopeless(rotation: Rotation, error: KeyturnError) -> bool:
+    """Whether ``error`` postponed the step before, and is one that is not worth the whole retry policy."""
+    limit = error.gives_up_after if isinstance(error, TryLater) else None
+    return limit is not None and rotation.tries >= limit and rotation.waiting_for == error.message
 
 
 def _gave_up(rotation: Rotation, error: KeyturnError) -> GaveUp:

@@ -19,6 +19,8 @@ _URL: Final = re.compile(
     r"https?://([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", re.IGNORECASE
 )
 """A base URL in the characters of RFC 3986, without user, query and fragment."""
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+")
+"""An absolute URI without a fragment (RFC 6749 section 3.1.2)."""
 MOST_CHARACTERS: Final = 300
 """Longest URL, account, company or other name of a connection."""
 _VERSION: Final = re.compile(r"\d+(\.\d+)*")
@@ -137,6 +139,9 @@ class OpenAirSettings:
     company: str = ""
     user: str = ""
     client_id: str = ""
+    redirect_uri: str = ""
+    """Where OpenAir's consent led to: sent when the tokens are refreshed, unless empty. RFC 6749 does not ask for it
+    there; public clients send it: an assumption that some companies need it."""
     namespace: str = "default"
     preference: str = "oa_realtime_certificate"
     """The Preference that holds the certificate. An assumption: OpenAir documents no place of its own for it."""
@@ -146,6 +151,10 @@ class OpenAirSettings:
             check_url(self.url)
             if not (self.client_id or (self.company and self.user)):
                 raise InvalidInput("OpenAir needs an OAuth client id, or a company and a user.")
+            if self.redirect_uri and (
+                len(self.redirect_uri) > MOST_CHARACTERS or not _URI.fullmatch(self.redirect_uri)
+            ):
+                raise InvalidInput("The redirect URI must be that of the consent, such as https://localhost/done.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,7 @@ class TryLater(KeyturnError):
         next_action: NextAction | None = None,
         retry_after: float | None = None,
         over_at: datetime | None = None,
+        gives_up_after: int | None = None,
     ) -> None:
         """Make the error.
 
@@ -56,11 +57,14 @@ class TryLater(KeyturnError):
             next_action: what to do; the class's own by default.
             retry_after: seconds, where the other system asked for a wait.
             over_at: when the obstacle ends at the latest (UTC), where that is known.
+            gives_up_after: after how many postponements a rotation that meets it again is parked; None to leave that to
+                the step's retry policy.
 
         """
         super().__init__(message, next_action=next_action)
         self.retry_after = retry_after
         self.over_at = over_at
+        self.gives_up_after = gives_up_after
 
 
 class Throttled(TryLater):

@@ -16,6 +16,10 @@ from states.timing import ASSUMED_TOKEN_LIFE, TOKEN_EXPIRY_MARGIN
 
 NO_ENDPOINT: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UPGRADE_REQUIRED)
 
+CLIENT_ERRORS: Final = range(400, 500)
+TRIES_WITHOUT_REASON: Final = 3
+"""Postponements after a refusal without a reason: half an hour before the upload, a minute during an outage."""
+
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 """Visible ASCII: a token of other characters cannot be sent in a header."""
 
@@ -94,6 +98,15 @@ RULES: Final[tuple[Rule[Refusal], ...]] = (
         "sign-in refusal",
         lambda it: it.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or it.error != "",
         lambda it: SignInRefused(f"{it.system} refusal to issue a token ({it.summary})."),
+    ),
+    Rule(
+        "refusal without a reason",
+        # RFC 6749 asks for a reason, so it may come from a gateway and pass. Mostly it is a wrong client or address.
+        lambda it: it.status in CLIENT_ERRORS and it.status != HTTPStatus.REQUEST_TIMEOUT,
+        lambda it: TryLater(
+            f"{it.system} refused the request for a token without a reason ({it.summary}).",
+            gives_up_after=TRIES_WITHOUT_REASON,
+        ),
     ),
     Rule(
         "something else",

@@ -136,6 +136,7 @@ class OAuthSignIn:
             "Accept": "application/json",
         }
         self._client_secret = client_secret
+        self._redirect_uri = settings.redirect_uri
         self._http = http
         self._secrets = secrets
         self._clock = clock
@@ -181,7 +182,10 @@ class OAuthSignIn:
         - answer lost, 5xx, or 200 without tokens: OpenAir may have voided the refresh token, so in doubt
         - never sent, or refused: the token is as it was, and an earlier doubt remains
         """
-        form = urlencode({"grant_type": "refresh_token", "refresh_token": grant.refresh_token}).encode()
+        fields = {"grant_type": "refresh_token", "refresh_token": grant.refresh_token}
+        if self._redirect_uri:
+            fields["redirect_uri"] = self._redirect_uri
+        form = urlencode(fields).encode()
         now = self._clock.now()
         try:
             answer = self._http.post(PATH, form, self._headers, writes=True)

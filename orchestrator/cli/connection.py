@@ -216,7 +216,8 @@ def _openair(shown: Connection) -> str:
     if openair.kind is OpenAirKind.EXPORT:
         return "a person saves the exported certificate"
     who = f"OAuth client {openair.client_id}" if openair.client_id else f"{openair.user} of {openair.company}"
-    return f"{openair.url} as {who}\npreference {openair.preference}, namespace {openair.namespace}"
+    consent = f"\nredirect URI {openair.redirect_uri}, sent at each refresh" if openair.redirect_uri else ""
+    return f"{openair.url} as {who}\npreference {openair.preference}, namespace {openair.namespace}{consent}"
 
 
 def _options(shown: Connection) -> str:

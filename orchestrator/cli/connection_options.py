@@ -50,6 +50,9 @@ class ConnectionOptions:
     openair_api_key_file: Annotated[Path | None, _opaque(_OPENAIR, "File with the key of the XML API.")] = None
     openair_namespace: Annotated[str | None, _option(_OPENAIR, "Namespace of that key.")] = None
     openair_client_id: Annotated[str | None, _opaque(_OPENAIR, "OAuth client id, instead of company and user.")] = None
+    openair_redirect_uri: Annotated[
+        str | None, _option(_OPENAIR, "Redirect URI of the consent, if OpenAir asks for it at each refresh.")
+    ] = None
     openair_client_secret_file: Annotated[Path | None, _opaque(_OPENAIR, "File with the OAuth client secret.")] = None
     openair_refresh_token_file: Annotated[Path | None, _opaque(_OPENAIR, "File with the first refresh token.")] = None
     openair_company: Annotated[str | None, _option(_OPENAIR, "Company to sign in to, instead of OAuth.")] = None

@@ -20,6 +20,7 @@ from states.connection import (
 )
 from states.errors import InvalidInput
 
+_RSA_BITS: Final = (3072, 4096)
 _CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
@@ -40,6 +41,8 @@ class ConnectionFields:
     openair_url: str | None = None
     openair_namespace: str | None = None
     openair_client_id: str | None = None
+    openair_redirect_uri: str | None = None
+    """An empty one removes it."""
     openair_company: str | None = None
     openair_user: str | None = None
     openair_preference: str | None = None
@@ -114,6 +117,9 @@ class ConnectionFields:
     def _netsuite(self) -> dict[str, Any]:
         key = self.secrets.get(SecretName.NETSUITE_KEY)
         suitable = assertion_algorithm_for(key) if key is not None else None
+        chosen = self.assertion_algorithm
+        if suitable and chosen and chosen != suitable and not suitable[:2] == chosen[:2] == "PS":
+            raise InvalidInput(f"The sign-in key cannot sign assertions with {chosen}: it is a key for {suitable}.")
         return _given(
             account=self.account,
             client_id=self.client_id,
@@ -135,6 +141,7 @@ class ConnectionFields:
             client_id=self.openair_client_id,
             namespace=self.openair_namespace,
             preference=self.openair_preference,
+            redirect_uri=self.openair_redirect_uri,
         )
 
     def _options(self) -> dict[str, Any]:
@@ -181,7 +188,16 @@ def assertion_algorithm_for(pem: str) -> str:
         # Not chained: the parser's message may quote parts of the key.
         raise InvalidInput("NetSuite's sign-in key is not an unencrypted private key in PEM.") from None
     if isinstance(key, rsa.RSAPrivateKey):
-        return "PS256"
-    if isinstance(key, ec.EllipticCurvePrivateKey) and (name := _CURVES.get(key.curve.name)):
-        return name
-    raise InvalidInput("NetSuite's sign-in key must be RSA, or EC P-256, P-384 or P-521.")
+        if key.key_size in _RSA_BITS:
+            return "PS256"
+        given = f"RSA with {key.key_size} bits"
+    elif isinstance(key, ec.EllipticCurvePrivateKey):
+        if name := _CURVES.get(key.curve.name):
+            return name
+        given = f"EC {key.curve.name}"
+    else:
+        given = "of another kind"
+    raise InvalidInput(
+        "NetSuite does not accept this sign-in key: it must be RSA with 3072 or 4096 bits, or EC P-256, P-384 or "
+        f"P-521, and it is {given}."
+    )

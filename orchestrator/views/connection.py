@@ -45,6 +45,7 @@ def connection_json(
             "company": openair.company,
             "user": openair.user,
             "client_id": openair.client_id,
+            "redirect_uri": openair.redirect_uri,
             "namespace": openair.namespace,
             "preference": openair.preference,
         },

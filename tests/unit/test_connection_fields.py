@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from support.factories import a_connection
 
@@ -13,7 +13,7 @@ from states.connection import Algorithm, OpenAirKind
 from states.errors import InvalidInput
 
 
-def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
+def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
@@ -90,7 +90,7 @@ def test_derived_urls_follow_the_account() -> None:
     [
         (pem(ec.generate_private_key(ec.SECP256R1())), "ES256"),
         (pem(ec.generate_private_key(ec.SECP521R1())), "ES512"),
-        (pem(rsa.generate_private_key(65537, 2048)), "PS256"),
+        (pem(rsa.generate_private_key(65537, 3072)), "PS256"),
     ],
     ids=["p256", "p521", "rsa"],
 )
@@ -99,9 +99,43 @@ def test_the_algorithm_for_a_key(key: str, algorithm: str) -> None:
     assert algorithm == assertion_algorithm_for(key)
 
 
-@pytest.mark.parametrize("key", ["no key", pem(ec.generate_private_key(ec.SECP256K1()))], ids=["text", "curve"])
-def test_a_key_that_netsuite_does_not_take(key: str) -> None:
-    """The error does not quote the key."""
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("no key", "not an unencrypted private key in PEM"),
+        (pem(ec.generate_private_key(ec.SECP256K1())), "and it is EC secp256k1."),
+        (pem(rsa.generate_private_key(65537, 2048)), "and it is RSA with 2048 bits."),
+        (pem(ed25519.Ed25519PrivateKey.generate()), "and it is of another kind."),
+    ],
+    ids=["text", "curve", "short rsa", "ed25519"],
+)
+def test_a_key_that_netsuite_does_not_take(key: str, reason: str) -> None:
+    """The error says which keys are accepted, and does not quote the key."""
     with pytest.raises(InvalidInput) as refused:
-        assertion_algorithm_for(key)
+        ConnectionFields(secrets={SecretName.NETSUITE_KEY: key}).changed(a_connection())
+    assert reason in str(refused.value)
     assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize("algorithm", ["PS256", "ES256"])
+def test_an_algorithm_that_the_key_cannot_use(algorithm: str) -> None:
+    """Given together, the key and the algorithm have to fit each other."""
+    with pytest.raises(InvalidInput, match=f"cannot sign assertions with {algorithm}: it is a key for ES384"):
+        replace(NETSUITE, assertion_algorithm=algorithm).changed(a_connection())
+
+
+def test_a_longer_hash_for_an_rsa_key() -> None:
+    """An RSA key signs with each of PS256, PS384 and PS512."""
+    key = {SecretName.NETSUITE_KEY: pem(rsa.generate_private_key(65537, 3072))}
+    changed = ConnectionFields(assertion_algorithm="PS512", secrets=key).changed(a_connection())
+    assert "PS512" == changed.netsuite.assertion_algorithm
+
+
+def test_a_redirect_uri() -> None:
+    """It is kept until an empty one removes it; what is no absolute URI is refused."""
+    changed = ConnectionFields(openair_redirect_uri="https://localhost/done?a=b").changed(a_connection())
+    assert "https://localhost/done?a=b" == changed.openair.redirect_uri
+    assert "" == ConnectionFields(openair_redirect_uri="").changed(changed).openair.redirect_uri
+    for wrong in ("localhost/done", "https://localhost/a b", "https://localhost/#x", "https://localhost/" + "x" * 300):
+        with pytest.raises(InvalidInput, match="redirect URI"):
+            ConnectionFields(openair_redirect_uri=wrong).changed(a_connection())

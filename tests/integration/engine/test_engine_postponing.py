@@ -77,6 +77,22 @@ def test_each_postponement_counts(environment: EngineEnvironment) -> None:
     assert (2, timedelta(minutes=5)) == (second.tries, second.available_at - second.updated_at)
 
 
+def test_what_hardly_passes_is_not_retried_for_long(environment: EngineEnvironment) -> None:
+    """An error with a limit of its own parks the rotation once it comes again after so many postponements."""
+    refused = TryLater("No reason.", gives_up_after=2)
+    environment.systems.will_fail("openair.read", *[TryLater("Busy.")] * 15, *[refused] * 10)
+    waiting = environment.run(State.KEY_GENERATED)
+    for tries in (2, 3, 4):
+        waiting = environment.go_on(waiting)
+        assert (State.KEY_GENERATED, tries) == (waiting.state, waiting.tries)
+    parked = environment.go_on(waiting)
+    assert parked.failure
+    assert ("GAVE_UP", "Gave up after 5 rounds of tries. The last error: No reason.") == (
+        parked.failure.code,
+        parked.failure.message,
+    )
+
+
 def test_a_machine_that_is_short_of_something_is_waited_for(environment: EngineEnvironment) -> None:
     """In the middle of a step it is not known what was sent: the rotation is postponed in doubt, and not parked."""
     environment.systems.will_fail("netsuite.install", OSError(errno.ENOSPC, "a secret"))

@@ -58,6 +58,7 @@ class FakeOpenAir:
         self.meanwhile: Callable[[], None] = lambda: None
         self.refresh_tokens_sent: list[str] = []
         self.headers: Mapping[str, str] = {}
+        self.redirect_uris: list[list[str]] = []
 
     def post(
         self,
@@ -72,6 +73,7 @@ class FakeOpenAir:
         form = parse_qs(body.decode())
         assert ["refresh_token"] == form["grant_type"]
         self.headers = headers
+        self.redirect_uris.append(form.get("redirect_uri", []))
         self.refresh_tokens_sent.append(form["refresh_token"][0])
         self.meanwhile()
         if self.answers:
@@ -93,8 +95,13 @@ class FakeOpenAir:
 REFRESH_WITHIN = timedelta(seconds=FakeOpenAir.answer_within) + REFRESH_SPARE
 
 
-def sign_in(openair: FakeOpenAir, secrets: FakeSecrets, clock: FakeClock | None = None) -> OAuthSignIn:
-    return OAuthSignIn(SETTINGS, "client secret", openair, secrets, clock or FakeClock())
+def sign_in(
+    openair: FakeOpenAir,
+    secrets: FakeSecrets,
+    clock: FakeClock | None = None,
+    settings: OpenAirSettings = SETTINGS,
+) -> OAuthSignIn:
+    return OAuthSignIn(settings, "client secret", openair, secrets, clock or FakeClock())
 
 
 def a_grant(number: int = 0, **changes: object) -> Grant:

@@ -50,6 +50,7 @@ ROWS = [
     ("page instead of JSON", answer(200), errors.TryLater),
     ("deep JSON", answer(200, b"[" * 100_000), errors.TryLater),
     ("bad request without a reason", answer(400), errors.TryLater),
+    ("time-out", answer(408), errors.TryLater),
 ]
 
 
@@ -57,6 +58,14 @@ ROWS = [
 def test_refusals(given: Answer, expected: type[errors.KeyturnError]) -> None:
     """Only RFC 6749's refusals, 401 and 403 refuse the sign-in; a temporary failure is retried."""
     assert expected is type(oauth.error_of(oauth.parse_refusal("NetSuite", given)))
+
+
+@pytest.mark.parametrize(("status", "limit"), [(400, 3), (422, 3), (408, None), (500, None), (200, None)])
+def test_a_refusal_without_a_reason_is_not_retried_for_hours(status: int, limit: int | None) -> None:
+    """A 4xx that names no reason may come from a gateway, but mostly it does not pass: few postponements suffice."""
+    error = oauth.error_of(oauth.parse_refusal("NetSuite", answer(status)))
+    assert isinstance(error, errors.TryLater)
+    assert limit == error.gives_up_after
 
 
 def test_every_rule_decides_something() -> None:

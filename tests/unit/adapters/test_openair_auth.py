@@ -1,6 +1,7 @@
 """Sign-in to OpenAir: tokens are refreshed before they expire, and a refusal says what to do."""
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -27,6 +28,14 @@ def test_client_signs_in_by_http_basic() -> None:
     openair = FakeOpenAir()
     sign_in(openair, FakeSecrets(a_grant())).fields()
     assert f"Basic {base64.b64encode(b'client:client secret').decode()}" == openair.headers["Authorization"]
+
+
+@pytest.mark.parametrize(("uri", "sent"), [("", []), ("https://localhost/done", ["https://localhost/done"])])
+def test_redirect_uri_is_sent_where_it_is_set(uri: str, sent: list[str]) -> None:
+    """A refresh has the redirect URI of the consent if the connection has one, and else has none."""
+    openair = FakeOpenAir()
+    sign_in(openair, FakeSecrets(a_grant()), settings=replace(SETTINGS, redirect_uri=uri)).fields()
+    assert [sent] == openair.redirect_uris
 
 
 def test_new_process_needs_no_refresh() -> None:
