@@ -141,10 +141,25 @@ def run(arguments: Sequence[str]) -> int:
         return _usage(f"The argument {odd} is not UTF-8.", "keyturn", arguments)
     app = build(overview=all(argument.startswith("-") for argument in arguments))
     try:
+        _import_lines(app, arguments)
         return int(app.meta(list(arguments)) or 0)
     except CycloptsError as error:
         chain = [word for word in error.command_chain or () if word != "keyturn"]
         return _usage(str(error).strip(), " ".join(["keyturn", *chain]), arguments)
+
+
+def _import_lines(app: App, arguments: Sequence[str]) -> None:
+    """Import the commands below the one that ``arguments`` name, so that its help has a line for each of them.
+
+    cyclopts lists a command that was not imported without its line. A command that does something has none below it.
+    """
+    command = app
+    for word in arguments:
+        if not word.startswith("-") and word in list(command):
+            command = command[word]
+    if command is not app:
+        for name in command:
+            _ = command[name]  # looking a command up imports it
 
 
 def _is_text(word: str) -> bool:

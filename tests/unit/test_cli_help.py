@@ -38,6 +38,30 @@ EVERY = {
 }
 
 
+def groups(app: App, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of each command of ``app`` that has commands below it, and no words for ``app`` itself."""
+    below = [name for name in app if not name.startswith("-")]
+    if below:
+        yield words
+    for name in below:
+        yield from groups(app[name], (*words, name))
+
+
+@pytest.mark.parametrize("words", list(groups(application.build())), ids=" ".join)
+def test_every_command_has_its_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """In the help of what is above it, each command is listed with its line."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert 0 == application.run([*words, "--help"])
+    listed = dict(re.findall(r"^│ ([a-z][a-z-]*) +(.*?) *│$", capsys.readouterr().out, re.MULTILINE))
+    below = application.build()
+    for word in words:
+        below = below[word]
+    names = [name for name in below if not name.startswith("-")]
+    assert {name: True for name in names} == {name: bool(listed.get(name)) for name in names}
+
+
 def test_a_commands_help_is_its_docstring(capsys: pytest.CaptureFixture[str]) -> None:
     """The help of a command that is imported when it is run is its whole docstring."""
     assert 0 == application.run(["rotation", "restore", "--help"])
