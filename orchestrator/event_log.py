@@ -16,6 +16,8 @@ _log = logging.getLogger("keyturn.rotation")
 
 MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.ConnectionSaved: (logging.INFO, "connection saved"),
+    events.ConnectionRemoved: (logging.INFO, "connection removed"),
+    events.ConnectionRenamed: (logging.INFO, "connection renamed"),
     events.Requested: (logging.INFO, "rotation requested"),
     events.Moved: (logging.INFO, "rotation moved"),
     events.OutcomeUnknown: (logging.WARNING, "answer lost"),

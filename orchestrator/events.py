@@ -33,6 +33,29 @@ class ConnectionSaved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionRemoved(Event):
+    """A person removed a connection: its settings, secrets and private keys were destroyed."""
+
+    connection: str
+    version: int
+    """Of the connection when it was removed."""
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRenamed(Event):
+    """A person gave a connection another name; its rotations go with it."""
+
+    connection: str
+    """Its name from now on."""
+    before: str
+    """The name that it had."""
+    version: int
+    """Of the connection as it was stored."""
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class RotationEvent(Event):
     """Something that happened to a rotation."""
 

@@ -44,8 +44,12 @@ class Secrets:
         if found is None:
             return None
         sealed, version = found
+        return self.open(name, sealed), version
+
+    def open(self, name: str, sealed: bytes) -> bytes:
+        """Open a secret that was sealed for this connection. Raises VaultLocked, SealBroken."""
         try:
-            return self._vault.open(sealed, owner=self._connection, column=name), version
+            return self._vault.open(sealed, owner=self._connection, column=name)
         except SealBroken as error:
             # The secret belongs to the connection, so abandoning a rotation would not repair it.
             error.next_action = by_hand("Restore the database from a backup.", alternatives=(self._give(name),))

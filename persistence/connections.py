@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Text, bindparam, exists
+from sqlalchemy import Text, bindparam, exists, or_
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from persistence import mapping, models, queries, secrets
+from persistence import connection_names, connection_rows, mapping, models, secrets
 from persistence.clock import UtcDateTime
 from persistence.database import Database
 from persistence.read_model import ConnectionFilter, Page, connection_page
@@ -19,8 +19,8 @@ from persistence.rotation_statements import CHANGE_CONNECTION
 from states import connection_changes
 from states.certificate import Certificate
 from states.connection import Connection
-from states.errors import AlreadyExists, NotFound, Stale
-from states.next_action import REPEAT, NextAction, Verb, by_hand
+from states.errors import AlreadyExists, NotFound
+from states.next_action import NextAction, Verb, by_hand
 from states.summary import ConnectionSummary
 
 _Connection = models.Connections
@@ -28,11 +28,6 @@ _Certificate = models.Certificates
 _c: Final = models.connections
 _r: Final = models.rotations
 
-_WITH_CURRENT: Final = (
-    select(_Connection, _Certificate)
-    .outerjoin(_Certificate, col(_Certificate.fingerprint) == col(_Connection.current_fingerprint))
-    .options(models.WITHOUT_KEY)
-)
 _OF_ACCOUNT: Final = select_columns(_c.c.name).where(
     models.canonical(bindparam("account", type_=Text())) == models.ACCOUNT
 )
@@ -50,12 +45,13 @@ _DUE: Final = (
     .order_by(_c.c.due_at)
     .limit(bindparam("limit"))
 )
+_KNOWN: Final = select_columns(_c.c.name).where(
+    _c.c.name == bindparam("name"), or_(models.IN_USE, _c.c.latest_rotation.is_not(None))
+)
 _EVERY: Final = ConnectionFilter()
 _LONG: Final = 500
 """So many connections are read at once where all are wanted: a longer list takes memory, a shorter one time."""
 _NO_SECRETS: Final[Mapping[str, bytes]] = {}
-_LOCK: Final = {"key_share": True}
-"""Lock a row against writers, but not against rows that refer to it by a foreign key."""
 
 
 class Connections:
@@ -67,21 +63,24 @@ class Connections:
     def add(self, connection: Connection, sealed: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
         """Store a new connection, which has no certificate yet, with its sealed secrets by name.
 
-        Raises AlreadyExists for a name, a NetSuite account or a place in OpenAir that has a connection.
+        A connection of this name that was removed is followed: its rotations and its version count on. Raises
+        AlreadyExists for a name, a NetSuite account or a place in OpenAir that has a connection.
         """
-        added = replace(connection, version=0, current=None)
-        stored = _Connection(
-            name=added.name, version=added.version, due_at=added.due_at, **mapping.of_connection(added)
-        )
         with self._database.writing() as tx, Session(tx) as session:
+            gone = session.get(_Connection, connection.name, with_for_update=connection_rows.LOCK)
+            if gone and gone.netsuite:
+                raise _exists(connection.name)
+            added = replace(connection, version=gone.version + 1 if gone else 0, current=None)
+            stored = gone or _Connection(name=added.name, version=0, **mapping.of_connection(added))
             try:
                 # A savepoint: after an error, PostgreSQL answers nothing more until it is rolled back.
                 with session.begin_nested():
-                    session.add(stored)
+                    columns = {**mapping.of_connection(added), "version": added.version, "due_at": added.due_at}
+                    session.add(stored.sqlmodel_update(columns))
             except IntegrityError as error:
                 session.expunge_all()
-                if session.get(_Connection, added.name):
-                    raise AlreadyExists(f"There is a connection {added.name} already.") from error
+                if gone is None and session.get(_Connection, added.name) is not None:
+                    raise _exists(added.name) from error
                 raise _taken(tx, added) from error
             _put(tx, added.name, sealed)
         return added
@@ -99,16 +98,18 @@ class Connections:
 
         """
         with self._database.writing() as tx, Session(tx) as session:
-            stored, before = _one(session, connection.name)
-            is_moved = connection_changes.moved(before, connection)
-            # Locks go from the rotation to the connection, as in the move that completes a rotation: the other way
-            # round, the two could wait for each other.
-            latest = _check_move(session, stored, before, connection) if is_moved else stored.latest_rotation
-            session.refresh(stored, with_for_update=_LOCK)
+            stored, before = connection_rows.one(session, connection.name)
+            is_moved = bool(connection_changes.moved(before, connection))
+            latest = stored.latest_rotation
+            if is_moved:
+                rotation, is_held = connection_rows.lock_latest(session, stored)
+                if rotation:
+                    connection_changes.check_move(before, connection, rotation, is_held=is_held)
+            session.refresh(stored, with_for_update=connection_rows.LOCK)
             # Until the connection was locked, another rotation could begin for where it was, on PostgreSQL.
             is_overtaken = is_moved and stored.latest_rotation != latest
             if stored.version != connection.version or is_overtaken:
-                raise _stale(connection.name)
+                raise connection_rows.stale(connection.name)
             stored.sqlmodel_update({**mapping.of_connection(connection), "version": connection.version + 1})
             try:
                 with session.begin_nested():
@@ -116,12 +117,52 @@ class Connections:
             except IntegrityError as error:
                 raise _taken(tx, connection) from error
             _put(tx, connection.name, sealed)
-            return _one(session, connection.name)[1]
+            return connection_rows.one(session, connection.name)[1]
 
     def get(self, name: str) -> Connection:
         """Return the connection of this name. Raises NotFound."""
         with self._database.reading() as tx, Session(tx) as session:
-            return _one(session, name)[1]
+            return connection_rows.one(session, name)[1]
+
+    def remove(self, connection: Connection, now: datetime) -> None:
+        """Destroy a connection's settings, secrets and private keys; its rotations and their journals are kept.
+
+        Raises NotFound, Stale when it is not at ``connection.version`` any more, RotationOpen while it has an open
+        rotation, HeldOff while a lost request of its newest rotation may take effect after ``now`` (UTC).
+        """
+        with self._database.writing() as tx, Session(tx) as session:
+            connection_names.remove(session, connection, now)
+
+    def rename(
+        self,
+        connection: Connection,
+        name: str,
+        sealed: Mapping[str, tuple[bytes, int]],
+        resealed: Mapping[str, bytes],
+    ) -> Connection:
+        """Give a connection another name, with its rotations and journals; return what is stored.
+
+        Args:
+            connection: the connection as it was read.
+            name: its new name.
+            sealed: its secrets by their names with their versions, as they were read.
+            resealed: the same secrets, sealed for the new name.
+
+        Raises:
+            NotFound: without such a connection.
+            Stale: when the connection or one of its secrets was changed since it was read.
+            RotationOpen: while it has an open rotation.
+            AlreadyExists: where the name has a connection, or had one whose rotations are kept.
+
+        """
+        with self._database.writing() as tx, Session(tx) as session:
+            return connection_names.rename(session, connection, name, sealed, resealed)
+
+    def check_known(self, name: str) -> None:
+        """Raise NotFound unless there is a connection of this name, or was one whose rotations are kept."""
+        with self._database.reading() as tx:
+            if not tx.execute(_KNOWN, {"name": name}).first():
+                raise NotFound(f"There is no connection {name}.")
 
     def page(
         self, wanted: ConnectionFilter = _EVERY, *, after: str | None = None, limit: int = 50
@@ -167,35 +208,8 @@ def confirm(tx: Transaction, name: str, fingerprint: str, *, by: str, at: dateti
     CHANGE_CONNECTION.run(tx, {"b_name": name, **confirmed})
 
 
-def _one(session: Session, name: str) -> tuple[models.Connections, Connection]:
-    """The connection as it is stored and as a value. Raises NotFound."""
-    found = session.exec(_WITH_CURRENT.where(_Connection.name == name)).one_or_none()
-    if found is None:
-        raise NotFound(f"There is no connection {name}.")
-    return found[0], mapping.from_connection(*found)
-
-
-def _check_move(session: Session, stored: models.Connections, before: Connection, after: Connection) -> str | None:
-    """Check that no open rotation keeps the connection where it is; return the id of its latest one. Raises
-    RotationOpen.
-
-    The latest rotation stays locked: until the transaction ends, no worker claims it and no move changes it. The
-    connection's next rotation may refer to it.
-    """
-    holder: str | None = None
-    if stored.latest_rotation:
-        locked = select(models.Rotations.worker).where(models.Rotations.id == stored.latest_rotation)
-        holder = session.exec(locked.with_for_update(key_share=True)).one_or_none()
-    if rotation := queries.open_rotation(session.connection(), before.name):
-        connection_changes.check_move(before, after, rotation, is_held=holder is not None)
-    return stored.latest_rotation
-
-
-def _stale(name: str) -> Stale:
-    return Stale(
-        f"Connection {name} was changed by someone else in the meantime; nothing was changed.",
-        next_action=NextAction(Verb.SHOW_CONNECTION, {"connection": name}, then=REPEAT),
-    )
+def _exists(name: str) -> AlreadyExists:
+    return AlreadyExists(f"There is a connection {name} already.")
 
 
 def _taken(tx: Transaction, connection: Connection) -> AlreadyExists:

@@ -291,6 +291,8 @@ def canonical(account: ColumnElement[str]) -> ColumnElement[str]:
 ACCOUNT: Final = canonical(connections.c.netsuite["account"].as_string())
 Index("uq_connections_account", ACCOUNT, unique=True)
 """One connection for each NetSuite account, which has one certificate record."""
+IN_USE: Final = connections.c.netsuite["account"].as_string().is_not(None)
+"""A connection that was neither removed nor renamed: see `connection_rows`."""
 
 
 def canonical_url(url: ColumnElement[str]) -> ColumnElement[str]:

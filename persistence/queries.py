@@ -90,7 +90,7 @@ def find_rotation(tx: Transaction, wanted: str) -> Rotation:
 
 
 def _not_found(tx: Transaction, wanted: str) -> NotFound:
-    if tx.execute(select(_c.c.name).where(_c.c.name == wanted)).first():
+    if tx.execute(select(_c.c.name).where(_c.c.name == wanted, models.IN_USE)).first():
         rotate = NextAction(Verb.ROTATE, {"connection": wanted})
         return NotFound(f"Connection {wanted} has no rotation yet.", next_action=rotate)
     short = len(wanted) < _PREFIX_LENGTH

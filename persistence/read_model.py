@@ -140,7 +140,7 @@ def connection_page(
     """Connections by name."""
     account, url = _c.c.netsuite["account"].as_string(), _c.c.openair["url"].as_string()
     residual = _contains(wanted.text, _c.c.name, account, url)
-    keys = select(_c.c.name.label("key")).where(_c.c.name > (after or "")).order_by(_c.c.name)
+    keys = select(_c.c.name.label("key")).where(_c.c.name > (after or ""), models.IN_USE).order_by(_c.c.name)
     examined = keys.limit(EXAMINED if residual else limit + 1).subquery("examined")
     query = (
         select(*_CONNECTION)

@@ -271,6 +271,12 @@ def _to_failure(row: Row) -> Failure | None:
     )
 
 
+def action_renamed(stored: str, before: str, after: str) -> str:
+    """Return a stored next action in which the connection ``before`` is named ``after``; an illegible one as it is."""
+    action = _to_action(stored)
+    return _of_action(action.renamed(before, after)) if action else stored
+
+
 def _of_action(action: NextAction) -> str:
     return json.dumps(action.to_data(), ensure_ascii=False)
 

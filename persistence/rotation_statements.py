@@ -26,7 +26,7 @@ A lease of None seconds is no lease."""
 LATEST: Final = Prepared(
     CONNECTION.add_columns(CURRENT_KEY_KEPT, _r.c.journal_hash, _r.c.closed_at, _r.c.in_flight_until)
     .outerjoin(_r, _r.c.id == _c.c.latest_rotation)
-    .where(_c.c.name == bindparam("name"))
+    .where(_c.c.name == bindparam("name"), models.IN_USE)
     .with_for_update(of=_c)
 )
 """A connection, and how its latest rotation ended. The connection is locked, so that of two requests on PostgreSQL the

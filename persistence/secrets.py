@@ -29,6 +29,12 @@ class Secrets:
             stored = session.get(models.Secrets, (connection, name))
             return (stored.sealed, stored.version) if stored else None
 
+    def all_of(self, connection: str) -> dict[str, tuple[bytes, int]]:
+        """Return every secret of a connection as the vault sealed it, with its version, by their names."""
+        query = select(models.Secrets).where(models.Secrets.connection == connection)
+        with self._database.reading() as tx, Session(tx) as session:
+            return {stored.name: (stored.sealed, stored.version) for stored in session.exec(query)}
+
     def put(self, connection: str, name: str, sealed: bytes, *, version: int | None) -> int:
         """Set a sealed secret; return its new version.
 
@@ -78,7 +84,8 @@ def put(tx: Transaction, connection: str, name: str, sealed: bytes, *, version: 
     """Set a secret within the caller's transaction, as `Secrets.put` says."""
     with Session(tx) as session:
         # Locking the connection, which exists, also orders those who set a secret that does not exist yet.
-        if version is None and session.get(models.Connections, connection, with_for_update=_LOCK) is None:
+        owner = session.get(models.Connections, connection, with_for_update=_LOCK) if version is None else None
+        if version is None and not (owner and owner.netsuite):  # the row of a removed connection is blank
             raise NotFound(f"There is no connection {connection}.")
         stored = session.get(models.Secrets, (connection, name), with_for_update=_LOCK)
         if version is not None and (stored is None or stored.version != version):

@@ -1,16 +1,17 @@
-"""Which settings of a connection can change while it has an open rotation.
+"""Which settings of a connection can change while it has an open rotation, and when it can be removed or renamed.
 
 A rotation whose certificate NetSuite may hold must end in the same account and company. If it completed in another
 one, it would destroy the key that can still restore the first.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 from states import preconditions
 from states.connection import Connection
-from states.errors import RotationOpen
-from states.next_action import REPEAT, NextAction, Verb
+from states.errors import HeldOff, RotationOpen
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 from states.rotation import Rotation
 from states.state import State
 
@@ -61,6 +62,45 @@ def check_move(before: Connection, after: Connection, rotation: Rotation, *, is_
         f"{' and '.join(places or moved(before, after))} cannot be changed now.",
         next_action=NextAction(verb, {"rotation": rotation.id}, first, then=REPEAT),
     )
+
+
+def check_closed(rotation: Rotation) -> None:
+    """Check that a connection whose newest rotation this is can be removed or renamed.
+
+    The worker that carries a rotation knows its connection by name, and the rotation's key may be the only one that
+    matches NetSuite's certificate. Raises RotationOpen.
+    """
+    if rotation.is_open:
+        raise RotationOpen(
+            f"Connection {rotation.connection} has the open rotation {rotation.id}: "
+            "it cannot be removed or renamed now.",
+            next_action=NextAction(Verb.EXPLAIN, {"rotation": rotation.id}, "End that rotation first.", then=REPEAT),
+        )
+
+
+def check_removal(
+    connection: Connection, rotation_id: str | None, in_flight_until: datetime | None, now: datetime
+) -> None:
+    """Check that no lost request of the connection's newest rotation can take effect after it is removed.
+
+    A connection that is then added for the same account would know nothing of that request, and not wait for it.
+
+    Args:
+        connection: The connection, which has no open rotation.
+        rotation_id: Its newest rotation; None without one.
+        in_flight_until: Until when a lost request of that rotation may take effect (UTC); None without one.
+        now: The time (UTC).
+
+    Raises:
+        HeldOff: The request may still take effect.
+
+    """
+    if in_flight_until and in_flight_until > now:
+        raise HeldOff(
+            f"A write of rotation {rotation_id} may take effect until {in_flight_until:%Y-%m-%d %H:%M:%S} UTC: "
+            f"connection {connection.name} cannot be removed before.",
+            next_action=by_hand("Wait until then."),
+        )
 
 
 def _differing(named: Mapping[str, Callable[[Connection], str]], before: Connection, after: Connection) -> list[str]:

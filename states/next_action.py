@@ -109,6 +109,15 @@ class NextAction:
 
         return self.mapped(name)
 
+    def renamed(self, before: str, after: str) -> "NextAction":
+        """Return the action with the connection ``before`` named ``after``."""
+
+        def name(action: NextAction) -> NextAction:
+            is_meant = action.options.get("connection") == before
+            return replace(action, options={**action.options, "connection": after}) if is_meant else action
+
+        return self.mapped(name)
+
     def resuming(self) -> "NextAction":
         """Return the action for a parked rotation: resume it instead of repeating the operation."""
         resumed = self.mapped(

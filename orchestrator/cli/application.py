@@ -25,7 +25,7 @@ _GLOBAL: Final = Group("Global options", sort_key=100)
 COMMANDS: Final = (
     ("demo", "demo:demo", _DAILY, "See it work: two rotations against simulated systems, one of them interrupted."),
     ("init", "installation:init", _DAILY, "Make the folders, settings file, key-encryption key and database."),
-    ("connection", "connection:app", _DAILY, "Add, change and show connections."),
+    ("connection", "connection:app", _DAILY, "Add, change, show and remove connections."),
     ("rotate", "rotate:rotate", _DAILY, "Give a connection a new certificate now."),
     ("rotation", "rotation:app", _DAILY, "Show rotations, and recover parked ones."),
     ("status", "status:status", _LOOK, "Show what needs a person now, the most harmful first."),

@@ -20,7 +20,10 @@ from states.outage import Outage, outage_on
 from states.rotation import Rotation
 from states.summary import ConnectionSummary, RotationSummary
 
-app = App(name="connection", help="Add, change and show connections.")
+app = App(name="connection", help="Add, change, show and remove connections.")
+
+for _verb in ("remove", "rename"):
+    app.command(f"orchestrator.cli.connection_names:{_verb}", name=_verb)
 
 _Options = Annotated[ConnectionOptions, Parameter(name="*")]
 _NONE = ConnectionOptions()

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from orchestrator.events import ConnectionSaved, Listener, ignore
+from orchestrator.events import ConnectionRemoved, ConnectionRenamed, ConnectionSaved, Listener, ignore
 from orchestrator.secrets import SecretName, Secrets
 from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection
+from states.connection_changes import check_closed
 from states.ports import Clock
 from states.summary import ConnectionSummary
 
@@ -40,6 +41,37 @@ class Connections:
         elsewhere, VaultLocked.
         """
         return self._saved(self._store.connections.save(connection, self._sealed(connection.name, secrets)), actor)
+
+    def check_closed(self, connection: str) -> None:
+        """Raise RotationOpen while the connection has an open rotation: it can be neither removed nor renamed."""
+        if rotation := self._store.rotations.open_for(connection):
+            check_closed(rotation)
+
+    def remove(self, connection: Connection, *, actor: str) -> None:
+        """Destroy a connection's settings and secrets, and the private keys of its certificates.
+
+        Its rotations and journals are kept, and NetSuite and OpenAir keep what they hold. ``connection.version`` is the
+        version that was read. Raises NotFound; Stale when the stored connection is at another version by now;
+        RotationOpen while it has an open rotation; HeldOff while a lost request may still take effect.
+        """
+        self._store.connections.remove(connection, self._clock.now())
+        self._listener(ConnectionRemoved(connection.name, connection.version, actor))
+
+    def rename(self, connection: Connection, name: str, *, actor: str) -> Connection:
+        """Give a connection another name, and return it. Its secrets are sealed again for that name.
+
+        Rotations and journals go with it. ``connection.version`` is the version that was read. Raises NotFound; Stale
+        when the connection or one of its secrets was changed by now; RotationOpen while it has an open rotation;
+        AlreadyExists where the name has a connection, or had one whose rotations are kept; InvalidInput for a name that
+        is none; VaultLocked, SealBroken.
+        """
+        replace(connection, name=name)  # a connection knows which names are valid
+        before, after = (Secrets(self._store, self._vault, each) for each in (connection.name, name))
+        sealed = self._store.secrets.all_of(connection.name)
+        resealed = {secret: after.seal(secret, before.open(secret, blob)) for secret, (blob, _) in sealed.items()}
+        renamed = self._store.connections.rename(connection, name, sealed, resealed)
+        self._listener(ConnectionRenamed(renamed.name, connection.name, renamed.version, actor))
+        return renamed
 
     def _saved(self, connection: Connection, actor: str) -> Connection:
         self._listener(ConnectionSaved(connection.name, connection.version, actor))

@@ -65,7 +65,7 @@ class Lists:
         connection.
         """
         if connection is not None:
-            self._store.connections.get(connection)
+            self._store.connections.check_known(connection)
         only = Only.PARKED if is_parked else Only.OPEN if is_open else None
         wanted = RotationFilter(connection=connection, states=states, only=only, since=since)
         if sort is Sort.NEWEST:
@@ -83,7 +83,7 @@ class Lists:
         Of all rotations, of one connection's or of one. Raises NotFound.
         """
         if connection is not None:
-            self._store.connections.get(connection)
+            self._store.connections.check_known(connection)
         rotation_id = self._store.rotations.get(rotation).id if rotation else None
         return self._store.journal.since(since, connection=connection, rotation_id=rotation_id)
 

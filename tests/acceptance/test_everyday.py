@@ -60,6 +60,26 @@ def test_edit_changes_only_what_is_given(connected: InstalledKeyturn) -> None:
     } == after
 
 
+def test_a_connection_is_renamed_and_removed(connected: InstalledKeyturn) -> None:
+    """`remove` says what is lost before it asks, and does nothing unasked; the rotations stay readable."""
+    assert 0 == connected("rotate", NAME).returncode
+    renamed = connected("connection", "rename", NAME, "bolt")
+    assert (0, f"renamed  {NAME} is bolt now\n") == (renamed.returncode, renamed.stdout)
+    held = connected.json("connection", "show", "bolt")["certificate"]["fingerprint"]
+    before = connected.dump()
+    unasked = connected("connection", "remove", "bolt")
+    assert (2, "") == (unasked.returncode, unasked.stdout)
+    assert f"keeps the certificate {held}" in unasked.stderr
+    assert "netsuite key" in unasked.stderr
+    assert before == connected.dump()
+    removed = connected("connection", "remove", "bolt", "--yes")
+    assert (0, "removed  bolt\n") == (removed.returncode, removed.stdout)
+    assert [] == connected.json("connection", "list")
+    assert ["bolt"] == [each["connection"] for each in connected.json("rotation", "list", "--connection", "bolt")]
+    assert 0 == connected("rotation", "show", "bolt").returncode
+    assert 0 == connected("journal", "verify").returncode
+
+
 def test_urls_follow_the_account(initialised: InstalledKeyturn, simulator: Simulator) -> None:
     """A URL that is derived from the account changes with it; a given one stays."""
     initialised.add(simulator.credentials, account="1234567_SB1", **{"restlet-url": None})

@@ -59,7 +59,7 @@ def test_every_command_has_its_line(
     for word in words:
         below = below[word]
     names = [name for name in below if not name.startswith("-")]
-    assert {name: True for name in names} == {name: bool(listed.get(name)) for name in names}
+    assert dict.fromkeys(names, True) == {name: bool(listed.get(name)) for name in names}
 
 
 def test_a_commands_help_is_its_docstring(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,6 +46,18 @@ def test_a_listener_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -
             "connection saved",
             {"connection": "acme", "version": 3, "actor": "ada"},
         ),
+        (
+            events.ConnectionRemoved("acme", 3, "ada"),
+            logging.INFO,
+            "connection removed",
+            {"connection": "acme", "version": 3, "actor": "ada"},
+        ),
+        (
+            events.ConnectionRenamed("bolt", "acme", 4, "ada"),
+            logging.INFO,
+            "connection renamed",
+            {"connection": "bolt", "before": "acme", "version": 4, "actor": "ada"},
+        ),
         (events.Closed(ROTATION, Ending.ADOPTED), logging.INFO, "rotation closed", {"ending": "adopted"}),
         (
             events.Retrying(ROTATION, "verify", 2, 0.5, "TRY_LATER", outage=False),
@@ -60,7 +72,7 @@ def test_a_listener_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -
             {"step": "save_to_openair", "try": 1, "wait_seconds": 0.5, "code": "TRY_LATER", "outage": True},
         ),
     ],
-    ids=["connection", "closed", "retrying", "retrying-in-an-outage"],
+    ids=["connection", "removed", "renamed", "closed", "retrying", "retrying-in-an-outage"],
 )
 def test_an_event_is_logged_with_its_fields(
     event: Event, level: int, message: str, more: dict[str, object], caplog: pytest.LogCaptureFixture

@@ -1,0 +1,70 @@
+"""The rows of connections: read as values, locked, and left blank where a connection is gone.
+
+A connection that was removed or renamed leaves its row blank. Its rotations refer to the row; the row's version counts
+on if a connection of this name is added again, so that no one mistakes the new one for the old one; and its newest
+rotation is the one that the new connection's first rotation follows.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlmodel import Session, col, select
+
+from persistence import mapping, models, queries
+from states.connection import Connection
+from states.errors import NotFound, Stale
+from states.next_action import REPEAT, NextAction, Verb
+from states.rotation import Rotation
+
+_Connection = models.Connections
+_Certificate = models.Certificates
+
+LOCK: Final = {"key_share": True}
+"""Lock a row against writers, but not against rows that refer to it by a foreign key."""
+_WITH_CURRENT: Final = (
+    select(_Connection, _Certificate)
+    .outerjoin(_Certificate, col(_Certificate.fingerprint) == col(_Connection.current_fingerprint))
+    .where(models.IN_USE)
+    .options(models.WITHOUT_KEY)
+)
+
+
+def one(session: Session, name: str) -> tuple[models.Connections, Connection]:
+    """Return the connection as it is stored and as a value. Raises NotFound."""
+    found = session.exec(_WITH_CURRENT.where(_Connection.name == name)).one_or_none()
+    if found is None:
+        raise NotFound(f"There is no connection {name}.")
+    return found[0], mapping.from_connection(*found)
+
+
+def lock_latest(session: Session, stored: models.Connections) -> tuple[Rotation | None, bool]:
+    """Lock the connection's newest rotation; return it if it is open, and whether a worker holds it.
+
+    Until the transaction ends, no worker claims it and no move changes it. The connection's next rotation may refer to
+    it. Locks go from the rotation to the connection, as in the move that completes a rotation: the other way round, the
+    two could wait for each other.
+    """
+    holder: str | None = None
+    if stored.latest_rotation:
+        locked = select(models.Rotations.worker).where(models.Rotations.id == stored.latest_rotation)
+        holder = session.exec(locked.with_for_update(key_share=True)).one_or_none()
+    return queries.open_rotation(session.connection(), stored.name), holder is not None
+
+
+def blank(stored: models.Connections) -> Mapping[str, object]:
+    """Return the columns of a connection that is gone: its settings and certificate are unknown, and it is never due.
+
+    Its way into OpenAir stays: it says of the kept rotations whether a person saved their certificates.
+    """
+    nothing: Mapping[str, object] = {"netsuite": {}, "options": {}, "policy": {}, "bundles": {}, "automatic": False}
+    unknown = ("current_fingerprint", "due_at", "confirmed_fingerprint", "confirmed_by", "confirmed_at")
+    openair = {"kind": stored.openair["kind"]}
+    return {**nothing, "openair": openair, "version": stored.version + 1, **dict.fromkeys(unknown)}
+
+
+def stale(name: str) -> Stale:
+    """Return the error for a connection that was changed since it was read."""
+    return Stale(
+        f"Connection {name} was changed by someone else in the meantime; nothing was changed.",
+        next_action=NextAction(Verb.SHOW_CONNECTION, {"connection": name}, then=REPEAT),
+    )
