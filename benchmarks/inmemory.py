@@ -121,9 +121,16 @@ class _NetSuite:
         return signature
 
     def install(
-        self, certificate: Certificate, key: PrivateKey, challenge: Challenge, *, deadline: datetime, create: bool
+        self,
+        certificate: Certificate,
+        key: PrivateKey,
+        challenge: Challenge,
+        *,
+        deadline: datetime,
+        create: bool,
+        warn: Callable[[str], None],
     ) -> str:
-        del certificate, key, deadline, create
+        del certificate, key, deadline, create, warn
         self._world.is_installed = True
         return self.sign(challenge)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.events import Closed, Listener
+from orchestrator.step_attempt import warned
 from persistence.store import Claim, Store
 from states import due, machine, recovery
 from states.errors import KeyturnError, RestoreUnfinished, Stale
@@ -26,6 +27,8 @@ class Restoration:
         self._clock = clock
         self._lease = lease
         self._listener = listener
+        self._warnings: list[str] = []
+        """What NetSuite could not do."""
 
     def run(self, ports: Ports, reason: str, *, overwrite: bool = False, tries_again: bool = False) -> Rotation:
         """Put the previous certificate back, check that both systems hold it, and close the rotation. Safe to repeat.
@@ -52,7 +55,9 @@ class Restoration:
         with _unfinished():
             self._store.claims.ensure_held(self.claim)
             deadline = before.updated_at + INSTALL_WITHIN
-            proof = recovery.put_previous_back(self.claim.rotation, key, ports, deadline=deadline)
+            proof = recovery.put_previous_back(
+                self.claim.rotation, key, ports, deadline=deadline, warn=self._warnings.append
+            )
             return self._close(proof, reason, tries_again=tries_again)
 
     def _previous_key(self, ports: Ports) -> PrivateKey:
@@ -70,7 +75,7 @@ class Restoration:
             self.claim,
             after,
             event=RESTORE,
-            detail={"reason": reason, **evidence(proof)},
+            detail={"reason": reason, **evidence(proof), **warned(self._warnings)},
             due_at=due.retry_at(proof.certificate, now) if tries_again else None,
             confirmed=proof.fingerprint if after.circumstances.by_hand else None,
         ).rotation

@@ -1,6 +1,6 @@
 """One attempt at a step of a claimed rotation: what it checks and commits while the step is under way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -28,6 +28,7 @@ class StepAttempt:
         self._lease = lease
         self._at_start = claim.rotation
         self._observations: list[str] = []
+        self._warnings: list[str] = []
 
     def begin(self) -> Rotation:
         """Begin another try; return the rotation, with the doubt that earlier tries left."""
@@ -83,8 +84,20 @@ class StepAttempt:
         """Note what a look showed."""
         self._observations.append(sentence)
 
+    def warn(self, warning: str) -> None:
+        """Note what another system could not do, such as remove the file of a private key."""
+        self._warnings.append(warning)
+
     @property
     def evidence(self) -> Mapping[str, object]:
-        """What the looks of this try showed, where there was a doubt to settle: for the journal."""
+        """What the journal keeps: what the looks of this try showed, where there was a doubt to settle; what another
+        system could not do in any try of the step.
+        """
         in_doubt = self.claim.rotation.doubt.since is not None
-        return {"looks": self._observations} if in_doubt and self._observations else {}
+        looks = {"looks": self._observations} if in_doubt and self._observations else {}
+        return {**looks, **warned(self._warnings)}
+
+
+def warned(warnings: Sequence[str]) -> Mapping[str, object]:
+    """What the journal keeps of warnings, each once; nothing where there are none."""
+    return {"warnings": list(dict.fromkeys(warnings))} if warnings else {}

@@ -23,6 +23,8 @@ OUTAGE: Final = "OUTAGE"
 """The code of the problem that an open rotation leaves imports in an outage."""
 NO_VALID_CERTIFICATE: Final = "No valid certificate available for real-time import"
 NOT_KNOWN: Final = "Not known: {unasked} could not be asked."
+KEY_FILE_LEFT: Final = "NetSuite may still hold the file of a private key: {warnings}"
+DELETE_KEY_FILE: Final = by_hand("Delete the file in NetSuite. Keyturn tries that again at each check and upload.")
 VALID_UNTIL: Final = "Current real-time import certificate is valid until {expiry}"
 
 
@@ -40,6 +42,8 @@ class Facts:
     """Whether NetSuite's signature verified with OpenAir's certificate; None where that could not be tried."""
     rotation: Rotation | None
     """The connection's open rotation, if any."""
+    key_files: tuple[str, ...] = ()
+    """What NetSuite said of files of private keys that it could not remove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +228,12 @@ def _parked(facts: Facts) -> Problem | None:
     )
 
 
+def _key_file(facts: Facts) -> Problem | None:
+    if not facts.key_files:
+        return None
+    return Problem("KEY_FILE_LEFT", KEY_FILE_LEFT.format(warnings=" ".join(facts.key_files)), DELETE_KEY_FILE)
+
+
 def _outage(facts: Facts) -> Problem | None:
     rotation = facts.rotation
     outage = outage_of(rotation) if rotation else None
@@ -241,6 +251,7 @@ _LOOKS: Final[tuple[Callable[[Facts], Problem | None], ...]] = (
     _openair_unreachable,
     _record_missing,
     _placeholder,
+    _key_file,
     _openair_empty,
     _foreign,
     _due,

@@ -50,6 +50,11 @@ class Report:
     warnings: tuple[str, ...] = ()
     """What NetSuite could not do, such as remove the file of a private key from the File Cabinet."""
 
+    @property
+    def key_files(self) -> tuple[str, ...]:
+        """The warnings about files of private keys that NetSuite may still hold."""
+        return tuple(each for each in self.warnings if "key file" in each)
+
 
 class NetSuite(Protocol):
     """The certificate record in one NetSuite account, through the RESTlet in suitescript/."""
@@ -73,13 +78,15 @@ class NetSuite(Protocol):
         *,
         deadline: datetime,
         create: bool,
+        warn: Callable[[str], None],
     ) -> str:
         """Put ``certificate`` and ``key`` into the record, then sign ``challenge.text`` with it; return Base64.
 
         Safe to repeat with the same certificate. NetSuite refuses the request after ``deadline`` (UTC, by its own
         clock), so a request that is delayed on its way cannot undo a later one. ``create`` allows making a missing
-        record. Raises CertificateRecordMissing; Unknown also where NetSuite took the certificate but cannot sign with
-        it.
+        record. ``warn`` is called with each thing that NetSuite could not do, also where it refuses, such as remove the
+        file of the private key. Raises CertificateRecordMissing; Unknown also where NetSuite took the certificate but
+        cannot sign with it.
         """
         ...
 
@@ -169,6 +176,10 @@ class Attempt(Protocol):
 
     def observe(self, sentence: str) -> None:
         """Note what a look at the other systems showed: the evidence by which a doubt is settled."""
+        ...
+
+    def warn(self, warning: str) -> None:
+        """Note what another system could not do and a person has to know."""
         ...
 
 

@@ -3,7 +3,7 @@
 Only a signature proves what NetSuite holds: its record names no fingerprint, and an error proves nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,15 +72,22 @@ def sign(ports: Ports) -> Signature:
 
 
 def install(
-    ports: Ports, certificate: Certificate, key: PrivateKey, *, asked_at: datetime, deadline: datetime, create: bool
+    ports: Ports,
+    certificate: Certificate,
+    key: PrivateKey,
+    *,
+    asked_at: datetime,
+    deadline: datetime,
+    create: bool,
+    warn: Callable[[str], None],
 ) -> Signature:
     """Install ``certificate`` in NetSuite, and have it sign a new challenge in the same call.
 
     ``asked_at`` is taken by the caller, who needs it as the beginning of the skew even where the answer is lost.
-    Raises as ports.NetSuite.install.
+    ``warn`` is called, and errors are raised, as by ports.NetSuite.install.
     """
     challenge = ports.challenge()
-    text = ports.netsuite.install(certificate, key, challenge, deadline=deadline, create=create)
+    text = ports.netsuite.install(certificate, key, challenge, deadline=deadline, create=create, warn=warn)
     return Signature(challenge, text, asked_at)
 
 

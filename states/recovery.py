@@ -4,6 +4,7 @@
 *Abandon* gives up a candidate that NetSuite does not hold. None of them ever writes to OpenAir.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -57,16 +58,19 @@ def find_previous(rotation: Rotation, ports: Ports, *, may_overwrite: bool) -> C
     return _ask(rotation, ports, times=2 if rotation.doubt.since else 1, may_overwrite=may_overwrite)
 
 
-def put_previous_back(rotation: Rotation, key: PrivateKey, ports: Ports, *, deadline: datetime) -> Confirmation:
+def put_previous_back(
+    rotation: Rotation, key: PrivateKey, ports: Ports, *, deadline: datetime, warn: Callable[[str], None]
+) -> Confirmation:
     """Install the previous certificate with its ``key`` in NetSuite, and check that both sides agree on it.
 
-    Safe to repeat. NetSuite refuses the request after ``deadline`` (UTC). Raises Unknown when the answer was lost and
+    Safe to repeat. NetSuite refuses the request after ``deadline`` (UTC); ``warn`` is called with what it could not do
+    (ports.NetSuite.install). Raises Unknown when the answer was lost and
     two looks did not find it; IllegalMove or Drift when OpenAir was changed meanwhile; as ports.NetSuite.install. No
     error proves that nothing was saved: the caller keeps the doubt, and the next restore looks first.
     """
     previous, asked_at = _previous_of(rotation), ports.clock.now()
     try:
-        signature = install(ports, previous, key, asked_at=asked_at, deadline=deadline, create=False)
+        signature = install(ports, previous, key, asked_at=asked_at, deadline=deadline, create=False, warn=warn)
         proof = signature.confirm(rotation.id, previous)
     except (Unknown, NotConfirmed) as error:
         found = _look_again(rotation, ports)

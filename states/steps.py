@@ -213,6 +213,7 @@ def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation
             # from replacing what the next worker, or the next rotation, installed meanwhile.
             deadline=attempt.began + INSTALL_WITHIN,
             create=rotation.allowed.create_record,
+            warn=attempt.warn,
         )
         return signature.confirm(rotation.id, candidate.certificate)
     except (Unknown, NotConfirmed, Refused) as error:

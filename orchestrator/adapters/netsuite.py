@@ -59,6 +59,7 @@ class NetSuiteAdapter:
         *,
         deadline: datetime,
         create: bool,
+        warn: Callable[[str], None],
     ) -> str:
         """Save certificate and key in the record, sign ``challenge`` with it, and return the signature in Base64.
 
@@ -71,6 +72,7 @@ class NetSuiteAdapter:
             deadline: The RESTlet changes nothing if the request reaches it after this moment, rounded down to the
                 second. So a request that was lost on the way cannot take effect later (the hold-off).
             create: Whether the RESTlet may create the record if it is missing.
+            warn: Called with each thing that the RESTlet could not do, such as remove the key's file, safe to show.
 
         Raises:
             Unknown: The answer was lost, or NetSuite saved the certificate but then failed to sign with it.
@@ -83,7 +85,7 @@ class NetSuiteAdapter:
             "deadline": f"{deadline.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "create": create,
         }
-        return self._call(request, writes=True, parse=_parse_signature, key=key)
+        return self._call(request, writes=True, parse=_parse_signature, key=key, warn=warn)
 
     def _call(
         self,
@@ -92,10 +94,12 @@ class NetSuiteAdapter:
         writes: bool,
         parse: Callable[[Mapping[str, Any]], _Content],
         key: PrivateKey | None = None,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> _Content:
         """Call the RESTlet and return the parsed content of its answer.
 
-        ``key`` is the private key in the request, if any: an error message that quotes it is withheld.
+        ``key`` is the private key in the request, if any: an error message that quotes it is withheld. ``warn`` is
+        called with each warning of the RESTlet; the log has it in any case.
         """
         body = json.dumps(request).encode()
         token = self._tokens.token()
@@ -111,7 +115,9 @@ class NetSuiteAdapter:
             reply = self._post(body, token, writes=writes, key=key)
         for warning in reply.warnings:
             # Such as a key file that could not be removed. The RESTlet tries again at the next report or install.
-            _log.warning("NetSuite warns", extra={"warning": quote(warning, reply.sent)})
+            shown = quote(warning, reply.sent)
+            _log.warning("NetSuite warns", extra={"account": self._account, "warning": shown})
+            warn(shown)
         if reply.done is None:
             raise netsuite_errors.error_of(reply)
         try:

@@ -8,7 +8,7 @@ from orchestrator.cli.output import Rows
 from orchestrator.cli.streams import unheard
 from orchestrator.operations.carry import Claim
 from orchestrator.stop_request import is_between_sides
-from orchestrator.views.journal import last_postponement
+from orchestrator.views.journal import last_postponement, warnings_in
 from orchestrator.views.rotation import rotation_json
 from states.errors import AwaitingPerson
 from states.next_action import NextAction, Verb
@@ -42,6 +42,8 @@ def tell(context: Context, keyturn: Keyturn, rotation: Rotation, *, interrupted:
             context.out.say()
             context.out.say(timeline.summary(rotation, now), style="green" if rotation.state is State.COMPLETED else "")
         context.out.show(rotation_json(rotation, now), rotation.id, rows if rotation.state is State.COMPLETED else [])
+    for warning in warnings_in(keyturn.rotations.journal(rotation.id)):
+        context.out.note(f"NetSuite warned: {warning}")
     if rotation.failure and rotation.is_open:
         return context.fail_rotation(rotation, now, exit_codes.of_rotation(rotation))
     if not rotation.is_open:

@@ -75,9 +75,11 @@ def times(folded: Folded) -> str:
 
 
 def remark(entry: Entry) -> str:
-    """The reason that the entry gives and what was seen when a doubt was settled, as sentences; or empty."""
-    looks = entry.detail.get("looks")
-    parts = [entry.detail.get("message"), *(looks if isinstance(looks, list) else ())]
+    """The reason that the entry gives, what was seen when a doubt was settled, and what another system could not do,
+    as sentences; or empty.
+    """
+    lists = (entry.detail.get("looks"), entry.detail.get("warnings"))
+    parts = [entry.detail.get("message"), *(each for found in lists if isinstance(found, list) for each in found)]
     return " ".join(str(each) for each in parts if each)
 
 

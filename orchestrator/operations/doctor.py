@@ -13,6 +13,7 @@ from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection, missing_conditions
 from states.errors import CannotSign, KeyturnError, NotFound, WrongBaseUrl
+from states.health import DELETE_KEY_FILE, KEY_FILE_LEFT
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Connect, Ports
 from states.summary import ConnectionSummary
@@ -115,11 +116,8 @@ class Doctor:
             )
         if report.account and _spelled(report.account) != _spelled(account):
             raise WrongBaseUrl(f"NetSuite account {report.account} answers, and not {account}.")
-        if left := [each for each in report.warnings if "key file" in each]:
-            raise KeyturnError(
-                f"NetSuite may still hold the file of a private key: {' '.join(left)}",
-                next_action=by_hand("Delete the file in NetSuite. Keyturn tries that again at each check and upload."),
-            )
+        if left := report.key_files:
+            raise KeyturnError(KEY_FILE_LEFT.format(warnings=" ".join(left)), next_action=DELETE_KEY_FILE)
         record = report.record
         if record is None:
             return "answers; there is no certificate record yet"

@@ -90,9 +90,11 @@ class HealthChecks:
 
 def _facts(connection: Connection, store: Store, ports: Ports) -> Facts:
     netsuite: Record | KeyturnError | None
+    key_files: tuple[str, ...] = ()
     openair: Certificate | KeyturnError | None
     try:
-        netsuite = ports.netsuite.report().record
+        report = ports.netsuite.report()
+        netsuite, key_files = report.record, report.key_files
     except KeyturnError as error:
         netsuite = error
     try:
@@ -111,6 +113,7 @@ def _facts(connection: Connection, store: Store, ports: Ports) -> Facts:
         netsuite=netsuite,
         openair=openair,
         agree=agree,
+        key_files=key_files,
         rotation=store.rotations.open_for(connection.name),
     )
 

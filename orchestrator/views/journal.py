@@ -73,6 +73,12 @@ def last_postponement(journal: Sequence[Entry]) -> tuple[str, str]:
     return (str(last.detail.get("code", "")), str(last.detail.get("message", ""))) if last else ("", "")
 
 
+def warnings_in(journal: Sequence[Entry]) -> list[str]:
+    """What another system could not do during the rotation, such as remove a key's file: each sentence once."""
+    found = (entry.detail.get("warnings") for entry in journal)
+    return list(dict.fromkeys(str(each) for warnings in found if isinstance(warnings, list) for each in warnings))
+
+
 @dataclass(frozen=True, slots=True)
 class Folded:
     """One entry, or the last of several that say the same."""

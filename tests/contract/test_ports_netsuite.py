@@ -17,6 +17,7 @@ from orchestrator.adapters.netsuite import NetSuiteAdapter
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from orchestrator.adapters.system import SystemClock, SystemRandom
 from simulator import Fault, Simulator
+from simulator.errors import SuiteScriptError
 from states.certificate import Certificate, Challenge
 from states.errors import (
     CertificateRecordMissing,
@@ -40,6 +41,8 @@ class Implementation:
 
     def __init__(self, port: NetSuite) -> None:
         self.port = port
+        self.warnings: list[str] = []
+        """What NetSuite could not do in any install."""
 
     def install(self, certificate: Certificate, *, create: bool = False, within: float = 60.0) -> bool:
         """Install ``certificate``; return whether the answer's signature verifies with it."""
@@ -50,6 +53,7 @@ class Implementation:
             challenge,
             deadline=datetime.now(UTC) + timedelta(seconds=within),
             create=create,
+            warn=self.warnings.append,
         )
         return certificate.verifies(signature, challenge.text)
 
@@ -210,6 +214,24 @@ def test_no_key_is_left_behind(account: Account) -> None:
     """After an install no file in the File Cabinet holds a private key."""
     account.install(a_certificate())
     assert account.simulator.netsuite.record.file_cabinet.paths_with_private_key() == []
+
+
+def test_a_key_file_that_cannot_be_removed(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller is warned with the file's name; a report ten minutes later removes the file."""
+    cabinet = account.simulator.netsuite.record.file_cabinet
+
+    def refuse(_identifier: int) -> None:
+        raise SuiteScriptError("INSUFFICIENT_PERMISSION", "No.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cabinet, "delete", refuse)
+        assert account.install(a_certificate())
+    (path,) = cabinet.paths_with_private_key()
+    (warning,) = account.warnings
+    assert path.rpartition("/")[2] in warning
+    account.simulator.clock.offset = timedelta(minutes=11)
+    assert () == account.adapter.report().warnings
+    assert [] == cabinet.paths_with_private_key()
 
 
 def test_permission_missing(account: Account) -> None:

@@ -37,7 +37,9 @@ def test_a_key_file_that_was_left_is_reported(
     with monkeypatch.context() as patched:
         patched.setattr(cabinet, "delete", refuse)
         ok, message = netsuite(app)
+        problems = [each.code for each in app.health.health(NAME).problems]
     assert (False, True) == (ok, "keyturn-1000000000000-abcdefgh.pem" in message)
+    assert "KEY_FILE_LEFT" in problems
     assert netsuite(app)[0]
     assert [] == cabinet.paths()
 

@@ -94,8 +94,16 @@ class WorkersNetSuite:
         return self._systems.sign(challenge)
 
     def install(
-        self, certificate: Certificate, key: PrivateKey, challenge: Challenge, *, deadline: datetime, create: bool
+        self,
+        certificate: Certificate,
+        key: PrivateKey,
+        challenge: Challenge,
+        *,
+        deadline: datetime,
+        create: bool,
+        warn: Callable[[str], None],
     ) -> str:
+        del warn
         assert key_pem(certificate) == key.reveal()
         how = self._worker.call("install")
         if (self._systems.time > deadline) != (how == "late"):

@@ -133,6 +133,8 @@ class FakeNetSuite:
         self.file_name = "certificate.pem"
         self.can_sign = True
         self.bundles: dict[str, str | None] = {"369630": "4.02", "369637": "5.02"}
+        self.warnings: list[str] = []
+        """What each install could not do."""
         self.deadlines: list[datetime] = []
         """The deadline of each install that was sent."""
 
@@ -151,12 +153,21 @@ class FakeNetSuite:
         return self._systems.request("netsuite.sign", lambda: self._sign(challenge))
 
     def install(
-        self, certificate: Certificate, key: PrivateKey, challenge: Challenge, *, deadline: datetime, create: bool
+        self,
+        certificate: Certificate,
+        key: PrivateKey,
+        challenge: Challenge,
+        *,
+        deadline: datetime,
+        create: bool,
+        warn: Callable[[str], None],
     ) -> str:
         opened = load_pem_private_key(key.reveal(), password=None)
         assert isinstance(opened, SigningKey)
         pair = Pair(opened, certificate)
         self.deadlines.append(deadline)
+        for warning in self.warnings:
+            warn(warning)
 
         def act() -> str:
             if self._systems.clock.now() > deadline:

@@ -7,9 +7,12 @@ import pytest
 from integration.engine.environment import LEASE, EngineEnvironment, about, extra
 from support.factories import a_rotation, add
 
+from orchestrator.cli.timeline import describe
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
+from orchestrator.views.journal import warnings_in
 from states import due
+from states.errors import Unknown
 from states.state import State
 from states.table import FORWARD
 
@@ -36,6 +39,17 @@ def test_every_move_is_journaled_with_its_proof(environment: EngineEnvironment) 
     assert [edge.trigger for edge in FORWARD] == [entry.event for entry in moves]
     assert expected == [entry.detail for entry in moves]
     assert ["w1"] * 4 == [entry.actor for entry in moves]
+
+
+def test_what_netsuite_could_not_do_is_journaled(environment: EngineEnvironment) -> None:
+    """The move has the warnings of the install, each once, also those of a try whose answer was lost."""
+    environment.systems.netsuite.warnings = ["Delete the key file.", "Delete the key file."]
+    environment.systems.will_fail("netsuite.install", Unknown())
+    done = environment.run()
+    uploaded = next(entry for entry in environment.entries(done) if entry.target is State.UPLOADED_TO_NETSUITE)
+    assert (State.COMPLETED, ["Delete the key file."]) == (done.state, uploaded.detail["warnings"])
+    assert ["Delete the key file."] == warnings_in(environment.entries(done))
+    assert describe(uploaded, None).endswith("Delete the key file.")
 
 
 def test_seconds_are_recorded_to_the_millisecond(environment: EngineEnvironment) -> None:

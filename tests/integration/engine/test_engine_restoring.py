@@ -39,6 +39,15 @@ def parked(environment: EngineEnvironment, *errors: Exception, policy: Policy | 
     return environment.engine.run(environment.begin(number=2, policy=policy or Policy()))
 
 
+def test_what_netsuite_could_not_do_is_journaled(environment: EngineEnvironment, first: Certificate) -> None:
+    """The restore has the warnings of its own install."""
+    assert first
+    environment.systems.netsuite.warnings = ["Delete the key file."]
+    restored = environment.go_on(parked(environment))
+    detail = environment.last(restored).detail
+    assert (Ending.RESTORED, ["Delete the key file."]) == (restored.ending, detail["warnings"])
+
+
 def events(environment: EngineEnvironment, rotation: Rotation) -> list[str]:
     """The events of the rotation's journal since the upload."""
     return [entry.event for entry in environment.entries(rotation)][3:]

@@ -95,7 +95,12 @@ def test_a_late_install_is_not_abandoned(
     key, deadline = ports.keys.open(refused.id, refused.proofs.candidate), app.clock.now() + timedelta(minutes=1)
     simulator.faults.clear()
     ports.netsuite.install(
-        refused.proofs.candidate.certificate, key, Challenge.of(bytes(32)), deadline=deadline, create=True
+        refused.proofs.candidate.certificate,
+        key,
+        Challenge.of(bytes(32)),
+        deadline=deadline,
+        create=True,
+        warn=lambda _: None,
     )
     clock.ahead = LATER
     with pytest.raises(IllegalMove, match="going on helps") as caught:

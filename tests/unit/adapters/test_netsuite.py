@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def ok(**content: Any) -> Answer:
 def install(http: Any, tokens: Any = None) -> str:
     certificate = a_certificate()
     key = PrivateKey(key_pem(certificate))
-    return adapter(http, tokens).install(certificate, key, CHALLENGE, deadline=NOW, create=False)
+    return adapter(http, tokens).install(certificate, key, CHALLENGE, deadline=NOW, create=False, warn=lambda _: None)
 
 
 def assert_valid(definition: str, instance: Any) -> None:
@@ -115,7 +116,8 @@ def test_install_request() -> None:
     certificate = a_certificate()
     key = PrivateKey(key_pem(certificate))
     deadline = datetime.fromisoformat("2026-11-23T22:02:00.7+02:00")
-    assert SIGNATURE == adapter(http).install(certificate, key, CHALLENGE, deadline=deadline, create=True)
+    sent = adapter(http).install(certificate, key, CHALLENGE, deadline=deadline, create=True, warn=lambda _: None)
+    assert SIGNATURE == sent
     request = json.loads(http.requests[0]["body"])
     assert_valid("installRequest", request)
     expected = {
@@ -141,6 +143,25 @@ def test_warnings_reach_the_log_and_the_report(caplog: pytest.LogCaptureFixture)
     with pytest.raises(NotPermitted):
         netsuite.sign(CHALLENGE)
     assert ['"Delete the key file by hand."'] * 2 == [record.__dict__["warning"] for record in caplog.records]
+    assert {("WARNING", "1234567_SB1")} == {(each.levelname, each.__dict__["account"]) for each in caplog.records}
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_warnings_of_an_install_reach_its_caller(is_refused: bool) -> None:  # noqa: FBT001
+    """Of an install that was refused as well as of one that was done; one that quotes the key is withheld."""
+    certificate = a_certificate()
+    pem = key_pem(certificate)
+    warned = {"warnings": ["Delete the key file by hand.", f"Look: {pem.decode()}"]}
+    refused = {"outcome": "refused", "error": {"code": "NOT_PERMITTED", "message": "Words."}, **warned}
+    done = ok(action="install", signature=SIGNATURE, created=False, record=None, **warned)
+    warnings: list[str] = []
+    with pytest.raises(NotPermitted) if is_refused else nullcontext():
+        adapter(FakeHttp(Answer(200, {}, json.dumps(refused).encode()) if is_refused else done)).install(
+            certificate, PrivateKey(pem), CHALLENGE, deadline=NOW, create=False, warn=warnings.append
+        )
+    assert '"Delete the key file by hand."' == warnings[0]
+    assert 2 == len(warnings)
+    assert "PRIVATE KEY" not in warnings[1]
 
 
 def test_invalid_token_is_replaced_once() -> None:

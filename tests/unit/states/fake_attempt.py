@@ -30,6 +30,7 @@ class FakeAttempt:
         self.unknown: list[tuple[Write, str]] = []
         """Each write whose answer was lost, and the error's code."""
         self.looks: list[str] = []
+        self.warnings: list[str] = []
 
     def ensure_held(self) -> None:
         if self.is_lost:
@@ -44,6 +45,9 @@ class FakeAttempt:
 
     def observe(self, sentence: str) -> None:
         self.looks.append(sentence)
+
+    def warn(self, warning: str) -> None:
+        self.warnings.append(warning)
 
 
 class FakeKeys:

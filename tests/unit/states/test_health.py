@@ -40,6 +40,16 @@ def codes(health: Health) -> list[str]:
     return [problem.code for problem in health.problems]
 
 
+def test_a_key_file_that_was_left() -> None:
+    """A private key's file that NetSuite may still hold is a problem of the connection's health."""
+    (problem,) = check(facts(key_files=("Delete the key file.",))).problems
+    assert ("KEY_FILE_LEFT", "NetSuite may still hold the file of a private key: Delete the key file.") == (
+        problem.code,
+        problem.message,
+    )
+    assert Verb.BY_HAND is problem.next_action.verb
+
+
 # --- the sentence -----------------------------------------------------------------------------------------------------
 
 

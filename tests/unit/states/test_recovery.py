@@ -46,7 +46,9 @@ def find(systems: StepSystems, rotation: Rotation, *, may_overwrite: bool = Fals
 
 def put_back(systems: StepSystems, rotation: Rotation) -> Confirmation:
     key = systems.previous.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return recovery.put_previous_back(rotation, PrivateKey(key), systems.ports, deadline=DEADLINE)
+    return recovery.put_previous_back(
+        rotation, PrivateKey(key), systems.ports, deadline=DEADLINE, warn=systems.attempt.warn
+    )
 
 
 # --- seeing whether it helps ------------------------------------------------------------------------------------------
