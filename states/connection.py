@@ -102,6 +102,9 @@ class Options:
         return (self.single_sign_on or self.real_time_integration) and self.oauth2
 
 
+ALL_TICKED: Final = Options(single_sign_on=True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetSuiteSettings:
     """Where NetSuite is and as whom Keyturn signs in. The private key of the sign-in is in the vault."""
@@ -168,7 +171,7 @@ class Connection:
     options: Options = field(default_factory=Options)
     policy: Policy = field(default_factory=Policy)
     bundles: Mapping[str, str] = field(default_factory=dict)
-    """Bundle id to version, as an administrator reads it in NetSuite: SuiteScript cannot read the version."""
+    """Bundle id to version, as an administrator or the RESTlet's report read it in NetSuite."""
     version: int = 0
     current: Certificate | None = None
     """The certificate that the last completed rotation put in place, or None before the first."""
@@ -195,7 +198,7 @@ class Connection:
         return is_attended and not missing_conditions(self.options, self.bundles)
 
 
-_NEEDED_BUNDLES: Final = {REAL_TIME_BUNDLE: 3, CONNECTOR_BUNDLE: 4}
+NEEDED_BUNDLES: Final = {REAL_TIME_BUNDLE: 3, CONNECTOR_BUNDLE: 4}
 """Bundle id to the first major version with which certificates are rotated automatically."""
 
 
@@ -209,7 +212,7 @@ def missing_conditions(options: Options, bundles: Mapping[str, str]) -> tuple[st
         missing.append("Neither single sign-on nor real-time integration is ticked.")
     if not options.oauth2:
         missing.append("OAuth 2.0 is not ticked.")
-    for bundle, major in _NEEDED_BUNDLES.items():
+    for bundle, major in NEEDED_BUNDLES.items():
         version = bundles.get(bundle)
         if version is None:
             missing.append(f"Bundle {bundle} is not recorded; {major}.0 or later is needed.")

@@ -37,7 +37,11 @@ COMMANDS: Final[Mapping[Verb, _Command]] = {
     Verb.DOCTOR: _on_connection("keyturn doctor", otherwise="keyturn doctor"),
     Verb.LIST_CONNECTIONS: _Command("keyturn connection list"),
     Verb.SHOW_CONNECTION: _on_connection("keyturn connection show"),
-    Verb.EDIT_CONNECTION: _on_connection("keyturn connection edit", "secret", "algorithm", "account", "openair_url"),
+    Verb.EDIT_CONNECTION: _on_connection(
+        "keyturn connection edit",
+        *("secret", "algorithm", "account", "openair_url"),
+        *("oauth2", "real_time_integration", "starts_by_hand", "bundle"),
+    ),
     Verb.ROTATE: _on_connection("keyturn rotate"),
     Verb.LIST_ROTATIONS: _Command("keyturn rotation list"),
     Verb.SHOW_ROTATION: _on_rotation("keyturn rotation show"),
@@ -87,6 +91,7 @@ _SUPPLIED: Final = {
     "algorithm": "another key algorithm",
     "account": "the account",
     "openair_url": "the base URL",
+    "bundle": "the bundle and its version, such as 369630=4.02",
 }
 """What a person supplies, by the option."""
 
@@ -195,6 +200,8 @@ def _option(name: str, value: Value) -> str:
     if name == "secret":
         return f"--{_hyphened(str(value))}-file -"
     flag = f"--{_hyphened(name)}"
+    if isinstance(value, tuple):
+        return " ".join(f"{flag} {shlex.quote(each)}" for each in value)
     return flag if value is None or value is True else f"{flag} {shlex.quote(str(value))}"
 
 
@@ -207,7 +214,7 @@ def _remark(action: NextAction) -> str:
     supplied = [_SUPPLIED[name] for name, value in action.options.items() if value is None]
     if supplied:
         return f", followed by {supplied[0]}"
-    if action.verb is Verb.EDIT_CONNECTION:
+    if action.verb is Verb.EDIT_CONNECTION and set(action.options) <= {"connection"}:
         return " with the options to change"
     known = COMMANDS.get(action.verb)
     return known.remark if known else ""

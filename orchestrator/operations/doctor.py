@@ -1,7 +1,7 @@
 """The doctor: checks everything that rotations depend on, one by one; each finding comes with its fix."""
 
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +11,10 @@ from orchestrator.operations.status import Status
 from orchestrator.operations.workers import Workers
 from persistence.store import Store
 from persistence.vault import Vault
-from states.connection import Connection, missing_conditions
+from states.connection import ALL_TICKED, NEEDED_BUNDLES, Connection, missing_conditions
 from states.errors import CannotSign, KeyturnError, NotFound, WrongBaseUrl
 from states.health import DELETE_KEY_FILE, KEY_FILE_LEFT
-from states.next_action import NextAction, Verb, by_hand
+from states.next_action import NextAction, Value, Verb, by_hand
 from states.ports import Clock, Connect, Ports
 from states.summary import ConnectionSummary
 from states.timing import CLOCK_ERROR
@@ -102,9 +102,10 @@ class Doctor:
         yield _look(f"{name}: NetSuite sign-in and RESTlet", lambda: self._netsuite(ports, account), name)
         yield _look(f"{name}: NetSuite signing", lambda: _signing(ports), name)
         yield _look(f"{name}: OpenAir sign-in", lambda: _openair(ports), name)
-        yield from _bundles(connection, ports)
+        reported = _reported(ports)
+        yield from _bundles(connection, reported)
         is_open = self._store.rotations.open_for(name) is not None
-        yield _automatic(connection, self._clock.now(), is_open=is_open)
+        yield _automatic(connection, reported, self._clock.now(), is_open=is_open)
 
     def _netsuite(self, ports: Ports, account: str) -> str:
         report = ports.netsuite.report()
@@ -162,7 +163,10 @@ def _openair(ports: Ports) -> str:
     return f"answers; OpenAir holds {held.fingerprint[:16]}…, valid until {held.not_after:%Y-%m-%d}"
 
 
-def _automatic(connection: Connection | ConnectionSummary, now: datetime, *, is_open: bool) -> Finding:
+def _automatic(
+    connection: Connection | ConnectionSummary, reported: Mapping[str, str], now: datetime, *, is_open: bool
+) -> Finding:
+    """Whether rotations begin by themselves; if not, each condition that fails, and what sets it."""
     subject = f"{connection.name}: automatic rotation"
     if connection.is_automatic:
         when = f"begins {connection.due_at:%Y-%m-%d %H:%M} UTC" if connection.due_at else "never begins"
@@ -171,24 +175,63 @@ def _automatic(connection: Connection | ConnectionSummary, now: datetime, *, is_
         if is_open:
             when = "waits until the open rotation has ended"
         return Finding(subject, True, f"on; the next {when}")
-    missing = " ".join(missing_conditions(connection.options, connection.bundles))
-    because = "Record the boxes of the NetSuite Connector form and the bundles' versions as they are."
-    fix = NextAction(Verb.EDIT_CONNECTION, {"connection": connection.name}, because=because)
-    return Finding(subject, True, f"off: rotations are begun by hand only. {missing}", fix)
+    missing = missing_conditions(connection.options, connection.bundles)
+    if not missing:
+        fix = NextAction(
+            Verb.EDIT_CONNECTION,
+            {"connection": connection.name, "starts_by_hand": True},
+            because="The schedule can start them; they wait for that person before they change NetSuite.",
+        )
+        message = "off: a person saves the certificate in OpenAir, and begins each rotation."
+        return Finding(subject, True, message, fix)
+    message = f"off: rotations are begun by hand only. {' '.join(missing)}"
+    return Finding(subject, True, message, _setting(connection, reported))
 
 
-def _bundles(connection: Connection | ConnectionSummary, ports: Ports) -> Iterator[Finding]:
-    """Compare the recorded versions of the bundles with NetSuite's; nothing where NetSuite reports none."""
+def _setting(connection: Connection | ConnectionSummary, reported: Mapping[str, str]) -> NextAction:
+    """What makes rotation automatic; ``reported`` are the bundles' versions in NetSuite."""
+    options: dict[str, Value] = {"connection": connection.name}
+    boxes = connection.options
+    if not boxes.oauth2:
+        options["oauth2"] = True
+    if not (boxes.single_sign_on or boxes.real_time_integration):
+        options["real_time_integration"] = True
+    because = "Where OpenAir's NetSuite Connector form has the boxes ticked, record that." if len(options) > 1 else ""
+    old = missing_conditions(ALL_TICKED, {**connection.bundles, **reported})
+    unknown = [bundle for bundle in NEEDED_BUNDLES if bundle not in connection.bundles and bundle not in reported]
+    if differing := _differing(connection, reported):
+        options["bundle"] = tuple(f"{bundle}={version}" for bundle, version in differing.items())
+    elif unknown:
+        because += f" NetSuite does not report the version of bundle {' and '.join(unknown)}: look it up there."
+        options["bundle"] = None
+    if old and not unknown:
+        return by_hand(f"{because} Upgrade the bundles in NetSuite: {' '.join(old)}".strip(), None)
+    return NextAction(Verb.EDIT_CONNECTION, options, because=because.strip())
+
+
+def _reported(ports: Ports) -> Mapping[str, str]:
+    """The versions of the bundles in NetSuite, as far as it reports them; none where it cannot be asked."""
     try:
-        reported = ports.netsuite.report().bundles
+        return {bundle: version for bundle, version in ports.netsuite.report().bundles.items() if version}
     except KeyturnError:
-        return  # the finding on NetSuite's sign-in says why
-    wrong = {bundle: it for bundle, it in reported.items() if it and connection.bundles.get(bundle) != it}
+        return {}  # the finding on NetSuite's sign-in says why
+
+
+def _differing(connection: Connection | ConnectionSummary, reported: Mapping[str, str]) -> Mapping[str, str]:
+    return {bundle: version for bundle, version in reported.items() if connection.bundles.get(bundle) != version}
+
+
+def _bundles(connection: Connection | ConnectionSummary, reported: Mapping[str, str]) -> Iterator[Finding]:
+    """Compare the recorded versions of the bundles with NetSuite's; nothing where NetSuite reports none."""
+    wrong = _differing(connection, reported)
     if not wrong:
         return
     named = [f"bundle {each} is {it}, recorded as {connection.bundles.get(each, 'none')}" for each, it in wrong.items()]
-    because = f"Record the version of bundle {' and '.join(f'{each} as {it}' for each, it in wrong.items())}."
-    fix = NextAction(Verb.EDIT_CONNECTION, {"connection": connection.name}, because=because)
+    options: dict[str, Value] = {
+        "connection": connection.name,
+        "bundle": tuple(f"{bundle}={version}" for bundle, version in wrong.items()),
+    }
+    fix = NextAction(Verb.EDIT_CONNECTION, options)
     yield Finding(f"{connection.name}: bundles", True, f"NetSuite reports others: {'; '.join(named)}", fix)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from orchestrator.operations.concern import Concern, Harm
 from orchestrator.operations.workers import Work, Worker, Workers
 from persistence.store import Store
-from states.connection import Connection
+from states.connection import Connection, missing_conditions
 from states.next_action import NextAction, Verb
 from states.outage import Outage, outage_of, outage_on
 from states.ports import Clock
@@ -149,7 +149,8 @@ def _unrotated(connection: _Connection, now: datetime) -> _Found | None:
     if due_at and now - due_at > UNATTENDED_AFTER:
         return Harm.LEFT_ALONE, due_at, f"A rotation is due since {_minute(due_at)}, and no worker has started it."
     if current and not connection.is_automatic and now > current.not_after - ROTATE_EARLIEST:
-        message = f"The certificate expires on {_minute(current.not_after)}, and no schedule rotates it."
+        why = " ".join(missing_conditions(connection.options, connection.bundles))
+        message = f"The certificate expires on {_minute(current.not_after)}, and no schedule rotates it. {why}".strip()
         return Harm.DUE, current.not_after - ROTATE_EARLIEST, message
     return None
 

@@ -6,8 +6,12 @@ import pytest
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
+from orchestrator.cli import next_actions
+from orchestrator.operations.doctor import Finding
 from simulator import Simulator
 from simulator.errors import SuiteScriptError
+from states.connection import OpenAirKind, OpenAirSettings, Options
+from states.next_action import Verb
 
 
 def netsuite(app: Keyturn) -> tuple[bool, str]:
@@ -44,11 +48,64 @@ def test_a_key_file_that_was_left_is_reported(
     assert [] == cabinet.paths()
 
 
+def record(app: Keyturn, bundles: dict[str, str], **options: bool) -> dict[str, Finding]:
+    """What the doctor finds with these bundles and boxes recorded, by subject."""
+    changed = replace(app.connections.show(NAME), bundles=bundles, options=Options(**options))
+    app.connections.edit(changed, {}, actor="ada")
+    return {each.subject.removeprefix(f"{NAME}: "): each for each in app.doctor.examine(NAME)}
+
+
 def test_bundles_are_compared_with_what_netsuite_reports(app: Keyturn, simulator: Simulator) -> None:
-    """A version that NetSuite reports otherwise is named, and so is the condition of automatic rotation that fails."""
+    """A version that NetSuite reports otherwise is named, with the command that records it."""
     simulator.netsuite.record.bundles[0]["version"] = "5.00"
-    recorded = {"369630": "2.9", "369637": "5.02"}
-    app.connections.edit(replace(app.connections.show(NAME), bundles=recorded), {}, actor="ada")
-    found = {each.subject: each.message for each in app.doctor.examine(NAME)}
-    assert "NetSuite reports others: bundle 369630 is 5.00, recorded as 2.9" == found[f"{NAME}: bundles"]
-    assert found[f"{NAME}: automatic rotation"].endswith("Bundle 369630 is recorded as 2.9; 3.0 or later is needed.")
+    found = record(app, {"369630": "2.9", "369637": "5.02"})
+    edit = "keyturn connection edit acme --bundle 369630=5.00"
+    assert "NetSuite reports others: bundle 369630 is 5.00, recorded as 2.9" == found["bundles"].message
+    assert found["automatic rotation"].message.endswith("Bundle 369630 is recorded as 2.9; 3.0 or later is needed.")
+    assert [edit, edit] == [command(found[each]) for each in ("bundles", "automatic rotation")]
+
+
+def test_each_condition_is_set_by_one_command(app: Keyturn) -> None:
+    """Boxes and bundles that fail are named, and the command records them all; it makes rotation automatic."""
+    found = record(app, {}, oauth2=False, real_time_integration=False)
+    assert (
+        "off: rotations are begun by hand only. Neither single sign-on nor real-time integration is ticked. OAuth 2.0 "
+        "is not ticked. Bundle 369630 is not recorded; 3.0 or later is needed. Bundle 369637 is not recorded; 4.0 or "
+        "later is needed."
+    ) == found["automatic rotation"].message
+    assert (
+        "keyturn connection edit acme --oauth2 --real-time-integration --bundle 369630=4.02 --bundle 369637=5.02"
+    ) == command(found["automatic rotation"])
+
+
+def test_a_bundle_that_is_too_old_is_upgraded_in_netsuite(app: Keyturn, simulator: Simulator) -> None:
+    """No command of Keyturn's helps: the bundle, its version and the version that is needed are named."""
+    simulator.netsuite.record.bundles[0]["version"] = "2.9"
+    fix = record(app, {"369630": "2.9", "369637": "5.02"})["automatic rotation"].fix
+    expected = "Upgrade the bundles in NetSuite: Bundle 369630 is recorded as 2.9; 3.0 or later is needed."
+    assert fix
+    assert (Verb.BY_HAND, expected) == (fix.verb, fix.because)
+
+
+def test_a_bundle_that_netsuite_does_not_report_is_looked_up(app: Keyturn, simulator: Simulator) -> None:
+    """Where the version can be read neither here nor there, a person supplies it."""
+    simulator.netsuite.record.bundles.clear()
+    found = record(app, {"369637": "5.02"})["automatic rotation"]
+    assert "keyturn connection edit acme --bundle" == command(found)
+    assert found.fix
+    assert "NetSuite does not report the version of bundle 369630: look it up there." == found.fix.because
+
+
+def test_where_a_person_saves_the_schedule_can_begin(app: Keyturn) -> None:
+    """Nothing about boxes and bundles is said where they are not the reason."""
+    exported = OpenAirSettings(kind=OpenAirKind.EXPORT)
+    app.connections.edit(replace(app.connections.show(NAME), openair=exported), {}, actor="ada")
+    (found,) = [each for each in app.doctor.examine(NAME) if "automatic" in each.subject]
+    assert "off: a person saves the certificate in OpenAir, and begins each rotation." == found.message
+    assert "keyturn connection edit acme --starts-by-hand" == command(found)
+
+
+def command(found: Finding) -> str:
+    """The command that the doctor advises."""
+    assert found.fix
+    return next_actions.command(found.fix)
