@@ -3,12 +3,15 @@
 Rotations are read with Core: a claim reads one before every step. Each function works within the caller's transaction.
 """
 
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import Select, bindparam, select
 
 from persistence import models, rotation_mapping
+from persistence.clock import database_now
+from states.durations import in_words
 from states.errors import NotFound
 from states.next_action import NextAction, Verb, by_hand
 from states.rotation import Rotation
@@ -47,6 +50,7 @@ _PREFIX_LENGTH: Final = 6
 _CANDIDATES: Final = 10
 """So many rotations are named where several ids begin alike."""
 
+_NOW: Final = select(database_now())
 _BY_ID: Final = ROTATION.where(_r.c.id == bindparam("id"))
 _NEWEST: Final = ROTATION.where(_r.c.connection == bindparam("connection")).order_by(_r.c.id.desc()).limit(1)
 _BY_PREFIX: Final = (
@@ -82,11 +86,19 @@ def find_rotation(tx: Transaction, wanted: str) -> Rotation:
     if not found:
         raise _not_found(tx, wanted)
     if len(found) > 1:
-        candidates = ", ".join(f"{each.id} ({each.connection}, {each.state})" for each in found)
+        now: datetime = tx.execute(_NOW).scalar_one()
+        candidates = ", ".join(_described(each, now) for each in found)
         more = " and perhaps more" if len(found) == _CANDIDATES else ""
         message = f"Several rotations begin with {wanted}: {candidates}{more}."
         raise NotFound(message, next_action=by_hand("Give more of the id, or the connection's name."))
     return found[0]
+
+
+def _described(rotation: Rotation, now: datetime) -> str:
+    """A rotation by what tells it from others: id, connection, state and age."""
+    parked = ", parked" if rotation.failure and rotation.is_open else ""
+    age = in_words(now - rotation.created_at)
+    return f"{rotation.id} ({rotation.connection}, {rotation.state}{parked}, {age} old)"
 
 
 def _not_found(tx: Transaction, wanted: str) -> NotFound:

@@ -23,6 +23,7 @@ from support.factories import (
 from persistence.journal import UNKNOWN
 from persistence.store import Store
 from states.connection import Algorithm, OpenAirKind, OpenAirSettings, Policy
+from states.durations import in_words
 from states.errors import IllegalMove, NotFound, RotationOpen
 from states.next_action import Verb
 from states.rotation import Cause, Ending
@@ -182,7 +183,11 @@ def test_six_characters_find_a_rotation(store: Store) -> None:
     add(store, a_rotation(id="01JDABBBBC0000000000000000", connection="c3"))
     with pytest.raises(NotFound) as caught:
         store.rotations.get("01JDABBBB")
-    candidates = "01JDABBBBC0000000000000000 (c3, Requested), 01JDABBBBB0000000000000000 (c2, Requested)"
+    age = in_words(store.now() - NOW)
+    candidates = ", ".join(
+        f"{each} ({name}, Requested, {age} old)"
+        for each, name in (("01JDABBBBC0000000000000000", "c3"), ("01JDABBBBB0000000000000000", "c2"))
+    )
     assert f"Several rotations begin with 01JDABBBB: {candidates}." == caught.value.message
 
 
