@@ -24,8 +24,20 @@ from states.errors import AwaitingPerson, KeyturnError, Refused, Rejected, Stale
 _NOTE: Final = "<!-- Generated from {source} by `make generate`. Edit that, not this. -->\n\n"
 
 _GLOBAL: Final = """\
-Every command takes `--config FILE`, `-o table|json|name`, `-v`, `-q`, `-y` and `--no-input`. JSON goes to standard
-output alone; logs, notes and errors go to standard error, errors as a JSON object with `-o json`.
+Every command takes `--config FILE`, `-o FORM`, `-v`, `-q`, `-y` and `--no-input`. What you ask for goes to standard
+output alone; logs, notes and errors go to standard error, errors as an object with `-o json` and `-o yaml`.
+
+| form | prints |
+|---|---|
+| `table` | a table for people |
+| `wide` | the same with more columns, where the command prints a list |
+| `json`, `yaml` | all fields; of a list an array |
+| `name` | ids or names, one per line |
+| `jsonpath=TEMPLATE` | what a template takes out of the JSON, as with kubectl |
+
+In a template, text is printed as it is, and what is in braces is replaced: `{.failure.code}` by a field, `{[0].id}` by
+that of the first item, `{[*].id}` by those of all, `{[?(@.state=="Failed")].id}` by those of some, `{range [*]}…{end}`
+by what is in between for each item, and `{"\\n"}` by a line feed. What is not there is empty.
 
 """
 

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -15,11 +15,17 @@ from orchestrator.cli import collector, is_question, version
 
 if TYPE_CHECKING:
     from orchestrator.cli.context import Context
+    from orchestrator.cli.json_path import Template
 
 _DAILY: Final = Group("Everyday", sort_key=1)
 _LOOK: Final = Group("Looking", sort_key=2)
 _SERVE: Final = Group("Running", sort_key=3)
 _KEEP: Final = Group("Installation", sort_key=4)
+_FORMS: Final = ("table", "wide", "json", "yaml", "name")
+_OUTPUT: Final = (
+    "A table, a table with more columns (wide), json, yaml, only names, one per line (name), or what a template takes "
+    "out of the JSON (jsonpath=TEMPLATE)."
+)
 _GLOBAL: Final = Group("Global options", sort_key=100)
 
 COMMANDS: Final = (
@@ -75,8 +81,8 @@ def build(*, overview: bool = False) -> App:
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
         config: Annotated[Path | None, Parameter(group=_GLOBAL, help="The settings file.")] = None,
         output: Annotated[
-            Literal["table", "json", "name"],
-            Parameter(name=["--output", "-o"], group=_GLOBAL, help="A table, JSON, or only names, one per line."),
+            str,
+            Parameter(name=["--output", "-o"], group=_GLOBAL, help=_OUTPUT, validator=_check_output),
         ] = "table",
         verbose: Annotated[bool, _switch("--verbose", "-v", "Write logs to stderr.")] = False,
         quiet: Annotated[bool, _switch("--quiet", "-q", "Print only results and errors.")] = False,
@@ -88,10 +94,26 @@ def build(*, overview: bool = False) -> App:
 
         level = "info" if verbose else None
         asks = not no_input and sys.stdin.isatty()
-        out = Output(Form(output), quiet=quiet)
+        form, _, template = output.partition("=")
+        out = Output(Form(form), quiet=quiet, template=_template(template) if template else None)
         return _call(app, tokens, Context(out, config, level, yes=yes, asks=asks, is_question=is_question(tokens)))
 
     return app
+
+
+def _check_output(_type: object, output: str) -> None:
+    """Raise ValueError for a form that Keyturn does not have."""
+    form, _, template = output.partition("=")
+    if form == "jsonpath" and template:
+        _template(template)
+    elif output not in _FORMS:
+        raise ValueError(f"Choose one of {', '.join(_FORMS)}, or jsonpath=TEMPLATE.")
+
+
+def _template(text: str) -> "Template":
+    from orchestrator.cli.json_path import template  # noqa: PLC0415 - seldom needed
+
+    return template(text)
 
 
 def _switch(name: str, short: str = "", text: str = "") -> Parameter:
@@ -179,9 +201,10 @@ def _usage(message: str, command: str, arguments: Sequence[str]) -> int:
     from states.next_action import by_hand  # noqa: PLC0415
 
     exit_code = NeedsRotation.ERROR if is_question(arguments) else Exit.USAGE
-    as_json = not {"json", "-ojson", "-o=json", "--output=json"}.isdisjoint(arguments)
+    given = {word.removeprefix("--output").removeprefix("-o").removeprefix("=") for word in arguments}
+    form = next((form for form in (Form.JSON, Form.YAML) if form in given), Form.TABLE)
     error_record = problem(
         "USAGE", message, "Nothing was changed.", by_hand(f"See `{command} --help`.", None), exit_code
     )
-    Output(Form.JSON if as_json else Form.TABLE).error(error_record)
+    Output(form).error(error_record)
     return int(exit_code)

@@ -143,11 +143,24 @@ def list_(*, context: Given) -> int:
             "OPENAIR": lambda connection: connection.openair.url or connection.openair.kind.value,
         },
         flexible=("CONNECTION", "OPENAIR"),
+        wide={
+            "ROTATION": lambda connection: _open_id(rotations.get(connection.name)),
+            "ALGORITHM": lambda connection: connection.policy.algorithm.value,
+            "DAYS": lambda connection: str(connection.policy.days),
+            "ON REFUSAL": lambda connection: connection.policy.on_refusal.value,
+            "FINGERPRINT": lambda connection: (
+                connection.current.fingerprint if connection.current else formatting.NOTHING
+            ),
+        },
     )
     found_outages = filter(None, (outage(connection) for connection in found))
     outages.announce(context.out, sorted(found_outages, key=lambda each: each.since), now)
     context.out.list(found, view, empty="There are no connections. Add one: `keyturn connection add NAME …`.")
     return Exit.FINE
+
+
+def _open_id(rotation: Rotation | None) -> str:
+    return rotation.id if rotation else formatting.NOTHING
 
 
 def _state(rotation: Rotation | None) -> str:

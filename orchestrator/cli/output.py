@@ -1,4 +1,4 @@
-"""What a command prints: a table for people, JSON or names for scripts. Data on stdout, everything else on stderr."""
+"""What a command prints: a table for people; JSON, YAML or names for scripts. Data on stdout, all else on stderr."""
 
 import json
 import os
@@ -7,13 +7,16 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, Generic, TextIO, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TextIO, TypeVar
 
 from orchestrator.cli import next_actions
 from orchestrator.control_characters import escape_json, visible
 from orchestrator.views.values import Json
+
+if TYPE_CHECKING:
+    from orchestrator.cli.json_path import Template
 
 T = TypeVar("T")
 Rows = Sequence[tuple[str, str]]
@@ -24,8 +27,13 @@ class Form(StrEnum):
     """How a command prints."""
 
     TABLE = "table"
+    WIDE = "wide"
+    """A table with more columns, none of them shortened."""
     JSON = "json"
+    YAML = "yaml"
     NAME = "name"
+    JSONPATH = "jsonpath"
+    """What a template takes out of the JSON: see `json_path`."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class View(Generic[T]):
     """The table's headings, and the cell below each."""
     flexible: Sequence[str]
     """The headings of the columns that are shortened where the terminal is too narrow."""
+    wide: Mapping[str, Callable[[T], str]] = field(default_factory=dict)
+    """Further columns of a wide table."""
     remark: Callable[[T], str] = lambda _thing: ""
     """A line below the row, where there is more to say."""
 
@@ -60,6 +70,8 @@ STYLES: Final = {
 _GAP: Final = "  "
 _INDENT: Final = "    "
 _COMMAND: Final = re.compile(r"`[^`]*`")
+_WIDEST: Final = 10_000
+"""Columns of a wide table, whose lines the terminal breaks."""
 _GLUE: Final = "\0"
 """Replaces a space at which a line must not be broken."""
 
@@ -67,35 +79,40 @@ _GLUE: Final = "\0"
 class Output:
     """Prints one command's results in the form that was asked for."""
 
-    def __init__(self, form: Form = Form.TABLE, *, quiet: bool = False) -> None:
+    def __init__(self, form: Form = Form.TABLE, *, quiet: bool = False, template: "Template | None" = None) -> None:
+        """``template`` is for Form.JSONPATH, and only for that."""
         self.form = form
         self.quiet = quiet
+        self._template = template
 
     # --- results
 
     def list(self, things: Sequence[T], view: View[T], *, empty: str) -> None:
-        """Print several things: a table, a JSON array, or a name a line. ``empty`` is said on stderr for none."""
-        if self.form is Form.JSON:
-            _json([view.record(thing) for thing in things])
+        """Print several things: a table, an array, or a name a line. ``empty`` is said on stderr for none."""
+        if self._is_data:
+            _print(self._data([view.record(thing) for thing in things], indent=2))
         elif self.form is Form.NAME:
             _print("\n".join(view.name(thing) for thing in things))
+        elif things and self.form is Form.WIDE:
+            _table(things, replace(view, columns={**view.columns, **view.wide}, flexible=()), is_wide=True)
         elif things:
             _table(things, view)
         else:
             self.note(empty)
 
     def show(self, record: Json | Sequence[Json], name: str, rows: Rows = ()) -> None:
-        """Print one thing: labels and values, a JSON object (of several an array), or its name."""
-        if self.form is Form.JSON:
-            _json(record)
+        """Print one thing: labels and values, an object (of several an array), or its name."""
+        if self._is_data:
+            _print(self._data(record, indent=2))
         elif self.form is Form.NAME:
             _print(name)
         else:
             self.rows(rows)
 
     def event(self, record: Json, name: str) -> None:
-        """Print one thing of many that come one after another, each on a line of its own: as JSON, or its name."""
-        _print(_as_json(next_actions.with_commands(record)) if self.form is Form.JSON else name)
+        """Print one thing of many that come one after another: a line of JSON, a YAML document, or its name."""
+        marker = "---\n" if self.form is Form.YAML else ""
+        _print(marker + self._data(record) if self._is_data else name)
 
     def text(self, text: str, *, label: str = "", style: str = "") -> None:
         """Print ``text`` in any form, its further lines indented like its first; nothing when it is empty."""
@@ -104,12 +121,27 @@ class Output:
             before = label if place == 0 else " " * len(label)
             _styled(_wrapped(words, before + " " * (len(line) - len(words))), style)
 
+    @property
+    def _is_data(self) -> bool:
+        return self.form in (Form.JSON, Form.YAML, Form.JSONPATH)
+
+    def _data(self, data: object, stream: TextIO | None = None, *, indent: int | None = None) -> str:
+        """Return JSON data in the form that was asked for, with the command of each next action."""
+        shown = next_actions.with_commands(data)
+        if self._template:
+            return self._template(shown).removesuffix("\n")
+        if self.form is Form.YAML:
+            from orchestrator.cli.yaml_text import to_yaml  # noqa: PLC0415 - imported where it is used: start-up counts
+
+            return to_yaml(shown, ascii_only=not _is_unicode(stream or sys.stdout))
+        return _as_json(shown, stream, indent=indent)
+
     # --- for people only
 
     @property
     def is_for_people(self) -> bool:
         """Whether a person reads the output, not a script."""
-        return self.form is Form.TABLE
+        return self.form in (Form.TABLE, Form.WIDE)
 
     @property
     def is_live(self) -> bool:
@@ -143,13 +175,13 @@ class Output:
         """Print an error on stderr: what happened, what was kept, and the next safe action.
 
         ``record`` has ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``, and where it is a rotation's
-        ``rotation``, ``connection`` and ``outage``, which comes first; in JSON it is the value of ``error``. An error
-        is printed even when quiet.
+        ``rotation``, ``connection`` and ``outage``, which comes first; in JSON and YAML it is the value of ``error``.
+        An error is printed even when quiet.
         """
-        record = next_actions.with_commands(record)
-        if self.form is Form.JSON:
-            _print(_as_json({"error": record}, sys.stderr), sys.stderr)
+        if self.form in (Form.JSON, Form.YAML):
+            _print(self._data({"error": record}, sys.stderr), sys.stderr)
             return
+        record = next_actions.with_commands(record)
         if outage := record.get("outage"):
             _styled(_wrapped(f"{outage['sentence']}.", "outage: ", sys.stderr), "bold white on red", sys.stderr)
         message = f"{record['message']} [{record['code']}]"
@@ -160,14 +192,13 @@ class Output:
                 _print(_wrapped(line, label if place == 0 else " " * len(label), sys.stderr), sys.stderr)
 
 
-def _json(data: object) -> None:
-    _print(_as_json(next_actions.with_commands(data), indent=2))
+def _is_unicode(stream: TextIO) -> bool:
+    return (stream.encoding or "ascii").lower().replace("_", "-") in ("utf-8", "utf8")
 
 
 def _as_json(data: object, stream: TextIO | None = None, *, indent: int | None = None) -> str:
     """Return JSON that reads back unaltered: escaped where ``stream`` is not UTF-8, as JSON has to be (RFC 8259)."""
-    encoding = ((stream or sys.stdout).encoding or "ascii").lower().replace("_", "-")
-    return escape_json(json.dumps(data, indent=indent, ensure_ascii=encoding not in ("utf-8", "utf8")))
+    return escape_json(json.dumps(data, indent=indent, ensure_ascii=not _is_unicode(stream or sys.stdout)))
 
 
 def _print(text: str, stream: TextIO | None = None) -> None:
@@ -206,11 +237,11 @@ def _styled(text: str, style: str, stream: TextIO | None = None) -> None:
     Console(file=where, highlight=False).print(visible(text), style=style, markup=False, soft_wrap=True)
 
 
-def _table(things: Sequence[T], view: View[T]) -> None:
+def _table(things: Sequence[T], view: View[T], *, is_wide: bool = False) -> None:
     cells = [[visible(show(thing)) for show in view.columns.values()] for thing in things]
     remarks = [visible(view.remark(thing)) for thing in things]
     if sys.stdout.isatty():
-        _draw(view, cells, remarks)
+        _draw(view, cells, remarks, width=_WIDEST if is_wide else None)
         return
     widths = [max(map(len, column)) for column in zip(view.columns, *cells, strict=True)]
     lines = []
@@ -220,13 +251,14 @@ def _table(things: Sequence[T], view: View[T]) -> None:
     _print("\n".join(lines))
 
 
-def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> None:
-    """Draw the table for a terminal, no wider than that is."""
+def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str], *, width: int | None) -> None:
+    """Draw the table for a terminal, no wider than ``width`` or, if that is None, than the terminal."""
     from rich.console import Console  # noqa: PLC0415 - imported where it is used: start-up counts
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(highlight=False)
+    # Rich heeds the width of a dumb terminal only together with a height.
+    console = Console(highlight=False, width=width, height=width and 1)
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading, column in zip(view.columns, zip(*cells, strict=True), strict=True):
         least = len(heading) if heading in view.flexible else max(len(heading), *map(len, column))

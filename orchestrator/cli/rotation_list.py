@@ -55,6 +55,7 @@ def list_(
     keyturn rotation list --open
     keyturn rotation list --parked -o name
     keyturn rotation list --connection acme --since 30d --sort skew
+    keyturn rotation list --parked -o jsonpath='{[*].failure.code}'
     ```
     """
     if limit < 1:
@@ -99,6 +100,15 @@ def _print(context: Context, keyturn: Keyturn, listing: Listing, connection: str
             "WHO": lambda rotation: rotation.actor,
         },
         flexible=("CONNECTION", "WHO"),
+        wide={
+            "REQUESTED (UTC)": lambda rotation: formatting.instant(rotation.created_at),
+            "CAUSE": lambda rotation: rotation.cause.value,
+            "ATTEMPT": lambda rotation: str(rotation.attempt),
+            "REASON": lambda rotation: rotation.reason or formatting.NOTHING,
+            "FINGERPRINT": lambda rotation: (
+                rotation.candidate.fingerprint if rotation.candidate else formatting.NOTHING
+            ),
+        },
         remark=_remark,
     )
     context.out.list(listing.items, view, empty="There are no such rotations. Begin one: `keyturn rotate NAME`.")

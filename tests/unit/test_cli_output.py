@@ -7,6 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.cli import application
+from orchestrator.cli.exit_codes import Exit
+from orchestrator.cli.json_path import template
 from orchestrator.cli.output import Form, Output, View
 from states.next_action import by_hand
 
@@ -47,6 +50,57 @@ def test_json(capsys: Captured) -> None:
     out.list([], VIEW, empty="none")
     printed = capsys.readouterr()
     assert ([{"word": "Rye"}], [], "") == (first, json.loads(printed.out), printed.err)
+
+
+def test_yaml(capsys: Captured) -> None:
+    """YAML output is a list of the records, one thing an object, and of several in a row each a document."""
+    out = Output(Form.YAML)
+    out.list(["Rye"], VIEW, empty="none")
+    out.list([], VIEW, empty="none")
+    out.show({"word": "Rye"}, "rye")
+    out.event({"word": "Rye"}, "rye")
+    out.note("for people")
+    assert ("- word: Rye\n[]\nword: Rye\n---\nword: Rye\n", "") == capsys.readouterr()
+    out.error(ERROR)
+    assert capsys.readouterr().err.startswith("error:\n  code: NOT_FOUND\n  message: There is none.\n")
+
+
+def test_json_path(capsys: Captured) -> None:
+    """A template sees what JSON output has, the commands of next actions too; a control character is escaped."""
+    out = Output(Form.JSONPATH, template=template('{range [*]}{.word}{"\\n"}{end}'))
+    out.list(["Rye", "Bar\x1bley"], VIEW, empty="none")
+    Output(Form.JSONPATH, template=template("{.next_action.text}")).show({"next_action": NEXT}, "")
+    assert ("Rye\nBar\\x1bley\nOne.\nTwo.\n", "") == capsys.readouterr()
+    out.error(ERROR)
+    assert capsys.readouterr().err.startswith("error: There is none. [NOT_FOUND]\n")
+
+
+def test_a_wide_table(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wide table has further columns, and shortens none at a terminal either."""
+    wide = replace(VIEW, wide={"FIRST": lambda word: word[:1], "AGAIN": lambda word: word * 20}, remark=lambda _: "")
+    Output(Form.WIDE).list(["Rye"], wide, empty="")
+    assert f"WORD  LENGTH  FIRST  AGAIN\nRye   3       R      {'Rye' * 20}\n" == capsys.readouterr().out
+    for name, value in {"COLUMNS": "30", "TERM": "dumb", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    Output(Form.WIDE).list(["Rye"], wide, empty="")
+    assert "Rye" * 20 == capsys.readouterr().out.splitlines()[1].split()[-1]
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ("xml", "Choose one of table, wide, json, yaml, name, or jsonpath=TEMPLATE."),
+        ("jsonpath", "Choose one of"),
+        ("jsonpath=", "Choose one of"),
+        ("json=a", "Choose one of"),
+        ("jsonpath={.id", "A brace has no partner"),
+    ],
+)
+def test_a_form_that_is_none(capsys: Captured, form: str, why: str) -> None:
+    """It is refused as a mistake of usage, before the command begins."""
+    assert Exit.USAGE == application.run(["version", "-o", form])
+    assert why in capsys.readouterr().err
 
 
 def test_names(capsys: Captured) -> None:
