@@ -180,7 +180,14 @@ class Keyturn:
         from orchestrator.operations.doctor import Doctor
 
         return Doctor(
-            self.settings.private, self.store, self.vault, self.connect, self.clock, self.status, self.workers
+            self.settings.private,
+            self.store,
+            self.vault,
+            self.connect,
+            self.clock,
+            self.status,
+            self.workers,
+            rehearse=self._factory.rehearse,
         )
 
     @cached_property

@@ -58,8 +58,9 @@ class Fault:
     Args:
         endpoint: one of `ENDPOINTS`.
         kind: a key of `KINDS`.
-        action: matches only calls with this action: report, sign, install (RESTlet); Auth, Read, Add, Modify (XML API);
-            the grant type (tokens). A call with several commands matches if one of them does. None matches any.
+        action: matches only calls with this action: report, sign, install (RESTlet); Auth, Read, Add, Modify, Delete
+            (XML API); the grant type (tokens). A call with several commands matches if one of them does. None matches
+            any.
         account: matches only calls for this NetSuite account or the OpenAir company paired with it. None matches any.
         when: before or after the request is applied. None uses the kind's default.
         times: number of matching calls that fail. None means all.

@@ -106,6 +106,22 @@ class CompanySettings:
         self._held.change(swap)
         return changed[0] if changed else None
 
+    def remove(self, call: Call, identifier: int) -> bool:
+        """Delete a preference; with the certificate's, OpenAir trusts none. Returns False if there is no such id."""
+        gone: list[Preference] = []
+
+        def drop(held: Held) -> Held:
+            gone.extend(each for each in held.preferences if each.id == identifier)
+            kept = tuple(each for each in held.preferences if each.id != identifier)
+            if any(each.name == self._certificate_preference for each in gone):
+                if held.trusted is not None:
+                    call.effect(removed=fingerprint(held.trusted))
+                return Held(kept)
+            return replace(held, preferences=kept)
+
+        self._held.change(drop)
+        return bool(gone)
+
     def set_certificate(self, pem: str | None) -> None:
         """Set the trusted certificate, as an administrator does by hand. None removes it. The history records it.
 

@@ -1,4 +1,4 @@
-"""OpenAir's XML API: the commands that preferences need, Auth, Read, Add and Modify.
+"""OpenAir's XML API: the commands that preferences need, Auth, Read, Add, Modify and Delete.
 
 The HTTP status is always 200; each command has its own status. Sources: Oracle's help, article_31122801293 (call and
 response), article_7091542749 (Auth), article_1120124924 (read methods), article_1127034536 (error codes).
@@ -22,7 +22,7 @@ from simulator.preferences import CompanySettings, Preference
 
 LIMIT = re.compile(r"(?:(\d+),\s*)?(\d+)")
 """`count` or `offset,count`."""
-COMMANDS = ("Auth", "Read", "Add", "Modify")
+COMMANDS = ("Auth", "Read", "Add", "Modify", "Delete")
 SUCCESS = "0"
 UNKNOWN_ERROR = "1"
 NOT_LOGGED_IN = "2"
@@ -127,6 +127,8 @@ class XmlApi:
             return TOO_FEW_ARGUMENTS
         if command.tag == "Add":
             return self._add(wanted, reply, call)
+        if command.tag == "Delete":
+            return self._delete(wanted, call)
         return self._modify(wanted, reply, call)
 
     def _read(self, command: Element, wanted: Element | None, reply: Element) -> str:
@@ -160,6 +162,12 @@ class XmlApi:
         if changed is None:
             return NO_SUCH_RECORD
         _describe(changed, reply)
+        return SUCCESS
+
+    def _delete(self, wanted: Element, call: Call) -> str:
+        identifier = wanted.findtext("id", "").strip()
+        if not identifier.isdigit() or not self._settings.remove(call, int(identifier)):
+            return NO_SUCH_RECORD
         return SUCCESS
 
 

@@ -56,6 +56,20 @@ class Report:
         return tuple(each for each in self.warnings if "key file" in each)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a rehearsed save to OpenAir did: it touches no certificate in use."""
+
+    preference: str
+    """The throw-away Preference that was written."""
+    characters: int
+    """How long the certificate was."""
+    error: KeyturnError | None
+    """Why OpenAir would not take a certificate of that size; None where it kept it whole."""
+    left: str
+    """Why the Preference may still be there; empty where it was removed."""
+
+
 class NetSuite(Protocol):
     """The certificate record in one NetSuite account, through the RESTlet in suitescript/."""
 

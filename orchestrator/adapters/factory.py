@@ -1,7 +1,7 @@
 """Builds the adapters of a connection. With bootstrap.py it is the composition root."""
 
 from orchestrator.adapters.http import Http
-from orchestrator.adapters.keys import VaultKeys
+from orchestrator.adapters.keys import VaultKeys, throwaway_certificate
 from orchestrator.adapters.netsuite import NetSuiteAdapter
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from orchestrator.adapters.openair_auth import OAuthSignIn, PasswordSignIn
@@ -12,9 +12,10 @@ from orchestrator.secrets import Exports, SecretName, Secrets
 from orchestrator.settings import Settings
 from persistence.store import Store
 from persistence.vault import Vault
-from states.connection import Connection, NetSuiteSettings, OpenAirKind
-from states.ports import Clock, NetSuite, OpenAir, Ports, Random
+from states.connection import Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings
+from states.ports import Clock, NetSuite, OpenAir, Ports, Random, Rehearsal
 from states.rotation import PrivateKey
+from states.timing import READ_BACK_DELAY
 
 
 class AdapterFactory:
@@ -49,10 +50,23 @@ class AdapterFactory:
         tokens = NetSuiteTokens(settings, key, self._http("NetSuite", settings.token_url, secrets), self._clock)
         return NetSuiteAdapter(settings, tokens, self._http("NetSuite", settings.restlet_url, secrets), self._clock)
 
+    def rehearse(self, connection: Connection) -> Rehearsal | None:
+        """Save a throw-away certificate of the policy's size in OpenAir, and remove it; None where a person saves.
+
+        Raises as ``ports``.
+        """
+        if connection.openair.kind is OpenAirKind.EXPORT:
+            return None
+        certificate = throwaway_certificate(connection.name, connection.policy, self._clock.now())
+        openair = self._openair_xml(connection.openair, Secrets(self._store, self._vault, connection.name))
+        return openair.rehearse(certificate, lambda: self._clock.sleep(READ_BACK_DELAY))
+
     def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:
-        settings = connection.openair
-        if settings.kind is OpenAirKind.EXPORT:
+        if connection.openair.kind is OpenAirKind.EXPORT:
             return OpenAirExport(connection.name, self._settings.export_folder, Exports(self._store, connection.name))
+        return self._openair_xml(connection.openair, secrets)
+
+    def _openair_xml(self, settings: OpenAirSettings, secrets: Secrets) -> OpenAirXml:
         http = self._http("OpenAir", settings.url, secrets)
         sign_in: SignIn
         if settings.client_id:

@@ -81,6 +81,13 @@ class VaultKeys:
         return PrivateKey(pem)
 
 
+def throwaway_certificate(connection: str, policy: Policy, now: datetime) -> Certificate:
+    """Make a certificate of the policy's size whose private key no one keeps: for a rehearsal."""
+    key = _GENERATORS[policy.algorithm]()
+    made = _self_signed(key, connection, now.replace(microsecond=0), timedelta(days=policy.days))
+    return Certificate.parse(made.public_bytes(Encoding.PEM).decode())
+
+
 def _rsa(bits: int) -> Callable[[], _Key]:
     return lambda: rsa.generate_private_key(public_exponent=65537, key_size=bits)
 

@@ -18,13 +18,18 @@ from orchestrator.adapters.http import Answer, Http, redirect_target, retry_afte
 from orchestrator.adapters.openair_errors import NO_SUCH_RECORD, SUCCESS, TOKEN_REFUSED, Reply
 from states.certificate import Certificate
 from states.connection import OpenAirSettings
-from states.errors import InvalidInput, TryLater, Unknown, UnreadableCertificate
+from states.errors import CutOff, InvalidInput, KeyturnError, Refused, TryLater, Unknown, UnreadableCertificate
+from states.ports import Rehearsal
 from states.rotation import Confirmation
 
 PATH: Final = "/api.pl"
 
 MAX_PREFERENCES: Final = "100"
 """The most Preferences of one name that a Read returns. There should be one; a lost Add may have left a second."""
+
+PROBE: Final = "keyturn_probe"
+"""The Preference that a rehearsal adds and removes. Its name is fixed, so that the next one finds what was left. That
+OpenAir deletes Preferences is an assumption: where it does not, the rehearsal says what it left."""
 
 _CODE: Final = re.compile(r"\d{1,6}")
 
@@ -66,7 +71,7 @@ class OpenAirXml:
         Changes nothing; safe to repeat. Raises UnreadableCertificate where the Preference holds another text, and where
         several Preferences of that name differ: OpenAir does not document which of them the connector reads.
         """
-        settings = {it.findtext("setting") or "" for it in self._find_preferences()}
+        settings = {it.findtext("setting") or "" for it in self._find_preferences(self._preference)}
         if not any(text.strip() for text in settings):
             return None
         held = {certificate.fingerprint if certificate else "": certificate for certificate in map(_parsed, settings)}
@@ -92,9 +97,9 @@ class OpenAirXml:
         Raises:
             Unknown: The answer to a write was lost, or only some of the Preferences were saved.
         """
-        certificate, found = confirmation.certificate, self._find_preferences()
+        certificate, found = confirmation.certificate, self._find_preferences(self._preference)
         if not found:
-            self._run("Add", self._new_preference(certificate), check=check)
+            self._run("Add", _new_preference(self._preference, certificate), check=check)
         others = [it for it in found if _fingerprint_in(it) != certificate.fingerprint]
         for number, preference in enumerate(others):
             try:
@@ -106,24 +111,69 @@ class OpenAirXml:
                     raise Unknown(f"{progress} {error.message}") from error
                 raise
 
-    def _find_preferences(self) -> list[Element]:
+    def rehearse(self, certificate: Certificate, wait: Callable[[], None]) -> Rehearsal:
+        """Save ``certificate`` in the throw-away Preference PROBE, read it back, and remove it.
+
+        No other Preference is written. One that an earlier rehearsal left is removed, too. ``certificate`` is no
+        rotation's: the connector reads another Preference. ``wait`` is called before the second look, where the first
+        one does not show it. Safe to repeat. Raises as ``read`` where nothing was written.
+        """
+        if self._preference == PROBE:
+            raise Refused(f"The connection's own Preference is {PROBE}: there is none to rehearse with.")
+        self._remove(PROBE)
+        error: KeyturnError | None = None
+        try:
+            self._run("Add", _new_preference(PROBE, certificate), check=_anyone)
+            self._check_kept(certificate, wait)
+        except KeyturnError as failed:
+            error = failed
+        left = self._left()
+        if isinstance(error, Unknown):
+            left = left or "it may still be added, as the answer was lost."
+        return Rehearsal(preference=PROBE, characters=len(certificate.pem), error=error, left=left)
+
+    def _check_kept(self, certificate: Certificate, wait: Callable[[], None]) -> None:
+        """Raise CutOff or Refused where OpenAir does not show the whole ``certificate`` in PROBE, after two looks."""
+        found = self._find_preferences(PROBE)
+        if not found:
+            wait()
+            found = self._find_preferences(PROBE)
+        if not found:
+            raise Refused("OpenAir accepted the Preference, and does not show it.")
+        if _fingerprint_in(found[0]) == certificate.fingerprint:
+            return
+        text = found[0].findtext("setting") or ""
+        if UnreadableCertificate(text=text).is_cut_from(certificate.pem):
+            raise CutOff(f"OpenAir kept only the first {len(text)} characters of a certificate.")
+        raise Refused("OpenAir shows another text than the one that it accepted.")
+
+    def _left(self) -> str:
+        """Remove PROBE; return why it may still be there, or nothing."""
+        try:
+            self._remove(PROBE)
+            return "OpenAir accepted its removal, and still shows it." if self._find_preferences(PROBE) else ""
+        except KeyturnError as error:
+            return error.message
+
+    def _remove(self, name: str) -> None:
+        assert name != self._preference, "the certificate's own Preference is never removed"
+        for preference in self._find_preferences(name):
+            removed = Element("Preference")
+            SubElement(removed, "id").text = preference.findtext("id")
+            self._run("Delete", removed, check=_anyone)
+
+    def _find_preferences(self, wanted: str) -> list[Element]:
         criterion = Element("Preference")
-        SubElement(criterion, "name").text = self._preference
+        SubElement(criterion, "name").text = wanted
         returned = Element("_Return")
         for name in ("id", "name", "setting", "userid"):
             SubElement(returned, name)
         answer = self._run("Read", criterion, returned, method="equal to", limit=MAX_PREFERENCES)
         # Compared again: another Preference must never be overwritten, even if OpenAir's filter is broader than ours.
-        named = [it for it in answer.findall("Preference") if it.findtext("name") == self._preference]
+        named = [it for it in answer.findall("Preference") if it.findtext("name") == wanted]
         # One with a `userid` is a user's own, no setting of the company (Oracle's help, article_93114516715). That a
         # company's shows none, or 0, is an assumption.
         return [it for it in named if (it.findtext("userid") or "").strip() in ("", "0")]
-
-    def _new_preference(self, certificate: Certificate) -> Element:
-        preference = Element("Preference")
-        SubElement(preference, "name").text = self._preference
-        SubElement(preference, "setting").text = certificate.pem
-        return preference
 
     # --- one command, one request -------------------------------------------------------------------------------------
 
@@ -195,6 +245,17 @@ def _parse_answer(answer: Answer, command: str, *, by_token: bool) -> tuple[Repl
 def _status_code(element: Element) -> str:
     status = element.get("status", "")
     return status if _CODE.fullmatch(status) else ""
+
+
+def _anyone() -> None:
+    """No rotation is held for a rehearsal: anyone may write to the throw-away Preference."""
+
+
+def _new_preference(name: str, certificate: Certificate) -> Element:
+    preference = Element("Preference")
+    SubElement(preference, "name").text = name
+    SubElement(preference, "setting").text = certificate.pem
+    return preference
 
 
 def _changed_preference(found: Element, certificate: Certificate) -> Element:

@@ -2,6 +2,9 @@
 
 from datetime import datetime
 from itertools import chain
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import formatting, next_actions, outages
@@ -85,21 +88,32 @@ def needs_rotation(name: ConnectionName, /, *, within: Within = None, context: G
     return exit_code
 
 
-def doctor(name: AnyConnection = None, /, *, context: Given) -> int:
+def doctor(
+    name: AnyConnection = None,
+    /,
+    *,
+    probe: Annotated[
+        bool, Parameter(help="Rehearse the save to OpenAir with a throw-away Preference, and remove it.", negative=())
+    ] = False,
+    context: Given,
+) -> int:
     """Check everything that rotations depend on; each finding comes with its fix.
 
-    Outages and parked rotations come first. Looks at settings, files, database, vault, clocks, sign-ins and
-    permissions, of one connection or all. Changes nothing. Exits with 0 when all is well, 3 otherwise.
+    Outages and parked rotations come first. Looks at settings, files, database, vault, workers, clocks, sign-ins and
+    permissions, of one connection or all. Changes nothing, except with --probe: that adds the Preference keyturn_probe
+    in OpenAir, with a certificate of the policy's size, reads it back and removes it. The connection's own Preference
+    is not touched. Exits with 0 when all is well, 3 otherwise.
 
     ```
     keyturn doctor
-    keyturn doctor acme
+    keyturn doctor acme --probe
     ```
     """
     found: list[Finding] = []
     with context.keyturn(any_database=True) as keyturn:
         settings = Finding("settings", True, _settings(keyturn))
-        for finding in chain(keyturn.doctor.waiting(name), [settings], keyturn.doctor.examine(name)):
+        rehearsed = keyturn.doctor.rehearse(name) if probe else ()
+        for finding in chain(keyturn.doctor.waiting(name), [settings], keyturn.doctor.examine(name), rehearsed):
             found.append(finding)
             if context.out.is_for_people:
                 mark = "✓ " if finding.ok else "✗ "

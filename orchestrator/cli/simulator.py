@@ -102,8 +102,8 @@ class _Knobs:
     action: Annotated[
         str | None,
         Parameter(
-            help="Only calls with this action: report, sign or install (netsuite.restlet); Auth, Read, Add or Modify "
-            "(openair.api); the grant type (tokens)."
+            help="Only calls with this action: report, sign or install (netsuite.restlet); Auth, Read, Add, Modify or "
+            "Delete (openair.api); the grant type (tokens)."
         ),
     ] = None
     account: Annotated[str | None, Parameter(help="Only calls for this NetSuite account or its OpenAir company.")] = (

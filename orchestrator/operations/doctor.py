@@ -15,7 +15,7 @@ from states.connection import ALL_TICKED, NEEDED_BUNDLES, Connection, missing_co
 from states.errors import CannotSign, KeyturnError, NotFound, WrongBaseUrl
 from states.health import DELETE_KEY_FILE, KEY_FILE_LEFT
 from states.next_action import NextAction, Value, Verb, by_hand
-from states.ports import Clock, Connect, Ports
+from states.ports import Clock, Connect, Ports, Rehearsal
 from states.summary import ConnectionSummary
 from states.timing import CLOCK_ERROR
 
@@ -43,8 +43,13 @@ class Doctor:
         clock: Clock,
         status: Status,
         workers: Workers,
+        *,
+        rehearse: Callable[[Connection], Rehearsal | None],
     ) -> None:
-        """``private`` are the files and folders that should be closed to other users of this machine."""
+        """``private`` are the files and folders that should be closed to other users of this machine.
+
+        ``rehearse`` saves a throw-away certificate in OpenAir and removes it; None where a person saves.
+        """
         self._private = private
         self._store = store
         self._vault = vault
@@ -52,6 +57,7 @@ class Doctor:
         self._clock = clock
         self._status = status
         self._workers = workers
+        self._rehearse = rehearse
 
     def waiting(self, connection: str | None = None) -> list[Finding]:
         """What the status shows of rotations, expired certificates and workers, the most harmful first.
@@ -82,6 +88,20 @@ class Doctor:
         yield _look("workers", self._workers.summary)
         for each in [self._store.connections.get(connection)] if connection else self._store.connections.all():
             yield from self._connection(each)
+
+    def rehearse(self, connection: str | None = None) -> Iterator[Finding]:
+        """Rehearse the save to OpenAir, of one connection or of all: what was done, and what OpenAir made of it.
+
+        A throw-away Preference is written and removed; the certificate's own is not touched. Raises NotFound.
+        """
+        for each in [self._store.connections.get(connection)] if connection else list(self._store.connections.all()):
+            subject = f"{each.name}: OpenAir rehearsal"
+            try:
+                done = self._rehearse(self._store.connections.get(each.name))
+            except KeyturnError as error:
+                yield _failed(subject, error, each.name)
+                continue
+            yield _rehearsed(subject, done, each.name)
 
     def _database(self) -> str:
         self._store.verify()
@@ -161,6 +181,21 @@ def _openair(ports: Ports) -> str:
     if held is None:
         return "answers; OpenAir holds no certificate yet"
     return f"answers; OpenAir holds {held.fingerprint[:16]}…, valid until {held.not_after:%Y-%m-%d}"
+
+
+def _rehearsed(subject: str, done: Rehearsal | None, connection: str) -> Finding:
+    if done is None:
+        return Finding(subject, True, "a person saves the certificate in OpenAir: nothing to rehearse")
+    removed = f"The throw-away Preference {done.preference} was removed again."
+    if done.left:
+        removed = f"The throw-away Preference {done.preference} may be left in OpenAir: {done.left}"
+    if done.error:
+        action = done.error.next_action.outside_rotation().about(connection=connection)
+        message = f"OpenAir did not take a certificate of {done.characters} characters: {done.error.message} {removed}"
+        return Finding(subject, False, message, action)
+    fix = by_hand(f"Delete the Preference {done.preference} in OpenAir; the next rehearsal tries that, too.", None)
+    message = f"OpenAir kept a certificate of {done.characters} characters whole. {removed}"
+    return Finding(subject, not done.left, message, fix if done.left else None)
 
 
 def _automatic(

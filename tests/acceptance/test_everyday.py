@@ -181,6 +181,8 @@ def test_needs_rotation(connected: InstalledKeyturn) -> None:
 def test_doctor(connected: InstalledKeyturn, simulator: Simulator) -> None:
     """`doctor` checks everything, and exits with 3 if something needs to be fixed."""
     assert 0 == connected("doctor").returncode
+    probe = connected("doctor", NAME, "--probe")
+    assert (0, True) == (probe.returncode, "keyturn_probe was removed again." in " ".join(probe.stdout.split()))
     simulator.netsuite.record.permissions = set()
     run = connected("doctor", NAME, "-o", "json")
     assert 3 == run.returncode

@@ -7,7 +7,7 @@ from support.factories import a_candidate, a_confirmation, a_rotation, at_will
 
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.openair_auth import PasswordSignIn
-from orchestrator.adapters.openair_xml import OpenAirXml
+from orchestrator.adapters.openair_xml import PROBE, OpenAirXml
 from simulator import Fault, Simulator
 from states.connection import OpenAirSettings
 from states.errors import KeyturnError, NotPermitted, Refused, SignInRefused, Throttled, TryLater, Unknown, WrongBaseUrl
@@ -19,10 +19,22 @@ API = "openair.api"
 class Company:
     """One simulated OpenAir company, with its adapter."""
 
-    def __init__(self, simulator: Simulator, *, path: str = "", password: str = "", api_key: str = "") -> None:
+    def __init__(
+        self,
+        simulator: Simulator,
+        *,
+        path: str = "",
+        password: str = "",
+        api_key: str = "",
+        preference: str = "oa_realtime_certificate",
+    ) -> None:
         known = simulator.credentials
         settings = OpenAirSettings(
-            url=known.openair_url + path, company=known.company, user=known.user, namespace=known.api_namespace
+            url=known.openair_url + path,
+            company=known.company,
+            user=known.user,
+            namespace=known.api_namespace,
+            preference=preference,
         )
         self.http = Http("OpenAir", settings.url, answer_within=5.0)
         sign_in = PasswordSignIn(settings, password or known.password)
@@ -164,3 +176,69 @@ def test_no_private_key_arrives(company: Company) -> None:
     """OpenAir receives no private key."""
     company.adapter.save(confirmation(), at_will)
     assert company.simulator.history.effects("leaked") == []
+
+
+# --- the rehearsal ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_rehearsal_leaves_nothing(company: Company, held: bool) -> None:  # noqa: FBT001
+    """A throw-away Preference is added, read and deleted; the certificate's own stays as it is."""
+    if held:
+        company.adapter.save(confirmation(), at_will)
+    before, sent = company.simulator.openair.settings.preferences(), len(company.commands)
+    certificate = confirmation().certificate
+    done = company.adapter.rehearse(certificate, at_will)
+    assert (PROBE, len(certificate.pem), None, "") == (done.preference, done.characters, done.error, done.left)
+    assert ["Read", "Add", "Read", "Read", "Delete", "Read"] == company.commands[sent:]
+    assert before == company.simulator.openair.settings.preferences()
+
+
+@pytest.mark.parametrize(
+    ("kind", "when"), [("500", "before"), ("500", "after"), ("reset", "before"), ("reset", "after"), ("403", "before")]
+)
+@pytest.mark.parametrize("command", ["Add", "Read"])
+def test_a_rehearsal_that_fails_halfway_leaves_nothing(company: Company, kind: str, command: str, when: str) -> None:
+    """Where OpenAir did not take or show it, or the answer was lost, what was added is removed all the same."""
+    company.simulator.faults.add(Fault(API, kind, action=command, when=when, skip=int(command == "Read")))
+    done = company.adapter.rehearse(confirmation().certificate, at_will)
+    is_lost = command == "Add" and kind != "403"
+    assert (is_lost, is_lost) == (isinstance(done.error, Unknown), "may still be added" in done.left)
+    assert done.error
+    assert () == company.simulator.openair.settings.preferences()
+
+
+def test_what_a_rehearsal_leaves_is_said_and_removed_by_the_next(company: Company) -> None:
+    """If the removal fails, the reason is given; the next rehearsal removes it."""
+    company.simulator.faults.add(Fault(API, "503", action="Delete", when="before"))
+    done = company.adapter.rehearse(confirmation().certificate, at_will)
+    assert (None, True) == (done.error, done.left.startswith("OpenAir "))
+    assert [PROBE] == [each.name for each in company.simulator.openair.settings.preferences()]
+    assert "" == company.adapter.rehearse(confirmation().certificate, at_will).left
+    assert () == company.simulator.openair.settings.preferences()
+
+
+def test_a_rehearsal_shows_that_openair_cuts(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a company's Preferences hold 255 characters only is known before a rotation."""
+    settings = company.simulator.openair.settings
+    add = settings.add
+    monkeypatch.setattr(settings, "add", lambda call, name, setting: add(call, name, setting[:255]))
+    done = company.adapter.rehearse(confirmation().certificate, at_will)
+    assert done.error
+    assert ("CUT_OFF", "OpenAir kept only the first 255 characters of a certificate.", "") == (
+        done.error.code,
+        done.error.message,
+        done.left,
+    )
+
+
+def test_a_rehearsal_that_cannot_begin_writes_nothing(company: Company) -> None:
+    """Where OpenAir cannot be read, nothing is sent; the connection's own Preference is never the throw-away one."""
+    company.simulator.faults.add(Fault(API, "503", action="Read", when="before"))
+    with pytest.raises(TryLater):
+        company.adapter.rehearse(confirmation().certificate, at_will)
+    assert ["Read"] == company.commands
+    own = Company(company.simulator, preference=PROBE)
+    with pytest.raises(Refused, match="own Preference"):
+        own.adapter.rehearse(confirmation().certificate, at_will)
+    assert ["Read"] == company.commands

@@ -1,14 +1,16 @@
 """What the doctor finds in NetSuite, without changing anything there."""
 
+import re
 from dataclasses import replace
 
 import pytest
+from integration.fixture_types import Rotate
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import next_actions
 from orchestrator.operations.doctor import Finding
-from simulator import Simulator
+from simulator import Fault, Simulator
 from simulator.errors import SuiteScriptError
 from states.connection import OpenAirKind, OpenAirSettings, Options
 from states.next_action import Verb
@@ -103,6 +105,42 @@ def test_where_a_person_saves_the_schedule_can_begin(app: Keyturn) -> None:
     (found,) = [each for each in app.doctor.examine(NAME) if "automatic" in each.subject]
     assert "off: a person saves the certificate in OpenAir, and begins each rotation." == found.message
     assert "keyturn connection edit acme --starts-by-hand" == command(found)
+
+
+def test_the_save_is_rehearsed(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """A certificate of the policy's size is saved and removed; the connection's own and the rotation are untouched."""
+    rotate()
+    before = (simulator.openair.settings.preferences(), app.connections.show(NAME))
+    found = list(app.doctor.rehearse())
+    message = (
+        r"OpenAir kept a certificate of \d{3,4} characters whole\. The throw-away Preference keyturn_probe was removed "
+        r"again\."
+    )
+    assert [(f"{NAME}: OpenAir rehearsal", True, None)] == [(each.subject, each.ok, each.fix) for each in found]
+    assert re.fullmatch(message, found[0].message)
+    assert before == (simulator.openair.settings.preferences(), app.connections.show(NAME))
+    assert app.health.health(NAME).problems == ()
+
+
+def test_a_rehearsal_that_fails_says_what_it_left(app: Keyturn, simulator: Simulator) -> None:
+    """What OpenAir would not take, and what may be left there, are one finding with its fix."""
+    simulator.faults.add(Fault("openair.api", "error", action="Add", code="1418"))
+    (refused,) = app.doctor.rehearse(NAME)
+    assert (False, True) == (refused.ok, refused.message.endswith("Preference keyturn_probe was removed again."))
+    assert "OpenAir did not accept the Preference (Add, code 1418)." in refused.message
+    simulator.faults.add(Fault("openair.api", "503", action="Delete", when="before"))
+    (left,) = app.doctor.rehearse(NAME)
+    assert (False, True) == (left.ok, "keyturn_probe may be left in OpenAir: OpenAir" in left.message)
+    assert left.fix
+    assert left.fix.because.startswith("Delete the Preference keyturn_probe in OpenAir")
+
+
+def test_nothing_is_rehearsed_where_a_person_saves(app: Keyturn) -> None:
+    """Keyturn does not write to that OpenAir."""
+    exported = OpenAirSettings(kind=OpenAirKind.EXPORT)
+    app.connections.edit(replace(app.connections.show(NAME), openair=exported), {}, actor="ada")
+    (found,) = app.doctor.rehearse(NAME)
+    assert (True, "a person saves the certificate in OpenAir: nothing to rehearse") == (found.ok, found.message)
 
 
 def command(found: Finding) -> str:

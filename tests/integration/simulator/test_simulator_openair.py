@@ -190,10 +190,26 @@ def test_broken_or_harmful_xml_is_refused(sim: Simulator, body: str) -> None:
     assert (200, '<response status="1" />') == (answer.status_code, answer.text)
 
 
+def test_a_preference_is_deleted(sim: Simulator, client: Any, make_preference: Any, candidate: KeyPair) -> None:
+    """A Delete removes the Preference of that id, once; with the certificate's, OpenAir trusts no key any more."""
+    client.save(candidate.certificate_pem())
+    client.xml(make_preference("Add", name="colour", setting="blue"))
+    (own, other) = sim.openair.settings.preferences()
+    answers = [statuses(client.xml(make_preference("Delete", id=str(each.id))))["Delete"] for each in (other, other)]
+    assert (["0", "601"], (own,), candidate.fingerprint) == (
+        answers,
+        sim.openair.settings.preferences(),
+        sim.openair.settings.fingerprint,
+    )
+    client.xml(make_preference("Delete", id=str(own.id)))
+    assert ((), None) == (sim.openair.settings.preferences(), sim.openair.settings.fingerprint)
+    assert [{"removed": candidate.fingerprint}] == [entry.effect for entry in sim.history.effects("removed")]
+
+
 def test_an_unknown_command_has_status_5(client: Any) -> None:
     """An unknown command or type gets status 5, and the other commands are carried out."""
-    answer = client.xml('<Delete type="Preference"/><Read type="User" method="all" limit="1"/>')
-    assert {"Auth": "0", "Delete": "5", "Read": "5"} == statuses(answer)
+    answer = client.xml('<Submit type="Preference"/><Read type="User" method="all" limit="1"/>')
+    assert {"Auth": "0", "Submit": "5", "Read": "5"} == statuses(answer)
 
 
 def test_a_valid_start_has_the_same_certificate_on_both_sides() -> None:
