@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from orchestrator.cli import collector, is_question, version
+from orchestrator.cli import collector, completion, is_question, version
 
 if TYPE_CHECKING:
     from orchestrator.cli.context import Context
@@ -82,7 +82,13 @@ def build(*, overview: bool = False) -> App:
         config: Annotated[Path | None, Parameter(group=_GLOBAL, help="The settings file.")] = None,
         output: Annotated[
             str,
-            Parameter(name=["--output", "-o"], group=_GLOBAL, help=_OUTPUT, validator=_check_output),
+            Parameter(
+                name=["--output", "-o"],
+                group=_GLOBAL,
+                help=_OUTPUT,
+                validator=_check_output,
+                completer=completion.forms,
+            ),
         ] = "table",
         verbose: Annotated[bool, _switch("--verbose", "-v", "Write logs to stderr.")] = False,
         quiet: Annotated[bool, _switch("--quiet", "-q", "Print only results and errors.")] = False,

@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import formatting, outages, timeline
-from orchestrator.cli.arguments import ConnectionName, flag
+from orchestrator.cli.arguments import ConnectionName, NewName, flag
 from orchestrator.cli.connection_options import ConnectionOptions, require
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
@@ -31,7 +31,7 @@ _NONE = ConnectionOptions()
 
 @app.command
 def add(
-    name: ConnectionName,
+    name: NewName,
     /,
     *,
     options: _Options = _NONE,

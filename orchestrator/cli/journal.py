@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import formatting, outages, timeline
-from orchestrator.cli.arguments import AnyRotation
+from orchestrator.cli.arguments import AnyRotation, OnlyConnection
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Output, View
@@ -26,7 +26,7 @@ _Named = tuple[str, Entry]
 def show(
     *,
     since: Annotated[str, Parameter(help="From when on, such as 2d or 2026-11-23T20:15.")] = "1d",
-    connection: Annotated[str | None, Parameter(help="Only rotations of this connection.")] = None,
+    connection: OnlyConnection = None,
     follow: Annotated[
         bool, Parameter(name=["--follow", "-f"], help="Show new entries as they come, until Ctrl-C.", negative=())
     ] = False,

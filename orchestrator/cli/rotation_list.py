@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import formatting, outages, timeline
-from orchestrator.cli.arguments import flag
+from orchestrator.cli.arguments import OnlyConnection, flag
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import View
@@ -27,7 +27,7 @@ _EVERY: Final = 1.0
 class _Filter:
     """Which rotations to list."""
 
-    connection: Annotated[str | None, Parameter(help="Only rotations of this connection.")] = None
+    connection: OnlyConnection = None
     state: Annotated[
         list[str] | None, Parameter(choices=_STATES, negative=(), help="Only rotations in this state. Repeatable.")
     ] = None
