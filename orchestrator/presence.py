@@ -34,14 +34,14 @@ class PresenceKeeper:
         self._worker = worker
         self._listener = listener
         self._presence: Presence | None = None
-        self._is_seen = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keyturn-presence", daemon=True)
 
     def __enter__(self) -> Self:
         self._log("worker started")
+        self._safely(self._beat)  # before anything is claimed: a claim without presence ends with its lease only
+        self._safely(self._look)
         start(self._thread)
-        self._is_seen.wait()  # before anything is claimed: a claim without presence ends with its lease only
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -59,9 +59,6 @@ class PresenceKeeper:
         _log.log(level, message, extra={**about, "threads": worker.threads})
 
     def _run(self) -> None:
-        self._safely(self._beat)
-        self._safely(self._look)
-        self._is_seen.set()
         looks = 0
         while not self._stop.wait(LOOK):
             looks += 1

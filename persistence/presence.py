@@ -7,7 +7,6 @@ database. Each lock has a key of its own, so that a free lock says that this pro
 import fcntl
 import hashlib
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,9 +17,11 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from persistence.database import Database
+from states.errors import TryLater
 
 _TRY_LOCK: Final = select(func.pg_try_advisory_lock(bindparam("key")))
 _TRY_LOCK_BRIEFLY: Final = select(func.pg_try_advisory_xact_lock(bindparam("key")))
+_LOCK_BRIEFLY: Final = select(func.pg_advisory_xact_lock(bindparam("key")))
 _UNLOCK: Final = select(func.pg_advisory_unlock(bindparam("key")))
 _IS_LOCKED: Final = text(
     "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
@@ -32,9 +33,8 @@ _NOTICE_DEATH: Final = text(
     " set_config('tcp_keepalives_count', '2', false)"
 )
 """Lets the server end the session of a machine that is cut off, after nine seconds. Without effect on a Unix socket."""
-_RELEASED_WITHIN: Final = 0.5
-"""Seconds in which a server releases the lock of a session that was closed."""
-_PAUSE: Final = 0.02
+_WAIT: Final = text("SET LOCAL lock_timeout = '500ms'")
+"""The server releases the lock of a session that was closed within that time."""
 
 
 class Lock(Protocol):
@@ -187,14 +187,15 @@ def is_pooled(database: Database, name: str) -> bool:
     first = database.open_session()
     first.execute(_TRY_LOCK, {"key": key})
     _close(first)
+    # A server needs a moment to end a session. Only the pool's own session could still take the lock at once.
+    with suppress(TryLater), database.writing() as tx:
+        tx.execute(_WAIT)
+        tx.execute(_LOCK_BRIEFLY, {"key": key})
     second = database.open_session()
     try:
-        deadline = time.monotonic() + _RELEASED_WITHIN
-        while second.execute(_IS_LOCKED, _halves(key)).scalar():
-            if time.monotonic() > deadline:
-                second.execute(_UNLOCK, {"key": key})  # it may be the session that has it
-                return True
-            time.sleep(_PAUSE)
+        is_locked = bool(second.execute(_IS_LOCKED, _halves(key)).scalar())
+        if is_locked:
+            second.execute(_UNLOCK, {"key": key})  # it may be the session that has it
     finally:
         _close(second)
-    return False
+    return is_locked

@@ -12,6 +12,7 @@ FEW = {
     "rotations": ("--rounds=1", "--rotations=2", "--key-size=1024"),
     "scale": ("--listed=5", "--finished=5", "--connections=50", "--repeats=1", "--key-size=1024"),
     "takeover": ("--count=1",),
+    "stop": ("--count=2",),
     "start": ("--repeats=1", "--rest=1"),
 }
 

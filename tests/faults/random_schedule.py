@@ -18,8 +18,9 @@ from orchestrator.bootstrap import Keyturn
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.settings import Settings
+from persistence.journal import RESTORE_REFUSED
 from simulator import Entry, Fault, Pair, Simulator
-from states.preconditions import goes_on
+from states.preconditions import goes_on, restores_itself
 from states.rotation import Ending, Rotation
 from tests.faults.actors import Actor
 from tests.faults.advised_operator import Person
@@ -277,6 +278,19 @@ class Schedule(RuleBasedStateMachine):
         if rotation and rotation.failure:
             journal = self.operator_app.rotations.journal(rotation.id)
             assert is_true(rotation.failure, journal, self._history(name)), rotation.failure
+            self._assert_no_outage_waits(rotation, self.pairs[name], [entry.event for entry in journal])
+
+    def _assert_no_outage_waits(self, parked: Rotation, pair: Pair, journal: list[str]) -> None:
+        """Imports are not refused while the previous certificate could be restored without a person.
+
+        A restore that was tried and refused, in the time of the faults, is a person's from then on.
+        """
+        candidate, previous = parked.proofs.candidate, parked.previous
+        held = (pair.netsuite.record.fingerprint, pair.openair.settings.fingerprint)
+        if candidate and previous and held == (candidate.fingerprint, previous.fingerprint):
+            COUNTS["parked: during an outage"] += 1
+            is_possible = restores_itself(parked, self.operator_app.clock.now())
+            assert not is_possible or RESTORE_REFUSED in journal, parked
 
     def _agree(self, name: str, pair: Pair) -> None:
         """What the last rotation ended with is in place, unless another party acted since it was installed."""

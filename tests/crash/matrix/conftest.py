@@ -12,7 +12,9 @@ from support import postgresql as postgres
 
 from simulator import Simulator
 
-pytest.register_assert_rewrite("crash.matrix.kill_environment")  # so that its assertions tell what they compared
+pytest.register_assert_rewrite(
+    "crash.matrix.kill_environment", "crash.matrix.restore_environment"
+)  # so that its assertions tell what they compared
 
 from crash.matrix.kill_environment import KillEnvironment, contents  # noqa: E402
 from crash.matrix.kill_plan import Admit, Say  # noqa: E402 - that comes first
@@ -58,16 +60,16 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def admit(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Iterator[Admit]:
-    """Make a separate environment for one kill; safe to call from several threads."""
+    """Make a separate environment for one kill, of any kind; safe to call from several threads."""
     server = request.getfixturevalue("postgresql") if database == "postgresql" else None
     numbers = itertools.count(1)
     with Simulator(accounts=ACCOUNTS) as simulator:
         pairs = iter(simulator.pairs.values())
 
-        def make() -> KillEnvironment:
+        def make(kind: type[KillEnvironment] = KillEnvironment) -> KillEnvironment:
             folder = tmp_path / str(next(numbers)) / "home"
             folder.mkdir(parents=True, mode=0o700)
-            return KillEnvironment(folder, postgres.new_database(server) if server else "", simulator, next(pairs))
+            return kind(folder, postgres.new_database(server) if server else "", simulator, next(pairs))
 
         yield make
 

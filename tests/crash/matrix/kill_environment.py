@@ -21,7 +21,7 @@ from orchestrator.settings import Settings, StoreSettings
 from simulator import Entry, Pair, Simulator
 from states import table
 from states.certificate import Certificate
-from states.rotation import Failure, Rotation
+from states.rotation import Candidate, Failure, Rotation
 from states.state import State
 
 LEASE = 1
@@ -62,7 +62,7 @@ class KillEnvironment:
             "KEYTURN_WORKER__LEASE": str(LEASE),
             "KEYTURN_WORKER__POLL": "0.05",
         }
-        self._rotation = self.app.rotations.request(NAME, actor="tester").id
+        self._rotation = self._begin()
         # From here until a worker completes it the test keeps out of the database: had it a connection open, SQLite
         # would have nothing to recover when the worker dies; and closing the last one would tidy up behind it.
         self.app.close()
@@ -78,6 +78,10 @@ class KillEnvironment:
         assert done.state is State.COMPLETED
         assert done.proofs.candidate
         return done.proofs.candidate.certificate
+
+    def _begin(self) -> str:
+        """Bring about what the workers die of; return the rotation's id."""
+        return self.app.rotations.request(NAME, actor="tester").id
 
     def close(self) -> None:
         self.app.close()
@@ -122,13 +126,16 @@ class KillEnvironment:
             process = subprocess.Popen(command, env=self._environment, cwd=self.folder, stdout=log, stderr=log)
         try:
             until(lambda: has_opened_the_database(process), limit=WAIT_LIMIT)
-            until(self._is_settled, limit=WAIT_LIMIT)
-            while self.rotation.state is State.FAILED:
-                self._follow_next_action()
-                until(self._is_settled, limit=WAIT_LIMIT)
+            self._settle()
         finally:
             process.kill()
             process.wait()
+
+    def _settle(self) -> None:
+        until(self._is_settled, limit=WAIT_LIMIT)
+        while self.rotation.state is State.FAILED:
+            self._follow_next_action()
+            until(self._is_settled, limit=WAIT_LIMIT)
 
     def _is_settled(self) -> bool:
         return self.rotation.state in (State.COMPLETED, State.FAILED)
@@ -179,14 +186,16 @@ class KillEnvironment:
         ]
         assert len(self.parked) == moves.count(table.FAIL) == moves.count(table.RESUME)
         assert self.app.installation.verify_journal() > self.app.installation.verify_journal(done.id) == len(entries)
-        assert set() == self._leaks(done)
+        assert set() == self._leaks(done.id, done.proofs.candidate)
         assert [] == self._pair.netsuite.record.file_cabinet.paths_with_private_key()
 
-    def _leaks(self, done: Rotation) -> set[str]:
-        """The private keys that lay in the clear in the folder, when a worker had died there or in the end."""
-        assert done.proofs.candidate
+    def _leaks(self, made_by: str, kept: Candidate) -> set[str]:
+        """The private keys that lay in the clear in the folder, when a worker had died there or in the end.
+
+        ``kept`` is the candidate of the rotation ``made_by`` whose key is in use now.
+        """
         secrets = Secrets()
-        secrets.add_key("the candidate's", VaultKeys(self.app.vault).open(done.id, done.proofs.candidate).reveal())
+        secrets.add_key("the one in use", VaultKeys(self.app.vault).open(made_by, kept).reveal())
         secrets.add_key("the one to sign in with", self._pair.credentials.private_key_pem)
         return {name for content in [*self._left, *contents(self.folder)] for name in secrets.found_in(content)}
 

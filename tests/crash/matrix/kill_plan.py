@@ -30,7 +30,7 @@ SLICE = int(os.environ.get("SLICE", "0"))
 MINIMUM = Path(__file__).with_name("minimum.txt")
 """How many there were at the least; on SQLite a few less, for the pages of a commit depend on the lengths of ids."""
 
-Admit = Callable[[], KillEnvironment]
+Admit = Callable[..., KillEnvironment]
 Say = Callable[[str], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -6,9 +6,11 @@ and the save, and some of the others (campaign.py).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from crash.matrix.kill_plan import Admit, Say, carried, completed, every, hit, outcomes, side_by_side
+from crash.matrix.restore_environment import RestoreEnvironment
 from crash.matrix.tracing import Point, points, refreshing, spent
 
 pytestmark = pytest.mark.timeout(7200)  # the whole matrix takes many minutes
@@ -54,6 +56,17 @@ def test_killed_again_during_recovery(admit: Admit, database: str, say: Say) -> 
     recoveries = side_by_side(lambda first: points(carried(admit, first)[1]), firsts)
     found = [Deaths((first, second)) for first, seconds in recoveries for second in seconds]
     done = outcomes(f"{database}, pairs of points", found, every(found, SELECTED_TWICE), survived(admit), say)
+    assert [] == [str(deaths) for deaths, needed_consent in done if needed_consent]
+
+
+def test_killed_while_it_restores(admit: Admit, database: str, say: Say) -> None:
+    """A worker that restores the previous certificate by itself can be killed at every point: another one finishes."""
+    admit = partial(admit, RestoreEnvironment)
+    _, traced = carried(admit)
+    found = points(traced)
+    around = [point for point in found if point.call.what.removeprefix("answer to ") in WRITES]
+    selection = [*around, *every([point for point in found if point not in around], SELECTED)]
+    done = outcomes(f"{database}, points of a restore", alone(found), alone(selection), survived(admit), say)
     assert [] == [str(deaths) for deaths, needed_consent in done if needed_consent]
 
 
