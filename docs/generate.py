@@ -14,6 +14,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
+import man_pages
+
 from orchestrator import event_log, settings
 from orchestrator.cli import application, next_actions
 from orchestrator.cli.exit_codes import Exit, NeedsRotation
@@ -66,7 +68,13 @@ def generated() -> dict[Path, str]:
         Path("docs/reference/settings.md"): _settings(),
         Path("docs/reference/command-line.md"): _command_line(),
         Path("docs/reference/events.md"): _events(),
+        **{Path("docs/man") / name: page for name, page in _man_pages().items()},
     }
+
+
+def _man_pages() -> dict[str, str]:
+    meanings = _attribute_docstrings(Exit)
+    return man_pages.pages(application.build(), {code.value: meanings[code.name] for code in Exit})
 
 
 def _states() -> str:

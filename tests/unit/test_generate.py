@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import application
 from states import drawing
 from states.errors import KeyturnError
 
@@ -17,6 +18,8 @@ FILES = [
     "docs/reference/settings.md",
     "docs/reference/command-line.md",
     "docs/reference/events.md",
+    "docs/man/keyturn.1",
+    *(f"docs/man/keyturn-{name}.1" for name, *_ in application.COMMANDS),
 ]
 ROOT = Path(__file__).parents[2]
 
