@@ -57,16 +57,20 @@ class StepAttempt:
         self._store.claims.ensure_held(self.claim)
 
     def record_unknown(self, write: Write, error: KeyturnError) -> None:
-        """Commit that ``write`` was sent and its outcome is unknown. Raises Stale where it cannot be stored."""
-        now = self._clock.now()
-        after = replace(self.claim.rotation.with_doubt(self.began, now), updated_at=now)
+        """Commit that ``write`` was sent and its outcome is unknown. Raises Stale where it cannot be stored.
+
+        A write that the other system has ended before it changed anything is in doubt, too, but not in flight.
+        """
+        now, doubt = self._clock.now(), self.claim.rotation.doubt
+        doubt = doubt.answered(self.began) if error.is_ended else doubt.raised(self.began, now)
+        after = replace(self.claim.rotation, doubt=doubt, updated_at=now)
         assert after.proofs.candidate
-        assert after.doubt.in_flight_until
+        until = None if error.is_ended else doubt.in_flight_until
         detail = {
             "write": write.value,
             "fingerprint": after.proofs.candidate.fingerprint,
             "began": self.began.isoformat(),
-            "until": after.doubt.in_flight_until.isoformat(),
+            **({"until": until.isoformat()} if until else {}),
             "code": error.code,
             "message": error.message,
         }

@@ -24,6 +24,9 @@ class KeyturnError(Exception):
 
     code: ClassVar[str] = "KEYTURN_ERROR"
     next_action: NextAction = NextAction(Verb.DOCTOR, because="The log has the details.")
+    is_ended: bool = False
+    """Of a request that writes: whether the other system answered that it ended it before it changed anything, so that
+    nothing of it can take effect later. What the system holds is still proved by a signature only."""
 
     def __init__(self, message: str | None = None, *, next_action: NextAction | None = None) -> None:
         self.message = message or (inspect.getdoc(type(self)) or self.code).partition("\n")[0]

@@ -181,7 +181,7 @@ class Attempt(Protocol):
         ...
 
     def record_unknown(self, write: Write, error: KeyturnError) -> None:
-        """Commit that ``write`` was sent and its outcome is unknown; ``error`` says why.
+        """Commit that ``write`` was sent and its outcome is unknown; ``error`` says why, and whether it has ended.
 
         A step calls it before it sends anything else. Raises Stale when it cannot be committed: this worker then lets
         its lease run out, and the next worker finds the rotation in doubt.

@@ -185,6 +185,13 @@ class Doubt:
         until = now + HOLD_OFF
         return Doubt(since=self.since or since, in_flight_until=max(until, self.in_flight_until or until))
 
+    def answered(self, since: datetime) -> "Doubt":
+        """The doubt after a write, sent no earlier than ``since``, was answered as ended before it changed anything.
+
+        It is not in flight; an earlier write may be. The doubt remains, because only reading back ends it.
+        """
+        return Doubt(since=self.since or since, in_flight_until=self.in_flight_until)
+
     def settled(self) -> "Doubt":
         """The doubt after both systems were read back. What is in flight stays in flight."""
         return Doubt(in_flight_until=self.in_flight_until) if self.since else self

@@ -76,6 +76,8 @@ class Reply:
     """The `error` of the WWW-Authenticate header (RFC 6750 section 3), or empty."""
     saved: bool
     """Whether the RESTlet reports that it saved the certificate before it failed."""
+    ended: bool
+    """Whether the RESTlet reports that the request ended before it could save anything."""
     location: str
     """Where a redirect points: scheme and host, or empty."""
     warnings: Sequence[str]
@@ -125,6 +127,12 @@ def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
         is_thrown=is_thrown,
         oauth_error=challenge[1] if challenge else "",
         saved=isinstance(error, dict) and error.get("saved") is True,
+        ended=(
+            answer.status == HTTPStatus.OK
+            and content.get("outcome") == "refused"
+            and isinstance(error, dict)
+            and error.get("saved") is False
+        ),
         location=redirect_target(answer),
         warnings=warnings_in(content),
         retry_after=retry_after(answer),
@@ -276,4 +284,6 @@ RULES: Final[tuple[Rule[Reply], ...]] = (
 
 def error_of(reply: Reply) -> KeyturnError:
     """Return the error that ``reply`` means; ``reply.done`` must be None."""
-    return first_match(RULES, reply).error(reply)
+    error = first_match(RULES, reply).error(reply)
+    error.is_ended = reply.ended
+    return error

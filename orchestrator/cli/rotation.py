@@ -64,7 +64,8 @@ def _details(rotation: Rotation, journal: list[Entry], now: datetime) -> Rows:
     if rotation.waiting_for:
         rows.append(("waits", f"{rotation.waiting_for}\n{_again(rotation, now)}"))
     if rotation.doubt.since:
-        begun = f"The answer to a request was lost, begun {formatting.moment(rotation.doubt.since)}"
+        lost = "The answer to a request was lost" if rotation.doubt.in_flight_until else "A request was refused"
+        begun = f"{lost}, begun {formatting.moment(rotation.doubt.since)}"
         rows.append(("in doubt", f"{begun}\n{_in_flight(rotation, now)}".strip()))
     if rotation.failure:
         failure = rotation.failure
@@ -88,7 +89,7 @@ def _again(rotation: Rotation, now: datetime) -> str:
 def _in_flight(rotation: Rotation, now: datetime) -> str:
     until = rotation.doubt.in_flight_until
     if until is None:
-        return ""
+        return "Nothing of it can take effect later; what NetSuite holds is read back first."
     if until <= now:
         return "It cannot take effect any more; what it did is read back first."
     return f"It may take effect until {formatting.moment(until)}."

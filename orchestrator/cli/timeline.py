@@ -57,10 +57,18 @@ def describe(entry: Entry, before: Entry | None) -> str:
     if entry.event == POSTPONED:
         return f"postponed until {_until(entry)}{because}"
     if entry.event == UNKNOWN:
-        return f"answer to the {detail.get('write')} lost, it may take effect until {_until(entry)}{because}"
+        return f"{_unanswered(entry)}{because}"
     if entry.source is entry.target or before is None or entry.event == RESUME:
         return f"{_said(entry)} by {entry.actor}{because}"
     return f"after {formatting.span(entry.at - before.at)}{because}"
+
+
+def _unanswered(entry: Entry) -> str:
+    """What is not known of a write: its answer was lost, or said that it ended."""
+    write = entry.detail.get("write")
+    if "until" in entry.detail:
+        return f"answer to the {write} lost, it may take effect until {_until(entry)}"
+    return f"the {write} was ended before it changed anything"
 
 
 def _said(entry: Entry) -> str:

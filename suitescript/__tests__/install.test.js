@@ -67,6 +67,7 @@ describe('install', () => {
     expect(install({ account: wanted }).error).toEqual({
       code: 'WRONG_ACCOUNT',
       message: `This is account 1234567_SB1, not ${wanted}; nothing was saved`,
+      saved: false,
     });
     expect(account.calls).toEqual([]);
   });
@@ -77,6 +78,7 @@ describe('install', () => {
     expect(install().error).toEqual({
       code: 'FOLDER_NOT_PRIVATE',
       message: `Check the Private box of the folder "${FOLDER}", or delete the folder`,
+      saved: false,
     });
     expect(account.calls).not.toContain('file.create');
   });
@@ -94,7 +96,11 @@ describe('a missing record', () => {
     const account = new Account({ certificates: [] });
     expect(install()).toEqual({
       outcome: 'refused',
-      error: { code: 'CERTIFICATE_NOT_FOUND', message: 'Certificate "custcertificate_oa_realtime" not found' },
+      error: {
+        code: 'CERTIFICATE_NOT_FOUND',
+        message: 'Certificate "custcertificate_oa_realtime" not found',
+        saved: false,
+      },
     });
     expect(account.calls).toEqual(['certificateControl.loadCertificate']);
   });
@@ -126,6 +132,7 @@ describe('the deadline', () => {
   const passed = {
     code: 'DEADLINE_PASSED',
     message: 'The deadline 2026-11-23T20:15:00Z has passed; nothing was saved',
+    saved: false,
   };
 
   test('still allows the request in its last millisecond', () => {
@@ -154,6 +161,25 @@ describe('the deadline', () => {
   });
 });
 
+describe('what a refusal says of the save', () => {
+  test('nothing, if save() itself failed: it may have changed the record', () => {
+    const account = new Account();
+    account.fail('Certificate.save', suiteScriptError('CERTIFICATE_NOT_FOUND', 'No.'));
+    expect(install().error).not.toHaveProperty('saved');
+  });
+
+  test('nothing, if the call is no install', () => {
+    new Account({ certificates: [] });
+    expect(callValid({ action: 'sign', challenge: CHALLENGE }).error).not.toHaveProperty('saved');
+  });
+
+  test('that nothing was saved, if a permission was missing before', () => {
+    const account = new Account();
+    account.fail('file.save', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
+    expect(install().error).toMatchObject({ code: 'NOT_PERMITTED', saved: false });
+  });
+});
+
 describe('when something fails', () => {
   test('a file that NetSuite does not accept is refused as INVALID_CERTIFICATE, and removed', () => {
     const account = new Account();
@@ -168,7 +194,7 @@ describe('when something fails', () => {
   test('a file that cannot be stored is refused as UNEXPECTED, and no certificate changes', () => {
     const account = new Account();
     account.fail('file.save', suiteScriptError('STORAGE_FULL', 'No room.'));
-    expect(install().error).toEqual({ code: 'UNEXPECTED', message: 'STORAGE_FULL: No room.' });
+    expect(install().error).toEqual({ code: 'UNEXPECTED', message: 'STORAGE_FULL: No room.', saved: false });
     expect(account.calls).not.toContain('Certificate.save');
   });
 

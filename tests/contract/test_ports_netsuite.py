@@ -1,7 +1,7 @@
 """The NetSuite port: the adapter against the simulator, which runs the deployed RESTlet; and the tests' own fake."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -232,6 +232,56 @@ def test_a_key_file_that_cannot_be_removed(account: Account, monkeypatch: pytest
     account.simulator.clock.offset = timedelta(minutes=11)
     assert () == account.adapter.report().warnings
     assert [] == cabinet.paths_with_private_key()
+
+
+def refused(account: Account, *, create: bool = False, within: float = 60) -> KeyturnError:
+    """The error of an install that the RESTlet refuses."""
+    with pytest.raises(KeyturnError) as caught:
+        account.install(a_certificate(), create=create, within=within)
+    return caught.value
+
+
+def test_a_refusal_before_the_save_has_ended_the_request(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For another account, in a folder that is not private, without room or record: nothing can take effect later."""
+    record = account.simulator.netsuite.record
+    ended = []
+    with monkeypatch.context() as patched:
+        patched.setattr(record, "account", "OTHER1")
+        ended.append(refused(account))
+    folder = record.file_cabinet.create_folder(name="Keyturn private files of user 17", private=False)
+    ended.append(refused(account))
+    record.file_cabinet._folders.pop(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(record.file_cabinet, "save", raises("STORAGE_FULL"))
+        ended.append(refused(account))
+    account.remove_record()
+    ended.append(refused(account))
+    assert [(WrongBaseUrl, True), (Refused, True), (Unknown, True), (CertificateRecordMissing, True)] == [
+        (type(each), each.is_ended) for each in ended
+    ]
+
+
+@pytest.mark.parametrize("error", ["UNEXPECTED_ERROR", "CERTIFICATE_NOT_FOUND", "INSUFFICIENT_PERMISSION"])
+def test_an_error_of_the_save_ends_nothing(account: Account, error: str) -> None:
+    """What save() throws does not prove that nothing was saved, or is still to be saved."""
+    account.simulator.netsuite.record.save_throws = error
+    assert not refused(account).is_ended
+
+
+@pytest.mark.parametrize("kind", ["error", "500", "html", "reset", "403", "throttle"])
+def test_an_answer_that_is_not_the_restlets_ends_nothing(account: Account, kind: str) -> None:
+    """Only the RESTlet's own word counts: it knows whether it reached the save."""
+    account.simulator.faults.add(Fault(RESTLET, kind, action="install"))
+    assert not refused(account).is_ended
+
+
+def raises(name: str) -> Callable[..., None]:
+    """An operation of NetSuite that fails."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise SuiteScriptError(name, "No.")
+
+    return fail
 
 
 def test_permission_missing(account: Account) -> None:

@@ -8,10 +8,11 @@ from integration.database_outage import lose_evidence
 from integration.engine.environment import CALL, EngineEnvironment, about, allow_one_try, extra
 from support.factories import NOW
 
+from orchestrator.cli.timeline import describe
 from orchestrator.retry import TABLE
 from persistence.journal import POSTPONED, UNKNOWN
 from states import steps
-from states.errors import AwaitingPerson, NotPermitted, Stale, TryLater, Unknown
+from states.errors import AwaitingPerson, NotPermitted, Refused, Stale, TryLater, Unknown
 from states.state import State
 from states.table import FAIL
 from states.timing import HOLD_OFF, INSTALL_WITHIN
@@ -46,6 +47,35 @@ def test_a_lost_answer_is_stored_before_anything_else_is_sent(
     record = next(each for each in caplog.records if each.message == "answer lost")
     expected = {**about(heard), "write": "install", "code": "UNKNOWN_OUTCOME"}
     assert (logging.WARNING, expected) == (record.levelno, extra(record))
+
+
+def test_a_refusal_that_ended_the_request_leaves_nothing_in_flight(environment: EngineEnvironment) -> None:
+    """NetSuite answered that it ended the install before it saved: it is in doubt, as ever, and holds nothing off."""
+    refused = Refused("The folder is not private.")
+    refused.is_ended = True
+    environment.systems.will_fail("netsuite.install", refused)
+    parked = environment.run(State.KEY_GENERATED)
+    noted = next(entry for entry in environment.entries(parked) if entry.event == UNKNOWN)
+    assert (State.FAILED, NOW, None) == (parked.state, parked.doubt.since, parked.doubt.in_flight_until)
+    assert ("REFUSED", False) == (noted.detail["code"], "until" in noted.detail)
+    assert ("the install was ended before it changed anything [REFUSED]: The folder is not private.") == describe(
+        noted, None
+    )
+    assert ["netsuite.sign"] * 2 == environment.systems.calls[-2:]
+
+
+def test_an_earlier_lost_request_stays_in_flight(environment: EngineEnvironment) -> None:
+    """What was sent before without an answer may still take effect, although a later request was answered."""
+    refused = Refused("The folder is not private.")
+    refused.is_ended = True
+    environment.systems.will_fail("netsuite.install", Unknown("Lost."), refused)
+    parked = environment.run(State.KEY_GENERATED)
+    lost = next(entry for entry in environment.entries(parked) if entry.event == UNKNOWN)
+    assert (State.FAILED, NOW, lost.at + HOLD_OFF) == (
+        parked.state,
+        parked.doubt.since,
+        parked.doubt.in_flight_until,
+    )
 
 
 def test_what_is_in_flight_outlasts_the_doubt(environment: EngineEnvironment) -> None:

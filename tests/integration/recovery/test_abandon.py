@@ -67,6 +67,20 @@ def test_a_candidate_that_netsuite_does_not_hold_is_abandoned(
     app.installation.verify_journal()
 
 
+def test_what_netsuite_ended_holds_nothing_off(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """Refused before the save, a rotation is abandoned as soon as NetSuite was asked, and the next one need not wait."""
+    cabinet = simulator.netsuite.record.file_cabinet
+    folder = cabinet.create_folder(name="Keyturn private files of user 17", private=False)
+    parked = rotate()
+    assert parked.failure
+    assert ("REFUSED", None) == (parked.failure.code, parked.doubt.in_flight_until)
+    assert parked.doubt.since
+    closed = app.recovery.abandon(parked.id, actor="ada")
+    assert (Ending.ABANDONED, 2) == (closed.ending, len(app.rotations.journal(parked.id)[-1].detail["looks"]))  # type: ignore[arg-type]
+    cabinet._folders.pop(folder)
+    assert State.COMPLETED is rotate().state
+
+
 def test_a_corrupt_key_can_be_abandoned(app: Keyturn, simulator: Simulator, clock: OffsetClock, carry: Carry) -> None:
     """A rotation in doubt whose sealed key is corrupt can be abandoned, which is the only way to end it."""
     _, claim = app.rotations.request_and_claim(NAME, actor="tester")

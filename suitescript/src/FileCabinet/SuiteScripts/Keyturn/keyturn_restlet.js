@@ -42,8 +42,8 @@ define([
 
   /** A failure to report to the caller: one of the schema's codes, and a message without secrets. */
   class Refusal {
-    /** `saved`: whether the record already had the new certificate. */
-    constructor(code, message, saved = false) {
+    /** `saved`: whether the record already had the new certificate; undefined if that is not known. */
+    constructor(code, message, saved) {
       this.code = code;
       this.message = message;
       this.saved = saved;
@@ -125,7 +125,16 @@ define([
     return { outcome: 'done', action: 'sign', signature: signChallenge(challenge) };
   }
 
-  function install({ account, challenge, pem, deadline, create }, warnings) {
+  function install(request, warnings) {
+    const progress = { saving: false };
+    try {
+      return replaceCertificate(request, warnings, progress);
+    } catch (error) {
+      throw progress.saving ? error : unsaved(error);
+    }
+  }
+
+  function replaceCertificate({ account, challenge, pem, deadline, create }, warnings, progress) {
     refuseElsewhere(account);
     refuseAfter(deadline);
     const existing = loadCertificate();
@@ -136,6 +145,7 @@ define([
     withPrivateFile(pem, challenge, warnings, (pemFile) => {
       // Check again: storing the file took time, and a late save could overwrite a newer certificate.
       refuseAfter(deadline);
+      progress.saving = true;
       refuseSave(() => buildCertificate(pemFile, existing).save());
     });
     const created = !existing;
@@ -319,6 +329,12 @@ define([
     }
   }
 
+  /** Returns the refusal for a failure before save(): nothing was saved, and nothing of this call can follow. */
+  function unsaved(error) {
+    const failure = classify(error, 'UNEXPECTED');
+    return failure instanceof Refusal ? new Refusal(failure.code, failure.message, false) : failure;
+  }
+
   function warn(text, warnings) {
     warnings.push(text);
     log.error({ title: 'Keyturn warning', details: text });
@@ -377,7 +393,7 @@ define([
       }
       const { code, message, saved } = failure;
       log.error({ title: `Keyturn refused: ${code}`, details: message });
-      return { outcome: 'refused', error: saved ? { code, message, saved } : { code, message } };
+      return { outcome: 'refused', error: saved === undefined ? { code, message } : { code, message, saved } };
     }
   }
 
