@@ -124,8 +124,8 @@ def test_a_worker_that_was_taken_over_during_the_read_saves_nothing(
     assert isinstance(openair, OpenAirXml)
     find_preferences = openair._find_preferences
 
-    def slowly() -> list[Element]:
-        found = find_preferences()
+    def slowly(wanted: str) -> list[Element]:
+        found = find_preferences(wanted)
         if app.store.rotations.get(requested.id).state is State.UPLOADED_TO_NETSUITE:
             app.store.claims.renew(claim, lease=-1)
             assert app.store.claims.claim("other", lease=15, now=app.clock.now(), rotation_id=requested.id)

@@ -68,7 +68,7 @@ def test_a_candidate_that_netsuite_does_not_hold_is_abandoned(
 
 
 def test_what_netsuite_ended_holds_nothing_off(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
-    """Refused before the save, a rotation is abandoned as soon as NetSuite was asked, and the next one need not wait."""
+    """Refused before the save, a rotation is abandoned once NetSuite was asked, and the next one need not wait."""
     cabinet = simulator.netsuite.record.file_cabinet
     folder = cabinet.create_folder(name="Keyturn private files of user 17", private=False)
     parked = rotate()

@@ -87,6 +87,7 @@ def test_a_missing_record_is_refused_or_created(
     assert {
         "code": "CERTIFICATE_NOT_FOUND",
         "message": 'Certificate "custcertificate_oa_realtime" not found',
+        "saved": False,
     } == refused["error"]
     assert (True, "OpenAir real-time") == (created["created"], created["record"]["name"])
 
