@@ -15,8 +15,12 @@ from figures import print_figure, print_machine
 from workers import CONNECTION, TIME_LIMIT, databases, installed, until, wait_until_present, worker
 
 from orchestrator.bootstrap import Keyturn
-from simulator import Simulator
+from simulator import Fault, Simulator
 from states.errors import RotationOpen
+
+AT_ONCE = {"KEYTURN_WORKER__POLL": "0.05"}
+LATENCY = 0.05
+"""Seconds that each system takes for an answer, so that the calls are most of a rotation, as they are in earnest."""
 
 
 def request(app: Keyturn) -> str:
@@ -37,7 +41,7 @@ def stop(process: subprocess.Popen[bytes]) -> float:
 
 def usual_seconds(app: Keyturn) -> float:
     """The seconds from the request of a rotation to its end, undisturbed."""
-    with worker() as process:
+    with worker(**AT_ONCE) as process:
         wait_until_present(app, process)
         began = time.monotonic()
         rotation = request(app)
@@ -52,14 +56,16 @@ def measure(name: str, count: int, seed: int) -> None:
     moments, floor, took = random.Random(seed), [], []  # noqa: S311 - moments
     positions: Counter[str] = Counter()
     with databases(name) as urls, installed(next(urls)) as (app, simulator):
+        for endpoint in ("netsuite.restlet", "openair.api"):
+            simulator.faults.add(Fault(endpoint, "delay", when="before", seconds=LATENCY, times=None))
         usual = usual_seconds(app)
         for _ in range(min(count, 10)):
-            with worker() as process:
+            with worker(**AT_ONCE) as process:
                 wait_until_present(app, process)
                 floor.append(stop(process))
         outages = 0
         for _ in range(count):
-            with worker() as process:
+            with worker(**AT_ONCE) as process:
                 wait_until_present(app, process)
                 rotation = request(app)
                 time.sleep(moments.uniform(0, 1.2 * usual))

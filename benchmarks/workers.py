@@ -35,10 +35,12 @@ def until(fact: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def worker() -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process with one thread and the default settings of poll and lease."""
+def worker(**settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process with one thread, and the default settings but for ``settings``, variables of the environment."""
     command = [str(Path(sys.executable).with_name("keyturn")), "worker", "--threads", "1"]
-    process = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env={**os.environ, **settings}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         yield process
     finally:
