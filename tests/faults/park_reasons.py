@@ -1,17 +1,18 @@
-"""Whether a rotation was parked for a true reason, judged by what both systems saw.
+"""Whether a rotation was parked for a true reason, and needs a person, judged by what both systems saw.
 
 A change by another party may be old; an answer must have come since the attempt began.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.adapters.netsuite_errors import NOT_DEPLOYED, PERMISSIONS
 from orchestrator.adapters.openair_errors import NO_SUCH_RECORD, NOT_ACCEPTED, NOT_PRIVILEGED, SIGN_IN, WRONG_ADDRESS
-from persistence.journal import REQUEST
+from persistence.journal import REQUEST, RESTORE_REFUSED
 from persistence.journal import Entry as Note
-from simulator import Entry
-from states.rotation import Failure
+from simulator import Entry, Pair
+from states.preconditions import restores_itself
+from states.rotation import Failure, Rotation
 from states.table import RESUME
 from tests.faults.error_codes import INVALID_CERTIFICATE, UNLISTED
 
@@ -97,6 +98,21 @@ def is_true(failure: Failure, journal: Sequence[Note], history: Iterable[Entry])
     since = [entry for entry in seen if entry.at >= began]
     done, answered = _DONE.get(failure.code, _never), _ANSWERED.get(failure.code, _never)
     return failure.code in _OURS or done(seen) or answered(since)
+
+
+def is_outage(parked: Rotation, pair: Pair) -> bool:
+    """Whether NetSuite has the rotation's new certificate, and OpenAir still the previous one."""
+    candidate, previous = parked.proofs.candidate, parked.previous
+    held = (pair.netsuite.record.fingerprint, pair.openair.settings.fingerprint)
+    return bool(candidate and previous and held == (candidate.fingerprint, previous.fingerprint))
+
+
+def waits_needlessly(parked: Rotation, journal: Sequence[Note], now: datetime) -> bool:
+    """Whether an outage waits for a person though Keyturn could restore the previous certificate by itself.
+
+    A restore that was tried and refused, in the time of the faults, is a person's from then on.
+    """
+    return restores_itself(parked, now) and RESTORE_REFUSED not in [note.event for note in journal]
 
 
 def _never(_history: Sequence[Entry]) -> bool:

@@ -18,14 +18,13 @@ from orchestrator.bootstrap import Keyturn
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.settings import Settings
-from persistence.journal import RESTORE_REFUSED
 from simulator import Entry, Fault, Pair, Simulator
-from states.preconditions import goes_on, restores_itself
+from states.preconditions import goes_on
 from states.rotation import Ending, Rotation
 from tests.faults.actors import Actor
 from tests.faults.advised_operator import Person
-from tests.faults.park_reasons import is_true
-from tests.faults.schedule_actions import ERRING, NAMES, OPERATORS, VERBS, WORKERS, actions
+from tests.faults.park_reasons import is_outage, is_true, waits_needlessly
+from tests.faults.schedule_actions import ERRING, NAMES, OPERATORS, VERBS, WORKERS, actions, change_systems
 from tests.faults.summary import COUNTS, count_faults
 from tests.faults.virtual_time import VirtualTime, WorkersClock
 
@@ -101,7 +100,8 @@ class Schedule(RuleBasedStateMachine):
         elif isinstance(trouble, int):
             self.virtual_time.go_on(trouble)
         elif trouble:
-            self._change_systems(*trouble)
+            name, change = trouble
+            change_systems(self.pairs[name], change)
         actor = self.actors[worker]
         if not actor.place:
             self._claim(actor)
@@ -119,21 +119,6 @@ class Schedule(RuleBasedStateMachine):
             self.virtual_time.until(min(coming) - actor.app.clock.ahead)  # type: ignore[attr-defined]
         if claim := actor.app.store.claims.claim(actor.name, lease=LEASE, now=actor.app.clock.now()):
             actor.begin(lambda: self._engine(actor.app).run(claim))
-
-    def _change_systems(self, name: str, action: str) -> None:
-        """Another party changes what a system holds, saves in OpenAir what NetSuite holds, or revokes tokens."""
-        pair = self.pairs[name]
-        held = pair.netsuite.record.held
-        match action.split():
-            case ["netsuite", state]:
-                pair.netsuite.record.reset(state)
-            case ["openair", "netsuite's"] if held:
-                pair.openair.settings.save_outside(held.pair.certificate_pem())
-            case ["openair", "foreign" | "missing" as kind]:
-                pair.openair.settings.apply_fault(Fault("openair.api", kind))
-            case ["tokens", "revoked"]:
-                pair.netsuite.revoke_tokens()
-                pair.openair.revoke_tokens()
 
     def ask(self, name: str, who: str, choice: int, places: int) -> None:
         """An operator goes on for some places; one that is idle does something that `explain` does not rule out."""
@@ -278,19 +263,9 @@ class Schedule(RuleBasedStateMachine):
         if rotation and rotation.failure:
             journal = self.operator_app.rotations.journal(rotation.id)
             assert is_true(rotation.failure, journal, self._history(name)), rotation.failure
-            self._assert_no_outage_waits(rotation, self.pairs[name], [entry.event for entry in journal])
-
-    def _assert_no_outage_waits(self, parked: Rotation, pair: Pair, journal: list[str]) -> None:
-        """Imports are not refused while the previous certificate could be restored without a person.
-
-        A restore that was tried and refused, in the time of the faults, is a person's from then on.
-        """
-        candidate, previous = parked.proofs.candidate, parked.previous
-        held = (pair.netsuite.record.fingerprint, pair.openair.settings.fingerprint)
-        if candidate and previous and held == (candidate.fingerprint, previous.fingerprint):
-            COUNTS["parked: during an outage"] += 1
-            is_possible = restores_itself(parked, self.operator_app.clock.now())
-            assert not is_possible or RESTORE_REFUSED in journal, parked
+            if is_outage(rotation, self.pairs[name]):
+                COUNTS["parked: during an outage"] += 1
+                assert not waits_needlessly(rotation, journal, self.operator_app.clock.now()), rotation
 
     def _agree(self, name: str, pair: Pair) -> None:
         """What the last rotation ended with is in place, unless another party acted since it was installed."""

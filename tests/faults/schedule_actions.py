@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from simulator import KINDS, Fault
+from simulator import KINDS, Fault, Pair
 from simulator.certificate_record import STATES
 from simulator.faults import ENDPOINTS
 from simulator.netsuite import ACTIONS
@@ -72,3 +72,18 @@ dying = st.tuples(st.just("kill"), actors)
 disagreeing = st.tuples(st.just("disagree"), st.sampled_from([*WORKERS, *OPERATORS, "systems", "database"]), ahead)
 erring = st.tuples(st.just("err"), workers)
 actions = st.one_of(working, working, working, working, asking, asking, dying, disagreeing, erring)
+
+
+def change_systems(pair: Pair, change: str) -> None:
+    """Another party changes what a system holds, saves in OpenAir what NetSuite holds, or revokes tokens."""
+    held = pair.netsuite.record.held
+    match change.split():
+        case ["netsuite", state]:
+            pair.netsuite.record.reset(state)
+        case ["openair", "netsuite's"] if held:
+            pair.openair.settings.save_outside(held.pair.certificate_pem())
+        case ["openair", "foreign" | "missing" as kind]:
+            pair.openair.settings.apply_fault(Fault("openair.api", kind))
+        case ["tokens", "revoked"]:
+            pair.netsuite.revoke_tokens()
+            pair.openair.revoke_tokens()
