@@ -9,7 +9,7 @@ from orchestrator.operations import clock_repair
 from orchestrator.operations.rotations import Rotations
 from orchestrator.views.journal import last_postponement
 from persistence.store import Store
-from states.errors import HeldOff, KeyturnError, RotationOpen
+from states.errors import HeldOff, KeyturnError, NotFound, RotationOpen
 from states.ports import Clock
 from states.preconditions import goes_on, is_urgent
 from states.rotation import Rotation
@@ -98,6 +98,8 @@ class Schedule:
                 started.append(self._rotations.request(name, actor=actor, reason="due", scheduled=True))
             except RotationOpen:
                 _log.info("another machine was first", extra={"connection": name})
+            except NotFound:
+                _log.info("connection was removed meanwhile", extra={"connection": name})
             except KeyturnError as error:
                 _log.exception("rotation not started", extra={"connection": name})
                 failed.append((name, error))

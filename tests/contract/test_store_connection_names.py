@@ -1,12 +1,15 @@
 """Connections that are removed, added again, and renamed."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
-from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry
+from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, requested
 
 from persistence import models, rotation_mapping
 from persistence.connection_rows import blank
@@ -15,9 +18,11 @@ from persistence.store import Store
 from states import machine
 from states.errors import AlreadyExists, HeldOff, NotFound, RotationOpen, Stale
 from states.next_action import NextAction, Verb
+from states.request import Request
 from states.state import State
 from states.table import ABANDON
 
+ROUNDS = 8
 LATER = NOW + timedelta(days=2)
 
 
@@ -210,6 +215,60 @@ def test_a_change_in_between_is_not_lost(store: Store, change: Callable[[Store],
         with pytest.raises(Stale, match="nothing was changed"):
             store.connections.remove(before, LATER)
     assert ["acme"] == [each.name for each in store.connections.all()]
+
+
+@pytest.mark.parametrize("leave", [remove, lambda store, name: rename(store, name, f"{name}-new")])
+def test_a_connection_does_not_leave_under_a_request(store: Store, leave: Callable[[Store, str], None]) -> None:
+    """Raced again and again: either the rotation is requested and the connection stays, or it leaves and there is no
+    rotation. None is left without its connection.
+    """
+    for number in range(1, ROUNDS + 1):
+        name = f"c{number}"
+        store.connections.add(a_connection(name=name))
+        rotation = a_rotation(id=an_id(number), connection=name)
+        request, together = requested(store, rotation), threading.Barrier(2)
+
+        def ask(request: Request = request, together: threading.Barrier = together) -> bool:
+            together.wait()
+            with suppress(NotFound):
+                store.rotations.request(request)
+                return True
+            return False
+
+        def go(name: str = name, together: threading.Barrier = together) -> bool:
+            together.wait()
+            with suppress(RotationOpen, Stale):
+                leave(store, name)
+                return True
+            return False
+
+        with ThreadPoolExecutor(2) as pool:
+            asked, left = pool.submit(ask), pool.submit(go)
+            assert asked.result() is not left.result()
+        names = [each.name for each in store.connections.all()]
+        assert (name in names) is asked.result()
+    assert store.journal.verify() == store.rotations.count()
+
+
+def test_of_two_who_rename_a_connection_one_is_refused(store: Store) -> None:
+    """The connection has the one name or the other, and its secrets once."""
+    store.secrets.put("acme", "token", b"for acme", version=None)
+    before, sealed = store.connections.get("acme"), store.secrets.all_of("acme")
+    together = threading.Barrier(2)
+
+    def go(name: str) -> bool:
+        together.wait()
+        with suppress(NotFound, Stale):
+            store.connections.rename(before, name, sealed, {"token": f"for {name}".encode()})
+            return True
+        return False
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(go, ("bolt", "corp")))
+    assert [False, True] == sorted(done)
+    (named,) = [each.name for each in store.connections.all()]
+    assert {"token": (f"for {named}".encode(), 1)} == store.secrets.all_of(named)
+    assert ("bolt" == named) is done[0]
 
 
 def test_stored_next_actions_name_the_connection_as_it_is_named(store: Store) -> None:

@@ -1,5 +1,7 @@
 """Connections that are removed and renamed, as the verbs do it: with secrets that open and workers that know."""
 
+from dataclasses import astuple
+
 import pytest
 from integration.fixture_types import Rotate
 from support.environment import NAME, connect
@@ -52,6 +54,14 @@ def test_a_removed_connection_is_not_started(app: Keyturn, simulator: Simulator)
         app.rotations.request(NAME, actor="ada")
     connect(app, simulator.credentials)
     assert [NAME] == app.schedule.all_due()
+
+
+def test_a_connection_that_is_removed_while_it_is_started_is_no_failure(
+    app: Keyturn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A schedule that has read that it is due, and then finds it gone, has started nothing and failed in nothing."""
+    monkeypatch.setattr(app.store.connections, "due", lambda _now, _limit: ["gone"])
+    assert ([], []) == astuple(app.schedule.start_due(actor="schedule"))
 
 
 def test_a_parked_rotation_keeps_its_connection(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:

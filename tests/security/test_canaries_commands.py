@@ -17,6 +17,8 @@ IN_PROCESS = {
     "connection add",
     "connection edit",
     "connection list",
+    "connection remove",
+    "connection rename",
     "connection show",
     "rotate",
     "rotation explain",
@@ -60,9 +62,11 @@ def test_no_command_is_left_out() -> None:
     assert IN_PROCESS | PROCESSES == set(leaves(application.build()))
 
 
-@pytest.mark.parametrize("form", ["table", "json", "name"])
+@pytest.mark.parametrize("form", ["wide", "json", "yaml", "name"])
 def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
-    """No secret appears in the output, logs or files of any command, in any output form."""
+    """No secret appears in the output, logs or files of any command, in any output form. A wide table has all that a
+    table has, and a template takes from the JSON.
+    """
     used: set[str] = set()
 
     def run(*arguments: object, given: str = "") -> str:
@@ -81,6 +85,8 @@ def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
     _adopted_and_restored(keyturn, run)
     _resumed_abandoned_and_confirmed(keyturn, run)
     used.add("rotation carry")
+    run("connection", "rename", "handed", "handed-over")
+    run("connection", "remove", "handed-over")
     new = keyturn.folder / "data" / "kek"
     new.touch(mode=0o600)
     new.write_text(base64.b64encode(os.urandom(32)).decode())
