@@ -70,5 +70,5 @@ def installed(url: str) -> Iterator[tuple[Keyturn, Simulator]]:
         if url:
             monkeypatch.setenv("KEYTURN_STORE__URL", url)
         with keyturn(Path(folder), monkeypatch) as app:
-            connect(app, simulator.credentials)
+            connect(app, simulator.credentials, bundles={})  # no rotation but those that are requested
             yield app, simulator

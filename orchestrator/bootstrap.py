@@ -273,7 +273,7 @@ class Keyturn:
                 name=self.worker_name,
                 lease=self.settings.worker.lease,
                 poll=self.settings.worker.poll,
-                start_due=lambda: self.schedule.start_due(actor=self.worker_name),
+                start_due=lambda: self.schedule.start_due(actor=self.worker_name).is_full,
                 stop=stop,
             )
             with self.events.listening(wake_on_events(dispatcher)), self.presence(role, threads):

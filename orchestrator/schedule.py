@@ -31,6 +31,11 @@ class Pass:
     failed: list[tuple[str, KeyturnError]]
     """The connections whose rotation could not be started, and why."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether more connections may be due than it could take. One that started none would take the same again."""
+        return bool(self.started) and len(self.started) + len(self.failed) >= BATCH
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -82,7 +87,7 @@ class Schedule:
             one = self.start_due(actor=actor)
             started += one.started
             failed |= dict(one.failed)
-            if not one.started or len(one.started) + len(one.failed) < BATCH:
+            if not one.is_full:
                 return Pass(started, list(failed.items()))
 
     def start_due(self, *, actor: str) -> Pass:

@@ -69,10 +69,20 @@ class Embedded:
         name: str,
         lease: float,
         poll: float,
-        start_due: Callable[[], object],
+        start_due: Callable[[], bool],
         stop: StopRequest,
     ) -> None:
-        """``lease`` and ``poll`` are in seconds; ``stop`` ends the worker once what it carries may be released."""
+        """Args:
+        store: Where rotations are claimed.
+        engine: Carries them.
+        clock: This process's clock.
+        name: Of this process, unique for each start.
+        lease: Seconds.
+        poll: Seconds.
+        start_due: Starts what is due, and returns whether more may be due.
+        stop: Ends the worker once what it carries may be released.
+
+        """
         self._store = store
         self._engine = engine
         self._clock = clock
@@ -98,8 +108,8 @@ class Embedded:
                 start(worker)
                 started.append(worker)
             while not self._stop.is_set():
-                self._safely(self._start_due)
-                self._stop.wait(SCHEDULE_EVERY)
+                if not self._safely(self._start_due):
+                    self._stop.wait(SCHEDULE_EVERY)
         finally:
             self._stop.set()
             self._hints.wake_all()

@@ -34,7 +34,7 @@ Make = Callable[[Store, Engine, Clock, StopRequest], Dispatcher]
 
 
 def embedded(store: Store, engine: Engine, clock: Clock, stop: StopRequest) -> Dispatcher:
-    return Embedded(store, engine, clock, name="w", lease=LEASE, poll=NO_POLL, start_due=lambda: None, stop=stop)
+    return Embedded(store, engine, clock, name="w", lease=LEASE, poll=NO_POLL, start_due=lambda: False, stop=stop)
 
 
 DISPATCHERS: Final[dict[str, Make]] = {"embedded": embedded}

@@ -1,4 +1,4 @@
-"""What a command now and then does with a rotation that is left between both sides."""
+"""What a run for cron does with a rotation that is left between both sides, and how a worker starts what is due."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from orchestrator.stop_request import StopRequest
 from states.errors import TryLater
 from states.rotation import Rotation
 from states.state import State
-from states.timing import STAY_WITH_OUTAGE
+from states.timing import SCHEDULE_EVERY, STAY_WITH_OUTAGE
 
 BETWEEN = State.UPLOADED_TO_NETSUITE
 
@@ -50,7 +50,7 @@ def drain(environment: EngineEnvironment, stop: Stop) -> Embedded:
         name="cron",
         lease=LEASE,
         poll=1.0,
-        start_due=list,
+        start_due=lambda: False,
         stop=stop,
     )
 
@@ -133,3 +133,21 @@ def test_it_leaves_what_another_worker_took(environment: EngineEnvironment, stop
     drain.drain()
     assert BETWEEN is environment.store.rotations.get(rotation.id).state
     assert [30] == stop.waited
+
+
+def test_the_schedule_is_asked_again_at_once_while_more_is_due(environment: EngineEnvironment, stop: Stop) -> None:
+    """A worker whose pass over the schedule was full does not let the rest wait for the next one."""
+    passes = [False, True, True]
+    stop.comes = True
+    worker = Embedded(
+        environment.store,
+        environment.engine,
+        environment.systems.clock,
+        name="w",
+        lease=LEASE,
+        poll=1.0,
+        start_due=passes.pop,
+        stop=stop,
+    )
+    worker.run(0)
+    assert ([], [round(SCHEDULE_EVERY)]) == (passes, stop.waited)
