@@ -39,7 +39,8 @@ output alone; logs, notes and errors go to standard error, errors as an object w
 
 In a template, text is printed as it is, and what is in braces is replaced: `{.failure.code}` by a field, `{[0].id}` by
 that of the first item, `{[*].id}` by those of all, `{[?(@.state=="Failed")].id}` by those of some, `{range [*]}…{end}`
-by what is in between for each item, and `{"\\n"}` by a line feed. What is not there is empty.
+by what is in between for each item, and `{"\\n"}` by a line feed. What is not there is empty. The queries are those of
+[RFC 9535](https://www.rfc-editor.org/rfc/rfc9535); their `$` can be left out.
 
 """
 

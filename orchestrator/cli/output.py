@@ -131,9 +131,7 @@ class Output:
         if self._template:
             return self._template(shown).removesuffix("\n")
         if self.form is Form.YAML:
-            from orchestrator.cli.yaml_text import to_yaml  # noqa: PLC0415 - imported where it is used: start-up counts
-
-            return to_yaml(shown, ascii_only=not _is_unicode(stream or sys.stdout))
+            return as_yaml(shown, is_unicode=_is_unicode(stream or sys.stdout))
         return _as_json(shown, stream, indent=indent)
 
     # --- for people only
@@ -194,6 +192,16 @@ class Output:
 
 def _is_unicode(stream: TextIO) -> bool:
     return (stream.encoding or "ascii").lower().replace("_", "-") in ("utf-8", "utf8")
+
+
+def as_yaml(data: object, *, is_unicode: bool) -> str:
+    """Return a YAML document that reads back unaltered, and whose characters no terminal obeys."""
+    import yaml  # noqa: PLC0415 - imported where it is used: start-up counts
+
+    written: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=is_unicode, width=_WIDEST)
+    if visible(written) != written:
+        written = yaml.safe_dump(data, sort_keys=False, allow_unicode=False, width=_WIDEST)
+    return written.removesuffix("\n")
 
 
 def _as_json(data: object, stream: TextIO | None = None, *, indent: int | None = None) -> str:
