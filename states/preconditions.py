@@ -211,7 +211,7 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
         advised = _possible((unfinished, NextAction(Verb.RESUME)), rotation, now)
         return _complete(replace(advised, alternatives=()), rotation)
     if rotation.failure:
-        choices = rotation.failure.next_action.choices
+        choices = _with_restore(rotation, rotation.failure.next_action.choices)
         if rotation.circumstances.by_hand:  # Keyturn cannot read OpenAir, and resuming helps in every case
             choices = tuple(sorted(choices, key=lambda each: each.leads_to(Verb.RESUME), reverse=True))
         return _complete(_possible(choices, rotation, now), rotation)
@@ -233,6 +233,13 @@ def _goes_on(rotation: Rotation, now: datetime) -> str:
         return "A worker carries the rotation on."
     when = f"at {rotation.available_at:%Y-%m-%d %H:%M:%S} UTC" if rotation.available_at > now else "now"
     return f"A worker tries again {when}. {rotation.waiting_for}"
+
+
+def _with_restore(rotation: Rotation, choices: tuple[NextAction, ...]) -> tuple[NextAction, ...]:
+    """Return ``choices`` and, in an outage, what ends it where OpenAir cannot be corrected soon."""
+    if rotation.position is not table.OUTAGE or any(each.leads_to(Verb.RESTORE) for each in choices):
+        return choices
+    return (*choices, NextAction(Verb.RESTORE, because="To end the outage now, restore the previous certificate."))
 
 
 def _possible(choices: tuple[NextAction, ...], rotation: Rotation, now: datetime) -> NextAction:
