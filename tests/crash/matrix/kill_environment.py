@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crash.matrix.traced_worker import WAIT_LIMIT, TracedWorker
-from crash.matrix.tracing import Call, Point
+from crash.matrix.tracing import Call, Point, calls
 from security.secret_search import Secrets
 from support.environment import NAME, connect, consent
 from support.polling import until
@@ -94,6 +94,12 @@ class KillEnvironment:
     def history(self) -> Sequence[Entry]:
         """What both systems were asked and did."""
         return self._simulator.history.entries(account=self._pair.credentials.account)
+
+    @property
+    def last_call(self) -> Call | None:
+        """The last call of the worker that ran under strace last."""
+        made = calls(self.logs[-1])
+        return made[-1] if made else None
 
     # --- who dies
 
