@@ -22,7 +22,7 @@ from tests.faults.virtual_time import VirtualTime, WorkersClock
 
 AGED = 10
 """Seconds between two steps, so that every proof has aged; access tokens live no longer than their margin."""
-MOST_PAIRS = 100
+MOST_PAIRS = 250
 MOST_ACTIONS = 8
 SECONDS = {"drip": 0.05, "late": 30, "stale": 30}
 """What takes time takes so long: a byte that drips for real, what is late or stale in the systems' time."""
