@@ -20,7 +20,7 @@ from states.errors import (
     ParkedByPerson,
 )
 from states.next_action import NextAction, Verb, by_hand
-from states.rotation import Ending, Rotation
+from states.rotation import Ending, Failure, Rotation
 from states.state import State
 
 
@@ -211,7 +211,7 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
         advised = _possible((unfinished, NextAction(Verb.RESUME)), rotation, now)
         return _complete(replace(advised, alternatives=()), rotation)
     if rotation.failure:
-        choices = _with_restore(rotation, rotation.failure.next_action.choices)
+        choices = _with_restore(rotation, rotation.failure)
         if rotation.circumstances.by_hand:  # Keyturn cannot read OpenAir, and resuming helps in every case
             choices = tuple(sorted(choices, key=lambda each: each.leads_to(Verb.RESUME), reverse=True))
         return _complete(_possible(choices, rotation, now), rotation)
@@ -235,9 +235,10 @@ def _goes_on(rotation: Rotation, now: datetime) -> str:
     return f"A worker tries again {when}. {rotation.waiting_for}"
 
 
-def _with_restore(rotation: Rotation, choices: tuple[NextAction, ...]) -> tuple[NextAction, ...]:
-    """Return ``choices`` and, in an outage, what ends it where OpenAir cannot be corrected soon."""
-    if rotation.position is not table.OUTAGE or any(each.leads_to(Verb.RESTORE) for each in choices):
+def _with_restore(rotation: Rotation, failure: Failure) -> tuple[NextAction, ...]:
+    """Return what the failure advises and, in an outage, what ends it where OpenAir cannot be corrected soon."""
+    choices = failure.next_action.choices
+    if rotation.position is not table.OUTAGE or failure.code in FOR_A_PERSON:
         return choices
     return (*choices, NextAction(Verb.RESTORE, because="To end the outage now, restore the previous certificate."))
 

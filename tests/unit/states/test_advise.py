@@ -82,6 +82,15 @@ def test_what_cannot_be_done_is_not_the_next_action(pair: Pair) -> None:
     assert in_flight.because.endswith("may still take effect, until 2026-11-23 12:01:00 UTC.")
 
 
+@pytest.mark.parametrize("error", [SignInRefused, Refused, ForeignRotation, CertificateRecordMissing])
+def test_in_an_outage_restoring_is_advised_where_it_can_succeed(error: type[KeyturnError], pair: Pair) -> None:
+    """Where OpenAir refuses, restoring ends the outage; where NetSuite holds something else, it would not help."""
+    kept = {"previous": pair.certificate, "previous_key_kept": True}
+    in_outage = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, **kept), error("No."))
+    expected = error in (SignInRefused, Refused)
+    assert expected == any(each.verb is Verb.RESTORE for each in advise(in_outage, NOW).alternatives)
+
+
 def test_adopting_waits_for_what_is_in_flight(pair: Pair) -> None:
     """During a hold-off the first action is to resume, and the reason says until when adopting must wait."""
     rotation = parked(a_rotation(pair, State.KEY_GENERATED, in_flight_until=NOW + MINUTE), ForeignRotation())
