@@ -10,14 +10,15 @@ from orchestrator.cli import formatting, outages
 from orchestrator.cli.arguments import AnyRotation
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
+from orchestrator.cli.live import mark
 from orchestrator.cli.output import Output
-from orchestrator.views.journal import PATH, Leg, legs
+from orchestrator.views.journal import PATH, legs
 from persistence.journal import Entry
 from states import drawing
 from states.outage import outage_of
 from states.rotation import Rotation
 from states.state import State
-from states.table import FAIL, NEXT, OUTAGE, PARKED, RESUME
+from states.table import FAIL, NEXT, PARKED, RESUME
 
 _WIDTH: Final = max(len(state) for state in State)
 
@@ -81,10 +82,10 @@ def draw_path(out: Output, rotation: Rotation, journal: list[Entry], now: dateti
     outages.announce(out, [outage] if outage else [], now, names=False)
     out.text(f"{rotation.id} of {rotation.connection}")
     for leg in legs(journal):
-        mark, style = _mark(leg, rotation)
+        glyph, style = mark(leg, rotation)
         entered = formatting.instant(leg.entered) if leg.entered else ""
         spent = formatting.span(leg.spent(now)) if leg.spent(now) is not None else ""
-        out.text(f"{mark} {leg.state:{_WIDTH}}  {entered}  {spent}".rstrip(), style=style)
+        out.text(f"{glyph} {leg.state:{_WIDTH}}  {entered}  {spent}".rstrip(), style=style)
         if rotation.failure and leg.state is rotation.position:
             _draw_failure(out, rotation)
         if edge := NEXT.get(leg.state):
@@ -98,11 +99,3 @@ def _draw_failure(out: Output, rotation: Rotation) -> None:
     out.text(f"╰─ {FAIL} ──▶ ✗ {State.FAILED}  {at}  [{failure.code}]", style="bold red")
     if rotation.ending and rotation.closed_at:
         out.text(f"          {rotation.ending}  {formatting.instant(rotation.closed_at)}", style="dim")
-
-
-def _mark(leg: Leg, rotation: Rotation) -> tuple[str, str]:
-    if rotation.failure and leg.state is rotation.position:
-        return "✗", "bold red"
-    if leg.state is rotation.state is not State.COMPLETED:
-        return "●", "bold red" if leg.state is OUTAGE else "yellow"
-    return ("✓", "green") if leg.entered else ("○", "dim")

@@ -110,7 +110,7 @@ def drawn(rotation: Rotation, journal: list[Entry], now: datetime, remark: str =
     head = Text.assemble((rotation.connection, "bold"), "  ", (rotation.id, "dim"))
     grid = Table.grid(padding=(0, 2, 0, 0))
     for leg in legs(journal):
-        glyph, style = _mark(leg, rotation)
+        glyph, style = mark(leg, rotation)
         entered = formatting.clock(leg.entered) if leg.entered else ""
         spent = formatting.span(leg.spent(now)) if leg.spent(now) is not None else ""
         cells = (glyph, leg.state.value, entered, spent, _detail(leg.state, rotation, now))
@@ -119,7 +119,8 @@ def drawn(rotation: Rotation, journal: list[Entry], now: datetime, remark: str =
     return Group(head, grid, Text(visible(waits), style="yellow")) if waits else Group(head, grid)
 
 
-def _mark(leg: Leg, rotation: Rotation) -> tuple[str, str]:
+def mark(leg: Leg, rotation: Rotation) -> tuple[str, str]:
+    """Return the glyph for a leg of the rotation's path, and its style."""
     if rotation.failure and leg.state is rotation.position:
         return "✗", "bold red"
     if leg.state is rotation.state is not State.COMPLETED:

@@ -72,16 +72,10 @@ class Embedded:
         start_due: Callable[[], bool],
         stop: StopRequest,
     ) -> None:
-        """Args:
-        store: Where rotations are claimed.
-        engine: Carries them.
-        clock: This process's clock.
-        name: Of this process, unique for each start.
-        lease: Seconds.
-        poll: Seconds.
-        start_due: Starts what is due, and returns whether more may be due.
-        stop: Ends the worker once what it carries may be released.
+        """``name`` is this process's, unique for each start; ``lease`` and ``poll`` are in seconds.
 
+        ``start_due`` starts what is due, and returns whether more may be due; ``stop`` ends the worker once what it
+        carries may be released.
         """
         self._store = store
         self._engine = engine

@@ -10,6 +10,7 @@ from orchestrator.bootstrap import Keyturn
 from persistence.store import Claim, Claims, Rotations, Store
 from states.errors import KeyturnError
 from states.state import State
+from tests.faults.summary import COUNTS
 from tests.faults.virtual_time import VirtualTime
 
 SAVES_WITHIN = timedelta(seconds=60)
@@ -144,3 +145,20 @@ def watched(store: Store, actor: Actor) -> Store:
     store.claims = WatchedClaims(store.claims, actor)
     store.rotations = WatchedRotations(store.rotations, actor)
     return store
+
+
+def operate(app: Keyturn, verb: str, identifier: str) -> None:
+    """Do ``verb``, with its options, as an operator does."""
+    COUNTS[f"operator: {verb}"] += 1
+    match verb.split():
+        case ["resume", *leave]:
+            create, overwrite = "create" in leave, "overwrite" in leave
+            app.rotations.resume(identifier, actor="ada", create_record=create, overwrite=overwrite)
+        case ["abandon"]:
+            app.recovery.abandon(identifier, actor="ada")
+        case ["park"]:
+            app.rotations.park(identifier, actor="ada")
+        case ["adopt"]:
+            app.recovery.adopt(identifier, actor="ada")
+        case ["restore", *leave]:
+            app.recovery.restore(identifier, actor="ada", overwrite="overwrite" in leave)

@@ -21,7 +21,7 @@ from orchestrator.settings import Settings
 from simulator import Entry, Fault, Pair, Simulator
 from states.preconditions import goes_on
 from states.rotation import Ending, Rotation
-from tests.faults.actors import Actor
+from tests.faults.actors import Actor, operate
 from tests.faults.advised_operator import Person
 from tests.faults.park_reasons import is_outage, is_true, waits_needlessly
 from tests.faults.schedule_actions import ERRING, NAMES, OPERATORS, VERBS, WORKERS, actions, change_systems
@@ -129,23 +129,8 @@ class Schedule(RuleBasedStateMachine):
             ]
             possible = [verb for verb in VERBS if verb.split()[0] in verbs] or VERBS
             verb = possible[choice % len(possible)]
-            actor.begin(lambda: self._do(actor.app, verb, rotation.id))
+            actor.begin(lambda: operate(actor.app, verb, rotation.id))
         actor.go_on(places)
-
-    def _do(self, app: Keyturn, verb: str, identifier: str) -> None:
-        COUNTS[f"operator: {verb}"] += 1
-        match verb.split():
-            case ["resume", *leave]:
-                create, overwrite = "create" in leave, "overwrite" in leave
-                app.rotations.resume(identifier, actor="ada", create_record=create, overwrite=overwrite)
-            case ["abandon"]:
-                app.recovery.abandon(identifier, actor="ada")
-            case ["park"]:
-                app.rotations.park(identifier, actor="ada")
-            case ["adopt"]:
-                app.recovery.adopt(identifier, actor="ada")
-            case ["restore", *leave]:
-                app.recovery.restore(identifier, actor="ada", overwrite="overwrite" in leave)
 
     def kill(self, who: str) -> None:
         """A process is killed where it has paused, and another of its name starts; or all faults end."""
