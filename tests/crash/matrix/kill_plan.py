@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import pytest
 from crash.matrix.kill_environment import KillEnvironment, outlive_lease
-from crash.matrix.tracing import Call, Point
+from crash.matrix.tracing import Call, Point, points
 
 ABREAST = 8
 """Environments at once: half of one's time is waiting."""
@@ -101,7 +101,22 @@ def hit(admit: Admit, *kills: Point) -> KillEnvironment:
 
 
 def carried(admit: Admit, *kills: Point) -> tuple[KillEnvironment, list[Call]]:
-    """An environment whose rotation was completed after these kills, and the calls of the worker that did so."""
+    """An environment whose rotation was completed after these kills, and the calls of the worker that did so.
+
+    They are calls that two workers made alike: one that happened to make a call more would shift every point after it,
+    and no other worker could be killed there.
+    """
+    seen: list[list[Point]] = []
+    for _ in range(TRIES):
+        environment, traced = _carried(admit, *kills)
+        found = points(traced)
+        if found in seen:
+            return environment, traced
+        seen.append(found)
+    pytest.fail(f"no two of {TRIES} workers made the same calls")
+
+
+def _carried(admit: Admit, *kills: Point) -> tuple[KillEnvironment, list[Call]]:
     environment = hit(admit, *kills)
     if kills:
         outlive_lease()
