@@ -22,6 +22,7 @@ from orchestrator.adapters.system import SystemClock, SystemRandom
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations.rotations import Rotations
+from persistence.kek import KeyEncryptionKey
 from persistence.store import Store
 from states.certificate import Certificate, Challenge
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Policy
@@ -179,8 +180,8 @@ class EngineOnStore:
 
     def __init__(self, folder: Path) -> None:
         """``folder`` gets the database, ``keyturn.db``."""
-        self.file = folder / "keyturn.db"
-        self.store = Store(f"sqlite:///{self.file}")
+        self.file, kek = folder / "keyturn.db", KeyEncryptionKey(secrets.token_bytes(32))
+        self.store = Store(f"sqlite:///{self.file}", lambda: kek)
         self.store.migrate()
         clock = SystemClock()
         self.rotations = Rotations(self.store, clock, SystemRandom(), worker="bench", lease=15)

@@ -81,14 +81,12 @@ class Keyturn:
     @cached_property
     def store(self) -> Store:
         """The store; opened when it is first asked."""
-        return Store(self.settings.store_url)
+        return Store(self.settings.store_url, self._kek)
 
-    @cached_property
+    @property
     def vault(self) -> "Vault":
         """The vault; its key-encryption key is read when it is first needed."""
-        from persistence.vault import Vault
-
-        return Vault(self.store.secrets, self._kek)
+        return self.store.vault
 
     def _kek(self) -> "KeyEncryptionKey":
         from persistence import kek

@@ -3,6 +3,7 @@
 Every transaction begins and ends in a method of one of its rooms, and none of them contains a remote call.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -14,8 +15,10 @@ from persistence.clock import database_now
 from persistence.connections import Connections
 from persistence.database import Database
 from persistence.journal_check import Journal
+from persistence.kek import KeyEncryptionKey
 from persistence.rotations import Rotations
 from persistence.secrets import Secrets
+from persistence.vault import Vault
 from persistence.workers import Presence, Role, Worker, Workers
 
 __all__ = ["Claim", "Presence", "Role", "Store", "Worker"]
@@ -30,9 +33,10 @@ class Store:
     that writes may raise Unknown when the database went away during the commit.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, kek: Callable[[], KeyEncryptionKey]) -> None:
         """Args:
             url: ``sqlite:///PATH`` or ``postgresql://…``; opened on first use.
+            kek: reads the key-encryption key; called when the vault first seals, opens or authenticates.
 
         Raises:
             InvalidSettings: for any other URL.
@@ -44,6 +48,7 @@ class Store:
         self.connections = Connections(self._database)
         self.journal = Journal(self._database)
         self.secrets = Secrets(self._database)
+        self.vault = Vault(self.secrets, kek)
         # With connections of its own: presence neither waits for a worker's transaction nor takes its connection.
         self._of_workers = Database(url)
         self.workers = Workers(self._of_workers)

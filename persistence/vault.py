@@ -5,9 +5,16 @@ belongs to: moved elsewhere, it does not open. The data key is kept in the datab
 which is kept elsewhere. Changing the latter re-wraps the data keys and touches no record.
 
     sealed   version (1 byte) · data key's id (4 bytes) · nonce (12 bytes) · ciphertext and tag
+
+The vault also authenticates what is stored in clear, with HMAC-SHA256 and a key that HKDF derives from the data key:
+who can write the database, but has no key-encryption key, can make no code that the vault accepts.
+
+    code     data key's id (decimal) · "-" · 64 hex digits
 """
 
+import hmac
 import json
+import re
 import secrets
 import struct
 from collections.abc import Callable, Sequence
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 
 _VERSION: Final = 1
 _HEADER: Final = struct.Struct(f">BI{NONCE}s")
+_CODE: Final = re.compile(r"([1-9][0-9]{0,8})-[0-9a-f]{64}")
 _FIRST: Final = 1
 """The id of the data key that first use makes. All first users make the same id, and only one of them wins."""
 
@@ -60,12 +68,12 @@ class Vault:
         self._keys = keys
         self._kek = kek
         self._ciphers: dict[int, AESGCM] = {}
+        self._authentication_keys: dict[int, bytes] = {}
         self._newest = 0
 
     def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
         """Encrypt ``plain`` for that column of that record, such as a rotation's id. Raises VaultLocked, SealBroken."""
-        if not self._newest:
-            self._newest = self._prepare()
+        self.unlock()
         nonce = secrets.token_bytes(NONCE)
         header = _HEADER.pack(_VERSION, self._newest, nonce)
         return header + self._ciphers[self._newest].encrypt(nonce, plain, _bound(header, owner, column))
@@ -83,13 +91,37 @@ class Vault:
         except InvalidTag as error:
             raise SealBroken(f"The sealed {column} of {owner} is corrupt, or belongs to another record.") from error
 
+    def unlock(self) -> None:
+        """Open the newest data key; the first use makes one. Safe to repeat; cheap once it is open.
+
+        To be called before a transaction that authenticates: making the first data key is a transaction of its own.
+        Raises VaultLocked, SealBroken.
+        """
+        if not self._newest:
+            self._newest = self._prepare()
+
+    def authenticate(self, content: bytes) -> str:
+        """Return the authentication code of ``content``, which begins with what it is: codes of different things must
+        not be exchangeable. Raises VaultLocked, SealBroken.
+        """
+        self.unlock()
+        return _code(self._newest, self._authentication_keys[self._newest], content)
+
+    def is_authentic(self, content: bytes, code: str) -> bool:
+        """Whether this vault made ``code`` for ``content``. Raises VaultLocked, SealBroken."""
+        made = _CODE.fullmatch(code)
+        if not made or not self._knows(key_id := int(made[1])):
+            return False
+        expected = _code(key_id, self._authentication_keys[key_id], content)
+        return hmac.compare_digest(expected, code)
+
     def check(self) -> None:
         """See that the key-encryption key opens every data key, and keep them open: from then on this vault goes on
         when the key-encryption key is changed. Stores nothing. Raises VaultLocked, SealBroken.
         """
         kek = self._kek()
         for key in self._keys.data_keys():
-            self._ciphers[key.id] = aes_gcm(_unwrap(kek, key))
+            self._open(key, kek)
 
     def rewrap(self, new_kek: KeyEncryptionKey) -> int:
         """Wrap every data key with ``new_kek`` instead, all or none; return how many there were. Touches no record.
@@ -112,16 +144,28 @@ class Vault:
         return newest.id
 
     def _cipher(self, key_id: int) -> "AESGCM":
+        if not self._knows(key_id):
+            raise SealBroken(f"The vault's data key {key_id} is missing from the database.")
+        return self._ciphers[key_id]
+
+    def _knows(self, key_id: int) -> bool:
+        """Open the data key with this id; return whether there is one."""
         if key_id not in self._ciphers:
             key = next((key for key in self._keys.data_keys() if key.id == key_id), None)
             if key is None:
-                raise SealBroken(f"The vault's data key {key_id} is missing from the database.")
+                return False
             self._keep_open(key)
-        return self._ciphers[key_id]
+        return True
 
     def _keep_open(self, key: WrappedKey) -> None:
         if key.id not in self._ciphers:
-            self._ciphers[key.id] = aes_gcm(_unwrap(self._kek(), key))
+            self._open(key, self._kek())
+
+    def _open(self, key: WrappedKey, kek: KeyEncryptionKey) -> None:
+        data_key = _unwrap(kek, key)
+        # The cipher is kept last: another thread that sees it finds the authentication key too.
+        self._authentication_keys[key.id] = _authentication_key(data_key)
+        self._ciphers[key.id] = aes_gcm(data_key)
 
 
 def _wrap(kek: KeyEncryptionKey, key_id: int, data_key: bytes) -> WrappedKey:
@@ -132,6 +176,17 @@ def _unwrap(kek: KeyEncryptionKey, key: WrappedKey) -> bytes:
     if key.kek_id != kek.id:
         raise VaultLocked(f"The vault was sealed with the key-encryption key {key.kek_id}, but was given {kek.id}.")
     return kek.unwrap(key.wrapped, _label(key.id))
+
+
+def _authentication_key(data_key: bytes) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - see aes_gcm
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand  # noqa: PLC0415
+
+    return HKDFExpand(SHA256(), SIZE, b"keyturn authentication").derive(data_key)
+
+
+def _code(key_id: int, key: bytes, content: bytes) -> str:
+    return f"{key_id}-{hmac.digest(key, content, 'sha256').hex()}"
 
 
 def _label(key_id: int) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from support import postgresql as postgres
 from support.factories import a_connection
 from support.migrated import migrate, migrated_sqlite
+from support.stores import open_store
 
 from persistence.store import Store
 
@@ -45,7 +46,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
     """A new store with the connection ``acme`` in it."""
-    opened = Store(url)
+    opened = open_store(url)
     opened.connections.add(a_connection())
     yield opened
     opened.close()

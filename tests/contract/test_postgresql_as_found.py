@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from support.advice import text
 from support.factories import a_connection
+from support.stores import open_store
 
 from persistence import database_url
 from persistence.postgresql import refuses_for_good
-from persistence.store import Store
 from states.errors import InvalidSettings, KeyturnError, TryLater
 
 pytestmark = pytest.mark.postgresql
@@ -38,7 +38,7 @@ def made(socket: Path, name: str, options: str = "") -> str:
 
 def used(url: str) -> str:
     """Set up the database, store a connection, read it, and return its version and what the journal check counted."""
-    store = Store(url)
+    store = open_store(url)
     try:
         store.migrate()
         store.verify()
@@ -117,7 +117,7 @@ def test_a_schema_that_is_made_later_hides_nothing(socket: Path) -> None:
     url = made(socket, "late")
     used(url)
     administer(socket, "CREATE SCHEMA late AUTHORIZATION late", database="late")
-    store = Store(url)
+    store = open_store(url)
     store.check()
     assert ["acme"] == [connection.name for connection in store.connections.all()]
     store.close()
@@ -139,7 +139,7 @@ FORMS = {
 def test_forms_of_a_url(postgresql: Path, migrated_postgresql: str, form: str) -> None:
     """The forms in which platforms and people write a URL lead to the database."""
     name = migrated_postgresql.partition("@/")[2].partition("?")[0]
-    store = Store(form.format(name=name, host=quote(str(postgresql), safe="")))
+    store = open_store(form.format(name=name, host=quote(str(postgresql), safe="")))
     store.check()
     store.close()
 
@@ -158,7 +158,7 @@ WRONG = {
 def test_a_wrong_url(url: str, expected: str) -> None:
     """A URL that cannot work is refused at once, with what is wrong and without a password."""
     with pytest.raises(InvalidSettings, match=expected) as caught:
-        Store(url)
+        open_store(url)
     assert "p@ss" not in str(caught.value)
 
 
@@ -175,7 +175,7 @@ def test_what_will_be_refused_again(postgresql: Path, parameters: str, kind: typ
     """What a server or a driver refuses for good is an error of settings; a server that is away is not."""
     place = "127.0.0.1:1" if not parameters else ""
     host = "" if not parameters else f"?host={quote(str(postgresql))}&{parameters}"
-    store = Store(f"postgresql://{place}/keyturn_0{host}")
+    store = open_store(f"postgresql://{place}/keyturn_0{host}")
     with pytest.raises(kind):
         store.check()
     store.close()
@@ -191,7 +191,7 @@ def test_a_password_among_the_parameters_is_not_shown(name: str) -> None:
 
 def test_what_a_pooler_and_a_lost_network_need(migrated_postgresql: str) -> None:
     """No statement is prepared on the server, and a server that vanished is noticed within seconds."""
-    store = Store(f"{migrated_postgresql}&keepalives_count=7")
+    store = open_store(f"{migrated_postgresql}&keepalives_count=7")
     with store._database.reading() as tx:
         driver: Any = tx.connection.dbapi_connection
         given = driver.info.get_parameters()

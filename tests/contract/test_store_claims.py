@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, claimed, requested
+from support.stores import open_store
 
 from persistence.journal import POSTPONED
 from persistence.store import Store
@@ -199,7 +200,7 @@ def test_one_of_many_moves_wins(store: Store) -> None:
 
 def test_processes_share_the_database(store: Store, url: str) -> None:
     """Another store on the same database, as in another process, sees the claims and respects them."""
-    other = Store(url)
+    other = open_store(url)
     try:
         begin(store)
         assert other.claims.claim("w2", lease=60, now=NOW) is None

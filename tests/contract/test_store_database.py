@@ -13,6 +13,7 @@ from support import postgresql as postgres
 from support.advice import text
 from support.factories import a_connection
 from support.polling import until
+from support.stores import open_store
 
 from persistence.store import Store
 from states.errors import InvalidSettings, TryLater, Unknown
@@ -42,20 +43,20 @@ def test_a_closed_store_holds_no_connection(store: Store) -> None:
 def test_what_is_no_store(url: str) -> None:
     """Other databases, a database in memory and what is no URL are refused at once, in a sentence."""
     with pytest.raises(InvalidSettings, match="sqlite:///PATH"):
-        Store(url)
+        open_store(url)
 
 
 def test_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the driver, the error says how to install it from the checkout."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(InvalidSettings, match="package psycopg") as caught:
-        Store("postgresql://127.0.0.1/keyturn")
+        open_store("postgresql://127.0.0.1/keyturn")
     assert "`pip install '.[postgresql]'`" in text(caught.value.next_action)
 
 
 def test_a_password_is_not_shown() -> None:
     """A server that cannot be reached is named without its password, and nothing was changed."""
-    store = Store("postgresql://keyturn:hunter2@127.0.0.1:1/keyturn")
+    store = open_store("postgresql://keyturn:hunter2@127.0.0.1:1/keyturn")
     with pytest.raises(TryLater, match=r"keyturn:\*\*\*@127.0.0.1:1") as caught:
         store.check()
     assert "hunter2" not in str(caught.value)
@@ -72,7 +73,7 @@ def test_the_file_is_its_users_alone(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "data"
     before = os.umask(0)
     try:
-        store = Store(f"sqlite:///{folder / 'keyturn.db'}")
+        store = open_store(f"sqlite:///{folder / 'keyturn.db'}")
         store.migrate()
         store.connections.add(a_connection())
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
@@ -102,7 +103,7 @@ def test_where_no_file_can_be_made(tmp_path: Path, place: Callable[[Path], None]
     folder = tmp_path / "data"
     folder.mkdir()
     place(folder)
-    store = Store(f"sqlite:///{folder / 'keyturn.db'}")
+    store = open_store(f"sqlite:///{folder / 'keyturn.db'}")
     with pytest.raises(InvalidSettings, match=r"data/keyturn\.db cannot be made: ") as caught:
         store.migrate()
     store.close()
@@ -114,7 +115,7 @@ def test_a_link_to_the_file_is_followed(tmp_path: Path) -> None:
     """A person may keep the file on another volume."""
     (tmp_path / "elsewhere").touch(mode=0o600)
     _dangling(tmp_path)
-    store = Store(f"sqlite:///{tmp_path / 'keyturn.db'}")
+    store = open_store(f"sqlite:///{tmp_path / 'keyturn.db'}")
     store.migrate()
     store.check()
     store.close()
@@ -122,7 +123,7 @@ def test_a_link_to_the_file_is_followed(tmp_path: Path) -> None:
 
 def test_sqlite_keeps_what_it_committed(tmp_path: Path) -> None:
     """Every connection writes ahead, waits for the disk, minds foreign keys and overwrites what it erases."""
-    store = Store(f"sqlite:///{tmp_path / 'a%20b #?.db'}")
+    store = open_store(f"sqlite:///{tmp_path / 'a%20b #?.db'}")
     store.migrate()
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
     for transaction in (store._database.reading, store._database.writing):
@@ -138,7 +139,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("Not a database, but long enough to be looked at as if it were one. " * 20)
     before = file.read_bytes()
-    store = Store(f"sqlite:///{file}")
+    store = open_store(f"sqlite:///{file}")
     for use in (store.check, store.migrate, store.connections.page):
         with pytest.raises(InvalidSettings, match=r"notes\.txt is not an SQLite database"):
             use()
@@ -149,8 +150,8 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["{folder}/keyturn.db", "/{folder}/keyturn.db", "//{folder}/keyturn.db"])
 def test_slashes_of_a_path(tmp_path: Path, path: str) -> None:
     """As many slashes as people write lead to the same file: SQLite would take //name for a host."""
-    Store(f"sqlite:///{tmp_path}/keyturn.db").migrate()
-    Store("sqlite:///" + path.format(folder=tmp_path)).check()
+    open_store(f"sqlite:///{tmp_path}/keyturn.db").migrate()
+    open_store("sqlite:///" + path.format(folder=tmp_path)).check()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
@@ -160,7 +161,7 @@ def test_a_folder_without_permission_to_write(tmp_path: Path, *, is_written: boo
     """Reading works, also while another user has the database open; a write is TryLater."""
     (tmp_path / "data").mkdir(mode=0o755)
     url = f"sqlite:///{tmp_path / 'data' / 'keyturn.db'}"
-    owner = Store(url)
+    owner = open_store(url)
     owner.migrate()
     owner.connections.add(a_connection())
     if not is_written:
@@ -172,7 +173,7 @@ def test_a_folder_without_permission_to_write(tmp_path: Path, *, is_written: boo
         folder.chmod(0o755)
     os.seteuid(65534)
     try:
-        reader = Store(url)
+        reader = open_store(url)
         reader.check()
         assert ["acme"] == [connection.name for connection in reader.connections.all()]
         with pytest.raises(TryLater, match="readonly"):
@@ -190,7 +191,7 @@ def test_a_busy_database_is_tried_later(tmp_path: Path, monkeypatch: pytest.Monk
     """Where another process does not end its transaction, a write is TryLater, and nothing was changed."""
     url = f"sqlite:///{tmp_path / 'keyturn.db'}"
     monkeypatch.setattr("persistence.sqlite.DATABASE_WAIT", 0.01)
-    one, other = Store(url), Store(url)
+    one, other = open_store(url), open_store(url)
     one.migrate()
     with one._database.writing(), pytest.raises(TryLater, match="locked"):
         other.connections.add(a_connection())
@@ -248,13 +249,13 @@ def test_a_server_that_is_full_is_not_missing(postgresql: Path) -> None:
     """A server without room for one more connection is tried later; one that does not know us has to be set up."""
     url = postgres.new_database(postgresql)
     with pytest.raises(InvalidSettings, match=r"role .* does not exist"):
-        Store(url.replace("//postgres@", "//crowd@")).check()
-    owner = Store(url)
+        open_store(url.replace("//postgres@", "//crowd@")).check()
+    owner = open_store(url)
     with owner._database.writing() as tx:
         tx.exec_driver_sql("CREATE ROLE crowd LOGIN CONNECTION LIMIT 0")
     owner.close()
     with pytest.raises(TryLater, match="too many connections"):
-        Store(url.replace("//postgres@", "//crowd@")).check()
+        open_store(url.replace("//postgres@", "//crowd@")).check()
 
 
 @ON_POSTGRESQL

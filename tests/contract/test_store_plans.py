@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, event
 from support import postgresql as postgres
 from support.factories import NOW, a_connection, a_rotation, add, an_id, begin
+from support.stores import open_store
 
 from persistence.prepared import Prepared
 from persistence.read_model import ConnectionFilter, Only, RotationFilter
@@ -18,7 +19,7 @@ from states.state import State
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A store on SQLite with one connection."""
-    opened = Store(f"sqlite:///{tmp_path / 'keyturn.db'}")
+    opened = open_store(f"sqlite:///{tmp_path / 'keyturn.db'}")
     opened.migrate()
     opened.connections.add(a_connection())
     yield opened
@@ -28,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture(scope="module")
 def postgresql_store(postgresql: Path) -> Iterator[Store]:
     """A store on PostgreSQL with one connection and one rotation, for this module's reading."""
-    opened = Store(postgres.new_database(postgresql))
+    opened = open_store(postgres.new_database(postgresql))
     opened.migrate()
     opened.connections.add(a_connection())
     begin(opened)

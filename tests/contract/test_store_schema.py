@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from support.advice import text as shown
 from support.factories import a_certificate, a_connection, an_id, begin
+from support.stores import open_store
 
 from persistence import mapping, models, schema
 from persistence.database import Database
@@ -60,7 +61,7 @@ def described(tx: Connection) -> dict[str, set[Any]]:
 
 def store_at(url: str, revision: str) -> Store:
     """A store whose database was made by an earlier Keyturn, up to this migration."""
-    store = Store(url)
+    store = open_store(url)
     store._database.make_file()
     with store._database.writing() as tx:
         command.upgrade(schema.config(tx), revision)
@@ -189,7 +190,7 @@ def test_many_may_migrate_at_once(url: str) -> None:
     together = threading.Barrier(3)
 
     def migrate() -> None:
-        store = Store(url)
+        store = open_store(url)
         together.wait()
         try:
             store.migrate()
@@ -215,7 +216,7 @@ def test_one_process_may_make_several_databases_at_once(tmp_path: Path) -> None:
 
 
 def _make(url: str) -> None:
-    store = Store(url)
+    store = open_store(url)
     store.migrate()
     store.check()
     store.close()
@@ -241,7 +242,7 @@ def test_a_failed_migration_leaves_nothing_behind(url: str, monkeypatch: pytest.
 def test_migrating_leaves_the_logging_alone(url: str) -> None:
     """Alembic's usual set-up disables every logger there is; ours does not."""
     logger = logging.getLogger("keyturn.engine")
-    store = Store(url)
+    store = open_store(url)
     store.migrate()
     store.close()
     assert not logger.disabled
@@ -272,7 +273,7 @@ def test_a_database_of_an_older_keyturn(store: Store, monkeypatch: pytest.Monkey
 
 def test_a_database_that_was_never_made(url: str) -> None:
     """Checking names the next step, and makes nothing."""
-    store = Store(url)
+    store = open_store(url)
     with pytest.raises(InvalidSettings) as caught:
         store.check()
     assert "keyturn init" in shown(caught.value.next_action)

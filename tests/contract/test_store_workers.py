@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, text
 from support.factories import NOW, a_connection, a_rotation, add, an_id, begin
+from support.stores import open_store
 
 from persistence import presence as locks
 from persistence.journal import TAKEN_OVER
@@ -25,7 +26,7 @@ WORKER = Worker(name="box:1:aa", role=Role.WORKER, host="box", version="1.0", th
 def other(url: str, store: Store) -> Iterator[Store]:
     """The store of another process."""
     del store
-    opened = Store(url)
+    opened = open_store(url)
     yield opened
     opened.close()
 
@@ -92,7 +93,7 @@ def test_a_dead_worker_is_found_once(store: Store, other: Store) -> None:
 def test_lookers_do_not_race(store: Store, url: str) -> None:
     """Four that look at the same moment find each dead worker once between them, and no worker that just starts."""
     dead = [store.workers.register(replace(WORKER, name=f"dead:{number}")) for number in range(5)]
-    stores = [Store(url) for _ in range(4)]
+    stores = [open_store(url) for _ in range(4)]
     found: list[str] = []
     together = threading.Barrier(4)
 
@@ -219,7 +220,7 @@ def test_a_pool_of_sessions_is_not_trusted(store: Store, other: Store, monkeypat
 def test_a_database_that_is_away_raises(url: str, store: Store) -> None:
     """Registering raises TryLater; ending never raises."""
     presence = store.workers.register(WORKER)
-    away = Store(url + "-away" if url.startswith("sqlite") else url.replace("/keyturn_", "/nowhere_"))
+    away = open_store(url + "-away" if url.startswith("sqlite") else url.replace("/keyturn_", "/nowhere_"))
     with pytest.raises(TryLater):
         away.workers.register(replace(WORKER, name="b"))
     presence._database = away._database

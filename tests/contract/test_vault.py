@@ -207,3 +207,30 @@ def test_a_rewrap_that_was_overtaken_changes_nothing(vault: Vault, store: Store)
     with pytest.raises(Stale, match="nothing was changed"):
         store.secrets.rewrap(read, [WrappedKey(key.id, OTHER.id, key.wrapped) for key in read])
     assert before == store.secrets.data_keys()
+
+
+def test_codes_are_of_one_content_and_one_vault(vault: Vault, store: Store) -> None:
+    """A code holds for the content it was made for, in each process with the same key, and for nothing else."""
+    code = vault.authenticate(b"rotation R1")
+    assert vault.is_authentic(b"rotation R1", code)
+    assert Vault(store.secrets, lambda: KEK).is_authentic(b"rotation R1", code)
+    assert not vault.is_authentic(b"rotation R2", code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["", "-", "1", "1-", "2-00", "1-" + 64 * "0", "-1-00", "\N{SUPERSCRIPT TWO}-00", "1-\xe9", 5000 * "1" + "-00"],
+)
+def test_what_is_no_code_authenticates_nothing(vault: Vault, code: str) -> None:
+    """A code that was removed, forged, or made with a data key that the database does not have is not accepted."""
+    vault.unlock()
+    assert not vault.is_authentic(b"rotation R1", code)
+
+
+def test_the_wrong_key_authenticates_nothing(vault: Vault, store: Store) -> None:
+    """Without the vault's key-encryption key no code is made or accepted."""
+    code = vault.authenticate(b"rotation R1")
+    wrong = Vault(store.secrets, lambda: OTHER)
+    for do in (lambda: wrong.authenticate(b"rotation R1"), lambda: wrong.is_authentic(b"rotation R1", code)):
+        with pytest.raises(VaultLocked, match=f"{KEK.id}.*{OTHER.id}"):
+            do()

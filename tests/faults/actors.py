@@ -45,7 +45,7 @@ class Actor:
         """Since when it may save in OpenAir, by its last check."""
         self._outcome: BaseException | None = None
         self._go, self._paused = threading.Semaphore(0), threading.Semaphore(0)
-        app.store = watched(Store(app.settings.store_url), self)
+        app.store = watched(app.store, self)
         virtual_time.rule(app.store)
 
     def begin(self, action: Callable[[], object]) -> None:

@@ -8,9 +8,9 @@ import pytest
 from integration.fixture_types import Carry, Rotate
 from integration.reachable_states import ReachableStates
 from support.environment import NAME, connect, keyturn
+from support.stores import open_store
 
 from orchestrator.bootstrap import Keyturn
-from persistence.store import Store
 from simulator import Simulator
 from states.rotation import Rotation
 
@@ -68,7 +68,7 @@ def carry(app: Keyturn) -> Carry:
 @pytest.fixture(scope="module")
 def reachable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReachableStates]:
     """A rotation in each state that the store can hold; the folders below have stages of their own."""
-    store = Store(f"sqlite:///{tmp_path_factory.mktemp('states') / 'keyturn.db'}")
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('states') / 'keyturn.db'}")
     store.migrate()
     yield ReachableStates(store)
     store.close()

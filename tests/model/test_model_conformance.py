@@ -17,6 +17,7 @@ from types import ModuleType
 
 import pytest
 from support.factories import a_connection
+from support.stores import open_store
 
 from orchestrator import retry
 from persistence.store import Store
@@ -65,7 +66,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def store(url: str) -> Iterator[Store]:
     """One store for all runs; each run has a connection of its own."""
-    opened = Store(url)
+    opened = open_store(url)
     opened.migrate()
     yield opened
     opened.close()

@@ -9,12 +9,13 @@ from typing import Any, NoReturn
 
 from support.factories import NOW, a_certificate, key_pem
 from support.randomness import FakeRandom
+from support.stores import open_store
 
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations.recovery import Recovery
 from persistence.journal import POSTPONED, UNKNOWN
-from persistence.store import Claim, Claims, Rotations, Store
+from persistence.store import Claim, Claims, Rotations
 from states.connection import Policy
 from states.errors import KeyturnError, Stale
 from states.ports import Ports
@@ -126,7 +127,7 @@ class Worker:
         self.coming: deque[str] = deque()
         """The names of its own events that the trace still has."""
         self.clock = WorkersClock(self)
-        self.store = Store(url)
+        self.store = open_store(url)
         self.store.rotations = GatedRotations(self.store.rotations, self)
         self.store.claims = GatedClaims(self.store.claims, self)
         self.at = "idle"

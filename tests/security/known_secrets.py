@@ -177,14 +177,13 @@ class SearchedKeyturn:
         self.known.add("the key-encryption key in Base64", text)
         self.known.add("the key-encryption key", base64.b64decode(text))
         master = kek.read_kek_file(self.config / "kek")
-        with closing(Store(load().store_url)) as store:
+        with closing(Store(load().store_url, lambda: master)) as store:
             for key in store.secrets.data_keys():
                 self.known.add("a data key", master.unwrap(key.wrapped, vault._label(key.id)))
-            opened = vault.Vault(store.secrets, lambda: master)
             with closing(sqlite3.connect(self.database)) as database:
                 for owner, column, sealed in database.execute(_SEALED).fetchall():
                     with suppress(SealBroken):  # a test has corrupted it
-                        self._learn(column, opened.open(sealed, owner=owner, column=column))
+                        self._learn(column, store.vault.open(sealed, owner=owner, column=column))
 
     def _learn(self, name: str, secret: bytes) -> None:
         if name in ("netsuite_key", "private_key"):

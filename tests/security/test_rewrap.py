@@ -114,8 +114,8 @@ def _passwords_stored(app: Keyturn, name: str) -> Iterator[list[str]]:
 def test_killed_rewrap(initialised: InstalledKeyturn, moment: str) -> None:
     """A killed rewrap changes nothing: the old key still opens everything, and the rewrap can be repeated."""
     old = read_kek_file(initialised.kek)
-    with closing(Store(f"sqlite:///{initialised.database}")) as store:
-        sealed = Vault(store.secrets, lambda: old).seal(b"secret", owner="acme", column="token")
+    with closing(Store(f"sqlite:///{initialised.database}", lambda: old)) as store:
+        sealed = store.vault.seal(b"secret", owner="acme", column="token")
         with store._database.writing() as tx:
             for number in range(2, MANY):
                 key = vault._wrap(old, number, bytes(32))
@@ -140,8 +140,8 @@ def test_killed_rewrap(initialised: InstalledKeyturn, moment: str) -> None:
 
 
 def _assert_opens_with(initialised: InstalledKeyturn, key: KeyEncryptionKey, sealed: bytes) -> None:
-    with closing(Store(f"sqlite:///{initialised.database}")) as store:
-        opened = Vault(store.secrets, lambda: key)
+    with closing(Store(f"sqlite:///{initialised.database}", lambda: key)) as store:
+        opened = store.vault
         opened.check()
         assert b"secret" == opened.open(sealed, owner="acme", column="token")
 

@@ -6,12 +6,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from persistence.store import Store
+from support.stores import open_store
 
 
 def migrate(url: str) -> None:
     """Bring a database up to date, and leave no connection to it open."""
-    store = Store(url)
+    store = open_store(url)
     store.migrate()
     store.close()
 

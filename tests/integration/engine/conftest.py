@@ -9,6 +9,7 @@ from integration.engine.environment import EngineEnvironment
 from support.factories import a_certificate, a_connection, pair_of
 from support.fake_systems import FakeSystems
 from support.migrated import migrated_sqlite
+from support.stores import open_store
 
 from persistence.store import Store
 
@@ -16,7 +17,7 @@ from persistence.store import Store
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     shutil.copy(migrated_sqlite(), tmp_path / "keyturn.db")
-    opened = Store(f"sqlite:///{tmp_path / 'keyturn.db'}")
+    opened = open_store(f"sqlite:///{tmp_path / 'keyturn.db'}")
     opened.connections.add(a_connection())
     yield opened
     opened.close()
