@@ -1,7 +1,7 @@
 """Logs through the standard logging, as JSON or as text, to standard error; redacted at the end.
 
-Redaction is the second line of defence. The first is that no secret is passed to a logger: keys hide their repr, and
-adapters log no URL and no body.
+Keyturn passes no secret to a logger: keys hide their repr, and adapters log no URL and no body. Records of libraries
+are dropped, because they log what they received. Redaction is the second line of defence.
 """
 
 import logging
@@ -16,7 +16,20 @@ from pythonjsonlogger.json import JsonFormatter
 
 from orchestrator.control_characters import visible
 
+ALLOWED: Final[Mapping[str, str]] = {
+    "keyturn": "Keyturn's own records, which hold no secret",
+    "simulator": "bugs of the simulated systems, whose secrets are made up",
+}
+"""The loggers whose records are written, with all below them, and why. Those of every other logger are dropped: urllib3
+logs a header line that it cannot read as it is, and a gateway may repeat a piece of the request in one; SQLAlchemy logs
+parameters and a driver's errors."""
+
 _HIDDEN: Final = "[hidden]"
+_WORD: Final = re.compile(r"[A-Za-z0-9+/=_%-]{24,}")
+_KINDS: Final = re.compile(r"(?P<lower>[a-z]+)|(?P<upper>[A-Z]+)|(?P<digit>[0-9]+)")
+_MIXED: Final = 0.38
+"""Runs of small letters, of capitals and of digits, per character, from which on a word is no name: random Base64 has
+about 0.6, a path or a camel-case name less than 0.35."""
 _PATTERNS: Final = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
@@ -27,6 +40,7 @@ _PATTERNS: Final = (
     ),
     re.compile(r"""(?i)\bkey=\\?["'][^"'\\]+"""),  # OpenAir's API key, as each of its requests contains it
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
+    re.compile(r"M(?:I[A-Z]|HcCAQ)[A-Za-z0-9+/=_%-]{12,}"),  # DER in Base64, as a key without its PEM markers begins
 )
 _SECRET: Final = re.compile(r"(?i)(password|secret|token|assertion|private|pem|api_?key|kek)")
 
@@ -42,10 +56,13 @@ def set_up(level: str, form: str) -> None:
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Text() if as_text else _Json())
+    handler.addFilter(is_allowed)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    # Their debug lines carry URLs and SQL parameters; `transitions` logs each move twice.
-    for chatty in ("urllib3", "sqlalchemy", "alembic", "transitions"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def is_allowed(record: logging.LogRecord) -> bool:
+    """Whether ``record`` is written: its logger, or one above it, is in ALLOWED."""
+    return record.name.partition(".")[0] in ALLOWED
 
 
 class _Json(JsonFormatter):
@@ -100,4 +117,10 @@ def _text(value: Any) -> str:
 def _clean_text(text: str) -> str:
     for pattern in _PATTERNS:
         text = pattern.sub(_HIDDEN, text)
-    return text
+    return _WORD.sub(lambda found: _HIDDEN if _is_random(found[0]) else found[0], text)
+
+
+def _is_random(word: str) -> bool:
+    """Whether ``word`` looks like a piece of a key or a token in Base64: all kinds of characters, changing often."""
+    kinds = [found.lastgroup for found in _KINDS.finditer(word)]
+    return {"lower", "upper", "digit"} <= set(kinds) and len(kinds) > _MIXED * len(word)

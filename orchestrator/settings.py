@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from states.errors import InvalidSettings
+from states.base_url import origin_of
+from states.errors import InvalidInput, InvalidSettings
 from states.next_action import NextAction, Verb
 from states.timing import DEFAULT_CALL, DEFAULT_LEASE, LONGEST_CALL, LONGEST_LEASE, SHORTEST_LEASE, STOP_WITHIN
 
@@ -99,10 +100,21 @@ class HttpSettings(Table):
     )
     proxy: str = Field(
         default="",
-        pattern=r"^(https?://[^/@\s]+/?)?$",
         description="A proxy that leads out of this network: a URL such as http://proxy.example.com:3128. Its user and "
         "password are secrets of a connection. Keyturn ignores HTTPS_PROXY.",
     )
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_origin(cls, url: str) -> str:
+        """Return ``url``; raise ValueError if it is no base URL, or has a path."""
+        try:
+            has_path = url and origin_of(url) and url.rstrip("/").count("/") > len("//")
+        except InvalidInput as error:
+            raise ValueError(error.message) from error
+        if has_path:
+            raise ValueError("A proxy's URL has no path.")
+        return url
 
 
 class LogSettings(Table):

@@ -1,28 +1,20 @@
 """A connection: one NetSuite account paired with one OpenAir company."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final
-from urllib.parse import urlsplit
 
+from states.base_url import MOST_CHARACTERS, check_url
 from states.certificate import Certificate
 from states.errors import InvalidInput
 
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)?")
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
-_URL: Final = re.compile(
-    r"https?://([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?", re.IGNORECASE
-)
-"""A base URL in the characters of RFC 3986, without user, query and fragment."""
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+")
 """An absolute URI without a fragment (RFC 6749 section 3.1.2)."""
-MOST_CHARACTERS: Final = 300
-"""Longest URL, account, company or other name of a connection."""
 _VERSION: Final = re.compile(r"\d+(\.\d+)*")
 
 REAL_TIME_BUNDLE: Final = "369630"
@@ -219,32 +211,3 @@ def missing_conditions(options: Options, bundles: Mapping[str, str]) -> tuple[st
         elif int(version.split(".")[0]) < major:
             missing.append(f"Bundle {bundle} is recorded as {version}; {major}.0 or later is needed.")
     return tuple(missing)
-
-
-@lru_cache(maxsize=1024)  # a worker reads the same connections again and again; an error is not cached
-def check_url(url: str) -> None:
-    """Accept an https URL, or http to a loopback address; raise InvalidInput for anything else.
-
-    Characters that RFC 3986 does not allow are refused: two parsers may read another host from such a URL.
-    """
-    wrong = InvalidInput("This is not a base URL such as https://example.app.openair.com.")  # it may hold a password
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # the port is judged only when it is asked for
-    except ValueError:
-        raise wrong from None
-    if not host or not _URL.fullmatch(url) or len(url) > MOST_CHARACTERS:
-        raise wrong
-    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
-        return
-    raise InvalidInput(f"{url!r} is not https. Plain http is accepted for loopback addresses only.")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` names this very machine: localhost, 127.0.0.0/8 or ::1."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

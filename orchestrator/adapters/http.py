@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -21,8 +20,8 @@ from urllib3.util import Timeout
 
 from orchestrator.adapters.idle_connections import IDLE
 from orchestrator.adapters.network_errors import describe
-from orchestrator.adapters.transport import NotConnected, Proxy, session
-from states.connection import check_url
+from orchestrator.adapters.transport import NotConnected, NotThisComputer, Proxy, session
+from states.base_url import check_url, origin_of
 from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
 from states.next_action import by_hand
 from states.timing import LONGEST_RETRY_AFTER
@@ -87,10 +86,11 @@ class Http:
         if ca_bundle:
             _require_readable_bundle(ca_bundle)
         self._base_url = base_url.rstrip("/")
-        self._peer = f"{system} ({urlsplit(base_url).hostname})"
+        origin = origin_of(base_url)
+        self._peer = f"{system} ({origin.host})"
         self._connect_within = connect_within
         self.answer_within = answer_within
-        self._is_proxied = proxy is not None and urlsplit(base_url).scheme == "https"
+        self._is_proxied = proxy is not None and origin.scheme == "https"
         if proxy and self._is_proxied:
             self._peer += f" through the proxy {proxy.host}"
         self._session = session(ca_bundle, answer_within, proxy)
@@ -162,6 +162,10 @@ class Http:
         return Answer(response.status_code, headers, unpacked)
 
     def _not_sent_error(self, reason: Exception) -> KeyturnError:
+        if isinstance(reason, NotThisComputer):
+            return WrongBaseUrl(
+                f"The base URL of {self._peer} is plain http, and its host is not this computer; nothing was sent."
+            )
         if not isinstance(reason, ssl.SSLCertVerificationError):
             return TryLater(
                 f"{self._peer} could not be reached ({describe(reason)}); nothing was sent." + self._proxy_hint(),

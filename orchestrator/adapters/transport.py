@@ -8,7 +8,6 @@ import base64
 import contextlib
 import http.client
 import io
-import logging
 import socket
 import ssl
 import threading
@@ -19,13 +18,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+
+from states.base_url import is_loopback, origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Proxy:
     @property
     def host(self) -> str:
         """The proxy's name in messages."""
-        return urlsplit(self.url).netloc
+        return str(origin_of(self.url))
 
 
 def session(ca_bundle: str | None, within: float, proxy: Proxy | None = None) -> requests.Session:
@@ -69,10 +69,6 @@ class _Session(requests.Session):
         return None
 
 
-# It logs a header line that it cannot read as it is, and a gateway may repeat a piece of the request in one.
-logging.getLogger("urllib3.connection").addFilter(lambda _: False)
-
-
 class NotConnected(Exception):
     """The connection was never open, so nothing was sent.
 
@@ -94,6 +90,10 @@ def _raising_not_connected() -> Iterator[None]:
 
 class ThreadRefused(OSError):
     """The operating system refused to start a thread."""
+
+
+class NotThisComputer(OSError):
+    """A connection without TLS does not end at this computer: nothing may be sent on it."""
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -174,12 +174,23 @@ class _Connection(HTTPConnection):
             self.close()  # the caller has given up: the connection was opened too late, and nothing was sent on it
 
 
+class _PlainConnection(_Connection):
+    """Ends at this computer. The URL names a loopback address, or a name, which may be resolved to another address."""
+
+    def _new_conn(self) -> socket.socket:
+        connected = super()._new_conn()
+        if not is_loopback(connected.getpeername()[0]):
+            connected.close()
+            raise NotThisComputer
+        return connected
+
+
 class _TlsConnection(_Connection, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection  # pyright: ignore[reportAssignmentType] - urllib3's own class does not fit either
+    ConnectionCls = _PlainConnection  # pyright: ignore[reportAssignmentType] - urllib3's own class does not fit either
 
 
 class _TlsPool(HTTPSConnectionPool):
@@ -195,6 +206,12 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=_ssl_context())
         self._use_own_connections(self.poolmanager)
+
+    def build_connection_pool_key_attributes(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
+        # What checked the URL also says where to connect: requests' own parser has no say.
+        origin = origin_of((request.url or "").partition("?")[0])
+        _, tls = super().build_connection_pool_key_attributes(request, *args, **kwargs)
+        return {"scheme": origin.scheme, "host": origin.host, "port": origin.port}, tls
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         if proxy not in self.proxy_manager:

@@ -84,8 +84,9 @@ def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(version())  # noqa: T201
         return 0
-    from orchestrator.cli import collector  # noqa: PLC0415 - --version needs none of it
+    from orchestrator.cli import collector, uncaught  # noqa: PLC0415 - --version needs none of it
 
+    uncaught.log_them()
     collector.pause()
     from orchestrator.cli.application import run  # noqa: PLC0415 - likewise
 

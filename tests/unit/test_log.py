@@ -42,6 +42,9 @@ SECRETS = [
     "client_id=x&client_secret=MIIEvQIBADAN",
     '<request API_version="1.0" client="Keyturn" namespace="ns" key="MIIEvQIBADAN">',
     "<request namespace='ns' key='MIIEvQIBADAN'>",
+    "rejected MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7 as it is",
+    "rejected MIIEvQIBADANBgkqhkiG9w0BA\nQEFAASCBKcwggSjAgEAAoIBAQC7",
+    "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCB%2FKcwggSjAgEAAoIBAQC7%0A",
 ]
 
 
@@ -53,7 +56,7 @@ def test_texts_that_look_like_secrets_are_hidden(lines: Lines, form: str, secret
     try:
         int(secret)  # the exception quotes its argument
     except ValueError:
-        logging.getLogger("library").exception("it says %s", secret, extra={"a": secret, "b": {"c": [secret]}})
+        logging.getLogger("keyturn.engine").exception("it says %s", secret, extra={"a": secret, "b": {"c": [secret]}})
     assert "MIIEvQIBADAN" not in "\n".join(lines())
 
 
@@ -92,10 +95,32 @@ def test_text_is_for_people(lines: Lines) -> None:
     assert line.endswith("INFO    moved rotation=01M8")
 
 
-def test_records_below_the_level_are_left_out(lines: Lines) -> None:
-    """Records below the level are left out; so are the debug records of libraries, which hold URLs, at any level."""
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "critical"])
+@pytest.mark.parametrize(
+    "name", ["urllib3.connection", "sqlalchemy.pool.impl.QueuePool", "py.warnings", "keyturnish", "", "root"]
+)
+def test_records_of_libraries_are_dropped(lines: Lines, name: str, level: str) -> None:
+    """What a library logs is dropped at any level, even where its own level was changed."""
     log.set_up("debug", "json")
-    logging.getLogger("urllib3").debug("GET /?access_token=x")
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel("DEBUG")
+    getattr(logger, level)("Failed to parse headers: unparsed data")
+    logger.setLevel(before)
+    assert [] == lines()
+
+
+@pytest.mark.parametrize("path", ["/home/Service1/venvs/Keyturn2/lib/python3.11/site-packages/urllib3", "A1" * 32])
+def test_names_are_not_hidden(lines: Lines, path: str) -> None:
+    """A long path or a fingerprint is no piece of a key."""
+    log.set_up("info", "json")
+    logging.getLogger("keyturn").info("see %s", path)
+    assert [f"see {path}"] == [json.loads(line)["message"] for line in lines()]
+
+
+def test_records_below_the_level_are_left_out(lines: Lines) -> None:
+    """Records below the level are left out."""
+    log.set_up("debug", "json")
     logging.getLogger("keyturn").debug("shown")
     log.set_up("error", "json")
     logging.getLogger("keyturn").warning("not shown")

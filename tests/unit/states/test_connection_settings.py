@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from states.connection import NetSuiteSettings, OpenAirKind, OpenAirSettings, check_url, is_loopback
+from states.base_url import check_url
+from states.connection import NetSuiteSettings, OpenAirKind, OpenAirSettings
 from states.errors import InvalidInput
 
 NOTHING = {"certificate_id": "kid", "client_id": "id"}
@@ -108,80 +109,6 @@ def test_openair_is_reached_safely() -> None:
 def test_the_export_needs_nothing() -> None:
     """The export kind needs no sign-in."""
     assert "" == OpenAirSettings(kind=OpenAirKind.EXPORT).url
-
-
-# --- URLs -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://acme.app.openair.com",
-        "https://acme.app.openair.com:8443",
-        "https://acme.app.openair.com/",
-        "HTTPS://ACME.APP.OPENAIR.COM",
-        "https://XYZ.app.openair.com",
-        "http://localhost:8080",
-        "http://127.0.0.1:8080",
-        "http://127.1.2.3",
-        "http://[::1]:8080",
-        "https://[2001:db8::1]",
-    ],
-)
-def test_a_legal_url_is_accepted(url: str) -> None:
-    """A URL is https, or http to a loopback address."""
-    check_url(url)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "acme.app.openair.com",
-        "https://",
-        "https:///api.pl",
-        "ftp://acme.app.openair.com",
-        "ftp://localhost",
-        "http://acme.app.openair.com",
-        "http://127.0.0.1.evil.example",
-        "http://localhost.evil.example",
-        "http://10.0.0.1",
-        "http://0.0.0.0",
-        "javascript:alert(1)",
-        "https://user@acme.app.openair.com",
-        "https://user:secret@acme.app.openair.com",
-        "https://:secret@acme.app.openair.com",
-        "https://acme.app.openair.com?x=1",
-        "https://acme.app.openair.com#x",
-        "https://[::1",
-        "https://acme.app.openair.com:99999",
-        "https://acme.app.openair.com:port",
-        "https://acme app.openair.com",
-        "https://acme.app.openair.com\r\nHost: evil.example",
-    ],
-)
-def test_an_illegal_url_is_rejected(url: str) -> None:
-    """A malformed URL, or one with a secret, raises InvalidInput with a sentence, and no other exception."""
-    with pytest.raises(InvalidInput):
-        check_url(url)
-
-
-@given(url=st.text())
-def test_any_text_is_judged(url: str) -> None:
-    """Any text is either accepted or raises InvalidInput."""
-    try:
-        check_url(url)
-    except InvalidInput as error:
-        assert error.message.endswith(".")  # noqa: PT017 - either outcome is right
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("localhost", True), ("127.0.0.1", True), ("::1", True), ("8.8.8.8", False), ("", False), ("localhost.", False)],
-)
-def test_loopback_is_this_machine(host: str, expected: bool) -> None:  # noqa: FBT001
-    """Script and deployment are ids by name or by number, and nothing else."""
-    assert expected is is_loopback(host)
 
 
 # --- defaults ---------------------------------------------------------------------------------------------------------
