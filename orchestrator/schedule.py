@@ -9,7 +9,7 @@ from orchestrator.operations import clock_repair
 from orchestrator.operations.rotations import Rotations
 from orchestrator.views.journal import last_postponement
 from persistence.store import Store
-from states.errors import HeldOff, KeyturnError, NotFound, RotationOpen
+from states.errors import HeldOff, KeyturnError, NotFound, RotationOpen, Stale
 from states.ports import Clock
 from states.preconditions import goes_on, is_urgent
 from states.rotation import Rotation
@@ -98,10 +98,11 @@ class Schedule:
         clock_repair.bring_back(self._store, self._clock.now())
         started: list[Rotation] = []
         failed: list[tuple[str, KeyturnError]] = []
-        for name in self._store.connections.due(self._clock.now(), BATCH):
+        now = self._clock.now()
+        for name in self._store.connections.due(now, BATCH):
             try:
-                started.append(self._rotations.request(name, actor=actor, reason="due", scheduled=True))
-            except RotationOpen:
+                started.append(self._rotations.request(name, actor=actor, reason="due", scheduled=True, due_by=now))
+            except (RotationOpen, Stale):
                 _log.info("another machine was first", extra={"connection": name})
             except NotFound:
                 _log.info("connection was removed meanwhile", extra={"connection": name})

@@ -47,9 +47,9 @@ class Claims:
         lease ran out is in doubt since that worker's last write.
         """
         wanted = {"now": now} if rotation_id is None else {"now": now, "id": rotation_id}
-        query = rotation_statements.CLAIMABLE if rotation_id is None else rotation_statements.CLAIMABLE_ONE
+        statement = rotation_statements.LOCK_NEXT if rotation_id is None else rotation_statements.LOCK_ONE
         with self._database.writing() as tx:
-            row = query.first(tx, wanted)
+            row = _lock(tx, statement, wanted)
             return None if row is None else _claim_row(tx, row, worker, lease=lease, now=now)
 
     def claim_postponed(self, worker: str, rotation_id: str, *, lease: float, now: datetime) -> Claim | None:
@@ -59,7 +59,7 @@ class Claims:
         is parked, and for one that has not begun: it may be held off by a lost write of the rotation before.
         """
         with self._database.writing() as tx:
-            row = rotation_statements.CLAIMABLE_ONE.first(tx, {"now": _LAST_MOMENT, "id": rotation_id})
+            row = _lock(tx, rotation_statements.LOCK_ONE, {"now": _LAST_MOMENT, "id": rotation_id})
             if row is None or row["state"] == State.FAILED:
                 return None
             if row["state"] == State.REQUESTED and row["available_at"] > now:
@@ -121,6 +121,12 @@ class Claims:
         with self._database.writing() as tx:
             if not statement.run(tx, values):
                 raise Stale
+
+
+def _lock(tx: Transaction, statement: Prepared, wanted: Values) -> Values | None:
+    """Lock the rotation that ``statement`` finds claimable, and return it whole; None without one."""
+    locked = statement.first(tx, wanted)
+    return None if locked is None else rotation_statements.LOCKED.first(tx, {"id": locked["id"]})
 
 
 def _claim_row(tx: Transaction, row: Values, worker: str, *, lease: float, now: datetime) -> Claim:

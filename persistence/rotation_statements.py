@@ -3,6 +3,15 @@
 They are Core statements, compiled once per database and set of columns, because a rotation is little else than six of
 them in a row; docs/decisions/0016-sqlmodel-and-statements.md has the measurements. Everything else in persistence/
 reads and writes model instances.
+
+PostgreSQL runs them in READ COMMITTED: each statement sees what was committed when it began. One that waits for a row's
+lock reads that row again as it is then, and checks its own conditions again, but the rows that it joined stay those of
+its beginning (https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED). So a statement that
+locks reads one table, and what belongs to the locked row is read by the next statement. An UPDATE that compares and
+sets one row needs no lock before it: its conditions are checked again on the row as it is by then.
+
+Rows are locked in this order, so that no two transactions wait for each other: rotation, certificate, connection,
+secret. A request locks its connection first, and goes on only where no rotation is open that another could hold.
 """
 
 from typing import Final
@@ -23,14 +32,17 @@ A lease of None seconds is no lease."""
 
 # --- request ----------------------------------------------------------------------------------------------------------
 
+LOCK_CONNECTION: Final = Prepared(
+    select(_c.c.name).where(_c.c.name == bindparam("name"), models.IN_USE).with_for_update()
+)
+"""Of two requests on PostgreSQL, the second waits here until the first one's rotation is stored. On SQLite the writing
+transaction excludes the other."""
 LATEST: Final = Prepared(
     CONNECTION.add_columns(CURRENT_KEY_KEPT, _r.c.journal_hash, _r.c.closed_at, _r.c.in_flight_until)
     .outerjoin(_r, _r.c.id == _c.c.latest_rotation)
     .where(_c.c.name == bindparam("name"), models.IN_USE)
-    .with_for_update(of=_c)
 )
-"""A connection, and how its latest rotation ended. The connection is locked, so that of two requests on PostgreSQL the
-second sees the first one's rotation. On SQLite the writing transaction excludes the other."""
+"""A connection, and how its latest rotation ended. Read after LOCK_CONNECTION, by a statement of its own."""
 ADD: Final = Prepared(insert(_r).values(_lease))
 APPEND: Final = Prepared(insert(models.journal))
 CHANGE_CONNECTION: Final = Prepared(update(_c).where(_c.c.name == bindparam("b_name")))
@@ -38,19 +50,22 @@ CHANGE_CONNECTION: Final = Prepared(update(_c).where(_c.c.name == bindparam("b_n
 # --- claim ------------------------------------------------------------------------------------------------------------
 
 _claimable = (
-    ROTATION.where(
+    select(_r.c.id)
+    .where(
         models.CLAIMABLE,
         _r.c.available_at <= bindparam("now", type_=UtcDateTime()),
         or_(_r.c.lease_until.is_(None), _r.c.lease_until <= database_now()),
     )
     .order_by(models.CALM, _r.c.available_at)
     .limit(literal_column("1"))
-    .with_for_update(of=_r, skip_locked=True)
+    .with_for_update(skip_locked=True)
 )
-CLAIMABLE: Final = Prepared(_claimable)
-"""The rotation that is next. SKIP LOCKED: on PostgreSQL, workers that claim at the same moment get one rotation each
-instead of waiting for each other."""
-CLAIMABLE_ONE: Final = Prepared(_claimable.where(_r.c.id == bindparam("id")))
+LOCK_NEXT: Final = Prepared(_claimable)
+"""The id of the rotation that is next. SKIP LOCKED: on PostgreSQL, workers that claim at the same moment get one
+rotation each instead of waiting for each other."""
+LOCK_ONE: Final = Prepared(_claimable.where(_r.c.id == bindparam("id")))
+LOCKED: Final = Prepared(ROTATION.where(_r.c.id == bindparam("id")))
+"""The rotation that was locked, with its certificates, by a statement of its own."""
 HASTEN: Final = Prepared(update(_r).where(_r.c.id == bindparam("b_id")))
 """Makes a postponed rotation available."""
 TAKE: Final = Prepared(

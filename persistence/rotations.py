@@ -26,7 +26,7 @@ from persistence.prepared import Values
 from persistence.queries import ROTATION
 from persistence.read_model import Page, RotationFilter, rotation_count, rotation_page
 from states.certificate import Certificate
-from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen
+from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
 from states.next_action import NextAction, Verb
 from states.request import Request
 from states.rotation import Candidate, Rotation
@@ -64,6 +64,7 @@ class Rotations:
         Raises:
             NotFound: without such a connection.
             RotationOpen: while the connection has an open rotation.
+            Stale: when it is not due by ``request.due_by``.
             IllegalMove: when the id is taken.
 
         """
@@ -217,10 +218,13 @@ class Rotations:
 
 def _add(tx: Transaction, request: Request, worker: str | None, lease: float) -> tuple[Rotation, Claim | None]:
     """Insert a new rotation with its first journal entry, claimed for ``worker`` if one is given."""
+    rotation_statements.LOCK_CONNECTION.first(tx, {"name": request.connection})
     latest = rotation_statements.LATEST.first(tx, {"name": request.connection})
     if latest is None:
         raise NotFound(f"There is no connection {request.connection}.")
     previous_hash = _ended(latest)
+    if request.due_by and not _is_due(latest, request.due_by):
+        raise Stale(f"Connection {request.connection} is not due any more; no rotation was requested.")
     rotation = request.rotation(mapping.to_connection(latest), previous_key_kept=latest["current_key_kept"])
     detail: dict[str, object] = {
         "cause": rotation.cause.value,
@@ -251,6 +255,11 @@ def _add(tx: Transaction, request: Request, worker: str | None, lease: float) ->
     latest_rotation = {"b_name": rotation.connection, "latest_rotation": rotation.id}
     rotation_statements.CHANGE_CONNECTION.run(tx, latest_rotation)
     return rotation, Claim(rotation, worker, fence=1, journal=entry.head) if worker else None
+
+
+def _is_due(latest: Values, now: datetime) -> bool:
+    """Whether the schedule still wants a rotation of the connection: another machine may have completed one."""
+    return bool(latest["automatic"] and latest["due_at"] and latest["due_at"] <= now)
 
 
 def _ended(latest: Values) -> str:

@@ -21,6 +21,9 @@ class Request:
     reason: str = ""
     cause: Cause = Cause.MANUAL
     """What the rotation notes as its cause if the connection has a certificate; otherwise it is the initial set-up."""
+    due_by: datetime | None = None
+    """Refuse the request if the connection's schedule does not want a rotation by this moment (UTC). None: in any
+    case."""
     on_refusal: OnRefusal | None = None
     """What to do when OpenAir does not take the certificate. None: what the connection's policy says for a scheduled
     rotation; park where a person asks, who watches it."""

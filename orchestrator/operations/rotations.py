@@ -64,15 +64,16 @@ class Rotations:
         actor: str,
         reason: str = "",
         scheduled: bool = False,
+        due_by: datetime | None = None,
         on_refusal: OnRefusal | None = None,
     ) -> Rotation:
-        """Request a rotation; a worker carries it. ``on_refusal`` as `states.request.Request`.
+        """Request a rotation; a worker carries it. ``due_by`` and ``on_refusal`` as `states.request.Request`.
 
-        Raises NotFound, and RotationOpen while the connection has one under way or parked.
+        Raises NotFound, RotationOpen while the connection has one under way or parked, and Stale when it is not due by
+        ``due_by``.
         """
-        rotation = self._store.rotations.request(
-            self._asked(connection, actor, reason, on_refusal, scheduled=scheduled)
-        )
+        asked = self._asked(connection, actor, reason, on_refusal, scheduled=scheduled)
+        rotation = self._store.rotations.request(replace(asked, due_by=due_by))
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation
 

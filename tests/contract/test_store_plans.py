@@ -1,19 +1,23 @@
 """How SQLite answers what must stay quick as the store grows: by its query plans, not by the clock."""
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
 from support import postgresql as postgres
-from support.factories import NOW, a_connection, a_rotation, add, an_id, begin
+from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry
 from support.stores import open_store
 
 from persistence.prepared import Prepared
 from persistence.read_model import ConnectionFilter, Only, RotationFilter
 from persistence.store import Store
+from states.rotation import Ending
 from states.state import State
+from states.table import ABANDON
 
 
 @pytest.fixture
@@ -159,3 +163,44 @@ def test_a_rotations_whole_life_searches_by_key(store: Store) -> None:
         store.connections.get("acme")
 
     assert [] == [step for step in plans(store, life) if step.startswith("SCAN")]
+
+
+@pytest.mark.postgresql
+def test_a_statement_that_locks_reads_one_table(postgresql_store: Store) -> None:
+    """The rows that it joined would be those of its beginning, however long it waited for the lock."""
+
+    def lock() -> None:
+        store = postgresql_store
+        store.connections.add(a_connection(name="bolt"))
+        parked = carry(store, begin(store, number=2, connection="bolt"), State.FAILED).rotation
+        store.claims.release(store.claims.hold("ada", parked, lease=60))
+        closed = replace(parked, ending=Ending.ABANDONED, updated_at=NOW, closed_at=NOW)
+        store.rotations.write(parked, closed, event=ABANDON, actor="ada", detail={})
+        store.secrets.put("bolt", "token", b"sealed", version=None)
+        before = store.connections.get("bolt")
+        store.connections.save(replace(before, openair=replace(before.openair, url="https://elsewhere.example")))
+        sealed = store.secrets.all_of("bolt")
+        renamed = store.connections.rename(store.connections.get("bolt"), "nut", sealed, {"token": b"resealed"})
+        store.connections.remove(renamed, NOW)
+
+    locking = {each for each in statements(postgresql_store, lock) if re.search(r"\bFOR (NO KEY )?UPDATE\b", each)}
+    assert [] == [each for each in locking if "JOIN" in each]
+    assert {"connections", "rotations", "secrets"} == {
+        table for each in locking for table in re.findall(r"FROM (\w+)", each)
+    }
+
+
+@pytest.mark.postgresql
+def test_a_claim_locks_one_table(postgresql_store: Store) -> None:
+    """It reads what belongs to the rotation after it has locked it: another worker may just have stored a candidate."""
+
+    def claim() -> None:
+        postgresql_store.connections.add(a_connection(name="claimed"))
+        rotation = add(postgresql_store, a_rotation(id=an_id(3), connection="claimed"))
+        claimed = postgresql_store.claims.claim("w1", lease=60, now=NOW, rotation_id=rotation.id)
+        assert claimed
+        postgresql_store.claims.release(claimed)
+
+    locking = [each for each in statements(postgresql_store, claim) if "SKIP LOCKED" in each]
+    assert 1 == len(locking)
+    assert "JOIN" not in locking[0]
