@@ -4,13 +4,16 @@ import signal
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import settings
 
 
 def pytest_configure() -> None:
-    """Let every process that a test starts receive Ctrl-C.
+    """Let every process that a test starts receive Ctrl-C, and no test fail because the machine is busy.
 
     A shell starts a background job with SIGINT ignored, children inherit that, and Keyturn respects it.
     """
+    settings.register_profile("no deadline", deadline=None)
+    settings.load_profile("no deadline")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
