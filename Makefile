@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format generate bench model crash faults soak mutants install node clean
+.PHONY: help demo test check format generate bench model crash faults fuzz soak mutants install node clean
 
 help: ## Show this help
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ crash: $(VENV)/.dev install ## Kill a worker at every point of a rotation, on bo
 # SLICE=10 SEED=7 on any of crash, faults and mutants tries every tenth case, beginning at the seventh.
 faults: $(VENV)/.dev install ## Each fault at each call, and 2,000 random schedules of faults (SEED=any repeats one; minutes)
 	FAULTS=all SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -x -n auto tests/faults
+
+fuzz: $(VENV)/.dev install ## Give each reader of an answer odd ones, MINUTES=5 for each (SEED=any)
+	FUZZ_SECONDS=$$(( $(or $(MINUTES),5) * 60 )) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -n auto tests/fuzz
 
 model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too, and replay it (needs spin, gcc)
 	$(BIN)/python verification/model/run.py --quick --mutants

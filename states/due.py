@@ -26,7 +26,10 @@ def draw_due_at(certificate: Certificate, fraction: float) -> datetime:
     ``fraction`` (0 inclusive to 1 exclusive) is drawn once for each connection and certificate, and the result stored:
     drawing again at every look would pull the moment towards the beginning of the window.
     """
-    return certificate.not_after - ROTATE_EARLIEST + fraction * (ROTATE_EARLIEST - ROTATE_LATEST)
+    try:
+        return certificate.not_after - ROTATE_EARLIEST + fraction * (ROTATE_EARLIEST - ROTATE_LATEST)
+    except OverflowError:  # a certificate of the year 1, in which no window has room: it expired long ago
+        return certificate.not_after
 
 
 def retry_at(certificate: Certificate, now: datetime) -> datetime:

@@ -18,6 +18,7 @@ import requests
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
+from orchestrator.adapters.answer_guard import guarded
 from orchestrator.adapters.idle_connections import IDLE
 from orchestrator.adapters.network_errors import describe
 from orchestrator.adapters.transport import NotConnected, NotThisComputer, Proxy, session
@@ -36,6 +37,9 @@ _PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy
 _TARGET: Final = re.compile(r"https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?=[/?#]|$)")
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """zlib's window for data with a gzip header."""
+_LOST: Final = (requests.RequestException, HTTPError, OSError)
+"""What requests and urllib3 raise where an answer is lost."""
+_EXPECTED: Final = (NotConnected, *_LOST)
 _HOST_MISMATCH: Final = (62, 64)
 """OpenSSL's codes for another host's certificate (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH)."""
 
@@ -130,6 +134,8 @@ class Http:
         try:
             with (
                 IDLE.in_use(self._session),
+                # Around the whole exchange: requests reads the head before it returns, and raises what it happens to.
+                guarded(self._peer, lambda: self._lost_answer_error("it cannot be read", writes=writes), _EXPECTED),
                 self._session.post(
                     self._base_url + path,
                     params=query,
@@ -145,7 +151,7 @@ class Http:
         # was still being written, leaves it open how much of it arrived.
         except NotConnected as error:
             raise self._not_sent_error(error.reason) from error
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except _LOST as error:
             raise self._lost_answer_error(describe(error), writes=writes) from error
 
     def _read_answer(self, response: requests.Response, *, writes: bool) -> Answer:

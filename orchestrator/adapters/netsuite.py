@@ -5,12 +5,13 @@ The RESTlet is in suitescript/; suitescript/schema/restlet.schema.json describes
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 from orchestrator.adapters import netsuite_errors
+from orchestrator.adapters.answer_guard import guarded
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from orchestrator.adapters.quoting import quote
@@ -113,19 +114,24 @@ class NetSuiteAdapter:
             # Reported when too many requests sign in at once. A write is not repeated: the step looks first.
             self._clock.sleep(READ_BACK_DELAY)
             reply = self._post(body, token, writes=writes, key=key)
-        for warning in reply.warnings:
+        for shown in self._shown(reply):
             # Such as a key file that could not be removed. The RESTlet tries again at the next report or install.
-            shown = quote(warning, reply.sent)
             _log.warning("NetSuite warns", extra={"account": self._account, "warning": shown})
             warn(shown)
-        if reply.done is None:
-            raise netsuite_errors.error_of(reply)
-        try:
-            return parse(reply.done)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            # "Done" with content of another form: the write happened or not, so its outcome is unknown.
-            # Not chained: a parser's message may quote its input.
-            raise netsuite_errors.unclear(reply) from None
+        with guarded("NetSuite", lambda: netsuite_errors.unusable(reply.status, writes=writes)):
+            if reply.done is None:
+                raise netsuite_errors.error_of(reply)
+            try:
+                return parse(reply.done)
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+                # "Done" with content of another form: the write happened or not, so its outcome is unknown.
+                # Not chained: a parser's message may quote its input.
+                raise netsuite_errors.unclear(reply) from None
+
+    @staticmethod
+    def _shown(reply: netsuite_errors.Reply) -> Sequence[str]:
+        with guarded("NetSuite", lambda: netsuite_errors.unusable(reply.status, writes=reply.writes)):
+            return [quote(warning, reply.sent) for warning in reply.warnings]
 
     def _post(self, body: bytes, token: str, *, writes: bool, key: PrivateKey | None) -> netsuite_errors.Reply:
         headers = {
@@ -134,14 +140,13 @@ class NetSuiteAdapter:
             "Accept": "application/json",
         }
         answer = self._http.post(PATH, body, headers, writes=writes, query=self._query)
-        return netsuite_errors.read(answer, writes=writes, sent=[token, key.reveal().decode() if key else ""])
+        sent = [token, key.reveal().decode() if key else ""]
+        with guarded("NetSuite", lambda: netsuite_errors.unusable(answer.status, writes=writes)):
+            return netsuite_errors.read(answer, writes=writes, sent=sent)
 
 
 def _parse_signature(done: Mapping[str, Any]) -> str:
-    signature = done["signature"]
-    if not isinstance(signature, str):
-        raise TypeError("signature")
-    return signature
+    return _parse_text(done["signature"])
 
 
 def _parse_report(done: Mapping[str, Any]) -> Report:
@@ -149,9 +154,13 @@ def _parse_report(done: Mapping[str, Any]) -> Report:
     return Report(
         record=_parse_record(done["record"]),
         server_time=_parse_time(environment["serverTime"]),
-        account=environment["accountId"],
+        account=_parse_text(environment["accountId"]),
         warnings=tuple(quote(warning) for warning in netsuite_errors.warnings_in(done)),
-        bundles={bundle["id"]: bundle["version"] for bundle in environment["bundles"] if bundle["installed"]},
+        bundles={
+            _parse_text(bundle["id"]): None if bundle["version"] is None else _parse_text(bundle["version"])
+            for bundle in environment["bundles"]
+            if bundle["installed"]
+        },
     )
 
 
@@ -159,11 +168,20 @@ def _parse_record(found: Mapping[str, Any] | None) -> Record | None:
     if found is None:
         return None
     return Record(
-        name=found["name"],
-        file_name=found["fileName"],
+        name=_parse_text(found["name"]),
+        file_name=_parse_text(found["fileName"]),
         valid_from=_parse_time(found["validFrom"]) if found["validFrom"] else None,
         valid_to=_parse_time(found["validTo"]) if found["validTo"] else None,
     )
+
+
+def _parse_text(value: object) -> str:
+    """Return ``value``, which is a text that can be stored and printed. Raises TypeError, ValueError."""
+    if not isinstance(value, str):
+        raise TypeError(type(value).__name__)
+    if b"\0" in value.encode():  # which fails for half of a character
+        raise ValueError("a NUL")
+    return value
 
 
 def _parse_time(text: str) -> datetime:

@@ -169,7 +169,8 @@ def warnings_in(content: Mapping[str, Any]) -> Sequence[str]:
 
 def _text(content: Mapping[str, Any], name: str) -> str:
     value = content.get(name)
-    return "" if value is None else str(value)
+    # NetSuite has sent numbers for texts. A list or an object is neither a code nor a message.
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _parse_object(text: str) -> Mapping[str, Any]:
@@ -185,9 +186,18 @@ def unclear(reply: Reply) -> KeyturnError:
 
     A write is in doubt until its result is read back (Unknown). A read changed nothing, so it is retried (TryLater).
     """
-    if reply.writes:
-        return Unknown(f"NetSuite did not say whether it took the certificate ({reply.summary}).")
-    return TryLater(f"NetSuite gave no usable answer ({reply.summary}).", retry_after=reply.retry_after)
+    return _unclear(reply.summary, reply.retry_after, writes=reply.writes)
+
+
+def unusable(status: int, *, writes: bool) -> KeyturnError:
+    """Return the error for an answer that could not be read at all; see `unclear`."""
+    return _unclear(f"HTTP {status}", None, writes=writes)
+
+
+def _unclear(summary: str, retry_after: float | None, *, writes: bool) -> KeyturnError:
+    if writes:
+        return Unknown(f"NetSuite did not say whether it took the certificate ({summary}).")
+    return TryLater(f"NetSuite gave no usable answer ({summary}).", retry_after=retry_after)
 
 
 RULES: Final[tuple[Rule[Reply], ...]] = (

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import jwt
 
 from orchestrator.adapters import oauth
+from orchestrator.adapters.answer_guard import guarded
 from orchestrator.adapters.http import Answer, Http
 from orchestrator.adapters.oauth import Token
 from states.connection import NetSuiteSettings
@@ -82,14 +83,13 @@ class NetSuiteTokens:
         now = self._clock.now()
         # No write: a token whose answer was lost just expires, so a lost answer is a reason to retry, not a doubt.
         answer = self._http.post(PATH, urlencode(form).encode(), headers, writes=False)
-        if answer.status != HTTPStatus.OK:
-            error = oauth.error_of(oauth.parse_refusal("NetSuite", answer, [assertion]))
-            if isinstance(error, SignInRefused):
-                raise self._explained(error, answer)
-            raise error
-        token = oauth.parse_token(answer, now)
+        with guarded("NetSuite", _without_token):
+            if answer.status != HTTPStatus.OK:
+                error = oauth.error_of(oauth.parse_refusal("NetSuite", answer, [assertion]))
+                raise self._explained(error, answer) if isinstance(error, SignInRefused) else error
+            token = oauth.parse_token(answer, now)
         if token is None:
-            raise TryLater("NetSuite answered the request for a token without one.")
+            raise _without_token()
         return token
 
     def _explained(self, error: SignInRefused, answer: Answer) -> SignInRefused:
@@ -124,3 +124,7 @@ class NetSuiteTokens:
                 f"The private key of the NetSuite sign-in does not fit {self._settings.assertion_algorithm}.",
                 next_action=_NEXT_ACTION,
             ) from None
+
+
+def _without_token() -> TryLater:
+    return TryLater("NetSuite answered the request for a token without one.")

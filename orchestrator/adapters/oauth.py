@@ -22,11 +22,13 @@ TRIES_WITHOUT_REASON: Final = 3
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 """Visible ASCII: a token of other characters cannot be sent in a header."""
+_REFRESH_TOKEN: Final = re.compile(r"[\x20-\x7e]*")
+"""RFC 6749 appendix A.17. One of other characters, such as half of a character, could not be sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """An access token as the endpoint parse_token it."""
+    """An access token as the endpoint issued it."""
 
     value: str = field(repr=False)
     expires_at: datetime
@@ -44,12 +46,14 @@ def parse_token(answer: Answer, now: datetime) -> Token | None:
     ``now`` (UTC) is the time before the request was sent: the token's lifetime counts from there.
     """
     content = _parse_object(answer)
-    value, refresh_token = content.get("access_token"), content.get("refresh_token", "")
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value) or not isinstance(refresh_token, str):
+    value, refresh_token = content.get("access_token"), content.get("refresh_token") or ""
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        return None
+    if not isinstance(refresh_token, str) or not _REFRESH_TOKEN.fullmatch(refresh_token):
         return None
     try:
         # RFC 6749 says a number. NetSuite has sent numbers and strings.
-        seconds = float(str(content.get("expires_in", ASSUMED_TOKEN_LIFE.total_seconds())))
+        seconds = float(_text(content, "expires_in"))
         expires_at = now + timedelta(seconds=seconds)
     except (ValueError, OverflowError):
         expires_at = now + ASSUMED_TOKEN_LIFE
@@ -126,8 +130,8 @@ def parse_refusal(system: str, answer: Answer, sent: Sequence[str] = ()) -> Refu
     return Refusal(
         system,
         answer.status,
-        str(content.get("error", "")),
-        str(content.get("error_description", "")),
+        _text(content, "error"),
+        _text(content, "error_description"),
         retry_after(answer),
         redirect_target(answer),
         sent,
@@ -143,6 +147,12 @@ def clock_ahead(answer: Answer, now: datetime) -> timedelta | None:
     """Return how far ``now`` (UTC) is ahead of the clock that dated ``answer``; None if its Date cannot be read."""
     dated = http_date(answer.headers.get("date", ""))
     return None if dated is None else now - dated
+
+
+def _text(content: Mapping[str, object], name: str) -> str:
+    """Return a text or a number as text; nothing for null, a list or an object, which give no reason and no time."""
+    value = content.get(name)
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _parse_object(answer: Answer) -> Mapping[str, object]:

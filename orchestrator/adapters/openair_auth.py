@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, wait_exponential
 
 from orchestrator.adapters import oauth
+from orchestrator.adapters.answer_guard import guarded
 from orchestrator.adapters.http import SERVER_ERRORS, Http
 from states.connection import OpenAirSettings
 from states.errors import KeyturnError, SignInRefused, Stale, TryLater, Unknown
@@ -195,12 +196,16 @@ class OAuthSignIn:
         except KeyturnError:
             self._remove_note(grant, version)  # never sent, so the refresh token is as it was
             raise
-        token = oauth.parse_token(answer, now) if answer.status == HTTPStatus.OK else None
-        if token is None:
-            perhaps_spent = answer.status == HTTPStatus.OK or answer.status in SERVER_ERRORS
+        perhaps_spent = answer.status == HTTPStatus.OK or answer.status in SERVER_ERRORS
+        sent = [grant.refresh_token, self._client_secret, self._headers["Authorization"]]
+        try:
+            with guarded("OpenAir", lambda: TryLater(f"OpenAir gave no usable tokens (HTTP {answer.status}).")):
+                token = oauth.parse_token(answer, now) if answer.status == HTTPStatus.OK else None
+                if token is None:
+                    raise _error_of(oauth.parse_refusal("OpenAir", answer, sent), in_doubt=grant.in_doubt)
+        except KeyturnError:
             self._remove_note(replace(grant, in_doubt=grant.in_doubt or perhaps_spent), version)
-            sent = [grant.refresh_token, self._client_secret, self._headers["Authorization"]]
-            raise _error_of(oauth.parse_refusal("OpenAir", answer, sent), in_doubt=grant.in_doubt)
+            raise
         fresh = Grant(
             refresh_token=token.refresh_token or grant.refresh_token,
             access_token=token.value,

@@ -14,6 +14,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from orchestrator.adapters import openair_errors
+from orchestrator.adapters.answer_guard import guarded
 from orchestrator.adapters.http import Answer, Http, redirect_target, retry_after
 from orchestrator.adapters.openair_errors import NO_SUCH_RECORD, SUCCESS, TOKEN_REFUSED, Reply
 from states.certificate import Certificate
@@ -31,7 +32,8 @@ PROBE: Final = "keyturn_probe"
 """The Preference that a rehearsal adds and removes. Its name is fixed, so that the next one finds what was left. That
 OpenAir deletes Preferences is an assumption: where it does not, the rehearsal says what it left."""
 
-_CODE: Final = re.compile(r"\d{1,6}")
+_CODE: Final = re.compile(r"0|[1-9][0-9]{0,5}")
+"""Not `\\d`, which is any script's digits: a code that OpenAir does not have would park the rotation."""
 
 
 class SignIn(Protocol):
@@ -213,7 +215,8 @@ class OpenAirXml:
         if check:
             check()
         answer = self._http.post(PATH, body, headers, writes=check is not None)
-        return _parse_answer(answer, command, by_token="access_token" in login)
+        with guarded("OpenAir", lambda: openair_errors.unclear(Reply(status=answer.status, command=command))):
+            return _parse_answer(answer, command, by_token="access_token" in login)
 
 
 def _parse_answer(answer: Answer, command: str, *, by_token: bool) -> tuple[Reply, Element | None]:

@@ -83,6 +83,16 @@ def no_http(connection: socket.socket) -> None:
     connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
 
 
+def negative_chunk(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc")
+
+
+def two_lengths(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\n{}")
+
+
 @pytest.mark.parametrize(
     "handler",
     [
@@ -93,6 +103,8 @@ def no_http(connection: socket.socket) -> None:
         truncate_body,
         truncate_chunks,
         no_http,
+        negative_chunk,
+        two_lengths,
     ],
 )
 def test_lost_answers(serve: Callable[[Handler], ScriptedServer], handler: Handler) -> None:

@@ -1,6 +1,7 @@
 """A certificate's due date: drawn once between 14 and 7 days before expiry, and compared to the microsecond."""
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,12 @@ def test_the_moment_lies_in_the_window(fraction: float) -> None:
 def test_the_moment_is_spread_evenly(fraction: float, days: float) -> None:
     """Equal steps of the random fraction give equal steps of the due date."""
     assert EXPIRY - timedelta(days=days) == draw_due_at(CERTIFICATE, fraction)
+
+
+def test_a_certificate_of_the_first_days_of_all_has_a_due_date() -> None:
+    """OpenAir may hold a certificate that expired in the year 1: no window before it fits a clock."""
+    first = replace(CERTIFICATE, not_after=datetime(1, 1, 2, tzinfo=UTC))
+    assert first.not_after == draw_due_at(first, 0.5)
 
 
 @given(st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
