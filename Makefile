@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format generate bench model crash faults fuzz soak mutants install node clean
+.PHONY: help demo test check format generate bench model crash faults fuzz races soak mutants install node clean
 
 help: ## Show this help
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ faults: $(VENV)/.dev install ## Each fault at each call, and 2,000 random schedu
 
 fuzz: $(VENV)/.dev install ## Give each reader of an answer odd ones, MINUTES=5 for each (SEED=any)
 	FUZZ_SECONDS=$$(( $(or $(MINUTES),5) * 60 )) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -n auto tests/fuzz
+
+races: $(VENV)/.dev install ## Each pair of verbs at the same moment, 200 times on both databases (RACES=1000 more often; 20 minutes)
+	RACES=$(or $(RACES),all) $(PYTEST) -x -n auto tests/contract/test_verb_races.py
 
 model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too, and replay it (needs spin, gcc)
 	$(BIN)/python verification/model/run.py --quick --mutants
