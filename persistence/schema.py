@@ -3,14 +3,15 @@
 Alembic is imported where it is used: a worker only checks, and saves its eight megabytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import CheckConstraint, inspect, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Inspector, Table, inspect, text
 from sqlalchemy import Connection as Transaction
 
+from persistence import schema_digest
 from persistence.database import Database
 from persistence.models import for_postgresql
 from states.errors import InvalidSettings, TryLater
@@ -25,8 +26,8 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(7120231123)")
 _TURN: Final = Lock()
 """Alembic's context is global to the process, so its threads take turns, even for different databases."""
 _APPLIED: Final = text("SELECT version_num FROM alembic_version")
-_SQLITE_INDEXES: Final = text("SELECT name FROM sqlite_master WHERE type = 'index'")
-_POSTGRESQL_INDEXES: Final = text("SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()")
+_SQLITE_INDEXES: Final = text("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+_POSTGRESQL_INDEXES: Final = text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()")
 _WRITE_NOTHING: Final = text("DELETE FROM alembic_version WHERE false")
 """Unlike BEGIN IMMEDIATE, SQLite refuses this one in a file that may only be read."""
 _BE_WRITABLE: Final = by_hand("Make sure that the database is up, and that this user may write to it.")
@@ -46,15 +47,18 @@ def migrate(database: Database) -> None:
         _refuse_newer(database, _applied(tx))
         command.upgrade(config(tx), "head")
         _verify(database, tx)
+        schema_digest.note(tx)
 
 
 def check(database: Database) -> None:
-    """Raise InvalidSettings unless the database is there, and its newest migration is the newest there is; TryLater
-    when it is away.
+    """Raise InvalidSettings unless the database is there, its newest migration is the newest there is, and its tables
+    are as that migration left them; TryLater when it is away.
     """
     try:
         with database.reading() as tx:
             applied = _applied(tx)
+            is_current = applied == revisions()[-1]
+            missing = [] if not is_current or schema_digest.is_as_noted(tx) else list(_missing(tx))
     except TryLater as error:
         if database.is_missing(error):
             correct = by_hand("Correct the setting store.url instead.")
@@ -64,11 +68,12 @@ def check(database: Database) -> None:
         error.next_action = _BE_WRITABLE
         raise
     _refuse_newer(database, applied)
-    if applied != revisions()[-1]:
+    if not is_current:
         raise InvalidSettings(
             f"The database {database.name} lacks tables, columns or indexes of this Keyturn.",
             next_action=by_hand("Back it up.", NextAction(Verb.INIT, then=REPEAT)),
         )
+    _refuse_damaged(database, missing)
 
 
 def _applied(tx: Transaction) -> str | None:
@@ -109,17 +114,18 @@ def check_writable(database: Database) -> None:
 
 
 def verify(database: Database) -> None:
-    """Raise InvalidSettings, as ``check`` does, and also where a table, a column, an index or a rule is missing.
-
-    It reads the whole description of the database, so commands that only need its version do without it.
-    """
+    """Raise InvalidSettings as ``check`` does. It always reads the whole description of the database."""
     check(database)
     with database.reading() as tx:
         _verify(database, tx)
 
 
 def _verify(database: Database, tx: Transaction) -> None:
-    if missing := list(_missing(tx)):
+    _refuse_damaged(database, list(_missing(tx)))
+
+
+def _refuse_damaged(database: Database, missing: list[str]) -> None:
+    if missing:
         raise InvalidSettings(
             f"The database {database.name} is damaged. It lacks {', '.join(missing)}.",
             next_action=by_hand("Restore the database from a backup."),
@@ -127,21 +133,51 @@ def _verify(database: Database, tx: Transaction) -> None:
 
 
 def _missing(tx: Transaction) -> Iterator[str]:
-    """Yield what the models have and the database lacks. Rules are compared by name: each has one."""
+    """Yield what the models have and the database lacks, or has in another form."""
     found = inspect(tx)
     tables = set(found.get_table_names())
     # Not get_indexes(): it skips SQLite's indexes of expressions.
-    indexes = set(tx.execute(_SQLITE_INDEXES if tx.dialect.name == "sqlite" else _POSTGRESQL_INDEXES).scalars())
+    rows = tx.execute(_SQLITE_INDEXES if tx.dialect.name == "sqlite" else _POSTGRESQL_INDEXES)
+    indexes = {str(row[0]): str(row[1]) for row in rows}
     for table in for_postgresql().tables.values():
         if table.name not in tables:
             yield f"the table {table.name}"
             continue
-        columns = {column["name"] for column in found.get_columns(table.name)}
-        rules = {rule["name"] for rule in found.get_check_constraints(table.name)}
-        yield from (f"the column {table.name}.{each.name}" for each in table.columns if each.name not in columns)
-        yield from (f"the index {each.name}" for each in table.indexes if each.name not in indexes)
-        wanted = (str(each.name) for each in table.constraints if isinstance(each, CheckConstraint))
-        yield from (f"the rule {name} of {table.name}" for name in wanted if name not in rules)
+        yield from _missing_columns(table, found)
+        yield from (f"the index {each.name}" for each in table.indexes if not _is_index(each, indexes))
+        yield from _missing_rules(table, found)
+
+
+def _missing_columns(table: Table, found: Inspector) -> Iterator[str]:
+    columns = {column["name"]: column["nullable"] for column in found.get_columns(table.name)}
+    for each in table.columns:
+        if each.name not in columns:
+            yield f"the column {table.name}.{each.name}"
+        elif columns[each.name] and not each.nullable:
+            yield f"the rule NOT NULL of {table.name}.{each.name}"
+    if found.get_pk_constraint(table.name)["constrained_columns"] != [each.name for each in table.primary_key]:
+        yield f"the primary key of {table.name}"
+
+
+def _is_index(wanted: Index, definitions: Mapping[str, str]) -> bool:
+    """Whether there is such an index: unique where it should be, and of all rows unless it should not be."""
+    definition = definitions.get(str(wanted.name), "").upper()
+    is_partial = wanted.dialect_options["sqlite"]["where"] is not None
+    return (
+        definition.startswith("CREATE UNIQUE INDEX" if wanted.unique else "CREATE INDEX")
+        and (" WHERE " in definition) is is_partial
+    )
+
+
+def _missing_rules(table: Table, found: Inspector) -> Iterator[str]:
+    """Yield the checks and foreign keys that are missing. Checks are compared by name: each has one."""
+    checks = {rule["name"] for rule in found.get_check_constraints(table.name)}
+    keys = {(*key["constrained_columns"], key["referred_table"]) for key in found.get_foreign_keys(table.name)}
+    for each in table.constraints:
+        if isinstance(each, CheckConstraint) and str(each.name) not in checks:
+            yield f"the rule {each.name} of {table.name}"
+        if isinstance(each, ForeignKeyConstraint) and (*each.column_keys, each.referred_table.name) not in keys:
+            yield f"the rule {each.name} of {table.name}"
 
 
 def revisions() -> list[str]:
