@@ -6,15 +6,15 @@ are dropped, because they log what they received. Redaction is the second line o
 
 import logging
 import re
-import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
 from pythonjsonlogger.core import LogData
 from pythonjsonlogger.json import JsonFormatter
 
-from orchestrator.control_characters import visible
+from orchestrator import terminal
 
 ALLOWED: Final[Mapping[str, str]] = {
     "keyturn": "Keyturn's own records, which hold no secret",
@@ -46,15 +46,15 @@ _SECRET: Final = re.compile(r"(?i)(password|secret|token|assertion|private|pem|a
 
 OUTAGE: Final = "imports"
 """The field of a record in an outage that has its sentence."""
-_RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
+_OUTAGE_STYLE: Final = "bold red"
 
 _NAMED: Final = {"levelname": "level", "name": "logger"}
 
 
 def set_up(level: str, form: str) -> None:
     """Send every record of this process to standard error. ``form``: auto, json or text."""
-    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    handler = logging.StreamHandler(sys.stderr)
+    as_text = form == "text" or (form == "auto" and terminal.is_terminal(error=True))
+    handler = _Handler()
     handler.setFormatter(_Text() if as_text else _Json())
     handler.addFilter(is_allowed)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
@@ -63,6 +63,22 @@ def set_up(level: str, form: str) -> None:
 def is_allowed(record: logging.LogRecord) -> bool:
     """Whether ``record`` is written: its logger, or one above it, is in ALLOWED."""
     return record.name.partition(".")[0] in ALLOWED
+
+
+class _Handler(logging.Handler):
+    """Writes each record as a line to standard error; of an outage in red where that is a terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            style = _OUTAGE_STYLE if getattr(record, OUTAGE, None) else ""
+            terminal.write(self.format(record), style=style, error=True)
+        except Exception:  # noqa: BLE001 - a record that cannot be written must not stop a rotation
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """Say that a record was lost. logging's own method would print it as it is, before anything is hidden."""
+        with suppress(Exception):
+            terminal.write(f"A record of {record.name} could not be written.", error=True)
 
 
 class _Json(JsonFormatter):
@@ -89,10 +105,7 @@ class _Text(_Json):
         rest.pop("logger", None)
         fields = "".join(f" {name}={value}" for name, value in rest.items())
         line = f"{first}{message}{fields}".replace("\n", "\\n")  # a line feed in a value must not begin a line
-        line = visible(f"{time} {level:<7} {line}")
-        if first and sys.stderr.isatty():
-            line = f"{_RED}{line}{_PLAIN}"
-        return line + (visible(f"\n{trace}") if trace else "")
+        return f"{time} {level:<7} {line}" + (f"\n{trace}" if trace else "")
 
 
 def redact(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from orchestrator import terminal
 from orchestrator.cli import streams
 
 _FAILED: Final = 1
@@ -55,14 +56,15 @@ def main() -> None:
     arguments = [_decoded(word) for word in sys.argv[1:]]
     try:
         exit_code = _run(arguments)
-        sys.stdout.flush()
+        terminal.flush()
     except KeyboardInterrupt:
         exit_code = _no_answer(arguments) or _INTERRUPTED
     except streams.OutputLost as error:
         has_no_reader = streams.give_up(error)
         exit_code = _no_answer(arguments) or (0 if has_no_reader else _FAILED)
     except Exception as error:  # noqa: BLE001 - outside every command: an installation that lacks a module, no memory
-        sys.stderr.write(f"error: Keyturn cannot start: {error if isinstance(error, ImportError) else type(error)}.\n")
+        what = error if isinstance(error, ImportError) else type(error)
+        terminal.write(f"error: Keyturn cannot start: {what}.", error=True)
         exit_code = _no_answer(arguments) or _FAILED
     sys.exit(exit_code)
 
@@ -82,7 +84,7 @@ def _no_answer(arguments: Sequence[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
-        print(version())  # noqa: T201
+        terminal.write(version())
         return 0
     from orchestrator.cli import collector, uncaught  # noqa: PLC0415 - --version needs none of it
 

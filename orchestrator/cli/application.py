@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
+from orchestrator import terminal
 from orchestrator.cli import collector, completion, is_question, version
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def build(*, overview: bool = False) -> App:
         version=version,
         version_flags=["--version"],
         version_format="plaintext",
+        console=terminal.lazy_console(),  # for help
         result_action="return_value",
         exit_on_error=False,
         print_error=False,

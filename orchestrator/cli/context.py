@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from orchestrator import terminal
 from orchestrator.cli import collector, exit_codes
 from orchestrator.cli.exit_codes import NeedsRotation
 from orchestrator.cli.output import Output
-from orchestrator.control_characters import visible
 from orchestrator.views.outage import outage_json
 from orchestrator.views.values import Json
 from states.errors import InvalidInput, KeyturnError
@@ -76,8 +76,7 @@ class Context:
             return
         if not self.asks:
             raise InvalidInput(f"{question} The question cannot be asked here.", next_action=by_hand("Add --yes."))
-        sys.stderr.write(f"{visible(question)} [y/N] ")
-        sys.stderr.flush()
+        terminal.write(f"{question} [y/N] ", error=True, end="")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise InvalidInput("Not confirmed.", next_action=NextAction(Verb.WAIT))
 

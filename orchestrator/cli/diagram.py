@@ -1,11 +1,11 @@
 """`keyturn diagram`: the states, drawn from the transition table; of a rotation with the path that it took."""
 
-import sys
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 
+from orchestrator import terminal
 from orchestrator.cli import formatting, outages
 from orchestrator.cli.arguments import AnyRotation
 from orchestrator.cli.context import Given
@@ -47,7 +47,7 @@ def diagram(
     keyturn diagram --format svg > states.svg
     ```
     """
-    chosen = format_ or ("text" if sys.stdout.isatty() else "mermaid")
+    chosen = format_ or ("text" if terminal.is_terminal() else "mermaid")
     shown, entries, now = None, [], None
     if rotation:
         with context.keyturn() as keyturn:

@@ -1,17 +1,15 @@
 """Shows rotations while they move: drawn live on a terminal, one line for each state elsewhere."""
 
-import logging
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
+from orchestrator import terminal
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import formatting, timeline
 from orchestrator.cli.output import Output
 from orchestrator.cli.streams import OutputLost
-from orchestrator.control_characters import visible
 from orchestrator.events import Changed, Event, Listener, Retrying
 from orchestrator.views.journal import Leg, legs
 from orchestrator.views.rotation import rotation_json
@@ -105,18 +103,17 @@ def drawn(rotation: Rotation, journal: list[Entry], now: datetime, remark: str =
     """A rotation's states with times, durations and skew; below them what is waited for, or ``remark``."""
     from rich.console import Group  # noqa: PLC0415 - only at a terminal
     from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
 
-    head = Text.assemble((rotation.connection, "bold"), "  ", (rotation.id, "dim"))
+    head = terminal.rich_text(rotation.connection, "bold").append("  ").append(terminal.rich_text(rotation.id, "dim"))
     grid = Table.grid(padding=(0, 2, 0, 0))
     for leg in legs(journal):
         glyph, style = mark(leg, rotation)
         entered = formatting.clock(leg.entered) if leg.entered else ""
         spent = formatting.span(leg.spent(now)) if leg.spent(now) is not None else ""
         cells = (glyph, leg.state.value, entered, spent, _detail(leg.state, rotation, now))
-        grid.add_row(*(Text(visible(cell), style=style) for cell in cells))
+        grid.add_row(*(terminal.rich_text(cell, style) for cell in cells))
     waits = "" if rotation.failure or rotation.state is State.COMPLETED else remark or _waits(rotation, now)
-    return Group(head, grid, Text(visible(waits), style="yellow")) if waits else Group(head, grid)
+    return Group(head, grid, terminal.rich_text(waits, "yellow")) if waits else Group(head, grid)
 
 
 def mark(leg: Leg, rotation: Rotation) -> tuple[str, str]:
@@ -188,16 +185,8 @@ def showing(out: Output, keyturn: Keyturn, *, result_only: bool = False) -> Iter
 
 @contextmanager
 def _drawing(panel: Panel) -> Iterator[None]:
-    from rich.console import Console  # noqa: PLC0415 - only at a terminal
-    from rich.live import Live  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415 - only at a terminal
 
-    console = Console(highlight=False)
-    with Live(console=console, get_renderable=panel.draw, refresh_per_second=_FRAMES):
-        # Log handlers hold the real stream, and would write into the drawing; let them write above it.
-        handlers = [each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)]
-        streams = [handler.setStream(sys.stderr) for handler in handlers]
-        try:
-            yield
-        finally:
-            for handler, stream in zip(handlers, streams, strict=True):
-                handler.setStream(stream or sys.__stderr__)
+    # It replaces the standard streams, so that what is written meanwhile, by the log too, stays above the drawing.
+    with Live(console=terminal.console(), get_renderable=panel.draw, refresh_per_second=_FRAMES):
+        yield

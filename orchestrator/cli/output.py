@@ -4,13 +4,13 @@ import json
 import os
 import re
 import shutil
-import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Generic, TextIO, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from orchestrator import terminal
 from orchestrator.cli import next_actions
 from orchestrator.control_characters import escape_json, visible
 from orchestrator.views.values import Json
@@ -119,20 +119,20 @@ class Output:
         for place, line in enumerate(visible(text).splitlines()):
             words = line.lstrip(" ")
             before = label if place == 0 else " " * len(label)
-            _styled(_wrapped(words, before + " " * (len(line) - len(words))), style)
+            terminal.write(_wrapped(words, before + " " * (len(line) - len(words))), style=style)
 
     @property
     def _is_data(self) -> bool:
         return self.form in (Form.JSON, Form.YAML, Form.JSONPATH)
 
-    def _data(self, data: object, stream: TextIO | None = None, *, indent: int | None = None) -> str:
+    def _data(self, data: object, *, error: bool = False, indent: int | None = None) -> str:
         """Return JSON data in the form that was asked for, with the command of each next action."""
         shown = next_actions.with_commands(data)
         if self._template:
             return self._template(shown).removesuffix("\n")
         if self.form is Form.YAML:
-            return as_yaml(shown, is_unicode=_is_unicode(stream or sys.stdout))
-        return _as_json(shown, stream, indent=indent)
+            return as_yaml(shown, is_unicode=terminal.is_unicode(error=error))
+        return _as_json(shown, error=error, indent=indent)
 
     # --- for people only
 
@@ -144,16 +144,16 @@ class Output:
     @property
     def is_live(self) -> bool:
         """Whether what was printed may be drawn over: a person at a terminal."""
-        return self.is_for_people and not self.quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        return self.is_for_people and not self.quiet and terminal.is_terminal() and os.environ.get("TERM") != "dumb"
 
     def say(self, text: str = "", *, style: str = "") -> None:
         """Print a line for people on stdout; nothing when quiet or in the other forms."""
         if self.is_for_people and not self.quiet:
-            _styled(text, style)
+            terminal.write(text, style=style)
 
     def clear(self) -> None:
         """Clear the terminal, and go to its first line."""
-        sys.stdout.write("\x1b[2J\x1b[H")
+        terminal.clear()
 
     def rows(self, rows: Rows) -> None:
         """Print labels and values for people; a value's further lines stand below its first."""
@@ -165,7 +165,7 @@ class Output:
     def note(self, text: str) -> None:
         """Say something to a person on stderr; nothing when quiet or in the other forms."""
         if self.is_for_people and not self.quiet:
-            _print(text, sys.stderr)
+            _print(text, error=True)
 
     # --- errors
 
@@ -177,21 +177,18 @@ class Output:
         An error is printed even when quiet.
         """
         if self.form in (Form.JSON, Form.YAML):
-            _print(self._data({"error": record}, sys.stderr), sys.stderr)
+            _print(self._data({"error": record}, error=True), error=True)
             return
         record = next_actions.with_commands(record)
         if outage := record.get("outage"):
-            _styled(_wrapped(f"{outage['sentence']}.", "outage: ", sys.stderr), "bold white on red", sys.stderr)
+            line = _wrapped(f"{outage['sentence']}.", "outage: ", error=True)
+            terminal.write(line, style="bold white on red", error=True)
         message = f"{record['message']} [{record['code']}]"
-        _styled(_wrapped(message, "error: ", sys.stderr), "bold red", sys.stderr)
+        terminal.write(_wrapped(message, "error: ", error=True), style="bold red", error=True)
         of = f"rotation {record['rotation']} of {record['connection']}" if "rotation" in record else ""
         for label, value in (("   of: ", of), (" kept: ", record["kept"]), (" next: ", record["next_action"]["text"])):
             for place, line in enumerate(visible(value).splitlines()):
-                _print(_wrapped(line, label if place == 0 else " " * len(label), sys.stderr), sys.stderr)
-
-
-def _is_unicode(stream: TextIO) -> bool:
-    return (stream.encoding or "ascii").lower().replace("_", "-") in ("utf-8", "utf8")
+                _print(_wrapped(line, label if place == 0 else " " * len(label), error=True), error=True)
 
 
 def as_yaml(data: object, *, is_unicode: bool) -> str:
@@ -204,23 +201,23 @@ def as_yaml(data: object, *, is_unicode: bool) -> str:
     return written.removesuffix("\n")
 
 
-def _as_json(data: object, stream: TextIO | None = None, *, indent: int | None = None) -> str:
-    """Return JSON that reads back unaltered: escaped where ``stream`` is not UTF-8, as JSON has to be (RFC 8259)."""
-    return escape_json(json.dumps(data, indent=indent, ensure_ascii=not _is_unicode(stream or sys.stdout)))
+def _as_json(data: object, *, error: bool, indent: int | None = None) -> str:
+    """Return JSON that reads back unaltered: escaped where the stream is not UTF-8, as JSON has to be (RFC 8259)."""
+    return escape_json(json.dumps(data, indent=indent, ensure_ascii=not terminal.is_unicode(error=error)))
 
 
-def _print(text: str, stream: TextIO | None = None) -> None:
+def _print(text: str, *, error: bool = False) -> None:
     if text:
-        print(visible(text), file=stream or sys.stdout, flush=True)
+        terminal.write(text, error=error)
 
 
-def _wrapped(text: str, label: str, stream: TextIO | None = None) -> str:
+def _wrapped(text: str, label: str, *, error: bool = False) -> str:
     """``label`` and ``text``; at a terminal wrapped between words, the further lines below the text's beginning.
 
     A `command` is never broken, so that it can be copied.
     """
     label, text = visible(label), visible(text)
-    if not (stream or sys.stdout).isatty():
+    if not terminal.is_terminal(error=error):
         return label + text
     indent = len(label) + len(text) - len(text.lstrip(" "))
     filled = textwrap.fill(
@@ -234,21 +231,10 @@ def _wrapped(text: str, label: str, stream: TextIO | None = None) -> str:
     return filled.replace(_GLUE, " ")
 
 
-def _styled(text: str, style: str, stream: TextIO | None = None) -> None:
-    """Print a line, coloured on a terminal."""
-    where = stream or sys.stdout
-    if not (style and where.isatty()):
-        print(visible(text), file=where, flush=True)
-        return
-    from rich.console import Console  # noqa: PLC0415 - imported where it is used: start-up counts
-
-    Console(file=where, highlight=False).print(visible(text), style=style, markup=False, soft_wrap=True)
-
-
 def _table(things: Sequence[T], view: View[T], *, is_wide: bool = False) -> None:
     cells = [[visible(show(thing)) for show in view.columns.values()] for thing in things]
     remarks = [visible(view.remark(thing)) for thing in things]
-    if sys.stdout.isatty():
+    if terminal.is_terminal():
         _draw(view, cells, remarks, width=_WIDEST if is_wide else None)
         return
     widths = [max(map(len, column)) for column in zip(view.columns, *cells, strict=True)]
@@ -261,20 +247,20 @@ def _table(things: Sequence[T], view: View[T], *, is_wide: bool = False) -> None
 
 def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str], *, width: int | None) -> None:
     """Draw the table for a terminal, no wider than ``width`` or, if that is None, than the terminal."""
-    from rich.console import Console  # noqa: PLC0415 - imported where it is used: start-up counts
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - imported where it is used: start-up counts
 
     # Rich heeds the width of a dumb terminal only together with a height.
-    console = Console(highlight=False, width=width, height=width and 1)
+    console = terminal.console(width=width, height=width and 1)
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading, column in zip(view.columns, zip(*cells, strict=True), strict=True):
         least = len(heading) if heading in view.flexible else max(len(heading), *map(len, column))
         grid.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=least)
     for row in cells:
-        grid.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
+        grid.add_row(*(terminal.rich_text(cell, STYLES.get(cell, "")) for cell in row))
     lines = console.render_lines(grid, pad=False)
     for line, remark in zip(lines, ["", *remarks], strict=True):
-        console.print(*(Text(part.text, part.style or "") for part in line), sep="", end="\n", no_wrap=True)
+        console.print(
+            *(terminal.rich_text(part.text, part.style or "") for part in line), sep="", end="\n", no_wrap=True
+        )
         for line_below in remark.splitlines():
             _print(_wrapped(line_below, _INDENT))

@@ -6,17 +6,16 @@ Ending at once is safe, too: another worker takes over, and reads both systems b
 import os
 import select
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from orchestrator import terminal
 from orchestrator.shortage import start
 from orchestrator.stop_request import StopRequest
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_SHOW_CURSOR: Final = b"\x1b[?25h"
 _END: Final = b"\0"
 """No signal has this number."""
 _LOOK: Final = 100
@@ -79,6 +78,5 @@ def _intention(stop: StopRequest) -> str:
 
 
 def _exit_now(exit_code: int) -> None:
-    if sys.stderr.isatty():
-        os.write(2, _SHOW_CURSOR)  # a live display hides it
+    terminal.show_cursor()
     os._exit(exit_code)

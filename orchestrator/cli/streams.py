@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TextIO
 
+from orchestrator import terminal
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -76,7 +78,7 @@ def _opened(raw: io.FileIO, before: TextIO | None) -> TextIO:
     encoding = before.encoding if before else "utf-8"
     by_line = raw.isatty() or raw.fileno() == _STDERR
     # A terminal without UTF-8 is no reason to fail. JSON is escaped where the stream cannot carry it (output.py).
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors="replace", line_buffering=by_line)
+    return terminal.Stream(io.BufferedWriter(raw), encoding, errors="replace", line_buffering=by_line)
 
 
 @contextmanager
@@ -95,6 +97,5 @@ def give_up(error: OutputLost) -> bool:
     # Python writes what is left in the buffers once more at exit: this makes it succeed.
     os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
     if not error.has_no_reader:
-        sys.stderr.write(f"error: Standard output cannot be written: {error.strerror}.\n")
-        sys.stderr.flush()
+        terminal.write(f"error: Standard output cannot be written: {error.strerror}.", error=True)
     return error.has_no_reader
