@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.doctor import Doctor
     from orchestrator.operations.health import HealthChecks
     from orchestrator.operations.installation import Installation
+    from orchestrator.operations.journal import JournalChecks
     from orchestrator.operations.lists import Lists
     from orchestrator.operations.recovery import Recovery
     from orchestrator.operations.rehearsal import Rehearsals
@@ -196,8 +197,15 @@ class Keyturn:
         return Schedule(self.store, self.rotations, self.clock)
 
     @cached_property
+    def journal(self) -> "JournalChecks":
+        """Checking the journal, and the checkpoints of it."""
+        from orchestrator.operations.journal import JournalChecks
+
+        return JournalChecks(self.store, self.events.publish)
+
+    @cached_property
     def installation(self) -> "Installation":
-        """Setting up, checking the journal, changing the key-encryption key."""
+        """Setting up, changing the key-encryption key."""
         from orchestrator.operations.installation import Installation
 
         return Installation(self.settings, self.store, self.vault)
@@ -257,6 +265,13 @@ class Keyturn:
         with self.presence(Role.COMMAND), self.engine(stop) as engine:
             yield engine
 
+    def _start_due(self) -> bool:
+        """Start what is due; return whether more may be due. Makes the day's checkpoint of the journal when idle."""
+        if self.schedule.start_due(actor=self.worker_name).is_full:
+            return True
+        self.journal.checkpoint_daily()
+        return False
+
     @contextmanager
     def worker(self, stop: StopRequest, role: Role, threads: int = 1) -> Iterator["Dispatcher"]:
         """A dispatcher that ends once ``stop`` is set and what it carries may be released."""
@@ -271,7 +286,7 @@ class Keyturn:
                 name=self.worker_name,
                 lease=self.settings.worker.lease,
                 poll=self.settings.worker.poll,
-                start_due=lambda: self.schedule.start_due(actor=self.worker_name).is_full,
+                start_due=self._start_due,
                 stop=stop,
             )
             with self.events.listening(wake_on_events(dispatcher)), self.presence(role, threads):

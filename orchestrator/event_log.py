@@ -35,6 +35,7 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.LeaseLost: (logging.WARNING, "lease lost"),
     events.LeaseNotRenewed: (logging.ERROR, "lease not renewed"),
     events.WorkerDied: (logging.WARNING, "worker died"),
+    events.Checkpointed: (logging.INFO, "journal checkpoint"),
 }
 """Level and message of each event; during an outage the level is ERROR."""
 

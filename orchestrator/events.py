@@ -203,6 +203,22 @@ class WorkerDied(Event):
     """The ids of those that it held."""
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpointed(Event):
+    """The whole journal at one moment was noted: keep this record where the database's users cannot write."""
+
+    number: int
+    at: datetime
+    """By the database's clock (UTC)."""
+    entries: int
+    rotations: int
+    head: str
+    code: str
+    """The vault's authentication code of all of the above."""
+    line: str
+    """All of the above in one word; `journal verify --against` finds it in any text."""
+
+
 Listener = Callable[[Event], None]
 
 

@@ -10,6 +10,7 @@ from persistence import clock_repair, mapping, rotation_mapping, rotation_statem
 from persistence.database import Database
 from persistence.journal import TAKEN_OVER, Head, append
 from persistence.prepared import Prepared, Values
+from persistence.vault import Vault
 from states.errors import IllegalMove, Stale
 from states.rotation import Rotation
 from states.state import State
@@ -35,8 +36,9 @@ class Claim:
 class Claims:
     """Which worker holds which rotation, and until when."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
+        self._vault = vault
 
     def claim(self, worker: str, *, lease: float, now: datetime, rotation_id: str | None = None) -> Claim | None:
         """Claim the next rotation for ``lease`` seconds, or the one with this id; return None if none is claimable.
@@ -48,9 +50,10 @@ class Claims:
         """
         wanted = {"now": now} if rotation_id is None else {"now": now, "id": rotation_id}
         statement = rotation_statements.LOCK_NEXT if rotation_id is None else rotation_statements.LOCK_ONE
+        self._vault.unlock()
         with self._database.writing() as tx:
             row = _lock(tx, statement, wanted)
-            return None if row is None else _claim_row(tx, row, worker, lease=lease, now=now)
+            return None if row is None else _claim_row(tx, self._vault, row, worker, lease=lease, now=now)
 
     def claim_postponed(self, worker: str, rotation_id: str, *, lease: float, now: datetime) -> Claim | None:
         """Like ``claim`` of this rotation, though it is postponed; return None while a worker holds it.
@@ -58,6 +61,7 @@ class Claims:
         It is available from ``now`` on, so that another worker takes over when this one dies. None, too, for one that
         is parked, and for one that has not begun: it may be held off by a lost write of the rotation before.
         """
+        self._vault.unlock()
         with self._database.writing() as tx:
             row = _lock(tx, rotation_statements.LOCK_ONE, {"now": _LAST_MOMENT, "id": rotation_id})
             if row is None or row["state"] == State.FAILED:
@@ -67,7 +71,7 @@ class Claims:
             if row["worker"] is None and row["available_at"] > now:
                 row["available_at"] = now
                 rotation_statements.HASTEN.run(tx, {"b_id": rotation_id, "available_at": now})
-            return _claim_row(tx, row, worker, lease=lease, now=now)
+            return _claim_row(tx, self._vault, row, worker, lease=lease, now=now)
 
     def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:
         """Hold a parked rotation for ``lease`` seconds: until then no one else can resume or close it.
@@ -129,17 +133,17 @@ def _lock(tx: Transaction, statement: Prepared, wanted: Values) -> Values | None
     return None if locked is None else rotation_statements.LOCKED.first(tx, {"id": locked["id"]})
 
 
-def _claim_row(tx: Transaction, row: Values, worker: str, *, lease: float, now: datetime) -> Claim:
+def _claim_row(tx: Transaction, vault: Vault, row: Values, worker: str, *, lease: float, now: datetime) -> Claim:
     head = Head(row["journal_seq"], row["journal_hash"])
     taken = Claim(rotation_mapping.to_rotation(row), worker, fence=row["fence"] + 1, journal=head)
     # Who restores a parked rotation writes down what is sent before sending it: nothing else is in doubt.
     if row["worker"] is not None and taken.rotation.state is not State.FAILED:
-        return _take_over(tx, taken, lost=row["worker"], lease=lease, now=now)
+        return _take_over(tx, vault, taken, lost=row["worker"], lease=lease, now=now)
     rotation_statements.TAKE.run(tx, _taken(taken, lease))
     return taken
 
 
-def _take_over(tx: Transaction, taken: Claim, *, lost: str, lease: float, now: datetime) -> Claim:
+def _take_over(tx: Transaction, vault: Vault, taken: Claim, *, lost: str, lease: float, now: datetime) -> Claim:
     """Claim a rotation that a lost worker held: any request that it sent since its last write is in doubt.
 
     The lost worker may be alive and slow. Its fencing token is old now, so it cannot write; but a request of its own
@@ -149,7 +153,9 @@ def _take_over(tx: Transaction, taken: Claim, *, lost: str, lease: float, now: d
     after = replace(before.with_doubt(before.updated_at, now), version=before.version + 1, updated_at=now)
     assert after.doubt.in_flight_until
     detail = {"from": lost, "until": after.doubt.in_flight_until.isoformat()}
-    entry = append(taken.journal, after, event=TAKEN_OVER, actor=taken.worker, source=before.state, detail=detail)
+    entry = append(
+        vault, taken.journal, after, event=TAKEN_OVER, actor=taken.worker, source=before.state, detail=detail
+    )
     noted = {**rotation_mapping.of_changes(before, after), "version": after.version, **rotation_writes.head_of(entry)}
     rotation_statements.TAKE.run(tx, {**_taken(taken, lease), **noted})
     rotation_statements.APPEND.run(tx, mapping.of_entry(entry))

@@ -1,18 +1,18 @@
-"""The journal's hash chain: what happened to a rotation, written so that a later change shows.
+"""The journal's chain: what happened to a rotation, written so that a later change shows.
 
-Each entry's hash covers the entry and the hash before it; a rotation's first entry continues the chain of the
-connection's previous rotation. The chain shows edits, removals and cut-off tails. It does not stop an attacker who can
-rewrite the whole database, and computes every hash again: against that, keep the newest hashes elsewhere (the log has
-them).
+Each entry's hash is the vault's authentication code of the entry and of the hash before it; a rotation's first entry
+continues the chain of the connection's previous rotation. The chain shows edits, removals and cut-off tails. Who can
+write the database, but has no key-encryption key, cannot compute a hash again. What the chain cannot show, that the
+newest histories or all of them were removed, a checkpoint shows that is kept elsewhere (`checkpoints`).
 """
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from persistence.vault import Vault
 from states import table
 from states.errors import JournalBroken
 from states.rotation import Rotation
@@ -75,7 +75,7 @@ class Entry:
     detail: Mapping[str, object]
     """Evidence, as JSON has it; nothing secret."""
     hash: str
-    """Covers all of the above, in this order."""
+    """The vault's code of all of the above, in this order."""
 
     @property
     def head(self) -> Head:
@@ -84,40 +84,57 @@ class Entry:
 
 
 def append(
-    head: Head, rotation: Rotation, *, event: str, actor: str, source: State | None, detail: Mapping[str, object]
+    vault: Vault,
+    head: Head,
+    rotation: Rotation,
+    *,
+    event: str,
+    actor: str,
+    source: State | None,
+    detail: Mapping[str, object],
 ) -> Entry:
     """Make the entry that follows ``head``: that ``event`` took ``rotation`` from ``source`` to its state.
 
-    ``detail`` must be plain JSON; otherwise a TypeError names what is not.
+    ``detail`` must be plain JSON; otherwise a TypeError names what is not. Call ``vault.unlock`` before a transaction
+    in which this is called.
     """
     covered = (
         *(head.hash, rotation.id, head.seq + 1, rotation.updated_at, actor),
         *(event, source, rotation.state, rotation.attempt, detail),
     )
-    return Entry(*covered, _digest(*covered))
+    return Entry(*covered, vault.authenticate(_content(*covered)))
 
 
 _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
-def digest(entry: Entry) -> str:
-    """SHA-256, as 64 hex digits, over the hash before the entry and all of the entry."""
-    return _digest(
+def content(entry: Entry) -> bytes:
+    """What an entry's hash covers: what it is, the hash before it, and all of the entry."""
+    return _content(
         *(entry.previous_hash, entry.rotation_id, entry.seq, entry.at, entry.actor),
         *(entry.event, entry.source, entry.target, entry.attempt, entry.detail),
     )
 
 
-def _digest(previous_hash: str, rotation_id: str, seq: int, at: datetime, *rest: object) -> str:
+def _content(previous_hash: str, rotation_id: str, seq: int, at: datetime, *rest: object) -> bytes:
     covered = (previous_hash, rotation_id, seq, at.isoformat(timespec="microseconds"), *rest)
-    return hashlib.sha256(_canonical(covered).encode()).hexdigest()
+    return _canonical(("keyturn journal entry", *covered)).encode()
 
 
-def verify(entries: Iterable[Entry], *, rotation_id: str, after: str, head: Head, state: State) -> int:
+def verify(
+    is_authentic: Callable[[Entry], bool],
+    entries: Iterable[Entry],
+    *,
+    rotation_id: str,
+    after: str,
+    head: Head,
+    state: State,
+) -> int:
     """Check a rotation's whole journal; return how many entries it has.
 
-    ``after`` is the hash it continues, ``head`` where the rotation says it ends, ``state`` the rotation's own.
-    Raises JournalBroken naming the first entry that is not as it was written.
+    ``is_authentic`` says whether an entry's hash is its own; ``after`` is the hash that the journal continues, ``head``
+    where the rotation says it ends, ``state`` the rotation's own. Raises JournalBroken naming the first entry that is
+    not as it was written.
     """
     last = Head(0, after)
     reached: State | None = None
@@ -127,7 +144,7 @@ def verify(entries: Iterable[Entry], *, rotation_id: str, after: str, head: Head
             raise JournalBroken(f"{where} should be entry {last.seq + 1}: the entries in between were removed.")
         if entry.previous_hash != last.hash or entry.source != reached:
             raise JournalBroken(f"{where} does not follow from what is before it.")
-        if entry.hash != digest(entry):
+        if not is_authentic(entry):
             raise JournalBroken(f"{where} was changed after it was written.")
         last, reached = entry.head, entry.target
     if last != head:

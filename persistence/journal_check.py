@@ -1,4 +1,4 @@
-"""The room of the journal: reading it, and checking its hash chain against the rotations."""
+"""The room of the journal: reading it, and checking its chain against the rotations."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +12,8 @@ from sqlmodel import Session, col, select
 
 from persistence import mapping, models
 from persistence.database import Database
-from persistence.journal import ORIGIN, RENAMED, Entry, Head, verify
+from persistence.journal import ORIGIN, RENAMED, Entry, Head, content, verify
+from persistence.vault import Vault
 from states.errors import JournalBroken
 from states.state import State
 
@@ -51,10 +52,11 @@ _REMOVED: Final = (
 
 
 class Journal:
-    """What happened to each rotation, as a hash chain."""
+    """What happened to each rotation, as a chain of authentication codes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
+        self._vault = vault
 
     def of(self, rotation_id: str) -> list[Entry]:
         """Return the rotation's journal, in order; empty without such a rotation."""
@@ -78,34 +80,38 @@ class Journal:
             return [(name, _renamed(mapping.from_entry(stored))) for name, stored in session.exec(query)]
 
     def verify(self, rotation_id: str | None = None) -> int:
-        """Check the hash chain of one rotation's journal, or of all; return how many entries were checked.
+        """Check the chain of one rotation's journal, or of all; return how many entries were checked.
 
-        Raises JournalBroken naming the first entry or rotation that is not as it was written.
+        Raises JournalBroken naming the first entry or rotation that is not as it was written; VaultLocked, SealBroken.
         """
+        self._vault.unlock()
         with self._database.reading() as tx, Session(tx) as session:
             query = _ROTATIONS if rotation_id is None else _ROTATIONS.where(_Rotation.id == rotation_id)
             # Fetched in parts: the journal of a large store does not fit into memory.
             with closing(session.exec(query.execution_options(yield_per=1000))) as found:
                 checked = sum(
-                    _check(rotation, after, (entry for _, _, entry in rows))
+                    self._check(rotation, after, (entry for _, _, entry in rows))
                     for (rotation, after), rows in groupby(found, key=lambda row: row[:2])
                 )
             if rotation_id is None and (removed := session.exec(_REMOVED).first()):
                 raise JournalBroken(f"Rotation {removed[1]} of connection {removed[0]} was removed.")
             return checked
 
+    def _check(self, rotation: models.Rotations, after: str | None, journal: Iterator[models.Journal | None]) -> int:
+        if rotation.follows and after is None:
+            raise JournalBroken(f"Rotation {rotation.follows}, which {rotation.id} follows, was removed.")
+        return verify(
+            self._is_authentic,
+            # A rotation that has lost all its entries is joined to None.
+            (mapping.from_entry(stored) for stored in journal if stored),
+            rotation_id=rotation.id,
+            after=after or ORIGIN,
+            head=Head(rotation.journal_seq, rotation.journal_hash),
+            state=State(rotation.state),
+        )
 
-def _check(rotation: models.Rotations, after: str | None, journal: Iterator[models.Journal | None]) -> int:
-    if rotation.follows and after is None:
-        raise JournalBroken(f"Rotation {rotation.follows}, which {rotation.id} follows, was removed.")
-    return verify(
-        # A rotation that has lost all its entries is joined to None.
-        (mapping.from_entry(stored) for stored in journal if stored),
-        rotation_id=rotation.id,
-        after=after or ORIGIN,
-        head=Head(rotation.journal_seq, rotation.journal_hash),
-        state=State(rotation.state),
-    )
+    def _is_authentic(self, entry: Entry) -> bool:
+        return self._vault.is_authentic(content(entry), entry.hash)
 
 
 def _renamed(entry: Entry) -> Entry:

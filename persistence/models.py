@@ -226,6 +226,33 @@ class Journal(_Table, table=True):
     hash: str = Field(sa_type=Text)
 
 
+class Checkpoints(_Table, table=True):
+    """The whole journal at some moments."""
+
+    number: int = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    entries: int = Field(sa_type=BigInteger)
+    rotations: int = Field(sa_type=BigInteger)
+    head: str = Field(sa_type=Text)
+    code: str = Field(sa_type=Text)
+
+
+class CheckpointHeads(_Table, table=True):
+    """Where the journal of a rotation ended when a checkpoint was made, if it went on since the one before.
+
+    No foreign keys: a worker would wait for them while a checkpoint is made, and the verification follows them.
+    """
+
+    __table_args__ = (
+        Index("ix_checkpointheads_checkpoint", "checkpoint", "rotation_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    rotation_id: str = Field(primary_key=True, sa_type=Text)
+    seq: int = Field(primary_key=True)
+    checkpoint: int
+
+
 class Secrets(_Table, table=True):
     """The connections' secrets, sealed by the vault."""
 
@@ -278,6 +305,8 @@ certificates: Final[Table] = METADATA.tables["certificates"]
 connections: Final[Table] = METADATA.tables["connections"]
 rotations: Final[Table] = METADATA.tables["rotations"]
 journal: Final[Table] = METADATA.tables["journal"]
+checkpoints: Final[Table] = METADATA.tables["checkpoints"]
+checkpoint_heads: Final[Table] = METADATA.tables["checkpointheads"]
 secrets: Final[Table] = METADATA.tables["secrets"]
 data_keys: Final[Table] = METADATA.tables["datakeys"]
 workers: Final[Table] = METADATA.tables["workers"]

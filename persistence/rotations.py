@@ -1,7 +1,7 @@
 """The room of the rotations: requested, read, moved."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Final
 
@@ -25,6 +25,7 @@ from persistence.journal import ORIGIN, REQUEST, Head, append
 from persistence.prepared import Values
 from persistence.queries import ROTATION
 from persistence.read_model import Page, RotationFilter, rotation_count, rotation_page
+from persistence.vault import Vault
 from states.certificate import Certificate
 from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
 from states.next_action import NextAction, Verb
@@ -52,8 +53,9 @@ _KEPT: Final = (
 class Rotations:
     """Rotations: requested, read, moved."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
+        self._vault = vault
 
     def request(self, request: Request) -> Rotation:
         """Store the rotation that is requested, and its first journal entry; return it as it was stored.
@@ -68,16 +70,18 @@ class Rotations:
             IllegalMove: when the id is taken.
 
         """
+        self._vault.unlock()
         with self._database.writing() as tx:
-            return _add(tx, request, None, 0)[0]
+            return _add(tx, self._vault, request, None, 0)[0]
 
     def request_for(self, worker: str, request: Request, *, lease: float) -> tuple[Rotation, Claim | None]:
         """Like `request`, and claims the new rotation for ``worker`` in the same transaction.
 
         ``lease`` is in seconds. There is no claim while the rotation is not available.
         """
+        self._vault.unlock()
         with self._database.writing() as tx:
-            return _add(tx, request, worker, lease)
+            return _add(tx, self._vault, request, worker, lease)
 
     def get(self, wanted: str) -> Rotation:
         """Return the rotation with this id, the newest of the connection with this name, or the only one whose id
@@ -158,7 +162,9 @@ class Rotations:
 
         """
         before = claim.rotation
-        entry = append(claim.journal, after, event=event, actor=claim.worker, source=before.state, detail=detail)
+        entry = append(
+            self._vault, claim.journal, after, event=event, actor=claim.worker, source=before.state, detail=detail
+        )
         held = rotation_writes.held_by(claim.worker if lease else None, lease)
         fenced = {"b_fence": claim.fence, "b_worker": claim.worker, **held}
         with self._database.writing() as tx:
@@ -200,6 +206,7 @@ class Rotations:
             IllegalMove: when the database refuses the move.
 
         """
+        self._vault.unlock()
         with self._database.writing() as tx:
             locked = rotation_writes.lock(tx, before)
             # The row names a worker whose lease ran out: it died while it held the rotation, and may have sent a
@@ -207,7 +214,7 @@ class Rotations:
             if locked["worker"] and before.state is not State.FAILED:
                 after = after.with_doubt(before.updated_at, after.updated_at)
             head = Head(locked["journal_seq"], locked["journal_hash"])
-            entry = append(head, after, event=event, actor=actor, source=before.state, detail=detail)
+            entry = append(self._vault, head, after, event=event, actor=actor, source=before.state, detail=detail)
             released = rotation_writes.held_by(None, 0)
             rotation_writes.store(tx, rotation_statements.WRITE, before, after, entry, released)
             rotation_writes.settle(tx, after, adopted, due_at)
@@ -216,7 +223,9 @@ class Rotations:
         return replace(after, version=before.version + 1)
 
 
-def _add(tx: Transaction, request: Request, worker: str | None, lease: float) -> tuple[Rotation, Claim | None]:
+def _add(
+    tx: Transaction, vault: Vault, request: Request, worker: str | None, lease: float
+) -> tuple[Rotation, Claim | None]:
     """Insert a new rotation with its first journal entry, claimed for ``worker`` if one is given."""
     rotation_statements.LOCK_CONNECTION.first(tx, {"name": request.connection})
     latest = rotation_statements.LATEST.first(tx, {"name": request.connection})
@@ -230,6 +239,7 @@ def _add(tx: Transaction, request: Request, worker: str | None, lease: float) ->
         "cause": rotation.cause.value,
         "reason": rotation.reason,
         "previous": rotation.previous.fingerprint if rotation.previous else None,
+        "policy": asdict(rotation.policy),
     }
     until: datetime | None = latest["in_flight_until"]
     if until and until > rotation.available_at:
@@ -239,7 +249,8 @@ def _add(tx: Transaction, request: Request, worker: str | None, lease: float) ->
         rotation = replace(rotation, available_at=until, waiting_for=held_off.message)
         detail |= {"code": held_off.code, "message": held_off.message, "until": until.isoformat()}
         worker = None
-    entry = append(Head(0, previous_hash), rotation, event=REQUEST, actor=rotation.actor, source=None, detail=detail)
+    start = Head(0, previous_hash)
+    entry = append(vault, start, rotation, event=REQUEST, actor=rotation.actor, source=None, detail=detail)
     values: Values = {
         **rotation_mapping.of_request(rotation),
         "follows": latest["latest_rotation"],

@@ -3,7 +3,7 @@
 Alembic is imported where it is used: a worker only checks, and saves its eight megabytes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -33,9 +33,10 @@ _WRITE_NOTHING: Final = text("DELETE FROM alembic_version WHERE false")
 _BE_WRITABLE: Final = by_hand("Make sure that the database is up, and that this user may write to it.")
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database, then: Callable[[Transaction, str | None], None] = lambda *_: None) -> None:
     """Apply every migration that is missing, in one transaction: all of them, or none.
 
+    ``then`` is called in the same transaction, with the newest migration that the database had before.
     Raises InvalidSettings for a database of a newer Keyturn, and for one that is damaged.
     """
     from alembic import command  # noqa: PLC0415 - see above
@@ -44,10 +45,22 @@ def migrate(database: Database) -> None:
     with _TURN, database.writing() as tx:
         if not database.is_sqlite:
             tx.execute(_LOCK)
-        _refuse_newer(database, _applied(tx))
+        before = _applied(tx)
+        _refuse_newer(database, before)
         command.upgrade(config(tx), "head")
+        then(tx, before)
         _verify(database, tx)
         schema_digest.note(tx)
+
+
+def before_migrating(database: Database) -> str | None:
+    """Return the newest migration of the database, which is made where there is none; None for a new one.
+
+    It asks as a writer, who waits: SQLite refuses to change a new file's journal mode while another process reads it.
+    """
+    database.make_file()
+    with database.writing() as tx:
+        return _applied(tx)
 
 
 def check(database: Database) -> None:

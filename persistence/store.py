@@ -7,9 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import Connection as Transaction
 from sqlalchemy import select
 
-from persistence import schema
+from persistence import journal_upgrade, schema
+from persistence.checkpoints import Checkpoints
 from persistence.claims import Claim, Claims
 from persistence.clock import database_now
 from persistence.connections import Connections
@@ -43,12 +45,13 @@ class Store:
 
         """
         self._database = Database(url)
-        self.rotations = Rotations(self._database)
-        self.claims = Claims(self._database)
-        self.connections = Connections(self._database)
-        self.journal = Journal(self._database)
         self.secrets = Secrets(self._database)
         self.vault = Vault(self.secrets, kek)
+        self.rotations = Rotations(self._database, self.vault)
+        self.claims = Claims(self._database, self.vault)
+        self.connections = Connections(self._database)
+        self.journal = Journal(self._database, self.vault)
+        self.checkpoints = Checkpoints(self._database, self.vault)
         # With connections of its own: presence neither waits for a worker's transaction nor takes its connection.
         self._of_workers = Database(url)
         self.workers = Workers(self._of_workers)
@@ -59,8 +62,17 @@ class Store:
         return self._database.name
 
     def migrate(self) -> None:
-        """Create the database, or bring it up to date. Safe to repeat, and to run on several machines at once."""
-        schema.migrate(self._database)
+        """Create the database, or bring it up to date. Safe to repeat, and to run on several machines at once.
+
+        Raises VaultLocked, SealBroken for a database whose journal gets keyed hashes.
+        """
+        if journal_upgrade.is_wanted(schema.before_migrating(self._database)):
+            self.vault.unlock()  # before the transaction: making the first data key is one of its own
+        schema.migrate(self._database, self._upgrade)
+
+    def _upgrade(self, tx: Transaction, before: str | None) -> None:
+        if journal_upgrade.is_wanted(before):
+            journal_upgrade.authenticate(tx, self.vault)
 
     def check(self) -> None:
         """Raise InvalidSettings when there is no such database, or it is older or newer than this Keyturn."""

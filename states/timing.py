@@ -85,6 +85,9 @@ POSTPONED_AT_MOST: Final = timedelta(hours=2)
 
 SCHEDULE_EVERY: Final = 60.0
 """Seconds between two passes over the schedule."""
+CHECKPOINT_EVERY: Final = timedelta(days=1)
+"""How often a worker makes a checkpoint of the journal. Histories that began since the newest copy of one can be
+removed unseen, and each costs a pass over all rotations."""
 STAY_WITH_OUTAGE: Final = timedelta(minutes=10)
 """How long, in all, a drain stays with rotations whose imports may be refused. The next call may be hours away."""
 UNATTENDED_AFTER: Final = timedelta(hours=25)

@@ -1,6 +1,7 @@
 """`keyturn journal`: what happened to all rotations, and that no entry was changed."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -11,7 +12,7 @@ from orchestrator.cli.arguments import AnyRotation, OnlyConnection
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Output, View
-from orchestrator.views.journal import entry_json, folded
+from orchestrator.views.journal import checkpoint_json, entry_json, folded
 from orchestrator.views.values import Json
 from persistence.journal import Entry
 from states.state import State
@@ -90,16 +91,63 @@ def _json(named: _Named) -> Json:
 
 
 @app.command
-def verify(rotation: AnyRotation = None, /, *, context: Given) -> int:
-    """Check the hash chain of one rotation's journal, or of all. Exits with 1 when an entry was changed.
+def verify(
+    rotation: AnyRotation = None,
+    /,
+    *,
+    against: Annotated[
+        Path | None, Parameter(help="A file with checkpoints: what `journal checkpoint` printed, or a log.")
+    ] = None,
+    context: Given,
+) -> int:
+    """Check that no entry of one rotation's journal, or of all, was changed. Exits with 1 when one was.
+
+    With --against it also shows whether whole histories were removed, or the database was set back, since a checkpoint
+    of the file.
 
     ```
     keyturn journal verify
     keyturn journal verify acme
+    keyturn journal verify --against checkpoints.txt
     ```
     """
     with context.keyturn() as keyturn:
-        entries = keyturn.installation.verify_journal(rotation)
-    text = f"{formatting.count(entries, 'entry' if entries == 1 else 'entrie')} checked: none was changed."
-    context.out.show({"entries": entries, "intact": True}, str(entries), [("", text)])
+        checked = keyturn.journal.verify(rotation, against)
+    texts = [f"{_entries(checked.entries)} checked: none was changed."]
+    if checked.copies:
+        newest = checked.copies[-1]
+        of_them = formatting.count(len(checked.copies), "checkpoint")
+        moment = formatting.moment(newest.at)
+        texts.append(f"{of_them} compared: no history was removed that began before {moment}, the time of the newest.")
+    record: Json = {
+        "entries": checked.entries,
+        "intact": True,
+        "checkpoints": [checkpoint_json(each) for each in checked.copies],
+    }
+    context.out.show(record, str(checked.entries), [("", text) for text in texts])
+    if rotation is None and not checked.copies:
+        context.out.note("Only a copy of a checkpoint shows that histories were removed: see --against.")
     return Exit.FINE
+
+
+@app.command
+def checkpoint(*, context: Given) -> int:
+    """Print what the whole journal comes to now, to be kept elsewhere.
+
+    Keep the output where who can write the database cannot change it. A worker makes a checkpoint every day and logs
+    it. `journal verify --against` finds checkpoints in any text.
+
+    ```
+    keyturn journal checkpoint >>/mnt/elsewhere/checkpoints.txt
+    keyturn journal checkpoint -o json
+    ```
+    """
+    with context.keyturn() as keyturn:
+        made = keyturn.journal.checkpoint()
+    counts = f"{_entries(made.entries)} of {formatting.count(made.rotations, 'rotation')}."
+    context.out.show(checkpoint_json(made), made.line, [("", f"{made}: {counts}"), ("", made.line)])
+    return Exit.FINE
+
+
+def _entries(count: int) -> str:
+    return formatting.count(count, "entry" if count == 1 else "entrie")

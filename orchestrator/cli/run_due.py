@@ -51,7 +51,9 @@ def run_due(*, dry_run: DryRun = False, context: Given) -> int:
             began = keyturn.schedule.start_all_due(actor=actor())
             with keyturn.events.listening(receive):
                 work.drain()
-        return _summary(context, keyturn, began, list(carried.values()), stop)
+        exit_code = _summary(context, keyturn, began, list(carried.values()), stop)
+        keyturn.journal.checkpoint_daily()  # last: it fails where the journal was changed
+        return exit_code
 
 
 def _would(context: Context, keyturn: Keyturn) -> int:

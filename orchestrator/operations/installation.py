@@ -1,4 +1,4 @@
-"""The verbs of administrators: setting up, checking the journal, changing the key-encryption key."""
+"""The verbs of administrators: setting up, changing the key-encryption key."""
 
 import os
 import platform
@@ -84,14 +84,6 @@ class Installation:
         self._store.verify()
         self._store.check_writable()
         self._vault.check()
-
-    def verify_journal(self, rotation_id: str | None = None) -> int:
-        """Check the hash chain of one rotation's journal, or of all; return how many entries were checked.
-
-        Raises JournalBroken naming the first entry that was changed.
-        """
-        full = self._store.rotations.get(rotation_id).id if rotation_id else None
-        return self._store.journal.verify(full)
 
     def count_data_keys(self) -> int:
         """How many data keys ``rewrap`` would wrap. Raises VaultLocked when the present key does not open them."""

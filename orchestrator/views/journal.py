@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.views.values import Json, iso
+from persistence.checkpoints import Checkpoint
 from persistence.journal import POSTPONED, REQUEST, TAKEN_OVER, UNKNOWN, Entry
 from states.state import State
 from states.table import ACTIVE, NEXT, RESUME
@@ -32,6 +33,19 @@ def entry_json(written: Entry) -> Json:
         "detail": dict(written.detail),
         "previous_hash": written.previous_hash,
         "hash": written.hash,
+    }
+
+
+def checkpoint_json(made: Checkpoint) -> Json:
+    """A checkpoint: ``number``, ``at``, ``entries``, ``rotations``, ``head``, ``code``, and all of it as ``line``."""
+    return {
+        "number": made.number,
+        "at": iso(made.at),
+        "entries": made.entries,
+        "rotations": made.rotations,
+        "head": made.head,
+        "code": made.code,
+        "line": made.line,
     }
 
 

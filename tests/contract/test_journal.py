@@ -1,15 +1,18 @@
 # ruff: noqa: S608 - what is put into the SQL is the test's own
 """The journal: one chain for each connection, atomic with the moves, and any change to it shows."""
 
-from dataclasses import replace
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry, next_move
+from support.vaults import a_vault
 
 from persistence import rotation_statements
-from persistence.journal import ORIGIN, POSTPONED, digest
+from persistence.journal import ORIGIN, POSTPONED, content
 from persistence.store import Store
 from states.errors import JournalBroken
 from states.state import State
@@ -34,7 +37,8 @@ def test_the_journal_has_every_move_in_order(store: Store) -> None:
         (5, "w1", "verify", State.SAVED_TO_OPENAIR, State.COMPLETED, 1, NOW),
     ]
     assert expected == found
-    assert {"cause": "initial", "reason": "", "previous": None} == store.journal.of(an_id(1))[0].detail
+    request = {"cause": "initial", "reason": "", "previous": None, "policy": asdict(a_rotation().policy)}
+    assert request == store.journal.of(an_id(1))[0].detail
 
 
 def test_the_chain_goes_through_the_connections_rotations(store: Store) -> None:
@@ -120,13 +124,28 @@ def test_an_edited_entry_shows(store: Store, change: str) -> None:
         store.journal.verify(an_id(1))
 
 
-def test_an_entry_that_was_rehashed_shows(store: Store) -> None:
-    """An edit whose own hash was computed again breaks the entry after it."""
+@pytest.mark.parametrize(
+    "forge",
+    [
+        pytest.param(lambda covered: hashlib.sha256(covered).hexdigest(), id="without a key"),
+        pytest.param(lambda covered: f"1-{hashlib.sha256(covered).hexdigest()}", id="in the form of a code"),
+        pytest.param(a_vault().authenticate, id="with a key of the attacker's own"),
+    ],
+)
+def test_an_entry_that_was_hashed_again_shows(store: Store, forge: Callable[[bytes], str]) -> None:
+    """Who has no key cannot give a changed journal hashes that fit, though all that follow are computed again."""
     begin(store, State.COMPLETED)
-    third = store.journal.of(an_id(1))[2]
-    forged = digest(replace(third, actor="eve"))
-    tamper(store, f"UPDATE journal SET actor = 'eve', hash = '{forged}' WHERE seq = 3")
-    with pytest.raises(JournalBroken, match="entry 4"):
+    before = store.journal.of(an_id(1))[1].hash
+    for entry in store.journal.of(an_id(1))[2:]:
+        forged = replace(entry, actor="eve", previous_hash=before)
+        before = forge(content(forged))
+        tamper(
+            store,
+            f"UPDATE journal SET actor = 'eve', previous_hash = '{forged.previous_hash}', hash = '{before}' "
+            f"WHERE seq = {entry.seq}",
+        )
+    tamper(store, f"UPDATE rotations SET journal_hash = '{before}'")
+    with pytest.raises(JournalBroken, match="entry 3"):
         store.journal.verify()
 
 

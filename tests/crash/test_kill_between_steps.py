@@ -145,7 +145,7 @@ def _assert_reported(app: Keyturn, rotation_id: str) -> None:
     moves = [entry.event for entry in entries if entry.source is not entry.target]
     assert list(range(1, len(entries) + 1)) == [entry.seq for entry in entries]
     assert ["request", *(edge.trigger for edge in table.FORWARD)] == moves
-    assert app.installation.verify_journal() == len(entries)
+    assert app.journal.verify().entries == len(entries)
 
 
 def _kill(process: Popen[bytes]) -> None:

@@ -114,7 +114,7 @@ class WatchedClaims(Claims):
     """The real claims of one actor. They note when the actor may save, and are gone for one that was killed."""
 
     def __init__(self, claims: Claims, actor: Actor) -> None:
-        super().__init__(claims._database)
+        super().__init__(claims._database, claims._vault)
         self._actor = actor
 
     def ensure_held(self, claim: Claim) -> None:
@@ -132,7 +132,7 @@ class WatchedRotations(Rotations):
     """The real rotations of one actor: what it stores ends the time in which it may save."""
 
     def __init__(self, rotations: Rotations, actor: Actor) -> None:
-        super().__init__(rotations._database)
+        super().__init__(rotations._database, rotations._vault)
         self._actor = actor
 
     def advance(self, *args: object, **options: object) -> Claim:

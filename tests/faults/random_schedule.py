@@ -184,7 +184,7 @@ class Schedule(RuleBasedStateMachine):
             ids = {row[0] for row in database.execute("SELECT id FROM rotations")}
         assert ([], [], set()) == (twice, several, self.known - ids)
         self.known = ids
-        self.operator_app.installation.verify_journal()
+        self.operator_app.journal.verify()
 
     # --- the end
 

@@ -220,4 +220,4 @@ def _end(environment: FaultEnvironment, pair: Pair, person: Person, fault: Fault
     assert "project=T" == environment.simulator.import_requests.send(pair.netsuite.account)
     assert pair.netsuite.record.fingerprint == pair.openair.settings.fingerprint
     assert_openair_came_second(history)
-    app.installation.verify_journal()
+    app.journal.verify()

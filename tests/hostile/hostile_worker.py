@@ -102,7 +102,7 @@ def completed_once(app: Keyturn, simulator: Simulator, rotation: Rotation) -> No
     assert done.proofs.candidate
     assert [done.proofs.candidate.fingerprint] == installed(history) == saved(history)
     assert_openair_came_second(history)
-    app.installation.verify_journal()
+    app.journal.verify()
 
 
 def error_of(run: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:

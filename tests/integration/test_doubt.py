@@ -41,7 +41,7 @@ def test_a_lost_install_is_recorded_with_its_evidence(app: Keyturn, simulator: S
     assert datetime.fromisoformat(str(lost.detail["began"])) <= lost.at
     assert "NetSuite signed with the candidate." in _readings(entries["upload_to_netsuite"])
     assert "looks" not in entries["save_to_openair"].detail
-    app.installation.verify_journal()
+    app.journal.verify()
 
 
 def test_a_lost_save_is_recorded_with_its_evidence(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:

@@ -68,7 +68,7 @@ def test_journal_has_every_move(app: Keyturn, rotate: Rotate) -> None:
     expected = ["request", "generate_key", "upload_to_netsuite", "save_to_openair", "verify"]
     assert expected == [entry.event for entry in entries]
     assert [1, 2, 3, 4, 5] == [entry.seq for entry in entries]
-    assert app.installation.verify_journal() == 5
+    assert app.journal.verify().entries == 5
 
 
 def test_second_rotation_while_one_is_open(app: Keyturn) -> None:
@@ -120,7 +120,7 @@ def test_abandoned_rotation_frees_its_connection(app: Keyturn, simulator: Simula
     simulator.netsuite.record.reset("placeholder")
     assert rotate().state is State.COMPLETED
     assert ["request", "generate_key", "fail", "abandon"] == [entry.event for entry in app.rotations.journal(parked.id)]
-    app.installation.verify_journal()
+    app.journal.verify()
 
 
 def test_foreign_rotation_is_parked(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:

@@ -82,7 +82,7 @@ class GatedRotations(Rotations):
     """The real rotations; each write of a worker waits until the trace comes to it."""
 
     def __init__(self, rotations: Rotations, worker: "Worker") -> None:
-        super().__init__(rotations._database)
+        super().__init__(rotations._database, rotations._vault)
         self._worker = worker
 
     def advance(self, claim: Claim, *args: Any, event: str, **kwargs: Any) -> Claim:
@@ -100,7 +100,7 @@ class GatedClaims(Claims):
     """The real claims, gated likewise."""
 
     def __init__(self, claims: Claims, worker: "Worker") -> None:
-        super().__init__(claims._database)
+        super().__init__(claims._database, claims._vault)
         self._worker = worker
 
     def hold(self, worker: str, parked: Rotation, *, lease: float) -> Claim:

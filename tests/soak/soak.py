@@ -139,7 +139,7 @@ class _Soak:
             broken for name, account in people.accounts.items() if (broken := self._differ(name, account))
         ]
         try:
-            report.journal = self._app.installation.verify_journal()
+            report.journal = self._app.journal.verify().entries
         except JournalBroken as error:
             report.violations.append(error.message)
         report.judge_memory()

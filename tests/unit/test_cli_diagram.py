@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from support.factories import NOW, a_rotation, next_move
+from support.vaults import VAULT
 
 from orchestrator.cli.diagram import draw_moves, draw_path
 from orchestrator.cli.output import Output
@@ -30,7 +31,7 @@ def parked_after(steps: int) -> tuple[Rotation, list[Entry]]:
     entries: list[Entry] = []
     head = Head(0, ORIGIN)
     for event, after, source in moves:
-        entries.append(append(head, after, event=event, actor="ada", source=source, detail={}))
+        entries.append(append(VAULT, head, after, event=event, actor="ada", source=source, detail={}))
         head = entries[-1].head
     return parked, entries
 

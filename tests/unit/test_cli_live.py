@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from rich.console import Console
 from support.factories import NOW, a_rotation, next_move
+from support.vaults import VAULT
 
 from orchestrator.cli import timeline
 from orchestrator.cli.live import drawn
@@ -32,7 +33,13 @@ def journal_of(moves: Iterable[tuple[str, Rotation, Rotation | None]]) -> list[E
     head, entries = Head(0, "0" * 64), []
     for event, after, before in moves:
         entry = append(
-            head, after, event=event, actor="ada", source=before.state if before else None, detail={"cause": "manual"}
+            VAULT,
+            head,
+            after,
+            event=event,
+            actor="ada",
+            source=before.state if before else None,
+            detail={"cause": "manual"},
         )
         head = entry.head
         entries.append(entry)
@@ -102,7 +109,7 @@ def test_view_of_a_rotation_that_waits_for_a_person() -> None:
         available_at=NOW + 3600 * SECOND,
     )
     detail: dict[str, object] = {"code": "AWAITING_PERSON", "message": reason}
-    note = append(journal[-1].head, waiting, event=POSTPONED, actor="w1", source=waiting.state, detail=detail)
+    note = append(VAULT, journal[-1].head, waiting, event=POSTPONED, actor="w1", source=waiting.state, detail=detail)
     lines = rendered_lines(waiting, [*journal, note], NOW)
     assert [f"{reason} Again in 60 min. What to do:", f"`keyturn rotation explain {rotation.id}`"] == lines[-2:]
 
@@ -129,6 +136,7 @@ def test_last_reason_for_a_postponement() -> None:
     rotation, journal = rotation_after(1)
     first, second = (
         append(
+            VAULT,
             journal[-1].head,
             rotation,
             event=POSTPONED,
@@ -148,7 +156,7 @@ def entry_text(event: str, detail: dict[str, object]) -> str:
     """Return one entry as text."""
     rotation, journal = rotation_after(1)
     source = None if event == REQUEST else rotation.state
-    entry = append(journal[-1].head, rotation, event=event, actor="w1", source=source, detail=detail)
+    entry = append(VAULT, journal[-1].head, rotation, event=event, actor="w1", source=source, detail=detail)
     return timeline.describe(entry, journal[-1])
 
 

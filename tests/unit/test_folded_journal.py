@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from support.factories import NOW, a_rotation
+from support.vaults import VAULT
 
 from orchestrator.views.journal import folded
 from persistence.journal import ORIGIN, POSTPONED, REQUEST, UNKNOWN, Entry, Head, append
@@ -17,7 +18,7 @@ def journal(*events: tuple[str, str]) -> list[Entry]:
     for number, (event, code) in enumerate(events):
         rotation = replace(a_rotation(), updated_at=NOW + timedelta(minutes=number))
         source = None if event == REQUEST else rotation.state
-        entries.append(append(head, rotation, event=event, actor="worker", source=source, detail={"code": code}))
+        entries.append(append(VAULT, head, rotation, event=event, actor="worker", source=source, detail={"code": code}))
         head = entries[-1].head
     return entries
 

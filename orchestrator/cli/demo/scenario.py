@@ -147,7 +147,7 @@ class Story:
         sights = evidence.order(self._on.simulator)
         for sight in sights:
             self._out.say(f"   {sight.line()}")
-        entries = self._on.app.installation.verify_journal()
+        entries = self._on.app.journal.verify().entries
         proved = evidence.netsuite_came_first(sights)
         assert second.proofs.candidate
         uploads = evidence.installs(sights, second.proofs.candidate.fingerprint)

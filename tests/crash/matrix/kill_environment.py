@@ -191,7 +191,7 @@ class KillEnvironment:
             move for move in moves if move not in (table.FAIL, table.RESUME)
         ]
         assert len(self.parked) == moves.count(table.FAIL) == moves.count(table.RESUME)
-        assert self.app.installation.verify_journal() > self.app.installation.verify_journal(done.id) == len(entries)
+        assert self.app.journal.verify().entries > self.app.journal.verify(done.id).entries == len(entries)
         assert set() == self._leaks(done.id, done.proofs.candidate)
         assert [] == self._pair.netsuite.record.file_cabinet.paths_with_private_key()
 

@@ -47,7 +47,7 @@ class RestoreEnvironment(KillEnvironment):
         entries = self.app.rotations.journal(done.id)
         assert list(range(1, len(entries) + 1)) == [entry.seq for entry in entries]
         assert 1 == [entry.event for entry in entries].count(RESTORE)
-        assert self.app.installation.verify_journal() > self.app.installation.verify_journal(done.id) == len(entries)
+        assert self.app.journal.verify().entries > self.app.journal.verify(done.id).entries == len(entries)
         kept = self.app.store.rotations.kept_key(self.previous)
         assert kept
         assert set() == self._leaks(*kept)

@@ -120,7 +120,7 @@ def recovered(environment: KillEnvironment, syncs: int) -> None:
     assert (done.proofs.candidate != was) == ("FOREIGN_ROTATION" in [failure.code for failure in environment.parked])
     assert done.proofs.candidate.fingerprint == installed(environment.history)[-1] == saved(environment.history)[-1]
     assert_openair_came_second(environment.history)
-    environment.app.installation.verify_journal()
+    environment.app.journal.verify()
     environment.close()
 
 

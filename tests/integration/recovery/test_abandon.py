@@ -64,7 +64,7 @@ def test_a_candidate_that_netsuite_does_not_hold_is_abandoned(
     )
     simulator.faults.clear()
     assert State.COMPLETED is rotate().state
-    app.installation.verify_journal()
+    app.journal.verify()
 
 
 def test_what_netsuite_ended_holds_nothing_off(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:

@@ -44,7 +44,7 @@ def test_adopting_accepts_a_certificate_in_both_systems(
     assert ((), "project=T") == (app.health.health(NAME).problems, simulator.import_requests.send())
     assert (without_key(adopted), ["adopt"]) == (app.rotations.show(foreign.id), events(app, foreign))
     assert first != connection.current
-    app.installation.verify_journal()
+    app.journal.verify()
 
 
 def test_an_adopted_certificate_is_replaced_like_any_other(

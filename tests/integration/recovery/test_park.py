@@ -40,7 +40,7 @@ def test_parking_and_restoring_ends_an_outage(app: Keyturn, simulator: Simulator
     restored = app.recovery.restore(postponed.id, actor="ada")
     assert ("project=T", Ending.RESTORED) == (simulator.import_requests.send(), restored.ending)
     assert_openair_came_second(simulator.history.entries())
-    app.installation.verify_journal()
+    app.journal.verify()
 
 
 def test_parking_records_who_and_why(app: Keyturn, postponed: Rotation) -> None:

@@ -31,7 +31,7 @@ def test_restoring_ends_the_outage(app: Keyturn, simulator: Simulator, first: Ce
     assert first.fingerprint == installed(simulator.history.entries())[-1]
     assert [first.fingerprint] == saved(simulator.history.entries()), "OpenAir was not written again"
     assert_openair_came_second(simulator.history.entries())
-    app.installation.verify_journal()
+    app.journal.verify()
 
 
 def test_restoring_keeps_the_previous_certificate(app: Keyturn, first: Certificate, stuck: Rotation) -> None:

@@ -44,7 +44,7 @@ def test_the_outage_ends_without_a_person(
     assert [first.fingerprint] == saved(simulator.history.entries())
     assert [False] == kept_keys(app, refused)
     assert_openair_came_second(simulator.history.entries())
-    app.installation.verify_journal()
+    app.journal.verify()
 
 
 def test_the_next_try_is_scheduled(app: Keyturn, refused: Rotation, carry: Carry, first: Certificate) -> None:

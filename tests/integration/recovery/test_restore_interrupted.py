@@ -104,7 +104,7 @@ def test_resuming_after_a_failed_restore(
     assert (State.COMPLETED, ()) == (done.state, app.health.health(NAME).problems)
     assert stuck.skew_from == done.skew_from, "never understated"
     assert_openair_came_second(simulator.history.entries())
-    app.installation.verify_journal()
+    app.journal.verify()
 
 
 class Killed(BaseException):
@@ -148,7 +148,7 @@ def test_a_crash_in_the_middle(
     assert Ending.RESTORED is app.recovery.restore(stuck.id, actor="ada").ending
     assert app.health.health(NAME).problems == ()
     assert_openair_came_second(simulator.history.entries())
-    app.installation.verify_journal()
+    app.journal.verify()
 
 
 def _expire(app: Keyturn, rotation: Rotation) -> None:
