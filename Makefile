@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format generate bench model crash faults fuzz races soak mutants install node clean
+.PHONY: help demo test check format generate bench model crash faults fuzz races soak leaks mutants install node clean
 
 help: ## Show this help
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too
 
 soak: $(VENV)/.dev install ## Rotate 50 connections with random faults while workers are killed (MINUTES=30, SEED=any)
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
+
+leaks: $(VENV)/.dev install ## Search all output for secrets while systems answer with 2,000 pieces of requests (SEED=any repeats one; minutes)
+	LEAKS=$(or $(LEAKS),2000) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -n auto tests/security/test_mutated_answers.py
 
 mutants: $(VENV)/.dev ## Break the core in thousands of small ways; a test must notice each (half an hour; python verification/mutation/run.py MODULE: minutes)
 	nice -n 10 $(BIN)/python verification/mutation/run.py $(if $(SLICE),--slice $(SLICE) --seed $(or $(SEED),0))

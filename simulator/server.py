@@ -67,11 +67,15 @@ NOT_FOUND = Reply(404, b"Not Found", "text/plain")
 
 @dataclass(frozen=True)
 class Delivery:
-    """How to send an answer. `reply` None resets the connection. `pause` is the time between bytes, in seconds."""
+    """How to send an answer. `reply` None resets the connection. `pause` is the time between bytes, in seconds.
+
+    `raw` is sent in place of the reply, and ends the connection: an answer that may be no HTTP.
+    """
 
     reply: Reply | None
     truncated: bool = False
     pause: float = 0.0
+    raw: bytes = field(default=b"", repr=False)
 
 
 App = Callable[[Request], Delivery]
@@ -203,6 +207,10 @@ class _Handler(BaseHTTPRequestHandler):
         reply = delivery.reply
         if reply is None:
             self._reset()
+            return
+        if delivery.raw:
+            self.close_connection = True
+            self.wfile.write(delivery.raw)
             return
         head = self._head(reply)
         if delivery.truncated:

@@ -22,7 +22,7 @@ from acceptance.installed_keyturn import NAME, options_for
 from security.secret_search import Secrets
 from support.clock import OffsetClock
 
-from orchestrator import bootstrap
+from orchestrator import bootstrap, log
 from orchestrator.cli import application
 from orchestrator.settings import load
 from persistence import kek, vault
@@ -31,8 +31,9 @@ from simulator import Simulator
 from simulator.server import Delivery, Request
 from states.errors import SealBroken
 
-VERBOSE_LOGGERS = ("keyturn", "urllib3.connectionpool", "requests", "sqlalchemy.engine.Engine", "alembic")
-"""Loggers that are set to DEBUG, with a handler that hides nothing."""
+LEAKING_LOGGERS = ("urllib3.connection",)
+"""Loggers of libraries that log a piece of an answer as it is. Keyturn drops their records, so only what it prints is
+searched."""
 
 ACCOUNTS = ("TSTDRV1", "TSTDRV2", "TSTDRV3")
 """The simulated NetSuite accounts."""
@@ -223,16 +224,26 @@ def searched_keyturn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     with Simulator(accounts=len(ACCOUNTS)) as simulator:
         it = SearchedKeyturn(folder, simulator, monkeypatch)
         handler = _RawLogHandler(it.record_output)
-        for name in VERBOSE_LOGGERS:
-            logging.getLogger(name).setLevel(logging.DEBUG)
-            logging.getLogger(name).addHandler(handler)
+        handler.addFilter(lambda record: record.name not in LEAKING_LOGGERS)
+        levels = {
+            each: each.level for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)
+        }
+        for each in levels:
+            each.setLevel(logging.DEBUG)
+        set_up = log.set_up
+
+        def set_up_raw(level: str, form: str) -> None:
+            set_up(level, form)  # it replaces the root logger's handlers
+            root.addHandler(handler)
+            root.setLevel(logging.DEBUG)
+
+        monkeypatch.setattr(log, "set_up", set_up_raw)
         it.learn_secrets_in_transit()
         assert 0 == it("init")[0]
         it.add()
         try:
             yield it
         finally:
-            for name in VERBOSE_LOGGERS:
-                logging.getLogger(name).setLevel(logging.NOTSET)
-                logging.getLogger(name).removeHandler(handler)
+            for each, level in levels.items():
+                each.setLevel(level)
             root.handlers[:], root.level = before

@@ -18,6 +18,8 @@ STEP = 4
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
 _HEX = re.compile(rb"[0-9A-Fa-f]{24,}")
 _ESCAPED = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_BLANK = re.compile(rb"[\s,'\"]+")
+"""What may come between two pieces of a text that was split."""
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _MARK = b"PRIVATE KEY-----"
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
@@ -27,7 +29,7 @@ class Secrets:
     """The secrets to search for, each with a name."""
 
     def __init__(self) -> None:
-        self._pieces: dict[bytes, str] = {_MARK: "some private key"}
+        self._pieces: dict[bytes, str] = {}
 
     def add(self, name: str, value: str | bytes) -> None:
         """Add a secret. Raises ValueError if it is so short that it could appear by chance."""
@@ -52,23 +54,35 @@ class Secrets:
 
     def found_in(self, data: bytes) -> set[str]:
         """Return the names of the secrets that ``data`` holds, plain or encoded."""
-        views = set(_views(data))
-        return {name for view in views for piece, name in self._pieces.items() if piece in view}
+        return {name for view in set(_views(data)) for name in self._found_plain(view)}
+
+    def _found_plain(self, view: bytes) -> Iterator[str]:
+        if _MARK in view:
+            yield "some private key"
+        if len(view) < len(self._pieces):  # whichever is less to look up
+            windows = (view[at : at + PIECE] for at in range(len(view) - PIECE + 1))
+            yield from (self._pieces[each] for each in windows if each in self._pieces)
+        else:
+            yield from (name for piece, name in self._pieces.items() if piece in view)
 
 
 def _views(data: bytes) -> Iterator[bytes]:
-    """Yield ``data`` as it is, and decoded from JSON, XML, URLs, hexadecimal and Base64."""
-    yield data
-    once = _ESCAPED.sub(_unescape, data)
-    yield once
-    yield _ESCAPED.sub(_unescape, once)
+    """Yield ``data`` as it is, and decoded from JSON, XML, URLs, hexadecimal and Base64, also split over lines."""
+    texts = {data: None}  # in order, each once
+    texts[once := _ESCAPED.sub(_unescape, data)] = None
+    texts[_ESCAPED.sub(_unescape, once)] = None
     if b"&" in data:
-        yield html.unescape(data.decode("latin-1")).encode("latin-1", "replace")
+        texts[html.unescape(data.decode("latin-1")).encode("latin-1", "replace")] = None
     if b"%" in data:
-        yield unquote_to_bytes(data)
-        yield unquote_to_bytes(data.replace(b"+", b" "))
-    yield b"\n".join(_decode_hex(run[0][at:]) for run in _HEX.finditer(data) for at in range(2))
-    yield b"\n".join(_decode_base64(run[0][at:]) for run in _BASE64.finditer(data) for at in range(4))
+        texts[unquote_to_bytes(data.replace(b"+", b" "))] = None
+        texts[unquoted := unquote_to_bytes(data)] = None
+        texts[unquote_to_bytes(unquoted)] = None
+    for text in list(texts):
+        texts[_BLANK.sub(b"", text)] = None
+    for text in texts:
+        yield text
+        yield b"\n".join(_decode_hex(run[0][at:]) for run in _HEX.finditer(text) for at in range(2))
+        yield b"\n".join(_decode_base64(run[0][at:]) for run in _BASE64.finditer(text) for at in range(4))
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

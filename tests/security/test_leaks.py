@@ -14,6 +14,11 @@ from security.secret_search import Secrets
 
 SECRET = 'Ünhörd/of+"quoted"&<tagged>\nsecret\'%'
 
+
+def _cut(text: str) -> list[str]:
+    return [text[at : at + 11] for at in range(0, len(text), 11)]
+
+
 ENCODINGS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "JSON": json.dumps,
@@ -35,6 +40,11 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     },
     "Base64 in lines": lambda text: base64.encodebytes(text.encode() * 3).decode(),
     "Base64 in JSON": lambda text: json.dumps("\n" + base64.b64encode(text.encode()).decode()),
+    "Base64 in short lines": lambda text: "\r\n ".join(_cut(base64.b64encode(text.encode()).decode())),
+    "Base64 in a list": lambda text: repr(_cut(base64.b64encode(text.encode()).decode())),
+    "Base64 in a URL": lambda text: quote(base64.b64encode((text + "?" * 9).encode()).decode(), safe=""),
+    "URL in a URL": lambda text: quote(quote(text, safe=""), safe=""),
+    "short lines": lambda text: "\n".join(_cut(text)),
     "Base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
 }
 
