@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator import event_log, log
 from orchestrator.adapters.system import SystemClock, SystemRandom
@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from orchestrator.schedule import Schedule
     from persistence.kek import KeyEncryptionKey
     from persistence.vault import Vault
+
+
+_PORTS_KEPT: Final = 64
+"""Of how many connections the ports are kept. Most connections are rotated once in months."""
 
 
 def start(config: Path | None = None, *, level: str | None = None, new: bool = False) -> "Keyturn":
@@ -215,14 +219,18 @@ class Keyturn:
     def connect(self, name: str) -> Ports:
         """The ports of a connection, kept until it changes, and with them tokens and open connections.
 
+        Of many connections, the ports that were used last are kept.
+
         Nothing is sent yet. Raises NotFound, VaultLocked, SealBroken, SignInRefused when a secret is missing.
         """
         connection = self.store.connections.get(name)
         with self._lock:
-            version, ports = self._ports.get(name, (None, None))
+            version, ports = self._ports.pop(name, (None, None))
             if ports is None or version != connection.version:
                 ports = self._factory.ports(connection)
-                self._ports[name] = connection.version, ports
+            self._ports[name] = connection.version, ports
+            while len(self._ports) > _PORTS_KEPT:  # who still uses them keeps them
+                del self._ports[next(iter(self._ports))]
             return ports
 
     @cached_property
@@ -275,9 +283,11 @@ class Keyturn:
     @contextmanager
     def worker(self, stop: StopRequest, role: Role, threads: int = 1) -> Iterator["Dispatcher"]:
         """A dispatcher that ends once ``stop`` is set and what it carries may be released."""
+        from orchestrator.adapters.idle_connections import IDLE
         from orchestrator.dispatch.dispatcher import wake_on_events
         from orchestrator.dispatch.embedded import Embedded
 
+        IDLE.serve(threads)
         with self.engine(stop) as engine:
             dispatcher = Embedded(
                 self.store,

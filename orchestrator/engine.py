@@ -15,7 +15,6 @@ from orchestrator.events import Listener, ignore
 from orchestrator.leases import LeaseRenewer
 from orchestrator.restoration import Restoration
 from orchestrator.retry import RETRIED, RetriedStep, retry_after
-from orchestrator.shortage import shortage
 from orchestrator.step_attempt import StepAttempt
 from persistence.journal import POSTPONED, RESTORE_REFUSED
 from persistence.store import Claim, Store
@@ -34,6 +33,7 @@ from states.errors import (
 from states.next_action import Verb
 from states.ports import Clock, Connect, Ports
 from states.rotation import Proof, Rotation
+from states.shortage import shortage
 from states.state import State
 from states.table import FAIL, NEXT, Edge
 from states.timing import WAIT_FOR_PERSON

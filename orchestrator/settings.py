@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from states.base_url import origin_of
 from states.errors import InvalidInput, InvalidSettings
 from states.next_action import NextAction, Verb
+from states.shortage import shortage
 from states.timing import DEFAULT_CALL, DEFAULT_LEASE, LONGEST_CALL, LONGEST_LEASE, SHORTEST_LEASE, STOP_WITHIN
 
 FILE_NAME: Final = "keyturn.toml"
@@ -210,6 +211,8 @@ def _read(file: Path) -> dict[str, Any]:
     except RecursionError:
         raise InvalidSettings(f"{file} is not valid TOML: it is nested too deeply.") from None
     except OSError as error:
+        if lacking := shortage(error):
+            raise lacking from error
         raise InvalidSettings(f"{file} cannot be read: {error.strerror}.") from error
     for reserved in ("config_file", "data"):
         if reserved in values:

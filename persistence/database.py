@@ -11,8 +11,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, ProgrammingError
 
 from persistence import database_url, postgresql, sqlite
+from persistence.descriptors import descriptor_shortage
 from persistence.prepared import Prepared
-from states.errors import InvalidSettings, KeyturnError, TryLater, Unknown
+from states.errors import Exhausted, InvalidSettings, KeyturnError, TryLater, Unknown
 from states.next_action import by_hand
 
 _AWAY: Final = (OperationalError, InterfaceError, InternalError)
@@ -212,4 +213,7 @@ class Database:
             raise error
         if getattr(error.orig, "sqlite_errorname", "") in _UNDONE:
             kind = TryLater
+        # SQLite says only that it cannot open a file, and libpq that it cannot make a socket.
+        if kind is TryLater and (lacking := descriptor_shortage()):
+            return Exhausted(f"{lacking.message} The database {self.name} cannot be opened: {reason}.")
         return kind(f"The database {self.name} is not available: {reason}.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from states.errors import AlreadyExists, InvalidSettings, SealBroken, VaultLocked
 from states.next_action import REPEAT, NextAction, Verb, by_hand
+from states.shortage import shortage
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -105,6 +106,8 @@ def read_kek_file(path: Path) -> KeyEncryptionKey:
             found = os.fstat(file.fileno())
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
+        if lacking := shortage(error):
+            raise lacking from error
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise VaultLocked(f"The key-encryption key {path} cannot be read: {reason}.") from error
     if not _is_closed(found):
@@ -147,6 +150,8 @@ def read_kek_credential(environ: Mapping[str, str]) -> KeyEncryptionKey:
     try:
         text = (Path(folder) / CREDENTIAL).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        if lacking := shortage(error):
+            raise lacking from error
         raise VaultLocked(f"The systemd credential {CREDENTIAL} cannot be read.") from error
     return _decode(text, f"The systemd credential {CREDENTIAL}")
 

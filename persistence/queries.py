@@ -52,7 +52,11 @@ _CANDIDATES: Final = 10
 
 _NOW: Final = select(database_now())
 _BY_ID: Final = ROTATION.where(_r.c.id == bindparam("id"))
-_NEWEST: Final = ROTATION.where(_r.c.connection == bindparam("connection")).order_by(_r.c.id.desc()).limit(1)
+_NEWEST: Final = ROTATION.where(
+    _r.c.id == select(_c.c.latest_rotation).where(_c.c.name == bindparam("connection")).scalar_subquery()
+)
+"""By what the connection says. Ids are made before the request waits for the connection, so that of two machines' that
+meet, the rotation that was stored last may have the lower id."""
 _BY_PREFIX: Final = (
     ROTATION.where(_r.c.id.between(bindparam("first"), bindparam("last"))).order_by(_r.c.id.desc()).limit(_CANDIDATES)
 )

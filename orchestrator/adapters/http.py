@@ -22,9 +22,11 @@ from orchestrator.adapters.answer_guard import guarded
 from orchestrator.adapters.idle_connections import IDLE
 from orchestrator.adapters.network_errors import describe
 from orchestrator.adapters.transport import NotConnected, NotThisComputer, Proxy, session
+from persistence.descriptors import descriptor_shortage
 from states.base_url import check_url, origin_of
-from states.errors import InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
+from states.errors import Exhausted, InvalidSettings, KeyturnError, Refused, TryLater, Unknown, WrongBaseUrl
 from states.next_action import by_hand
+from states.shortage import shortage
 from states.timing import LONGEST_RETRY_AFTER
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
@@ -173,6 +175,8 @@ class Http:
                 f"The base URL of {self._peer} is plain http, and its host is not this computer; nothing was sent."
             )
         if not isinstance(reason, ssl.SSLCertVerificationError):
+            if lacking := shortage(reason) or descriptor_shortage():
+                return Exhausted(f"{lacking.message} {self._peer} was not reached; nothing was sent.")
             return TryLater(
                 f"{self._peer} could not be reached ({describe(reason)}); nothing was sent." + self._proxy_hint(),
                 next_action=by_hand("Wait a minute. If this repeats, check the base URL and the network."),
@@ -203,6 +207,8 @@ def _require_readable_bundle(path: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError as error:
+        if lacking := shortage(error):
+            raise lacking from error
         raise InvalidSettings(f"The CA bundle {path} cannot be read: {error.strerror or error}.") from error
 
 

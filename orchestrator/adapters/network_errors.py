@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from urllib3.exceptions import ProtocolError
 
-from orchestrator.adapters.transport import ThreadRefused
-
 _LOOKUP_ERRORS: Final = {
     socket.EAI_NONAME: "no such host name",
     getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "no such host name",
@@ -64,7 +62,6 @@ def _describe_os_error(error: OSError) -> str:
 
 
 _DESCRIPTIONS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
-    (ThreadRefused, lambda _: "this machine lets no more threads start"),
     (socket.gaierror, lambda error: _LOOKUP_ERRORS.get(error.errno, "the host name cannot be looked up")),
     (ssl.SSLError, _describe_tls),
     (TimeoutError, lambda _: "no answer in time"),

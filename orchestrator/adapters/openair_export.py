@@ -11,6 +11,7 @@ from states.certificate import Certificate
 from states.errors import AwaitingPerson, Refused
 from states.next_action import NextAction, Verb, by_hand
 from states.rotation import Confirmation
+from states.shortage import shortage
 
 _PUBLIC: Final = 0o644
 _PUBLIC_FOLDER: Final = 0o755
@@ -60,6 +61,8 @@ class OpenAirExport:
         try:
             _write_atomically(path, confirmation.certificate.pem)
         except OSError as error:
+            if lacking := shortage(error):
+                raise lacking from error
             raise Refused(
                 f"The certificate could not be written to {path}: {error.strerror}.",
                 next_action=by_hand("Correct the folder's permissions, or free space."),

@@ -24,7 +24,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.util.connection import is_connection_dropped
 
+from orchestrator.shortage import start
 from states.base_url import is_loopback, origin_of
 
 
@@ -43,7 +45,29 @@ class Proxy:
         return str(origin_of(self.url))
 
 
-def session(ca_bundle: str | None, within: float, proxy: Proxy | None = None) -> requests.Session:
+class Session(requests.Session):
+    """Hides redirects from `requests`: even with redirects off, it reads a redirect's whole body, of any length."""
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the other side closed a connection that no call uses. Ask only while the session has no call."""
+        adapters = [each for each in self.adapters.values() if isinstance(each, HTTPAdapter)]
+        managers = [each for adapter in adapters for each in (adapter.poolmanager, *adapter.proxy_manager.values())]
+        # A closed connection can be read from: it gives the end at once. So can one on which nothing was asked for.
+        return any(
+            connection is not None and connection.sock is not None and is_connection_dropped(connection)
+            for manager in managers
+            for key in manager.pools.keys()  # noqa: SIM118 - urllib3's own container, which is no dict
+            if (pool := manager.pools.get(key)) is not None and pool.pool is not None
+            for connection in list(pool.pool.queue)
+        )
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature is requests'
+        """Return None: see above."""
+        return
+
+
+def session(ca_bundle: str | None, within: float, proxy: Proxy | None = None) -> Session:
     """Create a session that reads no settings from the environment, keeps no cookie, and always verifies TLS.
 
     Args:
@@ -51,7 +75,7 @@ def session(ca_bundle: str | None, within: float, proxy: Proxy | None = None) ->
         within: The time limit for one whole call, in seconds.
         proxy: The way out of this network; without one, calls go straight to the other system.
     """
-    made = _Session()
+    made = Session()
     made.trust_env = False
     made.verify = ca_bundle or True
     made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -60,13 +84,6 @@ def session(ca_bundle: str | None, within: float, proxy: Proxy | None = None) ->
     for scheme in ("https://", "http://"):
         made.mount(scheme, _Adapter(within, proxy.credentials if proxy else None))
     return made
-
-
-class _Session(requests.Session):
-    """Hides redirects from `requests`: even with redirects off, it reads a redirect's whole body, of any length."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature is requests'
-        return None
 
 
 class NotConnected(Exception):
@@ -86,10 +103,6 @@ def _raising_not_connected() -> Iterator[None]:
         yield
     except (OSError, HTTPError, http.client.HTTPException) as error:  # the last one for a proxy's answer
         raise NotConnected(error) from error
-
-
-class ThreadRefused(OSError):
-    """The operating system refused to start a thread."""
 
 
 class NotThisComputer(OSError):
@@ -152,10 +165,7 @@ class _Connection(HTTPConnection):
         outcome: Future[None] = Future()
         opener = threading.Thread(target=self._open, args=(outcome,), name="keyturn-connect", daemon=True)
         with _raising_not_connected():
-            try:
-                opener.start()
-            except RuntimeError as error:
-                raise ThreadRefused from error
+            start(opener)  # raises Exhausted where the machine has no thread to spare; nothing is sent then
             try:
                 outcome.result(self._within)
             finally:
@@ -179,9 +189,12 @@ class _PlainConnection(_Connection):
 
     def _new_conn(self) -> socket.socket:
         connected = super()._new_conn()
-        if not is_loopback(connected.getpeername()[0]):
+        try:
+            if not is_loopback(connected.getpeername()[0]):
+                raise NotThisComputer
+        except OSError:  # or the other side has reset it already
             connected.close()
-            raise NotThisComputer
+            raise
         return connected
 
 

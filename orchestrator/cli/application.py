@@ -132,9 +132,9 @@ def _switch(name: str, short: str = "", text: str = "") -> Parameter:
 def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
     """Run one command; return its exit code."""
     from orchestrator.cli.streams import OutputLost  # noqa: PLC0415
-    from orchestrator.shortage import shortage  # noqa: PLC0415
     from states.errors import InternalError, KeyturnError  # noqa: PLC0415
     from states.next_action import by_hand  # noqa: PLC0415
+    from states.shortage import shortage  # noqa: PLC0415
 
     command, bound, ignored = app.parse_args(tokens)  # imports the command's module
     collector.resume()

@@ -13,6 +13,7 @@ from orchestrator.secrets import SecretName
 from states.connection import Algorithm, OnRefusal
 from states.errors import InvalidInput
 from states.next_action import by_hand
+from states.shortage import shortage
 
 _NETSUITE: Final = Group("NetSuite", sort_key=1)
 _OPENAIR: Final = Group("OpenAir", sort_key=2)
@@ -143,6 +144,8 @@ def _read(file: Path) -> str:
         content = sys.stdin.buffer.read() if file == _STDIN else file.read_bytes()
         text = content.decode("utf-8-sig").strip()  # UTF-8 in any locale; Windows' editors write a byte order mark
     except OSError as error:
+        if lacking := shortage(error):
+            raise lacking from error
         raise InvalidInput(f"{where} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise InvalidInput(f"{where} is not text.") from None

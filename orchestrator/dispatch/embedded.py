@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Final
 
 from orchestrator.engine import Engine
-from orchestrator.shortage import shortage, start
+from orchestrator.shortage import start
 from orchestrator.stop_request import StopRequest
 from persistence.store import Store
 from states import preconditions
 from states.errors import KeyturnError, Stale
 from states.ports import Clock
 from states.rotation import Rotation
+from states.shortage import shortage
 from states.timing import SCHEDULE_EVERY, STAY_WITH_OUTAGE
 
 _log = logging.getLogger("keyturn.worker")

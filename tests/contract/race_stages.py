@@ -72,11 +72,11 @@ class Stage:
                 tx.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM {self.name}_{table}")  # noqa: S608 - ours
 
     def left(self) -> tuple[str, ...]:
-        """How the connection's rotations were left, the oldest first; checks their journals."""
+        """How the connection's rotations were left; checks their journals, and that an open one is the newest."""
         assert self._store.journal.verify()
-        rotations = sorted(self._store.rotations.newest(connection=NAME), key=lambda each: each.id)
-        assert sum(each.is_open for each in rotations) <= 1
-        return tuple(f"{each.position} {each.state} {each.ending}" for each in rotations)
+        rotations = self._store.rotations.newest(connection=NAME)
+        assert [each.id for each in rotations if each.is_open] in ([], [self._store.rotations.get(NAME).id])
+        return tuple(sorted(f"{each.position} {each.state} {each.ending}" for each in rotations))
 
     # --- how each begins
 

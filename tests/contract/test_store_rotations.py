@@ -98,6 +98,13 @@ def test_a_second_rotation_is_refused_while_one_is_open(store: Store) -> None:
     assert [open_one.rotation] == store.rotations.newest()
 
 
+def test_a_connections_newest_rotation_was_stored_last(store: Store) -> None:
+    """Also where another machine made a higher id meanwhile, and completed its rotation first."""
+    begin(store, State.COMPLETED, number=2)
+    add(store, a_rotation(id=an_id(1)))
+    assert an_id(1) == store.rotations.get("acme").id
+
+
 def test_connections_do_not_hold_each_other_up(store: Store) -> None:
     """Rule 3 is one open rotation for each connection, not one for all."""
     store.connections.add(a_connection(name="other"))

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from hostile.hostile_worker import Worker, completed_once
 from support.polling import until
+from support.stores import open_store
 
 from orchestrator import bootstrap
+from orchestrator.adapters.http import Http
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import application
+from persistence.kek import read_kek_file
 from simulator import Simulator
-from states.errors import TryLater
+from states.errors import Exhausted, TryLater
 from states.state import State
 
 Start = Callable[..., AbstractContextManager[Worker]]
@@ -78,7 +81,7 @@ def test_no_thread_for_a_call(
     """A call that needs a thread is not sent, which is no doubt; when there are threads again, all goes on."""
     rotation = app.rotations.request("acme", actor="tester")
     with worker(**crowded("keyturn-connect")) as running:
-        running.wait_to_say("step will be tried again", code="TRY_LATER")
+        running.wait_to_say("step will be tried again", code="MACHINE_EXHAUSTED")
         (tmp_path / "crowded").unlink()
         completed_once(app, simulator, rotation)
         assert 0 == running.stop()
@@ -104,7 +107,7 @@ def test_a_full_process_table_for_a_call(app: Keyturn, simulator: Simulator, wor
     with worker(
         through=(*NOT_ROOT, "prlimit", "--nproc=5:64")
     ) as running:  # main, signals, leases, presence, one works
-        running.wait_to_say("step will be tried again", code="TRY_LATER")
+        running.wait_to_say("step will be tried again", code="MACHINE_EXHAUSTED")
         assert [] == simulator.history.entries()
         room = ("prlimit", "--pid", str(running.process.pid), "--nproc=64:64")
         subprocess.run([*map(str, NOT_ROOT), *room], check=True)
@@ -178,3 +181,24 @@ def _raise(error: Exception) -> Callable[..., None]:
         raise error
 
     return work
+
+
+@pytest.mark.parametrize("what", ["database", "key", "host name", "connection"])
+def test_what_cannot_be_opened_is_a_shortage(app: Keyturn, simulator: Simulator, what: str) -> None:
+    """Without descriptors, SQLite's and the resolver's own words do not hide it; nothing is parked as refused."""
+    http = Http("NetSuite", "https://keyturn.invalid" if what == "host name" else simulator.netsuite_url)
+    openings: dict[str, Callable[[], object]] = {
+        "database": lambda: open_store(app.settings.store_url).connections.check_known("acme"),
+        "key": lambda: read_kek_file(app.settings.kek_file),
+        "host name": lambda: http.post("/", b"", {}, writes=True),
+        "connection": lambda: http.post("/", b"", {}, writes=True),
+    }
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+    try:
+        with pytest.raises(Exhausted, match="Too many open files"):
+            openings[what]()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

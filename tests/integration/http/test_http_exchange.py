@@ -1,12 +1,19 @@
 """Requests and answers are unchanged, and nothing is sent to other hosts, through proxies or in cookies."""
 
+import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from integration.http.http_calls import client, post
+from integration.http.scripted_server import Handler, ScriptedServer, read_request
 from pytest_httpserver import HTTPServer
+from support.polling import WAIT_LIMIT, until
 from werkzeug import Request, Response
+
+from orchestrator.adapters import http as http_module
+from orchestrator.adapters.idle_connections import IdleConnections
 
 
 def test_request_and_answer(httpserver: HTTPServer) -> None:
@@ -74,3 +81,24 @@ def test_threads_may_share(httpserver: HTTPServer) -> None:
         for thread in threads:
             thread.join()
     assert {number: str(number).encode() for number in range(16)} == seen
+
+
+def test_a_connection_is_closed_when_the_other_side_closed_it(
+    serve: Callable[[Handler], ScriptedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without another call, long before it would be closed for being idle: no descriptor is left to a dead socket."""
+    idle = IdleConnections(seconds=3600, look=0.01)
+    monkeypatch.setattr(http_module, "IDLE", idle)
+    closed = threading.Event()
+
+    def answer_once(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        if connection.recv(1) == b"":
+            closed.set()
+
+    with client(serve(answer_once).url) as http:
+        http.post("/path", b"", {}, writes=False)
+        assert closed.wait(WAIT_LIMIT)
+        until(lambda: idle._closer is None)

@@ -13,6 +13,7 @@ class Session:
     """Counts how often it was closed."""
 
     closed = 0
+    is_dropped = False
 
     def close(self) -> None:
         self.closed += 1
@@ -46,12 +47,32 @@ def test_a_session_in_use_is_not_closed() -> None:
 
 def test_an_idle_session_is_closed_after_a_while() -> None:
     """It needs no further call, and the thread that waits for it ends."""
-    idle, used = IdleConnections(most=9, seconds=0.01), sessions(3)
+    idle, used = IdleConnections(most=9, seconds=0.01, look=0.01), sessions(3)
     use(idle, *used)
     until(lambda: [1, 1, 1] == [session.closed for session in used])
     until(lambda: idle._closer is None)
     use(idle, used[0])
     until(lambda: used[0].closed == 2)
+
+
+def test_a_session_is_closed_when_the_other_side_closed_it() -> None:
+    """Long before its time; the others stay open."""
+    idle, (one, two) = IdleConnections(most=9, seconds=3600, look=0.01), sessions(2)
+    use(idle, one, two)
+    one.is_dropped = True
+    until(lambda: one.closed == 1)
+    assert 0 == two.closed
+    two.is_dropped = True
+    until(lambda: idle._closer is None)
+
+
+def test_the_limit_grows_with_the_threads() -> None:
+    """Each thread has its sessions; fewer threads take none away."""
+    idle, used = IdleConnections(), sessions(10)
+    idle.serve(2)
+    idle.serve(1)
+    use(idle, *used)
+    assert [1, 1, 1, 1, 0, 0, 0, 0, 0, 0] == [session.closed for session in used]
 
 
 def test_without_a_thread_the_limit_holds(monkeypatch: pytest.MonkeyPatch) -> None:
