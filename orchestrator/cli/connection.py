@@ -120,42 +120,43 @@ def list_(*, context: Given) -> int:
     ```
     """
     with context.keyturn() as keyturn:
-        found = list(keyturn.connections.all())
         rotations = {rotation.connection: rotation for rotation in keyturn.rotations.unfinished()}
         now = keyturn.rotations.now()
 
-    def outage(connection: ConnectionSummary) -> Outage | None:
-        return outage_on(connection, rotations.get(connection.name), now)
+        def outage(connection: ConnectionSummary) -> Outage | None:
+            return outage_on(connection, rotations.get(connection.name), now)
 
-    view = View[ConnectionSummary](
-        name=lambda connection: connection.name,
-        record=lambda connection: connection_json(connection, rotation=rotations.get(connection.name), now=now),
-        columns={
-            "CONNECTION": lambda connection: connection.name,
-            "ACCOUNT": lambda connection: connection.netsuite.account,
-            "VALID UNTIL": lambda connection: formatting.day(
-                connection.current.not_after if connection.current else None
-            ),
-            "STATE": lambda connection: _state(rotations.get(connection.name)),
-            "NEXT": lambda connection: (
-                "imports refused" if outage(connection) else _next(connection, rotations.get(connection.name), now)
-            ),
-            "OPENAIR": lambda connection: connection.openair.url or connection.openair.kind.value,
-        },
-        flexible=("CONNECTION", "OPENAIR"),
-        wide={
-            "ROTATION": lambda connection: _open_id(rotations.get(connection.name)),
-            "ALGORITHM": lambda connection: connection.policy.algorithm.value,
-            "DAYS": lambda connection: str(connection.policy.days),
-            "ON REFUSAL": lambda connection: connection.policy.on_refusal.value,
-            "FINGERPRINT": lambda connection: (
-                connection.current.fingerprint if connection.current else formatting.NOTHING
-            ),
-        },
-    )
-    found_outages = filter(None, (outage(connection) for connection in found))
-    outages.announce(context.out, sorted(found_outages, key=lambda each: each.since), now)
-    context.out.list(found, view, empty="There are no connections. Add one: `keyturn connection add NAME …`.")
+        view = View[ConnectionSummary](
+            name=lambda connection: connection.name,
+            record=lambda connection: connection_json(connection, rotation=rotations.get(connection.name), now=now),
+            columns={
+                "CONNECTION": lambda connection: connection.name,
+                "ACCOUNT": lambda connection: connection.netsuite.account,
+                "VALID UNTIL": lambda connection: formatting.day(
+                    connection.current.not_after if connection.current else None
+                ),
+                "STATE": lambda connection: _state(rotations.get(connection.name)),
+                "NEXT": lambda connection: (
+                    "imports refused" if outage(connection) else _next(connection, rotations.get(connection.name), now)
+                ),
+                "OPENAIR": lambda connection: connection.openair.url or connection.openair.kind.value,
+            },
+            flexible=("CONNECTION", "OPENAIR"),
+            wide={
+                "ROTATION": lambda connection: _open_id(rotations.get(connection.name)),
+                "ALGORITHM": lambda connection: connection.policy.algorithm.value,
+                "DAYS": lambda connection: str(connection.policy.days),
+                "ON REFUSAL": lambda connection: connection.policy.on_refusal.value,
+                "FINGERPRINT": lambda connection: (
+                    connection.current.fingerprint if connection.current else formatting.NOTHING
+                ),
+            },
+        )
+        found_outages = filter(None, (outage(connection) for connection in keyturn.connections.all()))
+        outages.announce(context.out, sorted(found_outages, key=lambda each: each.since), now)
+        context.out.list(
+            keyturn.connections.all(), view, empty="There are no connections. Add one: `keyturn connection add NAME …`."
+        )
     return Exit.FINE
 
 

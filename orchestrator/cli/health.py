@@ -1,6 +1,7 @@
 """`keyturn health`, `keyturn needs-rotation` and `keyturn doctor`: questions, and answers that scripts can act on."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from orchestrator.cli import formatting, next_actions, outages
 from orchestrator.cli.arguments import AnyConnection, ConnectionName, Within
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit, NeedsRotation
+from orchestrator.cli.output import View
+from orchestrator.cli.progress import progress
 from orchestrator.operations.doctor import Finding
 from orchestrator.views.health import finding_json, health_json, need_json
 from states.due import Need
@@ -29,17 +32,47 @@ def health(name: AnyConnection = None, /, *, within: Within = None, context: Giv
     ```
     """
     span = formatting.to_span(within) if within is not None else None
-    found: dict[str, Health] = {}
     with context.keyturn() as keyturn:
-        for each in [keyturn.connections.show(name)] if name else keyturn.connections.all():
-            found[each.name] = keyturn.health.report(each.name, within=span)
-            _print(context, each.name, found[each.name], keyturn.rotations.now())
-        shown = [health_json(each, health, keyturn.rotations.now()) for each, health in found.items()]
-    if not context.out.is_for_people:
-        context.out.show(shown[0] if name else shown, "\n".join(found))
-    elif not found:
+        if name is None:
+            return _fleet(context, keyturn, span)
+        name = keyturn.connections.show(name).name
+        found = keyturn.health.report(name, within=span)
+        _print(context, name, found, keyturn.rotations.now())
+        if not context.out.is_for_people:
+            context.out.show(health_json(name, found, keyturn.rotations.now()), name)
+    return Exit.FINE if _is_healthy(found) else Exit.ATTENTION
+
+
+def _fleet(context: Context, keyturn: Keyturn, within: timedelta | None) -> int:
+    """Report on every connection, each as soon as it and those before it have answered."""
+    names = [each.name for each in keyturn.connections.all()]
+    unhealthy = 0
+
+    def reports() -> Iterator[tuple[str, Health]]:
+        nonlocal unhealthy
+        for each, found in keyturn.health.reports(names, within=within):
+            unhealthy += not _is_healthy(found)
+            yield each, found
+
+    with progress(context.out, "Asking both systems", len(names)) as step:
+        if context.out.is_for_people:
+            for each, found in reports():
+                _print(context, each, found, keyturn.rotations.now())
+                step()
+        else:
+            context.out.list(
+                reports(),
+                View[tuple[str, Health]](
+                    name=lambda report: report[0],
+                    record=lambda report: health_json(*report, keyturn.rotations.now()),
+                    columns={},
+                    flexible=(),
+                ),
+                empty="",
+            )
+    if not names:
         context.out.note("There are no connections. Add one: `keyturn connection add NAME …`.")
-    return Exit.FINE if all(_is_healthy(health) for health in found.values()) else Exit.ATTENTION
+    return Exit.ATTENTION if unhealthy else Exit.FINE
 
 
 def _is_healthy(health: Health) -> bool:

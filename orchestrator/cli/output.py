@@ -5,13 +5,14 @@ import os
 import re
 import shutil
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from orchestrator import terminal
 from orchestrator.cli import next_actions
+from orchestrator.cli.pages import pages, part_of_array
 from orchestrator.control_characters import escape_json, visible
 from orchestrator.views.values import Json
 
@@ -87,18 +88,32 @@ class Output:
 
     # --- results
 
-    def list(self, things: Sequence[T], view: View[T], *, empty: str) -> None:
-        """Print several things: a table, an array, or a name a line. ``empty`` is said on stderr for none."""
-        if self._is_data:
-            _print(self._data([view.record(thing) for thing in things], indent=2))
-        elif self.form is Form.NAME:
-            _print("\n".join(view.name(thing) for thing in things))
-        elif things and self.form is Form.WIDE:
-            _table(things, replace(view, columns={**view.columns, **view.wide}, flexible=()), is_wide=True)
-        elif things:
-            _table(things, view)
-        else:
+    def list(self, things: Iterable[T], view: View[T], *, empty: str) -> int:
+        """Print several things: a table, an array, or a name a line; return how many. ``empty`` is said for none.
+
+        A list of any length takes the memory of a page: things are read when they are printed. Only a template of
+        JSONPath needs all of them.
+        """
+        if self.form is Form.JSONPATH:
+            things = list(things)
+            _print(self._data([view.record(thing) for thing in things]))
+            return len(things)
+        is_wide = self.form is Form.WIDE
+        shown = replace(view, columns={**view.columns, **view.wide}, flexible=()) if is_wide else view
+        count, widths = 0, tuple(len(heading) for heading in shown.columns)
+        for page, is_last in pages(things):
+            if self._is_data:
+                records = self._data([view.record(thing) for thing in page], indent=2)
+                whole = self.form is Form.YAML  # whose block sequence goes on with the next items
+                _print(records if whole else part_of_array(records, is_first=not count, is_last=is_last))
+            elif self.form is Form.NAME:
+                _print("\n".join(view.name(thing) for thing in page))
+            elif page:
+                widths = _table(page, shown, widths, is_first=not count, is_wide=is_wide)
+            count += len(page)
+        if not count:
             self.note(empty)
+        return count
 
     def show(self, record: Json | Sequence[Json], name: str, rows: Rows = ()) -> None:
         """Print one thing: labels and values, an object (of several an array), or its name."""
@@ -231,18 +246,24 @@ def _wrapped(text: str, label: str, *, error: bool = False) -> str:
     return filled.replace(_GLUE, " ")
 
 
-def _table(things: Sequence[T], view: View[T], *, is_wide: bool = False) -> None:
+def _table(
+    things: Sequence[T], view: View[T], widths: tuple[int, ...], *, is_first: bool, is_wide: bool
+) -> tuple[int, ...]:
+    """Print a page of a table, whose columns are ``widths`` wide at least; return how wide they are."""
     cells = [[visible(show(thing)) for show in view.columns.values()] for thing in things]
     remarks = [visible(view.remark(thing)) for thing in things]
     if terminal.is_terminal():
         _draw(view, cells, remarks, width=_WIDEST if is_wide else None)
-        return
-    widths = [max(map(len, column)) for column in zip(view.columns, *cells, strict=True)]
+        return widths
+    columns = zip(widths, zip(*cells, strict=True), strict=True)
+    widths = tuple(max(width, *map(len, column)) for width, column in columns)
     lines = []
-    for row, remark in zip([list(view.columns), *cells], ["", *remarks], strict=True):
+    headings = [list(view.columns)] if is_first else []
+    for row, remark in zip([*headings, *cells], [*([""] * len(headings)), *remarks], strict=True):
         lines.append(_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         lines += [_INDENT + line for line in remark.splitlines()]
     _print("\n".join(lines))
+    return widths
 
 
 def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str], *, width: int | None) -> None:

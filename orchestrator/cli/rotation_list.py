@@ -1,7 +1,7 @@
 """`keyturn rotation list`: the rotations of all connections."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -62,15 +62,19 @@ def list_(
         raise InvalidInput(f"A list has at least one line, not {limit}.")
     with context.keyturn() as keyturn:
         listing = _read(keyturn, wanted, sort, limit)
-        _print(context, keyturn, listing, wanted.connection)
-        while watch:
-            time.sleep(_EVERY)
-            before, listing = listing, _read(keyturn, wanted, sort, limit)
-            if listing != before or context.out.is_live:  # at a terminal, ages and outages count up
-                if context.out.is_live:
+        if not watch:
+            _print(context, keyturn, listing, wanted.connection)
+            return Exit.FINE
+        before: list[RotationSummary] | None = None
+        while True:
+            items = list(listing.items)
+            if items != before or context.out.is_live:  # at a terminal, ages and outages count up
+                if context.out.is_live and before is not None:
                     context.out.clear()
-                _print(context, keyturn, listing, wanted.connection)
-    return Exit.FINE
+                _print(context, keyturn, replace(listing, items=items), wanted.connection)
+            before = items
+            time.sleep(_EVERY)
+            listing = _read(keyturn, wanted, sort, limit)
 
 
 def _read(keyturn: Keyturn, wanted: _Filter, sort: Sort, limit: int) -> Listing:
@@ -111,9 +115,10 @@ def _print(context: Context, keyturn: Keyturn, listing: Listing, connection: str
         },
         remark=_remark,
     )
-    context.out.list(listing.items, view, empty="There are no such rotations. Begin one: `keyturn rotate NAME`.")
-    if listing.more:
-        context.out.note(f"{listing.more} more: give a higher --limit.")
+    none = "There are no such rotations. Begin one: `keyturn rotate NAME`."
+    shown = context.out.list(listing.items, view, empty=none)
+    if context.out.is_for_people and (more := listing.count() - shown) > 0:  # counting reads all that match
+        context.out.note(f"{more} more: give a higher --limit.")
 
 
 def _remark(rotation: RotationSummary) -> str:

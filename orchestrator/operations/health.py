@@ -1,10 +1,14 @@
 """The questions: is a connection healthy, is a certificate due, with which certificate was a request signed."""
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from orchestrator.import_requests import signed_by
+from orchestrator.shortage import starting
 from persistence.store import Store
 from states import due, health, proof
 from states.certificate import Certificate
@@ -16,6 +20,10 @@ from states.next_action import NextAction, Verb
 from states.outage import outage_of
 from states.ports import Connect, Ports, Record
 
+AT_ONCE: Final = 8
+"""How many connections a report on all of them asks at the same time."""
+AHEAD: Final = 4 * AT_ONCE
+"""How many connections are asked before the report on the first of them is taken: one that is slow holds up few."""
 _EXPIRY: Final = (Need.OVERDUE.name, Need.EXPIRED.name)
 """The problems that report an expiry already."""
 
@@ -59,6 +67,28 @@ class HealthChecks:
         soon = Problem("EXPIRES_SOON", f"The certificate expires on {until:%Y-%m-%d %H:%M} UTC.", rotate)
         return replace(health, problems=(*health.problems, soon))
 
+    def reports(self, names: Iterable[str], *, within: timedelta | None = None) -> Iterator[tuple[str, Health]]:
+        """Yield a ``report`` on each of the connections, in their order, asking several at the same time.
+
+        No account is asked twice at the same time: it has one connection, which one thread asks. Raises Exhausted where
+        this machine has no thread to spare.
+        """
+        from orchestrator.adapters.idle_connections import IDLE  # noqa: PLC0415 - only a fleet needs it
+
+        IDLE.serve(AT_ONCE)
+        asked: deque[tuple[str, Future[Health]]] = deque()
+        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="keyturn-health")
+        try:
+            for name in names:
+                with starting():
+                    asked.append((name, pool.submit(self.report, name, within=within)))
+                if len(asked) > AHEAD:
+                    yield _answered(*asked.popleft())
+            for each in asked:
+                yield _answered(*each)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
     def needs_rotation(self, name: str, *, within: timedelta | None = None) -> Need:
         """Whether a new certificate is due, by what is stored; ``within`` replaces the drawn moment."""
         connection = self._store.connections.get(name)
@@ -86,6 +116,10 @@ class HealthChecks:
             elif rotation.previous:
                 known.setdefault("previous", rotation.previous)
         return known
+
+
+def _answered(name: str, report: Future[Health]) -> tuple[str, Health]:
+    return name, report.result()
 
 
 def _facts(connection: Connection, store: Store, ports: Ports) -> Facts:

@@ -1,9 +1,11 @@
 """Lists of rotations and of journal entries, for people and scripts."""
 
-from collections.abc import Callable, Collection, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final
 
 from persistence.journal import Entry
@@ -36,9 +38,10 @@ class Sort(StrEnum):
 class Listing:
     """A list of rotations, perhaps cut."""
 
-    items: list[RotationSummary]
-    more: int
-    """How many rotations match besides."""
+    items: Iterable[RotationSummary]
+    """Read while they are taken, once, where they are the newest first; otherwise a list."""
+    count: Callable[[], int]
+    """Counts how many rotations match in all."""
 
 
 class Lists:
@@ -59,21 +62,22 @@ class Lists:
         sort: Sort = Sort.NEWEST,
         limit: int = 50,
     ) -> Listing:
-        """Return up to ``limit`` rotations, sorted; sorted by anything but time, every match is read first.
+        """Return up to ``limit`` rotations, sorted; sorted by anything but the newest, every match is read first.
 
         ``is_parked`` implies ``is_open``; ``since`` is when they were requested (UTC). Raises NotFound for an unknown
         connection.
         """
         if connection is not None:
             self._store.connections.check_known(connection)
+        limit = min(limit, sys.maxsize)  # islice takes no more
         only = Only.PARKED if is_parked else Only.OPEN if is_open else None
         wanted = RotationFilter(connection=connection, states=states, only=only, since=since)
         if sort is Sort.NEWEST:
-            items = self._read(wanted, limit)
-            more = self._store.rotations.count(wanted) - len(items) if len(items) == limit else 0
-            return Listing(items, max(more, 0))
-        found = sorted(self._read(wanted, None), key=_keys(self._clock.now())[sort])
-        return Listing(found[:limit], max(len(found) - limit, 0))
+            return Listing(
+                islice(self._each(wanted, min(limit, PAGE)), limit), lambda: self._store.rotations.count(wanted)
+            )
+        found = sorted(self._each(wanted, PAGE), key=_keys(self._clock.now())[sort])
+        return Listing(found[:limit], lambda: len(found))
 
     def journal(
         self, *, since: datetime, connection: str | None = None, rotation: str | None = None
@@ -99,17 +103,15 @@ class Lists:
             seen = {key: at for key, at in seen.items() if at >= since}
             self._clock.sleep(FOLLOW_EVERY)
 
-    def _read(self, wanted: RotationFilter, limit: int | None) -> list[RotationSummary]:
-        found: list[RotationSummary] = []
+    def _each(self, wanted: RotationFilter, size: int) -> Iterator[RotationSummary]:
+        """Yield every wanted rotation, the newest first, read in pages of ``size``."""
         after = None
-        while limit is None or len(found) < limit:
-            size = PAGE if limit is None else min(limit - len(found), PAGE)
+        while True:
             page = self._store.rotations.page(wanted, after=after, limit=size)
-            found += page.items
+            yield from page.items
             after = page.following
             if after is None:
-                break
-        return found
+                return
 
 
 def _keys(now: datetime) -> dict[Sort, Callable[[RotationSummary], tuple[Any, ...]]]:

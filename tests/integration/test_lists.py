@@ -26,11 +26,12 @@ def test_what_a_list_holds(app: Keyturn, simulator: Simulator, rotate: Rotate) -
     assert [parked.id] == [each.id for each in lists.rotations(is_open=True).items]
     assert [parked.id] == [each.id for each in lists.rotations(is_parked=True, connection=NAME).items]
     assert [done.id] == [each.id for each in lists.rotations(states=[State.COMPLETED], sort=Sort.SKEW).items]
-    assert [] == lists.rotations(since=app.clock.now() + timedelta(hours=1)).items
+    assert [] == list(lists.rotations(since=app.clock.now() + timedelta(hours=1)).items)
     for sort in Sort:
-        assert 1 == lists.rotations(limit=1, sort=sort).more
-    assert 0 == lists.rotations(limit=2).more
-    assert 2 == len(lists.rotations(limit=10**20).items)
+        cut = lists.rotations(limit=1, sort=sort)
+        assert (1, 2) == (len(list(cut.items)), cut.count())
+    assert 2 == lists.rotations(limit=2).count()
+    assert 2 == len(list(lists.rotations(limit=10**20).items))
     with pytest.raises(NotFound):
         lists.rotations(connection="unknown")
 

@@ -34,7 +34,7 @@ def test_a_first_rotation(app: Keyturn, writes: Callable[[], int]) -> None:
     done = app.rehearsals.rotate(NAME)
     assert ["NetSuite", "OpenAir"] == systems(done.seen) == systems(done.sends)
     assert ("a new certificate with its private key", 0) == (done.sends[0][1], writes())
-    assert [] == app.lists.rotations().items
+    assert [] == list(app.lists.rotations().items)
 
 
 def test_what_would_park_a_rotation_is_raised(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:

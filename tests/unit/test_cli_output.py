@@ -3,14 +3,17 @@
 import io
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from orchestrator.cli import application
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.json_path import template
 from orchestrator.cli.output import Form, Output, View
+from orchestrator.cli.pages import PAGE
 from states.next_action import by_hand
 
 VIEW = View[str](
@@ -50,6 +53,26 @@ def test_json(capsys: Captured) -> None:
     out.list([], VIEW, empty="none")
     printed = capsys.readouterr()
     assert ([{"word": "Rye"}], [], "") == (first, json.loads(printed.out), printed.err)
+
+
+def test_a_long_list_is_printed_page_by_page(capsys: Captured) -> None:
+    """In each form it reads as the whole, and what was printed is not kept: the first pages come before the last."""
+    words = [f"{number:04}" for number in range(2 * PAGE + 1)]
+
+    def late() -> Iterator[str]:
+        yield from words[:-1]
+        printed.append(capsys.readouterr().out)
+        assert words[0] in printed[0]
+        yield words[-1]
+
+    reads = {Form.JSON: json.loads, Form.YAML: yaml.safe_load, Form.NAME: str.splitlines}
+    for form, read in reads.items():
+        printed: list[str] = []
+        assert len(words) == Output(form).list(late(), VIEW, empty="")
+        found = read(printed[0] + capsys.readouterr().out)
+        assert words == [each if form is Form.NAME else each["word"] for each in found]
+    Output().list(words, VIEW, empty="")
+    assert ["WORD", *words] == [line.split()[0] for line in capsys.readouterr().out.splitlines()]
 
 
 def test_yaml(capsys: Captured) -> None:
