@@ -89,18 +89,29 @@ def of_connection(connection: Connection) -> Values:
 
 def to_connection(row: Row) -> Connection:
     """A connection with the certificate joined as ``current``. Raises JournalBroken where it cannot be read."""
-    return Connection(**_settings(row), current=to_certificate(row, "current"))
+    return _whole(_settings(row), to_certificate(row, "current"))
 
 
 def from_connection(stored: models.Connections, current: models.Certificates | None) -> Connection:
     """The connection of a model instance, with its current certificate. Raises JournalBroken likewise."""
-    return Connection(**_settings(dict(stored)), current=from_certificate(current) if current else None)
+    return _whole(_settings(dict(stored)), from_certificate(current) if current else None)
 
 
 def to_connection_summary(row: Row) -> ConnectionSummary:
     """A connection as lists show it, with its certificate joined likewise."""
     current = to_certificate_summary(row, "current")
     return ConnectionSummary(**_settings(row), is_automatic=row["automatic"], current=current)
+
+
+def _whole(settings: Values, current: Certificate | None) -> Connection:
+    try:
+        return Connection(**settings, current=current)
+    except InvalidInput as error:
+        raise _illegible(settings["name"]) from error
+
+
+def _illegible(name: str) -> JournalBroken:
+    return JournalBroken(f"Connection {name} holds what Keyturn never wrote.")
 
 
 def _settings(row: Row) -> Values:
@@ -117,7 +128,7 @@ def _settings(row: Row) -> Values:
             "due_at": row["due_at"],
         }
     except NOT_OURS as error:
-        raise JournalBroken(f"Connection {row['name']} holds what Keyturn never wrote.") from error
+        raise _illegible(row["name"]) from error
 
 
 def to_policy(stored: Mapping[str, Any]) -> Policy:

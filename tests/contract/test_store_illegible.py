@@ -100,3 +100,10 @@ def test_an_illegible_connection_is_named(store: Store, column: str) -> None:
     for ask in (lambda: list(store.connections.all()), lambda: store.connections.get("acme")):
         with pytest.raises(JournalBroken, match=r"Connection acme holds what Keyturn never wrote\."):
             ask()
+
+
+def test_a_connections_illegible_bundle_is_named(store: Store) -> None:
+    """A version that no bundle has is an error of the stored connection, not of what the person asked for."""
+    tamper(store, """UPDATE connections SET bundles = '{"369630": "four"}'""")
+    with pytest.raises(JournalBroken, match="Connection acme holds what Keyturn never wrote"):
+        store.connections.get("acme")

@@ -58,6 +58,7 @@ def statements(store: Store, work: Callable[[], Any]) -> list[str]:
 
 
 def _asked(store: Store, work: Callable[[], Any]) -> list[tuple[str, Any]]:
+    store.vault.unlock()  # reads the one data key once for each process
     engine = store._database._engine
     asked: list[tuple[str, Any]] = []
 
