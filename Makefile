@@ -76,6 +76,7 @@ bench: $(VENV)/.dev install ## Measure, each figure next to its floor in the sam
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/takeover.py
 	$(BIN)/python benchmarks/stop.py
+	$(BIN)/python benchmarks/fleet.py
 
 # The wheel, not the checkout, is what the tests import: pytest runs with --import-mode=importlib.
 install: $(VENV)/.dev

@@ -13,6 +13,7 @@ FEW = {
     "scale": ("--listed=5", "--finished=5", "--connections=50", "--repeats=1", "--key-size=1024"),
     "takeover": ("--count=1",),
     "stop": ("--count=2",),
+    "fleet": ("--connections=6", "--rotations=3", "--threads=2", "--descriptors=64"),
     "start": ("--repeats=1", "--rest=1"),
 }
 
