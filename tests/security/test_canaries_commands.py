@@ -42,6 +42,7 @@ IN_PROCESS = {
     "doctor",
     "diagram",
     "run-due",
+    "journal checkpoint",
     "journal verify",
     "vault rewrap",
 }
@@ -131,6 +132,7 @@ def _rotated_and_shown(keyturn: SearchedKeyturn, run: Callable[..., str]) -> Non
         ("version",),
         ("doctor",),
         ("diagram", first),
+        ("journal", "checkpoint"),
         ("journal", "verify"),
         ("request", "verify", keyturn.simulator.import_requests.counts().last_url, "--connection", NAME),
     ):

@@ -134,7 +134,9 @@ def test_errors_in_keyturn_itself(keyturn: SearchedKeyturn, broken: Callable[...
         for words in (("rotate", NAME), ("health", NAME), ("doctor",), ("run-due",)):
             keyturn(*words, "--verbose")
     keyturn.outputs[:] = [(source, text) for source, text in keyturn.outputs if not source.startswith("the log ")]
-    assert any(b"ZeroDivisionError: <request namespace=" in text for _, text in keyturn.outputs)
+    # An error while an answer is read is logged by its kind alone.
+    logged = b'"ZeroDivisionError"' if owner[name] is requests.Session else b"ZeroDivisionError: <request namespace="
+    assert any(logged in text for _, text in keyturn.outputs)
     keyturn.assert_nothing_leaked()
 
 

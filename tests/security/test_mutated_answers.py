@@ -90,6 +90,7 @@ def commands(keyturn: SearchedKeyturn) -> dict[str, Callable[[], object]]:
         "connection list": plain("connection", "list", "-o", "json"),
         "connection show": plain("connection", "show", NAME),
         "connection edit": plain("connection", "edit", NAME, "--days", "90"),
+        "journal checkpoint": plain("journal", "checkpoint"),
         "journal verify": plain("journal", "verify"),
         "request verify": plain(
             "request", "verify", "https://x.example/netsuite.pl?action=synchronize", "--connection", NAME
