@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.lists import Lists
     from orchestrator.operations.recovery import Recovery
     from orchestrator.operations.rehearsal import Rehearsals
+    from orchestrator.operations.rekey import Rekey
     from orchestrator.operations.status import Status
     from orchestrator.operations.workers import Workers
     from orchestrator.presence import PresenceKeeper
@@ -213,6 +214,13 @@ class Keyturn:
         from orchestrator.operations.installation import Installation
 
         return Installation(self.settings, self.store, self.vault)
+
+    @cached_property
+    def rekey(self) -> "Rekey":
+        """Changing the vault's data key."""
+        from orchestrator.operations.rekey import Rekey
+
+        return Rekey(self.store, self.clock)
 
     # --- the other systems
 

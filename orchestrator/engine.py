@@ -21,6 +21,7 @@ from persistence.store import Claim, Store
 from states import due, machine, preconditions
 from states.errors import (
     AwaitingPerson,
+    DataKeyRetired,
     GaveUp,
     HeldOff,
     IllegalMove,
@@ -98,7 +99,10 @@ class Engine:
             if self._stopping(claim.rotation):
                 self._store.claims.release(claim)
                 break
-            claim, goes_on = self._run_step(claim, edge, ports)
+            try:
+                claim, goes_on = self._run_step(claim, edge, ports)
+            except DataKeyRetired:  # the vault's data key was changed after a new private key was sealed: make another
+                continue
             if not goes_on:
                 break
         return claim.rotation

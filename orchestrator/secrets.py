@@ -5,7 +5,7 @@ from enum import StrEnum
 from persistence.store import Store
 from persistence.vault import Vault
 from states.certificate import Certificate
-from states.errors import SealBroken, SignInRefused
+from states.errors import DataKeyRetired, SealBroken, SignInRefused
 from states.next_action import REPEAT, NextAction, Verb, by_hand
 
 
@@ -77,7 +77,10 @@ class Secrets:
 
         Raises Stale if another worker replaced it first.
         """
-        return self._store.secrets.put(self._connection, name, self.seal(name, value), version=version)
+        try:
+            return self._store.secrets.put(self._connection, name, self.seal(name, value), version=version)
+        except DataKeyRetired:  # between the two calls: OpenAir's next refresh token must not be lost to that
+            return self._store.secrets.put(self._connection, name, self.seal(name, value), version=version)
 
 
 class Exports:

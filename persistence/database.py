@@ -151,6 +151,17 @@ class Database:
         except (*_AWAY, ProgrammingError) as error:
             raise self._explained(kind, error) from error
 
+    def truncate_log(self) -> bool:
+        """Copy SQLite's write-ahead log into the file, and empty it: what was erased is overwritten in both.
+
+        Returns False where another process still reads from the log; then SQLite empties it later. On PostgreSQL
+        nothing is done, and the answer is False. Raises TryLater when the database is unavailable.
+        """
+        if not self.is_sqlite:
+            return False
+        with self.glancing() as tx:
+            return not tx.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+
     def close(self) -> None:
         """Close every connection. Safe to repeat; the next transaction opens new ones."""
         with self._turn:

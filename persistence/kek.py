@@ -24,6 +24,8 @@ SIZE: Final = 32
 """Bytes: AES-256."""
 NONCE: Final = 12
 """Bytes: what GCM takes without hashing it."""
+_SIZE_BY_GCM: Final = NONCE + SIZE + 16
+"""Bytes of a data key that an earlier checkout wrapped with AES-GCM. The next rewrap wraps it as all others."""
 VARIABLE: Final = "KEYTURN_KEK"
 CREDENTIAL: Final = "keyturn-kek"
 KEYRING_SERVICE: Final = "keyturn"
@@ -33,12 +35,13 @@ KEYRING_USER: Final = "kek"
 class KeyEncryptionKey:
     """Wraps and unwraps data keys. Shows nothing of itself but its id."""
 
-    __slots__ = ("_cipher", "id")
+    __slots__ = ("_cipher", "_key", "id")
 
     def __init__(self, key: bytes) -> None:
         """``key`` is 32 random bytes. Raises VaultLocked for any other length."""
         if len(key) != SIZE:
             raise VaultLocked(f"A key-encryption key is {SIZE} bytes, not {len(key)}.")
+        self._key = key
         self._cipher = aes_gcm(key)
         self.id = hashlib.sha256(b"keyturn-kek-id:" + key).hexdigest()[:12]
         """Tells one key from another, and nothing about either."""
@@ -50,18 +53,34 @@ class KeyEncryptionKey:
         raise TypeError("A key-encryption key is never pickled.")
 
     def wrap(self, data_key: bytes, label: bytes) -> bytes:
-        """Encrypt a data key; ``label`` is bound to it."""
-        nonce = secrets.token_bytes(NONCE)
-        return nonce + self._cipher.encrypt(nonce, data_key, label)
+        """Encrypt a data key with AES key wrap (RFC 3394); ``label`` is bound to it."""
+        from cryptography.hazmat.primitives.keywrap import aes_key_wrap  # noqa: PLC0415 - see aes_gcm
+
+        return aes_key_wrap(self._wrapping_key(label), data_key)
 
     def unwrap(self, wrapped: bytes, label: bytes) -> bytes:
         """Decrypt a data key that this very key wrapped with ``label``. Raises SealBroken when it is corrupt."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see aes_gcm
+        from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap  # noqa: PLC0415
 
         try:
-            return self._cipher.decrypt(wrapped[:NONCE], wrapped[NONCE:], label)
-        except (InvalidTag, ValueError) as error:
+            if len(wrapped) == _SIZE_BY_GCM:
+                return self._cipher.decrypt(wrapped[:NONCE], wrapped[NONCE:], label)
+            return aes_key_unwrap(self._wrapping_key(label), wrapped)
+        except (InvalidTag, InvalidUnwrap, ValueError) as error:
             raise SealBroken("A data key of the vault is corrupt.") from error
+
+    def _wrapping_key(self, label: bytes) -> bytes:
+        """A key for each label, because AES key wrap binds nothing by itself."""
+        return derive(self._key, b"keyturn wrapping key: " + label)
+
+
+def derive(key: bytes, purpose: bytes) -> bytes:
+    """Derive another key of SIZE bytes from a random one: HKDF-Expand with SHA-256 (RFC 5869)."""
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - see aes_gcm
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand  # noqa: PLC0415
+
+    return HKDFExpand(SHA256(), SIZE, purpose).derive(key)
 
 
 def aes_gcm(key: bytes) -> "AESGCM":

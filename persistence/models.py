@@ -268,6 +268,8 @@ class DataKeys(_Table, table=True):
     id: int = Field(primary_key=True)
     kek_id: str = Field(sa_type=Text)
     wrapped: bytes = Field(sa_type=LargeBinary, repr=False)
+    retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """From then on the row has the authentication key alone."""
 
 
 class Workers(_Table, table=True):

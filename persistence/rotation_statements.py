@@ -106,6 +106,10 @@ LOCK: Final = Prepared(
     .with_for_update()
 )
 """Who holds a rotation and where its journal ends, locked: no claim comes between this look and the write."""
+DATA_KEY: Final = Prepared(
+    select(models.data_keys.c.retired_at).where(models.data_keys.c.id == bindparam("id")).with_for_update(read=True)
+)
+"""A data key, locked: it is not retired before the transaction ends, so what it sealed can be stored."""
 KEEP_CERTIFICATE: Final = Prepared(insert(_certificates))
 ERASE_KEY: Final = Prepared(update(_certificates).where(_certificates.c.fingerprint == bindparam("b_fingerprint")))
 TRY_AGAIN: Final = Prepared(

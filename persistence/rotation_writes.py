@@ -12,8 +12,9 @@ from sqlmodel import Session
 from persistence import mapping, models, rotation_mapping, rotation_statements
 from persistence.journal import Entry
 from persistence.prepared import Prepared, Values
+from persistence.vault import data_key_of
 from states.certificate import Certificate
-from states.errors import IllegalMove, NotFound, Stale
+from states.errors import DataKeyRetired, IllegalMove, NotFound, Stale
 from states.next_action import REPEAT, NextAction, Verb
 from states.rotation import Ending, Rotation
 from states.state import State
@@ -43,8 +44,13 @@ def store(
 ) -> None:
     """Write the columns in which ``after`` differs from ``before``, and append ``entry``.
 
-    ``values`` are what ``statement`` compares besides the version, and who holds the rotation from now on. Raises Stale
-    when no row is as ``before`` was, IllegalMove when the database refuses the move.
+    ``values`` are what ``statement`` compares besides the version, and who holds the rotation from now on.
+
+    Raises:
+        Stale: when no row is as ``before`` was.
+        DataKeyRetired: when the data key that sealed a new candidate's private key was retired since.
+        IllegalMove: when the database refuses the move.
+
     """
     compared = {"b_id": before.id, "b_version": before.version}
     # SQLite checks only the constraints and indexes of the columns that are written.
@@ -52,6 +58,9 @@ def store(
     candidate = after.proofs.candidate
     try:
         if candidate and not before.proofs.candidate:
+            key = rotation_statements.DATA_KEY.first(tx, {"id": data_key_of(candidate.sealed_key)})
+            if key and key["retired_at"]:
+                raise DataKeyRetired
             rotation_statements.KEEP_CERTIFICATE.run(
                 tx, mapping.of_certificate(candidate.certificate, candidate.sealed_key)
             )

@@ -1,20 +1,33 @@
 """The room of the secrets: sealed secrets and wrapped data keys. The store can open neither."""
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, update
 from sqlalchemy import Connection as Transaction
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from persistence import models
 from persistence.database import Database
-from persistence.vault import WrappedKey
-from states.errors import NotFound, Stale
+from persistence.vault import WrappedKey, data_key_of
+from states.errors import DataKeyRetired, NotFound, Stale
 
 _LOCK: Final = {"key_share": True}
 """Lock a row against writers, but not against rows that refer to it by a foreign key. SQLite locks no rows: its
 writing transaction excludes all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A record that an older data key sealed."""
+
+    owner: str
+    """The connection of a secret, or the rotation of a private key."""
+    name: str
+    """The secret's name, or the fingerprint of the certificate whose private key it is."""
+    sealed: bytes = field(repr=False)
 
 
 class Secrets:
@@ -43,13 +56,14 @@ class Secrets:
         Raises:
             NotFound: without such a connection.
             Stale: when someone else replaced that version first.
+            DataKeyRetired: when the data key that sealed it is retired by now.
 
         """
         with self._database.writing() as tx:
             return put(tx, connection, name, sealed, version=version)
 
     def data_keys(self) -> list[WrappedKey]:
-        """Return the vault's wrapped data keys, the oldest first."""
+        """Return the vault's wrapped data keys, the oldest first, retired ones too."""
         with self._database.reading() as tx, Session(tx) as session:
             return [_wrapped(key) for key in _data_keys(session)]
 
@@ -70,19 +84,59 @@ class Secrets:
         by a key-encryption key that is about to be thrown away.
         """
         with self._database.writing() as tx, Session(tx) as session:
-            stored = _data_keys(session, lock=True)
-            if [_wrapped(key) for key in stored] != list(before):
-                raise Stale(
-                    "The vault's data keys were changed by another process in the meantime; nothing was changed."
-                )
-            for key, changed in zip(stored, after, strict=True):
-                key.kek_id, key.wrapped = changed.kek_id, changed.wrapped
-            session.flush()
+            _replace(session, _unchanged(session, before), after)
+
+    def retire(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey], newest: int) -> bool:
+        """Replace every data key as ``rewrap`` does, unless an older key than ``newest`` still sealed a record.
+
+        Returns whether they were replaced. Raises Stale likewise.
+        """
+        with self._database.writing() as tx, Session(tx) as session:
+            # Locked before the look: who stores a record holds the lock of its data key until the record is visible.
+            stored = _unchanged(session, before)
+            if _older_secrets(session, newest, 1) or _older_private_keys(session, newest, 1):
+                return False
+            _replace(session, stored, after)
+            return True
+
+    def count(self) -> int:
+        """Return how many records are sealed: secrets of connections, and private keys of certificates."""
+        kept = col(models.Certificates.sealed_key).is_not(None)
+        with self._database.reading() as tx, Session(tx) as session:
+            secrets = session.exec(select(func.count()).select_from(models.Secrets)).one()
+            return secrets + session.exec(select(func.count()).select_from(models.Certificates).where(kept)).one()
+
+    def older_secrets(self, newest: int, limit: int) -> list[Sealed]:
+        """Return up to ``limit`` secrets of connections that an older data key than ``newest`` sealed."""
+        with self._database.reading() as tx, Session(tx) as session:
+            return _older_secrets(session, newest, limit)
+
+    def older_private_keys(self, newest: int, limit: int) -> list[Sealed]:
+        """Return up to ``limit`` private keys of certificates that an older data key than ``newest`` sealed."""
+        with self._database.reading() as tx, Session(tx) as session:
+            return _older_private_keys(session, newest, limit)
+
+    def reseal_secret(self, before: Sealed, sealed: bytes) -> None:
+        """Replace a secret by the same one, sealed again; its version stays. Nothing happens if it was changed."""
+        table = models.secrets
+        is_before = (table.c.connection == before.owner, table.c.name == before.name, table.c.sealed == before.sealed)
+        with self._database.writing() as tx:
+            tx.execute(update(table).where(*is_before).values(sealed=sealed))
+
+    def reseal_private_key(self, before: Sealed, sealed: bytes) -> None:
+        """Replace a private key by the same one, sealed again. Nothing happens if it was destroyed meanwhile."""
+        table = models.certificates
+        is_before = (table.c.fingerprint == before.name, table.c.sealed_key == before.sealed)
+        with self._database.writing() as tx:
+            tx.execute(update(table).where(*is_before).values(sealed_key=sealed))
 
 
 def put(tx: Transaction, connection: str, name: str, sealed: bytes, *, version: int | None) -> int:
     """Set a secret within the caller's transaction, as `Secrets.put` says."""
     with Session(tx) as session:
+        key = session.get(models.DataKeys, data_key_of(sealed), with_for_update={"read": True})
+        if key and key.retired_at:
+            raise DataKeyRetired(f"The data key that sealed the secret {name} of connection {connection} was retired.")
         # Locking the connection, which exists, also orders those who set a secret that does not exist yet.
         owner = session.get(models.Connections, connection, with_for_update=_LOCK) if version is None else None
         if version is None and not (owner and owner.netsuite):  # the row of a removed connection is blank
@@ -103,5 +157,40 @@ def _data_keys(session: Session, *, lock: bool = False) -> Sequence[models.DataK
     return session.exec(query.with_for_update() if lock else query).all()
 
 
+def _unchanged(session: Session, before: Sequence[WrappedKey]) -> Sequence[models.DataKeys]:
+    """Lock the data keys, and return them as they are stored. Raises Stale where they are not as ``before``."""
+    stored = _data_keys(session, lock=True)
+    if [_wrapped(key) for key in stored] != list(before):
+        raise Stale("The vault's data keys were changed by another process in the meantime; nothing was changed.")
+    return stored
+
+
+def _replace(session: Session, stored: Sequence[models.DataKeys], after: Sequence[WrappedKey]) -> None:
+    for key, changed in zip(stored, after, strict=True):
+        key.kek_id, key.wrapped, key.retired_at = changed.kek_id, changed.wrapped, changed.retired_at
+    session.flush()
+
+
+def _older_secrets(session: Session, newest: int, limit: int) -> list[Sealed]:
+    stored = models.Secrets
+    query = select(stored.connection, stored.name, stored.sealed).where(_is_older(col(stored.sealed), newest))
+    return [Sealed(*row) for row in session.exec(query.limit(limit))]
+
+
+def _older_private_keys(session: Session, newest: int, limit: int) -> list[Sealed]:
+    rotation, certificate = models.Rotations, models.Certificates
+    query = (
+        select(rotation.id, certificate.fingerprint, col(certificate.sealed_key))
+        .join(rotation, col(rotation.candidate_fingerprint) == certificate.fingerprint)
+        .where(_is_older(col(certificate.sealed_key), newest))
+    )
+    return [Sealed(owner, name, sealed) for owner, name, sealed in session.exec(query.limit(limit)) if sealed]
+
+
+def _is_older(sealed: SQLColumnExpression[Any], newest: int) -> ColumnElement[bool]:
+    """Whether another data key sealed it: its id follows the version, as the vault writes it."""
+    return func.substr(sealed, 2, 4) != newest.to_bytes(4)
+
+
 def _wrapped(key: models.DataKeys) -> WrappedKey:
-    return WrappedKey(key.id, key.kek_id, key.wrapped)
+    return WrappedKey(key.id, key.kek_id, key.wrapped, key.retired_at)

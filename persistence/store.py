@@ -90,6 +90,13 @@ class Store:
         """Raise TryLater where SQLite's file may only be read. Writes nothing."""
         schema.check_writable(self._database)
 
+    def overwrite_erased(self) -> bool:
+        """Overwrite in SQLite's files what was erased; return False where some of it can be left, as on PostgreSQL.
+
+        Safe to repeat. Raises TryLater when the database is unavailable.
+        """
+        return self._database.truncate_log()
+
     def close(self) -> None:
         """Close every connection to the database. Safe to repeat."""
         self._database.close()

@@ -10,6 +10,9 @@ The vault also authenticates what is stored in clear, with HMAC-SHA256 and a key
 who can write the database, but has no key-encryption key, can make no code that the vault accepts.
 
     code     data key's id (decimal) · "-" · 64 hex digits
+
+The data key can be changed too: what it sealed is sealed with a newer one, and the older one is retired. Of a retired
+key only the authentication key is kept, because what it authenticated is still to be checked.
 """
 
 import hmac
@@ -19,9 +22,10 @@ import secrets
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
-from persistence.kek import NONCE, SIZE, KeyEncryptionKey, aes_gcm
+from persistence.kek import NONCE, SIZE, KeyEncryptionKey, aes_gcm, derive
 from states.errors import SealBroken, VaultLocked
 
 if TYPE_CHECKING:
@@ -36,19 +40,22 @@ _FIRST: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """A data key as the database keeps it."""
+    """A data key as the database keeps it, or what is left of a retired one."""
 
     id: int
     kek_id: str
     """Which key-encryption key wrapped it."""
     wrapped: bytes = field(repr=False)
+    """The key; of a retired one, the authentication key that was derived from it."""
+    retired_at: datetime | None = None
+    """UTC; None for a key that seals or opens records."""
 
 
 class DataKeys(Protocol):
     """Where wrapped data keys are kept; the store is one."""
 
     def data_keys(self) -> list[WrappedKey]:
-        """Every data key."""
+        """Every data key, retired ones too."""
         ...
 
     def add_data_key(self, key: WrappedKey) -> WrappedKey:
@@ -57,6 +64,12 @@ class DataKeys(Protocol):
 
     def rewrap(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey]) -> None:
         """Replace all data keys, ``before``, by the same ones wrapped by another key: all or none. Raises Stale."""
+        ...
+
+    def retire(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey], newest: int) -> bool:
+        """Replace all data keys as ``rewrap`` does, unless an older key than ``newest`` still sealed a record; return
+        whether they were replaced. Raises Stale.
+        """
         ...
 
 
@@ -73,7 +86,8 @@ class Vault:
 
     def seal(self, plain: bytes, *, owner: str, column: str) -> bytes:
         """Encrypt ``plain`` for that column of that record, such as a rotation's id. Raises VaultLocked, SealBroken."""
-        self.unlock()
+        # Looked up each time: a key that was retired since would seal what no one can open.
+        self._newest = self._prepare()
         nonce = secrets.token_bytes(NONCE)
         header = _HEADER.pack(_VERSION, self._newest, nonce)
         return header + self._ciphers[self._newest].encrypt(nonce, plain, _bound(header, owner, column))
@@ -131,8 +145,32 @@ class Vault:
         """
         old = self._kek()
         wrapped = self._keys.data_keys()
-        self._keys.rewrap(wrapped, [_wrap(new_kek, key.id, _unwrap(old, key)) for key in wrapped])
+        self._keys.rewrap(wrapped, [_wrap(new_kek, key.id, _unwrap(old, key), key.retired_at) for key in wrapped])
         return len(wrapped)
+
+    def renew(self) -> int:
+        """Make a newer data key, which seals from now on, and return its id.
+
+        Where a change of the data key was interrupted, the newest one is that key already. Raises VaultLocked,
+        SealBroken.
+        """
+        kept = self._keys.data_keys()
+        newest = max((key.id for key in kept), default=0)
+        if sum(key.retired_at is None for key in kept) < 2:  # noqa: PLR2004 - the present one, and no other
+            newest = self._keys.add_data_key(_wrap(self._kek(), newest + 1, secrets.token_bytes(SIZE))).id
+        self.check()
+        return newest
+
+    def retire(self, newest: int, now: datetime) -> bool:
+        """Destroy every data key older than ``newest`` but its authentication key; return False, with nothing changed,
+        while one of them still seals a record. Raises VaultLocked, SealBroken, Stale.
+        """
+        kek, kept = self._kek(), self._keys.data_keys()
+        return self._keys.retire(
+            kept,
+            [key if key.id == newest or key.retired_at else _retired(kek, key, now) for key in kept],
+            newest,
+        )
 
     def _prepare(self) -> int:
         """Open the newest data key, or make the first; return its id."""
@@ -140,57 +178,62 @@ class Vault:
         if not kept:
             kept = [self._keys.add_data_key(_wrap(self._kek(), _FIRST, secrets.token_bytes(SIZE)))]
         newest = max(kept, key=lambda key: key.id)
-        self._keep_open(newest)
+        if newest.id not in self._authentication_keys:
+            self._open(newest, self._kek())
         return newest.id
 
     def _cipher(self, key_id: int) -> "AESGCM":
-        if not self._knows(key_id):
-            raise SealBroken(f"The vault's data key {key_id} is missing from the database.")
+        if key_id not in self._ciphers and not (self._knows(key_id) and key_id in self._ciphers):
+            raise SealBroken(f"The vault's data key {key_id} is missing from the database, or was retired.")
         return self._ciphers[key_id]
 
     def _knows(self, key_id: int) -> bool:
-        """Open the data key with this id; return whether there is one."""
-        if key_id not in self._ciphers:
+        """Open the data key with this id, or what is left of it; return whether there is one."""
+        if key_id not in self._authentication_keys:
             key = next((key for key in self._keys.data_keys() if key.id == key_id), None)
             if key is None:
                 return False
-            self._keep_open(key)
+            self._open(key, self._kek())
         return True
 
-    def _keep_open(self, key: WrappedKey) -> None:
-        if key.id not in self._ciphers:
-            self._open(key, self._kek())
-
     def _open(self, key: WrappedKey, kek: KeyEncryptionKey) -> None:
-        data_key = _unwrap(kek, key)
-        # The cipher is kept last: another thread that sees it finds the authentication key too.
-        self._authentication_keys[key.id] = _authentication_key(data_key)
-        self._ciphers[key.id] = aes_gcm(data_key)
+        opened = _unwrap(kek, key)
+        # Other threads see the authentication key last: who finds it finds the cipher too.
+        if key.retired_at is None:
+            self._ciphers[key.id] = aes_gcm(opened)
+            opened = _authentication_key(opened)
+        self._authentication_keys[key.id] = opened
 
 
-def _wrap(kek: KeyEncryptionKey, key_id: int, data_key: bytes) -> WrappedKey:
-    return WrappedKey(key_id, kek.id, kek.wrap(data_key, _label(key_id)))
+def data_key_of(sealed: bytes) -> int:
+    """Return the id of the data key that sealed ``sealed``, which the vault made."""
+    return int.from_bytes(sealed[1:5])
+
+
+def _wrap(kek: KeyEncryptionKey, key_id: int, key: bytes, retired_at: datetime | None = None) -> WrappedKey:
+    return WrappedKey(key_id, kek.id, kek.wrap(key, _label(key_id, retired_at)), retired_at)
+
+
+def _retired(kek: KeyEncryptionKey, key: WrappedKey, now: datetime) -> WrappedKey:
+    return _wrap(kek, key.id, _authentication_key(_unwrap(kek, key)), now)
 
 
 def _unwrap(kek: KeyEncryptionKey, key: WrappedKey) -> bytes:
     if key.kek_id != kek.id:
         raise VaultLocked(f"The vault was sealed with the key-encryption key {key.kek_id}, but was given {kek.id}.")
-    return kek.unwrap(key.wrapped, _label(key.id))
+    return kek.unwrap(key.wrapped, _label(key.id, key.retired_at))
 
 
 def _authentication_key(data_key: bytes) -> bytes:
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - see aes_gcm
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand  # noqa: PLC0415
-
-    return HKDFExpand(SHA256(), SIZE, b"keyturn authentication").derive(data_key)
+    return derive(data_key, b"keyturn authentication")
 
 
 def _code(key_id: int, key: bytes, content: bytes) -> str:
     return f"{key_id}-{hmac.digest(key, content, 'sha256').hex()}"
 
 
-def _label(key_id: int) -> bytes:
-    return f"keyturn data key {key_id}".encode()
+def _label(key_id: int, retired_at: datetime | None) -> bytes:
+    return f"keyturn {'data' if retired_at is None else 'authentication'} key {key_id}".encode()
 
 
 def _bound(header: bytes, owner: str, column: str) -> bytes:

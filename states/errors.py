@@ -292,6 +292,10 @@ class Stale(KeyturnError):
     next_action = NextAction(Verb.WAIT, because="The worker that holds the rotation carries it on.")
 
 
+class DataKeyRetired(Stale):
+    """The data key that sealed a secret was retired before the secret was stored. Sealed again, it can be stored."""
+
+
 # --- the request is not possible here ---------------------------------------------------------------------------------
 
 

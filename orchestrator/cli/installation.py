@@ -1,5 +1,6 @@
 """`keyturn init` and `keyturn vault`: the installation itself."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from states.errors import InvalidInput
 
-vault = App(name="vault", help="Change the key-encryption key.")
+vault = App(name="vault", help="Change the keys of the vault.")
 
 
 def init(*, context: Given) -> int:
@@ -60,5 +61,37 @@ def rewrap(
         context.out.show({"data_keys": keys}, str(keys), [("", text)])
         context.out.note(
             f"Now let the settings name the new key (vault.file), or replace {keyturn.settings.kek_file} with it."
+        )
+    return Exit.FINE
+
+
+@vault.command
+def rekey(*, dry_run: DryRun = False, context: Given) -> int:
+    """Seal every secret and private key with a new data key, and destroy the old one.
+
+    Workers go on meanwhile. Safe to repeat; a change that was interrupted is continued.
+
+    ```
+    keyturn vault rekey
+    keyturn vault rekey --yes
+    ```
+    """
+    with context.keyturn() as keyturn:
+        if dry_run:
+            count = keyturn.rekey.count()
+            text = f"Would seal {formatting.count(count, 'record')} with a new data key."
+            context.out.show({"dry_run": True, "records": count}, str(count), [("", text)])
+            context.out.note("Nothing was changed.")
+            return Exit.FINE
+        context.confirm("Seal every secret and private key with a new data key, and destroy the old one?")
+        done = keyturn.rekey.change()
+        sealed = formatting.count(done.records, "record")
+        text = f"Sealed {sealed} with data key {done.data_key}. The older ones are destroyed."
+        context.out.show(asdict(done), str(done.data_key), [("", text)])
+        if not done.is_overwritten:
+            context.out.note("The database's files can still have old copies, as its backups do.")
+        context.out.note(
+            "Old copies open with the key-encryption key of their time. "
+            "To make them unreadable, change it (`keyturn vault rewrap NEW_KEY_FILE`), and destroy the old one."
         )
     return Exit.FINE
