@@ -295,6 +295,9 @@ class Stale(KeyturnError):
 class DataKeyRetired(Stale):
     """The data key that sealed a secret was retired before the secret was stored. Sealed again, it can be stored."""
 
+    code = "DATA_KEY_RETIRED"
+    next_action = REPEAT
+
 
 # --- the request is not possible here ---------------------------------------------------------------------------------
 
