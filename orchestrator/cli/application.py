@@ -51,7 +51,7 @@ COMMANDS: Final = (
         _KEEP,
         "Show the version, the commit it was built from, Python's version and the database's schema.",
     ),
-    ("vault", "installation:vault", _KEEP, "Change the key-encryption key."),
+    ("vault", "installation:vault", _KEEP, "Change the keys of the vault."),
 )
 
 
