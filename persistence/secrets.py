@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, func, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, text, update
 from sqlalchemy import Connection as Transaction
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -17,6 +17,10 @@ from states.errors import DataKeyRetired, NotFound, Stale
 _LOCK: Final = {"key_share": True}
 """Lock a row against writers, but not against rows that refer to it by a foreign key. SQLite locks no rows: its
 writing transaction excludes all others."""
+_DATA_KEYS: Final = text("SELECT * FROM datakeys ORDER BY id").columns(
+    **{column.name: column.type for column in models.data_keys.c}
+)
+"""Every column that there is: the vault is opened before a migration adds one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,9 @@ class Secrets:
 
     def data_keys(self) -> list[WrappedKey]:
         """Return the vault's wrapped data keys, the oldest first, retired ones too."""
-        with self._database.reading() as tx, Session(tx) as session:
-            return [_wrapped(key) for key in _data_keys(session)]
+        with self._database.reading() as tx:
+            rows = tx.execute(_DATA_KEYS).mappings()
+            return [WrappedKey(row["id"], row["kek_id"], row["wrapped"], row.get("retired_at")) for row in rows]
 
     def add_data_key(self, key: WrappedKey) -> WrappedKey:
         """Store a wrapped data key, unless there is one of that id already; return the one that is stored."""
@@ -152,14 +157,10 @@ def put(tx: Transaction, connection: str, name: str, sealed: bytes, *, version: 
         return stored.version
 
 
-def _data_keys(session: Session, *, lock: bool = False) -> Sequence[models.DataKeys]:
-    query = select(models.DataKeys).order_by(col(models.DataKeys.id))
-    return session.exec(query.with_for_update() if lock else query).all()
-
-
 def _unchanged(session: Session, before: Sequence[WrappedKey]) -> Sequence[models.DataKeys]:
     """Lock the data keys, and return them as they are stored. Raises Stale where they are not as ``before``."""
-    stored = _data_keys(session, lock=True)
+    query = select(models.DataKeys).order_by(col(models.DataKeys.id))
+    stored = session.exec(query.with_for_update()).all()
     if [_wrapped(key) for key in stored] != list(before):
         raise Stale("The vault's data keys were changed by another process in the meantime; nothing was changed.")
     return stored

@@ -119,7 +119,9 @@ def test_killed_rewrap(initialised: InstalledKeyturn, moment: str) -> None:
         with store._database.writing() as tx:
             for number in range(2, MANY):
                 key = vault._wrap(old, number, bytes(32))
-                tx.exec_driver_sql("INSERT INTO datakeys VALUES (?, ?, ?)", (number, key.kek_id, key.wrapped))
+                tx.exec_driver_sql(
+                    "INSERT INTO datakeys (id, kek_id, wrapped) VALUES (?, ?, ?)", (number, key.kek_id, key.wrapped)
+                )
     key = new_key(initialised.folder, "new")
     with closing(sqlite3.connect(initialised.database, isolation_level=None, timeout=0)) as database:
         if moment == "before it begins":
