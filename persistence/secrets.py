@@ -1,10 +1,11 @@
 """The room of the secrets: sealed secrets and wrapped data keys. The store can open neither."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, func, text, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, insert, text, update
 from sqlalchemy import Connection as Transaction
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -74,13 +75,11 @@ class Secrets:
 
     def add_data_key(self, key: WrappedKey) -> WrappedKey:
         """Store a wrapped data key, unless there is one of that id already; return the one that is stored."""
-        with self._database.writing() as tx, Session(tx) as session:
-            try:
-                with session.begin_nested():
-                    session.add(models.DataKeys(id=key.id, kek_id=key.kek_id, wrapped=key.wrapped))
-            except IntegrityError:
-                session.expunge_all()  # two processes used the vault for the first time, and the other one was first
-            return _wrapped(session.get_one(models.DataKeys, key.id))
+        added = insert(models.data_keys).values(id=key.id, kek_id=key.kek_id, wrapped=key.wrapped)
+        with self._database.writing() as tx, suppress(IntegrityError), tx.begin_nested():
+            tx.execute(added)
+        # Two processes can use the vault for the first time: then the other one's key may be the one that is stored.
+        return next(stored for stored in self.data_keys() if stored.id == key.id)
 
     def rewrap(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey]) -> None:
         """Replace every data key, ``before``, by the same key wrapped by another one, ``after``: all or none.

@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from alembic import command
 from sqlalchemy import text
 from support.factories import a_connection, an_id, begin
+from support.migrated import set_back
 from support.stores import open_store
 
-from persistence import schema
 from persistence.journal import ORIGIN, Entry
 from persistence.store import Store
 from states.errors import JournalBroken
@@ -22,9 +21,7 @@ from states.state import State
 def old(url: str) -> Iterator[Store]:
     """A store of the migration before, with two rotations of one connection, whose hashes have no key."""
     store = open_store(url)
-    store._database.make_file()
-    with store._database.writing() as tx:
-        command.upgrade(schema.config(tx), "0009")
+    store.migrate()
     store.connections.add(a_connection())
     begin(store, State.COMPLETED, number=1)
     begin(store, State.KEY_GENERATED, number=2)
@@ -39,6 +36,7 @@ def old(url: str) -> Iterator[Store]:
             )
             previous = hashed
         change(store, f"UPDATE rotations SET journal_hash = '{previous}' WHERE id = '{an_id(number)}'")
+    set_back(store, "0009")
     yield store
     store.close()
 
