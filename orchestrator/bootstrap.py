@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.carry import Carry
     from orchestrator.operations.connections import Connections
     from orchestrator.operations.doctor import Doctor
+    from orchestrator.operations.effects import Effects
     from orchestrator.operations.health import HealthChecks
     from orchestrator.operations.installation import Installation
     from orchestrator.operations.journal import JournalChecks
@@ -193,6 +194,13 @@ class Keyturn:
             self.workers,
             rehearse=self._factory.rehearse,
         )
+
+    @cached_property
+    def effects(self) -> "Effects":
+        """What this process has changed so far."""
+        from orchestrator.operations.effects import Effects
+
+        return Effects(self.store, self.clock)
 
     @cached_property
     def schedule(self) -> "Schedule":

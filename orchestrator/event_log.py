@@ -30,6 +30,7 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.Begun: (logging.INFO, "rotation begun by a person"),
     events.Confirmed: (logging.INFO, "certificate confirmed by a person"),
     events.Closed: (logging.INFO, "rotation closed"),
+    events.Sending: (logging.DEBUG, "request that writes will be sent"),
     events.Retrying: (logging.WARNING, "step will be tried again"),
     events.TakenOver: (logging.WARNING, "rotation was taken over"),
     events.LeaseLost: (logging.WARNING, "lease lost"),

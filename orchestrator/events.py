@@ -165,6 +165,13 @@ class Closed(Changed):
 
 
 @dataclass(frozen=True, slots=True)
+class Sending(RotationEvent):
+    """A request that writes is about to be sent to another system; its result is not stored yet."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Retrying(RotationEvent):
     """A try inside a step failed and is repeated after a wait."""
 

@@ -5,7 +5,7 @@ engine where OpenAir does not take the new one.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orchestrator.events import Closed, Listener
+from orchestrator.events import Closed, Listener, Sending
 from orchestrator.step_attempt import warned
 from persistence.store import Claim, Store
 from states import due, machine, recovery
@@ -54,6 +54,7 @@ class Restoration:
         )
         with _unfinished():
             self._store.claims.ensure_held(self.claim)
+            self._listener(Sending(self.claim.rotation, before.updated_at))
             deadline = before.updated_at + INSTALL_WITHIN
             proof = recovery.put_previous_back(
                 self.claim.rotation, key, ports, deadline=deadline, warn=self._warnings.append

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from orchestrator.events import Listener, OutcomeUnknown
+from orchestrator.events import Listener, OutcomeUnknown, Sending
 from persistence.journal import UNKNOWN
 from persistence.store import Claim, Store
 from states.errors import KeyturnError, Stale
@@ -55,6 +55,7 @@ class StepAttempt:
         The database is asked: the thread that renews the lease may be late, and this process may have been suspended.
         """
         self._store.claims.ensure_held(self.claim)
+        self.publish(Sending(self.claim.rotation, self._clock.now()))
 
     def record_unknown(self, write: Write, error: KeyturnError) -> None:
         """Commit that ``write`` was sent and its outcome is unknown. Raises Stale where it cannot be stored.

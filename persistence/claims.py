@@ -53,7 +53,10 @@ class Claims:
         self._vault.unlock()
         with self._database.writing() as tx:
             row = _lock(tx, statement, wanted)
-            return None if row is None else _claim_row(tx, self._vault, row, worker, lease=lease, now=now)
+            if row is None:
+                tx.rollback()
+                return None
+            return _claim_row(tx, self._vault, row, worker, lease=lease, now=now)
 
     def claim_postponed(self, worker: str, rotation_id: str, *, lease: float, now: datetime) -> Claim | None:
         """Like ``claim`` of this rotation, though it is postponed; return None while a worker holds it.
@@ -119,7 +122,10 @@ class Claims:
         what is too far ahead. Safe to repeat, and to run on several machines at once.
         """
         with self._database.writing() as tx:
-            return clock_repair.repair(tx, now)
+            repaired = clock_repair.repair(tx, now)
+            if not repaired:
+                tx.rollback()
+            return repaired
 
     def _update(self, statement: Prepared, values: Values) -> None:
         with self._database.writing() as tx:

@@ -65,6 +65,6 @@ def blank(stored: models.Connections) -> Mapping[str, object]:
 def stale(name: str) -> Stale:
     """Return the error for a connection that was changed since it was read."""
     return Stale(
-        f"Connection {name} was changed by someone else in the meantime; nothing was changed.",
+        f"Connection {name} was changed by someone else in the meantime; this change was not stored.",
         next_action=NextAction(Verb.SHOW_CONNECTION, {"connection": name}, then=REPEAT),
     )

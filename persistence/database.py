@@ -55,6 +55,8 @@ class Database:
         self._turn = Lock()
         self._writer: Connection | None = None
         self._opened: tuple[int, int] | None = None
+        self.has_written = False
+        """Whether a transaction was committed, or may have been."""
 
     @property
     def name(self) -> str:
@@ -134,7 +136,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that commits when the block ends, and changes nothing when the block raises.
+        """A transaction that commits when the block ends, and changes nothing when the block raises or rolls back.
 
         Raises TryLater when the database is unavailable, busy or read-only, Unknown when it went away during the
         commit: then the transaction may have been committed.
@@ -146,8 +148,9 @@ class Database:
                 if self.is_sqlite:
                     _BEGIN_WRITING.run(tx, {})
                 yield tx
-                kind = Unknown
-                tx.commit()
+                if tx.in_transaction():  # unless the block changed nothing, and rolled back
+                    kind, self.has_written = Unknown, True
+                    tx.commit()
         except (*_AWAY, ProgrammingError) as error:
             raise self._explained(kind, error) from error
 

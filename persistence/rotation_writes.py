@@ -33,7 +33,7 @@ def lock(tx: Transaction, before: Rotation) -> Values:
         raise NotFound(f"There is no rotation {before.id}.")
     if found["version"] != before.version or found["is_leased"]:
         raise Stale(
-            f"Rotation {before.id} is being worked on, or was changed meanwhile; nothing was changed.",
+            f"Rotation {before.id} is being worked on, or was changed meanwhile; this change was not stored.",
             next_action=NextAction(Verb.SHOW_ROTATION, {"rotation": before.id}, then=REPEAT),
         )
     return found

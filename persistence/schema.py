@@ -121,6 +121,7 @@ def check_writable(database: Database) -> None:
     try:
         with database.writing() as tx:
             tx.execute(_WRITE_NOTHING)
+            tx.rollback()
     except TryLater as error:
         error.next_action = _BE_WRITABLE
         raise

@@ -161,7 +161,7 @@ def _unchanged(session: Session, before: Sequence[WrappedKey]) -> Sequence[model
     query = select(models.DataKeys).order_by(col(models.DataKeys.id))
     stored = session.exec(query.with_for_update()).all()
     if [_wrapped(key) for key in stored] != list(before):
-        raise Stale("The vault's data keys were changed by another process in the meantime; nothing was changed.")
+        raise Stale("The vault's data keys were changed by another process in the meantime; they were not wrapped.")
     return stored
 
 

@@ -61,6 +61,11 @@ class Store:
         """What a message calls the database: the file, or the URL without its password."""
         return self._database.name
 
+    @property
+    def has_written(self) -> bool:
+        """Whether a transaction of this store was committed, or may have been; those about workers aside."""
+        return self._database.has_written
+
     def migrate(self) -> None:
         """Create the database, or bring it up to date. Safe to repeat, and to run on several machines at once.
 

@@ -11,7 +11,8 @@ from states.base_url import MOST_CHARACTERS, check_url
 from states.certificate import Certificate
 from states.errors import InvalidInput
 
-_ACCOUNT: Final = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)?")
+_ACCOUNT: Final = re.compile(r"(?=.{1,63}\Z)[A-Za-z0-9]+([_-][A-Za-z0-9]+)?")
+"""At most as long as a label of a host name, which it becomes."""
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+")
 """An absolute URI without a fragment (RFC 6749 section 3.1.2)."""

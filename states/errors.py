@@ -39,7 +39,7 @@ class KeyturnError(Exception):
 
 
 class TryLater(KeyturnError):
-    """The other system is not available at the moment; nothing was changed."""
+    """The other system is not available at the moment."""
 
     code = "TRY_LATER"
     next_action = by_hand("Wait a minute.")
@@ -303,7 +303,7 @@ class DataKeyRetired(Stale):
 
 
 class Rejected(KeyturnError):
-    """The request was rejected; nothing was changed."""
+    """The request was rejected."""
 
     code = "REJECTED"
 

@@ -140,11 +140,13 @@ def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
     collector.resume()
     if "context" in ignored:
         bound.arguments["context"] = context
+    context.rotation = bound.arguments.get("rotation")
     try:
         return int(command(*bound.args, **bound.kwargs) or 0)
     except KeyturnError as error:
-        return context.fail(error, rotation=bound.arguments.get("rotation"), connection=bound.arguments.get("name"))
-    except OutputLost:
+        return context.fail(error, rotation=context.rotation, connection=bound.arguments.get("name"))
+    except OutputLost as error:
+        context.note_kept(error)
         raise
     except Exception as error:  # noqa: BLE001 - printed without a traceback, and logged with one
         # Its text is not printed: it may contain a secret, which the log hides.

@@ -5,8 +5,8 @@ import getpass
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,19 +16,21 @@ from orchestrator import terminal
 from orchestrator.cli import collector, exit_codes
 from orchestrator.cli.exit_codes import NeedsRotation
 from orchestrator.cli.output import Output
+from orchestrator.cli.streams import OutputLost
 from orchestrator.views.outage import outage_json
 from orchestrator.views.values import Json
 from states.errors import InvalidInput, KeyturnError
 from states.next_action import NextAction, Verb, by_hand
 from states.outage import outage_of
-from states.preconditions import advise
+from states.preconditions import advise, why_not
 from states.rotation import Rotation
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Keyturn
+    from orchestrator.operations.effects import Effects, Found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
     """What every command is given in addition to its own arguments."""
 
@@ -41,6 +43,12 @@ class Context:
     """Whether a person can be asked."""
     is_question: bool = False
     """Whether the command's exit codes are answers: those of `needs-rotation`."""
+    rotation: str | None = None
+    """The rotation that the command was given, as it was written."""
+    effects: "Effects | None" = None
+    """What the command has changed so far; None before it has a store."""
+    found: "Found | None" = None
+    """What the command has changed, looked up when it failed."""
 
     @contextlib.contextmanager
     def keyturn(
@@ -61,7 +69,12 @@ class Context:
         try:
             if not (new or any_database):
                 keyturn.installation.check_database()
-            yield keyturn
+            self.effects = keyturn.effects
+            with keyturn.events.listening(self.effects.receive):
+                yield keyturn
+        except Exception:
+            self.found = self.effects.look(self.rotation) if self.effects else None
+            raise
         finally:
             keyturn.close()
 
@@ -81,18 +94,36 @@ class Context:
             raise InvalidInput("Not confirmed.", next_action=NextAction(Verb.WAIT))
 
     def fail(
-        self,
-        error: KeyturnError,
-        *,
-        rotation: str | None = None,
-        connection: str | None = None,
+        self, error: KeyturnError, *, rotation: str | None = None, connection: str | None = None, kept: str = ""
     ) -> int:
-        """Print ``error`` and return its exit code. ``rotation`` and ``connection`` are what the command was given."""
+        """Print ``error`` and return its exit code. ``rotation`` and ``connection`` are what the command was given.
+
+        ``kept`` says what was kept, where the command knows it; otherwise what was looked up when it failed says so.
+        """
         exit_code = NeedsRotation.ERROR if self.is_question else exit_codes.of(error)
-        next_action = error.next_action if rotation else error.next_action.outside_rotation()
+        changed = self.found.rotations[0] if self.found and self.found.rotations else None
+        next_action, more = error.next_action, {}
+        if changed:
+            now = datetime.now(UTC)
+            next_action, more = continuing(next_action, changed, now), about(changed, now)
+        elif not rotation:
+            next_action = next_action.outside_rotation()
         next_action = next_action.about(rotation=rotation, connection=connection)
-        self.out.error(problem(error.code, error.message, exit_codes.kept(error), next_action, exit_code))
+        kept = kept or exit_codes.kept(error, self.found)
+        self.out.error({**problem(error.code, error.message, kept, next_action, exit_code), **more})
         return exit_code
+
+    def note_unchanged(self) -> None:
+        """Say that a dry run changed nothing: what it wrote, if anything, is a renewed token for signing in."""
+        is_unchanged = self.effects is None or not self.effects.has_written
+        but = "" if is_unchanged else ", except that tokens for signing in were renewed"
+        self.out.note(f"Nothing was changed{but}.")
+
+    def note_kept(self, lost: OutputLost) -> None:
+        """Say on stderr what the command kept, whose output was ``lost`` because the disk is full."""
+        if self.found and self.found.rotations and not lost.has_no_reader:
+            rotation = self.found.rotations[0]
+            self.out.warn(f"rotation {rotation.id} of {rotation.connection}: {exit_codes.kept_by(rotation)}")
 
     def fail_rotation(self, rotation: Rotation, now: datetime, exit_code: int) -> int:
         """Print why ``rotation`` is parked, and what is best ``now`` (UTC); return ``exit_code``."""
@@ -111,6 +142,20 @@ def problem(code: str, message: str, kept: str, next_action: NextAction, exit_co
     """An error's JSON: ``code``, ``message``, ``kept``, ``next_action``, ``exit_code``; see also `Output.error`."""
     action = next_action.to_data()
     return {"code": code, "message": message, "kept": kept, "next_action": action, "exit_code": int(exit_code)}
+
+
+def continuing(action: NextAction, rotation: Rotation, now: datetime) -> NextAction:
+    """Return the next ``action`` of a command that failed after it changed ``rotation``.
+
+    Repeating it would begin another rotation, or be refused: the one that it changed is carried on instead.
+    """
+    if not why_not(Verb.CARRY, rotation, now):
+        carry = NextAction(Verb.CARRY)
+        if action.leads_to(Verb.REPEAT):
+            action = action.mapped(lambda each: replace(each, verb=Verb.CARRY) if each.verb is Verb.REPEAT else each)
+        else:
+            action = replace(action, alternatives=(*action.alternatives, carry))
+    return action.about(rotation=rotation.id, connection=rotation.connection)
 
 
 def about(rotation: Rotation, now: datetime) -> Json:

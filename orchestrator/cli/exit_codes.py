@@ -1,7 +1,7 @@
-"""Exit codes, and what an error left unchanged."""
+"""Exit codes, and what an error or a rotation leaves as it was."""
 
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from states.errors import (
     AlreadyExists,
@@ -25,6 +25,9 @@ from states.errors import (
 from states.rotation import Rotation
 from states.state import State
 from states.table import NEXT, PARKED
+
+if TYPE_CHECKING:
+    from orchestrator.operations.effects import Found
 
 
 class Exit(IntEnum):
@@ -85,14 +88,14 @@ _EXITS: Final[tuple[tuple[type[KeyturnError], Exit], ...]] = (
 )
 """The first class that fits decides."""
 
-_KEPT: Final[tuple[tuple[type[KeyturnError], str], ...]] = (
-    (Unknown, "The request was sent and may have taken effect; nothing else was sent."),
-    (Stale, "The stored state is consistent; this command's change is not part of it."),
-    (InternalError, "Every move that was committed is kept."),
-    (KeyturnError, "Nothing was changed."),
-)
+_NOTHING: Final = "Nothing was changed."
+_PERHAPS: Final = "The request was sent and may have taken effect."
+_STORED: Final = "What the command had stored by then is kept."
+_NOT_READ: Final = "That is what this process knew last: the database cannot be read now."
+_RESTORING: Final = "NetSuite may have the previous certificate again, or still the new one. OpenAir was only read."
 
 _KEPT_ENDED: Final = {edge.ending: edge.kept for edge in PARKED if edge.ending}
+_COMPLETED: Final = "Both sides held the new certificate when the rotation was completed."
 _IN_DOUBT: Final = " A request was sent and its answer lost: a resumed rotation reads back first."
 
 
@@ -101,9 +104,18 @@ def of(error: KeyturnError) -> Exit:
     return _of_class(type(error))
 
 
-def kept(error: KeyturnError) -> str:
-    """What ``error`` left unchanged, as a sentence."""
-    return next(sentence for kind, sentence in _KEPT if isinstance(error, kind))
+def kept(error: KeyturnError, found: "Found | None") -> str:
+    """What the command that ends with ``error`` kept, in sentences.
+
+    ``found`` is what was looked up when it failed; None where it failed before it had a store.
+    """
+    perhaps = [_PERHAPS] if isinstance(error, Unknown) else []
+    if found is None or not found.has_written:
+        return " ".join(perhaps or [_NOTHING])
+    if not found.rotations:
+        return " ".join(perhaps or [_STORED])
+    known = [] if found.is_read else [_NOT_READ]
+    return " ".join([*perhaps, kept_by(found.rotations[0]), *known])
 
 
 def of_rotation(rotation: Rotation, waits_because: str = "") -> Exit:
@@ -125,9 +137,13 @@ def of_rotation(rotation: Rotation, waits_because: str = "") -> Exit:
 
 
 def kept_by(rotation: Rotation) -> str:
-    """What a rotation that is not completed keeps, as a sentence."""
+    """What both sides have of a rotation, as a sentence."""
     if rotation.ending:
         return _KEPT_ENDED[rotation.ending]
+    if rotation.restoring_since:
+        return _RESTORING
+    if rotation.state is State.COMPLETED:
+        return _COMPLETED
     edge = NEXT.get(rotation.position)
     return (edge.kept if edge else "") + (_IN_DOUBT if rotation.doubt.since else "")
 

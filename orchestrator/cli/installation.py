@@ -10,7 +10,7 @@ from orchestrator.cli import formatting
 from orchestrator.cli.arguments import DryRun
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
-from states.errors import InvalidInput
+from states.errors import InvalidInput, KeyturnError
 
 vault = App(name="vault", help="Change the keys of the vault.")
 
@@ -25,8 +25,12 @@ def init(*, context: Given) -> int:
     keyturn init --config /etc/keyturn/keyturn.toml
     ```
     """
+    done: list[str] = []
     with context.keyturn(new=True) as keyturn:
-        done = keyturn.installation.initialise()
+        try:
+            keyturn.installation.initialise(done.append)
+        except KeyturnError as error:
+            return context.fail(error, kept=" ".join(done))
         context.out.show({"done": done}, str(keyturn.settings.config_file), [("", sentence) for sentence in done])
         context.out.note("Next: `keyturn connection add NAME …` (see `keyturn connection add --help`).")
     return Exit.FINE
@@ -53,7 +57,7 @@ def rewrap(
         if dry_run:
             text = f"Would wrap {formatting.count(keys, 'data key')} with the key in {new_key_file}."
             context.out.show({"dry_run": True, "data_keys": keys}, str(keys), [("", text)])
-            context.out.note("Nothing was changed.")
+            context.note_unchanged()
             return Exit.FINE
         context.confirm(f"The old key opens nothing after that. Wrap the vault's keys with {new_key_file}?")
         keys = keyturn.installation.rewrap(new_key_file)

@@ -184,6 +184,10 @@ class Output:
 
     # --- errors
 
+    def warn(self, text: str) -> None:
+        """Print a line on stderr in every form, even when quiet."""
+        _print(text, error=True)
+
     def error(self, record: Json) -> None:
         """Print an error on stderr: what happened, what was kept, and the next safe action.
 

@@ -24,5 +24,5 @@ def show(context: Context, done: Rehearsal, more: Json | None = None) -> int:
     ]
     rows.append(("then", done.ends))
     context.out.show({**rehearsal_json(done), **(more or {})}, done.rotation or done.connection, rows)
-    context.out.note("Nothing was changed.")
+    context.note_unchanged()
     return Exit.FINE

@@ -16,6 +16,7 @@ from orchestrator.schedule import Left, Pass
 from orchestrator.stop_request import StopRequest
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.values import Json
+from states.errors import KeyturnError, Unknown
 from states.rotation import Rotation
 
 
@@ -75,7 +76,7 @@ def _would(context: Context, keyturn: Keyturn) -> int:
     outages.announce(context.out, keyturn.status.outages(), now)
     context.out.show(record, "\n".join([*due, *(rotation.id for rotation in left.claimable)]), rows)
     exit_code = _report(context, keyturn, left)
-    context.out.note("Nothing was changed.")
+    context.note_unchanged()
     return exit_code
 
 
@@ -102,11 +103,16 @@ def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rota
     done = f"{formatting.count(len(began.started), 'rotation')} started; {ended}; {waits}{len(left.parked)} parked."
     with unheard():
         context.out.show(record, "\n".join(rotation.id for rotation in carried), [("", done)])
-    worst = [context.fail(error, connection=name) for name, error in began.failed]
+    worst = [context.fail(error, connection=name, kept=_not_begun(error)) for name, error in began.failed]
     worst.append(_report(context, keyturn, left))
     if stop.is_set():
         return stopped.tell_left(context, between, now) or Exit.INTERRUPTED
     return max(worst)
+
+
+def _not_begun(error: KeyturnError) -> str:
+    """What is kept of a rotation that could not be begun: its request is one transaction."""
+    return "" if isinstance(error, Unknown) else "No rotation was begun for this connection."
 
 
 def _report(context: Context, keyturn: Keyturn, left: Left) -> int:

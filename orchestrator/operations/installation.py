@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
@@ -37,26 +38,24 @@ class Installation:
         self._store = store
         self._vault = vault
 
-    def initialise(self) -> list[str]:
+    def initialise(self, report: Callable[[str], None] = lambda _: None) -> None:
         """Make what is missing of folders, settings file, key-encryption key and database. Safe to repeat.
 
-        Returns one sentence for each; nothing that exists is replaced.
+        ``report`` is called with one sentence for each, once it is done; nothing that exists is replaced. What was done
+        before an error is kept.
         """
         settings = self._settings
-        done = [
-            _folder(settings.config_file.parent, "KEYTURN_CONFIG"),
-            _folder(settings.data, "KEYTURN_DATA"),
-            _settings_file(settings.config_file),
-        ]
+        report(_folder(settings.config_file.parent, "KEYTURN_CONFIG"))
+        report(_folder(settings.data, "KEYTURN_DATA"))
+        report(_settings_file(settings.config_file))
         if settings.vault.source == "file":
-            done.append(_kek(settings.kek_file))
+            report(_kek(settings.kek_file))
         self._store.migrate()
-        done.append("The database is ready.")
+        report("The database is ready.")
         self._vault.check()
-        done.append("The vault opens.")
+        report("The vault opens.")
         if is_open := open_to_others(settings.private):
-            done.append(f"Close to other users of this machine: {', '.join(map(str, is_open))}.")
-        return done
+            report(f"Close to other users of this machine: {', '.join(map(str, is_open))}.")
 
     def version(self) -> Version:
         """What this installation is. Never raises because of the database."""

@@ -209,10 +209,10 @@ def test_a_change_in_between_is_not_lost(store: Store, change: Callable[[Store],
     store.secrets.put("acme", "token", b"old", version=None)
     before, sealed = store.connections.get("acme"), store.secrets.all_of("acme")
     change(store)
-    with pytest.raises(Stale, match="nothing was changed"):
+    with pytest.raises(Stale, match="this change was not stored"):
         store.connections.rename(before, "bolt", sealed, {"token": b"resealed"})
     if change is edited:
-        with pytest.raises(Stale, match="nothing was changed"):
+        with pytest.raises(Stale, match="this change was not stored"):
             store.connections.remove(before, LATER)
     assert ["acme"] == [each.name for each in store.connections.all()]
 

@@ -207,7 +207,7 @@ def test_a_rewrap_that_was_overtaken_changes_nothing(vault: Vault, store: Store)
     read = store.secrets.data_keys()
     store.secrets.add_data_key(WrappedKey(2, KEK.id, b"another".ljust(60)))
     before = store.secrets.data_keys()
-    with pytest.raises(Stale, match="nothing was changed"):
+    with pytest.raises(Stale, match="they were not wrapped"):
         store.secrets.rewrap(read, [WrappedKey(key.id, OTHER.id, key.wrapped) for key in read])
     assert before == store.secrets.data_keys()
 

@@ -9,6 +9,7 @@ from orchestrator.cli import exit_codes, is_question
 from orchestrator.cli.context import Context
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Output
+from orchestrator.operations.effects import Found
 from states import errors, machine
 from states.errors import KeyturnError
 from states.rotation import Ending
@@ -95,11 +96,22 @@ def test_a_closed_rotation_needs_no_attention(ending: Ending) -> None:
     assert "when the rotation was closed" in exit_codes.kept_by(ended) or ending is Ending.ABANDONED
 
 
-def test_only_an_unknown_outcome_may_have_changed_something() -> None:
-    """A rejected or refused request changed nothing; only an unknown outcome may have changed something."""
-    assert "Nothing was changed." == exit_codes.kept(errors.RotationOpen())
-    assert "may have taken effect" in exit_codes.kept(errors.Unknown())
-    assert "may have taken effect" in exit_codes.kept(errors.RestoreUnfinished())
+def test_what_an_error_kept() -> None:
+    """Nothing was changed where nothing was written; else the rotation says what both sides have, and only an unknown
+    outcome may have changed something more.
+    """
+    uploaded = advance_to(a_rotation(), State.UPLOADED_TO_NETSUITE)
+    wrote = Found(has_written=True)
+    assert "Nothing was changed." == exit_codes.kept(errors.RotationOpen(), None)
+    assert "Nothing was changed." == exit_codes.kept(errors.Stale(), Found(has_written=False))
+    assert "What the command had stored by then is kept." == exit_codes.kept(errors.TryLater(), wrote)
+    assert exit_codes.kept_by(uploaded) == exit_codes.kept(errors.InternalError(), replace(wrote, rotations=[uploaded]))
+    unread = exit_codes.kept(errors.TryLater(), Found(has_written=True, rotations=[uploaded], is_read=False))
+    assert unread.startswith(exit_codes.kept_by(uploaded))
+    assert unread.endswith("the database cannot be read now.")
+    for unknown in (errors.Unknown(), errors.RestoreUnfinished()):
+        assert "may have taken effect" in exit_codes.kept(unknown, None)
+        assert "may have taken effect" in exit_codes.kept(unknown, wrote)
 
 
 QUESTIONS = {
