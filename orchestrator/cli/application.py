@@ -140,11 +140,11 @@ def _call(app: App, tokens: Sequence[str], context: "Context") -> int:
     collector.resume()
     if "context" in ignored:
         bound.arguments["context"] = context
-    context.rotation = bound.arguments.get("rotation")
+    context.run.rotation = bound.arguments.get("rotation")
     try:
         return int(command(*bound.args, **bound.kwargs) or 0)
     except KeyturnError as error:
-        return context.fail(error, rotation=context.rotation, connection=bound.arguments.get("name"))
+        return context.fail(error, rotation=context.run.rotation, connection=bound.arguments.get("name"))
     except OutputLost as error:
         context.note_kept(error)
         raise

@@ -5,7 +5,7 @@ import getpass
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +30,19 @@ if TYPE_CHECKING:
     from orchestrator.operations.effects import Effects, Found
 
 
-@dataclass(slots=True)
+class Run:
+    """What one run of a command is about and has changed, for the error that may end it."""
+
+    def __init__(self) -> None:
+        self.rotation: str | None = None
+        """The rotation that the command was given, as it was written."""
+        self.effects: Effects | None = None
+        """What the command has changed so far; None before it has a store."""
+        self.found: Found | None = None
+        """What the command has changed, looked up when it failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What every command is given in addition to its own arguments."""
 
@@ -43,12 +55,7 @@ class Context:
     """Whether a person can be asked."""
     is_question: bool = False
     """Whether the command's exit codes are answers: those of `needs-rotation`."""
-    rotation: str | None = None
-    """The rotation that the command was given, as it was written."""
-    effects: "Effects | None" = None
-    """What the command has changed so far; None before it has a store."""
-    found: "Found | None" = None
-    """What the command has changed, looked up when it failed."""
+    run: Run = field(default_factory=Run)
 
     @contextlib.contextmanager
     def keyturn(
@@ -69,11 +76,11 @@ class Context:
         try:
             if not (new or any_database):
                 keyturn.installation.check_database()
-            self.effects = keyturn.effects
-            with keyturn.events.listening(self.effects.receive):
+            self.run.effects = keyturn.effects
+            with keyturn.events.listening(self.run.effects.receive):
                 yield keyturn
         except Exception:
-            self.found = self.effects.look(self.rotation) if self.effects else None
+            self.run.found = self.run.effects.look(self.run.rotation) if self.run.effects else None
             raise
         finally:
             keyturn.close()
@@ -101,7 +108,7 @@ class Context:
         ``kept`` says what was kept, where the command knows it; otherwise what was looked up when it failed says so.
         """
         exit_code = NeedsRotation.ERROR if self.is_question else exit_codes.of(error)
-        changed = self.found.rotations[0] if self.found and self.found.rotations else None
+        changed = self.run.found.rotations[0] if self.run.found and self.run.found.rotations else None
         next_action, more = error.next_action, {}
         if changed:
             now = datetime.now(UTC)
@@ -109,20 +116,20 @@ class Context:
         elif not rotation:
             next_action = next_action.outside_rotation()
         next_action = next_action.about(rotation=rotation, connection=connection)
-        kept = kept or exit_codes.kept(error, self.found)
+        kept = kept or exit_codes.kept(error, self.run.found)
         self.out.error({**problem(error.code, error.message, kept, next_action, exit_code), **more})
         return exit_code
 
     def note_unchanged(self) -> None:
         """Say that a dry run changed nothing: what it wrote, if anything, is a renewed token for signing in."""
-        is_unchanged = self.effects is None or not self.effects.has_written
+        is_unchanged = self.run.effects is None or not self.run.effects.has_written
         but = "" if is_unchanged else ", except that tokens for signing in were renewed"
         self.out.note(f"Nothing was changed{but}.")
 
     def note_kept(self, lost: OutputLost) -> None:
         """Say on stderr what the command kept, whose output was ``lost`` because the disk is full."""
-        if self.found and self.found.rotations and not lost.has_no_reader:
-            rotation = self.found.rotations[0]
+        if self.run.found and self.run.found.rotations and not lost.has_no_reader:
+            rotation = self.run.found.rotations[0]
             self.out.warn(f"rotation {rotation.id} of {rotation.connection}: {exit_codes.kept_by(rotation)}")
 
     def fail_rotation(self, rotation: Rotation, now: datetime, exit_code: int) -> int:
