@@ -7,6 +7,7 @@ and of Rich pass it, which gets escaped texts.
 
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
@@ -20,14 +21,19 @@ if TYPE_CHECKING:
 _CLEAR: Final = "\x1b[2J\x1b[H"
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 _STDERR: Final = 2
+_DIVIDERS: Final = re.compile("([\t\x1f])")
 
 
 class Stream(io.TextIOWrapper):
     """A standard stream that escapes the control characters of all that is written to it."""
 
+    answers_shell = False
+    """Whether tab and unit separator pass, with which Cyclopts divides its answer to a shell that completes a word."""
+
     def write(self, text: str, /) -> int:
         """Write ``text``, escaped; return how many characters ``text`` has."""
-        super().write(visible(text))
+        parts = _DIVIDERS.split(text) if self.answers_shell else [text]
+        super().write("".join(part if _DIVIDERS.fullmatch(part) else visible(part) for part in parts))
         return len(text)
 
     def write_unescaped(self, text: str) -> int:
@@ -110,6 +116,12 @@ def show_cursor() -> None:
     """Show the cursor that a live display has hidden, from any thread, right before the process ends."""
     if is_terminal(error=True):
         os.write(_STDERR, _SHOW_CURSOR)
+
+
+def answer_shell() -> None:
+    """Let standard output carry what divides a completion, which a shell reads and no terminal shows."""
+    if isinstance(stream := _stream(error=False), Stream):
+        stream.answers_shell = True
 
 
 def flush() -> None:

@@ -152,11 +152,24 @@ class _Response(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     """Raises NotConnected if it cannot be opened, and limits each part of a call to the rest of the call's time."""
 
-    response_class = _Response
-
     def __init__(self, *args: Any, within: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._within = within
+        self._answer: _Response | None = None
+        self.response_class = self._receive  # type: ignore[assignment]  # http.client only calls it
+
+    def _receive(self, *args: Any, **kwargs: Any) -> _Response:
+        self._answer = _Response(*args, **kwargs)
+        return self._answer
+
+    def getresponse(self) -> Any:
+        """Return the answer's head. Closes the answer where urllib3 refuses its head, which forgets to."""
+        try:
+            return super().getresponse()
+        except BaseException:
+            if self._answer:
+                self._answer.close()
+            raise
 
     def connect(self) -> None:
         # A name lookup cannot be interrupted, and each of the host's addresses has its own timeout. So both happen in a

@@ -13,6 +13,8 @@ _FAILED: Final = 1
 _INTERRUPTED: Final = 130
 _NO_ANSWER: Final = 255
 """As in exit_codes.py, which this module does not import: `--version` and a broken installation do without it."""
+_COMPLETE: Final = "__complete"
+"""What the shell's completion script asks; https://cyclopts.readthedocs.io/en/latest/shell_completion.html."""
 _WITH_VALUE: Final = ("--config", "--output", "-o")
 """The global options that take a value."""
 
@@ -54,6 +56,8 @@ def main() -> None:
     _dump_no_core()
     streams.prepare()
     arguments = [_decoded(word) for word in sys.argv[1:]]
+    if arguments[:1] == [_COMPLETE]:
+        terminal.answer_shell()
     try:
         exit_code = _run(arguments)
         terminal.flush()

@@ -52,9 +52,20 @@ def run_due(*, dry_run: DryRun = False, context: Given) -> int:
             began = keyturn.schedule.start_all_due(actor=actor())
             with keyturn.events.listening(receive):
                 work.drain()
+        changed = _journal_changed(keyturn)  # before the summary, whose errors are the last lines
         exit_code = _summary(context, keyturn, began, list(carried.values()), stop)
-        keyturn.journal.checkpoint_daily()  # last: it fails where the journal was changed
+        if changed:
+            raise changed
         return exit_code
+
+
+def _journal_changed(keyturn: Keyturn) -> KeyturnError | None:
+    """Make the day's checkpoint of the journal; return the error where that shows that the journal was changed."""
+    try:
+        keyturn.journal.checkpoint_daily()
+    except KeyturnError as error:
+        return error
+    return None
 
 
 def _would(context: Context, keyturn: Keyturn) -> int:

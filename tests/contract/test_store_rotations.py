@@ -1,6 +1,6 @@
 """Rotations in the store: adding them, one open for each connection, finding them."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -43,7 +43,8 @@ def test_a_rotation_comes_back_as_it_went_in(store: Store) -> None:
     add(store, rotation)
     assert rotation == store.rotations.get(rotation.id)
     assert rotation.previous
-    asked = {"cause": "scheduled", "reason": "due", "previous": rotation.previous.fingerprint}
+    policy = asdict(rotation.policy)
+    asked = {"cause": "scheduled", "reason": "due", "policy": policy, "previous": rotation.previous.fingerprint}
     assert asked == store.journal.of(rotation.id)[0].detail
 
 

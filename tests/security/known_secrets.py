@@ -180,7 +180,7 @@ class SearchedKeyturn:
         master = kek.read_kek_file(self.config / "kek")
         with closing(Store(load().store_url, lambda: master)) as store:
             for key in store.secrets.data_keys():
-                self.known.add("a data key", master.unwrap(key.wrapped, vault._label(key.id)))
+                self.known.add("a data key", vault._unwrap(master, key))
             with closing(sqlite3.connect(self.database)) as database:
                 for owner, column, sealed in database.execute(_SEALED).fetchall():
                     with suppress(SealBroken):  # a test has corrupted it

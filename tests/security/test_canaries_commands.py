@@ -44,6 +44,7 @@ IN_PROCESS = {
     "run-due",
     "journal checkpoint",
     "journal verify",
+    "vault rekey",
     "vault rewrap",
 }
 """The commands of test_every_command."""
@@ -91,6 +92,7 @@ def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
     new = keyturn.folder / "data" / "kek"
     new.touch(mode=0o600)
     new.write_text(base64.b64encode(os.urandom(32)).decode())
+    run("vault", "rekey", "--yes")
     run("vault", "rewrap", new)
     new.replace(keyturn.config / "kek")
     run("run-due")
