@@ -14,8 +14,9 @@ from crash.matrix.kill_environment import KillEnvironment
 from crash.matrix.kill_plan import Admit, Say, carried, completed, every, hit, outcomes
 from crash.matrix.tracing import SYNCING, WRITING, Point, carriers, lines, points, refreshing
 from support.request_history import assert_openair_came_second, installed, saved
-from support.stores import open_store
 
+from persistence.kek import read_kek_file
+from persistence.store import Store
 from states.state import State
 
 pytestmark = pytest.mark.timeout(7200)
@@ -130,7 +131,7 @@ def assert_whole(environment: KillEnvironment) -> None:
     shutil.copytree(environment.data, copy)
     with closing(sqlite3.connect(copy / "keyturn.db")) as opened:
         assert [("ok",)] == opened.execute("PRAGMA integrity_check").fetchall()
-    store = open_store(f"sqlite:///{copy / 'keyturn.db'}")
+    store = Store(f"sqlite:///{copy / 'keyturn.db'}", lambda: read_kek_file(environment.app.settings.kek_file))
     store.check()
     assert store.journal.verify() >= 1
     store.close()
