@@ -92,7 +92,7 @@ def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
     new = keyturn.folder / "data" / "kek"
     new.touch(mode=0o600)
     new.write_text(base64.b64encode(os.urandom(32)).decode())
-    run("vault", "rekey", "--yes")
+    run("vault", "rekey")
     run("vault", "rewrap", new)
     new.replace(keyturn.config / "kek")
     run("run-due")
