@@ -28,6 +28,7 @@ LOCAL = {
     "init",
     "connection remove",
     "connection rename",
+    "vault rekey",
     "vault rewrap",
     "version",
     "rotation watch",
