@@ -188,8 +188,8 @@ def _older_private_keys(session: Session, newest: int, limit: int) -> list[Seale
 
 
 def _is_older(sealed: SQLColumnExpression[Any], newest: int) -> ColumnElement[bool]:
-    """Whether another data key sealed it: its id follows the version, as the vault writes it."""
-    return func.substr(sealed, 2, 4) != newest.to_bytes(4)
+    """Whether an older data key sealed it: its id follows the version, with the highest byte first."""
+    return func.substr(sealed, 2, 4) < newest.to_bytes(4)
 
 
 def _wrapped(key: models.DataKeys) -> WrappedKey:

@@ -168,7 +168,7 @@ class Vault:
         kek, kept = self._kek(), self._keys.data_keys()
         return self._keys.retire(
             kept,
-            [key if key.id == newest or key.retired_at else _retired(kek, key, now) for key in kept],
+            [key if key.id >= newest or key.retired_at else _retired(kek, key, now) for key in kept],
             newest,
         )
 

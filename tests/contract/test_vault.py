@@ -325,3 +325,19 @@ def test_a_key_that_was_wrapped_with_gcm_opens(store: Store) -> None:
     Vault(store.secrets, lambda: KEK).rewrap(OTHER)
     assert SECRET == Vault(store.secrets, lambda: OTHER).open(sealed, owner="acme", column="token")
     assert [40] == [len(key.wrapped) for key in store.secrets.data_keys()]
+
+
+def test_a_slow_change_leaves_a_newer_key_alone(vault: Vault, store: Store) -> None:
+    """A change of the data key that another one has overtaken neither seals again what the newer key sealed nor retires
+    that key.
+    """
+    vault.unlock()
+    assert vault.retire(vault.renew(), NOW)
+    assert 3 == vault.renew()
+    store.secrets.put("acme", "token", sealed_token(vault), version=None)
+    assert [] == store.secrets.older_secrets(2, 9)
+    assert vault.retire(2, NOW)
+    assert [NOW, None, None] == [key.retired_at for key in store.secrets.data_keys()]
+    found = store.secrets.get("acme", "token")
+    assert found
+    assert SECRET == Vault(store.secrets, lambda: KEK).open(found[0], owner="acme", column="token")
