@@ -9,7 +9,7 @@ import os
 import re
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,6 +21,7 @@ from urllib3.util import Timeout
 from orchestrator.adapters.answer_guard import guarded
 from orchestrator.adapters.idle_connections import IDLE
 from orchestrator.adapters.network_errors import describe
+from orchestrator.adapters.quoting import may_quote
 from orchestrator.adapters.transport import NotConnected, NotThisComputer, Proxy, session
 from persistence.descriptors import descriptor_shortage
 from states.base_url import check_url, origin_of
@@ -36,7 +37,9 @@ REDIRECTS: Final = range(300, 400)
 SERVER_ERRORS: Final = range(500, 600)
 
 _PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-_TARGET: Final = re.compile(r"https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?=[/?#]|$)")
+_HOST: Final = r"(?:[A-Za-z0-9-]{1,39}(?:\.[A-Za-z0-9-]{1,39}){0,9})"
+"""No label has 40 characters: so long a word may be a token (quoting.py)."""
+_TARGET: Final = re.compile(rf"https?://(?:{_HOST}|\[[0-9A-Fa-f:.]{{2,45}}\])(?::\d{{1,5}})?(?=[/?#]|$)")
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """zlib's window for data with a gzip header."""
 _LOST: Final = (requests.RequestException, HTTPError, OSError)
@@ -212,10 +215,16 @@ def _require_readable_bundle(path: str) -> None:
         raise InvalidSettings(f"The CA bundle {path} cannot be read: {error.strerror or error}.") from error
 
 
-def redirect_target(answer: Answer) -> str:
-    """Return scheme and host of the answer's Location, or an empty string. Path and query may hold a secret."""
+def redirect_target(answer: Answer, sent: Sequence[str]) -> str:
+    """Return scheme and host of the answer's Location; an empty string if it has none, or if it may quote a secret.
+
+    Path and query are never shown. ``sent`` are the secrets in the request: a system that repeats the request may
+    repeat them as a host too.
+    """
     found = _TARGET.match(answer.headers.get("location", ""))
-    return found[0] if found else ""
+    if not found or may_quote(found[0].lower(), [secret.lower() for secret in sent]):  # hosts have no upper case
+        return ""
+    return found[0]
 
 
 def _unpacked(headers: Mapping[str, str], body: bytes) -> bytes | None:

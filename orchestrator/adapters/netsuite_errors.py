@@ -133,7 +133,7 @@ def read(answer: Answer, *, writes: bool, sent: Sequence[str] = ()) -> Reply:
             and isinstance(error, dict)
             and error.get("saved") is False
         ),
-        location=redirect_target(answer),
+        location=redirect_target(answer, sent),
         warnings=warnings_in(content),
         retry_after=retry_after(answer),
         done=content if answer.status == HTTPStatus.OK and content.get("outcome") == "done" else None,

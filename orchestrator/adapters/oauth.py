@@ -133,7 +133,7 @@ def parse_refusal(system: str, answer: Answer, sent: Sequence[str] = ()) -> Refu
         _text(content, "error"),
         _text(content, "error_description"),
         retry_after(answer),
-        redirect_target(answer),
+        redirect_target(answer, sent),
         sent,
     )
 

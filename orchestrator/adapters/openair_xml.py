@@ -5,7 +5,7 @@ connector reads the certificate there is an assumption (states.connection.OpenAi
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, Protocol
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
@@ -216,11 +216,15 @@ class OpenAirXml:
             check()
         answer = self._http.post(PATH, body, headers, writes=check is not None)
         with guarded("OpenAir", lambda: openair_errors.unclear(Reply(status=answer.status, command=command))):
-            return _parse_answer(answer, command, by_token="access_token" in login)
+            sent = [login.get("password", ""), login.get("access_token", ""), self._envelope["key"]]
+            return _parse_answer(answer, command, sent, by_token="access_token" in login)
 
 
-def _parse_answer(answer: Answer, command: str, *, by_token: bool) -> tuple[Reply, Element | None]:
-    """Return the answer for the rules, and the command's element if there is one. Never fails."""
+def _parse_answer(answer: Answer, command: str, sent: Sequence[str], *, by_token: bool) -> tuple[Reply, Element | None]:
+    """Return the answer for the rules, and the command's element if there is one. Never fails.
+
+    ``sent`` are the secrets in the request, which no message may show.
+    """
     whole, auth, element = None, None, None
     if answer.status == HTTPStatus.OK:
         try:
@@ -238,7 +242,7 @@ def _parse_answer(answer: Answer, command: str, *, by_token: bool) -> tuple[Repl
         status=answer.status,
         command=command,
         code=code,
-        location=redirect_target(answer),
+        location=redirect_target(answer, sent),
         by_token=by_token,
         retry_after=retry_after(answer),
     )

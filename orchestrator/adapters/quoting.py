@@ -23,9 +23,14 @@ def quote(text: str, sent: Iterable[str] = ()) -> str:
     line = "".join(character if character.isprintable() else " " for character in text)
     line = " ".join(line.split())
     shown = line[:MAX_CHARACTERS]
-    if _SECRET_LIKE.search(line) or any(_has_piece_of(shown, secret) for secret in sent):
+    if _SECRET_LIKE.search(line) or may_quote(shown, sent):
         return "(withheld: it may quote a secret)"
     return f'"{shown}"'
+
+
+def may_quote(text: str, sent: Iterable[str]) -> bool:
+    """Whether ``text`` holds one of the secrets that were ``sent``, or a part of one."""
+    return any(_has_piece_of(text, secret) for secret in sent)
 
 
 def _has_piece_of(text: str, secret: str) -> bool:

@@ -1,51 +1,22 @@
 """No secret appears when a system repeats the request in its error messages."""
 
-import base64
-import binascii
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from urllib.parse import quote
+from collections.abc import Callable
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 from acceptance.installed_keyturn import NAME
+from security.answer_mutations import DISGUISES, parts_of
 from security.known_secrets import SearchedKeyturn, Serve
 
 from simulator.server import Delivery, Reply, Request
 
 
-def _pieces(text: str) -> str:
-    return " ".join(text[at : at + 30] for at in range(0, len(text), 30))
-
-
-ECHOES: Mapping[str, Callable[[str], str]] = {
-    "as it came": str,
-    "in Base64": lambda text: base64.b64encode(text.encode()).decode(),
-    "as a URL": lambda text: quote(text, safe=""),
-    "in pieces": _pieces,
-    "without its beginning": lambda text: text[len(text) // 2 :],
-    "escaped again": lambda text: json.dumps(json.dumps(text)),
-}
-
-
-def _parts_of(request: Request) -> Iterator[str]:
-    """Yield the parts of a request that a system might repeat."""
-    sent = request.headers.get("authorization", "").partition(" ")[2]
-    yield sent
-    with suppress(binascii.Error, UnicodeDecodeError):
-        yield base64.b64decode(sent, validate=True).decode().partition(":")[2]
-    yield request.body.decode()
-    yield from request.form().values()
-    with suppress(ValueError):
-        yield str(json.loads(request.body).get("pem", "")).partition("-----BEGIN PRIVATE KEY-----")[2]
-
-
 def _echoing(only: str) -> Callable[[Serve], Serve]:
     """Return a wrapper that answers with errors in the system's format, which repeat one part of the request."""
     count = itertools.count()
-    disguises = itertools.cycle(ECHOES.values())
+    disguises = itertools.cycle(DISGUISES.values())
 
     def wrap(serve: Serve) -> Serve:
         def answer(path: str, request: Request) -> Delivery:
@@ -53,7 +24,7 @@ def _echoing(only: str) -> Callable[[Serve], Serve]:
             normal = serve(path, request)
             if only not in path or number % 3 == 0:  # some calls succeed, so that later calls are reached
                 return normal
-            parts = [part for part in _parts_of(request) if part]
+            parts = [part for part in parts_of(request) if part]
             return Delivery(_error(path, next(disguises)(parts[number % len(parts)]), number))
 
         return answer
@@ -63,7 +34,9 @@ def _echoing(only: str) -> Callable[[Serve], Serve]:
 
 def _error(path: str, text: str, number: int) -> Reply:
     headers = (("WWW-Authenticate", f'Bearer error="{text[:300]}"'.replace("\n", " ")),)
-    status = (400, 401, 403, 200)[number % 4]
+    status = (400, 401, 403, 200, 302)[number % 5]
+    if status == 302:
+        return Reply(status, headers=(("Location", f"https://{' '.join(text.split())}"),))
     if path.endswith("/token"):
         content = {"error": "invalid_grant", "error_description": text}
         return Reply(status, json.dumps(content).encode(), headers=headers)

@@ -74,11 +74,14 @@ def test_base_url_may_be_loopback(url: str) -> None:
         ("https://user:secret@other.example/", ""),
         ("/elsewhere", ""),
         ("https://other.example\x1b[2J", ""),
+        ("https://a-Secretive-token-of-the-request", ""),
+        ("https://secretive-token.other.example", ""),
+        (f"https://{'a' * 40}.example", ""),
     ],
 )
 def test_a_redirect_shows_its_host_only(location: str, expected: str) -> None:
-    """Of where a redirect points, scheme and host are shown: the rest may hold a secret."""
-    assert expected == redirect_target(Answer(302, {"location": location}, b""))
+    """Of where a redirect points, scheme and host are shown, unless they quote a secret: the rest may hold one."""
+    assert expected == redirect_target(Answer(302, {"location": location}, b""), ["a-Secretive-token-of-the-request"])
 
 
 def test_answer_hides_its_body() -> None:
