@@ -237,9 +237,10 @@ class Keyturn:
 
         Of many connections, the ports that were used last are kept.
 
-        Nothing is sent yet. Raises NotFound, VaultLocked, SealBroken, SignInRefused when a secret is missing.
+        Nothing is sent yet. Raises NotFound, VaultLocked, SealBroken, SignInRefused when a secret is missing,
+        Tampered when the connection was changed outside Keyturn.
         """
-        connection = self.store.connections.get(name)
+        connection = self.store.connections.authentic(name)
         with self._lock:
             version, ports = self._ports.pop(name, (None, None))
             if ports is None or version != connection.version:

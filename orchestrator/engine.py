@@ -26,9 +26,9 @@ from states.errors import (
     HeldOff,
     IllegalMove,
     InternalError,
-    JournalBroken,
     KeyturnError,
     Stale,
+    Tampered,
     TryLater,
 )
 from states.next_action import Verb
@@ -109,7 +109,7 @@ class Engine:
 
     def _ports(self, rotation: Rotation) -> Ports:
         if broken := rotation.circumstances.broken:
-            raise JournalBroken(broken)
+            raise Tampered(broken)
         return self._connect(rotation.connection)
 
     def _run_step(self, claim: Claim, edge: Edge, ports: Ports) -> tuple[Claim, bool]:

@@ -6,12 +6,12 @@ from typing import Final
 
 from sqlalchemy import Connection as Transaction
 
-from persistence import clock_repair, mapping, rotation_mapping, rotation_statements, rotation_writes
+from persistence import authenticity, clock_repair, mapping, rotation_mapping, rotation_statements, rotation_writes
 from persistence.database import Database
 from persistence.journal import TAKEN_OVER, Head, append
 from persistence.prepared import Prepared, Values
 from persistence.vault import Vault
-from states.errors import IllegalMove, Stale
+from states.errors import IllegalMove, Stale, Tampered
 from states.rotation import Rotation
 from states.state import State
 
@@ -46,11 +46,12 @@ class Claims:
         A rotation is claimable when it has a step left or Keyturn restores its previous certificate, is available by
         ``now``, and no worker holds it by the database's clock. UploadedToNetSuite and restores go first, because they
         are outages; then the one that has been available longest. A rotation that is taken over from a worker whose
-        lease ran out is in doubt since that worker's last write.
+        lease ran out is in doubt since that worker's last write. One that was changed outside Keyturn says so
+        (``circumstances.broken``), for the engine to park it. Raises VaultLocked, SealBroken.
         """
+        self._vault.unlock()
         wanted = {"now": now} if rotation_id is None else {"now": now, "id": rotation_id}
         statement = rotation_statements.LOCK_NEXT if rotation_id is None else rotation_statements.LOCK_ONE
-        self._vault.unlock()
         with self._database.writing() as tx:
             row = _lock(tx, statement, wanted)
             if row is None:
@@ -86,13 +87,18 @@ class Claims:
             NotFound: without such a rotation.
             IllegalMove: for one that is not parked.
             Stale: when another holder has it, or it was changed since ``parked`` was read.
+            Tampered: when it was changed outside Keyturn.
+            VaultLocked, SealBroken: without the key that shows that.
 
         """
         if parked.state is not State.FAILED or not parked.is_open:
             raise IllegalMove(f"Rotation {parked.id} is not parked.")
+        self._vault.unlock()
         with self._database.writing() as tx:
-            locked = rotation_writes.lock(tx, parked)
-            held = Claim(parked, worker, locked["fence"] + 1, Head(locked["journal_seq"], locked["journal_hash"]))
+            locked, parked = rotation_writes.lock(tx, self._vault, parked)
+            if broken := parked.circumstances.broken:
+                raise Tampered(broken)
+            held = Claim(parked, worker, locked["fence"] + 1, rotation_writes.head_of(locked))
             rotation_statements.TAKE.run(tx, _taken(held, lease))
             return held
 
@@ -121,8 +127,9 @@ class Claims:
         flight. Leases of hours run out. ``now`` is the caller's clock; the later of it and the database's clock decides
         what is too far ahead. Safe to repeat, and to run on several machines at once.
         """
+        self._vault.unlock()
         with self._database.writing() as tx:
-            repaired = clock_repair.repair(tx, now)
+            repaired = clock_repair.repair(tx, self._vault, now)
             if not repaired:
                 tx.rollback()
             return repaired
@@ -141,7 +148,9 @@ def _lock(tx: Transaction, statement: Prepared, wanted: Values) -> Values | None
 
 def _claim_row(tx: Transaction, vault: Vault, row: Values, worker: str, *, lease: float, now: datetime) -> Claim:
     head = Head(row["journal_seq"], row["journal_hash"])
-    taken = Claim(rotation_mapping.to_rotation(row), worker, fence=row["fence"] + 1, journal=head)
+    rotation = rotation_mapping.to_rotation(row)
+    rotation = authenticity.checked(vault, rotation, head, row["code"], last_seq=row["last_seq"])
+    taken = Claim(rotation, worker, fence=row["fence"] + 1, journal=rotation_writes.head_of(row))
     # Who restores a parked rotation writes down what is sent before sending it: nothing else is in doubt.
     if row["worker"] is not None and taken.rotation.state is not State.FAILED:
         return _take_over(tx, vault, taken, lost=row["worker"], lease=lease, now=now)
@@ -162,7 +171,8 @@ def _take_over(tx: Transaction, vault: Vault, taken: Claim, *, lost: str, lease:
     entry = append(
         vault, taken.journal, after, event=TAKEN_OVER, actor=taken.worker, source=before.state, detail=detail
     )
-    noted = {**rotation_mapping.of_changes(before, after), "version": after.version, **rotation_writes.head_of(entry)}
+    changes = {**rotation_mapping.of_changes(before, after), "version": after.version}
+    noted = {**changes, **rotation_writes.closing_with(vault, after, entry)}
     rotation_statements.TAKE.run(tx, {**_taken(taken, lease), **noted})
     rotation_statements.APPEND.run(tx, mapping.of_entry(entry))
     return replace(taken, rotation=after, journal=entry.head)

@@ -4,15 +4,19 @@ Which timestamp is too far ahead is judged by the later of two clocks, the calle
 then takes no correct timestamp for a wrong one.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import RowMapping, bindparam, or_, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from persistence import models
+from persistence import authenticity, models, rotation_mapping
 from persistence.clock import UtcDateTime, database_now, database_now_plus, seconds
+from persistence.journal import Head
+from persistence.queries import ROTATION
+from persistence.vault import Vault
 from states.state import State
 from states.timing import HELD_AT_MOST, HOLD_OFF, POSTPONED_AT_MOST
 
@@ -39,23 +43,18 @@ _LOST: Final = (
 ).returning(_r.c.id)
 """A rotation that a lost worker held was available when it was claimed, so it is available now. The claim itself does
 not check this: with one more alternative, its condition would be no range of an index."""
-_IN_FLIGHT: Final = (
-    update(_r)
-    .where(
-        models.OPEN,
-        _r.c.state == State.FAILED.value,
-        or_(_r.c.lease_until.is_(None), _LEASE_IS_OVER),
-        _r.c.in_flight_until > _furthest,
-    )
-    # With a new version, a holder that lost its lease cannot write. It would believe that the later moment is stored
-    # already, and store none for what it sends.
-    .values(in_flight_until=_later, version=_r.c.version + 1)
-    .returning(_r.c.id)
-)
+_IN_FLIGHT: Final = ROTATION.where(
+    models.OPEN,
+    _r.c.state == State.FAILED.value,
+    or_(_r.c.lease_until.is_(None), _LEASE_IS_OVER),
+    _r.c.in_flight_until > _furthest,
+).with_for_update(of=_r)
 """Only parked rotations: what is in flight holds up their verbs, but no step."""
+_LOCKED: Final = ROTATION.where(_r.c.id == bindparam("id"))
+"""A rotation that was locked, with its certificates, by a statement of its own."""
 
 
-def repair(tx: Transaction, now: datetime) -> int:
+def repair(tx: Transaction, vault: Vault, now: datetime) -> int:
     """Repair the timestamps of all rotations; return how many were changed."""
     latest = _latest(tx, now)
     # Leases first: the rotation of a lease that ends here is lost for the next statement. The others become available
@@ -65,9 +64,27 @@ def repair(tx: Transaction, now: datetime) -> int:
         (_HELD, {"longest": HELD_AT_MOST.total_seconds()}),
         (_LOST, {"now": now}),
         (_POSTPONED, {"furthest": latest + POSTPONED_AT_MOST, "later": later}),
-        (_IN_FLIGHT, {"furthest": latest + HELD_AT_MOST, "later": later}),
     )
-    return len({found for statement, values in asked for found in tx.execute(statement, values)})
+    repaired = {found for statement, values in asked for (found,) in tx.execute(statement, values)}
+    in_flight = tx.execute(_IN_FLIGHT, {"furthest": latest + HELD_AT_MOST}).scalars().all()
+    for rotation_id in in_flight:
+        _land(tx, vault, tx.execute(_LOCKED, {"id": rotation_id}).mappings().one(), later)
+    return len(repaired.union(in_flight))
+
+
+def _land(tx: Transaction, vault: Vault, row: RowMapping, until: datetime) -> None:
+    """Store until when the request of a parked rotation is in flight."""
+    rotation, head = rotation_mapping.to_rotation(row), Head(row["journal_seq"], row["journal_hash"])
+    rotation = authenticity.checked(vault, rotation, head, row["code"])
+    after = replace(rotation, doubt=replace(rotation.doubt, in_flight_until=until))
+    # With a new version, a holder that lost its lease cannot write. It would believe that the later moment is stored
+    # already, and store none for what it sends.
+    values = {
+        **rotation_mapping.of_changes(rotation, after),
+        "version": rotation.version + 1,
+        "code": authenticity.authenticate_rotation(vault, after, head),
+    }
+    tx.execute(update(_r).where(_r.c.id == rotation.id).values(values))
 
 
 def within(tx: Transaction, until: datetime, now: datetime) -> datetime:

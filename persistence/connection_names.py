@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import RowMapping, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from persistence import connection_rows, models, rotation_mapping
+from persistence import authenticity, connection_rows, models, queries, rotation_mapping
+from persistence.journal import Head
+from persistence.vault import Vault
 from states import connection_changes
 from states.connection import Connection
 from states.errors import AlreadyExists
@@ -19,6 +22,7 @@ _c: Final = models.connections
 _r: Final = models.rotations
 _s: Final = models.secrets
 _certificates: Final = models.certificates
+_OF_CONNECTION: Final = queries.ROTATION.where(_r.c.connection == bindparam("connection"))
 _IDENTITY: Final = ("name", "version")
 """The columns of a connection that it does not take along to another name."""
 
@@ -38,6 +42,7 @@ def remove(session: Session, connection: Connection, now: datetime) -> None:
 
 def rename(
     session: Session,
+    vault: Vault,
     connection: Connection,
     name: str,
     sealed: Mapping[str, tuple[bytes, int]],
@@ -46,6 +51,7 @@ def rename(
     """Rename a connection as `Connections.rename` says."""
     stored = _lock(session, connection)
     before = stored.name
+    connection_rows.ensure_authentic(vault, connection_rows.one(session, before)[1], dict(stored))
     columns = {each.key: getattr(stored, each.key) for each in _c.c if each.key not in _IDENTITY}
     tx = session.connection()
     locked = select(_s.c.name, _s.c.sealed, _s.c.version).where(_s.c.connection == before).with_for_update()
@@ -55,6 +61,7 @@ def rename(
     blank = {**connection_rows.blank(stored), "latest_rotation": None}
     tx.execute(update(_c).where(_c.c.name == before).values(blank))
     version = _free(session, name, blank, at_least=connection.version + 1)
+    known = _authentic_rotations(tx, vault, before)
     tx.execute(update(_r).where(_r.c.connection == before).values(connection=name))
     tx.execute(delete(_s).where(_s.c.connection == before))
     for secret, blob in resealed.items():
@@ -62,8 +69,31 @@ def rename(
         tx.execute(_s.insert().values(values))
     tx.execute(update(_c).where(_c.c.name == name).values(**columns, version=version))
     _rename_in_actions(session, before, name)
+    _authenticate_rotations(tx, vault, name, known)
     session.expire_all()
-    return connection_rows.one(session, name)[1]
+    renamed, connection = connection_rows.one(session, name)
+    renamed.sqlmodel_update(connection_rows.codes(vault, connection, renamed.latest_rotation))
+    session.flush()
+    return connection
+
+
+def _authentic_rotations(tx: Transaction, vault: Vault, name: str) -> set[str]:
+    """The ids of the connection's rotations that are as Keyturn wrote them."""
+    rows = tx.execute(_OF_CONNECTION, {"connection": name}).mappings()
+    checked = (authenticity.checked(vault, rotation_mapping.to_rotation(row), _head(row), row["code"]) for row in rows)
+    return {rotation.id for rotation in checked if not rotation.circumstances.broken}
+
+
+def _authenticate_rotations(tx: Transaction, vault: Vault, name: str, known: set[str]) -> None:
+    """Give the rotations with a ``known`` id the codes that they have under their connection's new name."""
+    for row in tx.execute(_OF_CONNECTION, {"connection": name}).mappings().all():
+        if row["id"] in known:
+            code = authenticity.authenticate_rotation(vault, rotation_mapping.to_rotation(row), _head(row))
+            tx.execute(update(_r).where(_r.c.id == row["id"]).values(code=code))
+
+
+def _head(row: RowMapping) -> Head:
+    return Head(row["journal_seq"], row["journal_hash"])
 
 
 def _lock(session: Session, connection: Connection) -> models.Connections:

@@ -10,9 +10,12 @@ from typing import Final
 
 from sqlmodel import Session, col, select
 
-from persistence import mapping, models, queries
+from persistence import authenticity, mapping, models, queries
+from persistence.mapping import Row
+from persistence.vault import Vault
+from states.certificate import Certificate
 from states.connection import Connection
-from states.errors import NotFound, Stale
+from states.errors import InvalidInput, NotFound, Stale
 from states.next_action import REPEAT, NextAction, Verb
 from states.rotation import Rotation
 
@@ -57,9 +60,42 @@ def blank(stored: models.Connections) -> Mapping[str, object]:
     Its way into OpenAir stays: it says of the kept rotations whether a person saved their certificates.
     """
     nothing: Mapping[str, object] = {"netsuite": {}, "options": {}, "policy": {}, "bundles": {}, "automatic": False}
-    unknown = ("current_fingerprint", "due_at", "confirmed_fingerprint", "confirmed_by", "confirmed_at")
+    certificates = ("current_fingerprint", "due_at", "confirmed_fingerprint", "confirmed_by", "confirmed_at")
+    unknown = (*certificates, "code", "current_code", "confirmed_code")
     openair = {"kind": stored.openair["kind"]}
     return {**nothing, "openair": openair, "version": stored.version + 1, **dict.fromkeys(unknown)}
+
+
+def codes(vault: Vault, connection: Connection, latest_rotation: str | None) -> dict[str, str]:
+    """Return the columns that authenticate a connection's settings, its certificate and its latest rotation."""
+    settings = authenticity.of_connection(connection, is_automatic=connection.is_automatic)
+    current = authenticity.of_current(connection.name, connection.current, latest_rotation)
+    return {"code": vault.authenticate(settings), "current_code": vault.authenticate(current)}
+
+
+def ensure_authentic(vault: Vault, connection: Connection, row: Row) -> None:
+    """Raise Tampered unless ``connection``, which ``row`` holds, is as Keyturn wrote it."""
+    content = authenticity.of_connection(connection, is_automatic=row["automatic"])
+    if not vault.is_authentic(content, row["code"] or "") or not is_current(vault, connection, row):
+        raise authenticity.tampered_connection(connection.name)
+
+
+def is_current(vault: Vault, connection: Connection, row: Row) -> bool:
+    """Whether the connection's certificate and its latest rotation are as Keyturn wrote them."""
+    content = authenticity.of_current(connection.name, connection.current, row["latest_rotation"])
+    return vault.is_authentic(content, row["current_code"] or "")
+
+
+def is_confirmed(vault: Vault, certificate: Certificate, stored: models.Connections) -> bool:
+    """Whether a person confirmed ``certificate``, which the connection names."""
+    try:
+        is_whole = Certificate.parse(certificate.pem) == certificate
+    except InvalidInput:
+        return False
+    assert stored.confirmed_by
+    assert stored.confirmed_at
+    said = authenticity.of_export(stored.name, certificate.fingerprint, stored.confirmed_by, stored.confirmed_at)
+    return is_whole and vault.is_authentic(said, stored.confirmed_code or "")
 
 
 def stale(name: str) -> Stale:

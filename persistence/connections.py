@@ -11,16 +11,18 @@ from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from persistence import connection_names, connection_rows, mapping, models, secrets
+from persistence import authenticity, connection_names, connection_rows, mapping, models, secrets
 from persistence.clock import UtcDateTime
 from persistence.database import Database
 from persistence.read_model import ConnectionFilter, Page, connection_page
 from persistence.rotation_statements import CHANGE_CONNECTION
+from persistence.vault import Vault
 from states import connection_changes
 from states.certificate import Certificate
 from states.connection import Connection
 from states.errors import AlreadyExists, NotFound
 from states.next_action import NextAction, Verb, by_hand
+from states.state import State
 from states.summary import ConnectionSummary
 
 _Connection = models.Connections
@@ -52,20 +54,24 @@ _EVERY: Final = ConnectionFilter()
 _LONG: Final = 500
 """So many connections are read at once where all are wanted: a longer list takes memory, a shorter one time."""
 _NO_SECRETS: Final[Mapping[str, bytes]] = {}
+_NONE_RESEALED: Final[Mapping[str, tuple[bytes, int]]] = {}
 
 
 class Connections:
     """The connections and what is known of their certificates."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
+        self._vault = vault
 
     def add(self, connection: Connection, sealed: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
         """Store a new connection, which has no certificate yet, with its sealed secrets by name.
 
         A connection of this name that was removed is followed: its rotations and its version count on. Raises
-        AlreadyExists for a name, a NetSuite account or a place in OpenAir that has a connection.
+        AlreadyExists for a name, a NetSuite account or a place in OpenAir that has a connection; VaultLocked,
+        SealBroken without the key that authenticates it.
         """
+        self._vault.unlock()
         with self._database.writing() as tx, Session(tx) as session:
             gone = session.get(_Connection, connection.name, with_for_update=connection_rows.LOCK)
             if gone and gone.netsuite:
@@ -76,7 +82,8 @@ class Connections:
                 # A savepoint: after an error, PostgreSQL answers nothing more until it is rolled back.
                 with session.begin_nested():
                     columns = {**mapping.of_connection(added), "version": added.version, "due_at": added.due_at}
-                    session.add(stored.sqlmodel_update(columns))
+                    codes = connection_rows.codes(self._vault, added, stored.latest_rotation)
+                    session.add(stored.sqlmodel_update({**columns, **codes}))
             except IntegrityError as error:
                 session.expunge_all()
                 if gone is None and session.get(_Connection, added.name) is not None:
@@ -85,44 +92,84 @@ class Connections:
             _put(tx, added.name, sealed)
         return added
 
-    def save(self, connection: Connection, sealed: Mapping[str, bytes] = _NO_SECRETS) -> Connection:
+    def save(
+        self,
+        connection: Connection,
+        sealed: Mapping[str, bytes] = _NO_SECRETS,
+        resealed: Mapping[str, tuple[bytes, int]] = _NONE_RESEALED,
+        *,
+        is_given_again: bool = False,
+    ) -> Connection:
         """Store changed settings, options, policy, bundles and the given sealed secrets; return what is stored.
 
         Its current certificate and due moment are not touched: completing a rotation sets those.
 
+        Args:
+            connection: the settings, with the version that was read.
+            sealed: the secrets that were given, by their names.
+            resealed: secrets that were sealed again for another host, with the versions that were read.
+            is_given_again: whether a person gave all settings and secrets, so that what is stored does not matter. A
+                current certificate that was changed outside Keyturn is forgotten then.
+
         Raises:
             NotFound: without such a connection.
-            Stale: when the connection is not at ``connection.version`` any more.
+            Stale: when the connection is not at ``connection.version`` any more, or a secret was replaced.
+            Tampered: when the connection was changed outside Keyturn, unless ``is_given_again``.
+            VaultLocked, SealBroken: without the key that shows that.
             RotationOpen: where an open rotation does not allow it to go elsewhere (states.connection_changes).
             AlreadyExists: where another connection has that NetSuite account or that place in OpenAir.
 
         """
+        self._vault.unlock()
         with self._database.writing() as tx, Session(tx) as session:
             stored, before = connection_rows.one(session, connection.name)
             is_moved = bool(connection_changes.moved(before, connection))
             latest = stored.latest_rotation
             if is_moved:
                 rotation, is_held = connection_rows.lock_latest(session, stored)
-                if rotation:
+                if rotation and not (is_given_again and rotation.state is State.FAILED):
                     connection_changes.check_move(before, connection, rotation, is_held=is_held)
             session.refresh(stored, with_for_update=connection_rows.LOCK)
             # Until the connection was locked, another rotation could begin for where it was, on PostgreSQL.
             is_overtaken = is_moved and stored.latest_rotation != latest
             if stored.version != connection.version or is_overtaken:
                 raise connection_rows.stale(connection.name)
-            stored.sqlmodel_update({**mapping.of_connection(connection), "version": connection.version + 1})
+            before = connection_rows.one(session, connection.name)[1]  # locked by now, with its certificate
+            if not is_given_again:
+                connection_rows.ensure_authentic(self._vault, before, dict(stored))
+            saved = replace(connection, version=connection.version + 1, current=before.current)
+            is_current = connection_rows.is_current(self._vault, before, dict(stored))
+            if not is_current:
+                saved = replace(saved, current=None)
+                stored.current_fingerprint = None
+            codes = connection_rows.codes(self._vault, saved, stored.latest_rotation)
+            stored.sqlmodel_update({**mapping.of_connection(saved), "version": saved.version, **codes})
             try:
                 with session.begin_nested():
                     session.flush()
             except IntegrityError as error:
                 raise _taken(tx, connection) from error
             _put(tx, connection.name, sealed)
+            for secret, (blob, version) in resealed.items():
+                secrets.put(tx, connection.name, secret, blob, version=version)
             return connection_rows.one(session, connection.name)[1]
 
     def get(self, name: str) -> Connection:
         """Return the connection of this name. Raises NotFound."""
         with self._database.reading() as tx, Session(tx) as session:
             return connection_rows.one(session, name)[1]
+
+    def authentic(self, name: str) -> Connection:
+        """Return the connection of this name, to act on it.
+
+        Raises NotFound; Tampered where it was changed outside Keyturn; VaultLocked, SealBroken without the key that
+        shows that.
+        """
+        self._vault.unlock()
+        with self._database.reading() as tx, Session(tx) as session:
+            stored, connection = connection_rows.one(session, name)
+            connection_rows.ensure_authentic(self._vault, connection, dict(stored))
+            return connection
 
     def remove(self, connection: Connection, now: datetime) -> None:
         """Destroy a connection's settings, secrets and private keys; its rotations and their journals are kept.
@@ -153,10 +200,13 @@ class Connections:
             Stale: when the connection or one of its secrets was changed since it was read.
             RotationOpen: while it has an open rotation.
             AlreadyExists: where the name has a connection, or had one whose rotations are kept.
+            Tampered: when the connection was changed outside Keyturn.
+            VaultLocked, SealBroken: without the key that shows that.
 
         """
+        self._vault.unlock()
         with self._database.writing() as tx, Session(tx) as session:
-            return connection_names.rename(session, connection, name, sealed, resealed)
+            return connection_names.rename(session, self._vault, connection, name, sealed, resealed)
 
     def check_known(self, name: str) -> None:
         """Raise NotFound unless there is a connection of this name, or was one whose rotations are kept."""
@@ -190,21 +240,34 @@ class Connections:
             return list(tx.execute(_DUE, {"now": now, "limit": limit}).scalars())
 
     def confirmed_export(self, connection: str) -> Certificate | None:
-        """Return the certificate that a person confirmed last for this connection, or None."""
+        """Return the certificate that a person confirmed last for this connection, or None.
+
+        None, too, where that was written outside Keyturn: the person is asked again.
+        """
+        self._vault.unlock()
         confirmed = (
-            select(_Certificate)
+            select(_Certificate, _Connection)
             .join(_Connection, col(_Certificate.fingerprint) == col(_Connection.confirmed_fingerprint))
             .where(_Connection.name == connection)
             .options(models.WITHOUT_KEY)
         )
         with self._database.reading() as tx, Session(tx) as session:
             found = session.exec(confirmed).one_or_none()
-            return mapping.from_certificate(found) if found else None
+            if found is None:
+                return None
+            certificate, stored = mapping.from_certificate(found[0]), found[1]
+            return certificate if connection_rows.is_confirmed(self._vault, certificate, stored) else None
 
 
-def confirm(tx: Transaction, name: str, fingerprint: str, *, by: str, at: datetime) -> None:
+def confirm(tx: Transaction, vault: Vault, name: str, fingerprint: str, *, by: str, at: datetime) -> None:
     """Write down, within the caller's transaction, which stored certificate OpenAir holds, as a person says."""
-    confirmed = {"confirmed_fingerprint": fingerprint, "confirmed_by": by, "confirmed_at": at}
+    code = vault.authenticate(authenticity.of_export(name, fingerprint, by, at))
+    confirmed = {
+        "confirmed_fingerprint": fingerprint,
+        "confirmed_by": by,
+        "confirmed_at": at,
+        "confirmed_code": code,
+    }
     CHANGE_CONNECTION.run(tx, {"b_name": name, **confirmed})
 
 

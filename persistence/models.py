@@ -109,6 +109,12 @@ class Connections(_Table, table=True):
     """The certificate that a person said OpenAir holds."""
     confirmed_by: str | None = Field(default=None, sa_type=Text)
     confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    code: str | None = Field(default=None, sa_type=Text)
+    """Authenticates the settings (persistence/authenticity.py). Three codes, because three writers know no more of the
+    connection than what each covers: who changes the settings, who moves a rotation, and a person's confirmation."""
+    current_code: str | None = Field(default=None, sa_type=Text)
+    """Authenticates the current certificate and the latest rotation."""
+    confirmed_code: str | None = Field(default=None, sa_type=Text)
     latest_rotation: str | None = Field(default=None, sa_type=Text)
     """The newest rotation: the next one continues its journal. No foreign key, as the two tables would need each
     other before either exists; the journal's verification follows it instead."""
@@ -201,6 +207,8 @@ class Rotations(_Table, table=True):
     """By the database's clock."""
     journal_seq: int
     journal_hash: str = Field(sa_type=Text)
+    code: str | None = Field(default=None, sa_type=Text)
+    """Authenticates the rotation and the end of its journal (persistence/authenticity.py)."""
 
 
 class Journal(_Table, table=True):

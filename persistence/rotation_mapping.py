@@ -6,6 +6,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Final
 
+from persistence import authenticity
 from persistence.clock import ILLEGIBLE
 from persistence.mapping import NOT_OURS, Row, Values, to_certificate, to_certificate_summary, to_policy
 from states.certificate import Certificate, Challenge
@@ -166,7 +167,7 @@ def to_rotation(row: Row) -> Rotation:
         circumstances=Circumstances(
             previous_key_kept=row["previous_key_kept"],
             by_hand=row["openair_kind"] == OpenAirKind.EXPORT,
-            broken=_illegible(row["id"], illegible) or broken,
+            broken=_illegible(row["id"], illegible) or broken or _unauthenticated(row),
         ),
     )
 
@@ -235,6 +236,11 @@ def _legible(row: Row) -> tuple[Cause, list[str]]:
 
 def _illegible(rotation_id: str, columns: list[str]) -> str:
     return f"Rotation {rotation_id} holds what Keyturn never wrote: {', '.join(columns)}." if columns else ""
+
+
+def _unauthenticated(row: Row) -> str:
+    """What shows without a key: a rotation that was found changed is stored without a code."""
+    return authenticity.changed(row["id"]) if row.get("code", "") is None else ""
 
 
 def _to_confirmation(row: Row, certificate: Certificate | None) -> tuple[Confirmation | None, str]:

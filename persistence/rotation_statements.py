@@ -16,7 +16,7 @@ secret. A request locks its connection first, and goes on only where no rotation
 
 from typing import Final
 
-from sqlalchemy import bindparam, insert, literal_column, or_, select, update
+from sqlalchemy import bindparam, func, insert, literal_column, or_, select, update
 
 from persistence import models
 from persistence.clock import UtcDateTime, database_now, database_now_plus, seconds
@@ -26,6 +26,14 @@ from persistence.queries import CONNECTION, CURRENT_KEY_KEPT, ROTATION
 _r: Final = models.rotations
 _c: Final = models.connections
 _certificates: Final = models.certificates
+_last_seq = (
+    select(func.max(models.journal.c.seq))
+    .where(models.journal.c.rotation_id == _r.c.id)
+    .correlate(_r)
+    .scalar_subquery()
+    .label("last_seq")
+)
+"""Where the rotation's journal ends in truth: beyond where a rotation says that was set back."""
 _lease = {"lease_until": database_now_plus(seconds("lease"))}
 """The database sets a lease by its own clock: workers' clocks disagree, and all of them would have to agree on its end.
 A lease of None seconds is no lease."""
@@ -64,7 +72,7 @@ LOCK_NEXT: Final = Prepared(_claimable)
 """The id of the rotation that is next. SKIP LOCKED: on PostgreSQL, workers that claim at the same moment get one
 rotation each instead of waiting for each other."""
 LOCK_ONE: Final = Prepared(_claimable.where(_r.c.id == bindparam("id")))
-LOCKED: Final = Prepared(ROTATION.where(_r.c.id == bindparam("id")))
+LOCKED: Final = Prepared(ROTATION.add_columns(_last_seq).where(_r.c.id == bindparam("id")))
 """The rotation that was locked, with its certificates, by a statement of its own."""
 HASTEN: Final = Prepared(update(_r).where(_r.c.id == bindparam("b_id")))
 """Makes a postponed rotation available."""
@@ -100,6 +108,8 @@ LOCK: Final = Prepared(
         _r.c.fence,
         _r.c.journal_seq,
         _r.c.journal_hash,
+        _r.c.code,
+        _last_seq,
         (_r.c.lease_until > database_now()).label("is_leased"),
     )
     .where(_r.c.id == bindparam("id"))

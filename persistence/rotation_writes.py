@@ -9,10 +9,10 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from persistence import mapping, models, rotation_mapping, rotation_statements
-from persistence.journal import Entry
+from persistence import authenticity, mapping, models, rotation_mapping, rotation_statements
+from persistence.journal import Entry, Head
 from persistence.prepared import Prepared, Values
-from persistence.vault import data_key_of
+from persistence.vault import Vault, data_key_of
 from states.certificate import Certificate
 from states.errors import DataKeyRetired, IllegalMove, NotFound, Stale
 from states.next_action import REPEAT, NextAction, Verb
@@ -20,8 +20,9 @@ from states.rotation import Ending, Rotation
 from states.state import State
 
 
-def lock(tx: Transaction, before: Rotation) -> Values:
-    """Lock a rotation that no worker holds, and return its holder, its fencing token and the end of its journal.
+def lock(tx: Transaction, vault: Vault, before: Rotation) -> tuple[Values, Rotation]:
+    """Lock a rotation that no worker holds; return its holder, its fencing token and the end of its journal, and
+    ``before``, marked as broken if it was changed outside Keyturn.
 
     Raises:
         NotFound: without such a rotation.
@@ -36,11 +37,18 @@ def lock(tx: Transaction, before: Rotation) -> Values:
             f"Rotation {before.id} is being worked on, or was changed meanwhile; this change was not stored.",
             next_action=NextAction(Verb.SHOW_ROTATION, {"rotation": before.id}, then=REPEAT),
         )
-    return found
+    head = Head(found["journal_seq"], found["journal_hash"])
+    return found, authenticity.checked(vault, before, head, found["code"], last_seq=found["last_seq"])
 
 
 def store(
-    tx: Transaction, statement: Prepared, before: Rotation, after: Rotation, entry: Entry, values: Values
+    tx: Transaction,
+    vault: Vault,
+    statement: Prepared,
+    before: Rotation,
+    after: Rotation,
+    entry: Entry,
+    values: Values,
 ) -> None:
     """Write the columns in which ``after`` differs from ``before``, and append ``entry``.
 
@@ -54,7 +62,11 @@ def store(
     """
     compared = {"b_id": before.id, "b_version": before.version}
     # SQLite checks only the constraints and indexes of the columns that are written.
-    written = {**rotation_mapping.of_changes(before, after), "version": before.version + 1, **head_of(entry)}
+    written = {
+        **rotation_mapping.of_changes(before, after),
+        "version": before.version + 1,
+        **closing_with(vault, after, entry),
+    }
     candidate = after.proofs.candidate
     try:
         if candidate and not before.proofs.candidate:
@@ -73,7 +85,9 @@ def store(
         ) from error
 
 
-def settle(tx: Transaction, rotation: Rotation, adopted: Certificate | None, due_at: datetime | None) -> None:
+def settle(
+    tx: Transaction, vault: Vault, rotation: Rotation, adopted: Certificate | None, due_at: datetime | None
+) -> None:
     """Make the certificate with which a rotation ended the connection's current one, and destroy unneeded keys.
 
     Keys go in the transaction that makes them useless. Later, a crash in between would leave them for ever.
@@ -87,16 +101,23 @@ def settle(tx: Transaction, rotation: Rotation, adopted: Certificate | None, due
         _keep(tx, adopted)
     if current := candidate.certificate if candidate and completed else adopted:
         rotation_statements.ERASE_CURRENT_KEY.run(tx, {"b_name": rotation.connection, "sealed_key": None})
-        rotation_statements.CHANGE_CONNECTION.run(
-            tx, {"b_name": rotation.connection, "current_fingerprint": current.fingerprint, "due_at": due_at}
-        )
+        # An open rotation is its connection's latest.
+        code = vault.authenticate(authenticity.of_current(rotation.connection, current, rotation.id))
+        changed = {"current_fingerprint": current.fingerprint, "due_at": due_at, "current_code": code}
+        rotation_statements.CHANGE_CONNECTION.run(tx, {"b_name": rotation.connection, **changed})
     if candidate and not (completed and rotation.policy.keep_key):
         rotation_statements.ERASE_KEY.run(tx, {"b_fingerprint": candidate.fingerprint, "sealed_key": None})
 
 
-def head_of(entry: Entry) -> Values:
-    """The columns of a rotation that say where its journal ends."""
-    return {"journal_seq": entry.seq, "journal_hash": entry.hash}
+def closing_with(vault: Vault, rotation: Rotation, entry: Entry) -> Values:
+    """The columns of ``rotation`` that say where its journal ends, with ``entry``, and that it is authentic."""
+    code = authenticity.authenticate_rotation(vault, rotation, entry.head)
+    return {"journal_seq": entry.seq, "journal_hash": entry.hash, "code": code}
+
+
+def head_of(row: Values) -> Head:
+    """Where the journal of a stored rotation continues. Of one that was set back, it continues after its last entry."""
+    return Head(max(row["journal_seq"], row["last_seq"] or 0), row["journal_hash"])
 
 
 def held_by(worker: str | None, lease: float) -> Values:

@@ -10,7 +10,9 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from persistence import (
+    authenticity,
     clock_repair,
+    connection_rows,
     connections,
     mapping,
     models,
@@ -27,12 +29,13 @@ from persistence.queries import ROTATION
 from persistence.read_model import Page, RotationFilter, rotation_count, rotation_page
 from persistence.vault import Vault
 from states.certificate import Certificate
-from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
+from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen, Stale, Tampered
 from states.next_action import NextAction, Verb
 from states.request import Request
 from states.rotation import Candidate, Rotation
 from states.state import State
 from states.summary import RotationSummary
+from states.table import ABANDON, FAIL
 
 _r: Final = models.rotations
 _candidate: Final = models.certificates
@@ -68,6 +71,8 @@ class Rotations:
             RotationOpen: while the connection has an open rotation.
             Stale: when it is not due by ``request.due_by``.
             IllegalMove: when the id is taken.
+            Tampered: when the connection was changed outside Keyturn.
+            VaultLocked, SealBroken: without the key that shows that.
 
         """
         self._vault.unlock()
@@ -159,8 +164,10 @@ class Rotations:
         Raises:
             Stale: when another worker has the rotation.
             IllegalMove: when the database refuses the move.
+            VaultLocked, SealBroken: without the key that authenticates the result.
 
         """
+        self._vault.unlock()
         before = claim.rotation
         entry = append(
             self._vault, claim.journal, after, event=event, actor=claim.worker, source=before.state, detail=detail
@@ -168,10 +175,10 @@ class Rotations:
         held = rotation_writes.held_by(claim.worker if lease else None, lease)
         fenced = {"b_fence": claim.fence, "b_worker": claim.worker, **held}
         with self._database.writing() as tx:
-            rotation_writes.store(tx, rotation_statements.ADVANCE, before, after, entry, fenced)
-            rotation_writes.settle(tx, after, None, due_at)
+            rotation_writes.store(tx, self._vault, rotation_statements.ADVANCE, before, after, entry, fenced)
+            rotation_writes.settle(tx, self._vault, after, None, due_at)
             if confirmed:
-                connections.confirm(tx, after.connection, confirmed, by=claim.worker, at=after.updated_at)
+                connections.confirm(tx, self._vault, after.connection, confirmed, by=claim.worker, at=after.updated_at)
         return Claim(replace(after, version=before.version + 1), claim.worker, claim.fence, entry.head)
 
     def write(
@@ -204,22 +211,28 @@ class Rotations:
             NotFound: without such a rotation.
             Stale: when a worker holds the rotation, or it was changed since ``before`` was read.
             IllegalMove: when the database refuses the move.
+            Tampered: when the rotation was changed outside Keyturn, unless it is parked or abandoned.
+            VaultLocked, SealBroken: without the key that shows that.
 
         """
         self._vault.unlock()
         with self._database.writing() as tx:
-            locked = rotation_writes.lock(tx, before)
+            locked, before = rotation_writes.lock(tx, self._vault, before)
+            if before.circumstances.broken:
+                if event not in (FAIL, ABANDON):
+                    raise Tampered(before.circumstances.broken)
+                after = replace(after, circumstances=before.circumstances)
             # The row names a worker whose lease ran out: it died while it held the rotation, and may have sent a
             # request since its last write. A parked rotation's holder notes what it sends before it sends it.
             if locked["worker"] and before.state is not State.FAILED:
                 after = after.with_doubt(before.updated_at, after.updated_at)
-            head = Head(locked["journal_seq"], locked["journal_hash"])
+            head = rotation_writes.head_of(locked)
             entry = append(self._vault, head, after, event=event, actor=actor, source=before.state, detail=detail)
             released = rotation_writes.held_by(None, 0)
-            rotation_writes.store(tx, rotation_statements.WRITE, before, after, entry, released)
-            rotation_writes.settle(tx, after, adopted, due_at)
+            rotation_writes.store(tx, self._vault, rotation_statements.WRITE, before, after, entry, released)
+            rotation_writes.settle(tx, self._vault, after, adopted, due_at)
             if confirmed:
-                connections.confirm(tx, after.connection, confirmed, by=actor, at=after.updated_at)
+                connections.confirm(tx, self._vault, after.connection, confirmed, by=actor, at=after.updated_at)
         return replace(after, version=before.version + 1)
 
 
@@ -234,7 +247,9 @@ def _add(
     previous_hash = _ended(latest)
     if request.due_by and not _is_due(latest, request.due_by):
         raise Stale(f"Connection {request.connection} is not due any more; no rotation was requested.")
-    rotation = request.rotation(mapping.to_connection(latest), previous_key_kept=latest["current_key_kept"])
+    connection = mapping.to_connection(latest)
+    connection_rows.ensure_authentic(vault, connection, latest)
+    rotation = request.rotation(connection, previous_key_kept=latest["current_key_kept"])
     detail: dict[str, object] = {
         "cause": rotation.cause.value,
         "reason": rotation.reason,
@@ -256,15 +271,16 @@ def _add(
         "follows": latest["latest_rotation"],
         "fence": 1 if worker else 0,
         **rotation_writes.held_by(worker, lease),
-        **rotation_writes.head_of(entry),
+        **rotation_writes.closing_with(vault, rotation, entry),
     }
     try:
         rotation_statements.ADD.run(tx, values)
         rotation_statements.APPEND.run(tx, mapping.of_entry(entry))
     except IntegrityError as error:
         raise IllegalMove(f"The store refuses rotation {rotation.id}: its id is taken.") from error
-    latest_rotation = {"b_name": rotation.connection, "latest_rotation": rotation.id}
-    rotation_statements.CHANGE_CONNECTION.run(tx, latest_rotation)
+    code = vault.authenticate(authenticity.of_current(connection.name, connection.current, rotation.id))
+    followed = {"b_name": connection.name, "latest_rotation": rotation.id, "current_code": code}
+    rotation_statements.CHANGE_CONNECTION.run(tx, followed)
     return rotation, Claim(rotation, worker, fence=1, journal=entry.head) if worker else None
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import select
 
-from persistence import journal_upgrade, schema
+from persistence import journal_upgrade, schema, upgrade
 from persistence.checkpoints import Checkpoints
 from persistence.claims import Claim, Claims
 from persistence.clock import database_now
@@ -20,6 +20,7 @@ from persistence.journal_check import Journal
 from persistence.kek import KeyEncryptionKey
 from persistence.rotations import Rotations
 from persistence.secrets import Secrets
+from persistence.upgrade import Authenticated, Reseal, as_it_was
 from persistence.vault import Vault
 from persistence.workers import Presence, Role, Worker, Workers
 
@@ -49,7 +50,7 @@ class Store:
         self.vault = Vault(self.secrets, kek)
         self.rotations = Rotations(self._database, self.vault)
         self.claims = Claims(self._database, self.vault)
-        self.connections = Connections(self._database)
+        self.connections = Connections(self._database, self.vault)
         self.journal = Journal(self._database, self.vault)
         self.checkpoints = Checkpoints(self._database, self.vault)
         # With connections of its own: presence neither waits for a worker's transaction nor takes its connection.
@@ -66,18 +67,33 @@ class Store:
         """Whether a transaction of this store was committed, or may have been; those about workers aside."""
         return self._database.has_written
 
-    def migrate(self) -> None:
+    def migrate(self, reseal: Reseal = as_it_was) -> Authenticated | None:
         """Create the database, or bring it up to date. Safe to repeat, and to run on several machines at once.
 
-        Raises VaultLocked, SealBroken for a database whose journal gets keyed hashes.
-        """
-        if journal_upgrade.is_wanted(schema.before_migrating(self._database)):
-            self.vault.unlock()  # before the transaction: making the first data key is one of its own
-        schema.migrate(self._database, self._upgrade)
+        Args:
+            reseal: seals the secrets of an earlier Keyturn for their hosts.
 
-    def _upgrade(self, tx: Transaction, before: str | None) -> None:
-        if journal_upgrade.is_wanted(before):
-            journal_upgrade.authenticate(tx, self.vault)
+        Returns:
+            What it authenticated, in a database of a Keyturn that authenticated nothing.
+
+        Raises:
+            VaultLocked, SealBroken: for a database of a Keyturn that authenticated less than this one.
+
+        """
+        before = schema.before_migrating(self._database)
+        if journal_upgrade.is_wanted(before) or upgrade.is_wanted(before):
+            self.vault.unlock()  # before the transaction: making the first data key is one of its own
+        authenticated: Authenticated | None = None
+
+        def authenticate(tx: Transaction, before: str | None) -> None:
+            nonlocal authenticated
+            if journal_upgrade.is_wanted(before):
+                journal_upgrade.authenticate(tx, self.vault)
+            if upgrade.is_wanted(before):  # after the journal, whose end a rotation's code covers
+                authenticated = upgrade.authenticate(tx, self.vault, reseal)
+
+        schema.migrate(self._database, authenticate)
+        return authenticated
 
     def check(self) -> None:
         """Raise InvalidSettings when there is no such database, or it is older or newer than this Keyturn."""

@@ -261,6 +261,16 @@ class SealBroken(Refused):
     next_action = _FROM_BACKUP
 
 
+class Tampered(Refused):
+    """What is stored was changed outside Keyturn."""
+
+    code = "TAMPERED"
+    next_action = by_hand(
+        "Keep a copy of the database as evidence. Then restore it from a backup.",
+        alternatives=(NextAction(Verb.ABANDON),),
+    )
+
+
 class GaveUp(Refused):
     """The step failed as often as its retry policy allows."""
 

@@ -18,6 +18,7 @@ from states.errors import (
     IllegalMove,
     JournalBroken,
     ParkedByPerson,
+    Tampered,
 )
 from states.next_action import NextAction, Verb, by_hand
 from states.rotation import Ending, Failure, Rotation
@@ -48,7 +49,7 @@ def _carry(rotation: Rotation, now: datetime) -> str:
 
 
 def _resume(rotation: Rotation, now: datetime) -> str:
-    if refused := _is_parked(rotation):
+    if refused := _is_usable(rotation):
         return refused
     # Sending the candidate again is safe, but not while the previous certificate may still replace it.
     return _in_flight(rotation, now) if rotation.restoring_since else ""
@@ -71,7 +72,7 @@ def _restore(rotation: Rotation, now: datetime) -> str:
 
 def _restore_at_last(rotation: Rotation, now: datetime) -> str:
     """Why restoring is not possible, even when nothing is in flight any more."""
-    if refused := _is_parked(rotation):
+    if refused := _is_usable(rotation):
         return refused
     if not may_be_sent(rotation):
         return "No upload of its certificate is recorded, so there is nothing to put back."
@@ -85,7 +86,7 @@ def _restore_at_last(rotation: Rotation, now: datetime) -> str:
 
 
 def _adopt(rotation: Rotation, now: datetime) -> str:
-    if refused := _is_parked(rotation):
+    if refused := _is_usable(rotation):
         return refused
     if not _is_foreign(rotation):
         return "It was not parked because of a foreign certificate."
@@ -95,7 +96,8 @@ def _adopt(rotation: Rotation, now: datetime) -> str:
 def _abandon(rotation: Rotation, now: datetime) -> str:
     if refused := _is_parked(rotation):
         return refused
-    if _was_confirmed(rotation):
+    # What a changed rotation says of its proofs decides nothing: NetSuite is asked.
+    if _was_confirmed(rotation) and not rotation.circumstances.broken:
         return "NetSuite has proved that it holds its certificate."
     return _in_flight(rotation, now) if may_be_sent(rotation) else ""
 
@@ -104,6 +106,12 @@ def _is_parked(rotation: Rotation) -> str:
     if not rotation.is_open:
         return "The rotation has ended."
     return "" if rotation.state is State.FAILED else f"The rotation is {rotation.state}, not Failed."
+
+
+def _is_usable(rotation: Rotation) -> str:
+    if rotation.is_open and rotation.circumstances.broken:
+        return "It was changed outside Keyturn, so that it can only be abandoned."
+    return _is_parked(rotation)
 
 
 def may_be_sent(rotation: Rotation) -> bool:
@@ -171,7 +179,7 @@ PRECONDITIONS: Final[Mapping[Verb, Callable[[Rotation, datetime], str]]] = {
 FOR_A_PERSON: Final = frozenset(
     each.code
     for each in (
-        *(ParkedByPerson, JournalBroken, IllegalMove),
+        *(ParkedByPerson, JournalBroken, Tampered, IllegalMove),
         *(ForeignRotation, Drift, CertificateRecordMissing, CannotSign),
     )
 )

@@ -62,6 +62,7 @@ class Signature:
             challenge=self.challenge,
             signature=self.text,
             asked_at=self.asked_at,
+            is_firsthand=True,
         )
 
 

@@ -17,6 +17,7 @@ from states.errors import (
     IllegalMove,
     KeyturnError,
     NotConfirmed,
+    Tampered,
     Unknown,
     UnreadableCertificate,
 )
@@ -118,7 +119,7 @@ def _see_no_candidate(rotation: Rotation, candidate: Candidate, ports: Ports) ->
     if verdict.signer is Signer.CANDIDATE:
         raise IllegalMove(
             "NetSuite signs with this rotation's own certificate: going on helps, giving up does not.",
-            next_action=_RESUME,
+            next_action=Tampered.next_action if rotation.circumstances.broken else _RESUME,
         )
     if shown := absence(candidate, ports, verdict):
         return shown

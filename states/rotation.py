@@ -82,6 +82,9 @@ class Confirmation:
     signature: str
     asked_at: datetime
     """When NetSuite was asked (UTC). From then on it may have signed with the new key."""
+    is_firsthand: bool = field(default=False, compare=False)
+    """Whether NetSuite gave the signature to this process. One that was read from the store is proved again before
+    OpenAir is written: its time is only what the store says."""
 
     def __post_init__(self) -> None:
         if not self.certificate.verifies(self.signature, self.challenge.text):

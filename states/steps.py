@@ -66,7 +66,8 @@ def save_to_openair(rotation: Rotation, ports: Ports, attempt: Attempt) -> Recei
     confirmation = _confirmation_of(rotation)
     # In doubt, an earlier save may have worked: look before sending again.
     if not (rotation.doubt.since and _openair_holds_candidate(rotation, ports, attempt, times=2)):
-        if abs(ports.clock.now() - confirmation.asked_at) > FRESH:  # clocks of two machines may disagree either way
+        # Clocks of two machines may disagree either way; and the time of a stored confirmation is only what is stored.
+        if not confirmation.is_firsthand or abs(ports.clock.now() - confirmation.asked_at) > FRESH:
             confirmation = _ensure_installed(rotation, ports, attempt)
         _save(rotation, ports, attempt, confirmation)
     return Receipt(confirmation.fingerprint, ports.clock.now())

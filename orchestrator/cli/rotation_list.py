@@ -14,7 +14,7 @@ from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import View
 from orchestrator.operations.lists import Listing, Sort
 from orchestrator.views.rotation import rotation_json
-from states.errors import InvalidInput, JournalBroken
+from states.errors import InvalidInput, Tampered
 from states.state import State
 from states.summary import RotationSummary
 
@@ -123,7 +123,7 @@ def _print(context: Context, keyturn: Keyturn, listing: Listing, connection: str
 
 def _remark(rotation: RotationSummary) -> str:
     if rotation.broken and not rotation.failure:
-        return f"[{JournalBroken.code}]: {rotation.broken}"
+        return f"[{Tampered.code}]: {rotation.broken}"
     if rotation.failure:
         what = rotation.ending.value if rotation.ending else f"parked in {rotation.position}"
         return f"{what} [{rotation.failure.code}]: {rotation.failure.message}"

@@ -97,7 +97,7 @@ class Doctor:
         for each in [self._store.connections.get(connection)] if connection else list(self._store.connections.all()):
             subject = f"{each.name}: OpenAir rehearsal"
             try:
-                done = self._rehearse(self._store.connections.get(each.name))
+                done = self._rehearse(self._store.connections.authentic(each.name))
             except KeyturnError as error:
                 yield _failed(subject, error, each.name)
                 continue

@@ -14,7 +14,9 @@ def draft(message: str) -> None:
     """Write a migration that does what the tables in models.py have and the migrations so far have not."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'draft.db'}")
-        schema.migrate(database)
+        database.make_file()
+        with database.writing() as tx:
+            command.upgrade(schema.config(tx), "head")
         with database.writing() as tx:
             number = int(schema.revisions()[-1]) + 1
             command.revision(schema.config(tx), message, autogenerate=True, rev_id=f"{number:04}")

@@ -22,6 +22,8 @@ SECRET = b"-----BEGIN PRIVATE KEY-----"
 @pytest.fixture
 def vault(store: Store) -> Vault:
     """A vault on a store that has no data key yet."""
+    with store._database.writing() as tx:
+        tx.exec_driver_sql("DELETE FROM datakeys")
     return Vault(store.secrets, lambda: KEK)
 
 

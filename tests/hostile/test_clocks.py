@@ -12,6 +12,7 @@ from support.advice import text
 from support.clock import OffsetClock
 from support.environment import connect, keyturn
 from support.polling import until
+from support.stores import authenticate
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
@@ -66,6 +67,7 @@ def clock_was_ahead(app: Keyturn, by: timedelta = timedelta(days=3)) -> None:
     with closing(sqlite3.connect(app.settings.data / "keyturn.db")) as database:
         database.execute(AHEAD, {"by": f"{by.total_seconds()} seconds"})
         database.commit()
+    authenticate(app.store)
 
 
 def failure(rotation: Rotation) -> tuple[str, str]:

@@ -22,7 +22,7 @@ Start = Callable[..., AbstractContextManager[Worker]]
 def test_one_forged_rotation_does_not_stop_the_others(
     several: Keyturn, simulator: Simulator, worker: Start, changed: str
 ) -> None:
-    """It comes first, in UploadedToNetSuite, is parked as JOURNAL_BROKEN, and everybody else's is completed."""
+    """It comes first, in UploadedToNetSuite, is parked as TAMPERED, and everybody else's is completed."""
     rotation = several.rotations.request("acme", actor="tester")
     simulator.faults.add(Fault("openair.api", "503", times=None, retry_after=900, account="TSTDRV1", skip=1))
     with several.engine() as engine:
@@ -36,12 +36,12 @@ def test_one_forged_rotation_does_not_stop_the_others(
         database.execute(change, (rotation.id,))
     with worker() as running:
         parked = running.wait_to_say("rotation parked", rotation=rotation.id)
-        assert "JOURNAL_BROKEN" == parked["code"]
+        assert "TAMPERED" == parked["code"]
         until(lambda: all(several.rotations.show(each.id).state is State.COMPLETED for each in others))
         assert 3 == running.stop()  # imports are refused still, which is not its to end
     shown = several.rotations.show(rotation.id)
     assert shown.failure
-    assert (State.FAILED, State.UPLOADED_TO_NETSUITE, "JOURNAL_BROKEN") == (
+    assert (State.FAILED, State.UPLOADED_TO_NETSUITE, "TAMPERED") == (
         shown.state,
         shown.position,
         shown.failure.code,

@@ -26,6 +26,7 @@ from support.factories import (
     key_pem,
     signed,
 )
+from support.stores import authenticate
 
 from orchestrator.adapters.system import SystemRandom
 from orchestrator.operations.recovery import Recovery
@@ -202,6 +203,7 @@ class ReachableStates:
             if point.previous == "destroyed":
                 named = models.certificates.c.fingerprint == self.previous.fingerprint
                 tx.execute(update(models.certificates).where(named).values(sealed_key=None))
+        authenticate(self.store)
 
     def verbs(self) -> dict[str, Callable[[], object]]:
         """Return what each verb does, as its command does it. The systems let every request succeed."""

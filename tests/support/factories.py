@@ -120,6 +120,7 @@ def a_confirmation(rotation: Rotation, *, now: datetime = NOW) -> Confirmation:
         challenge=challenge,
         signature=signed(rotation.proofs.candidate.certificate, challenge.text),
         asked_at=now,
+        is_firsthand=True,
     )
 
 
@@ -162,6 +163,7 @@ def carry(store: "Store", claim: "Claim", state: State, *, now: datetime = NOW, 
 def requested(store: "Store", rotation: Rotation) -> Request:
     """The request from which the store makes exactly this rotation: its connection is made to fit first."""
     from sqlmodel import Session  # noqa: PLC0415 - see above
+    from support.stores import authenticate  # noqa: PLC0415 - see above
 
     from persistence.models import Certificates, Connections  # noqa: PLC0415 - see above
 
@@ -176,6 +178,7 @@ def requested(store: "Store", rotation: Rotation) -> Request:
                 session.flush()
             session.get_one(Connections, rotation.connection).current_fingerprint = wanted.fingerprint
             session.flush()
+        authenticate(store)
     return Request(
         id=rotation.id,
         connection=rotation.connection,

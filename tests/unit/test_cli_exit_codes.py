@@ -37,6 +37,7 @@ CODES = {
     errors.GaveUp: 7,
     errors.VaultLocked: 1,
     errors.JournalBroken: 1,
+    errors.Tampered: 1,
     errors.InternalError: 1,
 }
 

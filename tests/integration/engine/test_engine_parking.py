@@ -72,7 +72,7 @@ def test_a_rotation_that_was_changed_is_parked(environment: EngineEnvironment) -
     claim = environment.begin()
     parked = environment.engine.run(replace(claim, rotation=changed(claim.rotation, broken="It was changed.")))
     assert parked.failure
-    assert ("JOURNAL_BROKEN", "It was changed.", []) == (
+    assert ("TAMPERED", "It was changed.", []) == (
         parked.failure.code,
         parked.failure.message,
         environment.systems.calls,

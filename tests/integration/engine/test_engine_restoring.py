@@ -224,7 +224,7 @@ def test_a_connection_that_cannot_be_opened(environment: EngineEnvironment, firs
     assert claim
     broken = replace(claim, rotation=changed(claim.rotation, broken="It was changed."))
     left = environment.engine.run(broken)
-    assert ("JOURNAL_BROKEN", True) == (environment.last(left).detail["code"], left.awaits_person)
+    assert ("TAMPERED", True) == (environment.last(left).detail["code"], left.awaits_person)
 
 
 def test_the_restore_gives_up_in_the_end(

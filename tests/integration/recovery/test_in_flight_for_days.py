@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from integration.fixture_types import Carry
 from support.clock import OffsetClock
+from support.stores import authenticate
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
@@ -25,6 +26,7 @@ def in_flight(app: Keyturn, rotation: Rotation, ahead: timedelta) -> None:
         text = until.replace(tzinfo=None).isoformat(" ", "microseconds")
         database.execute("UPDATE rotations SET in_flight_until = ? WHERE id = ?", (text, rotation.id))
         database.commit()
+    authenticate(app.store)
 
 
 def reason(app: Keyturn, rotation: Rotation, verb: str) -> str:

@@ -34,6 +34,7 @@ def a_confirmation(pair: Pair, *, rotation_id: str = ID, asked_at: datetime = NO
         challenge=challenge,
         signature=pair.sign(challenge.text),
         asked_at=asked_at,
+        is_firsthand=True,
     )
 
 

@@ -71,7 +71,13 @@ def test_where_it_is_not_possible_a_person_decides(pair: Pair, changes: dict[str
 @pytest.mark.parametrize(
     "error",
     [
-        *(errors.ParkedByPerson(), errors.JournalBroken(), errors.IllegalMove(), errors.ForeignRotation()),
+        *(
+            errors.ParkedByPerson(),
+            errors.JournalBroken(),
+            errors.Tampered(),
+            errors.IllegalMove(),
+            errors.ForeignRotation(),
+        ),
         *(errors.Drift(), errors.CertificateRecordMissing(), errors.CannotSign()),
     ],
     ids=lambda error: error.code,

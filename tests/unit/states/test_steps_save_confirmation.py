@@ -1,5 +1,6 @@
 """save_to_openair saves only a certificate that NetSuite has just confirmed."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -47,6 +48,13 @@ def test_an_old_confirmation_is_proved_again(systems: StepSystems, age: timedelt
     rotation = systems.rotation(AT, confirmation=a_confirmation(systems.candidate, asked_at=NOW - age))
     save_to_openair(rotation, systems.ports, systems.attempt)
     assert (["netsuite.sign"] if asked_again else []) + SAVED == systems.calls
+
+
+def test_a_stored_confirmation_is_proved_again(systems: StepSystems) -> None:
+    """A confirmation that this process did not receive from NetSuite is renewed, however new its time says it is."""
+    stored = replace(a_confirmation(systems.candidate), is_firsthand=False)
+    save_to_openair(systems.rotation(AT, confirmation=stored), systems.ports, systems.attempt)
+    assert ["netsuite.sign", *SAVED] == systems.calls
 
 
 def test_a_foreign_change_in_between_keeps_openair_unwritten(systems: StepSystems) -> None:
