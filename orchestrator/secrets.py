@@ -1,10 +1,15 @@
-"""The secrets of a connection: sealed in the store, and opened only for the adapter that needs one."""
+"""The secrets of a connection: sealed in the store, and opened only for the adapter that needs one.
+
+A secret is bound to the hosts that it may be sent to: who changes a URL in the database has no secret to send there.
+"""
 
 from enum import StrEnum
 
 from persistence.store import Store
 from persistence.vault import Vault
+from states.base_url import origin_of
 from states.certificate import Certificate
+from states.connection import Connection
 from states.errors import DataKeyRetired, SealBroken, SignInRefused
 from states.next_action import REPEAT, NextAction, Verb, by_hand
 
@@ -30,13 +35,39 @@ class SecretName(StrEnum):
         return given.encode()
 
 
+def _column(name: SecretName, connection: Connection) -> str:
+    """What a secret is sealed as: its name, and where Keyturn sends it or what it signs with it. The settings file
+    names the proxy, which the database cannot change.
+    """
+    netsuite = connection.netsuite
+    match name:
+        case SecretName.PROXY_CREDENTIALS:
+            urls = []
+        case SecretName.NETSUITE_KEY:
+            urls = [netsuite.token_url, netsuite.restlet_url]
+        case _:
+            urls = [connection.openair.url] if connection.openair.url else []
+    hosts = " and ".join(f"{origin.scheme}://{origin}" for origin in map(origin_of, urls))
+    return f"{name.value} for {hosts}" if hosts else name.value
+
+
+def resealed(vault: Vault, connection: Connection, name: str, sealed: bytes) -> bytes:
+    """Seal a secret of an earlier Keyturn, which bound it to the connection alone, for the connection's hosts.
+
+    Raises SealBroken.
+    """
+    plain = vault.open(sealed, owner=connection.name, column=name)
+    return vault.seal_at_once(plain, owner=connection.name, column=_column(SecretName(name), connection))
+
+
 class Secrets:
     """The secrets of one connection."""
 
-    def __init__(self, store: Store, vault: Vault, connection: str) -> None:
+    def __init__(self, store: Store, vault: Vault, connection: Connection) -> None:
         self._store = store
         self._vault = vault
-        self._connection = connection
+        self._connection = connection.name
+        self._columns = {name.value: _column(name, connection) for name in SecretName}
 
     def get(self, name: str) -> tuple[bytes, int] | None:
         """Return the secret and its version, or None. Raises VaultLocked, SealBroken."""
@@ -47,9 +78,9 @@ class Secrets:
         return self.open(name, sealed), version
 
     def open(self, name: str, sealed: bytes) -> bytes:
-        """Open a secret that was sealed for this connection. Raises VaultLocked, SealBroken."""
+        """Open a secret that was sealed for this connection and its hosts. Raises VaultLocked, SealBroken."""
         try:
-            return self._vault.open(sealed, owner=self._connection, column=name)
+            return self._vault.open(sealed, owner=self._connection, column=self._columns[name])
         except SealBroken as error:
             # The secret belongs to the connection, so abandoning a rotation would not repair it.
             error.next_action = by_hand("Restore the database from a backup.", alternatives=(self._give(name),))
@@ -70,7 +101,7 @@ class Secrets:
 
     def seal(self, name: str, value: bytes) -> bytes:
         """Seal ``value`` for this connection, without storing it. Raises VaultLocked."""
-        return self._vault.seal(value, owner=self._connection, column=name)
+        return self._vault.seal(value, owner=self._connection, column=self._columns[name])
 
     def replace(self, name: str, value: bytes, version: int) -> int:
         """Replace the secret that was read at ``version``, durably, and return the new version.

@@ -36,7 +36,7 @@ class AdapterFactory:
             VaultLocked: The vault has no key that opens the secrets.
             SealBroken: A secret cannot be opened.
         """
-        secrets = Secrets(self._store, self._vault, connection.name)
+        secrets = Secrets(self._store, self._vault, connection)
         return Ports(
             netsuite=self._netsuite(connection.netsuite, secrets),
             openair=self._openair(connection, secrets),
@@ -58,7 +58,7 @@ class AdapterFactory:
         if connection.openair.kind is OpenAirKind.EXPORT:
             return None
         certificate = throwaway_certificate(connection.name, connection.policy, self._clock.now())
-        openair = self._openair_xml(connection.openair, Secrets(self._store, self._vault, connection.name))
+        openair = self._openair_xml(connection.openair, Secrets(self._store, self._vault, connection))
         return openair.rehearse(certificate, lambda: self._clock.sleep(READ_BACK_DELAY))
 
     def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:

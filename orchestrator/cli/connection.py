@@ -1,5 +1,6 @@
 """`keyturn connection …`: pairs of a NetSuite account and an OpenAir company."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -84,8 +85,11 @@ def edit(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) 
 
 
 def _change(context: Context, keyturn: Keyturn, name: str, fields: ConnectionFields) -> int:
-    changed = fields.changed(keyturn.connections.show(name))
-    stored = keyturn.connections.edit(changed, fields.secrets, actor=actor())
+    shown, is_authentic = keyturn.connections.show(name), keyturn.connections.is_authentic(name)
+    if not is_authentic:
+        require(fields)
+    changed = fields.changed(shown) if is_authentic else replace(fields.new(name), version=shown.version)
+    stored = keyturn.connections.edit(changed, fields.secrets, actor=actor(), is_given_again=not is_authentic)
     known = keyturn.connections.secrets_of(name)
     rotation = keyturn.rotations.open_for(name)
     record = connection_json(stored, known, rotation=rotation, now=keyturn.rotations.now())

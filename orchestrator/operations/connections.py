@@ -9,6 +9,7 @@ from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection
 from states.connection_changes import check_closed
+from states.errors import Tampered
 from states.ports import Clock
 from states.summary import ConnectionSummary
 
@@ -30,17 +31,54 @@ class Connections:
         VaultLocked.
         """
         new = replace(connection, due_at=self._clock.now())
-        return self._saved(self._store.connections.add(new, self._sealed(connection.name, secrets)), actor)
+        return self._saved(self._store.connections.add(new, self._sealed(connection, secrets)), actor)
 
-    def edit(self, connection: Connection, secrets: Mapping[SecretName, str], *, actor: str) -> Connection:
+    def is_authentic(self, name: str) -> bool:
+        """Whether the connection is as Keyturn wrote it. Raises NotFound, VaultLocked, SealBroken."""
+        try:
+            self._store.connections.authentic(name)
+        except Tampered:
+            return False
+        return True
+
+    def edit(
+        self,
+        connection: Connection,
+        secrets: Mapping[SecretName, str],
+        *,
+        actor: str,
+        is_given_again: bool = False,
+    ) -> Connection:
         """Store a changed connection and the secrets that are given, in one transaction.
+
+        The other secrets are sealed again where they may be sent to another host now. ``is_given_again``: a person gave
+        all settings and secrets, because the connection was changed outside Keyturn.
 
         ``connection.version`` is the version that was read. Raises NotFound, Stale when the stored connection is at
         another version by now, AlreadyExists where another connection has that
         NetSuite account or that place in OpenAir, RotationOpen where an open rotation does not allow it to go
-        elsewhere, VaultLocked.
+        elsewhere, Tampered where the connection was changed outside Keyturn, VaultLocked, SealBroken.
         """
-        return self._saved(self._store.connections.save(connection, self._sealed(connection.name, secrets)), actor)
+        sealed = self._sealed(connection, secrets)
+        resealed = {} if is_given_again else self._resealed(connection, sealed)
+        saved = self._store.connections.save(connection, sealed, resealed, is_given_again=is_given_again)
+        return self._saved(saved, actor)
+
+    def _resealed(self, connection: Connection, given: Mapping[str, bytes]) -> dict[str, tuple[bytes, int]]:
+        """The secrets that are not ``given``, sealed for the hosts that ``connection`` names now, with their versions.
+
+        Raises Tampered before a secret is opened, where the stored hosts were changed outside Keyturn.
+        """
+        stored = self._store.connections.authentic(connection.name)
+        if _hosts(stored) == _hosts(connection):
+            return {}
+        before, after = (Secrets(self._store, self._vault, each) for each in (stored, connection))
+        kept = self._store.secrets.all_of(connection.name)
+        return {
+            name: (after.seal(name, before.open(name, blob)), version)
+            for name, (blob, version) in kept.items()
+            if name not in given
+        }
 
     def check_closed(self, connection: str) -> None:
         """Raise RotationOpen while the connection has an open rotation: it can be neither removed nor renamed."""
@@ -66,7 +104,8 @@ class Connections:
         is none; VaultLocked, SealBroken.
         """
         replace(connection, name=name)  # a connection knows which names are valid
-        before, after = (Secrets(self._store, self._vault, each) for each in (connection.name, name))
+        stored = self._store.connections.authentic(connection.name)
+        before, after = (Secrets(self._store, self._vault, each) for each in (stored, replace(stored, name=name)))
         sealed = self._store.secrets.all_of(connection.name)
         resealed = {secret: after.seal(secret, before.open(secret, blob)) for secret, (blob, _) in sealed.items()}
         renamed = self._store.connections.rename(connection, name, sealed, resealed)
@@ -77,7 +116,7 @@ class Connections:
         self._listener(ConnectionSaved(connection.name, connection.version, actor))
         return connection
 
-    def _sealed(self, connection: str, secrets: Mapping[SecretName, str]) -> dict[str, bytes]:
+    def _sealed(self, connection: Connection, secrets: Mapping[SecretName, str]) -> dict[str, bytes]:
         keeper = Secrets(self._store, self._vault, connection)
         return {name.value: keeper.seal(name.value, name.stored(given)) for name, given in secrets.items()}
 
@@ -92,3 +131,8 @@ class Connections:
     def all(self) -> Iterator[ConnectionSummary]:
         """Every connection, by name."""
         return self._store.connections.all()
+
+
+def _hosts(connection: Connection) -> tuple[str, ...]:
+    """The URLs that a connection's secrets are sealed for."""
+    return connection.netsuite.token_url, connection.netsuite.restlet_url, connection.openair.url

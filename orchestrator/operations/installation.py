@@ -4,10 +4,12 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
 
 from orchestrator.operations.doctor import open_to_others
+from orchestrator.secrets import resealed
 from orchestrator.settings import Settings, template
 from persistence.kek import create_kek_file, read_kek_file
 from persistence.store import Store
@@ -50,12 +52,25 @@ class Installation:
         report(_settings_file(settings.config_file))
         if settings.vault.source == "file":
             report(_kek(settings.kek_file))
-        self._store.migrate()
-        report("The database is ready.")
+        self._migrate(report)
         self._vault.check()
         report("The vault opens.")
         if is_open := open_to_others(settings.private):
             report(f"Close to other users of this machine: {', '.join(map(str, is_open))}.")
+
+    def _migrate(self, report: Callable[[str], None]) -> None:
+        taken = self._store.migrate(partial(resealed, self._vault))
+        report("The database is ready.")
+        if taken and taken.connections:
+            report(
+                "From now on, Keyturn notices what others write into the database. It took what is stored of these "
+                f"connections as it is: {', '.join(taken.connections)}. Look through their settings once."
+            )
+        if taken and taken.refused:
+            report(
+                f"It did not take these, whose secrets do not open: {', '.join(taken.refused)}. Give all of their "
+                "settings and secrets again."
+            )
 
     def version(self) -> Version:
         """What this installation is. Never raises because of the database."""

@@ -60,7 +60,7 @@ class Rekey:
     def _seal_again(self, newest: int) -> int:
         stored, vault, records = self._store.secrets, self._store.vault, 0
         for each in _all(lambda: stored.older_secrets(newest, _PART)):
-            secrets = Secrets(self._store, vault, each.owner)
+            secrets = Secrets(self._store, vault, self._store.connections.get(each.owner))
             stored.reseal_secret(each, secrets.seal(each.name, secrets.open(each.name, each.sealed)))
             records += 1
         for each in _all(lambda: stored.older_private_keys(newest, _PART)):

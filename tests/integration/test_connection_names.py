@@ -1,6 +1,6 @@
 """Connections that are removed and renamed, as the verbs do it: with secrets that open and workers that know."""
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 from integration.fixture_types import Rotate
@@ -25,9 +25,9 @@ def test_a_renamed_connection_rotates(app: Keyturn, rotate: Rotate) -> None:
     resealed = app.store.secrets.all_of("bolt")
     for name in sealed:
         with pytest.raises(SealBroken):
-            Secrets(app.store, app.vault, "bolt").open(name, sealed[name][0])
-        assert Secrets(app.store, app.vault, NAME).open(name, sealed[name][0]) == Secrets(
-            app.store, app.vault, "bolt"
+            Secrets(app.store, app.vault, renamed).open(name, sealed[name][0])
+        assert Secrets(app.store, app.vault, replace(renamed, name=NAME)).open(name, sealed[name][0]) == Secrets(
+            app.store, app.vault, renamed
         ).open(name, resealed[name][0])
     rotation, claim = app.rotations.request_and_claim("bolt", actor="ada")
     assert claim

@@ -132,7 +132,7 @@ def test_a_refresh_token_that_died_with_its_worker(
 
 def leave_note(app: Keyturn, until: datetime) -> None:
     """Store the note of a worker that died during a refresh of OpenAir's tokens."""
-    secrets = Secrets(app.store, app.vault, NAME)
+    secrets = Secrets(app.store, app.vault, app.connections.show(NAME))
     stored, version = secrets.get(SecretName.OPENAIR_REFRESH_TOKEN) or (b"", 0)
     note = replace(Grant.from_bytes(stored), refreshing_until=until, in_doubt=True)
     secrets.replace(SecretName.OPENAIR_REFRESH_TOKEN, note.to_bytes(), version)

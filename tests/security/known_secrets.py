@@ -22,7 +22,8 @@ from acceptance.installed_keyturn import NAME, options_for
 from security.secret_search import Secrets
 from support.clock import OffsetClock
 
-from orchestrator import bootstrap, log
+from orchestrator import bootstrap, log, secrets
+from orchestrator.adapters.keys import COLUMN
 from orchestrator.cli import application
 from orchestrator.settings import load
 from persistence import kek, vault
@@ -184,7 +185,7 @@ class SearchedKeyturn:
             with closing(sqlite3.connect(self.database)) as database:
                 for owner, column, sealed in database.execute(_SEALED).fetchall():
                     with suppress(SealBroken):  # a test has corrupted it
-                        self._learn(column, store.vault.open(sealed, owner=owner, column=column))
+                        self._learn(column, _opened(store, owner, column, sealed))
 
     def _learn(self, name: str, secret: bytes) -> None:
         if name in ("netsuite_key", "private_key"):
@@ -247,3 +248,9 @@ def searched_keyturn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             for each, level in levels.items():
                 each.setLevel(level)
             root.handlers[:], root.level = before
+
+
+def _opened(store: Store, owner: str, column: str, sealed: bytes) -> bytes:
+    if column == COLUMN:
+        return store.vault.open(sealed, owner=owner, column=column)
+    return secrets.Secrets(store, store.vault, store.connections.get(owner)).open(column, sealed)

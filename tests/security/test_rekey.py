@@ -49,11 +49,15 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyturn]:
 def test_every_record_is_sealed_again(app: Keyturn) -> None:
     """Every secret and kept private key opens as before, with the new data key; the old one opens nothing any more."""
     before = sealed_records(app)
-    plain = {name: found[0] for name in SecretName if (found := Secrets(app.store, app.vault, "acme").get(name))}
+    plain = {
+        name: found[0]
+        for name in SecretName
+        if (found := Secrets(app.store, app.vault, app.connections.show("acme")).get(name))
+    }
     done = app.rekey.change()
     assert (2, len(before)) == (done.data_key, done.records)
     assert all(2 == int.from_bytes(sealed[1:5]) for sealed in sealed_records(app))
-    assert plain == {name: Secrets(app.store, app.vault, "acme").need(name) for name in plain}
+    assert plain == {name: Secrets(app.store, app.vault, app.connections.show("acme")).need(name) for name in plain}
     newest = app.store.rotations.newest(connection="acme")[0]
     assert newest.proofs.candidate
     assert VaultKeys(app.vault).open(newest.id, newest.proofs.candidate)
@@ -83,7 +87,7 @@ def test_what_an_old_key_authenticated_is_still_authentic(app: Keyturn) -> None:
 
 def test_a_secret_that_was_sealed_before_the_change_is_sealed_again(app: Keyturn) -> None:
     """A refreshed token that was sealed with the old key, and is stored after the change, is not lost."""
-    secrets = Secrets(app.store, app.vault, "acme")
+    secrets = Secrets(app.store, app.vault, app.connections.show("acme"))
     _, version = secrets.get(SecretName.OPENAIR_REFRESH_TOKEN) or (b"", 0)
     seal, sealed = app.vault.seal, []
 
@@ -101,8 +105,8 @@ def test_a_secret_that_was_sealed_before_the_change_is_sealed_again(app: Keyturn
 
 def test_a_record_that_a_worker_stores_meanwhile_is_sealed_again(app: Keyturn) -> None:
     """While a record that appeared after the last look is sealed with the old key, that key is not retired."""
-    secrets, retire = Secrets(app.store, app.vault, "acme"), app.vault.retire
-    late = app.vault.seal(b"late", owner="acme", column=SecretName.OPENAIR_PASSWORD)
+    secrets, retire = Secrets(app.store, app.vault, app.connections.show("acme")), app.vault.retire
+    late = secrets.seal(SecretName.OPENAIR_PASSWORD, b"late")
 
     def retire_late(*args: object) -> bool:
         app.vault.retire = retire  # type: ignore[method-assign]
@@ -119,7 +123,7 @@ def test_a_record_that_a_worker_stores_meanwhile_is_sealed_again(app: Keyturn) -
 @pytest.mark.parametrize("after", range(6))
 def test_an_interrupted_change_is_continued(app: Keyturn, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Ended after any record, everything still opens; the next change makes no further data key, and finishes."""
-    plain = Secrets(app.store, app.vault, "acme").need(SecretName.NETSUITE_KEY)
+    plain = Secrets(app.store, app.vault, app.connections.show("acme")).need(SecretName.NETSUITE_KEY)
     seal, calls = app.vault.seal, iter(range(after))
 
     def until_killed(value: bytes, *, owner: str, column: str) -> bytes:
@@ -132,9 +136,9 @@ def test_an_interrupted_change_is_continued(app: Keyturn, monkeypatch: pytest.Mo
         try:
             app.rekey.change()
         except KeyboardInterrupt:
-            assert plain == Secrets(app.store, app.vault, "acme").need(SecretName.NETSUITE_KEY)
+            assert plain == Secrets(app.store, app.vault, app.connections.show("acme")).need(SecretName.NETSUITE_KEY)
     assert 2 <= app.rekey.change().data_key <= 3
-    assert plain == Secrets(app.store, app.vault, "acme").need(SecretName.NETSUITE_KEY)
+    assert plain == Secrets(app.store, app.vault, app.connections.show("acme")).need(SecretName.NETSUITE_KEY)
     assert State.COMPLETED == rotate(app, "acme")
 
 
@@ -150,7 +154,7 @@ def test_rekeyed_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             until(lambda: len(changes) > 1)
         assert {max(changes)} == {int.from_bytes(sealed[1:5]) for sealed in sealed_records(app)}
         for name in ("a", "b"):
-            assert Secrets(app.store, app.vault, name).need(SecretName.OPENAIR_REFRESH_TOKEN)
+            assert Secrets(app.store, app.vault, app.connections.show(name)).need(SecretName.OPENAIR_REFRESH_TOKEN)
 
 
 @contextmanager
@@ -181,7 +185,7 @@ def test_an_old_backup_opens_until_the_key_encryption_key_is_changed_too(app: Ke
 
     def opened(kek: KeyEncryptionKey) -> bytes:
         with closing(Store(f"sqlite:///{tmp_path / 'backup.db'}", lambda: kek)) as old:
-            return Secrets(old, old.vault, "acme").need(SecretName.NETSUITE_KEY)
+            return Secrets(old, old.vault, old.connections.get("acme")).need(SecretName.NETSUITE_KEY)
 
     assert opened(read_kek_file(app.settings.kek_file))
     app.rekey.change()

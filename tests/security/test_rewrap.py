@@ -68,13 +68,16 @@ def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert written
         opened = Vault(app.store.secrets, lambda: read_kek_file(file))
         for name in names:
-            secrets = Secrets(app.store, opened, name)
+            secrets = Secrets(app.store, opened, app.connections.show(name))
             given = {each for each in SecretName if secrets.get(each)}
             assert {*SecretName} - {SecretName.PROXY_CREDENTIALS} == given
             current = app.store.rotations.newest(connection=name)[0]
             assert current.proofs.candidate
             assert VaultKeys(opened).open(current.id, current.proofs.candidate)
-        assert written[-1] == Secrets(app.store, opened, names[0]).need(SecretName.OPENAIR_PASSWORD).decode()
+        assert (
+            written[-1]
+            == Secrets(app.store, opened, app.connections.show(names[0])).need(SecretName.OPENAIR_PASSWORD).decode()
+        )
         with pytest.raises(VaultLocked):
             Vault(app.store.secrets, lambda: first).check()
 
@@ -96,7 +99,9 @@ def _passwords_stored(app: Keyturn, name: str) -> Iterator[list[str]]:
             with suppress(VaultLocked):  # between the change of the key and the change of its file
                 store, fresh = app.store, Vault(app.store.secrets, lambda: read_kek_file(app.settings.kek_file))
                 password = f"password {len(written)}"
-                sealed = Secrets(store, fresh, name).seal(SecretName.OPENAIR_PASSWORD, password.encode())
+                sealed = Secrets(store, fresh, store.connections.get(name)).seal(
+                    SecretName.OPENAIR_PASSWORD, password.encode()
+                )
                 store.secrets.put(name, SecretName.OPENAIR_PASSWORD, sealed, version=None)
                 written.append(password)
             ended.wait(0.02)
