@@ -34,8 +34,7 @@ def authenticate_rotation(vault: Vault, rotation: Rotation, head: Head) -> str |
 def checked(vault: Vault, rotation: Rotation, head: Head, code: str | None, *, last_seq: int | None = None) -> Rotation:
     """Return ``rotation``, marked as broken unless ``code`` is its own and its journal ends where it says.
 
-    ``last_seq`` is the number of its journal's last entry; a smaller one proves nothing, because PostgreSQL may have
-    counted before the rotation was locked.
+    ``last_seq`` is the number of its journal's last entry; where entries are missing, `journal verify` says so.
     """
     if rotation.circumstances.broken:
         return rotation

@@ -43,12 +43,16 @@ _LOST: Final = (
 ).returning(_r.c.id)
 """A rotation that a lost worker held was available when it was claimed, so it is available now. The claim itself does
 not check this: with one more alternative, its condition would be no range of an index."""
-_IN_FLIGHT: Final = ROTATION.where(
-    models.OPEN,
-    _r.c.state == State.FAILED.value,
-    or_(_r.c.lease_until.is_(None), _LEASE_IS_OVER),
-    _r.c.in_flight_until > _furthest,
-).with_for_update(of=_r)
+_IN_FLIGHT: Final = (
+    select(_r.c.id)
+    .where(
+        models.OPEN,
+        _r.c.state == State.FAILED.value,
+        or_(_r.c.lease_until.is_(None), _LEASE_IS_OVER),
+        _r.c.in_flight_until > _furthest,
+    )
+    .with_for_update()
+)
 """Only parked rotations: what is in flight holds up their verbs, but no step."""
 _LOCKED: Final = ROTATION.where(_r.c.id == bindparam("id"))
 """A rotation that was locked, with its certificates, by a statement of its own."""

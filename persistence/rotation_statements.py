@@ -26,13 +26,7 @@ from persistence.queries import CONNECTION, CURRENT_KEY_KEPT, ROTATION
 _r: Final = models.rotations
 _c: Final = models.connections
 _certificates: Final = models.certificates
-_last_seq = (
-    select(func.max(models.journal.c.seq))
-    .where(models.journal.c.rotation_id == _r.c.id)
-    .correlate(_r)
-    .scalar_subquery()
-    .label("last_seq")
-)
+_last_seq = func.max(models.journal.c.seq).label("last_seq")
 """Where the rotation's journal ends in truth: beyond where a rotation says that was set back."""
 _lease = {"lease_until": database_now_plus(seconds("lease"))}
 """The database sets a lease by its own clock: workers' clocks disagree, and all of them would have to agree on its end.
@@ -72,7 +66,11 @@ LOCK_NEXT: Final = Prepared(_claimable)
 """The id of the rotation that is next. SKIP LOCKED: on PostgreSQL, workers that claim at the same moment get one
 rotation each instead of waiting for each other."""
 LOCK_ONE: Final = Prepared(_claimable.where(_r.c.id == bindparam("id")))
-LOCKED: Final = Prepared(ROTATION.add_columns(_last_seq).where(_r.c.id == bindparam("id")))
+LOCKED: Final = Prepared(
+    ROTATION.add_columns(
+        select(_last_seq).where(models.journal.c.rotation_id == _r.c.id).scalar_subquery().label("last_seq")
+    ).where(_r.c.id == bindparam("id"))
+)
 """The rotation that was locked, with its certificates, by a statement of its own."""
 HASTEN: Final = Prepared(update(_r).where(_r.c.id == bindparam("b_id")))
 """Makes a postponed rotation available."""
@@ -109,13 +107,14 @@ LOCK: Final = Prepared(
         _r.c.journal_seq,
         _r.c.journal_hash,
         _r.c.code,
-        _last_seq,
         (_r.c.lease_until > database_now()).label("is_leased"),
     )
     .where(_r.c.id == bindparam("id"))
     .with_for_update()
 )
 """Who holds a rotation and where its journal ends, locked: no claim comes between this look and the write."""
+LAST_SEQ: Final = Prepared(select(_last_seq).where(models.journal.c.rotation_id == bindparam("id")))
+"""Of a rotation that was locked, by a statement of its own: within LOCK, the number would be that of its beginning."""
 DATA_KEY: Final = Prepared(
     select(models.data_keys.c.retired_at).where(models.data_keys.c.id == bindparam("id")).with_for_update(read=True)
 )

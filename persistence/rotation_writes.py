@@ -37,6 +37,7 @@ def lock(tx: Transaction, vault: Vault, before: Rotation) -> tuple[Values, Rotat
             f"Rotation {before.id} is being worked on, or was changed meanwhile; this change was not stored.",
             next_action=NextAction(Verb.SHOW_ROTATION, {"rotation": before.id}, then=REPEAT),
         )
+    found = {**found, **(rotation_statements.LAST_SEQ.first(tx, {"id": before.id}) or {})}
     head = Head(found["journal_seq"], found["journal_hash"])
     return found, authenticity.checked(vault, before, head, found["code"], last_seq=found["last_seq"])
 

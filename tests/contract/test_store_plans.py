@@ -183,6 +183,7 @@ def test_a_statement_that_locks_reads_one_table(postgresql_store: Store) -> None
         sealed = store.secrets.all_of("bolt")
         renamed = store.connections.rename(store.connections.get("bolt"), "nut", sealed, {"token": b"resealed"})
         store.connections.remove(renamed, NOW)
+        store.claims.repair_clocks(NOW)
 
     locking = {each for each in statements(postgresql_store, lock) if re.search(r"\bFOR (NO KEY )?UPDATE\b", each)}
     assert [] == [each for each in locking if "JOIN" in each]
