@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy.orm import aliased, load_only
 from sqlmodel import Session, col, select
 
-from persistence import mapping, models
+from persistence import mapping, models, row_check
 from persistence.database import Database
 from persistence.journal import ORIGIN, RENAMED, Entry, Head, content, verify
 from persistence.vault import Vault
@@ -80,7 +80,8 @@ class Journal:
             return [(name, _renamed(mapping.from_entry(stored))) for name, stored in session.exec(query)]
 
     def verify(self, rotation_id: str | None = None) -> int:
-        """Check the chain of one rotation's journal, or of all; return how many entries were checked.
+        """Check the chain of one rotation's journal, or of all, and the rows of rotations and connections; return how
+        many entries were checked.
 
         Raises JournalBroken naming the first entry or rotation that is not as it was written; VaultLocked, SealBroken.
         """
@@ -95,6 +96,7 @@ class Journal:
                 )
             if rotation_id is None and (removed := session.exec(_REMOVED).first()):
                 raise JournalBroken(f"Rotation {removed[1]} of connection {removed[0]} was removed.")
+            row_check.verify(tx, self._vault, rotation_id)
             return checked
 
     def _check(self, rotation: models.Rotations, after: str | None, journal: Iterator[models.Journal | None]) -> int:

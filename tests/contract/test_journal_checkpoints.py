@@ -20,10 +20,10 @@ from states.timing import CHECKPOINT_EVERY
 
 REMOVE_ACME = (
     "DELETE FROM journal WHERE rotation_id IN (SELECT id FROM rotations WHERE connection = 'acme')",
-    "UPDATE connections SET latest_rotation = NULL WHERE name = 'acme'",
     "DELETE FROM rotations WHERE connection = 'acme'",
+    "DELETE FROM connections WHERE name = 'acme'",
 )
-"""Everything that happened to a connection is gone, and nothing in the database refers to it."""
+"""A connection and everything that happened to it is gone, and nothing in the database refers to it."""
 
 
 def tamper(store: Store, *statements: str) -> None:

@@ -1,0 +1,74 @@
+"""Checks the rows of rotations and connections against their codes: what people read there is what Keyturn wrote.
+
+`authenticity` says what the codes cover. Each function works within the caller's transaction.
+"""
+
+from contextlib import closing
+from typing import Any, Final
+
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import Row
+from sqlmodel import Session, col, select
+
+from persistence import authenticity, connection_rows, mapping, models, queries, rotation_mapping
+from persistence.journal import Head
+from persistence.vault import Vault
+from states.errors import JournalBroken
+
+_AT_ONCE: Final = 500
+"""Rows that are read at once: those of a large store do not fit into memory."""
+_IN_USE: Final = queries.CONNECTION.where(models.IN_USE)
+_GONE: Final = select(models.Connections).where(~models.IN_USE)
+_CONFIRMED: Final = (
+    select(models.Connections, models.Certificates)
+    .join(models.Certificates, col(models.Certificates.fingerprint) == col(models.Connections.confirmed_fingerprint))
+    .options(models.WITHOUT_KEY)
+)
+
+
+def verify(tx: Transaction, vault: Vault, rotation_id: str | None = None) -> None:
+    """Check the row of one rotation, or those of all rotations and connections. Raises JournalBroken for the first
+    that is not as Keyturn wrote it.
+    """
+    query = queries.ROTATION.order_by(models.rotations.c.id)
+    wanted = query if rotation_id is None else query.where(models.rotations.c.id == rotation_id)
+    with closing(tx.execute(wanted.execution_options(yield_per=_AT_ONCE))) as rows:
+        for row in rows:
+            _verify_rotation(vault, row)
+    if rotation_id is None:
+        _verify_connections(tx, vault)
+
+
+def _verify_rotation(vault: Vault, row: Row[Any]) -> None:
+    values = dict(row._mapping)  # noqa: SLF001 - a named tuple's own way to a mapping
+    head = Head(values["journal_seq"], values["journal_hash"])
+    checked = authenticity.checked(vault, rotation_mapping.to_rotation(values), head, values["code"])
+    if checked.circumstances.broken:
+        raise JournalBroken(checked.circumstances.broken)
+
+
+def _verify_connections(tx: Transaction, vault: Vault) -> None:
+    with Session(tx) as session:
+        for stored in session.exec(_GONE):
+            # It has no code. Nothing is done with it, and what it has left must be left.
+            if any(
+                getattr(stored, name) != value
+                for name, value in connection_rows.blank(stored).items()
+                if name != "version"
+            ):
+                raise _changed(stored.name)
+    for row in tx.execute(_IN_USE).mappings():
+        connection = mapping.to_connection(row)
+        content = authenticity.of_connection(connection, is_automatic=row["automatic"])
+        is_authentic = vault.is_authentic(content, row["code"] or "")
+        is_left_over = row["confirmed_fingerprint"] is None and row["confirmed_code"] is not None
+        if is_left_over or not is_authentic or not connection_rows.is_current(vault, connection, row):
+            raise _changed(connection.name)
+    with Session(tx) as session:
+        for stored, certificate in session.exec(_CONFIRMED):
+            if not connection_rows.is_confirmed(vault, mapping.from_certificate(certificate), stored):
+                raise _changed(stored.name)
+
+
+def _changed(name: str) -> JournalBroken:
+    return JournalBroken(f"Connection {name} was changed outside Keyturn.")
