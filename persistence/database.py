@@ -149,10 +149,20 @@ class Database:
                     _BEGIN_WRITING.run(tx, {})
                 yield tx
                 if tx.in_transaction():  # unless the block changed nothing, and rolled back
-                    kind, self.has_written = Unknown, True
-                    tx.commit()
+                    kind = Unknown
+                    self._commit(tx)
         except (*_AWAY, ProgrammingError) as error:
             raise self._explained(kind, error) from error
+
+    def _commit(self, tx: Connection) -> None:
+        """Commit, and remember that something was written, or may have been: not where the commit did nothing."""
+        had_written, self.has_written = self.has_written, True
+        try:
+            tx.commit()
+        except OperationalError as error:
+            # Only SQLite says so, and has one writer at a time: no other thread has written since.
+            self.has_written = had_written or not _did_nothing(error)
+            raise
 
     def truncate_log(self) -> bool:
         """Copy SQLite's write-ahead log into the file, and empty it: what was erased is overwritten in both.
@@ -225,9 +235,14 @@ class Database:
             if error.statement is None:  # raised on connecting, by the driver
                 return InvalidSettings(f"The database {self.name} cannot be connected to: {reason}.")
             raise error
-        if getattr(error.orig, "sqlite_errorname", "") in _UNDONE:
+        if _did_nothing(error):
             kind = TryLater
         # SQLite says only that it cannot open a file, and libpq that it cannot make a socket.
         if kind is TryLater and (lacking := descriptor_shortage()):
             return Exhausted(f"{lacking.message} The database {self.name} cannot be opened: {reason}.")
         return kind(f"The database {self.name} is not available: {reason}.")
+
+
+def _did_nothing(error: DBAPIError) -> bool:
+    """Whether the COMMIT that raised ``error`` did nothing for certain."""
+    return getattr(error.orig, "sqlite_errorname", "") in _UNDONE

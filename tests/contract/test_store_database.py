@@ -1,6 +1,7 @@
 """The database: which ones Keyturn accepts, what they guarantee, and how an unavailable one is reported."""
 
 import os
+import sqlite3
 import stat
 import sys
 import tempfile
@@ -9,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
 from support import postgresql as postgres
 from support.advice import text
 from support.factories import a_connection
@@ -16,7 +19,7 @@ from support.polling import until
 from support.stores import open_store
 
 from persistence.store import Store
-from states.errors import InvalidSettings, TryLater, Unknown
+from states.errors import InvalidSettings, KeyturnError, TryLater, Unknown
 
 
 def test_the_databases_clock(store: Store) -> None:
@@ -198,6 +201,42 @@ def test_a_busy_database_is_tried_later(tmp_path: Path, monkeypatch: pytest.Monk
     assert [] == list(other.connections.all())
     one.close()
     other.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "is_unknown"),
+    [("SQLITE_FULL", TryLater, False), ("SQLITE_BUSY", TryLater, False), ("SQLITE_IOERR", Unknown, True)],
+)
+def test_a_commit_that_did_nothing_has_written_nothing(
+    tmp_path: Path, name: str, expected: type[KeyturnError], *, is_unknown: bool
+) -> None:
+    """After a commit that did nothing for certain the store says that nothing was written; after any other failure,
+    that something may have been. What was committed before stays written.
+    """
+    store = open_store(f"sqlite:///{tmp_path}/keyturn.db")
+    store.migrate()
+    store.close()
+    fresh = open_store(f"sqlite:///{tmp_path}/keyturn.db")
+
+    def fail(_connection: Connection) -> None:
+        reason = sqlite3.OperationalError("database or disk is full")
+        reason.sqlite_errorname = name
+        raise OperationalError("COMMIT", {}, reason)
+
+    def refused() -> None:
+        event.listen(fresh._database._engine, "commit", fail)
+        with pytest.raises(KeyturnError) as caught, fresh._database.writing() as tx:
+            tx.exec_driver_sql("DELETE FROM connections")
+        event.remove(fresh._database._engine, "commit", fail)
+        assert expected is type(caught.value)
+
+    refused()
+    assert is_unknown is fresh.has_written
+    with fresh._database.writing() as tx:
+        tx.exec_driver_sql("DELETE FROM connections")
+    refused()
+    assert fresh.has_written
+    fresh.close()
 
 
 def test_a_read_only_database_is_tried_later(store: Store) -> None:

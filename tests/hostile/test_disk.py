@@ -131,7 +131,7 @@ def test_a_full_disk(small: Keyturn, simulator: Simulator, tmp_path: Path) -> No
             reported = running.wait_to_say("worker will try again", code="TRY_LATER")
             assert "database or disk is full" in reported["reason"]
             changed = refused("connection", "edit", "acme", "--days", "300")
-            assert ("TRY_LATER", 7, "What the command had stored by then is kept.") == changed
+            assert ("TRY_LATER", 7, "Nothing was changed.") == changed
         completed_once(small, simulator, rotation)
         assert 0 == running.stop()
     assert not running.tracebacks
