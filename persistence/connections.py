@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Text, bindparam, exists, or_
+from sqlalchemy import bindparam, exists, or_
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from persistence import authenticity, connection_names, connection_rows, mapping, models, secrets
+from persistence import authenticity, connection_conflicts, connection_names, connection_rows, mapping, models, secrets
 from persistence.clock import UtcDateTime
 from persistence.database import Database
 from persistence.read_model import ConnectionFilter, Page, connection_page
@@ -20,8 +20,7 @@ from persistence.vault import Vault
 from states import connection_changes
 from states.certificate import Certificate
 from states.connection import Connection
-from states.errors import AlreadyExists, NotFound
-from states.next_action import NextAction, Verb, by_hand
+from states.errors import NotFound
 from states.state import State
 from states.summary import ConnectionSummary
 
@@ -30,13 +29,6 @@ _Certificate = models.Certificates
 _c: Final = models.connections
 _r: Final = models.rotations
 
-_OF_ACCOUNT: Final = select_columns(_c.c.name).where(
-    models.canonical(bindparam("account", type_=Text())) == models.ACCOUNT
-)
-_OF_PLACE: Final = select_columns(_c.c.name).where(
-    models.PLACE[0] == models.canonical_url(bindparam("url", type_=Text())),
-    models.PLACE[1] == bindparam("preference", type_=Text()),
-)
 _DUE: Final = (
     select_columns(_c.c.name)
     .where(
@@ -68,14 +60,14 @@ class Connections:
         """Store a new connection, which has no certificate yet, with its sealed secrets by name.
 
         A connection of this name that was removed is followed: its rotations and its version count on. Raises
-        AlreadyExists for a name, a NetSuite account or a place in OpenAir that has a connection; VaultLocked,
-        SealBroken without the key that authenticates it.
+        AlreadyExists for a name, a NetSuite account or a place in OpenAir that has a connection; Stale where that one
+        was removed in the meantime; VaultLocked, SealBroken without the key that authenticates it.
         """
         self._vault.unlock()
         with self._database.writing() as tx, Session(tx) as session:
             gone = session.get(_Connection, connection.name, with_for_update=connection_rows.LOCK)
             if gone and gone.netsuite:
-                raise _exists(connection.name)
+                raise connection_conflicts.exists(connection.name)
             added = replace(connection, version=gone.version + 1 if gone else 0, current=None)
             stored = gone or _Connection(name=added.name, version=0, **mapping.of_connection(added))
             try:
@@ -86,9 +78,9 @@ class Connections:
                     session.add(stored.sqlmodel_update({**columns, **codes}))
             except IntegrityError as error:
                 session.expunge_all()
-                if gone is None and session.get(_Connection, added.name) is not None:
-                    raise _exists(added.name) from error
-                raise _taken(tx, added) from error
+                if gone is None and (found := session.get(_Connection, added.name)) and found.netsuite:
+                    raise connection_conflicts.exists(added.name) from error
+                raise connection_conflicts.taken(tx, added) from error
             _put(tx, added.name, sealed)
         return added
 
@@ -113,7 +105,8 @@ class Connections:
 
         Raises:
             NotFound: without such a connection.
-            Stale: when the connection is not at ``connection.version`` any more, or a secret was replaced.
+            Stale: when the connection is not at ``connection.version`` any more, a secret was replaced, or another
+                connection that had that account or place was removed in the meantime.
             Tampered: when the connection was changed outside Keyturn, unless ``is_given_again``.
             VaultLocked, SealBroken: without the key that shows that.
             RotationOpen: where an open rotation does not allow it to go elsewhere (states.connection_changes).
@@ -143,12 +136,12 @@ class Connections:
                 saved = replace(saved, current=None)
                 stored.current_fingerprint = None
             codes = connection_rows.codes(self._vault, saved, stored.latest_rotation)
-            stored.sqlmodel_update({**mapping.of_connection(saved), "version": saved.version, **codes})
             try:
+                # Changed within the savepoint: to begin one, the session writes what was changed before.
                 with session.begin_nested():
-                    session.flush()
+                    stored.sqlmodel_update({**mapping.of_connection(saved), "version": saved.version, **codes})
             except IntegrityError as error:
-                raise _taken(tx, connection) from error
+                raise connection_conflicts.taken(tx, connection) from error
             _put(tx, connection.name, sealed)
             for secret, (blob, version) in resealed.items():
                 secrets.put(tx, connection.name, secret, blob, version=version)
@@ -269,40 +262,6 @@ def confirm(tx: Transaction, vault: Vault, name: str, fingerprint: str, *, by: s
         "confirmed_code": code,
     }
     CHANGE_CONNECTION.run(tx, {"b_name": name, **confirmed})
-
-
-def _exists(name: str) -> AlreadyExists:
-    return AlreadyExists(f"There is a connection {name} already.")
-
-
-def _taken(tx: Transaction, connection: Connection) -> AlreadyExists:
-    """Explain why the database refused the connection: another one has its account, or else its place in OpenAir."""
-    name, account, openair = connection.name, connection.netsuite.account, connection.openair
-    other = tx.execute(_OF_ACCOUNT.where(_c.c.name != name), {"account": account}).scalar_one_or_none()
-    if other is not None:
-        return _already(
-            f"NetSuite account {account} has the connection {other} already. An account has one certificate record: "
-            "two connections would replace each other's certificate.",
-            other,
-            "account",
-        )
-    place = {"url": openair.url, "preference": openair.preference}
-    other = tx.execute(_OF_PLACE.where(_c.c.name != name), place).scalar_one()
-    return _already(
-        f"The OpenAir company at {openair.url} has the connection {other} already. Its preference {openair.preference} "
-        "holds one certificate: two connections would replace each other's.",
-        other,
-        "URL",
-    )
-
-
-def _already(message: str, other: str, meant: str) -> AlreadyExists:
-    return AlreadyExists(
-        message,
-        next_action=by_hand(
-            f"Give the right {meant}.", alternatives=(NextAction(Verb.SHOW_CONNECTION, {"connection": other}),)
-        ),
-    )
 
 
 def _put(tx: Transaction, name: str, sealed: Mapping[str, bytes]) -> None:

@@ -5,6 +5,7 @@ Each statement sees what was committed when it began. One that waited reads only
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from support.stores import open_store
 
 from persistence.store import Claim, Store
 from states.errors import RotationOpen, Stale
+from states.next_action import Verb
 from states.rotation import Cause
 from states.state import State
 
@@ -105,6 +107,58 @@ def test_a_restore_that_waits_is_refused_after_another_ones(store: Store) -> Non
 
     with pytest.raises(Stale, match=parked.id):
         while_another_waits(store, hold, hold).result()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("shared", ["account", "place"])
+def test_a_connection_that_made_way_meanwhile_is_asked_for_again(store: Store, shared: str, *, is_new: bool) -> None:
+    """The connection that had the account or the place is removed after the database refused another one for it, and
+    before the look for who has it: that is no bug but a conflict, and the same request again is stored.
+    """
+    acme, bolt = store.connections.get("acme"), a_connection(name="bolt")
+    wanted = replace(bolt, netsuite=acme.netsuite) if shared == "account" else replace(bolt, openair=acme.openair)
+    if not is_new:
+        store.connections.add(bolt)
+    write = store.connections.add if is_new else store.connections.save
+    with (
+        meanwhile(store, "rollback_savepoint", lambda other: other.connections.remove(acme, NOW)),
+        pytest.raises(Stale, match=r"bolt was not stored.*changed or removed in the meantime") as caught,
+    ):
+        write(wanted)
+    assert Verb.REPEAT is caught.value.next_action.verb
+    assert (wanted.netsuite, wanted.openair) == ((stored := write(wanted)).netsuite, stored.openair)
+
+
+def test_a_name_that_was_given_and_taken_back_meanwhile(store: Store) -> None:
+    """Another process adds a connection of the same name after the look for it, and removes it after the database
+    refused the second one: there is none to be told about.
+    """
+    wanted = a_connection(name="bolt")
+    with (
+        meanwhile(store, "savepoint", lambda other: other.connections.add(wanted)),
+        meanwhile(store, "rollback_savepoint", lambda other: other.connections.remove(wanted, NOW)),
+        pytest.raises(Stale, match="bolt was not stored"),
+    ):
+        store.connections.add(wanted)
+    assert wanted.netsuite == store.connections.add(wanted).netsuite
+
+
+@contextmanager
+def meanwhile(store: Store, moment: str, do: Callable[[Store], object]) -> Iterator[None]:
+    """At the first ``moment`` (an event of SQLAlchemy's) of a transaction of ``store``, another process does ``do``."""
+    engine, other = store._database._engine, open_store(store._database._url.render_as_string(hide_password=False))
+    done: list[object] = []
+
+    def once(*_: object) -> None:
+        if not done:
+            done.append(None)
+            do(other)
+
+    event.listen(engine, moment, once)
+    yield
+    event.remove(engine, moment, once)
+    other.close()
+    assert done
 
 
 def _complete(store: Store, claim: Claim, *, due_at: datetime) -> Claim:
