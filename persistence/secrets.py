@@ -1,19 +1,18 @@
 """The room of the secrets: sealed secrets and wrapped data keys. The store can open neither."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, func, insert, text, update
 from sqlalchemy import Connection as Transaction
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from persistence import models
 from persistence.database import Database
 from persistence.vault import WrappedKey, data_key_of
 from states.errors import DataKeyRetired, NotFound, Stale
+from states.next_action import REPEAT
 
 _LOCK: Final = {"key_share": True}
 """Lock a row against writers, but not against rows that refer to it by a foreign key. SQLite locks no rows: its
@@ -22,6 +21,10 @@ _DATA_KEYS: Final = text("SELECT * FROM datakeys ORDER BY id").columns(
     **{column.name: column.type for column in models.data_keys.c}
 )
 """Every column that there is: the vault is opened before a migration adds one."""
+
+_LOCK_DATA_KEYS: Final = text("SELECT pg_advisory_xact_lock(7120231125)")
+"""A number of Keyturn's own. Who adds a data key and who wraps all of them take turns: locks of rows keep no new row
+out. SQLite has one writer at a time anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +73,24 @@ class Secrets:
     def data_keys(self) -> list[WrappedKey]:
         """Return the vault's wrapped data keys, the oldest first, retired ones too."""
         with self._database.reading() as tx:
-            rows = tx.execute(_DATA_KEYS).mappings()
-            return [WrappedKey(row["id"], row["kek_id"], row["wrapped"], row.get("retired_at")) for row in rows]
+            return _data_keys(tx)
 
     def add_data_key(self, key: WrappedKey) -> WrappedKey:
-        """Store a wrapped data key, unless there is one of that id already; return the one that is stored."""
-        added = insert(models.data_keys).values(id=key.id, kek_id=key.kek_id, wrapped=key.wrapped)
-        with self._database.writing() as tx, suppress(IntegrityError), tx.begin_nested():
-            tx.execute(added)
-        # Two processes can use the vault for the first time: then the other one's key may be the one that is stored.
-        return next(stored for stored in self.data_keys() if stored.id == key.id)
+        """Store a wrapped data key, unless there is one of that id already; return the one that is stored.
+
+        Raises Stale when the stored data keys were wrapped by another key-encryption key since ``key`` was: that one is
+        all that is kept, and would not open ``key``.
+        """
+        with self._database.writing() as tx:
+            self._lock_data_keys(tx)
+            stored = _data_keys(tx)
+            # Two processes can use the vault for the first time: then the other one's key may be stored already.
+            if same := next((each for each in stored if each.id == key.id), None):
+                return same
+            if any(each.kek_id != key.kek_id for each in stored):
+                raise _changed("no data key was added")
+            tx.execute(insert(models.data_keys).values(id=key.id, kek_id=key.kek_id, wrapped=key.wrapped))
+            return key
 
     def rewrap(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey]) -> None:
         """Replace every data key, ``before``, by the same key wrapped by another one, ``after``: all or none.
@@ -88,6 +99,7 @@ class Secrets:
         by a key-encryption key that is about to be thrown away.
         """
         with self._database.writing() as tx, Session(tx) as session:
+            self._lock_data_keys(tx)
             _replace(session, _unchanged(session, before), after)
 
     def retire(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey], newest: int) -> bool:
@@ -102,6 +114,10 @@ class Secrets:
                 return False
             _replace(session, stored, after)
             return True
+
+    def _lock_data_keys(self, tx: Transaction) -> None:
+        if not self._database.is_sqlite:
+            tx.execute(_LOCK_DATA_KEYS)
 
     def count(self) -> int:
         """Return how many records are sealed: secrets of connections, and private keys of certificates."""
@@ -135,6 +151,11 @@ class Secrets:
             tx.execute(update(table).where(*is_before).values(sealed_key=sealed))
 
 
+def _data_keys(tx: Transaction) -> list[WrappedKey]:
+    rows = tx.execute(_DATA_KEYS).mappings()
+    return [WrappedKey(row["id"], row["kek_id"], row["wrapped"], row.get("retired_at")) for row in rows]
+
+
 def put(tx: Transaction, connection: str, name: str, sealed: bytes, *, version: int | None) -> int:
     """Set a secret within the caller's transaction, as `Secrets.put` says."""
     with Session(tx) as session:
@@ -161,8 +182,14 @@ def _unchanged(session: Session, before: Sequence[WrappedKey]) -> Sequence[model
     query = select(models.DataKeys).order_by(col(models.DataKeys.id))
     stored = session.exec(query.with_for_update()).all()
     if [_wrapped(key) for key in stored] != list(before):
-        raise Stale("The vault's data keys were changed by another process in the meantime; they were not wrapped.")
+        raise _changed("they were not wrapped")
     return stored
+
+
+def _changed(what_not: str) -> Stale:
+    return Stale(
+        f"The vault's data keys were changed by another process in the meantime; {what_not}.", next_action=REPEAT
+    )
 
 
 def _replace(session: Session, stored: Sequence[models.DataKeys], after: Sequence[WrappedKey]) -> None:

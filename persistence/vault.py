@@ -59,7 +59,9 @@ class DataKeys(Protocol):
         ...
 
     def add_data_key(self, key: WrappedKey) -> WrappedKey:
-        """Keep ``key``, unless there is one of that id already; return the one that is kept."""
+        """Keep ``key``, unless there is one of that id already; return the one that is kept. Raises Stale when those
+        that are kept were wrapped by another key-encryption key.
+        """
         ...
 
     def rewrap(self, before: Sequence[WrappedKey], after: Sequence[WrappedKey]) -> None:
@@ -145,7 +147,7 @@ class Vault:
         """Wrap every data key with ``new_kek`` instead, all or none; return how many there were. Touches no record.
 
         Processes that have the vault open go on; from their next start they need the new key. Raises VaultLocked,
-        SealBroken.
+        SealBroken, Stale when a data key was added meanwhile.
         """
         old = self._kek()
         wrapped = self._keys.data_keys()
@@ -156,7 +158,7 @@ class Vault:
         """Make a newer data key, which seals from now on, and return its id.
 
         Where a change of the data key was interrupted, the newest one is that key already. Raises VaultLocked,
-        SealBroken.
+        SealBroken, Stale when the key-encryption key was changed meanwhile.
         """
         kept = self._keys.data_keys()
         newest = max((key.id for key in kept), default=0)

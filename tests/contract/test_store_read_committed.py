@@ -16,9 +16,11 @@ from sqlalchemy import Connection, event
 from support import postgresql as postgres
 from support.factories import NOW, a_connection, a_rotation, an_id, begin, carry, next_move, requested
 from support.polling import until
-from support.stores import open_store
+from support.stores import KEK, open_store
 
+from persistence.kek import KeyEncryptionKey
 from persistence.store import Claim, Store
+from persistence.vault import Vault
 from states.errors import RotationOpen, Stale
 from states.next_action import Verb
 from states.rotation import Cause
@@ -131,7 +133,7 @@ def test_a_connection_that_made_way_meanwhile_is_asked_for_again(store: Store, s
 
 def test_a_name_that_was_given_and_taken_back_meanwhile(store: Store) -> None:
     """Another process adds a connection of the same name after the look for it, and removes it after the database
-    refused the second one: there is none to be told about.
+    refused the second one: no connection has it any more.
     """
     wanted = a_connection(name="bolt")
     with (
@@ -141,6 +143,21 @@ def test_a_name_that_was_given_and_taken_back_meanwhile(store: Store) -> None:
     ):
         store.connections.add(wanted)
     assert wanted.netsuite == store.connections.add(wanted).netsuite
+
+
+def test_a_data_key_that_waits_for_a_rewrap_is_not_added(store: Store) -> None:
+    """`vault rekey` at the moment of `vault rewrap`: its new key waits, and is refused, because only the former
+    key-encryption key would open it. The other way round the rewrap is refused, and all stays with that key.
+    """
+    other, vault = KeyEncryptionKey(b"o" * 32), store.vault
+    vault.unlock()
+    with pytest.raises(Stale, match="no data key was added"):
+        while_another_waits(store, lambda: Vault(store.secrets, lambda: KEK).rewrap(other), vault.renew).result()
+    assert [(1, other.id)] == [(key.id, key.kek_id) for key in store.secrets.data_keys()]
+    late = Vault(store.secrets, lambda: other)
+    with pytest.raises(Stale, match="they were not wrapped"):
+        while_another_waits(store, late.renew, lambda: Vault(store.secrets, lambda: other).rewrap(KEK)).result()
+    assert [(1, other.id), (2, other.id)] == [(key.id, key.kek_id) for key in store.secrets.data_keys()]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from persistence.kek import KeyEncryptionKey, aes_gcm
 from persistence.store import Store
 from persistence.vault import Vault, WrappedKey
 from states.errors import DataKeyRetired, SealBroken, Stale, VaultLocked
+from states.next_action import Verb
 from states.state import State
 
 OTHER = KeyEncryptionKey(b"o" * 32)
@@ -212,6 +213,18 @@ def test_a_rewrap_that_was_overtaken_changes_nothing(vault: Vault, store: Store)
     with pytest.raises(Stale, match="they were not wrapped"):
         store.secrets.rewrap(read, [WrappedKey(key.id, OTHER.id, key.wrapped) for key in read])
     assert before == store.secrets.data_keys()
+
+
+def test_a_data_key_of_the_former_key_encryption_key_is_not_added(vault: Vault, store: Store) -> None:
+    """A data key that was wrapped before a rewrap and comes after it is refused: the new key-encryption key, which is
+    all that is kept, would not open it.
+    """
+    vault.seal(SECRET, owner="01J", column="key")
+    vault.rewrap(OTHER)
+    with pytest.raises(Stale, match="no data key was added") as caught:
+        store.secrets.add_data_key(WrappedKey(2, KEK.id, b"another".ljust(60)))
+    assert Verb.REPEAT is caught.value.next_action.verb
+    assert [(1, OTHER.id)] == [(key.id, key.kek_id) for key in store.secrets.data_keys()]
 
 
 def test_codes_are_of_one_content_and_one_vault(vault: Vault, store: Store) -> None:
