@@ -67,7 +67,7 @@ class KeyEncryptionKey:
             if len(wrapped) == _SIZE_BY_GCM:
                 return self._cipher.decrypt(wrapped[:NONCE], wrapped[NONCE:], label)
             return aes_key_unwrap(self._wrapping_key(label), wrapped)
-        except (InvalidTag, InvalidUnwrap, ValueError) as error:
+        except (InvalidTag, InvalidUnwrap, TypeError, ValueError) as error:  # SQLite stores a text for bytes, too
             raise SealBroken("A data key of the vault is corrupt.") from error
 
     def _wrapping_key(self, label: bytes) -> bytes:

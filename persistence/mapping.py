@@ -123,7 +123,7 @@ def _settings(row: Row) -> Values:
             "openair": OpenAirSettings(**{**openair, "kind": OpenAirKind(openair["kind"])}),
             "options": Options(**row["options"]),
             "policy": to_policy(row["policy"]),
-            "bundles": row["bundles"],
+            "bundles": dict(row["bundles"]),
             "version": row["version"],
             "due_at": row["due_at"],
         }

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import QueryableAttribute, defer
 from sqlmodel import Field, SQLModel
 
+from persistence.boolean import StrictBoolean
 from persistence.clock import UtcDateTime
 from persistence.journal import MOVES, REQUEST
 from states import table
@@ -102,7 +103,7 @@ class Connections(_Table, table=True):
     options: dict[str, Any] = Field(sa_type=JSON)
     policy: dict[str, Any] = Field(sa_type=JSON)
     bundles: dict[str, str] = Field(sa_type=JSON)
-    automatic: bool
+    automatic: bool = Field(sa_type=StrictBoolean)
     current_fingerprint: str | None = Field(default=None, sa_type=Text, foreign_key="certificates.fingerprint")
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     confirmed_fingerprint: str | None = Field(default=None, sa_type=Text, foreign_key="certificates.fingerprint")
@@ -184,10 +185,10 @@ class Rotations(_Table, table=True):
     skew_from: datetime | None = Field(default=None, sa_type=UtcDateTime)
     doubt_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     in_flight_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    may_create_record: bool
-    may_overwrite: bool
+    may_create_record: bool = Field(sa_type=StrictBoolean)
+    may_overwrite: bool = Field(sa_type=StrictBoolean)
     waiting_for: str = Field(sa_type=Text)
-    awaits_person: bool
+    awaits_person: bool = Field(sa_type=StrictBoolean)
     begun_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     failed_from: str | None = Field(default=None, sa_type=Text)
     failure_code: str | None = Field(default=None, sa_type=Text)

@@ -91,7 +91,11 @@ def check(database: Database) -> None:
 
 def _applied(tx: Transaction) -> str | None:
     """Return the newest migration that was applied; None for a database that was never made."""
-    return tx.execute(_APPLIED).scalar() if inspect(tx).has_table("alembic_version") else None
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    # Keyturn's migrations are one line, with one end. Of several rows, whichever is read first would decide.
+    applied = tx.execute(_APPLIED).scalars().all()
+    return " and ".join(sorted(applied)) or None
 
 
 def applied(database: Database) -> str | None:
@@ -106,7 +110,7 @@ def applied(database: Database) -> str | None:
 def _refuse_newer(database: Database, applied: str | None) -> None:
     if applied is not None and applied not in revisions():
         raise InvalidSettings(
-            f"The database {database.name} was made by a newer Keyturn.",
+            f"The database {database.name} was made by a newer Keyturn: its version is {applied}.",
             next_action=by_hand("Install that version, or restore a backup from before the upgrade."),
         )
 

@@ -169,3 +169,17 @@ def test_a_refused_certificate_makes_room_for_another(app: Keyturn, simulator: S
     )
     done = rotate()
     assert (State.COMPLETED, Algorithm.RSA_2048) == (done.state, done.policy.algorithm)
+
+
+def test_a_missing_secret_is_entered_again(app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry) -> None:
+    """If the secrets were removed from the database, nothing is installed, and the rotation is parked until they are
+    entered again.
+    """
+    with app.store._database.writing() as tx:
+        tx.execute(models.secrets.delete())
+    parked = rotate()
+    assert parked.failure
+    assert ("SIGN_IN_REFUSED", State.REQUESTED) == (parked.failure.code, parked.failure.failed_from)
+    assert [] == installed(simulator.history.entries())
+    app.connections.edit(app.connections.show(NAME), secrets(simulator.credentials), actor="tester")
+    assert State.COMPLETED is carry(app.rotations.resume(parked.id, actor="tester")).state
