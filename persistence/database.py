@@ -100,7 +100,7 @@ class Database:
         return Path(str(self._url.database)).parent
 
     def open_session(self) -> Connection:
-        """Open a session of PostgreSQL that no one else uses, and that commits each statement; the caller closes it.
+        """Open a session that no one else uses, and that commits each statement; the caller closes it.
 
         Raises TryLater when the database is unavailable.
         """

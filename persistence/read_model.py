@@ -102,6 +102,8 @@ class ConnectionFilter:
 
     text: str = ""
     """A part of the name, the NetSuite account or OpenAir's base URL, in either case."""
+    names: Collection[str] | None = None
+    """Only those of these names; None: any."""
 
 
 def rotation_page(tx: Transaction, wanted: RotationFilter, after: str | None, limit: int) -> Page[RotationSummary]:
@@ -141,6 +143,8 @@ def connection_page(
     account, url = _c.c.netsuite["account"].as_string(), _c.c.openair["url"].as_string()
     residual = _contains(wanted.text, _c.c.name, account, url)
     keys = select(_c.c.name.label("key")).where(_c.c.name > (after or ""), models.IN_USE).order_by(_c.c.name)
+    if wanted.names is not None:
+        keys = keys.where(_c.c.name.in_(wanted.names))
     examined = keys.limit(EXAMINED if residual else limit + 1).subquery("examined")
     query = (
         select(*_CONNECTION)

@@ -69,7 +69,7 @@ class Rotations:
         Raises:
             NotFound: without such a connection.
             RotationOpen: while the connection has an open rotation.
-            Stale: when it is not due by ``request.due_by``.
+            Stale: when it is not due by ``request.due_by``, or does not follow ``request.follows``.
             IllegalMove: when the id is taken.
             Tampered: when the connection was changed outside Keyturn.
             VaultLocked, SealBroken: without the key that shows that.
@@ -247,6 +247,8 @@ def _add(
     previous_hash = _ended(latest)
     if request.due_by and not _is_due(latest, request.due_by):
         raise Stale(f"Connection {request.connection} is not due any more; no rotation was requested.")
+    if request.follows is not None and request.follows != (latest["latest_rotation"] or ""):
+        raise Stale(f"Connection {request.connection} was rotated meanwhile; no rotation was requested.")
     connection = mapping.to_connection(latest)
     connection_rows.ensure_authentic(vault, connection, latest)
     rotation = request.rotation(connection, previous_key_kept=latest["current_key_kept"])

@@ -11,6 +11,7 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import select
 
 from persistence import journal_upgrade, schema, upgrade
+from persistence.changes import Changes
 from persistence.checkpoints import Checkpoints
 from persistence.claims import Claim, Claims
 from persistence.clock import database_now
@@ -56,6 +57,10 @@ class Store:
         # With connections of its own: presence neither waits for a worker's transaction nor takes its connection.
         self._of_workers = Database(url)
         self.workers = Workers(self._of_workers)
+
+    def changes(self) -> Changes:
+        """Return a new look-out for changes of the database, for one thread; the caller closes it."""
+        return Changes(self._database)
 
     @property
     def name(self) -> str:

@@ -92,7 +92,17 @@ class Options:
 
         https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (certificate rotation, the note).
         """
-        return (self.single_sign_on or self.real_time_integration) and self.oauth2
+        return not self.hides_certificate
+
+    @property
+    def hides_certificate(self) -> tuple[str, ...]:
+        """Why the Tips entry and the health-check line do not show: each condition that fails, as a sentence."""
+        failing = []
+        if not (self.single_sign_on or self.real_time_integration):
+            failing.append("Neither single sign-on nor real-time integration is ticked.")
+        if not self.oauth2:
+            failing.append("OAuth 2.0 is not ticked.")
+        return tuple(failing)
 
 
 ALL_TICKED: Final = Options(single_sign_on=True)
@@ -200,11 +210,7 @@ def missing_conditions(options: Options, bundles: Mapping[str, str]) -> tuple[st
 
     ``bundles`` has the versions by bundle id. Conditions and versions per Oracle's help (see REAL_TIME_BUNDLE).
     """
-    missing = []
-    if not (options.single_sign_on or options.real_time_integration):
-        missing.append("Neither single sign-on nor real-time integration is ticked.")
-    if not options.oauth2:
-        missing.append("OAuth 2.0 is not ticked.")
+    missing = [*options.hides_certificate]
     for bundle, major in NEEDED_BUNDLES.items():
         version = bundles.get(bundle)
         if version is None:

@@ -24,6 +24,9 @@ class Request:
     due_by: datetime | None = None
     """Refuse the request if the connection's schedule does not want a rotation by this moment (UTC). None: in any
     case."""
+    follows: str | None = None
+    """Refuse the request unless the connection's newest rotation is this one; empty for none. A person who saw an older
+    one decided on what is over. None: in any case."""
     on_refusal: OnRefusal | None = None
     """What to do when OpenAir does not take the certificate. None: what the connection's policy says for a scheduled
     rotation; park where a person asks, who watches it."""

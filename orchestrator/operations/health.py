@@ -1,10 +1,10 @@
 """The questions: is a connection healthy, is a certificate due, with which certificate was a request signed."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.import_requests import signed_by
@@ -26,6 +26,30 @@ AHEAD: Final = 4 * AT_ONCE
 """How many connections are asked before the report on the first of them is taken: one that is slow holds up few."""
 _EXPIRY: Final = (Need.OVERDUE.name, Need.EXPIRED.name)
 """The problems that report an expiry already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What one system was seen to use."""
+
+    certificate: Certificate | None
+    """None where it is not known, or where there is none."""
+    role: str
+    """Which one it is to Keyturn: ``candidate``, ``current``, ``previous``; empty for any other."""
+    error: KeyturnError | None = None
+    """Why it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """The two sides of the truth: whose key NetSuite signs with, and which certificate OpenAir trusts."""
+
+    at: datetime
+    """When both were asked (UTC)."""
+    netsuite: Held
+    openair: Held
+    agree: bool | None
+    """Whether NetSuite's signature verifies with OpenAir's certificate; None where one could not be asked."""
 
 
 class HealthChecks:
@@ -89,6 +113,29 @@ class HealthChecks:
         finally:
             pool.shutdown(cancel_futures=True)
 
+    def sides(self, name: str) -> Sides:
+        """Ask NetSuite to sign and OpenAir what it holds, now. Changes nothing.
+
+        A side that cannot be asked is an error in the answer. Raises NotFound, VaultLocked, SealBroken.
+        """
+        connection = self._store.connections.get(name)
+        ports, known = self._connect(name), self._known(connection)
+        at = ports.clock.now()
+        try:
+            openair = _held(ports.openair.read(), known)
+        except KeyturnError as error:
+            openair = Held(certificate=None, role="", error=error)
+        try:
+            signature = proof.sign(ports)
+        except KeyturnError as error:
+            lacks = isinstance(error, (CannotSign, CertificateRecordMissing))
+            netsuite = Held(certificate=None, role="", error=error)
+            return Sides(at=at, netsuite=netsuite, openair=openair, agree=False if lacks else None)
+        agree = signature.is_by(openair.certificate) if openair.certificate else False
+        candidates = [*known.values(), *([openair.certificate] if openair.certificate else [])]
+        signer = next((each for each in candidates if signature.is_by(each)), None)
+        return Sides(at=at, netsuite=_held(signer, known), openair=openair, agree=None if openair.error else agree)
+
     def needs_rotation(self, name: str, *, within: timedelta | None = None) -> Need:
         """Whether a new certificate is due, by what is stored; ``within`` replaces the drawn moment."""
         connection = self._store.connections.get(name)
@@ -116,6 +163,11 @@ class HealthChecks:
             elif rotation.previous:
                 known.setdefault("previous", rotation.previous)
         return known
+
+
+def _held(certificate: Certificate | None, known: Mapping[str, Certificate]) -> Held:
+    roles = [role for role, each in known.items() if certificate and each.fingerprint == certificate.fingerprint]
+    return Held(certificate=certificate, role=roles[0] if roles else "")
 
 
 def _answered(name: str, report: Future[Health]) -> tuple[str, Health]:

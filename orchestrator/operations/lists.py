@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from persistence.journal import Entry
-from persistence.read_model import Only, RotationFilter
+from persistence.read_model import ConnectionFilter, Only, Page, RotationFilter
 from persistence.store import Store
 from states.ports import Clock
 from states.state import State
-from states.summary import RotationSummary
+from states.summary import ConnectionSummary, RotationSummary
+
+__all__ = ["Lists", "Only", "Page", "RotationFilter"]
+
+T = TypeVar("T")
 
 PAGE: Final = 500
 """How many rotations of a long list are read at once."""
@@ -79,6 +83,44 @@ class Lists:
         found = sorted(self._each(wanted, PAGE), key=_keys(self._clock.now())[sort])
         return Listing(found[:limit], lambda: len(found))
 
+    def rotation_page(
+        self, wanted: RotationFilter, *, after: str | None = None, limit: int = 50
+    ) -> Page[RotationSummary]:
+        """Return up to ``limit`` rotations, the newest first; ``after`` is the page before's ``following``."""
+        return _filled(lambda after, limit: self._store.rotations.page(wanted, after=after, limit=limit), after, limit)
+
+    def newest(self, connection: str) -> RotationSummary | None:
+        """Return the connection's newest rotation; None without one. Its open rotation is its newest."""
+        found = self._store.rotations.newest(connection=connection, limit=1)
+        return RotationSummary.of(found[0]) if found else None
+
+    def connection_page(
+        self, *, text: str = "", names: Collection[str] | None = None, after: str | None = None, limit: int = 50
+    ) -> Page[ConnectionSummary]:
+        """Return up to ``limit`` connections, by name; ``after`` is the page before's ``following``.
+
+        ``text`` is a part of the name, the NetSuite account or OpenAir's base URL; ``names``, where given, are the only
+        ones wanted.
+        """
+        if names is None:
+            return self._connections(text, None, after, limit)
+        chosen = sorted(name for name in names if name > (after or ""))
+        items: list[ConnectionSummary] = []
+        for start in range(0, len(chosen), PAGE):  # a statement has a limit of parameters
+            items += self._connections(text, chosen[start : start + PAGE], None, limit - len(items)).items
+            if len(items) == limit:
+                last = items[-1].name
+                return Page(items, last if last != chosen[-1] else None)
+        return Page(items, None)
+
+    def _connections(
+        self, text: str, names: Collection[str] | None, after: str | None, limit: int
+    ) -> Page[ConnectionSummary]:
+        wanted = ConnectionFilter(text=text, names=names)
+        return _filled(
+            lambda after, limit: self._store.connections.page(wanted, after=after, limit=limit), after, limit
+        )
+
     def journal(
         self, *, since: datetime, connection: str | None = None, rotation: str | None = None
     ) -> list[tuple[str, Entry]]:
@@ -112,6 +154,17 @@ class Lists:
             after = page.following
             if after is None:
                 return
+
+
+def _filled(read: Callable[[str | None, int], Page[T]], after: str | None, limit: int) -> Page[T]:
+    """Read until the page is full, or the list ends: a filtered page examines a part of the list only."""
+    items: list[T] = []
+    while True:
+        page = read(after, limit - len(items))
+        items += page.items
+        after = page.following
+        if after is None or len(items) == limit:
+            return Page(items, after)
 
 
 def _keys(now: datetime) -> dict[Sort, Callable[[RotationSummary], tuple[Any, ...]]]:

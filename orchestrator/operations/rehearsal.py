@@ -114,6 +114,13 @@ class Rehearsals:
             answers = (("NetSuite", "does not hold this rotation's certificate"),)
         return _rehearsal(Verb.ABANDON, parked, answers, (), "The rotation is closed, and its private key destroyed.")
 
+    def begin(self, rotation_id: str) -> Rehearsal:
+        """Raises NotFound, and IllegalMove where no upload waits for a person."""
+        rotation = self._possible(Verb.BEGIN, rotation_id)
+        what = f"{_CANDIDATE if rotation.proofs.candidate else _NEW} with its private key"
+        ends = "Imports are refused from the upload on, until you have saved the exported file in OpenAir."
+        return _rehearsal(Verb.BEGIN, rotation, (), (("NetSuite", what),), ends)
+
     def carry(self, rotation_id: str) -> Rehearsal:
         """Raises NotFound, and IllegalMove where it cannot be carried on."""
         rotation = self._possible(Verb.CARRY, rotation_id)

@@ -65,15 +65,17 @@ class Rotations:
         reason: str = "",
         scheduled: bool = False,
         due_by: datetime | None = None,
+        follows: str | None = None,
         on_refusal: OnRefusal | None = None,
     ) -> Rotation:
-        """Request a rotation; a worker carries it. ``due_by`` and ``on_refusal`` as `states.request.Request`.
+        """Request a rotation; a worker carries it. ``due_by``, ``follows`` and ``on_refusal`` as
+        `states.request.Request`.
 
         Raises NotFound, RotationOpen while the connection has one under way or parked, and Stale when it is not due by
-        ``due_by``.
+        ``due_by``, or does not follow ``follows``.
         """
         asked = self._asked(connection, actor, reason, on_refusal, scheduled=scheduled)
-        rotation = self._store.rotations.request(replace(asked, due_by=due_by))
+        rotation = self._store.rotations.request(replace(asked, due_by=due_by, follows=follows))
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation
 
@@ -200,9 +202,12 @@ class Rotations:
         self._listener(events.Confirmed(confirmed, actor))
         return confirmed
 
-    def show(self, rotation_id: str) -> Rotation:
-        """The rotation with this id, or with an id that begins so. Raises NotFound."""
-        return self._store.rotations.get(rotation_id)
+    def show(self, rotation_id: str, *, version: int | None = None) -> Rotation:
+        """The rotation with this id, or with an id that begins so.
+
+        Raises NotFound, and Stale when it is not at ``version`` (None: any) any more.
+        """
+        return clock_repair.at_version(self._store.rotations.get(rotation_id), version)
 
     def open_for(self, connection: str) -> Rotation | None:
         """The connection's open rotation, under way or parked; None without one."""

@@ -1,8 +1,11 @@
 """The status: what needs a person now, the most harmful first. Neither system is asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from heapq import nsmallest
+from typing import Final
 
 from orchestrator.operations.concern import Concern, Harm
 from orchestrator.operations.workers import Work, Worker, Workers
@@ -17,6 +20,7 @@ from states.summary import ConnectionSummary
 from states.timing import ROTATE_EARLIEST, ROTATE_LATEST, UNATTENDED_AFTER
 
 _Connection = Connection | ConnectionSummary
+_COMING: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +34,38 @@ class Report:
     connections: int
     under_way: int
     """The open rotations that go on by themselves."""
-    next_due: tuple[datetime, str] | None
-    """When the next automatic rotation begins (UTC), and of which connection."""
+    coming: Sequence[tuple[datetime, str]]
+    """When the next automatic rotations begin (UTC), and of which connections; the first ten."""
     workers: Sequence[Worker]
     """The permanent workers that are alive, the one that started last first."""
+
+    @property
+    def next_due(self) -> tuple[datetime, str] | None:
+        """When the next automatic rotation begins (UTC), and of which connection."""
+        return self.coming[0] if self.coming else None
+
+
+class Group(StrEnum):
+    """The questions that people have about all connections. The names are stable codes."""
+
+    NEEDS_PERSON = "needs-person"
+    ROTATING = "rotating"
+    """A rotation is under way, and not postponed."""
+    POSTPONED = "postponed"
+    """A step failed and is scheduled again."""
+    DUE = "due"
+    """Less than 14 days are left, or the automatic rotation begins within them, and no rotation is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A report on all connections, and which of them belong to each group."""
+
+    report: Report
+    rotations: Mapping[str, Rotation]
+    """The open rotations, by connection."""
+    groups: Mapping[Group, frozenset[str]]
+    """The names of connections."""
 
 
 _Found = tuple[Harm, datetime, str]
@@ -55,28 +87,48 @@ class Status:
 
     def report(self, connection: str | None = None) -> Report:
         """Look at every connection and its open rotation, or at those of one, and at the workers. Raises NotFound."""
+        return self._look(connection).report
+
+    def overview(self) -> Overview:
+        """Report on every connection, and sort them into groups."""
+        return self._look(None)
+
+    def _look(self, connection: str | None) -> Overview:
         now = self._clock.now()
         chosen = [self._store.connections.get(connection)] if connection else self._store.connections.all()
         rotations = {rotation.connection: rotation for rotation in self._open(connection)}
         concerns: list[Concern] = []
         number = 0
         coming: list[tuple[datetime, str]] = []
+        due: set[str] = set()
         for each in chosen:
             number += 1
             rotation = rotations.get(each.name)
             concerns += _concerns(each, rotation, now)
             if rotation is None and each.is_automatic and each.due_at:
                 coming.append((each.due_at, each.name))
+            if rotation is None and _is_due(each, now):
+                due.add(each.name)
         going = [rotation for rotation in rotations.values() if not (rotation.failure or rotation.awaits_person)]
         concerns += self._workers.concerns(_work(going, now, is_scheduled=bool(coming)), now)
         concerns.sort(key=lambda concern: (concern.harm, concern.since))
-        return Report(
+        report = Report(
             at=now,
             concerns=concerns,
             connections=number,
             under_way=len(going),
-            next_due=min(coming, default=None),
+            coming=nsmallest(_COMING, coming),
             workers=self._workers.alive(),
+        )
+        postponed = {each.connection for each in going if each.tries and each.available_at > now}
+        groups = {
+            Group.NEEDS_PERSON: {each.connection for each in concerns if each.connection},
+            Group.ROTATING: {each.connection for each in going} - postponed,
+            Group.POSTPONED: postponed,
+            Group.DUE: due,
+        }
+        return Overview(
+            report=report, rotations=rotations, groups={group: frozenset(names) for group, names in groups.items()}
         )
 
     def _open(self, connection: str | None) -> list[Rotation]:
@@ -84,6 +136,13 @@ class Status:
             return self._store.rotations.all_open()
         rotation = self._store.rotations.open_for(connection)
         return [rotation] if rotation else []
+
+
+def _is_due(connection: _Connection, now: datetime) -> bool:
+    """Whether a connection without an open rotation gets one within the window, or should."""
+    current, due_at = connection.current, connection.due_at if connection.is_automatic else None
+    moments = [each for each in (current.not_after if current else None, due_at) if each]
+    return bool(moments) and min(moments) - now < ROTATE_EARLIEST
 
 
 def _work(going: list[Rotation], now: datetime, *, is_scheduled: bool) -> Work:
