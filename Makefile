@@ -85,12 +85,12 @@ install: $(VENV)/.dev
 
 $(VENV)/.demo: pyproject.toml constraints.txt $(shell find states persistence orchestrator simulator suitescript/src -name '*.py' -o -name '*.js' 2>/dev/null) | $(VENV)/bin/python
 	@echo "Installing Keyturn with its simulator into $(VENV). This usually takes less than a minute …"
-	@$(PIP) install -c constraints.txt '.[simulator]'
+	@$(PIP) install -c constraints.txt '.[simulator,console]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing Keyturn and its development tools into $(VENV). This usually takes one to two minutes …"
-	@$(PIP) install -c constraints.txt '.[simulator,postgresql,keyring]' --group dev
+	@$(PIP) install -c constraints.txt '.[simulator,console,postgresql,keyring]' --group dev
 	@touch $@
 
 $(VENV)/bin/python:

@@ -60,7 +60,7 @@ class StopRequest:
             yield
         finally:
             with self._lock:
-                left = self._carried.pop(rotation.id)
+                left = self._carried.pop(rotation.id, rotation)  # two verbs of a console can meet on one
                 self._left.pop(rotation.id, None)
                 if is_between_sides(left):
                     self._left[rotation.id] = left

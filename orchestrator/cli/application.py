@@ -43,6 +43,12 @@ COMMANDS: Final = (
     ("doctor", "health:doctor", _LOOK, "Check everything that rotations depend on; each finding comes with its fix."),
     ("diagram", "diagram:diagram", _LOOK, "Draw the states and every legal move."),
     ("worker", "worker:worker", _SERVE, "Carry rotations, and start those that are due, until it is stopped."),
+    (
+        "console",
+        "console:console",
+        _SERVE,
+        "Show connections and rotations in a browser on this computer, until it is stopped.",
+    ),
     ("run-due", "run_due:run_due", _SERVE, "Start what is due, carry what is claimable, and return: for cron."),
     ("simulator", "simulator:app", _SERVE, "Run simulated NetSuite and OpenAir on loopback."),
     (

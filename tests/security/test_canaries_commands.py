@@ -48,7 +48,7 @@ IN_PROCESS = {
     "vault rewrap",
 }
 """The commands of test_every_command."""
-PROCESSES = {"demo", "worker", "simulator fault"}
+PROCESSES = {"console", "demo", "worker", "simulator fault"}
 """The commands that run for long or start processes, with tests of their own; faults are those of `simulator`."""
 
 

@@ -3,15 +3,19 @@
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+import requests
 from acceptance.installed_keyturn import NAME, command
 from security.known_secrets import SearchedKeyturn
+from support.console import RunningConsole
 from support.polling import WAIT_LIMIT, until
 
 from simulator import Fault
@@ -124,3 +128,58 @@ def test_simulator(keyturn: SearchedKeyturn) -> None:
         running.communicate()
     assert [] == list((keyturn.folder / "temporary").iterdir())
     keyturn.assert_nothing_leaked()
+
+
+def test_console(keyturn: SearchedKeyturn) -> None:
+    """No page, header or log of the console has a secret, with a rotation in an outage, one that is resumed and one
+    that is restored; nor is the one-time link logged. It ends by SIGTERM with the code of a command that is done.
+    """
+    keyturn.learn_secrets_in_transit()
+    keyturn("rotate", NAME)
+    for action in ("Add", "Modify"):
+        keyturn.simulator.faults.add(Fault("openair.api", "error", action=action, code="602", times=None))
+    keyturn("rotate", NAME)
+    parked = keyturn.rotation()
+    words = command("console", "--port", "0", "-o", "json", "--verbose")
+    process = subprocess.Popen(
+        words, env=_environment(keyturn), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout
+        started = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
+        console = RunningConsole(started["port"], started["link"])
+        with console.http:
+            console.http.trust_env = False
+            console.sign_in()
+            _record_process(keyturn, process.pid)
+            _record_pages(keyturn, console, parked["id"])
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=WAIT_LIMIT)
+    finally:
+        process.kill()
+        process.communicate()
+    keyturn.record_output("the console", out + err)
+    assert (0, False) == (process.returncode, console.token in err)
+    keyturn.assert_nothing_leaked(keyturn.folder / "temporary")
+
+
+def _record_pages(keyturn: SearchedKeyturn, console: RunningConsole, rotation: str) -> None:
+    """Open every page, and let the forms of two verbs do their work."""
+    verbs = ("park", "resume", "restore", "adopt", "abandon", "confirm", "begin", "carry")
+    for path in (
+        *("/", "/connections", f"/connections/{NAME}?ask=1", f"/connections/{NAME}/rotate", "/rotations"),
+        *(f"/rotations/{rotation}?ask=1", *(f"/rotations/{rotation}/{verb}" for verb in verbs)),
+        *("/rotations?q=%00", "/nowhere", "/sign-in"),
+    ):
+        _record_answer(keyturn, path, console.get(path))
+    for verb in ("resume", "park", "restore"):
+        page = console.get(f"/rotations/{rotation}/{verb}")
+        seen = re.search(r'name="version" value="(\d+)"', page.text)
+        assert seen, page.text
+        done = console.post(f"/rotations/{rotation}/{verb}", {"version": seen[1], "reason": "x"})
+        assert HTTPStatus.SEE_OTHER == done.status_code
+        _record_answer(keyturn, verb, done)
+
+
+def _record_answer(keyturn: SearchedKeyturn, source: str, answer: requests.Response) -> None:
+    keyturn.record_output(source, f"{answer.headers}\n{answer.text}")

@@ -1,0 +1,57 @@
+"""`keyturn console`: the console in a browser on this computer."""
+
+from types import ModuleType
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from orchestrator.cli.context import Given, actor
+from orchestrator.cli.exit_codes import Exit
+from orchestrator.cli.signals import stoppable
+from states.errors import InvalidSettings
+from states.next_action import REPEAT, NextAction, Verb
+
+PORT: Final = 8742
+
+
+def console(
+    *,
+    port: Annotated[int, Parameter(help="The port on 127.0.0.1; 0 takes a free one.")] = PORT,
+    host: Annotated[str, Parameter(help="The address to listen on: only loopback is allowed.")] = "127.0.0.1",
+    context: Given,
+) -> int:
+    """Show connections and rotations in a browser on this computer, until it is stopped.
+
+    Prints a link that signs you in once, within a quarter of an hour. Sessions end with this process. What you do there
+    is done as you, and is in the journal. A worker carries the rotations: run `keyturn worker` as well.
+
+    ```
+    keyturn console
+    keyturn console --port 9000
+    ```
+    """
+    server = _server()
+    with context.keyturn(level="warning") as keyturn:
+        keyturn.installation.check()
+        listener = server.listen(host, port)
+        stop = keyturn.stop_request()
+
+        def ready(link: str) -> None:
+            context.out.show({"link": link, "port": listener.getsockname()[1]}, link, [("sign in", link)])
+            context.out.note("The link signs you in once, within 15 minutes. Ctrl-C ends the console.")
+
+        with stoppable(stop, context.out.note, lambda: Exit.INTERRUPTED):
+            server.serve(keyturn, listener, actor(), stop, ready)
+    return Exit.FINE
+
+
+def _server() -> ModuleType:
+    """The server, which is an optional part of Keyturn. Raises InvalidSettings where it is not installed."""
+    try:
+        from orchestrator.console import server  # noqa: PLC0415 - optional, and no other command needs it
+    except ImportError as error:
+        raise InvalidSettings(
+            f"The console is not installed: {error.name} is missing.",
+            next_action=NextAction(Verb.INSTALL_EXTRA, {"extra": "console"}, then=REPEAT),
+        ) from error
+    return server

@@ -1,0 +1,127 @@
+"""The application: every route, behind the guard."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp
+
+from orchestrator.console import assets, connection_pages, home_page, problems, rotation_pages, verb_pages
+from orchestrator.console.context import Console, Posting
+from orchestrator.console.forms import Posted, Query
+from orchestrator.console.guard import SESSION, Guard, cookie_name, session_token
+from orchestrator.console.pages import Pages
+from orchestrator.console.rendering import Shown
+from orchestrator.console.sessions import SESSION_LIFE
+from states.errors import InternalError, KeyturnError
+from states.next_action import by_hand
+from states.shortage import shortage
+
+__all__ = ["Console", "build"]
+
+_NO_SUCH: Final = "There is no such page."
+
+
+def build(console: Console) -> ASGIApp:
+    """Build the application."""
+
+    @asynccontextmanager
+    async def watching(_app: FastAPI) -> AsyncIterator[None]:
+        console.watcher.start()
+        yield
+        console.watcher.stop()
+        console.watcher.join()
+
+    app = FastAPI(lifespan=watching, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    pages = Pages(app, console)
+    for module in (home_page, connection_pages, rotation_pages):
+        module.add(pages)
+    verb_pages.add(app, console)
+    _add_assets(app)
+    _add_sessions(app, console)
+    _add_errors(app, console)
+    return Guard(
+        app,
+        port=console.port,
+        sessions=console.sessions,
+        refuse=lambda status, sentence: _page(console, None, problems.refusal(status, sentence), status),
+    )
+
+
+def _add_assets(app: FastAPI) -> None:
+    files, _ = assets.load()
+
+    @app.get("/assets/{name}")
+    def asset(name: str) -> Response:
+        found = files.get(name)
+        if found is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return Response(found.content, media_type=found.media_type, headers={"cache-control": assets.FOREVER})
+
+
+def _add_sessions(app: FastAPI, console: Console) -> None:
+    name = cookie_name(console.port)
+
+    @app.get("/sign-in")
+    def ask(request: Request, query: Query) -> Response:
+        # A GET changes nothing: what looks at links in advance does not use them up.
+        shown = Shown("sign_in.html", "Sign in", {"token": query.text("token", 100), "is_refused": False})
+        return _page(console, request, shown)
+
+    @app.post("/sign-in")
+    def sign_in(request: Request, form: Posted) -> Response:
+        session = console.sessions.sign_in(form.text("token", 100))
+        if session is None:
+            shown = Shown("sign_in.html", "Sign in", {"token": "", "is_refused": True})
+            return _page(console, request, shown, HTTPStatus.UNAUTHORIZED)
+        answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        life = int(SESSION_LIFE.total_seconds())
+        answer.set_cookie(name, session, max_age=life, path="/", secure=True, httponly=True, samesite="lax")
+        return answer
+
+    @app.post("/sign-out")
+    def sign_out(request: Request) -> Response:
+        console.sessions.sign_out(session_token(request.headers, name))
+        answer = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+        answer.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")
+        return answer
+
+
+def _add_errors(app: FastAPI, console: Console) -> None:
+    def known(request: Request, error: Exception) -> Response:
+        assert isinstance(error, KeyturnError)
+        about = Posting.of(request)
+        shown = problems.problem(error, rotation=about.rotation, connection=about.connection, back=about.back)
+        return _page(console, request, shown, problems.status_of(error))
+
+    def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        status = HTTPStatus(error.status_code)
+        sentence = _NO_SUCH if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED) else error.detail
+        return _page(console, request, problems.refusal(status, sentence), status)
+
+    def invalid(request: Request, _error: Exception) -> Response:
+        shown = problems.refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "This request cannot be read.")
+        return _page(console, request, shown, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def unforeseen(request: Request, error: Exception) -> Response:
+        # The log has the traceback; the page has no text of the error, which may contain a secret.
+        report = by_hand("Start the console with --verbose, and report the log's traceback.", None)
+        message = f"Keyturn itself failed ({type(error).__name__})."
+        return known(request, shortage(error) or InternalError(message, next_action=report))
+
+    app.add_exception_handler(KeyturnError, known)
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(Exception, unforeseen)
+
+
+def _page(console: Console, request: Request | None, shown: Shown, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    session = request.scope.get(SESSION) if request else None
+    actor = session.actor if session else ""
+    return HTMLResponse(console.renderer.page(shown, actor=actor, live=None, path=""), status)

@@ -1,0 +1,96 @@
+// What a page does besides being read: clocks that run, the proof that it is fresh, keys. Everything else is the server's.
+"use strict";
+(() => {
+  const live = document.getElementById("live");
+  const icon = document.getElementById("icon");
+  const freshness = document.getElementById("freshness");
+  const words = document.getElementById("freshness-text");
+  const pause = document.getElementById("pause");
+  const SILENT = 25000; // milliseconds: two pings are missing
+  let heard = Date.now();
+  let paused = false;
+  let missed = false;
+
+  // --- times
+
+  const span = (seconds) => {
+    if (seconds < 120) return `${Math.max(0, Math.floor(seconds))} s`;
+    if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+    if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
+    return `${Math.floor(seconds / 86400)} d`;
+  };
+  const clockTime = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const localTimes = (root) => {
+    for (const each of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(each.dateTime);
+      const ago = (Date.now() - at) / 1000;
+      each.title = `${at.toLocaleString()} (${ago >= 0 ? `${span(ago)} ago` : `in ${span(-ago)}`})`;
+    }
+  };
+  const tick = () => {
+    let longest = -1;
+    for (const each of document.querySelectorAll("[data-since]")) {
+      const seconds = (Date.now() - new Date(each.dataset.since)) / 1000;
+      longest = Math.max(longest, seconds);
+      const clock = each.querySelector("[data-clock]");
+      if (clock) clock.textContent = span(seconds);
+    }
+    if (icon) {
+      const wanted = longest < 0 ? icon.dataset.calm : icon.dataset.outage;
+      if (icon.getAttribute("href") !== wanted) icon.setAttribute("href", wanted);
+    }
+    if (longest >= 0) document.title = document.title.replace(/^● .*? outage/, `● ${span(longest)} outage`);
+    if (words) showFreshness();
+  };
+
+  // --- freshness
+
+  const showFreshness = () => {
+    const stale = Date.now() - heard > SILENT;
+    freshness.classList.toggle("stale", stale && !paused);
+    let text = "Live";
+    if (paused) text = missed ? "Paused: something has changed" : "Paused";
+    else if (stale) text = `Not live since ${clockTime(heard)}`;
+    if (words.textContent !== text) words.textContent = text;
+  };
+  if (live && freshness) {
+    freshness.hidden = false;
+    document.addEventListener("ping", () => { heard = Date.now(); });
+    document.addEventListener("htmx:sse:before:message", (event) => {
+      const message = event.detail.message;
+      heard = Date.now();
+      if (message.event) return;
+      if (paused) missed = true;
+      // An older fragment never replaces a newer one.
+      if (paused || Number(message.id) < Number(live.dataset.version)) event.detail.cancelled = true;
+      else live.dataset.version = message.id;
+    });
+    document.addEventListener("htmx:after:swap", () => { localTimes(live); tick(); });
+    pause.addEventListener("click", () => {
+      if (paused) { location.reload(); return; }
+      paused = true;
+      pause.textContent = "Go on";
+      showFreshness();
+    });
+  }
+
+  // --- keys
+
+  let before = "";
+  const places = { o: "/", c: "/connections", r: "/rotations" };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, dialog")) return;
+    const dialog = document.getElementById("keys");
+    if (event.key === "/") {
+      const search = document.getElementById("search");
+      if (search) { event.preventDefault(); search.focus(); }
+    } else if (event.key === "?" && !dialog.open) dialog.showModal();
+    else if (before === "g" && places[event.key]) location.assign(places[event.key]);
+    before = event.key;
+  });
+
+  localTimes(document);
+  tick();
+  setInterval(tick, 1000);
+})();

@@ -1,0 +1,97 @@
+"""What every page works with."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from fastapi import Request
+
+from orchestrator.bootstrap import Keyturn
+from orchestrator.console import assets
+from orchestrator.console.live import LOOK_EVERY_LOCAL, LOOK_EVERY_REMOTE, Streams, Watcher
+from orchestrator.console.rendering import Renderer
+from orchestrator.console.sessions import Sessions
+from orchestrator.shortage import start
+from orchestrator.stop_request import StopRequest
+from states.errors import IllegalMove, KeyturnError
+from states.next_action import Verb
+from states.preconditions import why_not
+from states.rotation import Rotation
+
+_log = logging.getLogger("keyturn.console")
+
+
+class Carriers:
+    """Rotations that a person had tried again at once: each is carried in a thread, as `Carry` does it."""
+
+    def __init__(self, keyturn: Keyturn, stop: StopRequest) -> None:
+        self._keyturn = keyturn
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._threads: dict[str, threading.Thread] = {}
+
+    def carry(self, rotation: Rotation) -> Rotation:
+        """Begin to carry ``rotation``, unless that goes on already; return it as it is.
+
+        Raises IllegalMove where it cannot be carried on, Exhausted.
+        """
+        if refused := why_not(Verb.CARRY, rotation, self._keyturn.clock.now()):
+            raise IllegalMove(f"Rotation {rotation.id} cannot be carried on: {refused}")
+        with self._lock:
+            self._threads = {key: each for key, each in self._threads.items() if each.is_alive()}
+            if rotation.id not in self._threads:
+                thread = threading.Thread(target=self._run, args=(rotation,), name="keyturn-carry", daemon=True)
+                start(thread)
+                self._threads[rotation.id] = thread
+        return rotation
+
+    def join(self) -> None:
+        """Wait until every rotation was left, as the request to stop says."""
+        with self._lock:
+            threads = list(self._threads.values())
+        for thread in threads:
+            thread.join()
+
+    def _run(self, rotation: Rotation) -> None:
+        try:
+            self._keyturn.carry.run(rotation, None, self._stop, lambda _: None, at_once=True)
+        except KeyturnError as error:
+            # What a step met is in the journal. This is what kept it from being carried at all.
+            _log.warning("not carried", extra={"rotation": rotation.id, "code": error.code, "reason": error.message})
+
+
+class Console:
+    """One console: the application, and what it has for its pages."""
+
+    def __init__(self, keyturn: Keyturn, port: int, stop: StopRequest) -> None:
+        self.keyturn = keyturn
+        self.port = port
+        self.stop = stop
+        self.sessions = Sessions(keyturn.clock.now)
+        is_local = keyturn.settings.store_url.startswith("sqlite:")
+        self.watcher = Watcher(
+            keyturn.store.changes(), keyturn.clock.now(), every=LOOK_EVERY_LOCAL if is_local else LOOK_EVERY_REMOTE
+        )
+        self.streams = Streams(self.watcher)
+        self.carriers = Carriers(keyturn, stop)
+        self.renderer = Renderer(assets.load()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What a request is about, by its address: for the page of an error."""
+
+    rotation: str | None
+    connection: str | None
+    back: str
+    """Where the person can look again."""
+
+    @classmethod
+    def of(cls, request: Request) -> "Posting":
+        """Look at the address of ``request``."""
+        rotation = request.path_params.get("rotation")
+        connection = request.path_params.get("name")
+        if rotation:
+            return cls(rotation, None, f"/rotations/{quote(rotation, safe='')}")
+        return cls(None, connection, f"/connections/{quote(connection, safe='')}" if connection else "/")

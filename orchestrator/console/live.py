@@ -1,0 +1,180 @@
+"""Pages that stay as the store is: one watcher per process, and a stream of server-sent events for each open page.
+
+A page connects with the version that it shows, so that nothing between its rendering and its connection is lost. The
+watcher's version grows with each change of the database, also from one start of the console to the next. A fragment
+shows the store as it was at its version, or later.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from starlette.concurrency import run_in_threadpool
+
+from orchestrator.shortage import start
+from states.errors import KeyturnError
+
+_log = logging.getLogger("keyturn.console")
+
+LOOK_EVERY_LOCAL: Final = 0.05
+LOOK_EVERY_REMOTE: Final = 1.0
+"""Seconds between two looks at a database: SQLite's answers from shared memory, PostgreSQL's over a network."""
+PING_EVERY: Final = 10.0
+"""Seconds after which a stream proves that it is alive, and a page is made again: times go on without a change."""
+MOST_STREAMS: Final = 500
+_FRAGMENTS: Final = 128
+"""How many fragments are kept. Several tabs with one page are rendered once."""
+_FRESH: Final = 1.0
+"""Seconds for which a fragment of the same version is used again."""
+_PING: Final = b"event: ping\ndata: alive\n\n"
+
+
+class Changes(Protocol):
+    """What a watcher looks at."""
+
+    def look(self) -> int:
+        """Return a number that differs after a change. Raises TryLater."""
+        ...
+
+    def close(self) -> None:
+        """Give back what looking needed."""
+        ...
+
+
+class Watcher:
+    """Looks whether the database was changed, in a thread of its own, and wakes the streams."""
+
+    def __init__(self, changes: Changes, started_at: datetime, *, every: float) -> None:
+        """``every`` is in seconds."""
+        self._changes = changes
+        self._every = every
+        self._stop = threading.Event()
+        self._woken = asyncio.Event()
+        self._thread: threading.Thread | None = None
+        self.version = int(started_at.timestamp() * 1000)
+        """Grows with each change. Milliseconds at first, of which more pass than there are looks."""
+        self.is_blind = False
+        """Whether the database did not answer the last look."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the console is asked to stop."""
+        return self._stop.is_set()
+
+    def start(self) -> None:
+        """Begin to watch; call it in the event loop that the streams run in. Raises Exhausted."""
+        loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._watch, args=(loop,), name="keyturn-watcher", daemon=True)
+        start(self._thread)
+
+    def stop(self) -> None:
+        """End the watching and every stream. Safe to repeat, from any thread."""
+        self._stop.set()
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        if self._thread:
+            self._thread.join()
+
+    async def wait(self, seen: int, seconds: float) -> bool:
+        """Wait until the version is above ``seen``, at most so many ``seconds``; return whether it is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.version <= seen and not self.is_stopped:
+                    await self._woken.wait()
+        return self.version > seen
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        seen: int | None = None
+        while not self._stop.wait(self._every):
+            try:
+                now = self._changes.look()
+            except KeyturnError as error:
+                if not self.is_blind:
+                    _log.warning("pages are not live", extra={"code": error.code, "reason": error.message})
+                self.is_blind, seen = True, None
+                continue
+            if now != seen:
+                self.is_blind, seen = False, now
+                loop.call_soon_threadsafe(self._announce)
+        self._changes.close()
+        with contextlib.suppress(RuntimeError):  # the loop ended first
+            loop.call_soon_threadsafe(self._announce)
+
+    def _announce(self) -> None:
+        self.version += 1
+        woken, self._woken = self._woken, asyncio.Event()
+        woken.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragment:
+    version: int
+    at: float
+    digest: bytes
+    message: bytes
+
+
+class Streams:
+    """The open streams, and the fragments that they send."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._fragments: OrderedDict[str, _Fragment] = OrderedDict()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self.count = 0
+
+    async def stream(
+        self, url: str, render: Callable[[], str], *, since: int, pace: float, is_allowed: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
+        """Yield the page's fragment when it has changed ``since`` that version, and whenever it changes again.
+
+        ``pace`` is the least time between two fragments, in seconds. It ends when ``is_allowed`` says no more.
+        """
+        watcher, sent, digest = self._watcher, since, b""
+        self.count += 1
+        try:
+            while is_allowed() and not watcher.is_stopped:
+                if not await watcher.wait(sent, PING_EVERY) and not watcher.is_blind:
+                    yield _PING
+                if watcher.is_blind or watcher.is_stopped:
+                    await asyncio.sleep(pace)
+                    continue
+                try:
+                    fragment = await self._fragment(url, render)
+                except KeyturnError:  # the page says nothing more until the store answers again
+                    await asyncio.sleep(PING_EVERY)
+                    continue
+                sent = fragment.version
+                if fragment.digest != digest:
+                    digest = fragment.digest
+                    yield fragment.message
+                await asyncio.sleep(pace)
+        finally:
+            self.count -= 1
+
+    async def _fragment(self, url: str, render: Callable[[], str]) -> _Fragment:
+        """The fragment as it is now, rendered once for all streams of the same page."""
+        async with self._locks.setdefault(url, asyncio.Lock()):
+            kept = self._fragments.get(url)
+            if kept and kept.version == self._watcher.version and time.monotonic() - kept.at < _FRESH:
+                return kept
+            version = self._watcher.version  # read before the store is: the fragment is as new, or newer
+            text = await run_in_threadpool(render)
+            data = "\n".join(f"data: {line}" for line in text.splitlines())
+            message = f"id: {version}\n{data}\n\n".encode()
+            made = _Fragment(version, time.monotonic(), hashlib.sha256(text.encode()).digest(), message)
+            self._fragments[url] = made
+            self._fragments.move_to_end(url)
+            while len(self._fragments) > _FRAGMENTS:
+                oldest, _ = self._fragments.popitem(last=False)
+                self._locks.pop(oldest, None)
+            return made

@@ -1,0 +1,83 @@
+"""Templates to HTML. Every text is escaped, and its invisible and direction-changing characters are shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from orchestrator.console import actions, wording
+from orchestrator.control_characters import visible
+from orchestrator.views.values import iso
+from states.durations import in_words
+
+Values = Mapping[str, Any]
+_LIVE: Final = "live"
+"""The block of a page that a stream replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page: its template, its title, and what the template shows."""
+
+    template: str
+    title: str
+    values: Values
+
+
+class Renderer:
+    """Makes pages and fragments of them; safe to share between threads."""
+
+    def __init__(self, paths: Mapping[str, str]) -> None:
+        """``paths`` has the assets' paths by their names."""
+        self._environment = Environment(
+            loader=PackageLoader("orchestrator.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_visible,
+        )
+        self._environment.filters |= {
+            "time": _time,
+            "span": lambda length: in_words(length) if length is not None else wording.moment(None),
+            "command": wording.command_line,
+            "steps": actions.steps,
+            "alternatives": actions.alternatives,
+            "button": actions.button,
+            "short": _short,
+        }
+        self._environment.globals |= {"assets": paths}
+        # A fragment is one block on its own, which has none of its template's imports.
+        self._environment.globals["m"] = self._environment.get_template("macros.html").module
+
+    def page(self, shown: Shown, **more: Any) -> str:
+        """The whole page."""
+        template = self._environment.get_template(shown.template)
+        return template.render({**shown.values, "title": shown.title, **more})
+
+    def fragment(self, shown: Shown) -> str:
+        """The part of the page that changes, with the title."""
+        template = self._environment.get_template(shown.template)
+        context = template.new_context({**shown.values, "title": shown.title})
+        block = "".join(template.blocks[_LIVE](context))
+        return f"<title>{escape(visible(shown.title))}</title>{block}"
+
+
+def _visible(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _time(at: datetime | None, *, clock: bool = False) -> Markup:
+    """A moment in UTC; scripts add the reader's own time. ``clock`` leaves the date out."""
+    if at is None:
+        return escape(wording.moment(None))
+    shown = f"{at.astimezone(UTC):%H:%M:%S}" if clock else wording.moment(at)
+    return Markup('<time datetime="{}">{}</time>').format(iso(at), shown)
+
+
+def _short(fingerprint: str) -> str:
+    """The beginning of a fingerprint, in groups that can be compared by eye."""
+    return " ".join(fingerprint[place : place + 4] for place in range(0, 16, 4)) + " …"

@@ -1,0 +1,86 @@
+"""Serves the console on loopback until it is stopped."""
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+
+from orchestrator.bootstrap import Keyturn
+from orchestrator.console.app import Console, build
+from orchestrator.shortage import start
+from orchestrator.stop_request import StopRequest
+from states.errors import InvalidInput
+from states.next_action import by_hand
+
+LOOPBACK: Final = "127.0.0.1"
+_REACHABLE: Final = (LOOPBACK, "localhost")
+_LAST_PORT: Final = 65535
+_SPARE: Final = 5
+"""Seconds that a stopping console has in addition to what a verb that is under way may take."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket that the console is served on; port 0 takes a free one.
+
+    Raises InvalidInput for an address off loopback, and where the port is in use.
+    """
+    if host not in _REACHABLE:
+        raise InvalidInput(
+            f"The console listens on {LOOPBACK} only: it has no TLS and no accounts yet, so {host} would let everybody "
+            "on the network in.",
+            next_action=by_hand(
+                f"Forward the same port of your own computer with `ssh -L {port}:{LOOPBACK}:{port}`.", None
+            ),
+        )
+    another = by_hand("Choose another --port.")
+    if not 0 <= port <= _LAST_PORT:
+        raise InvalidInput(f"A port is 0 to {_LAST_PORT}, not {port}.", next_action=another)
+    try:
+        listener = socket.create_server((LOOPBACK, port))
+    except OSError as error:
+        raise InvalidInput(
+            f"The console cannot listen on port {port}: {error.strerror}.", next_action=another
+        ) from error
+    # The accepted sockets inherit it; asyncio sets it only where a socket names its protocol.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def serve(
+    keyturn: Keyturn, listener: socket.socket, actor: str, stop: StopRequest, ready: Callable[[str], None]
+) -> None:
+    """Serve until ``stop`` is set; what is under way is finished, within its bound.
+
+    ``ready`` is called with the link for signing in as ``actor``, once the console answers. Raises Exhausted.
+    """
+    port = listener.getsockname()[1]
+    console = Console(keyturn, port, stop)
+    config = uvicorn.Config(
+        build(console),
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,  # the address of the sign-in page has its token
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(keyturn.settings.worker.stop_within) + _SPARE,
+    )
+    server = uvicorn.Server(config)
+    # Not in the main thread: signals are this process's own, and uvicorn would raise them again at its end.
+    thread = threading.Thread(target=server.run, args=([listener],), name="keyturn-console", daemon=True)
+    start(thread)
+    try:
+        while not (server.started or stop.is_set()) and thread.is_alive():
+            stop.wait(0.02)
+        ready(f"http://{LOOPBACK}:{port}/sign-in?token={console.sessions.make_link(actor)}")
+        with keyturn.events.listening(stop.receive):
+            while thread.is_alive() and not stop.wait(1.0):
+                pass
+    finally:
+        console.watcher.stop()  # ends the streams, which would keep the server from stopping
+        server.should_exit = True
+        thread.join()
+        console.carriers.join()
+        listener.close()

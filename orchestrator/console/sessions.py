@@ -1,0 +1,75 @@
+"""Who is signed in: sessions in this process's memory, and the link that begins the first one.
+
+A session ends with the process, after twelve hours, or when its person signs out. Only hashes of the tokens are kept.
+"""
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+SESSION_LIFE: Final = timedelta(hours=12)
+LINK_LIFE: Final = timedelta(minutes=15)
+"""How long the link for signing in can be used. It may be kept in a terminal's history or a service's log."""
+_MOST: Final = 100
+"""How many sessions there are at most; the oldest ends. One installation has a handful of people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person who is signed in."""
+
+    actor: str
+    """The name that the journal gets."""
+    until: datetime
+    """UTC."""
+
+
+class Sessions:
+    """The sessions of one console; safe to share between threads."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._sessions: dict[bytes, Session] = {}
+        self._links: dict[bytes, Session] = {}
+
+    def make_link(self, actor: str) -> str:
+        """Return a token with which ``actor`` signs in once, within ``LINK_LIFE``."""
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            self._links[_hash(token)] = Session(actor, self._now() + LINK_LIFE)
+        return token
+
+    def sign_in(self, token: str) -> str | None:
+        """Use up a link's ``token``; return a new session's token, or None where it is not valid any more."""
+        now = self._now()
+        with self._lock:
+            link = self._links.pop(_hash(token), None)
+            if link is None or now >= link.until:
+                return None
+            self._sessions = {key: each for key, each in self._sessions.items() if now < each.until}
+            while len(self._sessions) >= _MOST:
+                del self._sessions[next(iter(self._sessions))]
+            session = secrets.token_urlsafe(32)
+            self._sessions[_hash(session)] = Session(link.actor, now + SESSION_LIFE)
+            return session
+
+    def find(self, token: str) -> Session | None:
+        """Return the session of ``token``; None where there is none, or none any more."""
+        with self._lock:
+            found = self._sessions.get(_hash(token))
+        return found if found and self._now() < found.until else None
+
+    def sign_out(self, token: str) -> None:
+        """End the session of ``token``. Safe to repeat."""
+        with self._lock:
+            self._sessions.pop(_hash(token), None)
+
+
+def _hash(token: str) -> bytes:
+    # The look-up compares hashes of 256 random bits: how long it takes tells nothing of a token.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

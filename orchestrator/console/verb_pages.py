@@ -1,0 +1,248 @@
+"""The pages of the verbs: a GET rehearses, which makes only the reads; a POST does it, if nothing has changed since.
+
+A form carries the version that its person saw. The operation refuses another one, so no one acts on what is over.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from orchestrator.bootstrap import Keyturn
+from orchestrator.console import actions
+from orchestrator.console.context import Console
+from orchestrator.console.forms import Form, Posted, Query
+from orchestrator.console.guard import SESSION
+from orchestrator.console.rendering import Shown
+from orchestrator.operations.rehearsal import Rehearsal
+from states.connection import OnRefusal
+from states.errors import IllegalMove, InvalidInput, KeyturnError, Refused, TryLater, Unknown
+from states.next_action import NextAction, Verb
+from states.outage import outage_of
+from states.preconditions import why_not
+from states.rotation import Rotation
+
+_ON_REFUSAL: Final = {OnRefusal.RESTORE.value: OnRefusal.RESTORE, OnRefusal.PARK.value: OnRefusal.PARK}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Act:
+    """How a verb is rehearsed and done."""
+
+    rehearse: Callable[[Keyturn, str, Form], Rehearsal]
+    do: Callable[[Console, Rotation, Form, str], Rotation]
+    """Of the console, the rotation, what was filled in, and who does it."""
+    irreversible: str
+    """What cannot be undone; empty where everything can."""
+    asks_reason: bool = True
+
+
+def _resume(console: Console, before: Rotation, form: Form, actor: str) -> Rotation:
+    return console.keyturn.rotations.resume(
+        before.id,
+        actor=actor,
+        reason=form.reason,
+        create_record=form.is_ticked("create_record"),
+        overwrite=form.is_ticked("overwrite"),
+        version=form.version,
+    )
+
+
+def _restore(console: Console, before: Rotation, form: Form, actor: str) -> Rotation:
+    return console.keyturn.recovery.restore(
+        before.id,
+        actor=actor,
+        reason=form.reason,
+        overwrite=form.is_ticked("overwrite"),
+        seen=form.fingerprint,
+        version=form.version,
+    )
+
+
+_ACTS: Final[Mapping[Verb, _Act]] = {
+    Verb.PARK: _Act(
+        rehearse=lambda keyturn, rotation, _: keyturn.rehearsals.park(rotation),
+        do=lambda console, before, form, actor: console.keyturn.rotations.park(
+            before.id, actor=actor, reason=form.reason, version=form.version
+        ),
+        irreversible="",
+    ),
+    Verb.CARRY: _Act(
+        rehearse=lambda keyturn, rotation, _: keyturn.rehearsals.carry(rotation),
+        do=lambda console, before, _form, _actor: console.carriers.carry(before),
+        irreversible="",
+        asks_reason=False,
+    ),
+    Verb.RESUME: _Act(
+        rehearse=lambda keyturn, rotation, query: keyturn.rehearsals.resume(
+            rotation, create_record=query.is_ticked("create_record"), overwrite=query.is_ticked("overwrite")
+        ),
+        do=_resume,
+        irreversible="What is sent to NetSuite replaces the certificate that its record holds.",
+    ),
+    Verb.BEGIN: _Act(
+        rehearse=lambda keyturn, rotation, _: keyturn.rehearsals.begin(rotation),
+        do=lambda console, before, form, actor: console.keyturn.rotations.begin(
+            before.id, actor=actor, version=form.version
+        ),
+        irreversible="From the upload on, imports are refused until you have saved the certificate in OpenAir.",
+        asks_reason=False,
+    ),
+    Verb.CONFIRM: _Act(
+        rehearse=lambda keyturn, rotation, query: keyturn.rehearsals.confirm(rotation, query.fingerprint),
+        do=lambda console, before, form, actor: console.keyturn.rotations.confirm(
+            before.id, form.fingerprint, actor=actor, version=form.version
+        ),
+        irreversible="",
+        asks_reason=False,
+    ),
+    Verb.RESTORE: _Act(
+        rehearse=lambda keyturn, rotation, query: keyturn.rehearsals.restore(
+            rotation, overwrite=query.is_ticked("overwrite"), seen=query.fingerprint
+        ),
+        do=_restore,
+        irreversible="The rotation is closed, and its certificate's private key is destroyed.",
+    ),
+    Verb.ADOPT: _Act(
+        rehearse=lambda keyturn, rotation, query: keyturn.rehearsals.adopt(rotation, seen=query.fingerprint),
+        do=lambda console, before, form, actor: console.keyturn.recovery.adopt(
+            before.id, actor=actor, reason=form.reason, seen=form.fingerprint, version=form.version
+        ),
+        irreversible="The rotation is closed, and Keyturn's private keys of this connection are destroyed.",
+    ),
+    Verb.ABANDON: _Act(
+        rehearse=lambda keyturn, rotation, _: keyturn.rehearsals.abandon(rotation),
+        do=lambda console, before, form, actor: console.keyturn.recovery.abandon(
+            before.id, actor=actor, reason=form.reason, version=form.version
+        ),
+        irreversible="The rotation is closed, and its certificate's private key is destroyed.",
+    ),
+}
+"""The verbs that a form does."""
+
+
+def add(app: FastAPI, console: Console) -> None:
+    """Add the pages."""
+
+    @app.get("/rotations/{rotation}/{verb}")
+    def rehearse(request: Request, rotation: str, verb: str, query: Query) -> Response:
+        return _shown(console, request, _rehearsed(console.keyturn, rotation, _known(verb), query))
+
+    @app.post("/rotations/{rotation}/{verb}")
+    def do(request: Request, rotation: str, verb: str, form: Posted) -> Response:
+        act = _ACTS[_known(verb)]
+        before = console.keyturn.rotations.show(rotation, version=form.version)
+        with console.stop.carrying(before):  # what is being sent is finished before this process ends
+            after = act.do(console, before, form, request.scope[SESSION].actor)
+        return RedirectResponse(f"/rotations/{after.id}", HTTPStatus.SEE_OTHER)
+
+    @app.get("/connections/{name}/rotate")
+    def rehearse_rotation(request: Request, name: str) -> Response:
+        return _shown(console, request, _new(console.keyturn, name))
+
+    @app.post("/connections/{name}/rotate")
+    def rotate(request: Request, name: str, form: Posted) -> Response:
+        _check_tips(console.keyturn, name)
+        on_refusal = _ON_REFUSAL.get(form.fields.get("on_refusal", ""))
+        if on_refusal is None or "follows" not in form.fields:
+            raise InvalidInput("The form is not complete. Open the page again.")
+        rotation = console.keyturn.rotations.request(
+            name,
+            actor=request.scope[SESSION].actor,
+            reason=form.reason,
+            follows=form.fields["follows"],
+            on_refusal=on_refusal,
+        )
+        return RedirectResponse(f"/rotations/{rotation.id}", HTTPStatus.SEE_OTHER)
+
+
+def _known(verb: str) -> Verb:
+    found = next((each for each in _ACTS if each.value == verb), None)
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return found
+
+
+def _rehearsed(keyturn: Keyturn, rotation_id: str, verb: Verb, query: Form) -> Shown:
+    """The page of a verb: what would be done, and the form that does it where it is possible."""
+    rotation, now = keyturn.rotations.show(rotation_id), keyturn.rotations.now()
+    act, refused = _ACTS[verb], why_not(verb, rotation, now)
+    by_hand = rotation.circumstances.by_hand
+    wants_fingerprint = verb is Verb.CONFIRM or (by_hand and verb in (Verb.RESTORE, Verb.ADOPT))
+    is_ready = not refused and not (wants_fingerprint and not query.fingerprint)
+    done, error = _tried(lambda: act.rehearse(keyturn, rotation.id, query)) if is_ready else (None, None)
+    options = {name: "1" for name in ("overwrite", "create_record") if query.is_ticked(name)}
+    given = {**options, **({"fingerprint": query.fingerprint} if query.fingerprint else {})}
+    values = {
+        "verb": verb,
+        "label": actions.OF_ROTATION[verb],
+        "rotation": rotation,
+        "outage": outage_of(rotation),
+        "refused": refused,
+        "rehearsal": done,
+        "error": error,
+        "is_offered": _is_offered(verb, done, error),
+        "irreversible": act.irreversible,
+        "asks_reason": act.asks_reason,
+        "wants_fingerprint": wants_fingerprint,
+        "options": options,
+        "given": given,
+        "command": NextAction(verb, {"rotation": rotation.id, **_as_options(given)}),
+        "now": now,
+    }
+    return Shown("verb.html", f"{actions.OF_ROTATION[verb]} · {rotation.connection}", values)
+
+
+def _new(keyturn: Keyturn, name: str) -> Shown:
+    """The page that begins a rotation."""
+    connection = keyturn.connections.show(name)
+    hidden = connection.options.hides_certificate
+    newest = keyturn.lists.newest(name)
+    open_rotation = newest if newest and newest.is_open else None
+    done, error = _tried(lambda: keyturn.rehearsals.rotate(name)) if not (hidden or open_rotation) else (None, None)
+    values = {
+        "connection": connection,
+        "hidden": hidden,
+        "rotation": open_rotation,
+        "follows": newest.id if newest else "",
+        "rehearsal": done,
+        "error": error,
+        "is_offered": _is_offered(Verb.ROTATE, done, error),
+        "workers": keyturn.workers.alive(),
+        "command": NextAction(Verb.ROTATE, {"connection": name}),
+    }
+    return Shown("rotate.html", f"Generate a certificate · {name}", values)
+
+
+def _tried(rehearse: Callable[[], Rehearsal]) -> tuple[Rehearsal | None, KeyturnError | None]:
+    """What the rehearsal said, or the error that the verb would raise."""
+    try:
+        return rehearse(), None
+    except KeyturnError as error:
+        return None, error
+
+
+def _is_offered(verb: Verb, done: Rehearsal | None, error: KeyturnError | None) -> bool:
+    """Whether the form is shown: the rehearsal went well, or what it met would only park or postpone the rotation."""
+    if done is not None:
+        return True
+    return verb in (Verb.RESUME, Verb.ROTATE) and isinstance(error, (TryLater, Refused, Unknown))
+
+
+def _as_options(given: Mapping[str, str]) -> dict[str, str | bool]:
+    return {name: value if name == "fingerprint" else True for name, value in given.items()}
+
+
+def _check_tips(keyturn: Keyturn, name: str) -> None:
+    """Raise IllegalMove where OpenAir's form would not show the entry."""
+    if hidden := keyturn.connections.show(name).options.hides_certificate:
+        raise IllegalMove(f"OpenAir's form does not show this entry. {' '.join(hidden)}")
+
+
+def _shown(console: Console, request: Request, shown: Shown) -> Response:
+    actor = request.scope[SESSION].actor
+    return HTMLResponse(console.renderer.page(shown, actor=actor, live=None, path=request.url.path))

@@ -1,0 +1,119 @@
+"""Whole tasks of people in a browser, from the first page to the last."""
+
+from browser.person import Person
+from playwright.sync_api import expect
+from support.console import running_worker
+from support.environment import NAME
+
+from orchestrator.bootstrap import Keyturn
+from simulator import Fault, Simulator
+from states.connection import OnRefusal
+from states.rotation import Rotation
+from states.state import State
+
+
+def park(app: Keyturn, simulator: Simulator) -> Rotation:
+    """A rotation that OpenAir refused after the upload, so that imports are refused."""
+    for action in ("Add", "Modify"):
+        simulator.faults.add(Fault("openair.api", "error", action=action, code="602", times=None))
+    _, claim = app.rotations.request_and_claim(NAME, actor="bob", on_refusal=OnRefusal.PARK)
+    assert claim
+    with app.engine() as engine:
+        return engine.run(claim)
+
+
+def test_an_administrator_generates_a_certificate(app: Keyturn, ada: Person) -> None:
+    """From the Tips menu a certificate is generated, and the page of its rotation shows each state by itself."""
+    ada.press("Connections")
+    ada.press(NAME)
+    ada.reads("The initial set-up is due now")
+    ada.press("Generate new real-time import certificate")
+    ada.reads("Only reads were made so far")
+    ada.page.get_by_label("Why").fill("the first one")
+    ada.press("Generate")
+    ada.reads("No worker is alive")
+    ada.page.evaluate("window.notLoadedAgain = true")
+    with running_worker(app):
+        expect(ada.page.locator("h1")).to_contain_text("Completed", timeout=60_000)
+        expect(ada.page).to_have_title(f"{NAME}: Completed · Keyturn")
+    assert ada.page.evaluate("window.notLoadedAgain")
+    ada.press("Ask both systems now")
+    ada.reads("the current certificate")
+    expect(ada.page.locator("#sides .sign")).to_contain_text("=")
+    done = app.rotations.show(NAME)
+    assert (State.COMPLETED, "ada", "the first one") == (done.state, done.actor, done.reason)
+    ada.press(NAME)
+    ada.press("Health check")
+    ada.reads("Current real-time import certificate is valid until")
+
+
+def test_an_operator_resumes_a_parked_rotation(app: Keyturn, simulator: Simulator, ada: Person) -> None:
+    """The first page leads to the parked rotation, which says why; once the cause is corrected, it is resumed."""
+    parked = park(app, simulator)
+    ada.open("/")
+    ada.reads("Imports are refused")
+    ada.press("See what happened")
+    assert ada.page.title().startswith("● ")
+    assert ada.page.title().endswith(f" outage · {NAME}")
+    ada.reads("code 602")
+    ada.reads("It was not parked because of a foreign certificate.")
+    ada.press("Ask both systems now")
+    expect(ada.page.locator("#sides .sign")).to_contain_text("≠")
+    simulator.faults.clear()
+    other = ada.second_tab()
+    other.open(f"/rotations/{parked.id}")
+    ada.press("Resume")
+    ada.reads("this rotation's certificate without a key, once NetSuite has signed with it")
+    ada.page.get_by_label("Why").fill("OpenAir's filter was corrected")
+    ada.press("Resume")
+    expect(other.page.locator("h1")).to_contain_text("UploadedToNetSuite", timeout=60_000)
+    with running_worker(app):
+        for each in (ada, other):
+            expect(each.page.locator("h1")).to_contain_text("Completed", timeout=60_000)
+    resumed = next(each for each in app.rotations.journal(parked.id) if each.event == "resume")
+    assert ("ada", "OpenAir's filter was corrected") == (resumed.actor, resumed.detail["reason"])
+    assert State.COMPLETED is app.rotations.show(parked.id).state
+
+
+def test_an_engineer_follows_in_two_tabs(app: Keyturn, simulator: Simulator, ada: Person) -> None:
+    """A tab that is paused stays as it is and says that something has changed; the other one follows by itself."""
+    parked = park(app, simulator)
+    paused = ada.second_tab()
+    for tab in (ada, paused):
+        tab.open(f"/rotations/{parked.id}")
+        expect(tab.page.locator("#freshness-text")).to_have_text("Live")
+    paused.press("Pause")
+    ada.page.locator("details summary").first.click()
+    app.rotations.resume(parked.id, actor="bob", reason="elsewhere")
+    ada.reads("resume by bob")
+    expect(ada.page.locator("details[open]").first).to_be_visible()
+    expect(paused.page.locator("#freshness-text")).to_have_text("Paused: something has changed", timeout=60_000)
+    expect(paused.page.locator("h1")).to_contain_text("Failed from UploadedToNetSuite")
+    paused.press("Go on")
+    paused.reads("resume by bob")
+
+
+def test_a_page_says_that_it_is_not_live(ada: Person) -> None:
+    """Where nothing was heard for a while, the page says since when it is not live."""
+    ada.page.clock.install()
+    ada.open("/")
+    expect(ada.page.locator("#freshness-text")).to_have_text("Live")
+    ada.page.context.set_offline(True)
+    ada.page.clock.fast_forward(30_000)
+    expect(ada.page.locator("#freshness-text")).to_contain_text("Not live since")
+    ada.complaints.clear()  # the browser notes each try to connect that fails
+
+
+def test_keys(ada: Person) -> None:
+    """A person gets about by keys: to each list, to the search, to the list of keys."""
+    keyboard = ada.page.keyboard
+    for keys, heading in (("gc", "Connections"), ("gr", "Rotations"), ("go", "Overview")):
+        keyboard.type(keys)
+        expect(ada.page.locator("h1")).to_have_text(heading)
+    keyboard.type("gc")
+    expect(ada.page.locator("h1")).to_have_text("Connections")
+    keyboard.type("/x")
+    expect(ada.page.get_by_role("searchbox")).to_have_value("x")
+    ada.page.locator("h1").click()
+    keyboard.type("?")
+    expect(ada.page.get_by_role("dialog")).to_contain_text("Overview")

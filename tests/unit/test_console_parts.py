@@ -1,0 +1,303 @@
+"""The console's parts that need no server: forms, sessions, the bar, buttons, escaping, and the watcher's streams."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import pytest
+from fastapi import Request
+from support.clock import FakeClock
+from support.factories import NOW
+
+from orchestrator.console import actions, assets, forms, live, problems
+from orchestrator.console.expiry_bar import WIDTH, bar
+from orchestrator.console.forms import Form
+from orchestrator.console.rendering import Renderer, Shown
+from orchestrator.console.sessions import LINK_LIFE, SESSION_LIFE, Sessions
+from states.errors import (
+    AwaitingPerson,
+    IllegalMove,
+    InternalError,
+    InvalidInput,
+    KeyturnError,
+    NotFound,
+    Refused,
+    RestoreUnfinished,
+    Stale,
+    TryLater,
+)
+from states.next_action import NextAction, Verb, by_hand
+from states.preconditions import PRECONDITIONS
+from states.summary import CertificateSummary
+
+DAY = timedelta(days=1)
+
+
+def test_a_link_signs_in_once_and_a_session_ends() -> None:
+    """A link is used up by signing in, or by its time; a session ends by its time, or by signing out."""
+    clock = FakeClock()
+    sessions = Sessions(clock.now)
+    link, late = sessions.make_link("ada"), sessions.make_link("bob")
+    token = sessions.sign_in(link)
+    assert token
+    found = sessions.find(token)
+    assert found
+    assert ("ada", None, None) == (found.actor, sessions.sign_in(link), sessions.find(link))
+    clock.advance(LINK_LIFE.total_seconds())
+    assert sessions.sign_in(late) is None
+    clock.advance((SESSION_LIFE - LINK_LIFE).total_seconds())
+    assert sessions.find(token) is None
+    again = sessions.sign_in(sessions.make_link("ada"))
+    assert again
+    for _ in range(2):
+        sessions.sign_out(again)
+    assert sessions.find(again) is None
+
+
+def test_sessions_are_bounded() -> None:
+    """The oldest session ends where there are too many."""
+    sessions = Sessions(FakeClock().now)
+    tokens = [sessions.sign_in(sessions.make_link("ada")) for _ in range(101)]
+    assert [False, True, True] == [bool(token and sessions.find(token)) for token in (*tokens[:2], tokens[-1])]
+
+
+@pytest.mark.parametrize(
+    ("days", "left", "today", "window"),
+    [
+        (365, 365, 0, (153.3, 176.7)),
+        (365, 30, 100, (153.3, 176.7)),
+        (365, 10, 166.7, (153.3, 176.7)),
+        (365, -3, 200, (153.3, 176.7)),
+        (20, 10, 100, (60, 130)),
+    ],
+)
+def test_the_bar(days: int, left: int, today: float, window: tuple[float, float]) -> None:
+    """The last 30 days have half of the bar, and a shorter life has one scale; what is over is at the end."""
+    held = CertificateSummary("ab", NOW - (days - left) * DAY, NOW + left * DAY)
+    shown = bar(held, NOW)
+    assert shown
+    assert (today, *window) == (shown.today, shown.window_from, shown.window_to)
+    assert (200, left * DAY, None) == (WIDTH, shown.left, bar(None, NOW))
+
+
+def test_the_buttons_of_a_next_action() -> None:
+    """Each step has its sentence, its page with the options that the verb has, and its command line."""
+    action = by_hand(
+        "Correct it.",
+        NextAction(Verb.RESUME, {"rotation": "R1", "overwrite": True}),
+        alternatives=(NextAction(Verb.ROTATE, {"connection": "acme"}), NextAction(Verb.WORKER)),
+    )
+    first, second = actions.steps(action)
+    assert ("Correct it.", "", "") == (first.text, first.href, first.command)
+    assert (
+        "Resume and replace the foreign certificate",
+        "/rotations/R1/resume?overwrite=1",
+        "keyturn rotation resume R1 --overwrite",
+    ) == (second.label, second.href, second.command)
+    assert second == actions.button(action)
+    assert ["/connections/acme/rotate", ""] == [steps[0].href for steps in actions.alternatives(action)]
+    assert ["Nothing to do."] == [each.text for each in actions.steps(NextAction(Verb.WAIT))]
+
+
+def test_every_verb_on_a_rotation_has_its_page() -> None:
+    """All that a person can do with a rotation has a button, except to watch it, which its page does."""
+    assert set(PRECONDITIONS) - {Verb.WATCH} == set(actions.OF_ROTATION)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotFound("x"), 404),
+        (InvalidInput("x"), 422),
+        (Stale("x"), 412),
+        (IllegalMove("x"), 409),
+        (TryLater("x"), 503),
+        (InternalError("x"), 500),
+        (RestoreUnfinished("x"), 502),
+        (Refused("x"), 502),
+        (AwaitingPerson("x"), 409),
+    ],
+)
+def test_the_status_of_an_error(error: KeyturnError, status: int) -> None:
+    """Each kind of error has its status."""
+    assert status == problems.status_of(error)
+
+
+def test_what_others_named_is_shown_and_not_interpreted() -> None:
+    """Markup is escaped, and characters that hide or turn what follows are shown as what they are."""
+    renderer = Renderer(assets.load()[1])
+    evil = "<script>alert(1)</script>\u202eabc"
+    page = renderer.page(
+        Shown("problem.html", evil, {"code": "X", "message": evil, "action": None, "back": "/"}),
+        actor=evil,
+        live=None,
+        path="",
+    )
+    assert "<script>alert" not in page
+    assert "\u202e" not in page
+    assert 4 == page.count("&lt;script&gt;alert(1)&lt;/script&gt;\\u202eabc")
+
+
+def a_request(body: bytes, *, kind: str = "application/x-www-form-urlencoded", query: bytes = b"") -> Request:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    headers = [(b"content-type", kind.encode())]
+    return Request({"type": "http", "method": "POST", "headers": headers, "query_string": query}, receive)
+
+
+def test_a_form_is_read() -> None:
+    """A form's fields are its text, decoded; blanks at the ends do not count."""
+    body = urlencode({"reason": " für \u20ac ", "version": "12", "overwrite": "1", "fingerprint": "AB:CD"}).encode()
+    form = asyncio.run(forms.read_form(a_request(body)))
+    assert ("für \u20ac", 12, "AB:CD") == (form.reason, form.version, form.fingerprint)
+    assert (True, False) == (form.is_ticked("overwrite"), form.is_ticked("create_record"))
+    assert {"a": "b"} == forms.read_query(a_request(b"", query=b"a=b")).fields
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"a=%ff", b"\xff", b"a=1&a=2", b"&".join(b"f%d=1" % number for number in range(30)), b"a=%00", b"a=%ed%a0%80"],
+)
+def test_a_form_that_cannot_be_read(body: bytes) -> None:
+    """What is not a form of a few fields in UTF-8, each once, is refused."""
+    with pytest.raises(InvalidInput):
+        asyncio.run(forms.read_form(a_request(body)))
+    with pytest.raises(InvalidInput):
+        forms.read_query(a_request(b"", query=body))
+
+
+def test_what_is_no_form() -> None:
+    """JSON and files are not read."""
+    with pytest.raises(InvalidInput):
+        asyncio.run(forms.read_form(a_request(b"{}", kind="application/json")))
+
+
+@pytest.mark.parametrize("given", ["", "-1", "1.0", "\u0661", "99999999999", "x"])
+def test_a_form_says_which_version_was_seen(given: str) -> None:
+    """Without a version that is a number, nothing is done."""
+    with pytest.raises(InvalidInput):
+        _ = Form({"version": given}).version
+
+
+def test_a_reason_is_given() -> None:
+    """A reason is asked for, and has an end."""
+    for given in ("", " ", "x" * 501):
+        with pytest.raises(InvalidInput):
+            _ = Form({"reason": given}).reason
+
+
+class FakeChanges:
+    """A database that a test changes, or takes away."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.is_away = False
+        self.is_closed = False
+        self.looks_in_vain = 0
+        self.missed = threading.Event()
+        """That the watcher has noticed that the database is away."""
+
+    def look(self) -> int:
+        if self.is_away:
+            self.looks_in_vain += 1
+            if self.looks_in_vain > 1:
+                self.missed.set()
+            raise TryLater
+        return self.number
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def watched(then: Callable[[FakeChanges, live.Watcher, live.Streams], object]) -> FakeChanges:
+    """Run ``then`` in an event loop with a watcher."""
+    changes = FakeChanges()
+
+    async def run() -> None:
+        watcher = live.Watcher(changes, datetime(2026, 11, 23, tzinfo=UTC), every=0.001)
+        watcher.start()
+        await then(changes, watcher, live.Streams(watcher))  # type: ignore[misc]
+        watcher.stop()
+        watcher.join()
+
+    asyncio.run(run())
+    return changes
+
+
+async def following(stream: AsyncIterator[bytes]) -> str:
+    return (await anext(stream)).decode()
+
+
+def test_a_stream_sends_what_was_missed_and_what_changes() -> None:
+    """A page that shows an older version gets the newer one at once, later ones when they are there, in order."""
+    shown = ["first"]
+
+    async def look(changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
+        await watcher.wait(watcher.version, 10)
+        stream = streams.stream("/", lambda: shown[0], since=0, pace=0, is_allowed=lambda: True)
+        first = await following(stream)
+        shown[0] = "second\nline"
+        changes.number += 1
+        second = await following(stream)
+        versions = [int(each.split("\n")[0].removeprefix("id: ")) for each in (first, second)]
+        assert sorted(versions) == versions
+        assert [["data: first"], ["data: second", "data: line"]] == [
+            each.strip().split("\n")[1:] for each in (first, second)
+        ]
+        assert 1 == streams.count
+
+    assert watched(look).is_closed
+
+
+def test_a_stream_ends_with_its_session() -> None:
+    """Once its person is signed out, a stream ends; so does each when the console stops."""
+
+    async def look(_changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
+        ended = streams.stream("/", lambda: "x", since=0, pace=0, is_allowed=lambda: False)
+        assert [] == [each async for each in ended]
+        stream = streams.stream("/", lambda: "x", since=0, pace=0, is_allowed=lambda: True)
+        await watcher.wait(0, 10)
+        assert "data: x" in await following(stream)
+        watcher.stop()
+        assert [] == [each async for each in stream if b"data: x" in each]
+
+    watched(look)
+
+
+def test_a_page_is_rendered_once_for_all_its_streams() -> None:
+    """Several tabs with the same page cost one rendering."""
+    made: list[int] = []
+
+    def render() -> str:
+        made.append(1)
+        return "x"
+
+    async def look(_changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
+        await watcher.wait(watcher.version, 10)
+        several = [streams.stream("/", render, since=0, pace=0, is_allowed=lambda: True) for _ in range(5)]
+        await asyncio.gather(*(following(each) for each in several))
+        assert [1] == made
+
+    watched(look)
+
+
+def test_a_watcher_without_its_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database does not answer, nothing is sent that could be taken for news, not even a ping."""
+    monkeypatch.setattr(live, "PING_EVERY", 0.01)
+
+    async def look(changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
+        await watcher.wait(watcher.version, 10)
+        stream = streams.stream("/", lambda: "x", since=watcher.version, pace=0, is_allowed=lambda: not changes.is_away)
+        assert "ping" in await following(stream)
+        changes.is_away = True
+        await asyncio.to_thread(changes.missed.wait)
+        assert watcher.is_blind
+        assert [] == [each async for each in stream if b"ping" in each]
+        changes.is_away = False
+        assert await watcher.wait(watcher.version, 10)
+        assert not watcher.is_blind
+
+    watched(look)
