@@ -34,12 +34,15 @@ def authenticate_rotation(vault: Vault, rotation: Rotation, head: Head) -> str |
 def checked(vault: Vault, rotation: Rotation, head: Head, code: str | None, *, last_seq: int | None = None) -> Rotation:
     """Return ``rotation``, marked as broken unless ``code`` is its own and its journal ends where it says.
 
-    ``last_seq`` is the number of its journal's last entry; where entries are missing, `journal verify` says so.
+    ``last_seq`` is the number of its journal's last entry, 0 without one, read while the rotation is locked at the
+    version that the caller knows: each entry counts the version too.
     """
     if rotation.circumstances.broken:
         return rotation
     if last_seq is not None and last_seq > head.seq:
         broken = f"Rotation {rotation.id} was set back outside Keyturn: its journal goes on to entry {last_seq}."
+    elif last_seq is not None and last_seq < head.seq:
+        broken = f"The journal of rotation {rotation.id} was changed outside Keyturn: it ends before entry {head.seq}."
     elif code is not None and vault.is_authentic(of_rotation(rotation, head), code):
         return rotation
     else:

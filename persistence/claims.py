@@ -149,7 +149,7 @@ def _lock(tx: Transaction, statement: Prepared, wanted: Values) -> Values | None
 def _claim_row(tx: Transaction, vault: Vault, row: Values, worker: str, *, lease: float, now: datetime) -> Claim:
     head = Head(row["journal_seq"], row["journal_hash"])
     rotation = rotation_mapping.to_rotation(row)
-    rotation = authenticity.checked(vault, rotation, head, row["code"], last_seq=row["last_seq"])
+    rotation = authenticity.checked(vault, rotation, head, row["code"], last_seq=row["last_seq"] or 0)
     taken = Claim(rotation, worker, fence=row["fence"] + 1, journal=rotation_writes.head_of(row))
     # Who restores a parked rotation writes down what is sent before sending it: nothing else is in doubt.
     if row["worker"] is not None and taken.rotation.state is not State.FAILED:

@@ -51,9 +51,9 @@ def rename(
     """Rename a connection as `Connections.rename` says."""
     stored = _lock(session, connection)
     before = stored.name
-    connection_rows.ensure_authentic(vault, connection_rows.one(session, before)[1], dict(stored))
-    columns = {each.key: getattr(stored, each.key) for each in _c.c if each.key not in _IDENTITY}
     tx = session.connection()
+    connection_rows.ensure_authentic(tx, vault, connection_rows.one(session, before)[1], dict(stored))
+    columns = {each.key: getattr(stored, each.key) for each in _c.c if each.key not in _IDENTITY}
     locked = select(_s.c.name, _s.c.sealed, _s.c.version).where(_s.c.connection == before).with_for_update()
     if {row.name: (row.sealed, row.version) for row in tx.execute(locked)} != dict(sealed):
         raise connection_rows.stale(before)

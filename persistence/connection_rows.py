@@ -8,6 +8,9 @@ rotation is the one that the new connection's first rotation follows.
 from collections.abc import Mapping
 from typing import Final
 
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import bindparam, exists, func
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from persistence import authenticity, mapping, models, queries
@@ -30,6 +33,17 @@ _WITH_CURRENT: Final = (
     .where(models.IN_USE)
     .options(models.WITHOUT_KEY)
 )
+
+_r: Final = models.rotations
+_c: Final = models.connections
+_LATEST: Final = func.coalesce(_c.c.latest_rotation, "")
+_SET_BACK: Final = select_columns(_c.c.name).where(
+    _c.c.name == bindparam("name"),
+    exists().where(_r.c.connection == _c.c.name, _r.c.id > _LATEST, func.coalesce(_r.c.follows, "") == _LATEST),
+)
+"""One statement, so that it sees the connection and its rotations of one moment. Ids are ordered by workers' clocks: a
+greater one alone proves nothing, but keeps the search short."""
+_NEWEST: Final = select_columns(func.max(_r.c.id)).where(_r.c.connection == bindparam("name"))
 
 
 def one(session: Session, name: str) -> tuple[models.Connections, Connection]:
@@ -73,11 +87,24 @@ def codes(vault: Vault, connection: Connection, latest_rotation: str | None) -> 
     return {"code": vault.authenticate(settings), "current_code": vault.authenticate(current)}
 
 
-def ensure_authentic(vault: Vault, connection: Connection, row: Row) -> None:
-    """Raise Tampered unless ``connection``, which ``row`` holds, is as Keyturn wrote it."""
+def ensure_authentic(tx: Transaction, vault: Vault, connection: Connection, row: Row) -> None:
+    """Raise Tampered unless ``connection``, which ``row`` holds, is as Keyturn wrote it last.
+
+    An earlier row with the codes that it had then is noticed by the rotation that followed, not by its settings.
+    """
     content = authenticity.of_connection(connection, is_automatic=row["automatic"])
-    if not vault.is_authentic(content, row["code"] or "") or not is_current(vault, connection, row):
+    if (
+        not vault.is_authentic(content, row["code"] or "")
+        or not is_current(vault, connection, row)
+        or tx.execute(_SET_BACK, {"name": connection.name}).first()
+    ):
         raise authenticity.tampered_connection(connection.name)
+
+
+def newest_rotation(tx: Transaction, name: str) -> str | None:
+    """Return the id of the connection's newest rotation, whichever the connection names."""
+    newest: str | None = tx.execute(_NEWEST, {"name": name}).scalar_one()
+    return newest
 
 
 def is_current(vault: Vault, connection: Connection, row: Row) -> bool:

@@ -128,13 +128,15 @@ class Connections:
             if stored.version != connection.version or is_overtaken:
                 raise connection_rows.stale(connection.name)
             before = connection_rows.one(session, connection.name)[1]  # locked by now, with its certificate
-            if not is_given_again:
-                connection_rows.ensure_authentic(self._vault, before, dict(stored))
             saved = replace(connection, version=connection.version + 1, current=before.current)
-            is_current = connection_rows.is_current(self._vault, before, dict(stored))
-            if not is_current:
-                saved = replace(saved, current=None)
-                stored.current_fingerprint = None
+            if not is_given_again:
+                connection_rows.ensure_authentic(tx, self._vault, before, dict(stored))
+            else:
+                newest = connection_rows.newest_rotation(tx, connection.name)
+                is_current = connection_rows.is_current(self._vault, before, dict(stored))
+                if not is_current or stored.latest_rotation != newest:
+                    saved = replace(saved, current=None)
+                    stored.current_fingerprint, stored.latest_rotation = None, newest
             codes = connection_rows.codes(self._vault, saved, stored.latest_rotation)
             try:
                 # Changed within the savepoint: to begin one, the session writes what was changed before.
@@ -161,7 +163,7 @@ class Connections:
         self._vault.unlock()
         with self._database.reading() as tx, Session(tx) as session:
             stored, connection = connection_rows.one(session, name)
-            connection_rows.ensure_authentic(self._vault, connection, dict(stored))
+            connection_rows.ensure_authentic(tx, self._vault, connection, dict(stored))
             return connection
 
     def remove(self, connection: Connection, now: datetime) -> None:

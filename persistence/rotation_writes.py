@@ -39,7 +39,7 @@ def lock(tx: Transaction, vault: Vault, before: Rotation) -> tuple[Values, Rotat
         )
     found = {**found, **(rotation_statements.LAST_SEQ.first(tx, {"id": before.id}) or {})}
     head = Head(found["journal_seq"], found["journal_hash"])
-    return found, authenticity.checked(vault, before, head, found["code"], last_seq=found["last_seq"])
+    return found, authenticity.checked(vault, before, head, found["code"], last_seq=found["last_seq"] or 0)
 
 
 def store(

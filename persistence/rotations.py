@@ -250,7 +250,7 @@ def _add(
     if request.follows is not None and request.follows != (latest["latest_rotation"] or ""):
         raise Stale(f"Connection {request.connection} was rotated meanwhile; no rotation was requested.")
     connection = mapping.to_connection(latest)
-    connection_rows.ensure_authentic(vault, connection, latest)
+    connection_rows.ensure_authentic(tx, vault, connection, latest)
     rotation = request.rotation(connection, previous_key_kept=latest["current_key_kept"])
     detail: dict[str, object] = {
         "cause": rotation.cause.value,

@@ -1,0 +1,250 @@
+"""An attacker with full write access to the database, and no key-encryption key: nothing is sent, and Keyturn says so.
+
+The requests that the simulated systems received are counted: none may follow the attack.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from security import database_writer as attacker
+from security.database_writer import Attack, columns, setting, write
+from support.environment import NAME, connect, keyturn, secrets
+from support.postgresql import new_database, server
+
+from orchestrator.bootstrap import Keyturn
+from persistence import models
+from simulator import Fault, Simulator
+from states.errors import KeyturnError, SealBroken, Tampered
+from states.rotation import Rotation
+from states.state import State
+
+OTHER: Final = "other"
+SQLITE: Final = "sqlite"
+POSTGRESQL: Final = pytest.param("postgresql", marks=pytest.mark.postgresql)
+LOST: Final = {
+    State.KEY_GENERATED: Fault("netsuite.restlet", "503", times=None),
+    State.UPLOADED_TO_NETSUITE: Fault("openair.api", "503", times=None, skip=1),
+}
+"""Where a rotation stops, by the fault that stops it."""
+AT_BOTH: Final[dict[str, Attack]] = {
+    "a forged confirmation": attacker.forged_confirmation(),
+    "another certificate's text": attacker.another_certificate,
+    "the previous certificate": columns(
+        models.rotations, previous_fingerprint=models.rotations.c.candidate_fingerprint
+    ),
+    "an allowance to overwrite": columns(models.rotations, may_overwrite=True),
+    "an allowance to create": columns(models.rotations, may_create_record=True),
+    "the policy": columns(models.rotations, policy={"algorithm": "rsa-2048", "days": 3650}),
+    "a settled doubt": columns(models.rotations, updated_at=models.rotations.c.created_at),
+    "a rotation that a person may have asked for": columns(models.rotations, cause="manual", actor="ada", reason="x"),
+    "no code": columns(models.rotations, code=None),
+    "an entry of its journal": attacker.cut_off_journal,
+}
+ROTATION: Final = {
+    **{("before the upload", what): (State.KEY_GENERATED, attack) for what, attack in AT_BOTH.items()},
+    **{("between both sides", what): (State.UPLOADED_TO_NETSUITE, attack) for what, attack in AT_BOTH.items()},
+    ("before the upload", "a confirmation, and that it was uploaded"): (
+        State.KEY_GENERATED,
+        attacker.forged_confirmation(is_moved=True),
+    ),
+    ("between both sides", "a signature of another key"): (State.UPLOADED_TO_NETSUITE, attacker.another_signature),
+    ("between both sides", "a new time"): (
+        State.UPLOADED_TO_NETSUITE,
+        columns(models.rotations, asked_at=models.rotations.c.available_at),
+    ),
+}
+CONNECTION: Final[dict[str, Attack]] = {
+    "NetSuite's URL": setting("netsuite", "restlet_url", attacker.EVIL),
+    "the URL of NetSuite's tokens": setting("netsuite", "token_url", attacker.EVIL),
+    "OpenAir's URL": setting("openair", "url", attacker.EVIL),
+    "the account": setting("netsuite", "account", "6666666"),
+    "the client": setting("netsuite", "client_id", "another"),
+    "the script": setting("netsuite", "script", "customscript_evil"),
+    "the preference": setting("openair", "preference", "another"),
+    "the way into OpenAir": setting("openair", "kind", "export"),
+    "the algorithm": setting("policy", "algorithm", "rsa-2048"),
+    "what happens when OpenAir refuses": setting("policy", "on_refusal", "park"),
+    "that it is automatic": columns(models.connections, automatic=False),
+    "no code": columns(models.connections, code=None),
+    "no certificate": columns(models.connections, current_fingerprint=None),
+    "all of its history": attacker.removed_history,
+}
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Path]:
+    """One PostgreSQL server for all tests here."""
+    with server() as folder:
+        yield folder
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(accounts=2) as running:
+        yield running
+
+
+@pytest.fixture
+def app(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator
+) -> Iterator[Keyturn]:
+    """A Keyturn with two connections, on SQLite, or on the database that the test names."""
+    on = getattr(request, "param", SQLITE)
+    url = {"KEYTURN_STORE__URL": new_database(request.getfixturevalue("postgresql"))} if on != SQLITE else {}
+    with keyturn(tmp_path, monkeypatch, **url) as running:
+        for name, pair in zip((NAME, OTHER), simulator.pairs.values(), strict=True):
+            connect(running, pair.credentials, name)
+        yield running
+
+
+on_both = pytest.mark.parametrize("app", [SQLITE, POSTGRESQL], indirect=True)
+
+
+def sent(simulator: Simulator) -> int:
+    """How many requests the systems received."""
+    return len(simulator.history.entries())
+
+
+def stopped_in(app: Keyturn, simulator: Simulator, state: State) -> Rotation:
+    """A rotation that waits in ``state`` because a system is down, held by no worker."""
+    if state in LOST:
+        simulator.faults.add(LOST[state])
+    rotation, claim = app.rotations.request_and_claim(NAME, actor="ada")
+    assert claim
+    with app.engine() as engine:
+        rotation = engine.run(claim)
+    simulator.faults.clear()
+    assert state is rotation.state
+    return rotation
+
+
+def carried(app: Keyturn, rotation: Rotation) -> Rotation:
+    """What a worker makes of the rotation."""
+    claim = app.store.claims.claim("w2", lease=15, now=app.clock.now(), rotation_id=rotation.id)
+    assert claim
+    with app.engine() as engine:
+        return engine.run(claim)
+
+
+def _failure(rotation: Rotation) -> str | None:
+    return rotation.failure.code if rotation.failure else None
+
+
+def assert_parked(rotation: Rotation, code: str = Tampered.code) -> None:
+    """The rotation is parked with this code."""
+    assert rotation.failure
+    assert (State.FAILED, code) == (rotation.state, rotation.failure.code), rotation.failure.message
+
+
+@pytest.mark.parametrize("what", ROTATION, ids=", ".join)
+def test_a_changed_rotation_sends_nothing(app: Keyturn, simulator: Simulator, what: tuple[str, str]) -> None:
+    """It is parked as TAMPERED before anything is sent, and can be neither resumed nor restored nor adopted."""
+    assert_nothing_is_sent(app, simulator, *ROTATION[what])
+
+
+@on_both
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_forged_confirmation_sends_nothing(app: Keyturn, simulator: Simulator, moved: bool) -> None:  # noqa: FBT001
+    """The attacker's certificate, with a true signature by its key, is never saved to OpenAir."""
+    assert_nothing_is_sent(app, simulator, State.KEY_GENERATED, attacker.forged_confirmation(is_moved=moved))
+
+
+def assert_nothing_is_sent(app: Keyturn, simulator: Simulator, state: State, attack: Attack) -> None:
+    """The attack on a rotation in this state is noticed before anything is sent, by workers and by verbs."""
+    waiting = stopped_in(app, simulator, state)
+    write(app, attack)
+    before = sent(simulator)
+    assert_parked(carried(app, waiting))
+    for verb in (app.rotations.resume, app.recovery.restore, app.recovery.adopt):
+        with pytest.raises(KeyturnError, match="outside Keyturn"):
+            verb(waiting.id, actor="ada")
+    assert before == sent(simulator)
+    assert [] == simulator.history.effects("saved")
+
+
+@on_both
+@pytest.mark.parametrize("state", [State.KEY_GENERATED, State.UPLOADED_TO_NETSUITE])
+def test_an_old_row_sends_nothing(app: Keyturn, simulator: Simulator, state: State) -> None:
+    """A rotation that was completed and is put back to where it was is not carried on."""
+    waiting = stopped_in(app, simulator, state)
+    old = attacker.rows_of(app, models.rotations)
+    write(app, lambda _: None)
+    assert State.COMPLETED is carried(app, waiting).state
+    write(app, attacker.put_back(models.rotations, old, "id"))
+    before = sent(simulator)
+    assert_parked(carried(app, waiting))
+    assert before == sent(simulator)
+
+
+@on_both
+def test_an_old_connection_sends_nothing(app: Keyturn, simulator: Simulator) -> None:
+    """A connection that is put back to before its last rotation is not rotated; given again, it is."""
+    old = attacker.rows_of(app, models.connections)
+    stopped_in(app, simulator, State.COMPLETED)
+    write(app, attacker.put_back(models.connections, old, "name"))
+    assert_no_request(app, simulator)
+    shown = app.connections.show(NAME)
+    app.connections.edit(shown, secrets(simulator.credentials), actor="ada", is_given_again=True)
+    begun = app.rotations.request(NAME, actor="ada")
+    assert ("FOREIGN_ROTATION", None) == (_failure(carried(app, begun)), app.connections.show(NAME).current)
+
+
+@pytest.mark.parametrize("what", CONNECTION)
+def test_a_changed_connection_sends_nothing(app: Keyturn, simulator: Simulator, what: str) -> None:
+    """Neither a rotation nor a check of the connection sends a request, and no rotation begins."""
+    stopped_in(app, simulator, State.COMPLETED)
+    write(app, CONNECTION[what])
+    assert_no_request(app, simulator)
+
+
+@on_both
+@pytest.mark.parametrize("what", ["OpenAir's URL", "all of its history"])
+def test_a_changed_connection_sends_nothing_on_either(app: Keyturn, simulator: Simulator, what: str) -> None:
+    """The same on both databases."""
+    stopped_in(app, simulator, State.COMPLETED)
+    write(app, CONNECTION[what])
+    assert_no_request(app, simulator)
+
+
+def assert_no_request(app: Keyturn, simulator: Simulator) -> None:
+    """The changed connection is named, and nothing is sent on its behalf."""
+    before, known = sent(simulator), len(app.store.rotations.newest(connection=NAME))
+    for verb in (
+        lambda: app.rotations.request(NAME, actor="ada"),
+        lambda: app.rotations.request_and_claim(NAME, actor="ada"),
+        lambda: app.health.health(NAME),
+        lambda: app.connections.rename(app.connections.show(NAME), "bolt", actor="ada"),
+        lambda: app.connections.edit(app.connections.show(NAME), {}, actor="ada"),
+    ):
+        with pytest.raises(Tampered, match=f"Connection {NAME} was changed outside Keyturn"):
+            verb()
+    assert f"Connection {NAME} was changed outside Keyturn" in " ".join(
+        each.message for each in app.doctor.examine(NAME) if not each.ok
+    )
+    assert (before, known) == (sent(simulator), len(app.store.rotations.newest(connection=NAME)))
+
+
+@pytest.mark.parametrize("state", [State.KEY_GENERATED, State.UPLOADED_TO_NETSUITE])
+@pytest.mark.parametrize("what", ["NetSuite's URL", "the URL of NetSuite's tokens", "OpenAir's URL", "the preference"])
+def test_a_changed_destination_parks_its_rotation(app: Keyturn, simulator: Simulator, what: str, state: State) -> None:
+    """In the middle of a rotation, neither the private key nor a sign-in is sent to where the database says."""
+    waiting = stopped_in(app, simulator, state)
+    write(app, CONNECTION[what])
+    before = sent(simulator)
+    assert_parked(carried(app, waiting))
+    assert before == sent(simulator)
+
+
+@on_both
+@pytest.mark.parametrize("attack", [attacker.swapped_secrets, attacker.secrets_of_another(NAME, OTHER)])
+def test_a_swapped_secret_is_not_sent(app: Keyturn, simulator: Simulator, attack: Attack) -> None:
+    """A secret that was sealed as another one, or for another connection, does not open."""
+    write(app, attack)
+    before = sent(simulator)
+    rotation, claim = app.rotations.request_and_claim(NAME, actor="ada")
+    assert claim
+    with app.engine() as engine:
+        assert_parked(engine.run(claim), SealBroken.code)
+    assert before == sent(simulator), rotation
