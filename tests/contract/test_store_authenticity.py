@@ -57,8 +57,8 @@ def another(store: Store, column: Any, stranger: Certificate) -> Any:
         value = tx.execute(column.table.select()).mappings().first()[column.key]
     if column.key.endswith("fingerprint"):
         return stranger.fingerprint
-    if column.type.python_type in (bool, int):
-        return not value if column.type.python_type is bool else value + 1
+    if isinstance(value, int):
+        return not value if isinstance(value, bool) else value + 1
     if isinstance(other := OTHER.get(column.key), dict):
         return {**value, **other}
     return other or (LATE if column.key.endswith(("_at", "_since", "_until", "_from")) else "other")
