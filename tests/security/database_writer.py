@@ -92,14 +92,14 @@ def swapped_secrets(tx: Transaction) -> None:
             tx.execute(update(table).where(of, table.c.name == name).values(sealed=sealed[taken]))
 
 
-def secrets_of_another(victim: str, other: str) -> Attack:
-    """The secrets of ``other`` in the place of those of ``victim``."""
+def secrets_of_another(name: str, other: str) -> Attack:
+    """The secrets of ``other`` in the place of those of ``name``."""
 
     def attack(tx: Transaction) -> None:
         table = models.secrets
         query = select(table.c.name, table.c.sealed).where(table.c.connection == other)
-        for name, sealed in tx.execute(query).all():
-            tx.execute(update(table).where(table.c.connection == victim, table.c.name == name).values(sealed=sealed))
+        for secret, sealed in tx.execute(query).all():
+            tx.execute(update(table).where(table.c.connection == name, table.c.name == secret).values(sealed=sealed))
 
     return attack
 
