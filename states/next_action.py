@@ -127,6 +127,14 @@ class NextAction:
             return resumed
         return resumed.followed_by(NextAction(Verb.RESUME))
 
+    def without(self, verb: Verb) -> "NextAction":
+        """Return the action without ``verb``, each of which is replaced by what follows it, if anything does."""
+        then = self.then and self.then.without(verb)
+        alternatives = tuple(each.without(verb) for each in self.alternatives)
+        if self.verb is verb and then:
+            return replace(then, alternatives=(*then.alternatives, *alternatives))
+        return replace(self, then=then, alternatives=alternatives)
+
     def outside_rotation(self) -> "NextAction":
         """Return the action without what needs a rotation, for an error that occurred outside one."""
 

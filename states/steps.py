@@ -151,10 +151,10 @@ def _ensure_replaceable(rotation: Rotation, ports: Ports, verdict: Verdict) -> N
         case _:
             is_replaceable = _is_unused(rotation, ports)
     if not is_replaceable:
-        raise verdict.error or _foreign(rotation, is_previous=verdict.signer is Signer.PREVIOUS)
+        raise verdict.error or _foreign(rotation, ports, is_previous=verdict.signer is Signer.PREVIOUS)
 
 
-def _foreign(rotation: Rotation, *, is_previous: bool) -> ForeignRotation:
+def _foreign(rotation: Rotation, ports: Ports, *, is_previous: bool) -> ForeignRotation:
     if is_previous:  # NetSuite proved the candidate before: only a person can find out why it no longer does
         return ForeignRotation(
             "NetSuite signs with the previous certificate again: another party put it back, or NetSuite "
@@ -166,11 +166,22 @@ def _foreign(rotation: Rotation, *, is_previous: bool) -> ForeignRotation:
             ),
         )
     if rotation.previous is None and rotation.proofs.confirmation is None:
+        message = "NetSuite signs already, with a key that Keyturn did not make"
+        if _holds_none(ports):  # adopting would be refused
+            asked = replace(OVERWRITE, because="Find out who made it before you replace it.", alternatives=(ADOPT,))
+            return ForeignRotation(f"{message}. OpenAir holds no certificate.", next_action=asked)
         return ForeignRotation(
-            "NetSuite signs already, with a key that Keyturn did not make: imports may rest on it.",
-            next_action=replace(ADOPT, alternatives=(OVERWRITE,)),
+            f"{message}: imports may rest on it.", next_action=replace(ADOPT, alternatives=(OVERWRITE,))
         )
     return ForeignRotation()
+
+
+def _holds_none(ports: Ports) -> bool:
+    """Whether OpenAir can be read and holds no certificate."""
+    try:
+        return read_openair(ports) is None
+    except KeyturnError:
+        return False
 
 
 def _is_unused(rotation: Rotation, ports: Ports, *, is_mute: bool = False) -> bool:

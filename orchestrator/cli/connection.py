@@ -95,7 +95,8 @@ def _change(context: Context, keyturn: Keyturn, name: str, fields: ConnectionFie
     record = connection_json(stored, known, rotation=rotation, now=keyturn.rotations.now())
     context.out.show(record, name, [("changed", name)])
     _note_attendance(context, stored)
-    context.out.note(f"Next: `keyturn doctor {name}`.")
+    resume = f", then `keyturn rotation resume {rotation.id}`" if rotation and rotation.failure else ""
+    context.out.note(f"Next: `keyturn doctor {name}`{resume}.")
     return Exit.FINE
 
 

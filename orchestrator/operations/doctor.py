@@ -62,7 +62,8 @@ class Doctor:
     def waiting(self, connection: str | None = None) -> list[Finding]:
         """What the status shows of rotations, expired certificates and workers, the most harmful first.
 
-        Empty where the database cannot be read, which ``examine`` reports. Raises NotFound.
+        A fix leaves out running the doctor, which follows. Empty where the database cannot be read, which ``examine``
+        reports. Raises NotFound.
         """
         try:
             concerns = self._status.report(connection).concerns
@@ -72,7 +73,10 @@ class Doctor:
             return []
         return [
             Finding(
-                f"{each.connection}: rotation" if each.connection else "worker", False, each.message, each.next_action
+                f"{each.connection}: rotation" if each.connection else "worker",
+                False,
+                each.message,
+                each.next_action.without(Verb.DOCTOR),
             )
             for each in concerns
         ]

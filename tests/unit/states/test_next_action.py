@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -110,3 +110,13 @@ def test_outside_a_rotation_none_is_resumed() -> None:
 def test_what_passes_or_was_mistyped_is_repeated(kind: type[KeyturnError]) -> None:
     """A command is not repeated by itself."""
     assert [Verb.BY_HAND, Verb.REPEAT] == verbs(kind().next_action)
+
+
+def test_a_verb_is_left_out() -> None:
+    """An action without a verb has what follows that verb in its place; a verb that nothing follows stays."""
+    resume = NextAction(Verb.RESUME)
+    examined = NextAction(Verb.DOCTOR, because="Look.", then=resume, alternatives=(NextAction(Verb.ABANDON),))
+    assert replace(resume, alternatives=(NextAction(Verb.ABANDON),)) == examined.without(Verb.DOCTOR)
+    repaired = by_hand("Repair it.", NextAction(Verb.DOCTOR, then=resume))
+    assert by_hand("Repair it.", resume) == repaired.without(Verb.DOCTOR)
+    assert NextAction(Verb.DOCTOR) == NextAction(Verb.DOCTOR).without(Verb.DOCTOR)

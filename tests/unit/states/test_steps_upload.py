@@ -72,17 +72,26 @@ def test_the_initial_set_up_replaces_the_placeholder(systems: StepSystems) -> No
 
 
 @pytest.mark.parametrize("may_overwrite", [False, True])
-def test_the_initial_set_up_asks_before_it_replaces_what_signs(systems: StepSystems, *, may_overwrite: bool) -> None:
-    """The set-up replaces a certificate that can sign only with permission, because it may be in use."""
+@pytest.mark.parametrize("is_in_openair", [True, False])
+def test_the_initial_set_up_asks_before_it_replaces_what_signs(
+    systems: StepSystems, *, may_overwrite: bool, is_in_openair: bool
+) -> None:
+    """The set-up replaces a certificate that can sign only with permission, because it may be in use.
+
+    To adopt it, which leaves both systems as they are, is advised first unless OpenAir holds none.
+    """
     rotation = systems.rotation(AT, previous=None, may_overwrite=may_overwrite)
     systems.netsuite.hold(a_pair())
+    if not is_in_openair:
+        systems.openair.held = None
     if may_overwrite:
         upload_to_netsuite(rotation, systems.ports, systems.attempt)
         return
     with pytest.raises(ForeignRotation, match="NetSuite signs already") as caught:
         upload_to_netsuite(rotation, systems.ports, systems.attempt)
     assert [] == systems.installed
-    assert ["rotation adopt ID", "rotation resume ID --overwrite"] == commands(caught.value.next_action)
+    advised = ["rotation adopt ID", "rotation resume ID --overwrite"]
+    assert (advised if is_in_openair else advised[::-1]) == commands(caught.value.next_action)
 
 
 def test_the_skew_begins_when_the_install_was_asked_for(systems: StepSystems) -> None:
