@@ -1,7 +1,7 @@
 """A connection: one NetSuite account paired with one OpenAir company."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -205,6 +205,27 @@ NEEDED_BUNDLES: Final = {REAL_TIME_BUNDLE: 3, CONNECTOR_BUNDLE: 4}
 """Bundle id to the first major version with which certificates are rotated automatically."""
 
 
+def outdated(reported: Mapping[str, str | None], missing: Sequence[str]) -> tuple[str, ...]:
+    """Return each bundle that NetSuite reports to be too old for automatic rotation, or missing, as a sentence.
+
+    ``reported`` has the versions by bundle id, None where NetSuite does not tell it; ``missing`` are not installed.
+    """
+    found = []
+    for bundle, major in NEEDED_BUNDLES.items():
+        version = reported.get(bundle)
+        if bundle in missing:
+            found.append(f"NetSuite reports that bundle {bundle} is not installed; {major}.0 or later is needed.")
+        elif version and _is_older(version, major):
+            found.append(f"NetSuite reports bundle {bundle} as {version}; {major}.0 or later is needed.")
+    return tuple(found)
+
+
+def _is_older(version: str, major: int) -> bool:
+    """Whether ``version`` is one before ``major``.0. A version of another form, which only NetSuite knows, is not."""
+    number = version.partition(".")[0]
+    return number.isdecimal() and int(number) < major
+
+
 def missing_conditions(options: Options, bundles: Mapping[str, str]) -> tuple[str, ...]:
     """Return each condition of automatic rotation that does not hold, as a sentence; none where all hold.
 
@@ -213,8 +234,8 @@ def missing_conditions(options: Options, bundles: Mapping[str, str]) -> tuple[st
     missing = [*options.hides_certificate]
     for bundle, major in NEEDED_BUNDLES.items():
         version = bundles.get(bundle)
-        if version is None:
+        if not version:
             missing.append(f"Bundle {bundle} is not recorded; {major}.0 or later is needed.")
-        elif int(version.split(".")[0]) < major:
+        elif _is_older(version, major):
             missing.append(f"Bundle {bundle} is recorded as {version}; {major}.0 or later is needed.")
     return tuple(missing)

@@ -150,6 +150,16 @@ class NotPermitted(Refused):
     next_action = by_hand("Give the role the permissions that suitescript/README.md lists.")
 
 
+class BundleTooOld(Refused):
+    """NetSuite's bundles are older than automatic rotation needs."""
+
+    code = "BUNDLE_TOO_OLD"
+    next_action = by_hand(
+        "Upgrade the bundle in NetSuite. By hand you can rotate with it as it is.",
+        alternatives=(NextAction(Verb.ABANDON),),
+    )
+
+
 class WrongBaseUrl(Refused):
     """The other system is at another address than the one that the connection has."""
 

@@ -45,6 +45,8 @@ class Report:
     server_time: datetime
     bundles: dict[str, str | None]
     """Installed bundles by id; None where the version cannot be read."""
+    missing_bundles: tuple[str, ...] = ()
+    """The connector's bundles that are not installed; empty where NetSuite does not list bundles."""
     account: str = ""
     """The account that answered, as NetSuite spells its id."""
     warnings: tuple[str, ...] = ()

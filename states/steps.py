@@ -10,7 +10,6 @@ from typing import Final
 
 from states.certificate import Certificate
 from states.errors import (
-    AwaitingPerson,
     CertificateRecordMissing,
     CutOff,
     Drift,
@@ -24,11 +23,12 @@ from states.errors import (
     Unknown,
     UnreadableCertificate,
 )
-from states.next_action import ADOPT, OVERWRITE, NextAction, Verb, by_hand
+from states.next_action import ADOPT, OVERWRITE, NextAction, Verb
 from states.ports import Attempt, Ports, Write
 from states.proof import Signer, Verdict, install, judge, looks, read_openair, shows
+from states.readiness import ensure_attended, ensure_set_up
 from states.rotation import Candidate, Confirmation, Proof, Receipt, Rotation
-from states.timing import FRESH, INSTALL_WITHIN, READY_FOR
+from states.timing import FRESH, INSTALL_WITHIN
 
 Step = Callable[[Rotation, Ports, Attempt], Proof]
 
@@ -48,6 +48,7 @@ def upload_to_netsuite(rotation: Rotation, ports: Ports, attempt: Attempt) -> Co
         CertificateRecordMissing: There is no record, and none may be created.
         CannotSign: No one can tell whose certificate the record holds.
         AwaitingPerson: A person saves the certificate in OpenAir, and has not said that they are ready.
+        BundleTooOld: The schedule began the rotation, and NetSuite's bundles are too old for that by now.
         NotValidNow: A clock is or was wrong.
         Unknown: The answer was lost, and two looks did not find the candidate.
     """
@@ -210,7 +211,8 @@ def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation
     candidate = _candidate_of(rotation)
     if not candidate.certificate.is_valid_at(ports.clock.now()):
         raise NotValidNow
-    _ensure_attended(rotation, ports)
+    ensure_attended(rotation, ports)
+    ensure_set_up(rotation, ports)
     read_openair(ports)  # imports are refused from the install on: OpenAir must be ready for the save that ends that
     key = ports.keys.open(rotation.id, candidate)
     asked_at = ports.clock.now()
@@ -241,18 +243,6 @@ def _install(rotation: Rotation, ports: Ports, attempt: Attempt) -> Confirmation
             raise Unknown("NetSuite was sent the certificate, but does not sign with it so far.") from error
         # The skew began when the install was sent, not when the candidate was found.
         return replace(found, asked_at=asked_at)
-
-
-def _ensure_attended(rotation: Rotation, ports: Ports) -> None:
-    """Raise AwaitingPerson before the upload where a person saves the certificate in OpenAir, and may not be there."""
-    if not rotation.circumstances.by_hand or rotation.proofs.confirmation:
-        return
-    if rotation.begun_at is None or abs(ports.clock.now() - rotation.begun_at) > READY_FOR:
-        raise AwaitingPerson(
-            "A person must be signed in to OpenAir and ready to save the certificate: imports are refused from the "
-            "upload to NetSuite until they have saved it.",
-            next_action=by_hand("Sign in to OpenAir, where its certificate is kept.", NextAction(Verb.BEGIN)),
-        )
 
 
 # --- OpenAir ----------------------------------------------------------------------------------------------------------

@@ -161,6 +161,9 @@ def _parse_report(done: Mapping[str, Any]) -> Report:
             for bundle in environment["bundles"]
             if bundle["installed"]
         },
+        missing_bundles=tuple(
+            _parse_text(bundle["id"]) for bundle in environment["bundles"] if bundle["installed"] is False
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -249,15 +249,20 @@ def _setting(connection: Connection | ConnectionSummary, reported: Mapping[str, 
 
 
 def _reported(ports: Ports) -> Mapping[str, str]:
-    """The versions of the bundles in NetSuite, as far as it reports them; none where it cannot be asked."""
+    """The versions of the bundles in NetSuite, as far as it reports them, empty for one that is not installed.
+
+    None where it cannot be asked.
+    """
     try:
-        return {bundle: version for bundle, version in ports.netsuite.report().bundles.items() if version}
+        report = ports.netsuite.report()
     except KeyturnError:
         return {}  # the finding on NetSuite's sign-in says why
+    versions = {bundle: version for bundle, version in report.bundles.items() if version}
+    return {**versions, **dict.fromkeys(report.missing_bundles, "")}
 
 
 def _differing(connection: Connection | ConnectionSummary, reported: Mapping[str, str]) -> Mapping[str, str]:
-    return {bundle: version for bundle, version in reported.items() if connection.bundles.get(bundle) != version}
+    return {bundle: version for bundle, version in reported.items() if connection.bundles.get(bundle, "") != version}
 
 
 def _bundles(connection: Connection | ConnectionSummary, reported: Mapping[str, str]) -> Iterator[Finding]:
@@ -265,13 +270,22 @@ def _bundles(connection: Connection | ConnectionSummary, reported: Mapping[str, 
     wrong = _differing(connection, reported)
     if not wrong:
         return
-    named = [f"bundle {each} is {it}, recorded as {connection.bundles.get(each, 'none')}" for each, it in wrong.items()]
+    named = [
+        f"bundle {each} is {it or 'not installed'}, recorded as {connection.bundles.get(each, 'none')}"
+        for each, it in wrong.items()
+    ]
     options: dict[str, Value] = {
         "connection": connection.name,
         "bundle": tuple(f"{bundle}={version}" for bundle, version in wrong.items()),
     }
     fix = NextAction(Verb.EDIT_CONNECTION, options)
-    yield Finding(f"{connection.name}: bundles", True, f"NetSuite reports others: {'; '.join(named)}", fix)
+    message = f"NetSuite reports others: {'; '.join(named)}"
+    if connection.is_automatic and missing_conditions(ALL_TICKED, {**connection.bundles, **reported}):
+        message += ". The next rotation that the schedule begins is parked before its upload."
+        fix = replace(fix, because="Upgrade the bundles in NetSuite, or record what it reports.")
+        yield Finding(f"{connection.name}: bundles", False, message, fix)
+        return
+    yield Finding(f"{connection.name}: bundles", True, message, fix)
 
 
 def _look(subject: str, look: Callable[[], str], connection: str | None = None) -> Finding:

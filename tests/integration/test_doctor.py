@@ -89,9 +89,24 @@ def test_a_bundle_that_is_too_old_is_upgraded_in_netsuite(app: Keyturn, simulato
     assert (Verb.BY_HAND, expected) == (fix.verb, fix.because)
 
 
+@pytest.mark.parametrize("version", ["2.9", None])
+def test_a_bundle_that_stops_the_schedule_is_to_be_fixed(
+    app: Keyturn, simulator: Simulator, version: str | None
+) -> None:
+    """Where rotation is automatic by what is recorded, and NetSuite has an older bundle or none, the doctor fails."""
+    if version:
+        simulator.netsuite.record.bundles[0]["version"] = version
+    else:
+        del simulator.netsuite.record.bundles[0]
+    found = record(app, {"369630": "4.02", "369637": "5.02"})["bundles"]
+    reported = f"NetSuite reports others: bundle 369630 is {version or 'not installed'}, recorded as 4.02."
+    assert (False, True) == (found.ok, found.message.startswith(reported))
+    assert f"keyturn connection edit acme --bundle 369630={version or ''}" == command(found)
+
+
 def test_a_bundle_that_netsuite_does_not_report_is_looked_up(app: Keyturn, simulator: Simulator) -> None:
     """Where the version can be read neither here nor there, a person supplies it."""
-    simulator.netsuite.record.bundles.clear()
+    simulator.netsuite.record.bundles[0]["version"] = ""
     found = record(app, {"369637": "5.02"})["automatic rotation"]
     assert "keyturn connection edit acme --bundle" == command(found)
     assert found.fix

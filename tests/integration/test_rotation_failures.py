@@ -183,3 +183,18 @@ def test_a_missing_secret_is_entered_again(app: Keyturn, simulator: Simulator, r
     assert [] == installed(simulator.history.entries())
     app.connections.edit(app.connections.show(NAME), secrets(simulator.credentials), actor="tester")
     assert State.COMPLETED is carry(app.rotations.resume(parked.id, actor="tester")).state
+
+
+def test_a_bundle_that_became_too_old_parks_what_the_schedule_begins(
+    app: Keyturn, simulator: Simulator, rotate: Rotate, carry: Carry
+) -> None:
+    """NetSuite is sent nothing, and the message names the bundle; a person who resumes the rotation completes it."""
+    rotate()
+    before = len(simulator.history.entries())
+    simulator.netsuite.record.bundles[0]["version"] = "2.9"
+    parked = carry(app.rotations.request(NAME, actor="timer", scheduled=True))
+    assert parked.failure
+    assert ("BUNDLE_TOO_OLD", State.KEY_GENERATED) == (parked.failure.code, parked.failure.failed_from)
+    assert "NetSuite reports bundle 369630 as 2.9; 3.0 or later is needed." == parked.failure.message
+    assert [] == installed(simulator.history.entries(before))
+    assert State.COMPLETED is carry(app.rotations.resume(parked.id, actor="ada")).state

@@ -190,7 +190,9 @@ class FakeNetSuite:
                 valid_from=certificate.not_before,
                 valid_to=certificate.not_after,
             )
-        return Report(record=record, server_time=self._systems.clock.now(), bundles=dict(self.bundles))
+        missing = tuple(bundle for bundle in ("369630", "369637") if bundle not in self.bundles)
+        now = self._systems.clock.now()
+        return Report(record=record, server_time=now, bundles=dict(self.bundles), missing_bundles=missing)
 
     def _sign(self, challenge: Challenge) -> str:
         if self.holds is None:

@@ -85,6 +85,7 @@ def test_report_request_and_reply() -> None:
         ),
         server_time=NOW,
         bundles={"369630": None},
+        missing_bundles=("369637",),
         account="1234567",
     )
     assert expected == adapter(http).report()
