@@ -17,6 +17,11 @@ class StrictBoolean(TypeDecorator[bool]):
     impl = Boolean
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[bool]:
+        """What a value is in Python."""
+        return bool
+
     def result_processor(  # pyright: ignore[reportIncompatibleMethodOverride] - the type that it wants is private
         self, dialect: Dialect, coltype: object
     ) -> Callable[[Any], Any] | None:

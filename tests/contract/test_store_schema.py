@@ -118,7 +118,8 @@ def test_a_journal_from_before_an_event_was_renamed_is_migrated_as_it_is(url: st
         store.rotations.advance(claim, claim.rotation, event=POSTPONED, detail={}, lease=60)
     migrate(store)
     assert 2 == store.journal.verify()
-    store.rotations.advance(claim, claim.rotation, event=POSTPONED, detail={})
+    migrated = store.rotations.get(claim.rotation.id)
+    store.rotations.advance(replace(claim, rotation=migrated), migrated, event=POSTPONED, detail={})
     assert [POSTPONED, POSTPONED] == [entry.event for entry in store.journal.of(claim.rotation.id)[1:]]
     assert 3 == store.journal.verify()
     store.close()
