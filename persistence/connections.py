@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import bindparam, exists, or_
+from sqlalchemy import bindparam, exists, func, or_
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from persistence import authenticity, connection_conflicts, connection_names, connection_rows, mapping, models, secrets
 from persistence.clock import UtcDateTime
 from persistence.database import Database
-from persistence.read_model import ConnectionFilter, Page, connection_page
+from persistence.read_model import ConnectionFilter, Page, connection_page, connections_until
 from persistence.rotation_statements import CHANGE_CONNECTION
 from persistence.vault import Vault
 from states import connection_changes
@@ -39,6 +39,17 @@ _DUE: Final = (
     .order_by(_c.c.due_at)
     .limit(bindparam("limit"))
 )
+_COMING: Final = (
+    select_columns(_c.c.due_at, _c.c.name)
+    .where(
+        models.AUTOMATIC,
+        _c.c.due_at.is_not(None),
+        ~exists().where(_r.c.connection == _c.c.name, models.OPEN),
+    )
+    .order_by(_c.c.due_at)
+    .limit(bindparam("limit"))
+)
+_COUNT: Final = select_columns(func.count()).select_from(_c).where(models.IN_USE)
 _KNOWN: Final = select_columns(_c.c.name).where(
     _c.c.name == bindparam("name"), or_(models.IN_USE, _c.c.latest_rotation.is_not(None))
 )
@@ -225,6 +236,24 @@ class Connections:
             if page.following is None:
                 return
             after = page.following
+
+    def until(self, moment: datetime) -> list[ConnectionSummary]:
+        """Return the connections whose certificate expires, or whose automatic rotation begins, before then (UTC)."""
+        with self._database.reading() as tx:
+            return connections_until(tx, moment)
+
+    def count(self) -> int:
+        """Return how many connections there are."""
+        with self._database.reading() as tx:
+            return tx.execute(_COUNT).scalar_one()
+
+    def coming(self, limit: int) -> list[tuple[datetime, str]]:
+        """Return when the next automatic rotations begin (UTC), and of which connections: the first ``limit``.
+
+        One with an open rotation does not count.
+        """
+        with self._database.reading() as tx:
+            return [(row.due_at, row.name) for row in tx.execute(_COMING, {"limit": limit})]
 
     def due(self, now: datetime, limit: int) -> list[str]:
         """Return up to ``limit`` names of connections to rotate: automatic, due by ``now``, without an open rotation.

@@ -15,6 +15,7 @@ from sqlalchemy import (
     CompoundSelect,
     Select,
     TextClause,
+    and_,
     false,
     func,
     literal_column,
@@ -161,6 +162,17 @@ def connection_page(
     if len(items) > limit:
         return Page(items[:limit], items[limit - 1].name)
     return Page(items, _last_examined(tx, keys) if residual else None)
+
+
+def connections_until(tx: Transaction, until: datetime) -> list[ConnectionSummary]:
+    """The connections whose certificate expires, or whose automatic rotation begins, before ``until`` (UTC)."""
+    query = (
+        select(*_CONNECTION)
+        .select_from(_c.outerjoin(_current, _current.c.fingerprint == _c.c.current_fingerprint))
+        .where(models.IN_USE, or_(_current.c.not_after < until, and_(models.AUTOMATIC, _c.c.due_at < until)))
+        .order_by(_c.c.name)
+    )
+    return [mapping.to_connection_summary(row) for row in tx.execute(query).mappings()]
 
 
 def _newest(wanted: RotationFilter, after: str | None) -> tuple[_Keys, _Conditions]:

@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.bootstrap import Keyturn
+from orchestrator.console.context import Console
 from orchestrator.console.expiry_bar import WIDTH, bar
 from orchestrator.console.forms import Form
 from orchestrator.console.rendering import Shown
+from orchestrator.operations.concern import Concern
 from orchestrator.operations.lists import RotationFilter
 from orchestrator.operations.status import Group, Overview
 from states import due, health
@@ -35,16 +36,18 @@ def add(pages: "Pages") -> None:
     pages.add("/connections/{name}", connection, subject="name", pace=0.2)
 
 
-def connections(keyturn: Keyturn, _subject: str, query: Form) -> Shown:
+def connections(console: Console, _subject: str, query: Form) -> Shown:
     """Make the page with all connections, or with those that its address asks for."""
-    overview = keyturn.status.overview()
+    keyturn = console.keyturn
+    overview = console.overviews.get()
     text, after, group = query.text("q", _LONGEST), query.text("after", _LONGEST), _group(query)
     names = overview.groups[group] if group else None
     page = keyturn.lists.connection_page(text=text, names=names, after=after or None, limit=_PAGE)
     chips = [("", "All", overview.report.connections)]
     chips += [(each.value, label, len(overview.groups[each])) for each, label in _LABELS.items()]
+    concerns = {each.connection: each for each in overview.report.concerns}
     values = {
-        "rows": [_row(each, overview) for each in page.items],
+        "rows": [_row(each, overview, concerns.get(each.name)) for each in page.items],
         "following": page.following,
         "chips": chips,
         "group": group.value if group else "",
@@ -64,11 +67,10 @@ def _group(query: Form) -> Group | None:
         raise InvalidInput(f"There is no group {given!r} of connections.") from None
 
 
-def _row(shown: ConnectionSummary, overview: Overview) -> dict[str, Any]:
+def _row(shown: ConnectionSummary, overview: Overview, concern: Concern | None) -> dict[str, Any]:
     """What a line of the list shows: the condition in the vendor's words, unless something more harmful is so."""
     now, rotation = overview.report.at, overview.rotations.get(shown.name)
     outage = outage_on(shown, rotation, now)
-    concern = next((each for each in overview.report.concerns if each.connection == shown.name), None)
     return {
         "connection": shown,
         "rotation": rotation,
@@ -90,8 +92,9 @@ def _sentence(current: CertificateSummary | None, overview: Overview) -> str:
     return health.VALID_UNTIL.format(expiry=f"{current.not_after:%Y-%m-%d}")
 
 
-def connection(keyturn: Keyturn, name: str, query: Form) -> Shown:
+def connection(console: Console, name: str, query: Form) -> Shown:
     """Make the page of one connection. With ``ask``, both systems are asked now: the health check."""
+    keyturn = console.keyturn
     found = keyturn.connections.show(name)
     report = keyturn.status.report(name)
     rotation = keyturn.rotations.open_for(name)

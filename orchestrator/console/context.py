@@ -2,7 +2,9 @@
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 from fastapi import Request
@@ -12,6 +14,7 @@ from orchestrator.console import assets
 from orchestrator.console.live import LOOK_EVERY_LOCAL, LOOK_EVERY_REMOTE, Streams, Watcher
 from orchestrator.console.rendering import Renderer
 from orchestrator.console.sessions import Sessions
+from orchestrator.operations.status import Overview
 from orchestrator.shortage import start
 from orchestrator.stop_request import StopRequest
 from states.errors import IllegalMove, KeyturnError
@@ -19,6 +22,8 @@ from states.next_action import Verb
 from states.preconditions import why_not
 from states.rotation import Rotation
 
+_FRESH: Final = 1.0
+"""Seconds for which an overview is used again while nothing changes: times go on."""
 _log = logging.getLogger("keyturn.console")
 
 
@@ -61,6 +66,32 @@ class Carriers:
             _log.warning("not carried", extra={"rotation": rotation.id, "code": error.code, "reason": error.message})
 
 
+class Overviews:
+    """The overview of all connections, made once for everyone who asks while nothing changes; safe to share."""
+
+    def __init__(self, keyturn: Keyturn) -> None:
+        self._keyturn = keyturn
+        self._changes = keyturn.store.changes()
+        self._lock = threading.Lock()
+        self._kept: tuple[int, float, Overview] | None = None
+
+    def get(self) -> Overview:
+        """Return the overview as it is now. Its times may be a second old. Raises TryLater."""
+        with self._lock:
+            # Looked at before the store is read: what is committed in between is read again by the next one who asks.
+            number = self._changes.look()
+            if self._kept and self._kept[0] == number and time.monotonic() - self._kept[1] < _FRESH:
+                return self._kept[2]
+            made = self._keyturn.status.overview()
+            self._kept = number, time.monotonic(), made
+            return made
+
+    def close(self) -> None:
+        """Give back what looking needed. Safe to repeat."""
+        with self._lock:
+            self._changes.close()
+
+
 class Console:
     """One console: the application, and what it has for its pages."""
 
@@ -75,6 +106,7 @@ class Console:
         )
         self.streams = Streams(self.watcher)
         self.carriers = Carriers(keyturn, stop)
+        self.overviews = Overviews(keyturn)
         self.renderer = Renderer(assets.load()[1])
 
 

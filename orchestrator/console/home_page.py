@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.bootstrap import Keyturn
+from orchestrator.console.context import Console
 from orchestrator.console.forms import Form
 from orchestrator.console.rendering import Shown
 from orchestrator.operations.lists import RotationFilter
@@ -20,9 +20,10 @@ def add(pages: "Pages") -> None:
     pages.add("/", home)
 
 
-def home(keyturn: Keyturn, _subject: str, _query: Form) -> Shown:
+def home(console: Console, _subject: str, _query: Form) -> Shown:
     """Make the page."""
-    overview = keyturn.status.overview()
+    keyturn = console.keyturn
+    overview = console.overviews.get()
     report = overview.report
     outages = sum(each.outage is not None for each in report.concerns)
     lately = keyturn.lists.rotation_page(RotationFilter(since=report.at - _LATELY), limit=_MOST)

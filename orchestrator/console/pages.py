@@ -10,15 +10,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from orchestrator.bootstrap import Keyturn
 from orchestrator.console.context import Console
 from orchestrator.console.forms import Form, Query
 from orchestrator.console.guard import SESSION, cookie_name, session_token
 from orchestrator.console.live import MOST_STREAMS
 from orchestrator.console.rendering import Shown
 
-View = Callable[[Keyturn, str, Form], Shown]
-"""Makes a page: of the application, the subject that its address names (empty without one), and its fields."""
+View = Callable[[Console, str, Form], Shown]
+"""Makes a page: of the console, the subject that its address names (empty without one), and its fields."""
 PACE: Final = 1.0
 """Seconds between two fragments of a page about many."""
 QUICK: Final = 0.1
@@ -41,7 +40,7 @@ class Pages:
         @self._app.get(path)
         def page(request: Request, query: Query) -> Response:
             version = console.watcher.version  # read before the store is: the page is as new, or newer
-            shown = view(console.keyturn, _subject(request, subject), query)
+            shown = view(console, _subject(request, subject), query)
             kept = "&".join(f"{quote(name)}={quote(each)}" for name, each in query.fields.items() if name != _ONCE)
             live = {"version": version, "url": f"/live{request.url.path}?{kept}{'&' if kept else ''}since={version}"}
             actor = request.scope[SESSION].actor
@@ -55,9 +54,9 @@ class Pages:
             of = _subject(request, subject)
 
             def render() -> str:
-                return console.renderer.fragment(view(console.keyturn, of, Form(fields)))
+                return console.renderer.fragment(view(console, of, Form(fields)))
 
-            await run_in_threadpool(view, console.keyturn, of, Form(fields))  # what is not there has no stream
+            await run_in_threadpool(view, console, of, Form(fields))  # what is not there has no stream
             token = session_token(request.headers, cookie_name(console.port))
             url = f"{request.url.path}?{sorted(fields.items())}"
             return StreamingResponse(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.bootstrap import Keyturn
 from orchestrator.console import actions, wording
+from orchestrator.console.context import Console
 from orchestrator.console.forms import Form
 from orchestrator.console.rendering import Shown
 from orchestrator.operations.lists import Only, RotationFilter
@@ -43,8 +43,9 @@ def add(pages: "Pages") -> None:
     pages.add("/rotations/{rotation}", rotation, subject="rotation", pace=QUICK)
 
 
-def rotations(keyturn: Keyturn, _subject: str, query: Form) -> Shown:
+def rotations(console: Console, _subject: str, query: Form) -> Shown:
     """Make the page with all rotations, or with those that its address asks for; the newest first."""
+    keyturn = console.keyturn
     text, after, chip = query.text("q", _LONGEST), query.text("after", _LONGEST), query.text("group", _LONGEST)
     if chip not in _CHIPS:
         raise InvalidInput(f"There is no group {chip!r} of rotations.")
@@ -61,8 +62,9 @@ def rotations(keyturn: Keyturn, _subject: str, query: Form) -> Shown:
     return Shown("rotations.html", "Rotations · Keyturn", values)
 
 
-def rotation(keyturn: Keyturn, rotation_id: str, query: Form) -> Shown:
+def rotation(console: Console, rotation_id: str, query: Form) -> Shown:
     """Make the page of one rotation. With ``ask``, both systems are asked what they hold now."""
+    keyturn = console.keyturn
     explanation = keyturn.rotations.explain(rotation_id)
     now, found = keyturn.rotations.now(), explanation.rotation
     outage = outage_of(found)

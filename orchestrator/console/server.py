@@ -83,4 +83,5 @@ def serve(
         server.should_exit = True
         thread.join()
         console.carriers.join()
+        console.overviews.close()
         listener.close()

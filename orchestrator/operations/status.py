@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from heapq import nsmallest
 from typing import Final
 
 from orchestrator.operations.concern import Concern, Harm
@@ -95,20 +94,19 @@ class Status:
 
     def _look(self, connection: str | None) -> Overview:
         now = self._clock.now()
-        chosen = [self._store.connections.get(connection)] if connection else self._store.connections.all()
+        chosen = self._chosen(connection, now + ROTATE_EARLIEST)
         rotations = {rotation.connection: rotation for rotation in self._open(connection)}
-        concerns: list[Concern] = []
-        number = 0
-        coming: list[tuple[datetime, str]] = []
-        due: set[str] = set()
-        for each in chosen:
-            number += 1
-            rotation = rotations.get(each.name)
-            concerns += _concerns(each, rotation, now)
-            if rotation is None and each.is_automatic and each.due_at:
-                coming.append((each.due_at, each.name))
-            if rotation is None and _is_due(each, now):
-                due.add(each.name)
+        concerns = [
+            concern
+            for name in sorted({*chosen, *rotations})
+            if (concern := _concern(name, chosen.get(name), rotations.get(name), now))
+        ]
+        if connection is None:
+            number, coming = self._store.connections.count(), self._store.connections.coming(_COMING)
+        else:
+            number = len(chosen)
+            coming = [(at, name) for name, each in chosen.items() if name not in rotations and (at := _begins(each))]
+        due = {name for name, each in chosen.items() if name not in rotations and _is_due(each, now)}
         going = [rotation for rotation in rotations.values() if not (rotation.failure or rotation.awaits_person)]
         concerns += self._workers.concerns(_work(going, now, is_scheduled=bool(coming)), now)
         concerns.sort(key=lambda concern: (concern.harm, concern.since))
@@ -117,7 +115,7 @@ class Status:
             concerns=concerns,
             connections=number,
             under_way=len(going),
-            coming=nsmallest(_COMING, coming),
+            coming=coming,
             workers=self._workers.alive(),
         )
         postponed = {each.connection for each in going if each.tries and each.available_at > now}
@@ -131,6 +129,12 @@ class Status:
             report=report, rotations=rotations, groups={group: frozenset(names) for group, names in groups.items()}
         )
 
+    def _chosen(self, connection: str | None, until: datetime) -> Mapping[str, _Connection]:
+        """The connection, or all that can need a person by themselves: nothing is due of the others ``until`` then."""
+        if connection is None:
+            return {each.name: each for each in self._store.connections.until(until)}
+        return {connection: self._store.connections.get(connection)}
+
     def _open(self, connection: str | None) -> list[Rotation]:
         if connection is None:
             return self._store.rotations.all_open()
@@ -138,10 +142,14 @@ class Status:
         return [rotation] if rotation else []
 
 
+def _begins(connection: _Connection) -> datetime | None:
+    """When the schedule rotates the connection (UTC); None where it does not."""
+    return connection.due_at if connection.is_automatic else None
+
+
 def _is_due(connection: _Connection, now: datetime) -> bool:
     """Whether a connection without an open rotation gets one within the window, or should."""
-    current, due_at = connection.current, connection.due_at if connection.is_automatic else None
-    moments = [each for each in (current.not_after if current else None, due_at) if each]
+    moments = [each for each in (connection.current and connection.current.not_after, _begins(connection)) if each]
     return bool(moments) and min(moments) - now < ROTATE_EARLIEST
 
 
@@ -151,33 +159,35 @@ def _work(going: list[Rotation], now: datetime, *, is_scheduled: bool) -> Work:
     return Work(claimable_since=min(waiting, default=None), is_under_way=bool(going), is_scheduled=is_scheduled)
 
 
-def _concerns(connection: _Connection, rotation: Rotation | None, now: datetime) -> list[Concern]:
-    """What needs a person about ``connection`` and its open ``rotation``: the most harmful of it."""
-    outage = outage_on(connection, rotation, now)
-    found: _Found | None
+def _concern(name: str, connection: _Connection | None, rotation: Rotation | None, now: datetime) -> Concern | None:
+    """What needs a person about the connection and its open ``rotation``: the most harmful of it.
+
+    ``connection`` is None where nothing is due of it for long, so that only its rotation can need someone.
+    """
+    left_by_rotation = outage_of(rotation) if rotation else None
+    outage = outage_on(connection, rotation, now) if connection else left_by_rotation
+    found: _Found | None = None
     if outage:
         found = _outage(outage, rotation, now)
     elif rotation:
         found = _waiting(rotation, now)
-    else:
+    elif connection:
         found = _unrotated(connection, now)
     if found is None:
-        return []
+        return None
     harm, since, message = found
-    action = advise(rotation, now) if rotation else NextAction(Verb.ROTATE, {"connection": connection.name})
+    action = advise(rotation, now) if rotation else NextAction(Verb.ROTATE, {"connection": name})
     if harm is Harm.LEFT_ALONE:
         action = NextAction(Verb.WORKER)
-    return [
-        Concern(
-            harm=harm,
-            connection=connection.name,
-            rotation=rotation.id if rotation else None,
-            message=message,
-            since=since,
-            next_action=action,
-            outage=outage,
-        )
-    ]
+    return Concern(
+        harm=harm,
+        connection=name,
+        rotation=rotation.id if rotation else None,
+        message=message,
+        since=since,
+        next_action=action,
+        outage=outage,
+    )
 
 
 def _outage(outage: Outage, rotation: Rotation | None, now: datetime) -> _Found:

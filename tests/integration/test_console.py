@@ -4,17 +4,20 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 
 import pytest
 from integration.fixture_types import Rotate
+from support.clock import OffsetClock
 from support.console import RunningConsole, running_console, running_worker
 from support.environment import NAME, connect, netsuite
 from support.polling import until
 from support.request_history import installed, saved
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.operations.status import Group
+from orchestrator.console import context
+from orchestrator.operations.status import Group, Overview
 from simulator import Fault, Simulator
 from states.connection import Connection, OnRefusal, OpenAirKind, OpenAirSettings, Options
 from states.rotation import Ending, Rotation
@@ -282,3 +285,46 @@ def test_an_error_that_no_one_foresaw(
     assert (500, True, False) == (answer.status_code, "ZeroDivisionError" in answer.text, "sesame" in answer.text)
     until(lambda: ["request failed"] == [each.message for each in caplog.records if each.name == "keyturn.console"])
     assert 200 == console.get("/rotations").status_code
+
+
+def test_an_overview_is_made_once_while_nothing_changes(app: Keyturn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that need the same overview share it; the first one after a change has the change, however soon."""
+    made: list[Overview] = []
+    overview = app.status.overview
+
+    def counted() -> Overview:
+        made.append(overview())
+        return made[-1]
+
+    monkeypatch.setattr(app.status, "overview", counted)
+    monkeypatch.setattr(context, "_FRESH", 60.0)
+    overviews = context.Overviews(app)
+    assert overviews.get() is overviews.get() is made[0]
+    app.rotations.request(NAME, actor="bob")
+    assert [NAME] == list(overviews.get().groups[Group.ROTATING])
+    assert 2 == len(made)
+    overviews.close()
+
+
+def test_what_needs_a_person_of_many(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """The status of all is that of each: only what can need a person is read, and all of that."""
+    rotate()
+    expiring = replace(netsuite(simulator.credentials), account="91")
+    for name, options in (("by-hand", Options(oauth2=False)), ("soon", Options())):
+        account = replace(expiring, account=name.replace("-", ""))
+        openair = OpenAirSettings(url=f"https://{name}.app.openair.com", client_id="x")
+        bundles = app.connections.show(NAME).bundles
+        added = Connection(name=name, netsuite=account, openair=openair, options=options, bundles=bundles)
+        app.connections.add(added, {}, actor="tester")
+    park(app, simulator)
+    assert isinstance(app.clock, OffsetClock)
+    for days in (0, 2, 352, 360, 366):
+        app.clock.ahead = timedelta(days=days)
+        every = app.status.report()
+        each = [app.status.report(name) for name in (NAME, "by-hand", "soon")]
+        alone = sorted(
+            (found.harm, found.connection) for report in each for found in report.concerns if found.connection
+        )
+        assert alone == sorted((found.harm, found.connection) for found in every.concerns if found.connection)
+        coming = sorted(moment for report in each for moment in report.coming)
+        assert (3, coming) == (every.connections, list(every.coming))
