@@ -1,11 +1,13 @@
 """`keyturn console`: the console in a browser on this computer."""
 
+import socket
+from collections.abc import Callable
 from types import ModuleType
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from orchestrator.cli.context import Given, actor
+from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.signals import stoppable
 from states.errors import InvalidSettings
@@ -30,22 +32,27 @@ def console(
     keyturn console --port 9000
     ```
     """
-    server = _server()
+    serving = server()
     with context.keyturn(level="warning") as keyturn:
         keyturn.installation.check()
-        listener = server.listen(host, port)
+        listener = serving.listen(host, port)
         stop = keyturn.stop_request()
-
-        def ready(link: str) -> None:
-            context.out.show({"link": link, "port": listener.getsockname()[1]}, link, [("sign in", link)])
-            context.out.note("The link signs you in once, within 15 minutes. Ctrl-C ends the console.")
-
         with stoppable(stop, context.out.note, lambda: Exit.INTERRUPTED):
-            server.serve(keyturn, listener, actor(), stop, ready)
+            serving.serve(keyturn, listener, actor(), stop, listening(context, listener))
     return Exit.FINE
 
 
-def _server() -> ModuleType:
+def listening(context: Context, listener: socket.socket) -> Callable[[str], None]:
+    """Return what prints the link for signing in, once the console answers."""
+
+    def ready(link: str) -> None:
+        context.out.show({"link": link, "port": listener.getsockname()[1]}, link, [("sign in", link)])
+        context.out.note("The link signs you in once, within 15 minutes. Ctrl-C ends the console.")
+
+    return ready
+
+
+def server() -> ModuleType:
     """The server, which is an optional part of Keyturn. Raises InvalidSettings where it is not installed."""
     try:
         from orchestrator.console import server  # noqa: PLC0415 - optional, and no other command needs it

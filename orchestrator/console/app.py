@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from orchestrator.console import assets, connection_pages, home_page, problems, rotation_pages, verb_pages
+from orchestrator.console import assets, connection_pages, demo_page, home_page, problems, rotation_pages, verb_pages
 from orchestrator.console.context import Console, Posting
 from orchestrator.console.forms import Posted, Query
 from orchestrator.console.guard import SESSION, Guard, cookie_name, session_token
@@ -42,6 +42,8 @@ def build(console: Console) -> ASGIApp:
     for module in (home_page, connection_pages, rotation_pages):
         module.add(pages)
     verb_pages.add(app, console)
+    if console.faults:
+        demo_page.add(app, console, console.faults)
     _add_assets(app)
     _add_sessions(app, console)
     _add_errors(app, console)

@@ -11,6 +11,7 @@ from fastapi import Request
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console import assets
+from orchestrator.console.demo_page import Faults
 from orchestrator.console.live import LOOK_EVERY_LOCAL, LOOK_EVERY_REMOTE, Streams, Watcher
 from orchestrator.console.rendering import Renderer
 from orchestrator.console.sessions import Sessions
@@ -95,7 +96,9 @@ class Overviews:
 class Console:
     """One console: the application, and what it has for its pages."""
 
-    def __init__(self, keyturn: Keyturn, port: int, stop: StopRequest) -> None:
+    def __init__(self, keyturn: Keyturn, port: int, stop: StopRequest, faults: Faults | None = None) -> None:
+        """``faults`` are the demo's, which alone has any."""
+        self.faults = faults
         self.keyturn = keyturn
         self.port = port
         self.stop = stop
@@ -107,7 +110,7 @@ class Console:
         self.streams = Streams(self.watcher)
         self.carriers = Carriers(keyturn, stop)
         self.overviews = Overviews(keyturn)
-        self.renderer = Renderer(assets.load()[1])
+        self.renderer = Renderer(assets.load()[1], has_demo=faults is not None)
 
 
 @dataclass(frozen=True, slots=True)

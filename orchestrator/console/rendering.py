@@ -30,8 +30,8 @@ class Shown:
 class Renderer:
     """Makes pages and fragments of them; safe to share between threads."""
 
-    def __init__(self, paths: Mapping[str, str]) -> None:
-        """``paths`` has the assets' paths by their names."""
+    def __init__(self, paths: Mapping[str, str], *, has_demo: bool = False) -> None:
+        """``paths`` has the assets' paths by their names; ``has_demo`` adds the demo's page to the navigation."""
         self._environment = Environment(
             loader=PackageLoader("orchestrator.console"),
             autoescape=True,
@@ -49,7 +49,7 @@ class Renderer:
             "button": actions.button,
             "short": _short,
         }
-        self._environment.globals |= {"assets": paths}
+        self._environment.globals |= {"assets": paths, "has_demo": has_demo}
         # A fragment is one block on its own, which has none of its template's imports.
         self._environment.globals["m"] = self._environment.get_template("macros.html").module
 

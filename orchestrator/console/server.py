@@ -9,6 +9,7 @@ import uvicorn
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console.app import Console, build
+from orchestrator.console.demo_page import Faults
 from orchestrator.shortage import start
 from orchestrator.stop_request import StopRequest
 from states.errors import InvalidInput
@@ -49,14 +50,21 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    keyturn: Keyturn, listener: socket.socket, actor: str, stop: StopRequest, ready: Callable[[str], None]
+    keyturn: Keyturn,
+    listener: socket.socket,
+    actor: str,
+    stop: StopRequest,
+    ready: Callable[[str], None],
+    *,
+    faults: Faults | None = None,
 ) -> None:
     """Serve until ``stop`` is set; what is under way is finished, within its bound.
 
-    ``ready`` is called with the link for signing in as ``actor``, once the console answers. Raises Exhausted.
+    ``ready`` is called with the link for signing in as ``actor``, once the console answers. ``faults`` are the demo's.
+    Raises Exhausted.
     """
     port = listener.getsockname()[1]
-    console = Console(keyturn, port, stop)
+    console = Console(keyturn, port, stop, faults)
     config = uvicorn.Config(
         build(console),
         http="h11",

@@ -1,6 +1,7 @@
 """The commands that run until they are stopped, and the demo."""
 
 import json
+import re
 import shlex
 import signal
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.installed_keyturn import InstalledKeyturn
+from support.console import RunningConsole
 from support.polling import WAIT_LIMIT, until
 
 from simulator import Fault, Simulator
@@ -148,3 +150,44 @@ def test_interrupted_demo_leaves_nothing(keyturn: InstalledKeyturn, tmp_path: Pa
     running.terminate()
     running.communicate(timeout=WAIT_LIMIT)
     assert (130, []) == (running.returncode, list(temporary.iterdir()))
+
+
+def test_demo_in_a_browser(keyturn: InstalledKeyturn, tmp_path: Path) -> None:
+    """In the demo's console a worker sets up three connections; a visitor breaks a rotation, repairs what is broken,
+    and resumes it. On SIGTERM nothing is left.
+    """
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    demo = InstalledKeyturn(keyturn.folder, {**keyturn.environment, "TMPDIR": str(temporary)}).start(
+        "demo", "--console", "-o", "json"
+    )
+    try:
+        assert demo.stdout
+        started = json.loads("".join(iter(demo.stdout.readline, "}\n")) + "}")
+        console = RunningConsole(started["port"], started["link"])
+        with console.http:
+            console.http.trust_env = False
+            console.sign_in()
+            until(lambda: 3 == console.get("/rotations?group=completed").text.count("badge good"))
+            assert 303 == console.post("/demo", {"fault": "OpenAir refuses the certificate"}).status_code
+            newest = _field(console, "/connections/acme/rotate", "follows")
+            fields = {"follows": newest, "reason": "to see it", "on_refusal": "park"}
+            rotation = console.post("/connections/acme/rotate", fields).headers["location"]
+            until(lambda: "Failed from UploadedToNetSuite" in console.get(rotation).text)
+            assert 303 == console.post("/demo", {"fault": ""}).status_code
+            fields = {"version": _field(console, f"{rotation}/resume", "version"), "reason": "repaired"}
+            assert 303 == console.post(f"{rotation}/resume", fields).status_code
+            until(lambda: "Completed in" in console.get(rotation).text)
+        demo.terminate()
+        demo.communicate(timeout=WAIT_LIMIT)
+    finally:
+        demo.kill()
+        demo.communicate()
+    assert (0, []) == (demo.returncode, list(temporary.iterdir()))
+
+
+def _field(console: RunningConsole, path: str, name: str) -> str:
+    """The value of a page's hidden field."""
+    found = re.search(f'name="{name}" value="([^"]*)"', console.get(path).text)
+    assert found
+    return found[1]

@@ -16,6 +16,7 @@ from support.polling import until
 from support.request_history import installed, saved
 
 from orchestrator.bootstrap import Keyturn
+from orchestrator.cli.demo.browser import DemoFaults
 from orchestrator.console import context
 from orchestrator.operations.status import Group, Overview
 from simulator import Fault, Simulator
@@ -328,3 +329,22 @@ def test_what_needs_a_person_of_many(app: Keyturn, simulator: Simulator, rotate:
         assert alone == sorted((found.harm, found.connection) for found in every.concerns if found.connection)
         coming = sorted(moment for report in each for moment in report.coming)
         assert (3, coming) == (every.connections, list(every.coming))
+
+
+def test_the_demos_page(app: Keyturn, simulator: Simulator) -> None:
+    """The demo's page breaks the simulated systems and repairs them; no other console has it."""
+    faults = DemoFaults(simulator)
+    with running_console(app, faults=faults) as console:
+        assert [401, 401] == [console.get("/demo").status_code, console.post("/demo").status_code]
+        console.sign_in()
+        assert "Now: nothing" in text(console, "/demo")
+        for name in faults.names:
+            assert 303 == console.post("/demo", {"fault": name}).status_code
+            assert (f"Now: {name}", name) == (re.findall(f"Now: {name}", text(console, "/demo"))[0], faults.now)
+        assert 422 == console.post("/demo", {"fault": "wrong"}).status_code
+        assert 403 == console.post("/demo", {"fault": ""}, Sec_Fetch_Site="cross-site").status_code
+        assert 303 == console.post("/demo", {"fault": ""}).status_code
+        assert ("", []) == (faults.now, simulator.faults.pending())
+    with running_console(app) as console:
+        console.sign_in()
+        assert [404, False] == [console.get("/demo").status_code, "Demo" in text(console, "/")]

@@ -79,6 +79,7 @@ def _routes(_probe: object) -> list[APIRoute]:
         port = 1
         sessions = None
         watcher = None
+        faults = None
 
     guard: Any = application.build(Nothing())  # type: ignore[arg-type]
     return [each for each in guard._app.routes if isinstance(each, APIRoute)]

@@ -11,6 +11,7 @@ import requests
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console import server
+from orchestrator.console.demo_page import Faults
 from orchestrator.operations.workers import Role
 
 
@@ -58,8 +59,8 @@ def _hyphened(headers: dict[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def running_console(app: Keyturn, actor: str = "ada") -> Iterator[RunningConsole]:
-    """Serve a console on a free port until the block ends."""
+def running_console(app: Keyturn, actor: str = "ada", faults: Faults | None = None) -> Iterator[RunningConsole]:
+    """Serve a console on a free port until the block ends; with ``faults``, the demo's."""
     listener, stop = server.listen("127.0.0.1", 0), app.stop_request()
     links: list[str] = []
     is_ready = threading.Event()
@@ -68,7 +69,7 @@ def running_console(app: Keyturn, actor: str = "ada") -> Iterator[RunningConsole
         links.append(link)
         is_ready.set()
 
-    thread = threading.Thread(target=server.serve, args=(app, listener, actor, stop, ready))
+    thread = threading.Thread(target=server.serve, args=(app, listener, actor, stop, ready), kwargs={"faults": faults})
     thread.start()
     try:
         assert is_ready.wait(60), "the console did not start"

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,27 +68,30 @@ class Environment:
 
 
 @contextmanager
-def environment(*, keep: bool) -> Iterator[Environment]:
-    """Set everything up in a temporary folder; take it down again, and remove the folder unless ``keep``."""
+def environment(names: Sequence[str] = (CONNECTION,), *, keep: bool) -> Iterator[Environment]:
+    """Set everything up in a temporary folder, with a connection of each name; take it down again, and remove the
+    folder unless ``keep``.
+    """
     with ExitStack() as stack:
         stack.enter_context(_terminable())
         folder = Path(tempfile.mkdtemp(prefix="keyturn-demo-"))
         if not keep:
             stack.enter_context(_removed(folder))
         variables = stack.enter_context(_variables(folder))
-        simulator = stack.enter_context(Simulator())
+        simulator = stack.enter_context(Simulator(accounts=len(names)))
         keyturn = start(level="critical")
         stack.callback(keyturn.close)
         keyturn.installation.initialise()
-        _connect(keyturn, simulator.credentials)
+        for name, pair in zip(names, simulator.pairs.values(), strict=True):
+            _connect(keyturn, name, pair.credentials)
         made = Environment(folder, keyturn, simulator, variables)
         stack.callback(made.stop_workers)
         yield made
 
 
-def _connect(keyturn: Keyturn, known: Credentials) -> None:
+def _connect(keyturn: Keyturn, name: str, known: Credentials) -> None:
     connection = Connection(
-        name=CONNECTION,
+        name=name,
         netsuite=NetSuiteSettings(
             account=known.account,
             client_id=known.client_id,
