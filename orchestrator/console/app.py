@@ -11,7 +11,17 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from orchestrator.console import assets, connection_pages, demo_page, home_page, problems, rotation_pages, verb_pages
+from orchestrator.console import (
+    assets,
+    connection_pages,
+    demo_page,
+    download,
+    home_page,
+    problems,
+    request_page,
+    rotation_pages,
+    verb_pages,
+)
 from orchestrator.console.context import Console, Posting
 from orchestrator.console.forms import Posted, Query
 from orchestrator.console.guard import SESSION, Guard, cookie_name, session_token
@@ -41,7 +51,9 @@ def build(console: Console) -> ASGIApp:
     pages = Pages(app, console)
     for module in (home_page, connection_pages, rotation_pages):
         module.add(pages)
+    download.add(app, console)  # before the verbs, whose pages have addresses of the same form
     verb_pages.add(app, console)
+    request_page.add(app, console)
     if console.faults:
         demo_page.add(app, console, console.faults)
     _add_assets(app)

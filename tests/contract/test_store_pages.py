@@ -13,6 +13,7 @@ from persistence import read_model
 from persistence.read_model import ConnectionFilter, Only, Page, RotationFilter
 from persistence.store import Store
 from states import ids
+from states.connection import Options
 from states.rotation import Ending, Rotation
 from states.state import State
 from states.summary import RotationSummary
@@ -149,3 +150,29 @@ def test_connections_come_by_name(store: Store) -> None:
     assert completed.proofs.candidate.fingerprint == shown.current.fingerprint
     for field in ("netsuite", "openair", "options", "policy", "bundles", "version", "due_at", "is_automatic"):
         assert getattr(kept, field) == getattr(shown, field)
+
+
+def test_what_comes_soon(store: Store) -> None:
+    """The connections of which something is due by then, the next automatic rotations, and how many there are."""
+    store.connections.add(a_connection(name="beta", due_at=NOW + 10 * HOUR))
+    store.connections.add(a_connection(name="gamma", due_at=NOW, options=Options(oauth2=False)))
+    carry(store, begin(store), State.COMPLETED)
+    connections = store.connections
+    assert [["acme"], ["acme", "beta"], ["acme", "beta"]] == [
+        [each.name for each in connections.until(NOW + hours * HOUR)] for hours in (1, 11, 366 * 24)
+    ]
+    assert ([(NOW, "acme"), (NOW + 10 * HOUR, "beta")], [(NOW, "acme")]) == (
+        connections.coming(10),
+        connections.coming(1),
+    )
+    begin(store, number=2)
+    assert ([(NOW + 10 * HOUR, "beta")], 3) == (connections.coming(10), connections.count())
+
+
+def test_connections_of_some_names(store: Store) -> None:
+    """A page can be of some names only, and of those only some."""
+    for name in ("beta", "gamma"):
+        store.connections.add(a_connection(name=name))
+    page = store.connections.page(ConnectionFilter(text="a", names=["gamma", "acme", "unknown"]), limit=1)
+    rest = store.connections.page(ConnectionFilter(text="a", names=["gamma", "acme"]), after=page.following)
+    assert [["acme"], ["gamma"]] == [[each.name for each in some.items] for some in (page, rest)]

@@ -348,3 +348,35 @@ def test_the_demos_page(app: Keyturn, simulator: Simulator) -> None:
     with running_console(app) as console:
         console.sign_in()
         assert [404, False] == [console.get("/demo").status_code, "Demo" in text(console, "/")]
+
+
+def test_a_failing_import_is_explained(
+    app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate
+) -> None:
+    """A pasted request says which certificate it was signed with, and what follows; nothing is sent or kept."""
+    assert f'value="{NAME}"' in console.get(f"/request?connection={NAME}").text
+    rotate()
+    park(app, simulator)
+    simulator.import_requests.send()
+    url = simulator.import_requests.counts().last_url
+    assert url
+    history = len(simulator.history.entries())
+    answer = console.post("/request", {"connection": NAME, "url": url})
+    assert (200, True) == (answer.status_code, "Signed with the candidate certificate" in answer.text)
+    assert "See the open rotation" in answer.text
+    wrong = console.post("/request", {"connection": NAME, "url": url.replace("ns_id=", "ns_id=1")})
+    assert "a key that Keyturn does not know" in wrong.text
+    for fields in ({"connection": NAME, "url": "https://example.com"}, {"connection": "unknown", "url": url}):
+        refused = console.post("/request", fields)
+        assert (422, True) == (refused.status_code, 'class="note"' in refused.text)
+    assert history == len(simulator.history.entries())
+
+
+def test_a_rotation_is_downloaded(app: Keyturn, console: RunningConsole, rotate: Rotate) -> None:
+    """A rotation with its journal is a file in the command line's shape."""
+    done = rotate()
+    answer = console.get(f"/rotations/{done.id}/json")
+    found = answer.json()
+    assert (done.id, len(app.rotations.journal(done.id))) == (found["rotation"]["id"], len(found["journal"]))
+    assert f'attachment; filename="rotation-{done.id}.json"' == answer.headers["content-disposition"]
+    assert 404 == console.get("/rotations/unknown/json").status_code

@@ -169,7 +169,7 @@ def _record_pages(keyturn: SearchedKeyturn, console: RunningConsole, rotation: s
     for path in (
         *("/", "/connections", f"/connections/{NAME}?ask=1", f"/connections/{NAME}/rotate", "/rotations"),
         *(f"/rotations/{rotation}?ask=1", *(f"/rotations/{rotation}/{verb}" for verb in verbs)),
-        *("/rotations?q=%00", "/nowhere", "/sign-in"),
+        *(f"/rotations/{rotation}/json", "/request", "/rotations?q=%00", "/nowhere", "/sign-in"),
     ):
         _record_answer(keyturn, path, console.get(path))
     for verb in ("resume", "park", "restore"):
