@@ -30,6 +30,7 @@ _LOOKS: Final = (Verb.EXPLAIN, Verb.WATCH, Verb.SHOW_ROTATION)
 class Step:
     """One thing to do: a sentence, and where there is one a button and a command line."""
 
+    verb: Verb
     text: str
     label: str
     href: str
@@ -62,7 +63,7 @@ def _sequence(action: NextAction | None) -> Iterator[NextAction]:
 def _step(action: NextAction) -> Step:
     label, href = _target(action)
     text = action.because or ("Nothing to do." if action.verb is Verb.WAIT else "")
-    return Step(text.strip(), label, href, command_line(action))
+    return Step(action.verb, text.strip(), label, href, command_line(action))
 
 
 def _target(action: NextAction) -> tuple[str, str]:

@@ -135,13 +135,15 @@ class Streams:
     async def stream(
         self, url: str, render: Callable[[], str], *, since: int, pace: float, is_allowed: Callable[[], bool]
     ) -> AsyncIterator[bytes]:
-        """Yield the page's fragment when it has changed ``since`` that version, and whenever it changes again.
+        """Yield a ping, the page's fragment when it has changed ``since`` that version, and whenever it changes again.
 
         ``pace`` is the least time between two fragments, in seconds. It ends when ``is_allowed`` says no more.
         """
         watcher, sent, digest = self._watcher, since, b""
         self.count += 1
         try:
+            if is_allowed() and not watcher.is_blind:
+                yield _PING  # a tab that was hidden knows at once that it is live again
             while is_allowed() and not watcher.is_stopped:
                 if not await watcher.wait(sent, PING_EVERY) and not watcher.is_blind:
                     yield _PING

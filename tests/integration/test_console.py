@@ -19,6 +19,7 @@ from orchestrator.bootstrap import Keyturn
 from orchestrator.cli.demo.browser import DemoFaults
 from orchestrator.console import context
 from orchestrator.operations.status import Group, Overview
+from orchestrator.operations.workers import Role
 from simulator import Fault, Simulator
 from states.connection import Connection, OnRefusal, OpenAirKind, OpenAirSettings, Options
 from states.rotation import Ending, Rotation
@@ -68,6 +69,15 @@ def test_the_first_page(app: Keyturn, simulator: Simulator, console: RunningCons
         assert words in needs
     with running_worker(app):
         assert app.worker_name in text(console, "/")
+
+
+def test_a_worker_that_runs_needs_no_second_one(app: Keyturn, console: RunningConsole) -> None:
+    """The page of a rotation that goes on says how to start a worker, unless one is alive."""
+    app.rotations.request(NAME, actor="bob")
+    assert "keyturn worker" in text(console, f"/rotations/{NAME}")
+    with app.presence(Role.WORKER):
+        shown = text(console, f"/rotations/{NAME}")
+    assert ("A worker carries the rotation on." in shown, "keyturn worker" in shown) == (True, False)
 
 
 def test_no_connections_yet(app: Keyturn, console: RunningConsole) -> None:

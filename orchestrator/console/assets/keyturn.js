@@ -7,7 +7,8 @@
   const words = document.getElementById("freshness-text");
   const pause = document.getElementById("pause");
   const SILENT = 25000; // milliseconds: two pings are missing
-  let heard = Date.now();
+  const loaded = Date.now();
+  let heard = 0; // nothing yet
   let paused = false;
   let missed = false;
 
@@ -46,16 +47,17 @@
   // --- freshness
 
   const showFreshness = () => {
-    const stale = Date.now() - heard > SILENT;
+    const since = heard || loaded;
+    const stale = Date.now() - since > SILENT;
     freshness.classList.toggle("stale", stale && !paused);
-    let text = "Live";
+    let text = heard ? "Live" : "Connecting";
     if (paused) text = missed ? "Paused: something has changed" : "Paused";
-    else if (stale) text = `Not live since ${clockTime(heard)}`;
+    else if (stale) text = `Not live since ${clockTime(since)}`;
     if (words.textContent !== text) words.textContent = text;
   };
   if (live && freshness) {
     freshness.hidden = false;
-    document.addEventListener("ping", () => { heard = Date.now(); });
+    document.addEventListener("ping", () => { heard = Date.now(); showFreshness(); });
     document.addEventListener("htmx:sse:before:message", (event) => {
       const message = event.detail.message;
       heard = Date.now();
