@@ -49,13 +49,8 @@ class Report:
     """The connector's bundles that are not installed; empty where NetSuite does not list bundles."""
     account: str = ""
     """The account that answered, as NetSuite spells its id."""
-    warnings: tuple[str, ...] = ()
-    """What NetSuite could not do, such as remove the file of a private key from the File Cabinet."""
-
-    @property
-    def key_files(self) -> tuple[str, ...]:
-        """The warnings about files of private keys that NetSuite may still hold."""
-        return tuple(each for each in self.warnings if "key file" in each)
+    key_files: tuple[str, ...] = ()
+    """The warnings about files of private keys that NetSuite's File Cabinet holds, or may hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,7 @@ class NetSuiteAdapter:
     @staticmethod
     def _shown(reply: netsuite_errors.Reply) -> Sequence[str]:
         with guarded("NetSuite", lambda: netsuite_errors.unusable(reply.status, writes=reply.writes)):
-            return [quote(warning, reply.sent) for warning in reply.warnings]
+            return [quote(warning.message, reply.sent) for warning in reply.warnings]
 
     def _post(self, body: bytes, token: str, *, writes: bool, key: PrivateKey | None) -> netsuite_errors.Reply:
         headers = {
@@ -155,7 +155,7 @@ def _parse_report(done: Mapping[str, Any]) -> Report:
         record=_parse_record(done["record"]),
         server_time=_parse_time(environment["serverTime"]),
         account=_parse_text(environment["accountId"]),
-        warnings=tuple(quote(warning) for warning in netsuite_errors.warnings_in(done)),
+        key_files=tuple(quote(each.message) for each in netsuite_errors.warnings_in(done) if each.is_about_key_file),
         bundles={
             _parse_text(bundle["id"]): None if bundle["version"] is None else _parse_text(bundle["version"])
             for bundle in environment["bundles"]

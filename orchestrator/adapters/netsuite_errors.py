@@ -37,6 +37,8 @@ THROTTLES: Final = (
 )
 SIGN_IN_REFUSED: Final = ("INVALID_LOGIN_ATTEMPT", "INVALID_LOGIN")
 """Also with HTTP 403, according to public reports (https://github.com/julbrs/netsuite-api-client/issues/26)."""
+_KEY_FILE: Final = "KEY_FILE"
+"""What a warning of the RESTlet about the file of a private key is marked with."""
 PERMISSIONS: Final = ("NOT_PERMITTED", "INSUFFICIENT_PERMISSION", "ACCESS_TO_CERTIFICATE_RESTRICTED")
 NOT_DEPLOYED: Final = ("SSS_INVALID_SCRIPTLET_ID", "SSS_SCRIPT_NOT_FOUND")
 NOT_OUR_RESTLET: Final = (
@@ -60,6 +62,15 @@ _REFUSED_FOR_GOOD: Final = NextAction(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """One warning of the RESTlet."""
+
+    message: str
+    is_about_key_file: bool
+    """Whether the file of a private key is left in the File Cabinet, or may be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """An answer from the RESTlet's URL, in the form that the rules read."""
@@ -80,7 +91,7 @@ class Reply:
     """Whether the RESTlet reports that the request ended before it could save anything."""
     location: str
     """Where a redirect points: scheme and host, or empty."""
-    warnings: Sequence[str]
+    warnings: Sequence[Warned]
     """What the RESTlet could not do, such as remove a key file."""
     retry_after: float | None
     done: Mapping[str, Any] | None = field(repr=False)
@@ -161,10 +172,11 @@ def _shown_error(content: Mapping[str, Any]) -> tuple[str, str, bool]:
     return "", _text(content, "title") or _text(content, "message"), False
 
 
-def warnings_in(content: Mapping[str, Any]) -> Sequence[str]:
+def warnings_in(content: Mapping[str, Any]) -> Sequence[Warned]:
     """Return the RESTlet's warnings; none if they cannot be read."""
     found = content.get("warnings")
-    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+    listed = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return [Warned(_text(each, "message"), each.get("about") == _KEY_FILE) for each in listed if _text(each, "message")]
 
 
 def _text(content: Mapping[str, Any], name: str) -> str:

@@ -203,10 +203,10 @@ describe('when something fails', () => {
     account.fail('file.delete', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
     const reply = install();
     expect(signedHere(reply.signature)).toBe(true);
-    expect(reply.warnings).toEqual([
+    const message =
       `Delete the key file "${KEY_FILE}" in the folder "${FOLDER}" by hand, its removal failed: ` +
-        'INSUFFICIENT_PERMISSION: No.',
-    ]);
+      'INSUFFICIENT_PERMISSION: No.';
+    expect(reply.warnings).toEqual([{ about: 'KEY_FILE', message }]);
     expect(account.logged()).toContain(KEY_FILE);
   });
 
@@ -216,7 +216,9 @@ describe('when something fails', () => {
     account.fail('file.delete', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
     const reply = install();
     expect(reply.error.code).toBe('INVALID_CERTIFICATE');
-    expect(reply.warnings).toEqual([expect.stringContaining(`Delete the key file "${KEY_FILE}"`)]);
+    expect(reply.warnings).toEqual([
+      { about: 'KEY_FILE', message: expect.stringContaining(`Delete the key file "${KEY_FILE}"`) },
+    ]);
   });
 
   test('and the removal fails, a call at least ten minutes later removes the file', () => {
@@ -245,7 +247,9 @@ describe('when something fails', () => {
     const reply = install();
     expect(signedHere(reply.signature)).toBe(true);
     expect(reply.record).toBeNull();
-    expect(reply.warnings).toEqual(['Could not read the record after saving it: UNEXPECTED_ERROR: Busy.']);
+    expect(reply.warnings).toEqual([
+      { about: 'RECORD', message: 'Could not read the record after saving it: UNEXPECTED_ERROR: Busy.' },
+    ]);
   });
 
   test('because NetSuite throttles the signature after the save, the refusal says that the certificate is saved', () => {

@@ -67,7 +67,9 @@ describe('report', () => {
     account.fail('suiteAppInfo.listInstalledBundles', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
     const reply = report();
     expect(reply.environment.bundles).toEqual([]);
-    expect(reply.warnings).toEqual(['Could not list the installed bundles: INSUFFICIENT_PERMISSION: No.']);
+    expect(reply.warnings).toEqual([
+      { about: 'BUNDLES', message: 'Could not list the installed bundles: INSUFFICIENT_PERMISSION: No.' },
+    ]);
   });
 
   test('is refused as NOT_PERMITTED if the role cannot see certificates', () => {
@@ -111,10 +113,10 @@ describe('key files of interrupted calls', () => {
     const account = new Account();
     account.addFile(minutesAgo(11), account.addFolder(FOLDER));
     account.fail('file.delete', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
-    expect(report().warnings).toEqual([
+    const message =
       `Delete the key file "${minutesAgo(11)}" in the folder "${FOLDER}" by hand, its removal failed: ` +
-        'INSUFFICIENT_PERMISSION: No.',
-    ]);
+      'INSUFFICIENT_PERMISSION: No.';
+    expect(report().warnings).toEqual([{ about: 'KEY_FILE', message }]);
   });
 
   test('do not fail the report if they cannot be listed', () => {
@@ -122,6 +124,8 @@ describe('key files of interrupted calls', () => {
     account.fail('search.create', suiteScriptError('INSUFFICIENT_PERMISSION', 'No.'));
     const reply = report();
     expect(reply.outcome).toBe('done');
-    expect(reply.warnings).toEqual(['Could not look for leftover key files: INSUFFICIENT_PERMISSION: No.']);
+    expect(reply.warnings).toEqual([
+      { about: 'KEY_FILE', message: 'Could not look for leftover key files: INSUFFICIENT_PERMISSION: No.' },
+    ]);
   });
 });

@@ -83,7 +83,7 @@ def _is_text(value: object) -> bool:
 def report(odd: Answer) -> None:
     found = _netsuite(odd).report()
     assert isinstance(found, Report)
-    texts = [found.account, *found.warnings, *found.bundles, *filter(None, found.bundles.values())]
+    texts = [found.account, *found.key_files, *found.bundles, *filter(None, found.bundles.values())]
     texts += [found.record.name, found.record.file_name] if found.record else []
     assert all(map(_is_text, texts))
     assert found.server_time.tzinfo is UTC

@@ -54,7 +54,7 @@ def test_a_key_file_that_cannot_be_removed(account: Account, monkeypatch: pytest
     (warning,) = account.warnings
     assert path.rpartition("/")[2] in warning
     account.simulator.clock.offset = timedelta(minutes=11)
-    assert () == account.adapter.report().warnings
+    assert () == account.adapter.report().key_files
     assert [] == cabinet.paths_with_private_key()
 
 

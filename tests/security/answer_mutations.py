@@ -173,7 +173,11 @@ def _error(path: str, text: str, chance: random.Random) -> Answer:
         inner = json.dumps({"type": "error.SuiteScriptError", "name": text[:99], "message": text, "stack": [text]})
         content: list[dict[str, object]] = [
             {"error": {"code": text[:99], "message": chance.choice((text, inner))}},
-            {"record": {"fileName": text, "name": text, "certificate": text}, "warnings": [text], "environment": text},
+            {
+                "record": {"fileName": text, "name": text, "certificate": text},
+                "warnings": [{"about": "KEY_FILE", "message": text}],
+                "environment": text,
+            },
             {"signature": text, "code": text, "message": text},
             {text: {text: text}},
         ]

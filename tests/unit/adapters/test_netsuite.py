@@ -134,16 +134,18 @@ def test_install_request() -> None:
 
 
 def test_warnings_reach_the_log_and_the_report(caplog: pytest.LogCaptureFixture) -> None:
-    """What the RESTlet could not do is logged, after a refusal too; a report has it for the doctor."""
+    """What the RESTlet could not do is logged, after a refusal too; a report has what is about key files."""
     environment = {"accountId": "1234567", "serverTime": "2026-11-23T20:00:00Z", "bundles": []}
-    warned = {"warnings": ["Delete the key file by hand.", 7]}
+    other = {"about": "BUNDLES", "message": "Could not list the key file's bundles."}
+    warned = {"warnings": [{"about": "KEY_FILE", "message": "Delete the key file by hand."}, 7, other]}
     refused = {"outcome": "refused", "error": {"code": "NOT_PERMITTED", "message": "Words."}, **warned}
     http = FakeHttp(ok(record=None, environment=environment, **warned), Answer(200, {}, json.dumps(refused).encode()))
     netsuite = adapter(http)
-    assert ('"Delete the key file by hand."',) == netsuite.report().warnings
+    assert ('"Delete the key file by hand."',) == netsuite.report().key_files
     with pytest.raises(NotPermitted):
         netsuite.sign(CHALLENGE)
-    assert ['"Delete the key file by hand."'] * 2 == [record.__dict__["warning"] for record in caplog.records]
+    shown = ['"Delete the key file by hand."', f'"{other["message"]}"']
+    assert shown * 2 == [record.__dict__["warning"] for record in caplog.records]
     assert {("WARNING", "1234567_SB1")} == {(each.levelname, each.__dict__["account"]) for each in caplog.records}
 
 
@@ -152,7 +154,8 @@ def test_warnings_of_an_install_reach_its_caller(is_refused: bool) -> None:  # n
     """Of an install that was refused as well as of one that was done; one that quotes the key is withheld."""
     certificate = a_certificate()
     pem = key_pem(certificate)
-    warned = {"warnings": ["Delete the key file by hand.", f"Look: {pem.decode()}"]}
+    messages = ["Delete the key file by hand.", f"Look: {pem.decode()}"]
+    warned = {"warnings": [{"about": "KEY_FILE", "message": each} for each in messages]}
     refused = {"outcome": "refused", "error": {"code": "NOT_PERMITTED", "message": "Words."}, **warned}
     done = ok(action="install", signature=SIGNATURE, created=False, record=None, **warned)
     warnings: list[str] = []

@@ -40,6 +40,11 @@ define([
   const LEFTOVER_AGE_MS = 600 * 1000;
   const KEY_FILE_NAME = /^keyturn-(\d{13})-[\w-]{8}\.pem$/;
 
+  // What a warning is about. A key file that was left, or may have been, is a person's to delete.
+  const KEY_FILE = 'KEY_FILE';
+  const BUNDLES = 'BUNDLES';
+  const RECORD = 'RECORD';
+
   /** A failure to report to the caller: one of the schema's codes, and a message without secrets. */
   class Refusal {
     /** `saved`: whether the record already had the new certificate; undefined if that is not known. */
@@ -151,7 +156,7 @@ define([
     const created = !existing;
     log.audit({ title: 'Keyturn installed a certificate', details: { scriptId: SCRIPT_ID, created } });
     const signature = refuseAsSaved(() => signChallenge(challenge));
-    const saved = tryOrWarn('Could not read the record after saving it', null, warnings, readRecord);
+    const saved = tryOrWarn(RECORD, 'Could not read the record after saving it', null, warnings, readRecord);
     return { outcome: 'done', action: 'install', signature, created, record: saved };
   }
 
@@ -214,7 +219,7 @@ define([
 
   /** Returns both connector bundles; if the caller's role cannot list bundles, an empty list, with a warning. */
   function listBundles(warnings) {
-    return tryOrWarn('Could not list the installed bundles', [], warnings, () => {
+    return tryOrWarn(BUNDLES, 'Could not list the installed bundles', [], warnings, () => {
       const all = suiteAppInfo.listInstalledBundles();
       return BUNDLE_IDS.map((id) => {
         const bundle = all.find((candidate) => String(candidate.id) === id);
@@ -267,7 +272,7 @@ define([
 
   /** Removes the key files of calls that NetSuite stopped before they removed theirs. */
   function removeLeftovers(warnings) {
-    tryOrWarn('Could not look for leftover key files', null, warnings, () => {
+    tryOrWarn(KEY_FILE, 'Could not look for leftover key files', null, warnings, () => {
       const folder = findFolder();
       const files = folder ? searchByFilter('file', ['folder', 'anyof', folder]) : [];
       files
@@ -284,7 +289,7 @@ define([
 
   function remove(id, name, warnings) {
     const advice = `Delete the key file "${name}" in the folder "${folderName()}" by hand, its removal failed`;
-    tryOrWarn(advice, null, warnings, () => file.delete({ id }));
+    tryOrWarn(KEY_FILE, advice, null, warnings, () => file.delete({ id }));
   }
 
   function searchByFilter(type, filter) {
@@ -294,11 +299,11 @@ define([
   // ---- Failures ----------------------------------------------------------------------------------------------------
 
   /** Returns the result of `step`. If it fails, adds a warning and returns `otherwise`, so that the call continues. */
-  function tryOrWarn(what, otherwise, warnings, step) {
+  function tryOrWarn(about, what, otherwise, warnings, step) {
     try {
       return step();
     } catch (error) {
-      warn(`${what}: ${description(error)}`, warnings);
+      warn(about, `${what}: ${description(error)}`, warnings);
       return otherwise;
     }
   }
@@ -335,9 +340,9 @@ define([
     return failure instanceof Refusal ? new Refusal(failure.code, failure.message, false) : failure;
   }
 
-  function warn(text, warnings) {
-    warnings.push(text);
-    log.error({ title: 'Keyturn warning', details: text });
+  function warn(about, message, warnings) {
+    warnings.push({ about, message });
+    log.error({ title: 'Keyturn warning', details: message });
   }
 
   /** Returns the result of `step`. If it fails, refuses with `code`, unless the failure has a more precise code. */
