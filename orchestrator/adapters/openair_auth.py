@@ -104,6 +104,14 @@ class Grant:
             in_doubt=content["in_doubt"],
         )
 
+    def ensure_settled(self, now: datetime) -> None:
+        """Raise TryLater while a refresh may be running at ``now`` (UTC): its result has yet to replace this grant."""
+        until = self.refreshing_until
+        # The worker may be done in a moment. If it died, only the end of its note shows that. A note that ends later
+        # than REFRESH_FURTHEST was written by a clock that was wrong, and would block sign-in for long.
+        if until and now < until <= now + REFRESH_FURTHEST:
+            raise _refresh_running(until)
+
 
 class PasswordSignIn:
     """Signs in with company, user and password (SignIn in openair_xml.py)."""
@@ -161,10 +169,7 @@ class OAuthSignIn:
         now = self._clock.now()
         if grant.access_token not in ("", rejected) and now < grant.expires_at - TOKEN_EXPIRY_MARGIN:
             return grant.access_token
-        if grant.refreshing_until and now < grant.refreshing_until <= now + REFRESH_FURTHEST:
-            # The other worker may be done in a moment. If it died, only the end of its note shows that. A note that
-            # ends later than REFRESH_FURTHEST was written by a clock that was wrong, and would block sign-in for long.
-            raise _refresh_running(grant.refreshing_until)
+        grant.ensure_settled(now)
         until = now + timedelta(seconds=self._http.answer_within) + REFRESH_SPARE
         # In doubt from the start: if this worker dies after sending, the next one must know that the token may be void.
         note = replace(grant, refreshing_until=until, in_doubt=True)

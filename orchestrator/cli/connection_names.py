@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.cli import formatting
-from orchestrator.cli.arguments import ConnectionName
+from orchestrator.cli.arguments import ConnectionName, DryRun
 from orchestrator.cli.context import Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.secrets import SecretName
@@ -13,7 +13,7 @@ from orchestrator.views.connection import connection_json
 from states.connection import Connection
 
 
-def remove(name: ConnectionName, /, *, context: Given) -> int:
+def remove(name: ConnectionName, /, *, dry_run: DryRun = False, context: Given) -> int:
     """Remove a connection, and destroy its secrets and private keys.
 
     No schedule and no worker rotates its certificate any more. NetSuite and OpenAir keep what they hold. Its rotations
@@ -21,21 +21,28 @@ def remove(name: ConnectionName, /, *, context: Given) -> int:
     It is refused while a rotation is open.
 
     ```
+    keyturn connection remove acme --dry-run
     keyturn connection remove acme
     ```
     """
     with context.keyturn() as keyturn:
         shown = keyturn.connections.show(name)
-        keyturn.connections.check_closed(name)
-        context.confirm(_question(shown, keyturn.connections.secrets_of(name)))
+        keyturn.connections.check_removable(shown)
+        known = keyturn.connections.secrets_of(name)
+        if dry_run:
+            record = {"name": name, "dry_run": True, "secrets": [secret.name.lower() for secret in known]}
+            context.out.show(record, name, [("would remove", name), ("", _loss(shown, known))])
+            context.note_unchanged()
+            return Exit.FINE
+        context.confirm(f"{_loss(shown, known)} Remove {name}?")
         keyturn.connections.remove(shown, actor=actor())
     context.out.show({"name": name, "removed": True}, name, [("removed", name)])
     context.out.note(f"Its rotations are kept: `keyturn rotation list --connection {name}`.")
     return Exit.FINE
 
 
-def _question(shown: Connection, known: list[SecretName]) -> str:
-    """What removing the connection destroys, what it ends, and whether to do it."""
+def _loss(shown: Connection, known: list[SecretName]) -> str:
+    """What removing the connection destroys, and what it ends."""
     secrets = f", its secrets ({', '.join(map(_label, known))})" if known else ""
     account = f"NetSuite account {shown.netsuite.account}"
     held = shown.current
@@ -47,7 +54,7 @@ def _question(shown: Connection, known: list[SecretName]) -> str:
     )
     return (
         f"Removing connection {shown.name} destroys its settings{secrets} and the private keys of its certificates. "
-        f"They cannot be recovered. {left} Remove {shown.name}?"
+        f"They cannot be recovered. {left}"
     )
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from orchestrator.events import ConnectionRemoved, ConnectionRenamed, ConnectionSaved, Listener, ignore
 from orchestrator.secrets import SecretName, Secrets
 from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection
-from states.connection_changes import check_closed
+from states.connection_changes import check_closed, check_removal
 from states.errors import Tampered
 from states.ports import Clock
 from states.summary import ConnectionSummary
@@ -80,10 +81,12 @@ class Connections:
             if name not in given
         }
 
-    def check_closed(self, connection: str) -> None:
-        """Raise RotationOpen while the connection has an open rotation: it can be neither removed nor renamed."""
-        if rotation := self._store.rotations.open_for(connection):
+    def check_removable(self, connection: Connection) -> None:
+        """Raise as ``remove`` would now: RotationOpen, or HeldOff. Changes nothing."""
+        if rotation := self._store.rotations.open_for(connection.name):
             check_closed(rotation)
+        for newest in self._store.rotations.newest(connection=connection.name, limit=1):
+            check_removal(connection, newest.id, newest.doubt.in_flight_until, self._clock.now())
 
     def remove(self, connection: Connection, *, actor: str) -> None:
         """Destroy a connection's settings and secrets, and the private keys of its certificates.
@@ -101,13 +104,17 @@ class Connections:
         Rotations and journals go with it. ``connection.version`` is the version that was read. Raises NotFound; Stale
         when the connection or one of its secrets was changed by now; RotationOpen while it has an open rotation;
         AlreadyExists where the name has a connection, or had one whose rotations are kept; InvalidInput for a name that
-        is none; VaultLocked, SealBroken.
+        is none; TryLater while another process renews its tokens, which that one can store under the old name only;
+        VaultLocked, SealBroken.
         """
         replace(connection, name=name)  # a connection knows which names are valid
         stored = self._store.connections.authentic(connection.name)
         before, after = (Secrets(self._store, self._vault, each) for each in (stored, replace(stored, name=name)))
         sealed = self._store.secrets.all_of(connection.name)
-        resealed = {secret: after.seal(secret, before.open(secret, blob)) for secret, (blob, _) in sealed.items()}
+        opened = {secret: before.open(secret, blob) for secret, (blob, _) in sealed.items()}
+        if grant := opened.get(SecretName.OPENAIR_REFRESH_TOKEN):
+            _ensure_settled(grant, self._clock.now())
+        resealed = {secret: after.seal(secret, value) for secret, value in opened.items()}
         renamed = self._store.connections.rename(connection, name, sealed, resealed)
         self._listener(ConnectionRenamed(renamed.name, connection.name, renamed.version, actor))
         return renamed
@@ -136,3 +143,10 @@ class Connections:
 def _hosts(connection: Connection) -> tuple[str, ...]:
     """The URLs that a connection's secrets are sealed for."""
     return connection.netsuite.token_url, connection.netsuite.restlet_url, connection.openair.url
+
+
+def _ensure_settled(grant: bytes, now: datetime) -> None:
+    """Raise TryLater while OpenAir's tokens are renewed: OpenAir has voided the ones that are stored."""
+    from orchestrator.adapters.openair_auth import Grant  # noqa: PLC0415 - brings HTTP along, seldom needed
+
+    Grant.from_bytes(grant).ensure_settled(now)

@@ -72,6 +72,9 @@ def test_a_connection_is_renamed_and_removed(connected: InstalledKeyturn) -> Non
     assert f"keeps the certificate {held}" in unasked.stderr
     assert "netsuite key" in unasked.stderr
     assert before == connected.dump()
+    rehearsed = connected("connection", "remove", "bolt", "--dry-run")
+    assert (0, True) == (rehearsed.returncode, f"keeps the certificate {held}" in rehearsed.stdout)
+    assert before == connected.dump()
     removed = connected("connection", "remove", "bolt", "--yes")
     assert (0, "removed  bolt\n") == (removed.returncode, removed.stdout)
     assert [] == connected.json("connection", "list")

@@ -1,15 +1,18 @@
 """Connections that are removed and renamed, as the verbs do it: with secrets that open and workers that know."""
 
+from contextlib import nullcontext
 from dataclasses import astuple, replace
+from datetime import timedelta
 
 import pytest
 from integration.fixture_types import Rotate
 from support.environment import NAME, connect
 
+from orchestrator.adapters.openair_auth import Grant
 from orchestrator.bootstrap import Keyturn
 from orchestrator.secrets import SecretName, Secrets
 from simulator import Fault, Simulator
-from states.errors import InvalidInput, NotFound, RotationOpen, SealBroken
+from states.errors import HeldOff, InvalidInput, NotFound, RotationOpen, SealBroken, TryLater
 from states.rotation import Cause
 from states.state import State
 
@@ -69,7 +72,7 @@ def test_a_parked_rotation_keeps_its_connection(app: Keyturn, simulator: Simulat
     simulator.faults.add(Fault("netsuite.restlet", "302", times=None))
     parked = rotate()
     for refused in (
-        lambda: app.connections.check_closed(NAME),
+        lambda: app.connections.check_removable(app.connections.show(NAME)),
         lambda: app.connections.remove(app.connections.show(NAME), actor="ada"),
         lambda: app.connections.rename(app.connections.show(NAME), "bolt", actor="ada"),
     ):
@@ -95,3 +98,25 @@ def test_the_rotations_of_a_removed_connection_are_shown(app: Keyturn, rotate: R
     assert app.rotations.journal(done.id) == [
         entry for _, entry in app.lists.journal(since=done.created_at, connection=NAME)
     ]
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_rename_waits_for_tokens_that_are_renewed(app: Keyturn, *, is_over: bool) -> None:
+    """Another process stores OpenAir's next refresh token under the name that it began with: it must not be lost."""
+    secrets = Secrets(app.store, app.vault, app.connections.show(NAME))
+    found = secrets.get(SecretName.OPENAIR_REFRESH_TOKEN)
+    assert found
+    until = app.clock.now() + timedelta(seconds=-1 if is_over else 30)
+    note = replace(Grant.from_bytes(found[0]), refreshing_until=until, in_doubt=True)
+    secrets.replace(SecretName.OPENAIR_REFRESH_TOKEN, note.to_bytes(), found[1])
+    with nullcontext() if is_over else pytest.raises(TryLater, match="Another worker is renewing"):
+        app.connections.rename(app.connections.show(NAME), "bolt", actor="ada")
+    assert ["bolt" if is_over else NAME] == [each.name for each in app.connections.all()]
+
+
+def test_a_lost_request_keeps_its_connection(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """A removal that would be refused until a lost request can no longer take effect is refused when it is checked."""
+    simulator.faults.add(Fault("netsuite.restlet", "reset", action="install", when="after"))
+    assert State.COMPLETED is rotate().state
+    with pytest.raises(HeldOff):
+        app.connections.check_removable(app.connections.show(NAME))
