@@ -3,6 +3,7 @@
 A secret is bound to the hosts that it may be sent to: who changes a URL in the database has no secret to send there.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from persistence.store import Store
@@ -51,13 +52,18 @@ def _column(name: SecretName, connection: Connection) -> str:
     return f"{name.value} for {hosts}" if hosts else name.value
 
 
-def resealed(vault: Vault, connection: Connection, name: str, sealed: bytes) -> bytes:
-    """Seal a secret of an earlier Keyturn, which bound it to the connection alone, for the connection's hosts.
+def resealed(vault: Vault, connection: Connection, sealed: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Seal the secrets of an earlier Keyturn, which bound them to the connection alone, for the connection's hosts.
 
-    Raises SealBroken.
+    Raises SealBroken, also without the key that every connection signs in to NetSuite with.
     """
-    plain = vault.open(sealed, owner=connection.name, column=name)
-    return vault.seal_at_once(plain, owner=connection.name, column=_column(SecretName(name), connection))
+    if SecretName.NETSUITE_KEY.value not in sealed:
+        raise SealBroken(f"Connection {connection.name} has no {SecretName.NETSUITE_KEY.name.lower()}.")
+    plain = {name: vault.open(blob, owner=connection.name, column=name) for name, blob in sealed.items()}
+    return {
+        name: vault.seal_at_once(value, owner=connection.name, column=_column(SecretName(name), connection))
+        for name, value in plain.items()
+    }
 
 
 class Secrets:

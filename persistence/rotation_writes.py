@@ -42,6 +42,15 @@ def lock(tx: Transaction, vault: Vault, before: Rotation) -> tuple[Values, Rotat
     return found, authenticity.checked(vault, before, head, found["code"], last_seq=found["last_seq"] or 0)
 
 
+def checked(tx: Transaction, vault: Vault, rotation_id: str) -> Rotation:
+    """Return the rotation with this id, marked as broken if it was changed outside Keyturn. Raises NotFound."""
+    row = rotation_statements.LOCKED.first(tx, {"id": rotation_id})  # one statement, so one moment
+    if row is None:
+        raise NotFound(f"There is no rotation {rotation_id}.")
+    head, rotation = Head(row["journal_seq"], row["journal_hash"]), rotation_mapping.to_rotation(row)
+    return authenticity.checked(vault, rotation, head, row["code"], last_seq=row["last_seq"] or 0)
+
+
 def store(
     tx: Transaction,
     vault: Vault,

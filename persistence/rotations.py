@@ -98,6 +98,15 @@ class Rotations:
         with self._database.reading() as tx:
             return queries.find_rotation(tx, wanted)
 
+    def checked(self, wanted: str) -> Rotation:
+        """Like ``get``, for a verb: what was changed outside Keyturn says so (``circumstances.broken``).
+
+        Raises VaultLocked, SealBroken, too.
+        """
+        self._vault.unlock()
+        with self._database.reading() as tx:
+            return rotation_writes.checked(tx, self._vault, queries.find_rotation(tx, wanted).id)
+
     def page(
         self, wanted: RotationFilter = _EVERY, *, after: str | None = None, limit: int = 50
     ) -> Page[RotationSummary]:

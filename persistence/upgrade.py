@@ -5,7 +5,7 @@ database back to before that migration does not have the secrets as they were se
 secrets do not open so gets no code, nor do its rotations.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,8 +19,12 @@ from persistence.vault import Vault
 from states.connection import Connection
 from states.errors import InvalidInput, JournalBroken, SealBroken
 
-Reseal = Callable[[Connection, str, bytes], bytes]
-"""Seals a secret, given as it was sealed, for the host that it may be sent to. Raises SealBroken."""
+Reseal = Callable[[Connection, Mapping[str, bytes]], Mapping[str, bytes]]
+"""Seals a connection's secrets, given by name as they were sealed, for the hosts that they may be sent to.
+
+Raises SealBroken where one does not open, or one is missing that the connection needs: who removes them could have them
+given again for other hosts.
+"""
 
 _MIGRATION: Final = "0012"
 """It adds the codes."""
@@ -46,8 +50,8 @@ def is_wanted(before: str | None) -> bool:
     return before is not None and before < _MIGRATION
 
 
-def as_it_was(_connection: Connection, _name: str, sealed: bytes) -> bytes:
-    """A secret as it was sealed."""
+def as_it_was(_connection: Connection, sealed: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """The secrets as they were sealed."""
     return sealed
 
 
@@ -67,8 +71,7 @@ def authenticate(tx: Transaction, vault: Vault, reseal: Reseal = as_it_was) -> A
 
 def _authenticate(tx: Transaction, vault: Vault, row: RowMapping, reseal: Reseal) -> None:
     connection, name = mapping.to_connection(row), row["name"]
-    secrets = tx.execute(_SECRETS, {"connection": name}).all()
-    sealed = {secret: reseal(connection, secret, blob) for secret, blob in secrets}
+    sealed = reseal(connection, {row.name: row.sealed for row in tx.execute(_SECRETS, {"connection": name})})
     for secret, blob in sealed.items():
         tx.execute(update(_s).where(_s.c.connection == name, _s.c.name == secret).values(sealed=blob))
     settings = authenticity.of_connection(connection, is_automatic=row["automatic"])

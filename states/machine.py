@@ -134,7 +134,13 @@ def abandon(rotation: Rotation, now: datetime, absence: Absence | None = None) -
 
     Raises IllegalMove where abandoning is not possible; where there is a candidate, also without an ``absence`` that
     says that NetSuite does not hold this very one. That it was never sent is no such proof.
+
+    One that was changed outside Keyturn cannot say what is in flight: the connection's next rotation waits until
+    nothing can be.
     """
+    if rotation.circumstances.broken and rotation.proofs.candidate:
+        held_off = rotation.doubt.raised(now, now)
+        return replace(_close(rotation, table.ABANDON, now, absence), doubt=held_off.settled())
     return _close(rotation, table.ABANDON, now, absence)
 
 

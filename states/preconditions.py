@@ -263,7 +263,8 @@ def _possible(choices: tuple[NextAction, ...], rotation: Rotation, now: datetime
             others = tuple(each for each in choices[place + 1 :] if not _refused(each, rotation, now))
             return _after(reasons, choice, others)
         reasons += [each for each in (choice.because, refused) if each and each not in reasons]
-    return NextAction(Verb.WAIT, because=" ".join(reasons))
+    because = " ".join(reasons)
+    return by_hand(because, None) if rotation.circumstances.broken else NextAction(Verb.WAIT, because=because)
 
 
 def _after(reasons: list[str], choice: NextAction, others: tuple[NextAction, ...]) -> NextAction:

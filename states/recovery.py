@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -17,7 +18,6 @@ from states.errors import (
     IllegalMove,
     KeyturnError,
     NotConfirmed,
-    Tampered,
     Unknown,
     UnreadableCertificate,
 )
@@ -28,6 +28,11 @@ from states.rotation import Absence, Candidate, Confirmation, PrivateKey, Rotati
 
 _RESUME: Final = NextAction(Verb.RESUME)
 _RESTORE_OVER: Final = NextAction(Verb.RESTORE, {"overwrite": True})
+_PUT_ANOTHER: Final = by_hand(
+    "Put another certificate into the record in NetSuite, such as bundle 369630's openair-certificate.pem.",
+    NextAction(Verb.ABANDON, then=NextAction(Verb.ROTATE)),
+)
+"""A new rotation replaces the placeholder, no matter what became of the one that is given up."""
 _SAVE_IN_OPENAIR: Final = by_hand(
     "Have the person who changed NetSuite's certificate save it in OpenAir too.",
     NextAction(Verb.ADOPT),
@@ -117,17 +122,24 @@ def _see_no_candidate(rotation: Rotation, candidate: Candidate, ports: Ports) ->
     """Ask NetSuite to sign, once; return what shows that it does not hold the candidate, as a sentence."""
     verdict = judge(rotation, ports)
     if verdict.signer is Signer.CANDIDATE:
+        if rotation.circumstances.broken:
+            # It cannot be resumed, and what is stored of its previous certificate cannot be put back.
+            raise IllegalMove(
+                "NetSuite signs with this rotation's own certificate: imports are refused unless OpenAir has it too.",
+                next_action=_PUT_ANOTHER,
+            )
         raise IllegalMove(
             "NetSuite signs with this rotation's own certificate: going on helps, giving up does not.",
-            next_action=Tampered.next_action if rotation.circumstances.broken else _RESUME,
+            next_action=_RESUME,
         )
     if shown := absence(candidate, ports, verdict):
         return shown
     raise IllegalMove(
         "NetSuite cannot sign with what its record holds, and that may be this rotation's own certificate.",
-        next_action=by_hand(
-            "Put another certificate into the record in NetSuite, such as bundle 369630's openair-certificate.pem.",
-            NextAction(Verb.ABANDON),
+        next_action=_PUT_ANOTHER
+        if rotation.circumstances.broken
+        else replace(
+            _PUT_ANOTHER,
             alternatives=(NextAction(Verb.RESUME, because="NetSuite may be able to sign with the record again."),),
         ),
     ) from verdict.error

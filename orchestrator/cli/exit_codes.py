@@ -96,6 +96,7 @@ _RESTORING: Final = "NetSuite may have the previous certificate again, or still 
 
 _KEPT_ENDED: Final = {edge.ending: edge.kept for edge in PARKED if edge.ending}
 _COMPLETED: Final = "Both sides held the new certificate when the rotation was completed."
+_LOST: Final = " A request was sent and its answer lost."
 _IN_DOUBT: Final = " A request was sent and its answer lost: a resumed rotation reads back first."
 
 
@@ -145,7 +146,8 @@ def kept_by(rotation: Rotation) -> str:
     if rotation.state is State.COMPLETED:
         return _COMPLETED
     edge = NEXT.get(rotation.position)
-    return (edge.kept if edge else "") + (_IN_DOUBT if rotation.doubt.since else "")
+    lost = _LOST if rotation.circumstances.broken else _IN_DOUBT
+    return (edge.kept if edge else "") + (lost if rotation.doubt.since else "")
 
 
 def _of_class(kind: type[KeyturnError]) -> Exit:

@@ -28,11 +28,12 @@ def current(store: Store, rotation_id: str, now: datetime, version: int | None =
     """The rotation with this id, for a verb whose precondition is what may be in flight.
 
     Repairs ``in_flight_until`` first where a worker whose clock ran ahead wrote it: perhaps no worker runs that would.
-    ``version`` is what was shown before that. Raises NotFound, Stale.
+    ``version`` is what was shown before that. A rotation that was changed outside Keyturn says so. Raises NotFound,
+    Stale, VaultLocked, SealBroken.
     """
-    rotation = at_version(store.rotations.get(rotation_id), version)
+    rotation = at_version(store.rotations.checked(rotation_id), version)
     until = rotation.doubt.in_flight_until
     if until is None or until <= now + HELD_AT_MOST:
         return rotation
     bring_back(store, now)
-    return store.rotations.get(rotation_id)
+    return store.rotations.checked(rotation_id)

@@ -68,8 +68,8 @@ class Installation:
             )
         if taken and taken.refused:
             report(
-                f"It did not take these, whose secrets do not open: {', '.join(taken.refused)}. Give all of their "
-                "settings and secrets again."
+                f"It did not take these, whose secrets are missing or do not open: {', '.join(taken.refused)}. Give "
+                "all of their settings and secrets again."
             )
 
     def version(self) -> Version:

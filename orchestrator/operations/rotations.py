@@ -13,7 +13,7 @@ from persistence.store import Claim, Store
 from states import machine, preconditions
 from states.certificate import plain
 from states.connection import OnRefusal
-from states.errors import IllegalMove, InvalidInput, ParkedByPerson, Stale
+from states.errors import IllegalMove, InvalidInput, ParkedByPerson, SealBroken, Stale, VaultLocked
 from states.ids import new_id
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Random
@@ -224,7 +224,10 @@ class Rotations:
     def explain(self, rotation_id: str) -> Explanation:
         """What happened, what is possible now, and the one next safe action."""
         now = self._clock.now()
-        rotation = clock_repair.current(self._store, rotation_id, now)
+        try:
+            rotation = clock_repair.current(self._store, rotation_id, now)
+        except (VaultLocked, SealBroken):  # without the key, what is stored is shown as it is
+            rotation = self._store.rotations.get(rotation_id)
         return Explanation(
             rotation=rotation,
             journal=self._store.journal.of(rotation.id),

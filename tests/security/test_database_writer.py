@@ -4,6 +4,7 @@ The requests that the simulated systems received are counted: none may follow th
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +13,17 @@ from security import database_writer as attacker
 from security.database_writer import Attack, columns, setting, write
 from support.environment import NAME, connect, keyturn, secrets
 from support.postgresql import new_database, server
+from support.request_history import assert_openair_came_second
 
 from orchestrator.bootstrap import Keyturn
 from persistence import models
 from simulator import Fault, Simulator
-from states.errors import KeyturnError, SealBroken, Tampered
+from states.errors import IllegalMove, KeyturnError, SealBroken, Tampered
+from states.next_action import Verb
+from states.outage import outage_of
 from states.rotation import Rotation
 from states.state import State
+from states.timing import HOLD_OFF
 
 OTHER: Final = "other"
 SQLITE: Final = "sqlite"
@@ -248,3 +253,38 @@ def test_a_swapped_secret_is_not_sent(app: Keyturn, simulator: Simulator, attack
     with app.engine() as engine:
         assert_parked(engine.run(claim), SealBroken.code)
     assert before == sent(simulator), rotation
+
+
+def test_the_way_out_of_an_outage_without_a_backup(app: Keyturn, simulator: Simulator) -> None:
+    """A changed rotation whose certificate NetSuite holds is given up once another certificate is in the record; the
+    next one waits until nothing is in flight, replaces it, and ends the outage. OpenAir is written after NetSuite.
+    """
+    stopped_in(app, simulator, State.COMPLETED)
+    waiting = stopped_in(app, simulator, State.UPLOADED_TO_NETSUITE)
+    write(app, columns(models.rotations, may_overwrite=True, in_flight_until=None, doubt_since=None))
+    assert_parked(carried(app, waiting))
+    with pytest.raises(IllegalMove, match="imports are refused") as refused:
+        app.recovery.abandon(waiting.id, actor="ada")
+    assert [Verb.BY_HAND, Verb.ABANDON, Verb.ROTATE] == [each.verb for each in refused.value.next_action.walk()]
+    assert outage_of(app.rotations.show(waiting.id))
+    simulator.netsuite.record.reset("placeholder")
+    closed = app.recovery.abandon(waiting.id, actor="ada")
+    begun, claim = app.rotations.request_and_claim(NAME, actor="ada")
+    assert (None, closed.updated_at + HOLD_OFF) == (claim, begun.available_at)
+    app.clock.ahead += HOLD_OFF + timedelta(seconds=1)  # type: ignore[attr-defined]
+    assert State.COMPLETED is carried(app, begun).state
+    assert simulator.netsuite.record.fingerprint == simulator.openair.settings.fingerprint
+    assert_openair_came_second(simulator.history.entries())
+
+
+def test_what_was_changed_while_it_was_parked_is_said_before_a_verb(app: Keyturn, simulator: Simulator) -> None:
+    """Every verb judges a parked rotation as it is stored by its code, before anything is sent; `explain` says so."""
+    waiting = stopped_in(app, simulator, State.UPLOADED_TO_NETSUITE)
+    app.rotations.park(waiting.id, actor="ada")
+    write(app, columns(models.rotations, may_overwrite=True))
+    before = sent(simulator)
+    for verb in (app.rotations.resume, app.recovery.restore, app.recovery.adopt):
+        with pytest.raises(IllegalMove, match="changed outside Keyturn, so that it can only be abandoned"):
+            verb(waiting.id, actor="ada")
+    possible = [action.verb for action, refused in app.rotations.explain(waiting.id).verbs if not refused]
+    assert ([Verb.WATCH, Verb.ABANDON], before) == (possible, sent(simulator))
