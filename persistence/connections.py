@@ -84,9 +84,13 @@ class Connections:
             try:
                 # A savepoint: after an error, PostgreSQL answers nothing more until it is rolled back.
                 with session.begin_nested():
+                    # The rotations say it where the row that a removed connection left does not any more.
+                    latest = stored.latest_rotation or (
+                        connection_rows.newest_rotation(tx, added.name) if gone else None
+                    )
                     columns = {**mapping.of_connection(added), "version": added.version, "due_at": added.due_at}
-                    codes = connection_rows.codes(self._vault, added, stored.latest_rotation)
-                    session.add(stored.sqlmodel_update({**columns, **codes}))
+                    codes = connection_rows.codes(self._vault, added, latest)
+                    session.add(stored.sqlmodel_update({**columns, **codes, "latest_rotation": latest}))
             except IntegrityError as error:
                 session.expunge_all()
                 if gone is None and (found := session.get(_Connection, added.name)) and found.netsuite:
