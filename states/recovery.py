@@ -140,6 +140,7 @@ def _see_no_candidate(rotation: Rotation, candidate: Candidate, ports: Ports) ->
         if rotation.circumstances.broken
         else replace(
             _PUT_ANOTHER,
+            then=NextAction(Verb.ABANDON),
             alternatives=(NextAction(Verb.RESUME, because="NetSuite may be able to sign with the record again."),),
         ),
     ) from verdict.error
