@@ -1,8 +1,8 @@
 """The room of the checkpoints: the whole journal at one moment, in one line that can be kept elsewhere.
 
 A checkpoint's head is a digest of the head of the checkpoint before it, and of where the journal of each rotation ended
-that went on since then. The vault authenticates it. Making one costs a pass over the rotations, and checking one also
-works when the journal has gone on since: where each journal ended then is stored.
+that went on since then. The vault authenticates it. Making one costs a pass over the rotations, which no writer waits
+for, and checking one also works when the journal has gone on since: where each journal ended then is stored.
 
 A copy elsewhere shows what the database alone cannot: that whole histories were removed together with the checkpoints
 that cover them, and that the database was set back.
@@ -10,29 +10,22 @@ that cover them, and that the database was set back.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, replace
+from datetime import timedelta
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection as Transaction
 from sqlalchemy import Row, and_, bindparam, func, insert, select, text
 
 from persistence import models
+from persistence.checkpoint import Checkpoint
 from persistence.clock import database_now
 from persistence.database import Database
 from persistence.vault import Vault
-from states.errors import InvalidInput, JournalBroken
+from states.errors import JournalBroken
 
-_MARK: Final = "keyturn-checkpoint:"
-_LINE: Final = re.compile(
-    _MARK + r"([1-9][0-9]{0,8}):([0-9]{8}T[0-9]{6}\.[0-9]{6}Z):([0-9]{1,18}):([0-9]{1,18}):"
-    r"([0-9a-f]{64}):([1-9][0-9]{0,8}-[0-9a-f]{64})(?![0-9A-Za-z])"
-)
-_MOMENT: Final = "%Y%m%dT%H%M%S.%fZ"
 _ORIGIN: Final = "0" * 64
 """The head before the first checkpoint."""
 
@@ -46,14 +39,21 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(7120231124)")
 one's. SQLite has one writer at a time anyway."""
 _NEWEST: Final = select(_c, database_now().label("now")).order_by(_c.c.number.desc()).limit(1)
 _NOW: Final = select(database_now())
-_NOTE_HEADS: Final = insert(_h).from_select(
-    ["rotation_id", "seq", "checkpoint"],
-    select(_r.c.id, _r.c.journal_seq, bindparam("checkpoint"))
+_ENDS: Final = (
+    select(_r.c.id, _r.c.journal_seq.label("seq"), _j.c.hash)
     .outerjoin(_h, and_(_h.c.rotation_id == _r.c.id, _h.c.seq == _r.c.journal_seq))
-    .where(_h.c.rotation_id.is_(None)),
+    .outerjoin(_j, and_(_j.c.rotation_id == _r.c.id, _j.c.seq == _r.c.journal_seq))
+    .where(_h.c.rotation_id.is_(None))
+    .order_by(_r.c.id)
 )
-_ENDS: Final = select(func.max(_h.c.seq).label("seq")).group_by(_h.c.rotation_id).subquery()
-_COUNTS: Final = select(func.coalesce(func.sum(_ENDS.c.seq), 0), func.count()).select_from(_ENDS)
+"""Where each journal ends that went on since a checkpoint covered it."""
+_COVERED: Final = (
+    select(_h.c.rotation_id, func.max(_h.c.seq))
+    .where(_h.c.rotation_id.in_(bindparam("ids", expanding=True)))
+    .group_by(_h.c.rotation_id)
+)
+_PART: Final = 5_000
+"""How many journals one checkpoint adds at most: storing where they end holds SQLite's write lock."""
 _HEADS: Final = (
     select(_h.c.checkpoint, _h.c.rotation_id, _h.c.seq, _j.c.hash)
     .outerjoin(_j, and_(_j.c.rotation_id == _h.c.rotation_id, _j.c.seq == _h.c.seq))
@@ -64,62 +64,6 @@ _Heads = Iterable[tuple[int, str, int, str | None]]
 """Where journals ended: checkpoint, rotation, number and hash of the entry; no hash where the entry was removed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """The whole journal at one moment."""
-
-    number: int
-    """Counts from 1 without gaps."""
-    at: datetime
-    """By the database's clock (UTC)."""
-    entries: int
-    rotations: int
-    head: str
-    """Covers the checkpoint before this one, and where each journal ended that went on since then."""
-    code: str = ""
-    """The vault's code of all of the above."""
-
-    @property
-    def line(self) -> str:
-        """The checkpoint as one word, for a copy elsewhere."""
-        counts = f"{self.number}:{self.at.astimezone(UTC).strftime(_MOMENT)}:{self.entries}:{self.rotations}"
-        return f"{_MARK}{counts}:{self.head}:{self.code}"
-
-    @property
-    def content(self) -> bytes:
-        """What the code covers."""
-        at = self.at.astimezone(UTC).isoformat(timespec="microseconds")
-        return json.dumps(["keyturn checkpoint", self.number, at, self.entries, self.rotations, self.head]).encode()
-
-    def __str__(self) -> str:
-        return f"Checkpoint {self.number} of {self.at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def read_lines(lines: Iterable[str]) -> list[Checkpoint]:
-    """Return every checkpoint in ``lines`` once, in order of their numbers; text around them does not matter.
-
-    Raises InvalidInput for a checkpoint that was cut off.
-    """
-    found: set[Checkpoint] = set()
-    for number, line in enumerate(lines, 1):
-        matches = list(_LINE.finditer(line))
-        if len(matches) != line.count(_MARK):
-            raise InvalidInput(f"Line {number} holds a checkpoint that was cut off or changed.")
-        found.update(map(_parsed, matches))
-    return sorted(found, key=lambda checkpoint: checkpoint.number)
-
-
-def _parsed(match: re.Match[str]) -> Checkpoint:
-    number, at, entries, rotations, head, code = match.groups()
-    try:
-        moment = datetime.strptime(at, _MOMENT).replace(tzinfo=UTC)
-    except ValueError as error:
-        raise InvalidInput(f"A checkpoint names the time {at}, which there is not.") from error
-    return Checkpoint(
-        number=int(number), at=moment, entries=int(entries), rotations=int(rotations), head=head, code=code
-    )
-
-
 class Checkpoints:
     """The checkpoints of the whole journal: made, and compared with the journal and with copies."""
 
@@ -128,9 +72,15 @@ class Checkpoints:
         self._vault = vault
 
     def make(self) -> Checkpoint:
-        """Store a checkpoint of the journal as it is now, and return it.
+        """Store a checkpoint that covers every entry that was committed when it began, and return it.
 
-        Raises JournalBroken where the end of a rotation's journal was removed; VaultLocked, SealBroken.
+        The journals are read in a snapshot, so that no writer waits meanwhile. Entries that are appended after that are
+        left to the next checkpoint. Where many journals went on since the newest one, several checkpoints are made,
+        each in a short transaction and for a part of the journals; the last one is returned, and covers those before
+        it. What an interrupted call made is kept: the next one goes on from there.
+
+        Raises JournalBroken where the end of a rotation's journal was removed, or the newest checkpoint was changed;
+        VaultLocked, SealBroken.
         """
         made = self._make(timedelta(0))
         assert made, "no checkpoint is younger than nothing"
@@ -146,26 +96,49 @@ class Checkpoints:
 
     def _make(self, interval: timedelta) -> Checkpoint | None:
         self._vault.unlock()
+        made: Checkpoint | None = None
+        with self._database.reading() as tx, closing(tx.execute(_ENDS.execution_options(yield_per=_PART))) as ends:
+            for part in ends.partitions():
+                made = self._append(part, interval)
+                if made is None:
+                    return None
+                interval = timedelta(0)  # the newest one is its own
+        return made or self._append((), interval)
+
+    def _append(self, ends: Sequence[Row[str, int, str | None]], interval: timedelta) -> Checkpoint | None:
+        """Store the next checkpoint, which covers the journals up to ``ends``: facts, as entries are only appended.
+
+        Returns None where the newest one is younger than ``interval``. Ends that another process has covered since they
+        were read are left out.
+        """
         with self._database.writing() as tx:
             if not self._database.is_sqlite:
                 tx.execute(_LOCK)
             row = tx.execute(_NEWEST).first()
             if row and _is_younger(row, interval):
                 return None
-            made = self._next(tx, _checkpoint(row) if row else None)
+            before = _checkpoint(row) if row else None
+            if before:
+                self._ensure_authentic(before)
+            covered = dict(tx.execute(_COVERED, {"ids": [end.id for end in ends]}).all())
+            own = [end for end in ends if end.seq > covered.get(end.id, 0)]
+            number = before.number + 1 if before else 1
+            made = Checkpoint(
+                number=number,
+                at=tx.execute(_NOW).scalar_one(),
+                entries=(before.entries if before else 0) + sum(end.seq - covered.get(end.id, 0) for end in own),
+                rotations=(before.rotations if before else 0) + sum(end.id not in covered for end in own),
+                head=_head(before.head if before else _ORIGIN, ((number, *end) for end in own)),
+            )
+            made = replace(made, code=self._vault.authenticate(made.content))
+            if own:
+                tx.execute(insert(_h), [{"rotation_id": id_, "seq": seq, "checkpoint": number} for id_, seq, _ in own])
             tx.execute(insert(_c).values(asdict(made)))
             return made
 
-    def _next(self, tx: Transaction, before: Checkpoint | None) -> Checkpoint:
-        number = before.number + 1 if before else 1
-        # One statement decides what is covered: on PostgreSQL the next one may see more.
-        tx.execute(_NOTE_HEADS, {"checkpoint": number})
-        entries, rotations = tx.execute(_COUNTS).one()
-        at = tx.execute(_NOW).scalar_one()
-        with closing(tx.execute(_HEADS.where(_h.c.checkpoint == number).execution_options(yield_per=1000))) as heads:
-            head = _head(before.head if before else _ORIGIN, map(_noted, heads))
-        made = Checkpoint(number=number, at=at, entries=int(entries), rotations=rotations, head=head)
-        return replace(made, code=self._vault.authenticate(made.content))
+    def _ensure_authentic(self, checkpoint: Checkpoint) -> None:
+        if not self._vault.is_authentic(checkpoint.content, checkpoint.code):
+            raise JournalBroken(f"{checkpoint} was changed after it was made.")
 
     def verify(self, copies: Sequence[Checkpoint] = ()) -> int:
         """Compare all checkpoints with the journal, and with ``copies`` of some of them; return how many there are.
@@ -201,8 +174,7 @@ class Checkpoints:
                     f"{checkpoint} does not fit the journal: entries that it covers were removed, or the record of "
                     "them was changed."
                 )
-            if not self._vault.is_authentic(checkpoint.content, checkpoint.code):
-                raise JournalBroken(f"{checkpoint} was changed after it was made.")
+            self._ensure_authentic(checkpoint)
             before = head
         if covered:
             raise JournalBroken(f"Checkpoint {covered[0]} was removed: where journals ended then is still stored.")

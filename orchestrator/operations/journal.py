@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.events import Checkpointed, Listener, ignore
-from persistence.checkpoints import Checkpoint, read_lines
+from persistence.checkpoint import Checkpoint, read_lines
 from persistence.store import Store
 from states.errors import InvalidInput
 from states.timing import CHECKPOINT_EVERY

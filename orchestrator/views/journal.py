@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.views.values import Json, iso
-from persistence.checkpoints import Checkpoint
+from persistence.checkpoint import Checkpoint
 from persistence.journal import POSTPONED, REQUEST, TAKEN_OVER, UNKNOWN, Entry
 from states.state import State
 from states.table import ACTIVE, NEXT, RESUME

@@ -2,18 +2,21 @@
 """A copy of a checkpoint shows that histories were removed, or that the database was set back."""
 
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from support.factories import a_connection, an_id, begin
 from support.stores import open_store
 from support.vaults import a_vault
 
-from persistence.checkpoints import Checkpoint, read_lines
-from persistence.store import Store
+from persistence import checkpoints
+from persistence.checkpoint import Checkpoint, read_lines
+from persistence.store import Claim, Store
 from states.errors import InvalidInput, JournalBroken
 from states.state import State
 from states.timing import CHECKPOINT_EVERY
@@ -68,6 +71,96 @@ def test_the_journal_goes_on_after_a_checkpoint(two_histories: Store) -> None:
     second = store.checkpoints.make()
     assert [(12, 3), (14, 4)] == [(each.entries, each.rotations) for each in (first, second)]
     assert 2 == store.checkpoints.verify([first, second])
+
+
+def test_a_writer_works_while_the_histories_are_read(two_histories: Store, other: Store) -> None:
+    """A checkpoint holds no lock while it reads the journals: another process appends to one meanwhile. The new entry
+    is not covered; the next checkpoint covers it.
+    """
+    claim, appended = begin(other, number=3), list[Claim]()
+
+    def read(*given: Any) -> None:
+        if "JOIN journal" in given[2] and not appended:
+            appended.append(other.rotations.advance(claim, claim.rotation, event="postponed", detail={}, lease=60))
+
+    event.listen(two_histories._database._engine, "after_cursor_execute", read)
+    first = two_histories.checkpoints.make()
+    assert appended
+    second = two_histories.checkpoints.make()
+    assert [(1, 11, 3), (2, 12, 3)] == [(each.number, each.entries, each.rotations) for each in (first, second)]
+    assert 2 == two_histories.checkpoints.verify([first, second])
+
+
+def test_parts_of_two_processes_fit_together(
+    two_histories: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where many journals went on, a checkpoint is made in parts. Another process that makes one between two parts
+    covers the rest, and goes on first; the last checkpoint of each covers everything.
+    """
+    begin(other, number=3)
+    made: list[Checkpoint] = []
+    after_first_part(two_histories, monkeypatch, lambda: made.append(other.checkpoints.make()))
+    made.append(two_histories.checkpoints.make())
+    assert [(11, 3)] * 2 == [(each.entries, each.rotations) for each in made]
+    assert len(made) < made[0].number < made[1].number == two_histories.checkpoints.verify(made)
+    tamper(two_histories, *REMOVE_ACME)
+    with pytest.raises(JournalBroken, match="was removed"):
+        two_histories.checkpoints.verify()
+
+
+def test_two_workers_make_one_days_checkpoint(
+    two_histories: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker that comes second while the first one makes the day's checkpoint in parts leaves it to that one."""
+    second: list[Checkpoint | None] = []
+    after_first_part(two_histories, monkeypatch, lambda: second.append(other.checkpoints.make_after(CHECKPOINT_EVERY)))
+    first = two_histories.checkpoints.make_after(CHECKPOINT_EVERY)
+    assert [None] == second
+    assert first
+    assert (2, 10, 2) == (first.number, first.entries, first.rotations)
+
+
+def test_an_interrupted_checkpoint_is_continued(two_histories: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that were made before an error are kept, and are intact; the next call goes on from there."""
+    monkeypatch.setattr(checkpoints, "_PART", 1)
+    tamper(two_histories, f"UPDATE rotations SET journal_seq = 6 WHERE id = '{an_id(2)}'")
+    with pytest.raises(JournalBroken, match="cut off before entry 6"):
+        two_histories.checkpoints.make()
+    assert 1 == two_histories.checkpoints.verify()
+    tamper(two_histories, f"UPDATE rotations SET journal_seq = 5 WHERE id = '{an_id(2)}'")
+    assert (2, 10, 2) == ((made := two_histories.checkpoints.make()).number, made.entries, made.rotations)
+    assert 2 == two_histories.checkpoints.verify([made])
+
+
+def test_no_checkpoint_follows_one_that_was_changed(two_histories: Store) -> None:
+    """What a checkpoint counts continues the newest one: where that was changed, none is made."""
+    two_histories.checkpoints.make()
+    tamper(two_histories, "UPDATE checkpoints SET entries = 9")
+    with pytest.raises(JournalBroken, match=r"Checkpoint 1 of .* was changed"):
+        two_histories.checkpoints.make()
+
+
+def after_first_part(store: Store, monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> None:
+    """Let ``do`` be done when ``store`` has made the first part of a checkpoint, of one journal."""
+    append, done = store.checkpoints._append, list[None]()
+
+    def appended(*given: Any) -> Checkpoint | None:
+        made = append(*given)
+        if not done:
+            done.append(None)
+            do()
+        return made
+
+    monkeypatch.setattr(checkpoints, "_PART", 1)
+    monkeypatch.setattr(store.checkpoints, "_append", appended)
+
+
+@pytest.fixture
+def other(url: str) -> Iterator[Store]:
+    """The store of another process."""
+    opened = open_store(url)
+    yield opened
+    opened.close()
 
 
 def test_removed_histories_show(two_histories: Store) -> None:
@@ -150,7 +243,12 @@ def test_one_checkpoint_a_day(store: Store) -> None:
     assert store.checkpoints.make_after(CHECKPOINT_EVERY)
     assert store.checkpoints.make_after(CHECKPOINT_EVERY) is None
     assert store.checkpoints.make_after(timedelta(0))
-    tamper(store, "UPDATE checkpoints SET at = '2124-01-01 00:00:00.000000'")
+    made = store.checkpoints.make()
+    ahead = replace(made, at=datetime(2124, 1, 1, tzinfo=UTC))
+    code = store.vault.authenticate(ahead.content)
+    tamper(
+        store, f"UPDATE checkpoints SET at = '2124-01-01 00:00:00.000000', code = '{code}' WHERE number = {made.number}"
+    )
     assert store.checkpoints.make_after(CHECKPOINT_EVERY)
 
 
