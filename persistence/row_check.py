@@ -49,10 +49,10 @@ def _verify_rotation(vault: Vault, row: Row[Any]) -> None:
 
 def _verify_connections(tx: Transaction, vault: Vault) -> None:
     with Session(tx) as session:
-        for stored in session.exec(_GONE):
+        for stored in session.exec(_GONE.execution_options(yield_per=_AT_ONCE)):
             if not _is_blank(stored):
                 raise _changed(stored.name)
-    for row in tx.execute(_IN_USE).mappings():
+    for row in tx.execute(_IN_USE.execution_options(yield_per=_AT_ONCE)).mappings():
         connection = mapping.to_connection(row)
         content = authenticity.of_connection(connection, is_automatic=row["automatic"])
         is_authentic = vault.is_authentic(content, row["code"] or "")
@@ -60,7 +60,7 @@ def _verify_connections(tx: Transaction, vault: Vault) -> None:
         if is_left_over or not is_authentic or not connection_rows.is_current(vault, connection, row):
             raise _changed(connection.name)
     with Session(tx) as session:
-        for stored, certificate in session.exec(_CONFIRMED):
+        for stored, certificate in session.exec(_CONFIRMED.execution_options(yield_per=_AT_ONCE)):
             if not connection_rows.is_confirmed(vault, mapping.from_certificate(certificate), stored):
                 raise _changed(stored.name)
 

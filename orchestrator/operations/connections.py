@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from orchestrator.events import ConnectionRemoved, ConnectionRenamed, ConnectionSaved, Listener, ignore
 from orchestrator.secrets import SecretName, Secrets
@@ -58,7 +57,8 @@ class Connections:
         ``connection.version`` is the version that was read. Raises NotFound, Stale when the stored connection is at
         another version by now, AlreadyExists where another connection has that
         NetSuite account or that place in OpenAir, RotationOpen where an open rotation does not allow it to go
-        elsewhere, Tampered where the connection was changed outside Keyturn, VaultLocked, SealBroken.
+        elsewhere, Tampered where the connection was changed outside Keyturn, TryLater while another process renews its
+        tokens and a URL changes, VaultLocked, SealBroken.
         """
         sealed = self._sealed(connection, secrets)
         resealed = {} if is_given_again else self._resealed(connection, sealed)
@@ -75,11 +75,18 @@ class Connections:
             return {}
         before, after = (Secrets(self._store, self._vault, each) for each in (stored, connection))
         kept = self._store.secrets.all_of(connection.name)
-        return {
-            name: (after.seal(name, before.open(name, blob)), version)
-            for name, (blob, version) in kept.items()
-            if name not in given
-        }
+        opened = {name: before.open(name, blob) for name, (blob, _) in kept.items() if name not in given}
+        self._ensure_settled(opened)
+        return {name: (after.seal(name, value), kept[name][1]) for name, value in opened.items()}
+
+    def _ensure_settled(self, secrets: Mapping[str, bytes]) -> None:
+        """Raise TryLater while another process renews OpenAir's tokens: it could not store them any more, and OpenAir
+        has voided those that are stored.
+        """
+        from orchestrator.adapters.openair_auth import Grant  # noqa: PLC0415 - brings HTTP along, seldom needed
+
+        if grant := secrets.get(SecretName.OPENAIR_REFRESH_TOKEN):
+            Grant.from_bytes(grant).ensure_settled(self._clock.now())
 
     def check_removable(self, connection: Connection) -> None:
         """Raise as ``remove`` would now: RotationOpen, or HeldOff. Changes nothing."""
@@ -112,8 +119,7 @@ class Connections:
         before, after = (Secrets(self._store, self._vault, each) for each in (stored, replace(stored, name=name)))
         sealed = self._store.secrets.all_of(connection.name)
         opened = {secret: before.open(secret, blob) for secret, (blob, _) in sealed.items()}
-        if grant := opened.get(SecretName.OPENAIR_REFRESH_TOKEN):
-            _ensure_settled(grant, self._clock.now())
+        self._ensure_settled(opened)
         resealed = {secret: after.seal(secret, value) for secret, value in opened.items()}
         renamed = self._store.connections.rename(connection, name, sealed, resealed)
         self._listener(ConnectionRenamed(renamed.name, connection.name, renamed.version, actor))
@@ -143,10 +149,3 @@ class Connections:
 def _hosts(connection: Connection) -> tuple[str, ...]:
     """The URLs that a connection's secrets are sealed for."""
     return connection.netsuite.token_url, connection.netsuite.restlet_url, connection.openair.url
-
-
-def _ensure_settled(grant: bytes, now: datetime) -> None:
-    """Raise TryLater while OpenAir's tokens are renewed: OpenAir has voided the ones that are stored."""
-    from orchestrator.adapters.openair_auth import Grant  # noqa: PLC0415 - brings HTTP along, seldom needed
-
-    Grant.from_bytes(grant).ensure_settled(now)

@@ -103,15 +103,32 @@ def test_the_rotations_of_a_removed_connection_are_shown(app: Keyturn, rotate: R
 @pytest.mark.parametrize("is_over", [False, True])
 def test_a_rename_waits_for_tokens_that_are_renewed(app: Keyturn, *, is_over: bool) -> None:
     """Another process stores OpenAir's next refresh token under the name that it began with: it must not be lost."""
+    _note_refresh(app, is_over=is_over)
+    with nullcontext() if is_over else pytest.raises(TryLater, match="Another worker is renewing"):
+        app.connections.rename(app.connections.show(NAME), "bolt", actor="ada")
+    assert ["bolt" if is_over else NAME] == [each.name for each in app.connections.all()]
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_another_url_waits_for_tokens_that_are_renewed(app: Keyturn, *, is_over: bool) -> None:
+    """Another process stores OpenAir's next refresh token sealed for the hosts that it began with."""
+    _note_refresh(app, is_over=is_over)
+    before = app.connections.show(NAME)
+    after = replace(before, openair=replace(before.openair, url="https://moved.app.openair.com"))
+    with nullcontext() if is_over else pytest.raises(TryLater, match="Another worker is renewing"):
+        app.connections.edit(after, {}, actor="ada")
+    expected = after if is_over else before
+    assert expected.openair == app.connections.show(NAME).openair
+
+
+def _note_refresh(app: Keyturn, *, is_over: bool) -> None:
+    """Store what a worker stores before it renews OpenAir's tokens, with an end that is over or not."""
     secrets = Secrets(app.store, app.vault, app.connections.show(NAME))
     found = secrets.get(SecretName.OPENAIR_REFRESH_TOKEN)
     assert found
     until = app.clock.now() + timedelta(seconds=-1 if is_over else 30)
     note = replace(Grant.from_bytes(found[0]), refreshing_until=until, in_doubt=True)
     secrets.replace(SecretName.OPENAIR_REFRESH_TOKEN, note.to_bytes(), found[1])
-    with nullcontext() if is_over else pytest.raises(TryLater, match="Another worker is renewing"):
-        app.connections.rename(app.connections.show(NAME), "bolt", actor="ada")
-    assert ["bolt" if is_over else NAME] == [each.name for each in app.connections.all()]
 
 
 def test_a_lost_request_keeps_its_connection(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
