@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Row
+from sqlalchemy import Row, RowMapping
 from sqlmodel import Session, col, select
 
 from persistence import authenticity, connection_rows, mapping, models, queries, rotation_mapping
@@ -48,21 +48,28 @@ def _verify_rotation(vault: Vault, row: Row[Any]) -> None:
 
 
 def _verify_connections(tx: Transaction, vault: Vault) -> None:
-    with Session(tx) as session:
-        for stored in session.exec(_GONE.execution_options(yield_per=_AT_ONCE)):
+    in_parts = {"yield_per": _AT_ONCE}
+    with Session(tx) as session, closing(session.exec(_GONE, execution_options=in_parts)) as gone:
+        for stored in gone:
             if not _is_blank(stored):
                 raise _changed(stored.name)
-    for row in tx.execute(_IN_USE.execution_options(yield_per=_AT_ONCE)).mappings():
-        connection = mapping.to_connection(row)
-        content = authenticity.of_connection(connection, is_automatic=row["automatic"])
-        is_authentic = vault.is_authentic(content, row["code"] or "")
-        is_left_over = row["confirmed_fingerprint"] is None and row["confirmed_code"] is not None
-        if is_left_over or not is_authentic or not connection_rows.is_current(vault, connection, row):
-            raise _changed(connection.name)
-    with Session(tx) as session:
-        for stored, certificate in session.exec(_CONFIRMED.execution_options(yield_per=_AT_ONCE)):
+    with closing(tx.execute(_IN_USE, execution_options=in_parts)) as rows:
+        for row in rows.mappings():
+            if not _is_whole(vault, row):
+                raise _changed(row["name"])
+    with Session(tx) as session, closing(session.exec(_CONFIRMED, execution_options=in_parts)) as confirmed:
+        for stored, certificate in confirmed:
             if not connection_rows.is_confirmed(vault, mapping.from_certificate(certificate), stored):
                 raise _changed(stored.name)
+
+
+def _is_whole(vault: Vault, row: RowMapping) -> bool:
+    """Whether a connection's settings and its certificate are as Keyturn wrote them."""
+    connection = mapping.to_connection(row)
+    content = authenticity.of_connection(connection, is_automatic=row["automatic"])
+    is_left_over = row["confirmed_fingerprint"] is None and row["confirmed_code"] is not None
+    is_authentic = vault.is_authentic(content, row["code"] or "")
+    return is_authentic and not is_left_over and connection_rows.is_current(vault, connection, row)
 
 
 def _is_blank(stored: models.Connections) -> bool:
