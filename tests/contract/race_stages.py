@@ -33,8 +33,8 @@ from states.table import FAIL
 NAME: Final = "acme"
 RACED: Final = an_id(2)
 LEASE: Final = 60.0
-TABLES: Final = [table.name for table in models.Rotations.metadata.sorted_tables]
-"""In the order of their references."""
+TABLES: Final = [table.name for table in models.Rotations.metadata.sorted_tables if table is not models.data_keys]
+"""In the order of their references. The data key stays: every machine has it in memory."""
 DONE: Final = "DONE"
 STALE: Final = "STALE"
 Outcome = tuple[str, str, tuple[str, ...]]
@@ -166,6 +166,7 @@ PARTS: Final[dict[str, tuple[str, ...]]] = {
     "worker": ("carry", "carry"),
 }
 """Each verb, and the parts between which another verb can come. Carrying is as often as it finds a rotation."""
+CARRIERS: Final = ("run-due", "worker")
 
 
 class Races:
@@ -180,13 +181,15 @@ class Races:
 
     def allowed(self, name: str, first: str, second: str) -> set[Outcome]:
         """What may come of two verbs at once: what comes of their parts in any order; or of the one alone, where the
-        other one lost the race, and says so.
+        other one lost the race, and says so. A worker says nothing: it passes over a rotation that another verb has
+        locked, and finds it when it looks again.
         """
         stage, parts = self._stages[name], (PARTS[first], PARTS[second])
         found = {self._in_turn(stage, order) for order in _orders(*parts)}
         for number in (0, 1):
             alone = self._in_turn(stage, [(number, part) for part in parts[number]])
-            found.add((*[STALE if each != number else alone[each] for each in (0, 1)], alone[2]))
+            for lost in (STALE, DONE) if (second, first)[number] in CARRIERS else (STALE,):
+                found.add((*[lost if each != number else alone[each] for each in (0, 1)], alone[2]))
         return found
 
     def at_once(self, name: str, first: str, second: str) -> Outcome:
