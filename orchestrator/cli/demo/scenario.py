@@ -21,13 +21,13 @@ from states.state import State
 
 T = TypeVar("T")
 
-_LIMIT: Final = 45.0
+_LIMIT: Final = 90.0
 """Seconds after which the demo gives up on a rotation."""
 _LOOK: Final = 0.05
 """Seconds between two looks at what is waited for."""
 _AWHILE: Final = 0.6
 """Seconds for which imports are watched between the acts."""
-_HELD: Final = 60.0
+_HELD: Final = 200.0
 """Seconds for which OpenAir holds a request back: longer than the demo lasts."""
 
 
