@@ -22,7 +22,7 @@ from crash.matrix.tracing import Call, Point, points
 
 ABREAST = 8
 """Environments at once: half of one's time is waiting."""
-TRIES = 12
+TRIES = 30
 """How often a point is aimed at: now and then an answer comes in two pieces, or the thread that renews the lease has
 the connection, and the calls count differently. The busier the machine, the more often."""
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 100_000)  # noqa: S311 - a selection
