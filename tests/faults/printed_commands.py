@@ -22,7 +22,8 @@ from tests.faults.virtual_time import VirtualTime, WorkersClock
 
 ARROW: Final = re.compile(r"^\s*→ (.+)$", re.MULTILINE)
 _COMMAND: Final = re.compile(r"(Then run|, then)? ?`(keyturn [^`]+)`")
-_ERROR: Final = re.compile("^(outage|error): .*$", re.MULTILINE)
+_ERROR: Final = re.compile(r"(?:^|\[y/N\] )((?:outage|error): .*)$", re.MULTILINE)
+"""It may follow a question: the answer and its end of line are typed, not printed."""
 WORKER: Final = "keyturn worker"
 """It runs until it is stopped. `run-due` does the same work once, and returns."""
 
@@ -40,7 +41,7 @@ class Printed:
     def first_line(self) -> str:
         """The first line of the error, after what was said on the way, or of the result."""
         error = _ERROR.search(self.err)
-        return error[0] if error else self.out.partition("\n")[0]
+        return error[1] if error else self.out.partition("\n")[0]
 
     @property
     def arrow(self) -> str:

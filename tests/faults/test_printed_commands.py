@@ -15,8 +15,6 @@ from tests.faults.error_codes import codes
 from tests.faults.printed_commands import WORKER, Printed, Terminal, Typist
 from tests.faults.summary import COUNTS, WHOLE
 
-RECOVERIES = ("keyturn rotation restore", "keyturn rotation adopt", "keyturn rotation abandon")
-"""When one of these is refused, it says why first; `explain`, which is typed next, begins with the outage."""
 MOST_ROUNDS = 8
 BY_OTHERS = ("missing", "foreign")
 """Faults by which another party changes a system: Keyturn does not know of that before it looks."""
@@ -68,7 +66,7 @@ def _break(environment: FaultEnvironment, terminal: Terminal, call: Call, kind: 
         rotation = environment.app.store.rotations.open_for(name)
         if rotation is None:
             break
-        if printed.exit_code and not printed.line.startswith(RECOVERIES):
+        if printed.exit_code:
             _assert_outage_first(environment, pair, rotation, printed, kind)
         explained, status = typist.type(f"keyturn rotation explain {name}"), typist.type(f"keyturn status {name}")
         _assert_outage_first(environment, pair, rotation, explained, kind)
