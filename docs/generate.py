@@ -17,8 +17,9 @@ from typing import Final
 import man_pages
 
 from orchestrator import event_log, settings
-from orchestrator.cli import application, next_actions
+from orchestrator.cli import application
 from orchestrator.cli.exit_codes import Exit, NeedsRotation
+from orchestrator.views import next_actions
 from persistence import journal
 from states import drawing
 from states.errors import AwaitingPerson, KeyturnError, Refused, Rejected, Stale, TryLater, Unknown

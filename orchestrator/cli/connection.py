@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, outages, timeline
+from orchestrator.cli import outages
 from orchestrator.cli.arguments import ConnectionName, NewName, flag
 from orchestrator.cli.connection_options import ConnectionOptions, require
 from orchestrator.cli.context import Context, Given, actor
@@ -15,6 +15,7 @@ from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
 from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.secrets import SecretName
+from orchestrator.views import formatting, timeline
 from orchestrator.views.connection import connection_json
 from states.connection import Connection, OpenAirKind
 from states.outage import Outage, outage_on

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from orchestrator.cli import formatting
 from orchestrator.cli.arguments import ConnectionName, DryRun
 from orchestrator.cli.context import Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.secrets import SecretName
+from orchestrator.views import formatting
 from orchestrator.views.connection import connection_json
 from states.connection import Connection
 

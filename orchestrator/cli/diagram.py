@@ -6,12 +6,13 @@ from typing import Annotated, Final, Literal
 from cyclopts import Parameter
 
 from orchestrator import terminal
-from orchestrator.cli import formatting, outages
+from orchestrator.cli import outages
 from orchestrator.cli.arguments import AnyRotation
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.live import mark
 from orchestrator.cli.output import Output
+from orchestrator.views import formatting
 from orchestrator.views.journal import PATH, legs
 from persistence.journal import Entry
 from states import drawing

@@ -8,13 +8,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, next_actions, outages
+from orchestrator.cli import outages
 from orchestrator.cli.arguments import AnyConnection, ConnectionName, Within
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit, NeedsRotation
 from orchestrator.cli.output import View
 from orchestrator.cli.progress import progress
 from orchestrator.operations.doctor import Finding
+from orchestrator.views import formatting, next_actions
 from orchestrator.views.health import finding_json, health_json, need_json
 from states.due import Need
 from states.health import Health

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from orchestrator.cli import formatting
 from orchestrator.cli.arguments import DryRun
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
+from orchestrator.views import formatting
 from states.errors import InvalidInput, KeyturnError
 
 vault = App(name="vault", help="Change the keys of the vault.")

@@ -7,11 +7,12 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, outages, timeline
+from orchestrator.cli import outages
 from orchestrator.cli.arguments import AnyRotation, OnlyConnection
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Output, View
+from orchestrator.views import formatting, timeline
 from orchestrator.views.journal import checkpoint_json, entry_json, folded
 from orchestrator.views.values import Json
 from persistence.journal import Entry

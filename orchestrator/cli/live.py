@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestrator import terminal
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, timeline
 from orchestrator.cli.output import Output
 from orchestrator.cli.streams import OutputLost
 from orchestrator.events import Changed, Event, Listener, Retrying
+from orchestrator.views import formatting, timeline
 from orchestrator.views.journal import Leg, legs
 from orchestrator.views.rotation import rotation_json
 from persistence.journal import Entry

@@ -1,13 +1,14 @@
 """Shows a rotation while it is carried in this process, and prints its outcome."""
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import exit_codes, formatting, live, stopped, timeline
+from orchestrator.cli import exit_codes, live, stopped
 from orchestrator.cli.context import Context, about, problem
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows
 from orchestrator.cli.streams import unheard
 from orchestrator.operations.carry import Claim
 from orchestrator.stop_request import is_between_sides
+from orchestrator.views import formatting, timeline
 from orchestrator.views.journal import last_postponement, warnings_in
 from orchestrator.views.rotation import rotation_json
 from states.errors import AwaitingPerson

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from orchestrator import terminal
-from orchestrator.cli import next_actions
 from orchestrator.cli.pages import pages, part_of_array
 from orchestrator.control_characters import escape_json, visible
+from orchestrator.views import next_actions
 from orchestrator.views.values import Json
 
 if TYPE_CHECKING:

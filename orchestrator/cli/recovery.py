@@ -6,11 +6,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, health, next_actions, outages, outcome, rehearsal, stopped, timeline
+from orchestrator.cli import health, outages, outcome, rehearsal, stopped
 from orchestrator.cli.arguments import Detach, DryRun, Reason, RotationId, flag
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.operations.rotations import Explanation
+from orchestrator.views import formatting, next_actions, timeline
 from orchestrator.views.health import health_json
 from orchestrator.views.journal import folded
 from orchestrator.views.rotation import explanation_json, rotation_json

@@ -4,11 +4,12 @@ from datetime import datetime
 
 from cyclopts import App
 
-from orchestrator.cli import exit_codes, formatting, live, next_actions, outages, outcome, timeline
+from orchestrator.cli import exit_codes, live, outages, outcome
 from orchestrator.cli.arguments import RotationId
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
+from orchestrator.views import formatting, next_actions, timeline
 from orchestrator.views.journal import Folded, entry_json, folded, legs
 from orchestrator.views.rotation import rotation_json
 from persistence.journal import Entry

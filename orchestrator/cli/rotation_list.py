@@ -7,12 +7,13 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, outages, timeline
+from orchestrator.cli import outages
 from orchestrator.cli.arguments import OnlyConnection, flag
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import View
 from orchestrator.operations.lists import Listing, Sort
+from orchestrator.views import formatting, timeline
 from orchestrator.views.rotation import rotation_json
 from states.errors import InvalidInput, Tampered
 from states.state import State

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import formatting, live, outages, outcome, stopped
+from orchestrator.cli import live, outages, outcome, stopped
 from orchestrator.cli.arguments import DryRun
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
@@ -14,6 +14,7 @@ from orchestrator.events import Changed, Event
 from orchestrator.operations.workers import Role
 from orchestrator.schedule import Left, Pass
 from orchestrator.stop_request import StopRequest
+from orchestrator.views import formatting
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.values import Json
 from states.errors import KeyturnError, Unknown

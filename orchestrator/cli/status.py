@@ -1,11 +1,12 @@
 """`keyturn status`: what needs a person now."""
 
-from orchestrator.cli import formatting, next_actions, outages
+from orchestrator.cli import outages
 from orchestrator.cli.arguments import AnyConnection
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.operations.concern import Concern
 from orchestrator.operations.status import Report
+from orchestrator.views import formatting, next_actions
 from orchestrator.views.status import status_json
 
 

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import exit_codes, next_actions
+from orchestrator.cli import exit_codes
 from orchestrator.cli.context import Context, about, problem
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.signals import stoppable
 from orchestrator.log import OUTAGE
 from orchestrator.stop_request import StopRequest
+from orchestrator.views import next_actions
 from states.next_action import NextAction, Verb
 from states.outage import outage_of
 from states.preconditions import advise, why_not

@@ -2,9 +2,9 @@
 
 from dataclasses import asdict
 
-from orchestrator.cli import formatting
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
+from orchestrator.views import formatting
 
 
 def version(*, context: Given) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from orchestrator.console.wording import command_line
+from orchestrator.views.next_actions import line as command_line
 from states.next_action import NextAction, Verb
 
 OF_ROTATION: Final[Mapping[Verb, str]] = {

@@ -8,10 +8,10 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from orchestrator.console import actions, wording
+from orchestrator.console import actions
 from orchestrator.control_characters import visible
+from orchestrator.views import formatting, next_actions
 from orchestrator.views.values import iso
-from states.durations import in_words
 
 Values = Mapping[str, Any]
 _LIVE: Final = "live"
@@ -42,8 +42,8 @@ class Renderer:
         )
         self._environment.filters |= {
             "time": _time,
-            "span": lambda length: in_words(length) if length is not None else wording.moment(None),
-            "command": wording.command_line,
+            "span": formatting.span,
+            "command": next_actions.line,
             "steps": actions.steps,
             "alternatives": actions.alternatives,
             "button": actions.button,
@@ -73,8 +73,8 @@ def _visible(value: Any) -> Any:
 def _time(at: datetime | None, *, clock: bool = False) -> Markup:
     """A moment in UTC; scripts add the reader's own time. ``clock`` leaves the date out."""
     if at is None:
-        return escape(wording.moment(None))
-    shown = f"{at.astimezone(UTC):%H:%M:%S}" if clock else wording.moment(at)
+        return escape(formatting.moment(None))
+    shown = f"{at.astimezone(UTC):%H:%M:%S}" if clock else formatting.moment(at)
     return Markup('<time datetime="{}">{}</time>').format(iso(at), shown)
 
 

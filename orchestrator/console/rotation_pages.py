@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.console import actions, wording
+from orchestrator.console import actions
 from orchestrator.console.context import Console
 from orchestrator.console.forms import Form
 from orchestrator.console.rendering import Shown
 from orchestrator.operations.lists import Only, RotationFilter
 from orchestrator.operations.rotations import Explanation
+from orchestrator.views import timeline
 from orchestrator.views.journal import Folded, folded, legs
 from states.durations import in_words
 from states.errors import InvalidInput
@@ -72,7 +73,7 @@ def rotation(console: Console, rotation_id: str, query: Form) -> Shown:
         "rotation": found,
         "outage": outage,
         "now": now,
-        "summary": wording.summary(found, now),
+        "summary": timeline.summary(found, now),
         "way": _way(explanation, now),
         "entries": [_entry(each) for each in reversed(folded(explanation.journal))],
         "action": explanation.next_action,
@@ -120,7 +121,7 @@ def _entry(each: Folded) -> dict[str, Any]:
     entry = each.entry
     return {
         "entry": entry,
-        "text": wording.describe(entry, each.before) + wording.times(each),
+        "text": timeline.describe(entry, each.before) + timeline.times(each),
         "tone": "bad" if entry.target is State.FAILED and not entry.detail.get("reason") else "good",
         "reason": entry.detail.get("reason") or "",
         "evidence": [(name, _plain(value)) for name, value in entry.detail.items()],

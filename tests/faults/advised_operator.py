@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from support.environment import secrets
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import next_actions
 from orchestrator.secrets import SecretName
+from orchestrator.views import next_actions
 from simulator import Pair
 from simulator.openair import AUTHORIZE_PATH, SIGN_IN_PATH
 from simulator.server import Request

@@ -8,8 +8,8 @@ from integration.fixture_types import Rotate
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.cli import next_actions
 from orchestrator.operations.doctor import Finding
+from orchestrator.views import next_actions
 from simulator import Fault, Simulator
 from simulator.errors import SuiteScriptError
 from states.connection import OpenAirKind, OpenAirSettings, Options

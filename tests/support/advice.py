@@ -1,6 +1,6 @@
 """What a next action says, as the command line renders it."""
 
-from orchestrator.cli import next_actions
+from orchestrator.views import next_actions
 from states.next_action import NextAction
 
 ROTATION = "ID"

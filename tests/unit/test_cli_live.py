@@ -8,8 +8,8 @@ from rich.console import Console
 from support.factories import NOW, a_rotation, next_move
 from support.vaults import VAULT
 
-from orchestrator.cli import timeline
 from orchestrator.cli.live import drawn
+from orchestrator.views import timeline
 from orchestrator.views.journal import last_postponement, legs
 from persistence.journal import POSTPONED, REQUEST, UNKNOWN, Entry, Head, append
 from states import machine

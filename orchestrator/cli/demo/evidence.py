@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.cli import formatting
+from orchestrator.views import formatting
 from orchestrator.views.values import Json, iso
 from simulator import Entry, Simulator
 

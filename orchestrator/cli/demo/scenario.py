@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from orchestrator.cli import formatting, timeline
 from orchestrator.cli.demo import evidence
 from orchestrator.cli.demo.environment import CONNECTION, IMPORTS_A_SECOND, Environment
 from orchestrator.cli.demo.evidence import Imports
 from orchestrator.cli.live import Show, showing
 from orchestrator.cli.output import Output
+from orchestrator.views import formatting, timeline
 from orchestrator.views.health import health_json
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.values import Json

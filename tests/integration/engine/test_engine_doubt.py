@@ -8,8 +8,8 @@ from integration.database_outage import lose_evidence
 from integration.engine.environment import CALL, EngineEnvironment, about, allow_one_try, extra
 from support.factories import NOW
 
-from orchestrator.cli.timeline import describe
 from orchestrator.retry import TABLE
+from orchestrator.views.timeline import describe
 from persistence.journal import POSTPONED, UNKNOWN
 from states import steps
 from states.errors import AwaitingPerson, NotPermitted, Refused, Stale, TryLater, Unknown

@@ -7,10 +7,10 @@ import pytest
 from integration.engine.environment import LEASE, EngineEnvironment, about, extra
 from support.factories import a_rotation, add
 
-from orchestrator.cli.timeline import describe
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.views.journal import warnings_in
+from orchestrator.views.timeline import describe
 from states import due
 from states.errors import Unknown
 from states.state import State

@@ -8,7 +8,8 @@ from itertools import chain, combinations
 import pytest
 from support.advice import text
 
-from orchestrator.cli import application, next_actions
+from orchestrator.cli import application
+from orchestrator.views import next_actions
 from states import errors
 from states.errors import KeyturnError
 from states.next_action import ADOPT, NextAction, Value, Verb, by_hand

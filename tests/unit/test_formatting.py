@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from orchestrator.cli import formatting
+from orchestrator.views import formatting
 from orchestrator.views.values import iso
 from states.errors import InvalidInput
 

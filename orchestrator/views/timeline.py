@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from orchestrator.cli import formatting
+from orchestrator.views import formatting
 from orchestrator.views.journal import Folded
 from orchestrator.views.values import iso
 from persistence.journal import POSTPONED, REQUEST, UNKNOWN, Entry

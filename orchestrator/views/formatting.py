@@ -1,4 +1,4 @@
-"""How times, spans and commands read: the same everywhere on the command line."""
+"""How times, spans and commands read: the same for every face."""
 
 import re
 from datetime import UTC, datetime, timedelta
