@@ -18,6 +18,7 @@ from states.errors import (
     IllegalMove,
     JournalBroken,
     ParkedByPerson,
+    SignInRefused,
     Tampered,
 )
 from states.next_action import NextAction, Verb, by_hand
@@ -244,9 +245,12 @@ def _goes_on(rotation: Rotation, now: datetime) -> str:
 
 
 def _with_restore(rotation: Rotation, failure: Failure) -> tuple[NextAction, ...]:
-    """Return what the failure advises and, in an outage, what ends it where OpenAir cannot be corrected soon."""
+    """Return what the failure advises and, in an outage, what ends it where OpenAir cannot be corrected soon.
+
+    Restoring asks both systems: it would be refused, too, where a sign-in is.
+    """
     choices = failure.next_action.choices
-    if rotation.position is not table.OUTAGE or failure.code in FOR_A_PERSON:
+    if rotation.position is not table.OUTAGE or failure.code in (*FOR_A_PERSON, SignInRefused.code):
         return choices
     return (*choices, NextAction(Verb.RESTORE, because="To end the outage now, restore the previous certificate."))
 

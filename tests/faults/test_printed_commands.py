@@ -90,13 +90,23 @@ def _follow(typist: Typist, explained: Printed, *, last: bool) -> Printed:
     """
     if last:
         for line in explained.sequences[-1]:
-            printed = typist.type(line)
+            printed = _until_accepted(typist, line)
         return printed
     printed = typist.type(explained.arrow)
     if printed.line.startswith("keyturn doctor"):
         printed = typist.type(printed.sequences[0][0])
     if printed.line.startswith("keyturn connection edit"):
         printed = typist.type(printed.sequences[0][-1])
+    return printed
+
+
+def _until_accepted(typist: Typist, line: str) -> Printed:
+    """Type the line; where it is refused for a secret, give that as the refusal says, and repeat the command."""
+    printed = typist.type(line)
+    first = printed.sequences[0][0] if printed.exit_code and printed.sequences else ""
+    if first.startswith("keyturn connection edit") and "Then repeat the command." in printed.err:
+        typist.type(first)
+        return typist.type(line)
     return printed
 
 
