@@ -9,6 +9,8 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 from orchestrator.control_characters import visible
@@ -50,10 +52,29 @@ class _Unescaped:
     def write(self, text: str) -> int:
         if isinstance(self._stream, Stream):
             return self._stream.write_unescaped(text)
-        return self._stream.write(text)  # a test's own stream, or Rich's while it draws
+        return self._stream.write(text)  # a test's own stream
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class _Drawing:
+    """What is drawn at the moment, of which a process has one."""
+
+    console: "Console | None" = None
+
+
+_drawing: Final = _Drawing()
+
+
+@contextmanager
+def drawing(on: "Console") -> Iterator[None]:
+    """While the block runs, keep what any thread writes to a terminal above that which ``on`` draws."""
+    _drawing.console = on
+    try:
+        yield
+    finally:
+        _drawing.console = None
 
 
 def write(text: str, *, style: str = "", error: bool = False, end: str = "\n") -> None:
@@ -65,8 +86,9 @@ def write(text: str, *, style: str = "", error: bool = False, end: str = "\n") -
         error: Whether it goes to standard error.
         end: What follows it.
     """
-    if style and is_terminal(error=error):
-        console(error=error).print(rich_text(text, style), soft_wrap=True, end=end)
+    if (style or _drawing.console) and is_terminal(error=error):
+        above = _drawing.console or console(error=error)
+        above.print(rich_text(text, style), soft_wrap=True, end=end)
         return
     stream = _stream(error=error)
     stream.write(visible(text) + end)
@@ -130,5 +152,5 @@ def flush() -> None:
 
 
 def _stream(*, error: bool) -> TextIO:
-    # Looked up each time: a live display and tests replace the streams for a while.
+    # Looked up each time: tests replace the streams for a while.
     return sys.stderr if error else sys.stdout

@@ -187,6 +187,17 @@ def showing(out: Output, keyturn: Keyturn, *, result_only: bool = False) -> Iter
 def _drawing(panel: Panel) -> Iterator[None]:
     from rich.live import Live  # noqa: PLC0415 - only at a terminal
 
-    # It replaces the standard streams, so that what is written meanwhile, by the log too, stays above the drawing.
-    with Live(console=terminal.console(), get_renderable=panel.draw, refresh_per_second=_FRAMES):
+    console = terminal.console()
+    # What is written meanwhile passes `terminal`, not streams that Rich puts in place of the standard ones: those would
+    # escape the colours that Rich itself writes.
+    with (
+        terminal.drawing(console),
+        Live(
+            console=console,
+            get_renderable=panel.draw,
+            refresh_per_second=_FRAMES,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ),
+    ):
         yield

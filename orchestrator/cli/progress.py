@@ -13,12 +13,14 @@ def progress(out: Output, what: str, total: int) -> Iterator[Callable[[], None]]
 
     Nothing is shown but to a person at a terminal, and nothing is left there at the end.
     """
-    if total <= 1 or not out.is_live or not terminal.is_terminal(error=True):
+    if total <= 1 or not out.is_live:
         yield lambda: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=terminal.console(error=True), transient=True) as bar:
+    console = terminal.console()
+    bar = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+    with terminal.drawing(console), bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)

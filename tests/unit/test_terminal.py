@@ -17,6 +17,8 @@ from support.factories import a_rotation
 from orchestrator import log, terminal
 from orchestrator.cli.live import drawn
 from orchestrator.cli.output import Form, Output, View
+from orchestrator.cli.progress import progress
+from orchestrator.control_characters import visible
 from states.next_action import by_hand
 
 EVIL = "\x1b]0;owned\x07\x1b[2K\x1b[1A\r\x08\x7f\x84\x9b31m\u061c\u200e\u202e\u2066\u2028\udc80\U000e0041"
@@ -127,6 +129,22 @@ def test_colours_reach_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", stream := _Terminal())
     terminal.write("refused", style="bold red")
     assert "\x1b[1;31mrefused\x1b[0m\n" == stream.shown()
+
+
+def test_what_is_written_stays_above_a_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a bar is drawn, texts are styled and escaped as ever, whichever stream they are for."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = _Terminal()
+    with redirect_stdout(stream), redirect_stderr(stream), progress(Output(), "Asking", 2) as step:
+        step()
+        terminal.write(f"acme: {EVIL}", style="bold red")
+        terminal.write("a record", error=True)
+    lines = stream.shown().split("\n")
+    assert any("Asking" in line and "1/2" in line for line in lines)
+    assert [True] == [line.endswith(f"\x1b[1;31macme: {visible(EVIL)}\x1b[0m") for line in lines if "acme" in line]
+    assert [True] == [line.endswith("a record") for line in lines if "a record" in line]
+    assert "Asking" not in lines[-1]
 
 
 def test_a_record_that_cannot_be_written_is_not_printed_as_it_is(shown: Shown) -> None:
