@@ -8,7 +8,7 @@ newest histories or all of them were removed, a checkpoint shows that is kept el
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -33,6 +33,9 @@ NOTES: Final = (POSTPONED, TAKEN_OVER, UNKNOWN, CONFIRMED_BY_PERSON)
 
 RENAMED: Final = {"put_off": POSTPONED}
 """Events by the name that an earlier checkout wrote. An entry keeps it, because the entry's hash covers it."""
+
+EVENTS: Final = tuple(dict.fromkeys((REQUEST, *table.TRIGGERS, *NOTES, RESTORE_REFUSED)))
+"""Every event, by its present name."""
 
 MOVES: Final = (
     f">{REQUEST}>{State.REQUESTED}",
@@ -83,6 +86,11 @@ class Entry:
         return Head(self.seq, self.hash)
 
 
+def renamed(entry: Entry) -> Entry:
+    """The entry with its event's present name. Its hash stays: it was made with the name of then."""
+    return replace(entry, event=RENAMED[entry.event]) if entry.event in RENAMED else entry
+
+
 def append(
     vault: Vault,
     head: Head,
@@ -119,6 +127,36 @@ def content(entry: Entry) -> bytes:
 def _content(previous_hash: str, rotation_id: str, seq: int, at: datetime, *rest: object) -> bytes:
     covered = (previous_hash, rotation_id, seq, at.isoformat(timespec="microseconds"), *rest)
     return _canonical(("keyturn journal entry", *covered)).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """What one entry must agree with."""
+
+    before: Head | None
+    """The entry before it; for a first one the end of the connection's rotation before, ORIGIN where there is none.
+    None where it was removed."""
+    reached: State | None
+    """Where the entry before it left the rotation; None for a first one."""
+    head: Head
+    """Where the rotation says that its journal ends."""
+    has_next: bool
+    """Whether there is an entry after it."""
+
+
+def finding(entry: Entry, around: Neighbours, is_authentic: Callable[[Entry], bool]) -> str:
+    """What is wrong with one entry, as a sentence; empty where it is as it was written, and in its place."""
+    if not is_authentic(entry):
+        return "This entry was changed after it was written."
+    if around.before is None:
+        return "The entry before this one was removed."
+    if entry.previous_hash != around.before.hash or entry.source != around.reached:
+        return "This entry does not follow from the one before it."
+    if entry.seq == around.head.seq and entry.hash != around.head.hash:
+        return "The rotation names another entry as its last one."
+    if entry.seq > around.head.seq or (entry.seq < around.head.seq and not around.has_next):
+        return "The entry after this one was removed, or the rotation was changed."
+    return ""
 
 
 def verify(

@@ -1,8 +1,7 @@
 """The room of the journal: reading it, and checking its chain against the rotations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import Final
@@ -10,11 +9,13 @@ from typing import Final
 from sqlalchemy.orm import aliased, load_only
 from sqlmodel import Session, col, select
 
-from persistence import mapping, models, row_check
+from persistence import journal_page, mapping, models, row_check
 from persistence.database import Database
-from persistence.journal import ORIGIN, RENAMED, Entry, Head, content, verify
+from persistence.journal import ORIGIN, Entry, Head, content, renamed, verify
+from persistence.journal_page import CheckedEntry, JournalFilter
+from persistence.read_model import Page
 from persistence.vault import Vault
-from states.errors import JournalBroken
+from states.errors import JournalBroken, SealBroken, VaultLocked
 from states.state import State
 
 _Before = aliased(models.Rotations, name="before")
@@ -62,7 +63,7 @@ class Journal:
         """Return the rotation's journal, in order; empty without such a rotation."""
         with self._database.reading() as tx, Session(tx) as session:
             entries = session.exec(_ENTRIES.where(_Journal.rotation_id == rotation_id))
-            return [_renamed(mapping.from_entry(stored)) for stored in entries]
+            return [renamed(mapping.from_entry(stored)) for stored in entries]
 
     def since(
         self, moment: datetime, *, connection: str | None = None, rotation_id: str | None = None
@@ -77,7 +78,30 @@ class Journal:
         if rotation_id is not None:
             query = query.where(col(_Rotation.id) == rotation_id)
         with self._database.reading() as tx, Session(tx) as session:
-            return [(name, _renamed(mapping.from_entry(stored))) for name, stored in session.exec(query)]
+            return [(name, renamed(mapping.from_entry(stored))) for name, stored in session.exec(query)]
+
+    def page(self, wanted: JournalFilter, *, after: str | None = None, limit: int = 50) -> Page[CheckedEntry]:
+        """Return up to ``limit`` entries, the newest first, each checked; ``after`` is the page before's ``following``.
+
+        A page can have fewer entries than there are (`read_model.Page`). Raises InvalidInput for a cursor that is none.
+        """
+        is_authentic = self._judge()
+        with self._database.reading() as tx, Session(tx) as session:
+            return journal_page.page(session, wanted, after, limit, is_authentic)
+
+    def checked(self, rotation_id: str) -> list[CheckedEntry]:
+        """Return the rotation's journal, in order, each entry checked; empty without such a rotation."""
+        is_authentic = self._judge()
+        with self._database.reading() as tx, Session(tx) as session:
+            return journal_page.of(session, rotation_id, is_authentic)
+
+    def _judge(self) -> Callable[[Entry], bool] | None:
+        """Says whether an entry is authentic; None without the key that shows it."""
+        try:
+            self._vault.unlock()
+        except (VaultLocked, SealBroken):
+            return None
+        return self._is_authentic
 
     def verify(self, rotation_id: str | None = None) -> int:
         """Check the chain of one rotation's journal, or of all, and the rows of rotations and connections; return how
@@ -114,8 +138,3 @@ class Journal:
 
     def _is_authentic(self, entry: Entry) -> bool:
         return self._vault.is_authentic(content(entry), entry.hash)
-
-
-def _renamed(entry: Entry) -> Entry:
-    """The entry with its event's present name. Its hash stays: it was made with the name of then."""
-    return replace(entry, event=RENAMED[entry.event]) if entry.event in RENAMED else entry

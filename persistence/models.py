@@ -219,6 +219,7 @@ class Journal(_Table, table=True):
         CheckConstraint("seq >= 1", name="seq"),
         CheckConstraint(f"(seq = 1) = (event = '{REQUEST}')", name="first"),
         CheckConstraint(_in("COALESCE(source, '') || '>' || event || '>' || target", MOVES), name="move"),
+        Index("ix_journal_at", "at", "rotation_id", "seq"),
         {"sqlite_with_rowid": False},  # one tree to write instead of two, with a rotation's entries next to each other
     )
 

@@ -2,20 +2,21 @@
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from persistence.journal import Entry
+from persistence.journal import EVENTS, Entry
+from persistence.journal_page import CheckedEntry, JournalFilter
 from persistence.read_model import ConnectionFilter, Only, Page, RotationFilter
 from persistence.store import Store
 from states.ports import Clock
 from states.state import State
 from states.summary import ConnectionSummary, RotationSummary
 
-__all__ = ["Lists", "Only", "Page", "RotationFilter"]
+__all__ = ["EVENTS", "CheckedEntry", "JournalFilter", "Lists", "Only", "Page", "RotationFilter"]
 
 T = TypeVar("T")
 
@@ -23,6 +24,8 @@ PAGE: Final = 500
 """How many rotations of a long list are read at once."""
 FOLLOW_EVERY: Final = 1.0
 """Seconds between two looks at a list that is followed."""
+_LOOKS: Final = 10
+"""How often a page of the journal looks for entries that are rare: it says then how far it has looked."""
 _LATE: Final = timedelta(seconds=30)
 """How much later than its own time an entry may be committed: a look goes back so far, and leaves out what it knows."""
 
@@ -132,6 +135,29 @@ class Lists:
             self._store.connections.check_known(connection)
         rotation_id = self._store.rotations.get(rotation).id if rotation else None
         return self._store.journal.since(since, connection=connection, rotation_id=rotation_id)
+
+    def journal_page(self, wanted: JournalFilter, *, after: str | None = None, limit: int = 50) -> Page[CheckedEntry]:
+        """Return up to ``limit`` entries, the newest first, each checked; ``after`` is the page before's ``following``.
+
+        ``wanted.rotation`` may be what names a rotation on the command line. Where entries are rare, a page can have
+        fewer than there are, or none, and still have a next one. Raises NotFound, InvalidInput.
+        """
+        if wanted.connection is not None:
+            self._store.connections.check_known(wanted.connection)
+        if wanted.rotation is not None:
+            wanted = replace(wanted, rotation=self._store.rotations.get(wanted.rotation).id)
+        items: list[CheckedEntry] = []
+        for _ in range(_LOOKS):
+            page = self._store.journal.page(wanted, after=after, limit=limit - len(items))
+            items += page.items
+            after = page.following
+            if after is None or len(items) == limit:
+                break
+        return Page(items, after)
+
+    def checked_journal(self, rotation_id: str) -> list[CheckedEntry]:
+        """Return a rotation's journal, in order, each entry checked. Raises NotFound."""
+        return self._store.journal.checked(self._store.rotations.get(rotation_id).id)
 
     def follow(self, *, since: datetime, connection: str | None = None) -> Iterator[tuple[str, Entry]]:
         """Yield what happened ``since`` then (UTC), and then each entry when it is written. It never ends by itself."""

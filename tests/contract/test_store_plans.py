@@ -12,6 +12,7 @@ from support import postgresql as postgres
 from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry
 from support.stores import open_store
 
+from persistence.journal_page import JournalFilter
 from persistence.prepared import Prepared
 from persistence.read_model import ConnectionFilter, Only, RotationFilter
 from persistence.store import Store
@@ -110,6 +111,13 @@ LISTS: dict[str, Callable[[Store], Any]] = {
     "parked": lambda store: store.rotations.page(RotationFilter(only=Only.PARKED)),
     "parked since": lambda store: store.rotations.page(RotationFilter(only=Only.PARKED, since=NOW)),
     "by text": lambda store: store.rotations.page(RotationFilter(text="acme")),
+    "journal": lambda store: store.journal.page(JournalFilter()),
+    "journal further": lambda store: store.journal.page(
+        JournalFilter(since=NOW), after=f"{NOW.isoformat()}~{an_id(9)}~2"
+    ),
+    "journal of a person": lambda store: store.journal.page(JournalFilter(actor="ada", event="resume")),
+    "journal of a connection": lambda store: store.journal.page(JournalFilter(connection="acme")),
+    "journal of a rotation": lambda store: store.journal.page(JournalFilter(rotation=an_id(1))),
     "connections": lambda store: store.connections.page(),
     "further connections": lambda store: store.connections.page(after="acme"),
     "connections by text": lambda store: store.connections.page(ConnectionFilter(text="acme")),
@@ -120,7 +128,7 @@ LISTS: dict[str, Callable[[Store], Any]] = {
 def test_a_page_searches_by_index(store: Store, case: str) -> None:
     """No table is scanned with any filter: a page is a range of an index, and its rows are found by key."""
     steps = plans(store, lambda: LISTS[case](store))
-    tables = ("rotations", "connections", "certificates", "previous", "candidate", "current")
+    tables = ("rotations", "connections", "certificates", "previous", "candidate", "current", "journal", "before")
     assert [] == [step for step in steps if step.startswith(tuple(f"SCAN {table}" for table in tables))]
     assert any(step.startswith("SEARCH") for step in steps)
 
