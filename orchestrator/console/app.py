@@ -17,6 +17,7 @@ from orchestrator.console import (
     demo_page,
     download,
     home_page,
+    journal_page,
     problems,
     request_page,
     rotation_pages,
@@ -49,7 +50,7 @@ def build(console: Console) -> ASGIApp:
 
     app = FastAPI(lifespan=watching, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     pages = Pages(app, console)
-    for module in (home_page, connection_pages, rotation_pages):
+    for module in (home_page, connection_pages, rotation_pages, journal_page):
         module.add(pages)
     download.add(app, console)  # before the verbs, whose pages have addresses of the same form
     verb_pages.add(app, console)

@@ -1,6 +1,6 @@
 """The pages on rotations: the list, and one rotation alive."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -68,6 +68,7 @@ def rotation(console: Console, rotation_id: str, query: Form) -> Shown:
     keyturn = console.keyturn
     explanation = keyturn.rotations.explain(rotation_id)
     now, found = keyturn.rotations.now(), explanation.rotation
+    findings = {each.entry.seq: each.finding for each in keyturn.lists.checked_journal(found.id)}
     outage = outage_of(found)
     values = {
         "rotation": found,
@@ -75,7 +76,8 @@ def rotation(console: Console, rotation_id: str, query: Form) -> Shown:
         "now": now,
         "summary": timeline.summary(found, now),
         "way": _way(explanation, now),
-        "entries": [_entry(each) for each in reversed(folded(explanation.journal))],
+        "entries": [_entry(each, findings) for each in reversed(folded(explanation.journal))],
+        "changed": [seq for seq, finding in findings.items() if finding],
         "action": explanation.next_action,
         "verbs": _verbs(explanation),
         "is_moving": goes_on(found),
@@ -116,13 +118,15 @@ def _way(explanation: Explanation, now: datetime) -> Sequence[_Place]:
     return places
 
 
-def _entry(each: Folded) -> dict[str, Any]:
-    """One entry of the timeline, with its evidence."""
+def _entry(each: Folded, findings: Mapping[int, str | None]) -> dict[str, Any]:
+    """One entry of the timeline, with its evidence, and what its check found."""
     entry = each.entry
+    finding = findings.get(entry.seq)
     return {
         "entry": entry,
         "text": timeline.describe(entry, each.before) + timeline.times(each),
-        "tone": "bad" if entry.target is State.FAILED and not entry.detail.get("reason") else "good",
+        "finding": finding,
+        "tone": "bad" if finding or (entry.target is State.FAILED and not entry.detail.get("reason")) else "good",
         "reason": entry.detail.get("reason") or "",
         "evidence": [(name, _plain(value)) for name, value in entry.detail.items()],
     }
