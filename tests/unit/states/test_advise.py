@@ -17,8 +17,9 @@ from states.errors import (
     KeyturnError,
     Refused,
     SignInRefused,
+    WrongBaseUrl,
 )
-from states.next_action import NextAction, Verb
+from states.next_action import REPEAT, NextAction, Verb, by_hand
 from states.preconditions import advise
 from states.rotation import Ending
 from states.state import State
@@ -28,6 +29,7 @@ REFUSALS = [
     each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Refused) and each is not Refused
 ]
 
+CONSENTED = NextAction(Verb.EDIT_CONNECTION, {"secret": "openair_refresh_token"}, then=REPEAT)
 MINUTE = timedelta(minutes=1)
 HOLDS = "NetSuite has proved that it holds its certificate."
 
@@ -82,15 +84,31 @@ def test_what_cannot_be_done_is_not_the_next_action(pair: Pair) -> None:
     assert in_flight.because.endswith("may still take effect, until 2026-11-23 12:01:00 UTC.")
 
 
-@pytest.mark.parametrize("error", [SignInRefused, Refused, ForeignRotation, CertificateRecordMissing])
-def test_in_an_outage_restoring_is_advised_where_it_can_succeed(error: type[KeyturnError], pair: Pair) -> None:
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (SignInRefused("No."), True),
+        (Refused("No."), True),
+        (SignInRefused("Void.", next_action=by_hand("Consent again.", CONSENTED)), False),
+        (WrongBaseUrl("No."), False),
+        (ForeignRotation("No."), False),
+        (CertificateRecordMissing("No."), False),
+    ],
+    ids=["sign-in refused", "refused", "refresh token void", "wrong URL", "foreign", "missing"],
+)
+def test_in_an_outage_restoring_is_advised_where_it_can_succeed(
+    error: KeyturnError,
+    expected: bool,  # noqa: FBT001
+    pair: Pair,
+) -> None:
     """Where OpenAir refuses the save, restoring ends the outage.
 
-    Where NetSuite holds something else it would not help; where a sign-in is refused, it would be refused, too.
+    Where NetSuite holds something else it would not help; where the connection must be edited first, OpenAir cannot be
+    asked, and restoring is refused.
     """
     kept = {"previous": pair.certificate, "previous_key_kept": True}
-    in_outage = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, **kept), error("No."))
-    assert (error is Refused) == any(each.verb is Verb.RESTORE for each in advise(in_outage, NOW).alternatives)
+    in_outage = parked(a_rotation(pair, State.UPLOADED_TO_NETSUITE, **kept), error)
+    assert expected == any(each.verb is Verb.RESTORE for each in advise(in_outage, NOW).alternatives)
 
 
 def test_adopting_waits_for_what_is_in_flight(pair: Pair) -> None:
