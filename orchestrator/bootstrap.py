@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.adapters.factory import AdapterFactory
     from orchestrator.dispatch.dispatcher import Dispatcher
     from orchestrator.engine import Engine
+    from orchestrator.operations.bulk import Bulk
     from orchestrator.operations.carry import Carry
     from orchestrator.operations.connections import Connections
     from orchestrator.operations.doctor import Doctor
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.recovery import Recovery
     from orchestrator.operations.rehearsal import Rehearsals
     from orchestrator.operations.rekey import Rekey
+    from orchestrator.operations.repair import Repairs
     from orchestrator.operations.status import Status
     from orchestrator.operations.workers import Workers
     from orchestrator.presence import PresenceKeeper
@@ -171,6 +173,20 @@ class Keyturn:
         from orchestrator.operations.lists import Lists
 
         return Lists(self.store, self.clock)
+
+    @cached_property
+    def repairs(self) -> "Repairs":
+        """The questions of a person who repairs a certificate record."""
+        from orchestrator.operations.repair import Repairs
+
+        return Repairs(self.store, self.connect, self.clock)
+
+    @cached_property
+    def bulk(self) -> "Bulk":
+        """The verbs on many connections."""
+        from orchestrator.operations.bulk import Bulk
+
+        return Bulk(self.lists, self.rotations)
 
     @cached_property
     def status(self) -> "Status":

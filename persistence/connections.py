@@ -49,6 +49,12 @@ _COMING: Final = (
     .order_by(_c.c.due_at)
     .limit(bindparam("limit"))
 )
+_EXPIRIES: Final = (
+    select_columns(models.certificates.c.not_after, _c.c.name)
+    .select_from(_c.join(models.certificates, models.certificates.c.fingerprint == _c.c.current_fingerprint))
+    .where(models.IN_USE, models.certificates.c.not_after < bindparam("until", type_=UtcDateTime()))
+    .order_by(models.certificates.c.not_after, _c.c.name)
+)
 _COUNT: Final = select_columns(func.count()).select_from(_c).where(models.IN_USE)
 _KNOWN: Final = select_columns(_c.c.name).where(
     _c.c.name == bindparam("name"), or_(models.IN_USE, _c.c.latest_rotation.is_not(None))
@@ -245,6 +251,11 @@ class Connections:
         """Return the connections whose certificate expires, or whose automatic rotation begins, before then (UTC)."""
         with self._database.reading() as tx:
             return connections_until(tx, moment)
+
+    def expiries(self, until: datetime) -> list[tuple[datetime, str]]:
+        """Return when certificates expire before ``until`` (UTC), and of which connections, the first first."""
+        with self._database.reading() as tx:
+            return [(row.not_after, row.name) for row in tx.execute(_EXPIRIES, {"until": until})]
 
     def count(self) -> int:
         """Return how many connections there are."""

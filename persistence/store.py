@@ -23,9 +23,9 @@ from persistence.rotations import Rotations
 from persistence.secrets import Secrets
 from persistence.upgrade import Authenticated, Reseal, as_it_was
 from persistence.vault import Vault
-from persistence.workers import Presence, Role, Worker, Workers
+from persistence.workers import Held, Presence, Role, Worker, Workers
 
-__all__ = ["Claim", "Presence", "Role", "Store", "Worker"]
+__all__ = ["Claim", "Held", "Presence", "Role", "Store", "Worker"]
 
 _NOW: Final = select(database_now())
 

@@ -20,6 +20,7 @@ from persistence.clock import database_now, database_now_plus, seconds
 from persistence.database import Database
 from persistence.presence import Lock
 from states.errors import KeyturnError
+from states.state import State
 from states.timing import WORKERS_KEPT
 
 _w: Final = models.workers
@@ -64,6 +65,13 @@ _END_LEASES: Final = (
 over from it, in doubt."""
 
 
+_HELD: Final = (
+    select(_r.c.worker, _r.c.id, _r.c.connection, _r.c.state)
+    .where(models.OPEN, _r.c.worker.is_not(None), _r.c.lease_until > database_now())
+    .order_by(_r.c.id)
+)
+
+
 class Role(StrEnum):
     """What kind of process carries rotations."""
 
@@ -94,6 +102,17 @@ class Worker:
     """When it ended, or was found dead (UTC). None also for one that died and was not found yet."""
     is_present: bool = False
     """Whether its death is noticed at once; otherwise only its silence shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A rotation that a worker holds now."""
+
+    worker: str
+    """The process's name, or that of one of its threads, which begins with it and a slash."""
+    rotation: str
+    connection: str
+    state: State
 
 
 class Presence:
@@ -173,6 +192,11 @@ class Workers:
                 if tx.execute(_END_DEAD, {"dead": name, "key": others[name]}).rowcount:
                     ended[name] = list(tx.execute(_END_LEASES, {"dead": name}).scalars())
         return ended
+
+    def held(self) -> list[Held]:
+        """Every rotation that a worker holds by the database's clock."""
+        with self._database.reading() as tx:
+            return [Held(row.worker, row.id, row.connection, State(row.state)) for row in tx.execute(_HELD)]
 
     def all(self) -> list[Worker]:
         """Every worker that was seen lately, the one that started last first."""

@@ -13,15 +13,18 @@ from starlette.types import ASGIApp
 
 from orchestrator.console import (
     assets,
+    bulk_page,
     connection_pages,
     demo_page,
     download,
     home_page,
     journal_page,
     problems,
+    repair_page,
     request_page,
     rotation_pages,
     verb_pages,
+    workers_page,
 )
 from orchestrator.console.context import Console, Posting
 from orchestrator.console.forms import Posted, Query
@@ -50,11 +53,13 @@ def build(console: Console) -> ASGIApp:
 
     app = FastAPI(lifespan=watching, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     pages = Pages(app, console)
-    for module in (home_page, connection_pages, rotation_pages, journal_page):
+    for module in (home_page, connection_pages, rotation_pages, journal_page, workers_page):
         module.add(pages)
     download.add(app, console)  # before the verbs, whose pages have addresses of the same form
     verb_pages.add(app, console)
     request_page.add(app, console)
+    repair_page.add(app, console)
+    bulk_page.add(app, console)
     if console.faults:
         demo_page.add(app, console, console.faults)
     _add_assets(app)

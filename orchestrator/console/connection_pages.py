@@ -1,17 +1,19 @@
 """The pages on connections: the list, and one connection as OpenAir's form shows it."""
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
+from orchestrator.console import connection_filter
+from orchestrator.console.connection_filter import LABELS, ConnectionQuery
 from orchestrator.console.context import Console
 from orchestrator.console.expiry_bar import WIDTH, bar
 from orchestrator.console.forms import Form
 from orchestrator.console.rendering import Shown
 from orchestrator.operations.concern import Concern
 from orchestrator.operations.lists import RotationFilter
-from orchestrator.operations.status import Group, Overview
+from orchestrator.operations.status import Overview
 from states import due, health
 from states.connection import Connection, missing_conditions
-from states.errors import InvalidInput
 from states.outage import outage_on
 from states.rotation import Rotation
 from states.summary import CertificateSummary, ConnectionSummary
@@ -22,12 +24,6 @@ if TYPE_CHECKING:
 _PAGE: Final = 50
 _HISTORY: Final = 20
 _LONGEST: Final = 200
-_LABELS: Final = {
-    Group.NEEDS_PERSON: "Needs you",
-    Group.ROTATING: "Rotating",
-    Group.POSTPONED: "Postponed",
-    Group.DUE: "Due in 14 days",
-}
 
 
 def add(pages: "Pages") -> None:
@@ -40,31 +36,27 @@ def connections(console: Console, _subject: str, query: Form) -> Shown:
     """Make the page with all connections, or with those that its address asks for."""
     keyturn = console.keyturn
     overview = console.overviews.get()
-    text, after, group = query.text("q", _LONGEST), query.text("after", _LONGEST), _group(query)
-    names = overview.groups[group] if group else None
-    page = keyturn.lists.connection_page(text=text, names=names, after=after or None, limit=_PAGE)
+    asked, after = ConnectionQuery.of(query), query.text("after", _LONGEST)
+    page = keyturn.lists.connection_page(text=asked.text, names=asked.names(console), after=after or None, limit=_PAGE)
     chips = [("", "All", overview.report.connections)]
-    chips += [(each.value, label, len(overview.groups[each])) for each, label in _LABELS.items()]
+    chips += [(each.value, label, len(overview.groups[each])) for each, label in LABELS.items()]
+    weeks = connection_filter.weeks(console, overview.report.at)
     concerns = {each.connection: each for each in overview.report.concerns}
     values = {
         "rows": [_row(each, overview, concerns.get(each.name)) for each in page.items],
         "following": page.following,
         "chips": chips,
-        "group": group.value if group else "",
-        "text": text,
+        "group": asked.group.value if asked.group else "",
+        "text": asked.text,
+        "week": asked.week,
+        "query": urlencode(asked.fields),
+        "weeks": weeks,
+        "most": max(each.number for each in weeks),
         "is_first": not after,
         "width": WIDTH,
         "total": overview.report.connections,
     }
     return Shown("connections.html", "Connections · Keyturn", values)
-
-
-def _group(query: Form) -> Group | None:
-    given = query.text("group", _LONGEST)
-    try:
-        return Group(given) if given else None
-    except ValueError:
-        raise InvalidInput(f"There is no group {given!r} of connections.") from None
 
 
 def _row(shown: ConnectionSummary, overview: Overview, concern: Concern | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -48,6 +49,7 @@ class Renderer:
             "alternatives": actions.alternatives,
             "button": actions.button,
             "short": _short,
+            "address": _address,
         }
         self._environment.globals |= {"assets": paths, "has_demo": has_demo}
         # A fragment is one block on its own, which has none of its template's imports.
@@ -76,6 +78,11 @@ def _time(at: datetime | None, *, clock: bool = False) -> Markup:
         return escape(formatting.moment(None))
     shown = f"{at.astimezone(UTC):%H:%M:%S}" if clock else formatting.moment(at)
     return Markup('<time datetime="{}">{}</time>').format(iso(at), shown)
+
+
+def _address(fields: Mapping[str, str]) -> str:
+    """The fields of a page's address, without those that are empty."""
+    return urlencode({name: value for name, value in fields.items() if value})
 
 
 def _short(fingerprint: str) -> str:

@@ -26,6 +26,7 @@ from states.outage import outage_of
 from states.preconditions import why_not
 from states.rotation import Rotation
 
+_INCOMPLETE: Final = "The form is not complete. Open the page again."
 _ON_REFUSAL: Final = {OnRefusal.RESTORE.value: OnRefusal.RESTORE, OnRefusal.PARK.value: OnRefusal.PARK}
 
 
@@ -147,17 +148,23 @@ def add(app: FastAPI, console: Console) -> None:
     @app.post("/connections/{name}/rotate")
     def rotate(request: Request, name: str, form: Posted) -> Response:
         _check_tips(console.keyturn, name)
-        on_refusal = _ON_REFUSAL.get(form.fields.get("on_refusal", ""))
-        if on_refusal is None or "follows" not in form.fields:
-            raise InvalidInput("The form is not complete. Open the page again.")
+        if "follows" not in form.fields:
+            raise InvalidInput(_INCOMPLETE)
         rotation = console.keyturn.rotations.request(
             name,
             actor=request.scope[SESSION].actor,
             reason=form.reason,
             follows=form.fields["follows"],
-            on_refusal=on_refusal,
+            on_refusal=on_refusal(form),
         )
         return RedirectResponse(f"/rotations/{rotation.id}", HTTPStatus.SEE_OTHER)
+
+
+def on_refusal(form: Form) -> OnRefusal:
+    """What a person wants where OpenAir does not take a certificate. Raises InvalidInput where they did not say."""
+    if found := _ON_REFUSAL.get(form.fields.get("on_refusal", "")):
+        return found
+    raise InvalidInput(_INCOMPLETE)
 
 
 def _known(verb: str) -> Verb:

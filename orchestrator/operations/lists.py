@@ -1,7 +1,7 @@
 """Lists of rotations and of journal entries, for people and scripts."""
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -115,6 +115,10 @@ class Lists:
                 last = items[-1].name
                 return Page(items, last if last != chosen[-1] else None)
         return Page(items, None)
+
+    def expiries(self, until: datetime) -> Sequence[tuple[datetime, str]]:
+        """Return when certificates expire before ``until`` (UTC), and of which connections."""
+        return self._store.connections.expiries(until)
 
     def _connections(
         self, text: str, names: Collection[str] | None, after: str | None, limit: int

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from orchestrator.operations.concern import Concern, Harm
-from persistence.store import Role, Store, Worker
+from persistence.store import Held, Role, Store, Worker
 from states.durations import in_words
 from states.next_action import NextAction, Verb, by_hand
 from states.timing import SILENT_AFTER, UNATTENDED_AFTER
 
-__all__ = ["Role", "Worker", "Workers"]
+__all__ = ["Held", "Role", "Worker", "Workers"]
 
 _RUNS_OF_A_SCHEDULE: Final = 2
 """How many runs of run-due after the last permanent worker make a schedule. A person may have made one."""
@@ -34,17 +35,65 @@ class Work:
         return self.is_under_way or self.is_scheduled
 
 
+class Condition(StrEnum):
+    """How a process is. The names are stable codes."""
+
+    ALIVE = "alive"
+    """It noted lately that it lives."""
+    SILENT = "silent"
+    """It did not, and was not seen to end."""
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, how it is, and what it carries."""
+
+    worker: Worker
+    condition: Condition
+    held: Sequence[Held]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Every process that was seen within a week, as of one moment."""
+
+    at: datetime
+    """By the database's clock (UTC)."""
+    processes: Sequence[Process]
+    """The one that started last first."""
+
+    @property
+    def alive(self) -> Sequence[Process]:
+        """The permanent workers that are alive."""
+        return [each for each in self._permanent if each.condition is Condition.ALIVE]
+
+    @property
+    def last_alive(self) -> datetime | None:
+        """When the last permanent worker was seen (UTC); None where there was none."""
+        return max((_seen(each.worker) for each in self._permanent), default=None)
+
+    @property
+    def _permanent(self) -> Sequence[Process]:
+        return [each for each in self.processes if each.worker.role is Role.WORKER]
+
+
 class Workers:
     """Which processes carry rotations, and when each was seen last."""
 
     def __init__(self, store: Store, version: str) -> None:
         """``version`` is this Keyturn's own."""
         self._store = store
-        self._version = version
+        self.version = version
 
     def list(self) -> list[Worker]:
         """Every worker that was seen within a week, the one that started last first. Raises TryLater."""
         return self._store.workers.all()
+
+    def seen(self) -> Seen:
+        """Every worker that was seen within a week, with what it carries. Raises TryLater."""
+        found, held, now = self.list(), self._store.workers.held(), self._store.now()
+        return Seen(at=now, processes=[_process(each, held, now) for each in found])
 
     def alive(self) -> Sequence[Worker]:
         """Every permanent worker that noted lately that it lives, the one that started last first. Raises TryLater."""
@@ -64,7 +113,7 @@ class Workers:
             return _missing(found, work, now, seen_now) if work.is_any else []
         return [
             *(_silent(each, seen_now) for each in permanent if each.is_present and not is_alive(each, seen_now)),
-            *(_other_version(each, self._version) for each in alive if each.version != self._version),
+            *(_other_version(each, self.version) for each in alive if each.version != self.version),
         ]
 
     def summary(self) -> str:
@@ -81,6 +130,17 @@ class Workers:
 def is_alive(worker: Worker, now: datetime) -> bool:
     """Whether ``worker`` noted lately that it lives; ``now`` by the database's clock (UTC)."""
     return worker.ended_at is None and now - _seen(worker) <= SILENT_AFTER
+
+
+def _process(worker: Worker, held: Sequence[Held], now: datetime) -> Process:
+    if worker.ended_at is not None:
+        condition = Condition.ENDED
+    else:
+        condition = Condition.ALIVE if is_alive(worker, now) else Condition.SILENT
+    own = (worker.name, f"{worker.name}/")
+    return Process(
+        worker, condition, [each for each in held if each.worker == own[0] or each.worker.startswith(own[1])]
+    )
 
 
 def _missing(found: Sequence[Worker], work: Work, now: datetime, seen_now: datetime) -> list[Concern]:

@@ -21,7 +21,7 @@ def test_every_page_is_accessible(app: Keyturn, simulator: Simulator, ada: Perso
     for path in (
         *("/", "/connections", f"/connections/{NAME}?ask=1", f"/connections/{NAME}/rotate", "/rotations"),
         *(f"/rotations/{parked.id}?ask=1", f"/rotations/{parked.id}/resume", f"/rotations/{parked.id}/adopt"),
-        *("/journal", f"/journal?connection={NAME}&event=fail"),
+        *("/workers", f"/repair/{NAME}", "/rotate", "/journal", f"/journal?connection={NAME}&event=fail"),
         *("/sign-in", "/sign-in?token=x", f"/request?connection={NAME}", "/nowhere"),
     ):
         ada.open(path)

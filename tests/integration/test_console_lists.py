@@ -2,15 +2,21 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 
 import pytest
 from integration.fixture_types import Rotate
 from sqlalchemy import text as sql
 from support.console import RunningConsole, running_console
-from support.environment import NAME
+from support.environment import NAME, netsuite
 
 from orchestrator.bootstrap import Keyturn
+from orchestrator.operations.workers import Condition, Role
+from simulator import Fault, Simulator
+from states.connection import Algorithm, Connection, OpenAirKind, OpenAirSettings, Options, Policy
+from states.rotation import Rotation
 
 
 @pytest.fixture
@@ -53,3 +59,141 @@ def test_the_journal(app: Keyturn, console: RunningConsole, rotate: Rotate, monk
         tx.execute(sql("UPDATE journal SET actor = 'eve' WHERE seq = 4"))
     assert "1 entry on this page is not as Keyturn wrote it." in text(console, f"/journal?rotation={NAME}")
     assert "Entry 4 of this journal is not as Keyturn wrote it." in text(console, f"/rotations/{done.id}")
+
+
+def test_the_workers(app: Keyturn, console: RunningConsole) -> None:
+    """The page has every process with its condition and what it carries, and since when there is no worker."""
+    assert "No worker was seen within a week." in text(console, "/workers")
+    app.rotations.request(NAME, actor="bob")
+    with app.presence(Role.WORKER):
+        claim = app.store.claims.claim(f"{app.worker_name}/1", lease=60, now=app.clock.now())
+        assert claim
+        shown = text(console, "/workers")
+        for words in (app.worker_name, "alive", f"{NAME} Requested", "1 thread"):
+            assert words in shown
+        assert "No worker for" not in shown
+        app.store.claims.release(claim)
+        assert [[]] == [list(each.held) for each in app.workers.seen().processes]
+    ended = text(console, "/workers")
+    assert re.search(r"No worker for [\d.]+ s\.", ended)
+    assert "ended" in ended
+    with app.store._of_workers.writing() as tx:
+        tx.execute(sql("UPDATE workers SET ended_at = NULL, seen_at = '2020-01-01 00:00:00.000000'"))
+    assert [Condition.SILENT] == [each.condition for each in app.workers.seen().processes]
+
+
+def park_without_record(app: Keyturn, simulator: Simulator, rotate: Rotate) -> Rotation:
+    """A rotation that was parked because NetSuite has no record."""
+    simulator.netsuite.record.reset("missing")
+    parked = rotate()
+    assert parked.failure
+    assert "CERTIFICATE_NOT_FOUND" == parked.failure.code
+    return parked
+
+
+def test_the_repair_of_a_missing_record(
+    app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate
+) -> None:
+    """Each step is checked against NetSuite now; Keyturn offers to create the record, and once it is there to resume."""
+    assert "nothing is to be repaired" not in text(console, f"/repair/{NAME}")  # the placeholder
+    parked = park_without_record(app, simulator, rotate)
+    assert f'href="/repair/{NAME}"' in console.get(f"/rotations/{parked.id}").text
+    page = console.get(f"/repair/{NAME}").text
+    assert f'href="/rotations/{parked.id}/resume?create_record=1"' in page
+    shown = text(console, f"/repair/{NAME}")
+    for words in ("Recreate the certificate record to do", 'Certificate "custcertificate_oa_realtime" not found'):
+        assert words in shown
+    simulator.netsuite.record.reset("placeholder")
+    shown, page = text(console, f"/repair/{NAME}"), console.get(f"/repair/{NAME}").text
+    assert "Recreate the certificate record done" in shown
+    assert "which is not valid" in shown
+    assert f'href="/rotations/{parked.id}/resume"' in page
+    resume = {"version": parked.version, "reason": "the record is back"}
+    assert 303 == console.post(f"/rotations/{parked.id}/resume", resume).status_code
+    assert "was not parked because of the record" in text(console, f"/repair/{NAME}")
+    assert 404 == console.get("/repair/unknown").status_code
+
+
+def test_the_repair_without_a_rotation(
+    app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate
+) -> None:
+    """Without a rotation one is offered, where it would help; and nothing where NetSuite cannot be asked."""
+    simulator.netsuite.record.reset("missing")
+    assert f'href="/connections/{NAME}/rotate"' in console.get(f"/repair/{NAME}").text
+    simulator.netsuite.record.reset("placeholder")
+    rotate()
+    assert "nothing is to be repaired" in text(console, f"/repair/{NAME}")
+    simulator.faults.add(Fault("netsuite.restlet", "302", times=None))
+    shown = text(console, f"/repair/{NAME}")
+    assert "NetSuite could not be asked" in shown
+    assert "Nothing is offered" in shown
+    assert app.rotations.open_for(NAME) is None
+
+
+def add_others(app: Keyturn, simulator: Simulator) -> None:
+    """Three more connections: one that can be rotated, one whose form hides the entry, one that a person saves."""
+    others = {
+        "bolt": {},
+        "hidden": {"options": Options(oauth2=False)},
+        "person": {"openair": OpenAirSettings(kind=OpenAirKind.EXPORT, url="https://person.app.openair.com")},
+    }
+    for number, (name, changes) in enumerate(others.items()):
+        openair = OpenAirSettings(url=f"https://{name}.app.openair.com", client_id="x")
+        account = replace(netsuite(simulator.credentials), account=f"90{number}")
+        added = Connection(**{"name": name, "netsuite": account, "openair": openair, **changes})
+        app.connections.add(added, {}, actor="tester")
+
+
+def test_all_that_match_are_rotated(app: Keyturn, console: RunningConsole, simulator: Simulator) -> None:
+    """The page says which of those that match are rotated, and why others are not; each gets its result, once."""
+    add_others(app, simulator)
+    assert 'href="/rotate?"' in console.get("/connections").text
+    shown = text(console, "/rotate")
+    for words in (
+        "2 connections get a new certificate, 2 of those that match do not",
+        "A person saves its certificate",
+    ):
+        assert words in shown
+    seen = re.findall(r'name="seen" value="(\w+)"', console.get("/rotate").text)[0]
+    form = {"seen": seen, "reason": "a new rule", "on_refusal": "restore"}
+    for wrong in ({"reason": ""}, {"on_refusal": ""}, {"group": "wrong"}, {"week": "x"}):
+        assert 422 == console.post("/rotate", {**form, **wrong}).status_code
+    assert 412 == console.post("/rotate", {**form, "q": "bolt"}).status_code
+    assert [] == app.rotations.unfinished()
+    with app.store._database.writing() as tx:
+        tx.execute(sql("UPDATE connections SET code = 'x' WHERE name = 'bolt'"))
+    answer = console.post("/rotate", form)
+    assert (200, True) == (answer.status_code, "1 of 2 rotations requested" in answer.text)
+    assert "TAMPERED" in answer.text
+    requested = app.rotations.show(NAME)
+    assert ("ada", "a new rule") == (requested.actor, requested.reason)
+    assert (412, 1) == (console.post("/rotate", form).status_code, len(app.rotations.unfinished()))
+    assert "A rotation of this connection is open." in text(console, f"/rotate?q={NAME}")
+
+
+def test_a_bulk_rotation_is_bounded(
+    app: Keyturn, console: RunningConsole, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where more match than are rotated at once, the page says so."""
+    add_others(app, simulator)
+    monkeypatch.setattr("orchestrator.operations.bulk.MOST", 2)
+    assert "More match" in text(console, "/rotate")
+    assert [NAME, "bolt"] == [each.connection.name for each in app.bulk.select().chosen]
+
+
+def test_expiries_by_week(app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate) -> None:
+    """A list says how many certificates expire in which week, and shows those of one week."""
+    assert "week by week" not in text(console, "/connections")
+    app.connections.edit(replace(app.connections.show(NAME), policy=Policy(Algorithm.EC_P256, days=20)), {}, actor="t")
+    rotate()
+    add_others(app, simulator)
+    current = app.connections.show(NAME).current
+    assert current
+    monday = current.not_after - timedelta(days=current.not_after.weekday())
+    page = console.get(f"/connections?week={monday:%Y-%m-%d}").text
+    assert ["acme"] == re.findall(r'id="row-([^"]+)"', page)
+    assert f'href="/rotate?week={monday:%Y-%m-%d}"' in page
+    assert "No connection matches." in text(console, "/connections?week=expired")
+    assert [NAME] == [each.connection.name for each in app.bulk.select(names=[NAME]).candidates]
+    for wrong in ("x", "2026-13-01"):
+        assert 422 == console.get(f"/connections?week={wrong}").status_code

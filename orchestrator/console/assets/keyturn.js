@@ -79,7 +79,7 @@
   // --- keys
 
   let before = "";
-  const places = { o: "/", c: "/connections", r: "/rotations", j: "/journal" };
+  const places = { o: "/", c: "/connections", r: "/rotations", j: "/journal", w: "/workers" };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, textarea, select, dialog")) return;

@@ -1,0 +1,27 @@
+"""The page that repairs a certificate record that NetSuite does not find: the vendor's steps, checked when it opens."""
+
+from fastapi import FastAPI, Request
+from starlette.responses import HTMLResponse, Response
+
+from orchestrator.console import actions
+from orchestrator.console.context import Console
+from orchestrator.console.guard import SESSION
+from orchestrator.console.rendering import Shown
+
+
+def add(app: FastAPI, console: Console) -> None:
+    """Add the page."""
+
+    # Not a page that follows the store: each time that it is made, NetSuite is asked.
+    @app.get("/repair/{name}")
+    def repair(request: Request, name: str) -> Response:
+        found = console.keyturn.repairs.look(name)
+        values = {
+            "name": name,
+            "repair": found,
+            "number_done": sum(step.is_done is True for step in found.steps),
+            "offer": actions.button(found.offer) if found.offer else None,
+        }
+        shown = Shown("repair.html", f"Repair the certificate record · {name}", values)
+        actor = request.scope[SESSION].actor
+        return HTMLResponse(console.renderer.page(shown, actor=actor, live=None, path=request.url.path))
