@@ -3,10 +3,10 @@
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 
-from orchestrator.console import actions
 from orchestrator.console.context import Console
 from orchestrator.console.guard import SESSION
 from orchestrator.console.rendering import Shown
+from states.outage import outage_of
 
 
 def add(app: FastAPI, console: Console) -> None:
@@ -19,8 +19,7 @@ def add(app: FastAPI, console: Console) -> None:
         values = {
             "name": name,
             "repair": found,
-            "number_done": sum(step.is_done is True for step in found.steps),
-            "offer": actions.button(found.offer) if found.offer else None,
+            "outage": outage_of(found.rotation) if found.rotation else None,
         }
         shown = Shown("repair.html", f"Repair the certificate record · {name}", values)
         actor = request.scope[SESSION].actor

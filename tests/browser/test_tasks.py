@@ -89,8 +89,12 @@ def test_an_engineer_follows_in_two_tabs(app: Keyturn, simulator: Simulator, ada
     expect(ada.page.locator("details[open]").first).to_be_visible()
     expect(paused.page.locator("#freshness-text")).to_have_text("Paused: something has changed", timeout=60_000)
     expect(paused.page.locator("h1")).to_contain_text("Failed from UploadedToNetSuite")
+    paused.press("Rotations")
+    expect(paused.page.locator("#freshness-text")).to_have_text("Paused")
+    paused.page.go_back()
     paused.press("Go on")
     paused.reads("resume by bob")
+    expect(paused.page.locator("#freshness-text")).to_have_text("Live")
 
 
 def test_a_page_says_that_it_is_not_live(ada: Person) -> None:
@@ -107,7 +111,8 @@ def test_a_page_says_that_it_is_not_live(ada: Person) -> None:
 def test_keys(ada: Person) -> None:
     """A person gets about by keys: to each list, to the search, to the list of keys."""
     keyboard = ada.page.keyboard
-    for keys, heading in (("gc", "Connections"), ("gr", "Rotations"), ("go", "Overview")):
+    places = {"gc": "Connections", "gr": "Rotations", "gj": "Journal", "gw": "Workers", "go": "Overview"}
+    for keys, heading in places.items():
         keyboard.type(keys)
         expect(ada.page.locator("h1")).to_have_text(heading)
     keyboard.type("gc")
@@ -117,3 +122,45 @@ def test_keys(ada: Person) -> None:
     ada.page.locator("h1").click()
     keyboard.type("?")
     expect(ada.page.get_by_role("dialog")).to_contain_text("Overview")
+
+
+def test_an_operator_repairs_a_record(app: Keyturn, simulator: Simulator, ada: Person) -> None:
+    """A rotation that NetSuite's missing record parked leads to the repair, where Keyturn is let create the record."""
+    simulator.netsuite.record.reset("missing")
+    _, claim = app.rotations.request_and_claim(NAME, actor="bob")
+    assert claim
+    with app.engine() as engine:
+        engine.run(claim)
+    ada.open("/")
+    ada.press("See what happened")
+    ada.press("Repair the record step by step")
+    ada.reads('Certificate "custcertificate_oa_realtime" not found.')
+    ada.press("Resume and create the certificate record")
+    ada.page.get_by_label("Why").fill("deleted by accident")
+    ada.press("Resume")
+    with running_worker(app):
+        expect(ada.page.locator("h1")).to_contain_text("Completed", timeout=60_000)
+    ada.open(f"/journal?connection={NAME}&event=resume")
+    ada.reads("“deleted by accident”")
+    ada.reads("as written")
+
+
+def test_an_administrator_rotates_all_that_match(app: Keyturn, ada: Person) -> None:
+    """From the list, all that match are rotated, with a result for each, and times are read as a person likes."""
+    ada.open("/connections")
+    ada.press("Rotate all that match")
+    ada.reads("1 connection gets a new certificate.")
+    ada.page.get_by_label("Why").fill("a new rule")
+    ada.press("Generate 1 certificate")
+    ada.reads("1 of 1 rotation requested")
+    ada.press("requested")
+    ada.reads("“a new rule”")
+    asked = ada.page.locator(".timeline time").first
+    ada.page.keyboard.type("tt")
+    expect(asked).to_contain_text("ago")
+    ada.page.reload()
+    expect(asked).to_contain_text("ago")
+    ada.page.keyboard.type("t")
+    expect(asked).to_contain_text("UTC")
+    with running_worker(app):
+        expect(ada.page.locator("h1")).to_contain_text("Completed", timeout=60_000)

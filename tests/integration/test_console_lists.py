@@ -82,7 +82,7 @@ def test_the_workers(app: Keyturn, console: RunningConsole) -> None:
     assert [Condition.SILENT] == [each.condition for each in app.workers.seen().processes]
 
 
-def park_without_record(app: Keyturn, simulator: Simulator, rotate: Rotate) -> Rotation:
+def park_without_record(simulator: Simulator, rotate: Rotate) -> Rotation:
     """A rotation that was parked because NetSuite has no record."""
     simulator.netsuite.record.reset("missing")
     parked = rotate()
@@ -91,12 +91,10 @@ def park_without_record(app: Keyturn, simulator: Simulator, rotate: Rotate) -> R
     return parked
 
 
-def test_the_repair_of_a_missing_record(
-    app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate
-) -> None:
-    """Each step is checked against NetSuite now; Keyturn offers to create the record, and once it is there to resume."""
+def test_the_repair_of_a_missing_record(console: RunningConsole, simulator: Simulator, rotate: Rotate) -> None:
+    """Each step is checked against NetSuite; Keyturn offers to create the record, and once it is there to resume."""
     assert "nothing is to be repaired" not in text(console, f"/repair/{NAME}")  # the placeholder
-    parked = park_without_record(app, simulator, rotate)
+    parked = park_without_record(simulator, rotate)
     assert f'href="/repair/{NAME}"' in console.get(f"/rotations/{parked.id}").text
     page = console.get(f"/repair/{NAME}").text
     assert f'href="/rotations/{parked.id}/resume?create_record=1"' in page
@@ -184,7 +182,8 @@ def test_a_bulk_rotation_is_bounded(
 def test_expiries_by_week(app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate) -> None:
     """A list says how many certificates expire in which week, and shows those of one week."""
     assert "week by week" not in text(console, "/connections")
-    app.connections.edit(replace(app.connections.show(NAME), policy=Policy(Algorithm.EC_P256, days=20)), {}, actor="t")
+    brief = replace(app.connections.show(NAME), policy=Policy(algorithm=Algorithm.EC_P256, days=20))
+    app.connections.edit(brief, {}, actor="tester")
     rotate()
     add_others(app, simulator)
     current = app.connections.show(NAME).current

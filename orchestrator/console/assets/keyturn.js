@@ -1,6 +1,10 @@
 // What a page does besides being read: clocks that run, the proof that it is fresh, keys. Everything else is the server's.
 "use strict";
 (() => {
+  // A browser can refuse to keep anything; then each page begins in UTC, and live.
+  function kept(storage, name) { try { return storage.getItem(name); } catch { return null; } }
+  function keep(storage, name, value) { try { storage.setItem(name, value); } catch { /* see above */ } }
+
   const live = document.getElementById("live");
   const icon = document.getElementById("icon");
   const freshness = document.getElementById("freshness");
@@ -9,7 +13,8 @@
   const SILENT = 25000; // milliseconds: two pings are missing
   const loaded = Date.now();
   let heard = 0; // nothing yet
-  let paused = false;
+  const PAUSED = "keyturn.paused"; // of this tab: other pages stay paused, too
+  let paused = kept(sessionStorage, PAUSED) === "1";
   let missed = false;
 
   // --- times
@@ -21,13 +26,36 @@
     return `${Math.floor(seconds / 86400)} d`;
   };
   const clockTime = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  const localTimes = (root) => {
+  const relative = (at) => {
+    const ago = (Date.now() - at) / 1000;
+    return ago >= 0 ? `${span(ago)} ago` : `in ${span(-ago)}`;
+  };
+  const TIMES = "keyturn.times";
+  const kinds = { utc: "UTC", local: "yours", ago: "ago" };
+  const timesButton = document.getElementById("times");
+  let kind = kept(localStorage, TIMES) in kinds ? kept(localStorage, TIMES) : "utc";
+  const showTimes = (root) => {
     for (const each of root.querySelectorAll("time[datetime]")) {
       const at = new Date(each.dateTime);
-      const ago = (Date.now() - at) / 1000;
-      each.title = `${at.toLocaleString()} (${ago >= 0 ? `${span(ago)} ago` : `in ${span(-ago)}`})`;
+      each.dataset.utc ||= each.textContent; // as the server wrote it; a new fragment writes it again
+      const isClock = each.dataset.utc.length < 10;
+      const own = isClock ? at.toLocaleTimeString() : at.toLocaleString();
+      const text = { utc: each.dataset.utc, local: own, ago: relative(at) }[kind];
+      if (each.textContent !== text) each.textContent = text;
+      each.title = `${each.dataset.utc}, here ${at.toLocaleString()}, ${relative(at)}`;
     }
+    if (timesButton) timesButton.textContent = `Times: ${kinds[kind]}`;
   };
+  const nextTimes = () => {
+    const order = Object.keys(kinds);
+    kind = order[(order.indexOf(kind) + 1) % order.length];
+    keep(localStorage, TIMES, kind);
+    showTimes(document);
+  };
+  if (timesButton) {
+    timesButton.hidden = false;
+    timesButton.addEventListener("click", nextTimes);
+  }
   const tick = () => {
     let longest = -1;
     for (const each of document.querySelectorAll("[data-since]")) {
@@ -41,6 +69,7 @@
       if (icon.getAttribute("href") !== wanted) icon.setAttribute("href", wanted);
     }
     if (longest >= 0) document.title = document.title.replace(/^● .*? outage/, `● ${span(longest)} outage`);
+    if (kind === "ago") showTimes(document);
     if (words) showFreshness();
   };
 
@@ -54,9 +83,11 @@
     if (paused) text = missed ? "Paused: something has changed" : "Paused";
     else if (stale) text = `Not live since ${clockTime(since)}`;
     if (words.textContent !== text) words.textContent = text;
+    freshness.title = `Version ${live.dataset.version}; heard of ${span((Date.now() - since) / 1000)} ago`;
   };
   if (live && freshness) {
     freshness.hidden = false;
+    if (paused) pause.textContent = "Go on";
     document.addEventListener("ping", () => { heard = Date.now(); showFreshness(); });
     document.addEventListener("htmx:sse:before:message", (event) => {
       const message = event.detail.message;
@@ -67,10 +98,11 @@
       if (paused || Number(message.id) < Number(live.dataset.version)) event.detail.cancelled = true;
       else live.dataset.version = message.id;
     });
-    document.addEventListener("htmx:after:swap", () => { localTimes(live); tick(); });
+    document.addEventListener("htmx:after:swap", () => { showTimes(live); tick(); });
     pause.addEventListener("click", () => {
-      if (paused) { location.reload(); return; }
+      if (paused) { keep(sessionStorage, PAUSED, ""); location.reload(); return; }
       paused = true;
+      keep(sessionStorage, PAUSED, "1");
       pause.textContent = "Go on";
       showFreshness();
     });
@@ -88,11 +120,12 @@
       const search = document.getElementById("search");
       if (search) { event.preventDefault(); search.focus(); }
     } else if (event.key === "?" && !dialog.open) dialog.showModal();
+    else if (event.key === "t" && before !== "g") nextTimes();
     else if (before === "g" && places[event.key]) location.assign(places[event.key]);
     before = event.key;
   });
 
-  localTimes(document);
+  showTimes(document);
   tick();
   setInterval(tick, 1000);
 })();
