@@ -277,9 +277,8 @@ def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str],
     # Rich heeds the width of a dumb terminal only together with a height.
     console = terminal.console(width=width, height=width and 1)
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading, column in zip(view.columns, zip(*cells, strict=True), strict=True):
-        least = len(heading) if heading in view.flexible else max(len(heading), *map(len, column))
-        grid.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=least)
+    for heading, fitted in _fitted(view, cells, console.width).items():
+        grid.add_column(heading, no_wrap=True, overflow="ellipsis", width=fitted)
     for row in cells:
         grid.add_row(*(terminal.rich_text(cell, STYLES.get(cell, "")) for cell in row))
     lines = console.render_lines(grid, pad=False)
@@ -289,3 +288,17 @@ def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str],
         )
         for line_below in remark.splitlines():
             _print(_wrapped(line_below, _INDENT))
+
+
+def _fitted(view: View[T], cells: Sequence[Sequence[str]], available: int) -> Mapping[str, int]:
+    """How wide each column is, by its heading: the widest flexible ones are shortened where a line is too narrow."""
+    from rich.cells import cell_len  # noqa: PLC0415 - imported where it is used: start-up counts
+
+    columns = zip(view.columns, zip(*cells, strict=True), strict=True)
+    widths = {heading: max(map(cell_len, (heading, *column))) for heading, column in columns}
+    excess = sum(widths.values()) + len(_GAP) * (len(widths) - 1) - available
+    for heading in sorted(view.flexible, key=lambda each: widths[each], reverse=True):
+        cut = max(0, min(excess, widths[heading] - len(heading)))
+        widths[heading] -= cut
+        excess -= cut
+    return widths

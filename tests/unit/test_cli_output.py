@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -43,6 +44,27 @@ def test_remark_at_a_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch)
     Output().list(["Barley"], replace(VIEW, remark=lambda _: "See what it is with `keyturn rotation list`."), empty="")
     expected = ["    See what it is with", "    `keyturn rotation list`."]
     assert expected == capsys.readouterr().out.splitlines()[2:]
+
+
+def test_a_narrow_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a table is too wide, the widest flexible column is shortened, visibly; the others are whole."""
+    for name, value in {"COLUMNS": "40", "TERM": "xterm", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    columns = {
+        "NAME": str,
+        "STATE": lambda _: "Failed, outage",
+        "URL": lambda word: f"https://{word}.app.openair.com",
+    }
+    view = View[str](name=str, record=lambda word: {"word": word}, columns=columns, flexible=("NAME", "URL"))
+    Output().list(["barley", "rye"], view, empty="")
+    expected = [
+        "NAME    STATE           URL",
+        "barley  Failed, outage  https://barley.…",
+        "rye     Failed, outage  https://rye.app…",
+    ]
+    shown = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)
+    assert expected == [line.rstrip() for line in shown.splitlines()]
 
 
 def test_json(capsys: Captured) -> None:
