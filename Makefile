@@ -41,7 +41,7 @@ crash: $(VENV)/.dev install ## Kill a worker at every point of a rotation, on bo
 	REQUIRE=all CRASH="$(or $(CRASH),all)" $(PYTEST) -x tests/crash/matrix
 
 # SLICE=10 SEED=7 on any of crash, faults and mutants tries every tenth case, beginning at the seventh.
-faults: $(VENV)/.dev install ## Each fault at each call, and 2,000 random schedules of faults (SEED=any repeats one; minutes)
+faults: $(VENV)/.dev install ## Each fault at each call, and 2,800 random schedules of faults (SEED=any repeats one; minutes)
 	FAULTS=all SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -x -n auto tests/faults
 
 fuzz: $(VENV)/.dev install ## Give each reader of an answer odd ones, MINUTES=5 for each (SEED=any)

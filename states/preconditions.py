@@ -177,11 +177,8 @@ PRECONDITIONS: Final[Mapping[Verb, Callable[[Rotation, datetime], str]]] = {
 """Every verb on a rotation, with its precondition: returns the reason against it, or an empty string."""
 
 FOR_A_PERSON: Final = frozenset(
-    each.code
-    for each in (
-        *(ParkedByPerson, JournalBroken, Tampered, IllegalMove),
-        *(ForeignRotation, Drift, CertificateRecordMissing, CannotSign),
-    )
+    {ParkedByPerson.code, JournalBroken.code, Tampered.code, IllegalMove.code}
+    | {ForeignRotation.code, Drift.code, CertificateRecordMissing.code, CannotSign.code}
 )
 """The errors after which a person decides: a person parked the rotation, or another party changed what is stored or
 what a system holds. Restoring would be refused, would not help, or would hide that."""
@@ -212,17 +209,8 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
     """Return the next safe action ``now`` (UTC) and its alternatives. Each of them is possible."""
     if not rotation.is_open:
         return NextAction(Verb.WAIT, because=_ENDED[rotation.ending])
-    if goes_on(rotation) and rotation.state is State.FAILED:
-        return NextAction(Verb.WORKER, because=_restores(rotation, now))
-    if rotation.restoring_since:
-        unfinished = NextAction(Verb.RESTORE, because="Putting the previous certificate back was not finished.")
-        advised = _possible((unfinished, NextAction(Verb.RESUME)), rotation, now)
-        return _complete(replace(advised, alternatives=()), rotation)
     if rotation.failure:
-        choices = _with_restore(rotation, rotation.failure)
-        if rotation.circumstances.by_hand:  # Keyturn cannot read OpenAir, and resuming helps in every case
-            choices = tuple(sorted(choices, key=lambda each: each.leads_to(Verb.RESUME), reverse=True))
-        return _complete(_possible(choices, rotation, now), rotation)
+        return _advise_parked(rotation, rotation.failure, now)
     if rotation.awaits_person:
         verb = Verb.BEGIN if rotation.state is table.BEFORE_UPLOAD else Verb.CONFIRM
         return _complete(by_hand(rotation.waiting_for, NextAction(verb)), rotation)
@@ -231,9 +219,22 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
     return _complete(NextAction(Verb.WORKER, because=_goes_on(rotation, now), alternatives=at_once), rotation)
 
 
-def _restores(rotation: Rotation, now: datetime) -> str:
-    when = f" at {rotation.available_at:%Y-%m-%d %H:%M:%S} UTC" if rotation.available_at > now else ""
-    return f"A worker restores the previous certificate{when}. {rotation.waiting_for}".strip()
+def _advise_parked(rotation: Rotation, failure: Failure, now: datetime) -> NextAction:
+    if rotation.circumstances.broken:
+        # Why it was parked does not matter any more: what that error advises may not be possible, or not help.
+        return _complete(_possible(Tampered.next_action.resuming().choices, rotation, now), rotation)
+    if goes_on(rotation):
+        when = f" at {rotation.available_at:%Y-%m-%d %H:%M:%S} UTC" if rotation.available_at > now else ""
+        because = f"A worker restores the previous certificate{when}. {rotation.waiting_for}".strip()
+        return NextAction(Verb.WORKER, because=because)
+    if rotation.restoring_since:
+        unfinished = NextAction(Verb.RESTORE, because="Putting the previous certificate back was not finished.")
+        advised = _possible((unfinished, NextAction(Verb.RESUME)), rotation, now)
+        return _complete(replace(advised, alternatives=()), rotation)
+    choices = _with_restore(rotation, failure)
+    if rotation.circumstances.by_hand:  # Keyturn cannot read OpenAir, and resuming helps in every case
+        choices = tuple(sorted(choices, key=lambda each: each.leads_to(Verb.RESUME), reverse=True))
+    return _complete(_possible(choices, rotation, now), rotation)
 
 
 def _goes_on(rotation: Rotation, now: datetime) -> str:
@@ -259,17 +260,17 @@ def _with_restore(rotation: Rotation, failure: Failure) -> tuple[NextAction, ...
 def _possible(choices: tuple[NextAction, ...], rotation: Rotation, now: datetime) -> NextAction:
     """Return the first possible choice, the reasons against earlier ones, and the other possible ones as alternatives.
 
-    If none is possible, return WAIT with the reasons.
+    If none is, return WAIT with the reasons; for a changed rotation, to abandon it when nothing is in flight any more.
     """
     reasons: list[str] = []
     for place, choice in enumerate(choices):
-        refused = _refused(choice, rotation, now)
-        if not refused:
+        if not (refused := _refused(choice, rotation, now)):
             others = tuple(each for each in choices[place + 1 :] if not _refused(each, rotation, now))
             return _after(reasons, choice, others)
         reasons += [each for each in (choice.because, refused) if each and each not in reasons]
     because = " ".join(reasons)
-    return by_hand(because, None) if rotation.circumstances.broken else NextAction(Verb.WAIT, because=because)
+    is_broken = rotation.circumstances.broken
+    return by_hand(because, NextAction(Verb.ABANDON)) if is_broken else NextAction(Verb.WAIT, because=because)
 
 
 def _after(reasons: list[str], choice: NextAction, others: tuple[NextAction, ...]) -> NextAction:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from support.environment import secrets
+from support.environment import described, secrets
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.secrets import SecretName
@@ -48,7 +48,8 @@ class Person:
         if rotation:
             self.follow(self._app.rotations.explain(rotation.id).next_action)
             return True
-        problems = self._app.health.health(self._name).problems
+        self._last = NextAction(Verb.DOCTOR, {"connection": self._name})
+        problems = self._app.health.report(self._name).problems
         for problem in problems[:1]:
             self.follow(problem.next_action)
         return bool(problems)
@@ -93,7 +94,7 @@ class Person:
             case Verb.EXPLAIN:
                 app.rotations.explain(rotation)
             case Verb.EDIT_CONNECTION:
-                app.connections.edit(self._edited(action), self._asked(action), actor="tester")
+                self._edit(action)
             case Verb.RESUME:
                 create = bool(options.get("create_record"))
                 app.rotations.resume(rotation, actor="ada", overwrite=overwrite, create_record=create)
@@ -115,6 +116,19 @@ class Person:
         is_missing = self._pair.netsuite.record.held is None
         if (task == CertificateRecordMissing.repair and is_missing) or _REPLACE in task:
             self._pair.netsuite.record.reset("placeholder")
+
+    def _edit(self, action: NextAction) -> None:
+        if self._app.connections.is_authentic(self._name):
+            self._app.connections.edit(self._edited(action), self._asked(action), actor="tester")
+        else:
+            self.give_again()
+
+    def give_again(self) -> None:
+        """Give all of the connection, which was changed outside Keyturn, with all its secrets."""
+        version = self._app.connections.show(self._name).version
+        given = {**secrets(self._pair.credentials), SecretName.OPENAIR_REFRESH_TOKEN: consent(self._pair)}
+        again = replace(described(self._pair.credentials, self._name), version=version)
+        self._app.connections.edit(again, given, actor="tester", is_given_again=True)
 
     def _edited(self, action: NextAction) -> Connection:
         """The connection, with another key algorithm where that is advised: another one each time."""

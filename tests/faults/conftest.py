@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.summary import COUNTS, SEED, SLICE
+from tests.faults.summary import ATTACKED, COUNTS, SEED, SLICE
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -37,4 +37,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for what in sorted(total):
         terminalreporter.write_line(f"{total[what]:7} {what}")
     lost = "" if terminalreporter.stats.keys() & {"failed", "error"} else ", none lost"
-    terminalreporter.write_line(f"seed {SEED}: {total['cases']} cases, {total['schedules']} schedules{lost}")
+    schedules = f"{total['schedules']} schedules, {total[ATTACKED]} of them with a writer of the database"
+    terminalreporter.write_line(f"seed {SEED}: {total['cases']} cases, {schedules}{lost}")

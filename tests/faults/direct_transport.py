@@ -24,8 +24,10 @@ Pause = Callable[[str], None]
 class DirectAdapter(BaseAdapter):
     """Replaces the network of a session. The caller pauses before each request and before each answer."""
 
-    def __init__(self, simulator: Simulator, virtual_time: VirtualTime, within: float, pause: Pause) -> None:
-        """``within``: the seconds after which the client leaves."""
+    def __init__(
+        self, simulator: Simulator, virtual_time: VirtualTime, within: float, pause: Pause, elsewhere: list[str]
+    ) -> None:
+        """``within``: the seconds after which the client leaves. ``elsewhere`` gets the URLs of other systems."""
         super().__init__()
         self._systems: dict[str, App] = {
             urlsplit(simulator.netsuite_url).netloc: NetSuite(simulator._netsuite_accounts),
@@ -34,6 +36,7 @@ class DirectAdapter(BaseAdapter):
         self._virtual_time = virtual_time
         self._within = timedelta(seconds=within)
         self._pause = pause
+        self._elsewhere = elsewhere
 
     def send(self, request: requests.PreparedRequest, *_args: object, **_options: object) -> requests.Response:
         url = urlsplit(str(request.url))
@@ -41,6 +44,9 @@ class DirectAdapter(BaseAdapter):
         body = request.body or b""
         assert isinstance(body, bytes)
         self._pause("send")
+        if url.netloc not in self._systems:
+            self._elsewhere.append(str(request.url))
+            raise requests.ConnectionError("no such host")
         began = self._virtual_time.time
         asked = Request(str(request.method), url.path, url.query, headers, body)
         delivery = self._systems[url.netloc](asked)
@@ -64,12 +70,16 @@ def _answer(delivery: Delivery, reply: Reply) -> HTTPResponse:
     )
 
 
-def session(simulator: Simulator, virtual_time: VirtualTime, pause: Pause) -> Callable[..., Any]:
-    """What makes our adapters' sessions (orchestrator.adapters.transport.session), which reach the systems directly."""
+def session(simulator: Simulator, virtual_time: VirtualTime, pause: Pause, elsewhere: list[str]) -> Callable[..., Any]:
+    """What makes our adapters' sessions (orchestrator.adapters.transport.session), which reach the systems directly.
+
+    ``elsewhere`` gets the URL of each request to another system.
+    """
 
     def make(ca_bundle: str | None, within: float, proxy: transport.Proxy | None = None) -> requests.Session:
         made = transport.session(ca_bundle, within, proxy)
-        made.mount("http://", DirectAdapter(simulator, virtual_time, within, pause))
+        for scheme in ("http://", "https://"):
+            made.mount(scheme, DirectAdapter(simulator, virtual_time, within, pause, elsewhere))
         return made
 
     return make

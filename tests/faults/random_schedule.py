@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from orchestrator.bootstrap import Keyturn
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.settings import Settings
+from persistence.store import Claim
 from simulator import Entry, Fault, Pair, Simulator
 from states.preconditions import goes_on
-from states.rotation import Ending, Rotation
-from tests.faults.actors import Actor, operate
+from states.rotation import Ending, Failure, Rotation
+from tests.faults import direct_transport
+from tests.faults.actors import Actor, operate, pause_at
 from tests.faults.advised_operator import Person
 from tests.faults.park_reasons import is_outage, is_true, waits_needlessly
 from tests.faults.schedule_actions import ERRING, NAMES, OPERATORS, VERBS, WORKERS, actions, change_systems
@@ -40,7 +42,8 @@ class Schedule(RuleBasedStateMachine):
 
     settings: Settings
     template: Path
-    connect_systems: Callable[[Simulator, VirtualTime], None]
+    use: Callable[[Callable[..., Any]], None]
+    """Makes this what opens the sessions of our adapters."""
 
     # --- the environment
 
@@ -53,13 +56,17 @@ class Schedule(RuleBasedStateMachine):
         self.virtual_time, self.random = VirtualTime(), FakeRandom()
         self.virtual_time.before_time_passes = self._hasten
         self.simulator = Simulator(accounts=len(NAMES), record=record, clock=self.virtual_time)
-        self.connect_systems(self.simulator, self.virtual_time)
-        shutil.copy(self.template, self.settings.data / "keyturn.db")
-        for extra in ("-wal", "-shm"):
-            (self.settings.data / f"keyturn.db{extra}").unlink(missing_ok=True)
-        self.actors = {name: self._actor(name) for name in (*WORKERS, *OPERATORS)}
+        self.elsewhere: list[str] = []
+        self.use(direct_transport.session(self.simulator, self.virtual_time, pause_at, self.elsewhere))
+        self._put_template()
+        self.opened = ExitStack()
+        self.actors: dict[str, Actor] = {}
+        self.opened.callback(self._close)
+        self.actors |= {name: self._actor(name) for name in (*WORKERS, *OPERATORS)}
         self.operator_app = self._app()
         self.virtual_time.rule(self.operator_app.store)
+        self.removed: set[str] = set()
+        self.start()
         self.pairs = dict(zip(NAMES, self.simulator.pairs.values(), strict=True))
         for name, pair in self.pairs.items():
             connect(self.operator_app, pair.credentials, name)
@@ -72,8 +79,17 @@ class Schedule(RuleBasedStateMachine):
         self.known: set[str] = set()
         self.judged = 0
 
+    def _put_template(self) -> None:
+        # As a new file: SQLite shares what it keeps of a file's log between a process's connections to it. One that a
+        # schedule left open would make the next one fail with "disk I/O error" (SQLITE_IOERR_SHORT_READ).
+        database = self.settings.data / "keyturn.db"
+        shutil.copy(self.template, database.with_name("new.db")).replace(database)
+        for extra in ("-wal", "-shm"):
+            database.with_name(f"keyturn.db{extra}").unlink(missing_ok=True)
+
     def _app(self) -> Keyturn:
         app = Keyturn(self.settings)
+        self.opened.callback(app.close)
         app.clock = WorkersClock(self.virtual_time)  # type: ignore[assignment]
         app.random = self.random  # type: ignore[assignment]
         return app
@@ -113,12 +129,12 @@ class Schedule(RuleBasedStateMachine):
         COUNTS["brought back"] += actor.app.store.claims.repair_clocks(actor.app.clock.now())
         for name in NAMES:
             if not self._open(name):
-                actor.app.rotations.request(name, actor=actor.name, scheduled=True)
+                self.request(actor, name)
         coming = [it.available_at for it in map(self._open, NAMES) if it and goes_on(it)]
         if coming:
             self.virtual_time.until(min(coming) - actor.app.clock.ahead)  # type: ignore[attr-defined]
         if claim := actor.app.store.claims.claim(actor.name, lease=LEASE, now=actor.app.clock.now()):
-            actor.begin(lambda: self._engine(actor.app).run(claim))
+            self.begin(actor, claim.rotation, "carry", lambda: self._engine(actor.app).run(claim))
 
     def ask(self, name: str, who: str, choice: int, places: int) -> None:
         """An operator goes on for some places; one that is idle does something that `explain` does not rule out."""
@@ -129,7 +145,7 @@ class Schedule(RuleBasedStateMachine):
             ]
             possible = [verb for verb in VERBS if verb.split()[0] in verbs] or VERBS
             verb = possible[choice % len(possible)]
-            actor.begin(lambda: operate(actor.app, verb, rotation.id))
+            self.begin(actor, rotation, verb, lambda: operate(actor.app, verb, rotation.id))
         actor.go_on(places)
 
     def kill(self, who: str) -> None:
@@ -166,10 +182,11 @@ class Schedule(RuleBasedStateMachine):
 
     @invariant()
     def rules_hold(self) -> None:
-        """Rule 1 by the systems' history, rule 3, one candidate, no lost rotation, an unbroken journal."""
+        """Rule 1 and rule 3, no request elsewhere, one candidate, no lost rotation, an unbroken journal."""
         if not hasattr(self, "judged"):
             return
         assert_openair_came_second(self.simulator.history.entries())
+        assert [] == self.elsewhere
         with self.database() as database:
             (entries,) = database.execute("SELECT count(*) FROM journal").fetchone()
             if entries == self.judged:
@@ -182,26 +199,54 @@ class Schedule(RuleBasedStateMachine):
                 "SELECT rotation_id FROM journal WHERE event = 'generate_key' GROUP BY rotation_id HAVING count(*) > 1"
             ).fetchall()
             ids = {row[0] for row in database.execute("SELECT id FROM rotations")}
-        assert ([], [], set()) == (twice, several, self.known - ids)
+        assert ([], [], set()) == (twice, several, self.known - ids - self.removed)
         self.known = ids
+        self.verify_journal()
+
+    # --- what a schedule with an attacker does in its own way
+
+    def start(self) -> None:
+        """Begin, with everything in place."""
+
+    def request(self, actor: Actor, name: str) -> None:
+        """A worker requests the rotation that is due."""
+        actor.app.rotations.request(name, actor=actor.name, scheduled=True)
+
+    def begin(self, actor: Actor, _rotation: Rotation, _verb: str, /, action: Callable[[], object]) -> None:
+        """An actor begins to carry the rotation, or to do another verb with it."""
+        actor.begin(action)
+
+    def carry(self, claim: Claim) -> None:
+        """Carry a rotation on at the end."""
+        self._engine(self.operator_app).run(claim)
+
+    def verify_journal(self) -> None:
+        """Check the whole journal."""
         self.operator_app.journal.verify()
+
+    def is_true(self, failure: Failure, rotation: Rotation) -> bool:
+        """Whether what parked the rotation really happened."""
+        journal = self.operator_app.rotations.journal(rotation.id)
+        return is_true(failure, journal, self._history(rotation.connection))
 
     # --- the end
 
     def teardown(self) -> None:
         """All faults end. Every rotation is carried on and, where it is parked, recovered as Keyturn advises."""
-        if not hasattr(self, "judged"):
+        if not hasattr(self, "opened"):
             return
-        try:
-            self._end()
-        finally:
-            for actor in self.actors.values():
-                actor.kill()
-            self.operator_app.close()
-            with self.simulator:
-                """Its ports are closed."""
+        with self.opened:
+            if hasattr(self, "judged"):
+                self.end()
 
-    def _end(self) -> None:
+    def _close(self) -> None:
+        for actor in self.actors.values():
+            actor.kill()
+        with self.simulator:
+            """Its ports are closed."""
+
+    def end(self) -> None:
+        """End all trouble, and every rotation."""
         count_faults(self.simulator.history.entries())
         self.simulator.faults.clear()
         for actor in self.actors.values():
@@ -225,12 +270,12 @@ class Schedule(RuleBasedStateMachine):
     def _recover(self, name: str, pair: Pair) -> None:
         person = Person(self.operator_app, pair, name, lambda actions: actions[-1])
         self._drive(name)
-        self._agree(name, pair)
+        self.agree(name, pair)
         for _ in range(MOST_ACTIONS):
             if not person.act():
                 break
             self._drive(name)
-            self._agree(name, pair)
+            self.agree(name, pair)
         problems = self.operator_app.health.health(name).problems
         assert not problems, f"{problems}, in spite of {person.done}"
         assert pair.netsuite.record.fingerprint == pair.openair.settings.fingerprint
@@ -244,15 +289,15 @@ class Schedule(RuleBasedStateMachine):
                 "operator_app", lease=LEASE, now=self.operator_app.clock.now(), rotation_id=rotation.id
             )
             assert claim, f"no worker can claim {rotation}"
-            self._engine(self.operator_app).run(claim)
+            self.carry(claim)
         if rotation and rotation.failure:
-            journal = self.operator_app.rotations.journal(rotation.id)
-            assert is_true(rotation.failure, journal, self._history(name)), rotation.failure
+            assert self.is_true(rotation.failure, rotation), rotation.failure
             if is_outage(rotation, self.pairs[name]):
                 COUNTS["parked: during an outage"] += 1
+                journal = self.operator_app.rotations.journal(rotation.id)
                 assert not waits_needlessly(rotation, journal, self.operator_app.clock.now()), rotation
 
-    def _agree(self, name: str, pair: Pair) -> None:
+    def agree(self, name: str, pair: Pair) -> None:
         """What the last rotation ended with is in place, unless another party acted since it was installed."""
         with self.database() as database:
             query = "SELECT latest_rotation FROM connections WHERE name = ?"

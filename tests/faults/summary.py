@@ -16,6 +16,7 @@ SLICE = int(os.environ.get("SLICE", "0"))
 WHOLE = os.environ.get("FAULTS") == "all" or SLICE > 0
 """Whether everything is tried, or a part of everything; otherwise a selection that takes a minute."""
 COUNTS: Counter[str] = Counter()
+ATTACKED = "schedules with a writer of the database"
 
 
 def count_faults(history: Iterable[Entry]) -> None:

@@ -1,8 +1,10 @@
 """Random schedules of several connections, workers, clocks and operators at once, under faults of all kinds."""
 
+import functools
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, seed, settings
@@ -12,50 +14,65 @@ from support.environment import keyturn
 from orchestrator import retry
 from orchestrator.adapters import http
 from persistence.journal import TAKEN_OVER
-from simulator import Simulator
 from states.state import State
-from tests.faults import direct_transport
-from tests.faults.actors import pause_at
+from tests.faults.attacked_schedule import AttackedSchedule
 from tests.faults.random_schedule import LEASE, Schedule
 from tests.faults.schedule_actions import NAMES
 from tests.faults.summary import SEED, SLICE, WHOLE
-from tests.faults.virtual_time import VirtualTime
 
 PARTS = 8
 """So many parts, each with a seed of its own, so that they can be shared out."""
 SCHEDULES = 2000 // (SLICE or 1) if WHOLE else 160
+ATTACKED_SCHEDULES = 800 // (SLICE or 1) if WHOLE else 32
 STEPS = 40
 LEAST_PLACES = 16
 """A rotation makes eight calls and more, with a place before and after each."""
 
 
 @pytest.fixture
-def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Schedule]:
-    """Schedules with files of their own, and with few attempts for each step."""
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The attributes of schedules with files of their own, and with few attempts for each step."""
     for step, usual in retry.TABLE.items():
         monkeypatch.setitem(retry.TABLE, step, replace(usual, attempts=2, most_postponements=2))
     with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE="600") as app:
         made = app.settings
     empty = (made.data / "keyturn.db").rename(tmp_path / "empty.db")
+    use = staticmethod(functools.partial(monkeypatch.setattr, http, "session"))
+    return {"settings": made, "template": empty, "use": use}
 
-    class Batch(Schedule):
-        settings = made
-        template = empty
 
-        def connect_systems(self, simulator: Simulator, virtual_time: VirtualTime) -> None:
-            monkeypatch.setattr(http, "session", direct_transport.session(simulator, virtual_time, pause_at))
+@pytest.fixture
+def batch(environment: dict[str, Any]) -> type[Schedule]:
+    """Schedules without an attacker."""
+    return type("Batch", (Schedule,), environment)
 
-    return Batch
+
+@pytest.fixture
+def attacked(environment: dict[str, Any]) -> type[AttackedSchedule]:
+    """Schedules in which an attacker writes the database."""
+    return type("Attacked", (AttackedSchedule,), environment)
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_schedule_breaks_a_rule(batch: type[Schedule], part: int) -> None:
     """Nothing is lost and no rule broken on the way; every rotation ends Completed, or parked and then recovered."""
+    run(batch, part, SCHEDULES)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_schedule_acts_on_what_was_written(attacked: type[AttackedSchedule], part: int) -> None:
+    """With a writer of the database, too: what he changed is parked before anything is sent, and recovered then."""
+    run(attacked, part, ATTACKED_SCHEDULES)
+
+
+def run(schedule: type[Schedule], part: int, schedules: int) -> None:
+    """Try one part of all schedules."""
     run_state_machine_as_test(
-        seed(SEED * PARTS + part)(batch),
+        seed(SEED * PARTS + part)(schedule),
         settings=settings(
-            max_examples=SCHEDULES // PARTS,
+            max_examples=schedules // PARTS,
             stateful_step_count=STEPS,
             deadline=None,
             database=None,

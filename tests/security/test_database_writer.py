@@ -3,14 +3,15 @@
 The requests that the simulated systems received are counted: none may follow the attack.
 """
 
+import itertools
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import pytest
-from security import database_writer as attacker
-from security.database_writer import Attack, columns, setting, write
+from support import database_writer as attacker
+from support.database_writer import Attack, columns, write
 from support.environment import NAME, connect, keyturn, secrets
 from support.postgresql import new_database, server
 from support.request_history import assert_openair_came_second
@@ -33,49 +34,13 @@ LOST: Final = {
     State.UPLOADED_TO_NETSUITE: Fault("openair.api", "503", times=None, skip=1),
 }
 """Where a rotation stops, by the fault that stops it."""
-AT_BOTH: Final[dict[str, Attack]] = {
-    "a forged confirmation": attacker.forged_confirmation(),
-    "another certificate's text": attacker.another_certificate,
-    "the previous certificate": columns(
-        models.rotations, previous_fingerprint=models.rotations.c.candidate_fingerprint
-    ),
-    "an allowance to overwrite": columns(models.rotations, may_overwrite=True),
-    "an allowance to create": columns(models.rotations, may_create_record=True),
-    "the policy": columns(models.rotations, policy={"algorithm": "rsa-2048", "days": 3650}),
-    "a settled doubt": columns(models.rotations, updated_at=models.rotations.c.created_at),
-    "a rotation that a person may have asked for": columns(models.rotations, cause="manual", actor="ada", reason="x"),
-    "no code": columns(models.rotations, code=None),
-    "an entry of its journal": attacker.cut_off_journal,
-}
-ROTATION: Final = {
-    **{("before the upload", what): (State.KEY_GENERATED, attack) for what, attack in AT_BOTH.items()},
-    **{("between both sides", what): (State.UPLOADED_TO_NETSUITE, attack) for what, attack in AT_BOTH.items()},
-    ("before the upload", "a confirmation, and that it was uploaded"): (
-        State.KEY_GENERATED,
-        attacker.forged_confirmation(is_moved=True),
-    ),
-    ("between both sides", "a signature of another key"): (State.UPLOADED_TO_NETSUITE, attacker.another_signature),
-    ("between both sides", "a new time"): (
-        State.UPLOADED_TO_NETSUITE,
-        columns(models.rotations, asked_at=models.rotations.c.available_at),
-    ),
-}
-CONNECTION: Final[dict[str, Attack]] = {
-    "NetSuite's URL": setting("netsuite", "restlet_url", attacker.EVIL),
-    "the URL of NetSuite's tokens": setting("netsuite", "token_url", attacker.EVIL),
-    "OpenAir's URL": setting("openair", "url", attacker.EVIL),
-    "the account": setting("netsuite", "account", "6666666"),
-    "the client": setting("netsuite", "client_id", "another"),
-    "the script": setting("netsuite", "script", "customscript_evil"),
-    "the preference": setting("openair", "preference", "another"),
-    "the way into OpenAir": setting("openair", "kind", "export"),
-    "the algorithm": setting("policy", "algorithm", "rsa-2048"),
-    "what happens when OpenAir refuses": setting("policy", "on_refusal", "park"),
-    "that it is automatic": columns(models.connections, automatic=False),
-    "no code": columns(models.connections, code=None),
-    "no certificate": columns(models.connections, current_fingerprint=None),
-    "all of its history": attacker.removed_history,
-}
+WAITS: Final = {"before the upload": State.KEY_GENERATED, "between both sides": State.UPLOADED_TO_NETSUITE}
+ROTATION: Final = (
+    *itertools.product(WAITS, attacker.ON_ROTATION),
+    ("before the upload", "a confirmation, and that it was uploaded"),
+    ("between both sides", "a signature of another key"),
+    ("between both sides", "a new time"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +111,9 @@ def assert_parked(rotation: Rotation, code: str = Tampered.code) -> None:
 @pytest.mark.parametrize("what", ROTATION, ids=", ".join)
 def test_a_changed_rotation_sends_nothing(app: Keyturn, simulator: Simulator, what: tuple[str, str]) -> None:
     """It is parked as TAMPERED before anything is sent, and can be neither resumed nor restored nor adopted."""
-    assert_nothing_is_sent(app, simulator, *ROTATION[what])
+    when, changed = what
+    attack = {**attacker.ON_ROTATION, **attacker.ON_PROOFS}[changed]
+    assert_nothing_is_sent(app, simulator, WAITS[when], attack)
 
 
 @on_both
@@ -175,7 +142,7 @@ def test_an_old_row_sends_nothing(app: Keyturn, simulator: Simulator, state: Sta
     """A rotation that was completed and is put back to where it was is not carried on."""
     waiting = stopped_in(app, simulator, state)
     old = attacker.rows_of(app, models.rotations)
-    write(app, lambda _: None)
+    write(app, lambda _tx, _name: None)
     assert State.COMPLETED is carried(app, waiting).state
     write(app, attacker.put_back(models.rotations, old, "id"))
     before = sent(simulator)
@@ -196,11 +163,11 @@ def test_an_old_connection_sends_nothing(app: Keyturn, simulator: Simulator) -> 
     assert ("FOREIGN_ROTATION", None) == (_failure(carried(app, begun)), app.connections.show(NAME).current)
 
 
-@pytest.mark.parametrize("what", CONNECTION)
+@pytest.mark.parametrize("what", attacker.ON_CONNECTION)
 def test_a_changed_connection_sends_nothing(app: Keyturn, simulator: Simulator, what: str) -> None:
     """Neither a rotation nor a check of the connection sends a request, and no rotation begins."""
     stopped_in(app, simulator, State.COMPLETED)
-    write(app, CONNECTION[what])
+    write(app, attacker.ON_CONNECTION[what])
     assert_no_request(app, simulator)
 
 
@@ -209,7 +176,7 @@ def test_a_changed_connection_sends_nothing(app: Keyturn, simulator: Simulator, 
 def test_a_changed_connection_sends_nothing_on_either(app: Keyturn, simulator: Simulator, what: str) -> None:
     """The same on both databases."""
     stopped_in(app, simulator, State.COMPLETED)
-    write(app, CONNECTION[what])
+    write(app, attacker.ON_CONNECTION[what])
     assert_no_request(app, simulator)
 
 
@@ -236,17 +203,17 @@ def assert_no_request(app: Keyturn, simulator: Simulator) -> None:
 def test_a_changed_destination_parks_its_rotation(app: Keyturn, simulator: Simulator, what: str, state: State) -> None:
     """In the middle of a rotation, neither the private key nor a sign-in is sent to where the database says."""
     waiting = stopped_in(app, simulator, state)
-    write(app, CONNECTION[what])
+    write(app, attacker.ON_CONNECTION[what])
     before = sent(simulator)
     assert_parked(carried(app, waiting))
     assert before == sent(simulator)
 
 
 @on_both
-@pytest.mark.parametrize("attack", [attacker.swapped_secrets, attacker.secrets_of_another(NAME, OTHER)])
-def test_a_swapped_secret_is_not_sent(app: Keyturn, simulator: Simulator, attack: Attack) -> None:
+@pytest.mark.parametrize("what", attacker.ON_SECRETS)
+def test_a_swapped_secret_is_not_sent(app: Keyturn, simulator: Simulator, what: str) -> None:
     """A secret that was sealed as another one, or for another connection, does not open."""
-    write(app, attack)
+    write(app, attacker.ON_SECRETS[what])
     before = sent(simulator)
     rotation, claim = app.rotations.request_and_claim(NAME, actor="ada")
     assert claim

@@ -65,7 +65,12 @@ def keyturn(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -
 
 def connect(app: Keyturn, credentials: Credentials, name: str = NAME, **changes: Any) -> Connection:
     """Add a connection to one pair of the simulator's systems, with OAuth on both sides and quick EC keys."""
-    connection = Connection(
+    return app.connections.add(described(credentials, name, **changes), secrets(credentials), actor="tester")
+
+
+def described(credentials: Credentials, name: str = NAME, **changes: Any) -> Connection:
+    """Describe a connection as `connect` adds it."""
+    return Connection(
         **{
             "name": name,
             "netsuite": netsuite(credentials),
@@ -79,7 +84,6 @@ def connect(app: Keyturn, credentials: Credentials, name: str = NAME, **changes:
             **changes,
         }
     )
-    return app.connections.add(connection, secrets(credentials), actor="tester")
 
 
 def netsuite(credentials: Credentials) -> NetSuiteSettings:

@@ -125,6 +125,20 @@ def test_a_foreign_rotation_is_a_choice(pair: Pair) -> None:
     assert [f"rotation adopt {ID}", f"rotation resume {ID} --overwrite"] == commands(advice)
 
 
+@pytest.mark.parametrize("error", REFUSALS)
+@pytest.mark.parametrize(
+    "facts",
+    [{}, {"restoring_since": NOW}, {"doubt_since": NOW, "in_flight_until": NOW + MINUTE}],
+    ids=["parked", "restoring", "in flight"],
+)
+def test_a_changed_rotation_is_abandoned(pair: Pair, error: type[Refused], facts: dict[str, object]) -> None:
+    """For any reason parked, one that was changed outside Keyturn can only be abandoned, and that is advised."""
+    waiting = parked(a_rotation(pair, State.KEY_GENERATED), error())
+    advice = advise(changed(waiting, broken="Changed.", **facts), NOW)
+    assert [f"rotation abandon {ID}"] == commands(advice)
+    assert "restore it from a backup" in advice.because
+
+
 def test_parked_the_failure_says_what_to_do(pair: Pair) -> None:
     """The next action of a failure is rendered with the rotation's id."""
     advice = advise(parked(a_rotation(pair), SignInRefused()), NOW)
