@@ -61,7 +61,7 @@ def tampered_connection(name: str) -> Tampered:
         f"Connection {name} was changed outside Keyturn; its secrets were not used, and nothing was sent.",
         next_action=NextAction(
             Verb.EDIT_CONNECTION,
-            {"connection": name},
+            {"connection": name, "given_again": True},
             because="Give all of the connection's settings and secrets again, or restore the database from a backup.",
             then=REPEAT,
         ),

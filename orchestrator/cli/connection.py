@@ -15,9 +15,10 @@ from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
 from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.secrets import SecretName
-from orchestrator.views import formatting, timeline
+from orchestrator.views import formatting, next_actions, timeline
 from orchestrator.views.connection import connection_json
 from states.connection import Connection, OpenAirKind
+from states.errors import Tampered
 from states.outage import Outage, outage_on
 from states.rotation import Rotation
 from states.summary import ConnectionSummary, RotationSummary
@@ -88,7 +89,7 @@ def edit(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) 
 def _change(context: Context, keyturn: Keyturn, name: str, fields: ConnectionFields) -> int:
     shown, is_authentic = keyturn.connections.show(name), keyturn.connections.is_authentic(name)
     if not is_authentic:
-        require(fields)
+        require(fields, changed=name)
     changed = fields.changed(shown) if is_authentic else replace(fields.new(name), version=shown.version)
     stored = keyturn.connections.edit(changed, fields.secrets, actor=actor(), is_given_again=not is_authentic)
     known = keyturn.connections.secrets_of(name)
@@ -194,11 +195,20 @@ def show(name: ConnectionName, /, *, context: Given) -> int:
     with context.keyturn() as keyturn:
         shown, known = keyturn.connections.show(name), keyturn.connections.secrets_of(name)
         rotation, now = keyturn.rotations.open_for(name), keyturn.rotations.now()
+        tampered = keyturn.connections.tampered(name)
     outage = outage_on(shown, rotation, now)
     outages.announce(context.out, [outage] if outage else [], now, names=False)
-    rows = [*_rows(shown, known), *_rotation_rows(shown, rotation, now)]
-    context.out.show(connection_json(shown, known, rotation=rotation, now=now), name, rows)
+    rows = [*_broken_rows(tampered), *_rows(shown, known), *_rotation_rows(shown, rotation, now)]
+    record = connection_json(shown, known, rotation=rotation, now=now, tampered=tampered)
+    context.out.show(record, name, rows)
     return Exit.FINE
+
+
+def _broken_rows(tampered: Tampered | None) -> Rows:
+    """That what follows is not what Keyturn stored, and what to do."""
+    if tampered is None:
+        return []
+    return [("broken", f"{tampered.message} [{tampered.code}]\n{next_actions.render(tampered.next_action)}")]
 
 
 def _rotation_rows(shown: Connection, rotation: Rotation | None, now: datetime) -> Rows:

@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.secrets import SecretName
 from states.connection import Algorithm, OnRefusal
-from states.errors import InvalidInput
+from states.errors import InvalidInput, Tampered
 from states.next_action import by_hand
 from states.shortage import shortage
 
@@ -113,14 +113,22 @@ class ConnectionOptions:
         return {name: _read(file) for name, file in given.items()}
 
 
-def require(given: ConnectionFields) -> None:
-    """Raise InvalidInput naming the options that a new connection needs and that were not given."""
+def require(given: ConnectionFields, *, changed: str = "") -> None:
+    """Raise InvalidInput naming the options that a new connection needs and that were not given.
+
+    Raises Tampered instead for the connection ``changed``, which was changed outside Keyturn and is given again.
+    """
     names = [_field(name) if isinstance(name, SecretName) else name for name in given.missing()]
-    if options := [f"--{name.replace('_', '-')}" for name in names]:
-        raise InvalidInput(
-            f"A connection needs {', '.join(options)}.",
-            next_action=by_hand("Add the options that are missing; --help describes them."),
+    options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+    if not options:
+        return
+    fix = by_hand("Add the options that are missing; --help describes them.")
+    if changed:
+        raise Tampered(
+            f"Connection {changed} was changed outside Keyturn. To give all of it again needs {options}.",
+            next_action=fix,
         )
+    raise InvalidInput(f"A connection needs {options}.", next_action=fix)
 
 
 def _field(secret: SecretName) -> str:

@@ -6,6 +6,7 @@ from orchestrator.secrets import SecretName
 from orchestrator.views.outage import outage_json
 from orchestrator.views.values import Json, certificate_json, iso
 from states.connection import Connection
+from states.errors import Tampered
 from states.outage import outage_on
 from states.rotation import Rotation
 from states.summary import ConnectionSummary
@@ -17,14 +18,15 @@ def connection_json(
     *,
     rotation: Rotation | None,
     now: datetime,
+    tampered: Tampered | None = None,
 ) -> Json:
     """``name``, ``netsuite``, ``openair``, ``options``, ``policy``, ``bundles``, ``automatic``, ``certificate``,
     ``due_at`` (null while no rotation will begin by itself: by hand, or because one is open), ``open_rotation``
     (``id``, ``state``, ``parked``, ``awaits_person``; null without one), ``outage`` (null unless imports are or may be
-    refused: see `views.outage`), ``version``; and ``secrets``, by name whether each is set, where one connection is
-    shown.
+    refused: see `views.outage`), ``version``; and, where one connection is shown, ``secrets``, by name whether each is
+    set, and ``broken`` (null unless it was changed outside Keyturn).
 
-    ``rotation`` is the connection's open one.
+    ``rotation`` is the connection's open one; ``tampered`` the error for one that was changed.
     """
     netsuite, openair, policy, options = shown.netsuite, shown.openair, shown.policy, shown.options
     record: Json = {
@@ -78,4 +80,5 @@ def connection_json(
     }
     if secrets is not None:
         record["secrets"] = {secret.name.lower(): secret in secrets for secret in SecretName}
+        record["broken"] = tampered.message if tampered else None
     return record

@@ -214,6 +214,8 @@ def _remark(action: NextAction) -> str:
     supplied = [_SUPPLIED[name] for name, value in action.options.items() if value is None]
     if supplied:
         return f", followed by {supplied[0]}"
+    if action.options.get("given_again"):
+        return " with all options that `keyturn connection add` needs"
     if action.verb is Verb.EDIT_CONNECTION and set(action.options) <= {"connection"}:
         return " with the options to change"
     known = COMMANDS.get(action.verb)

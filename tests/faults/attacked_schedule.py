@@ -60,6 +60,7 @@ class AttackedSchedule(Schedule):
     def repair(self, name: str) -> None:
         """A person gives a connection again that was changed, unless its open rotation does not allow that yet."""
         if name in self.attacker.changed():
+            self.simulator.faults.clear()  # else they strike the person's browser
             with suppress(RotationOpen):
                 Person(self.operator_app, self.pairs[name], name, lambda actions: actions[0]).give_again()
 
@@ -86,7 +87,7 @@ class AttackedSchedule(Schedule):
     @contextmanager
     def _watching(self, rotation: Rotation, verb: str) -> Iterator[bool]:
         """Watch that nothing is sent where something was changed; say whether it was."""
-        changed, before = self.attacker.changed(), len(self.simulator.history.entries())
+        changed, before = self.attacker.unusable(), len(self.simulator.history.entries())
         is_changed = rotation.connection in changed or (rotation.id in changed and verb not in _MAY_ASK)
         yield is_changed
         if is_changed:

@@ -31,6 +31,10 @@ _UNCHECKED: Final = {
 }
 """Who works when (docs/explanation/threat-model.md), and what this attacker leaves alone."""
 
+_ENTRIES: Final = tuple(f"entry {seq}" for seq in range(1000))
+_SEQS: Final = {name: seq for seq, name in enumerate(_ENTRIES)}
+"""The fields of a rotation's journal, each of an entry that is there."""
+
 Fields = dict[str, Any]
 Content = dict[str, Fields]
 """What Keyturn must notice a change of, by the id of a rotation or the name of a connection."""
@@ -106,10 +110,27 @@ class DatabaseWriter:
         self._written.pop(key, None)
 
     def changed(self) -> set[str]:
-        """The rotations and connections that are not as Keyturn wrote them, so that it must notice."""
-        with self._database.reading() as tx:
-            content = _content(tx)
+        """The rotations and connections that are not as Keyturn wrote them, as a check of the journal must notice."""
+        content = self._read()
         return {key for key in self._written if self._still_written(content, key)}
+
+    def unusable(self) -> set[str]:
+        """Those of which Keyturn must notice it before it acts: not an entry in the middle of a journal."""
+        content = self._read()
+        return {
+            key
+            for key in self._written
+            if any(name not in _SEQS or not _goes_on(content[key], name) for name in self._still_written(content, key))
+        }
+
+    def _read(self) -> Content:
+        with self._database.reading() as tx:
+            return _content(tx)
+
+
+def _goes_on(fields: Fields, missing: str) -> bool:
+    """Whether a worker that held the rotation has written another entry since."""
+    return any(_SEQS[name] > _SEQS[missing] for name in fields if name in _SEQS)
 
 
 def _content(tx: Transaction) -> Content:
@@ -121,7 +142,7 @@ def _content(tx: Transaction) -> Content:
     for row in tx.execute(select(_c)).mappings():
         content[row["name"]] = {**_checked(_c, row), "current": pems.get(row["current_fingerprint"])}
     for rotation_id, seq in tx.execute(select(models.journal.c.rotation_id, models.journal.c.seq)):
-        content[rotation_id][f"entry {seq}"] = True
+        content[rotation_id][_ENTRIES[seq]] = True
     return content
 
 
