@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.rekey import Rekey
     from orchestrator.operations.repair import Repairs
     from orchestrator.operations.status import Status
+    from orchestrator.operations.tokens import Tokens
     from orchestrator.operations.workers import Workers
     from orchestrator.presence import PresenceKeeper
     from orchestrator.schedule import Schedule
@@ -152,6 +153,13 @@ class Keyturn:
         return Carry(
             self.store, self._present_engine, self.clock, worker=self.worker_name, lease=self.settings.worker.lease
         )
+
+    @cached_property
+    def tokens(self) -> "Tokens":
+        """The verbs on tokens."""
+        from orchestrator.operations.tokens import Tokens
+
+        return Tokens(self.store, self.clock, self.events.publish)
 
     @cached_property
     def workers(self) -> "Workers":

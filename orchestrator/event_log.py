@@ -18,6 +18,8 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.ConnectionSaved: (logging.INFO, "connection saved"),
     events.ConnectionRemoved: (logging.INFO, "connection removed"),
     events.ConnectionRenamed: (logging.INFO, "connection renamed"),
+    events.TokenAdded: (logging.INFO, "token added"),
+    events.TokenRevoked: (logging.INFO, "token revoked"),
     events.Requested: (logging.INFO, "rotation requested"),
     events.Moved: (logging.INFO, "rotation moved"),
     events.OutcomeUnknown: (logging.WARNING, "answer lost"),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from states.access import Role
 from states.ports import Write
 from states.rotation import Cause, Ending, Rotation
 
@@ -52,6 +53,25 @@ class ConnectionRenamed(Event):
     """The name that it had."""
     version: int
     """Of the connection as it was stored."""
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAdded(Event):
+    """A person made a token for the API."""
+
+    name: str
+    role: Role
+    expires: datetime
+    """UTC."""
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked(Event):
+    """A person revoked a token for the API."""
+
+    name: str
     actor: str
 
 

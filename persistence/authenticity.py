@@ -1,4 +1,4 @@
-"""What is authenticated of rotations and connections: everything that decides what is sent, and to whom.
+"""What is authenticated of rotations, connections and tokens: all that decides what is sent, to whom, at whose word.
 
 Each content begins with what it is, so that no code is valid for another thing. A code is written in the statement that
 writes what it covers, and is checked where that is read to act on it; lists and `show` need no key. Left out are:
@@ -16,6 +16,7 @@ from typing import Final
 
 from persistence.journal import Head
 from persistence.vault import Vault
+from states.access import Token
 from states.certificate import Certificate
 from states.connection import Connection, Policy
 from states.errors import Tampered
@@ -102,6 +103,14 @@ def of_current(name: str, current: Certificate | None, latest_rotation: str | No
 def of_export(name: str, fingerprint: str, by: str, at: datetime) -> bytes:
     """What is authenticated of a person's word on the certificate that OpenAir holds."""
     return _canonical("keyturn confirmed export", name, fingerprint, by, at)
+
+
+def of_token(token: Token) -> bytes:
+    """What is authenticated of a token: all but its last use."""
+    return _canonical(
+        "keyturn token",
+        *(token.name, token.digest, token.role, token.created_at, token.created_by, token.expires_at),
+    )
 
 
 def _certificate(certificate: Certificate | None) -> tuple[object, ...] | None:

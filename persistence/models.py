@@ -25,6 +25,7 @@ from persistence.boolean import StrictBoolean
 from persistence.clock import UtcDateTime
 from persistence.journal import MOVES, REQUEST
 from states import table
+from states.access import Role
 from states.rotation import Ending
 from states.state import State
 
@@ -303,6 +304,25 @@ class Workers(_Table, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class Tokens(_Table, table=True):
+    """The tokens with which programs sign in to the API. Their secrets are not stored, only the secrets' hashes."""
+
+    __table_args__ = (
+        CheckConstraint(_in("role", tuple(Role)), name="role"),
+        Index("uq_tokens_digest", "digest", unique=True),
+    )
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    digest: str = Field(sa_type=Text)
+    role: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    created_by: str = Field(sa_type=Text)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    code: str = Field(sa_type=Text)
+    """Authenticates the token, except when it was used (persistence/authenticity.py)."""
+
+
 def attribute(column: object) -> QueryableAttribute[Any]:
     """A model's column as loader options need it. SQLModel declares its type as the type of the value."""
     assert isinstance(column, QueryableAttribute)
@@ -322,6 +342,7 @@ checkpoint_heads: Final[Table] = METADATA.tables["checkpointheads"]
 secrets: Final[Table] = METADATA.tables["secrets"]
 data_keys: Final[Table] = METADATA.tables["datakeys"]
 workers: Final[Table] = METADATA.tables["workers"]
+tokens: Final[Table] = METADATA.tables["tokens"]
 
 
 def canonical(account: ColumnElement[str]) -> ColumnElement[str]:

@@ -1,4 +1,4 @@
-"""Checks the rows of rotations and connections against their codes: what people read there is what Keyturn wrote.
+"""Checks rotations, connections and tokens against their codes: what people read there is what Keyturn wrote.
 
 `authenticity` says what the codes cover. Each function works within the caller's transaction.
 """
@@ -10,7 +10,7 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Row, RowMapping
 from sqlmodel import Session, col, select
 
-from persistence import authenticity, connection_rows, mapping, models, queries, rotation_mapping
+from persistence import authenticity, connection_rows, mapping, models, queries, rotation_mapping, tokens
 from persistence.journal import Head
 from persistence.vault import Vault
 from states.errors import JournalBroken
@@ -27,8 +27,9 @@ _CONFIRMED: Final = (
 
 
 def verify(tx: Transaction, vault: Vault, rotation_id: str | None = None) -> None:
-    """Check the row of one rotation, or those of all rotations and connections. Raises JournalBroken for the first
-    that is not as Keyturn wrote it.
+    """Check the row of one rotation, or those of all rotations, connections and tokens.
+
+    Raises JournalBroken for the first that is not as Keyturn wrote it.
     """
     query = queries.ROTATION.order_by(models.rotations.c.id)
     wanted = query if rotation_id is None else query.where(models.rotations.c.id == rotation_id)
@@ -37,6 +38,13 @@ def verify(tx: Transaction, vault: Vault, rotation_id: str | None = None) -> Non
             _verify_rotation(vault, row)
     if rotation_id is None:
         _verify_connections(tx, vault)
+        _verify_tokens(tx, vault)
+
+
+def _verify_tokens(tx: Transaction, vault: Vault) -> None:
+    for row in tx.execute(tokens.ALL).mappings():
+        if tokens.authentic(vault, row) is None:
+            raise JournalBroken(f"Token {row['name']} was changed outside Keyturn.")
 
 
 def _verify_rotation(vault: Vault, row: Row[Any]) -> None:

@@ -21,6 +21,7 @@ from persistence.journal_check import Journal
 from persistence.kek import KeyEncryptionKey
 from persistence.rotations import Rotations
 from persistence.secrets import Secrets
+from persistence.tokens import Tokens
 from persistence.upgrade import Authenticated, Reseal, as_it_was
 from persistence.vault import Vault
 from persistence.workers import Held, Presence, Role, Worker, Workers
@@ -54,6 +55,7 @@ class Store:
         self.connections = Connections(self._database, self.vault)
         self.journal = Journal(self._database, self.vault)
         self.checkpoints = Checkpoints(self._database, self.vault)
+        self.tokens = Tokens(self._database, self.vault)
         # With connections of its own: presence neither waits for a worker's transaction nor takes its connection.
         self._of_workers = Database(url)
         self.workers = Workers(self._of_workers)

@@ -57,6 +57,7 @@ COMMANDS: Final = (
         _KEEP,
         "Show the version, the commit it was built from, Python's version and the database's schema.",
     ),
+    ("token", "token:app", _KEEP, "Add, list and revoke tokens for the API."),
     ("vault", "installation:vault", _KEEP, "Change the keys of the vault."),
 )
 

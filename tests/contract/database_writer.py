@@ -40,6 +40,7 @@ from persistence.journal_check import Journal
 from persistence.secrets import Secrets
 from persistence.store import Role
 from persistence.vault import Vault
+from states import access
 from states.errors import InvalidSettings, JournalBroken, SealBroken, VaultLocked
 from states.rotation import Cause, Ending
 from states.state import State
@@ -61,7 +62,7 @@ KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "cause": tuple(Cause),
     "source": tuple(State),
     "target": tuple(State),
-    "role": tuple(Role),
+    "role": (*Role, *access.Role),
     "version_num": tuple(schema.revisions()),
 }
 """Columns whose values are names of ours."""

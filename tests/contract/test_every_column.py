@@ -16,7 +16,7 @@ import pytest
 from contract.database_writer import ALEMBIC, Change, DatabaseWriter, Row
 from sqlalchemy import Table
 from support import postgresql as postgres
-from support.factories import NOW, a_connection, begin, carry
+from support.factories import NOW, a_connection, a_token, begin, carry
 from support.migrated import migrated_sqlite
 from support.stores import open_store
 
@@ -33,7 +33,7 @@ UNSEEN: Final = frozenset(
     {
         *("certificates.sealed_key", "secrets.connection", "secrets.name", "secrets.sealed", "secrets.version"),
         *("rotations.available_at", "rotations.worker", "rotations.fence", "rotations.lease_until"),
-        *("rotations.version", "connections.due_at"),
+        *("rotations.version", "connections.due_at", "tokens.used_at"),
         *(f"workers.{column.name}" for column in models.workers.c),
     }
 )
@@ -51,7 +51,7 @@ READS: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
 OF_REMOVED: Final = " of a removed connection"
 BY_DEFAULT: Final = " by default"
 EXCEPTED: Final = UNSEEN | {name + OF_REMOVED for name in UNSEEN_OF_REMOVED} | {name + BY_DEFAULT for name in READS}
-UNSEEN_REMOVED: Final = frozenset({"secrets", "workers", "connections", "checkpoints"})
+UNSEEN_REMOVED: Final = frozenset({"secrets", "workers", "connections", "checkpoints", "tokens"})
 """Tables of which it does not see that some rows were removed."""
 UNSEEN_INSERTED: Final = frozenset({"secrets", "workers", "connections", "certificates", "datakeys"})
 """Tables of which it does not see that some rows were inserted."""
@@ -95,6 +95,7 @@ def fill(store: Store) -> Any:
     store.connections.remove(store.connections.get("removed"), NOW + timedelta(days=1))
     store.secrets.put("acme", "openair_api_key", store.vault.seal(b"x", owner="acme", column="key"), version=None)
     store.workers.register(Worker(name="w1", role=Role.WORKER, host="host", version="1", threads=1)).end()
+    store.tokens.add(a_token())
     for _ in range(2):
         store.checkpoints.make()
     return store.workers.register(Worker(name="w2", role=Role.WORKER, host="host", version="1", threads=1))

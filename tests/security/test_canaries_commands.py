@@ -44,6 +44,9 @@ IN_PROCESS = {
     "run-due",
     "journal checkpoint",
     "journal verify",
+    "token add",
+    "token list",
+    "token revoke",
     "vault rekey",
     "vault rewrap",
 }
@@ -87,6 +90,9 @@ def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
     _adopted_and_restored(keyturn, run)
     _resumed_abandoned_and_confirmed(keyturn, run)
     used.add("rotation carry")
+    run("token", "add", "nightly", "--role", "operator")
+    run("token", "list")
+    run("token", "revoke", "nightly")
     run("connection", "rename", "handed", "handed-over")
     run("connection", "remove", "handed-over")
     new = keyturn.folder / "data" / "kek"

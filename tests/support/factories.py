@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from support.pairs import Pair, a_pair
 
 from states import machine, table
+from states.access import Role, Token
 from states.certificate import Certificate, Challenge
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options
 from states.errors import CannotSign
@@ -65,6 +66,19 @@ def a_connection(**over: Any) -> Connection:
         "bundles": {"369630": "4.02", "369637": "5.02"},
     }
     return Connection(**{**defaults, **over})
+
+
+def a_token(**over: Any) -> Token:
+    """An operator's token for 30 days."""
+    defaults: dict[str, Any] = {
+        "name": "nightly",
+        "digest": "ab" * 32,
+        "role": Role.OPERATOR,
+        "created_at": NOW,
+        "created_by": "ada",
+        "expires_at": NOW + timedelta(days=30),
+    }
+    return Token(**{**defaults, **over})
 
 
 def an_id(number: int) -> str:
