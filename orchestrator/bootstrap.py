@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.rehearsal import Rehearsals
     from orchestrator.operations.rekey import Rekey
     from orchestrator.operations.repair import Repairs
+    from orchestrator.operations.starts import Starts
     from orchestrator.operations.status import Status
     from orchestrator.operations.tokens import Tokens
     from orchestrator.operations.workers import Workers
@@ -129,6 +130,13 @@ class Keyturn:
             lease=self.settings.worker.lease,
             listener=self.events.publish,
         )
+
+    @cached_property
+    def starts(self) -> "Starts":
+        """Starting a rotation once, however often a program asks for it."""
+        from orchestrator.operations.starts import Starts
+
+        return Starts(self.store, self.rotations)
 
     @cached_property
     def recovery(self) -> "Recovery":

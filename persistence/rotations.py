@@ -267,6 +267,8 @@ def _add(
         "previous": rotation.previous.fingerprint if rotation.previous else None,
         "policy": asdict(rotation.policy),
     }
+    if request.key:
+        detail["idempotency_key"] = request.key
     until: datetime | None = latest["in_flight_until"]
     if until and until > rotation.available_at:
         # A lost write of the rotation before may still reach NetSuite or OpenAir, on top of what this one would send.

@@ -27,6 +27,8 @@ class Request:
     follows: str | None = None
     """Refuse the request unless the connection's newest rotation is this one; empty for none. A person who saw an older
     one decided on what is over. None: in any case."""
+    key: str = ""
+    """By which the one who asks recognizes this request when its answer was lost; the journal keeps it."""
     on_refusal: OnRefusal | None = None
     """What to do when OpenAir does not take the certificate. None: what the connection's policy says for a scheduled
     rotation; park where a person asks, who watches it."""

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 from types import ModuleType
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
@@ -12,6 +12,9 @@ from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.signals import stoppable
 from states.errors import InvalidSettings
 from states.next_action import REPEAT, NextAction, Verb
+
+if TYPE_CHECKING:
+    from orchestrator.console.server import MakeApi
 
 PORT: Final = 8742
 
@@ -38,7 +41,7 @@ def console(
         listener = serving.listen(host, port)
         stop = keyturn.stop_request()
         with stoppable(stop, context.out.note, lambda: Exit.INTERRUPTED):
-            serving.serve(keyturn, listener, actor(), stop, listening(context, listener))
+            serving.serve(keyturn, listener, actor(), stop, listening(context, listener), api=api())
     return Exit.FINE
 
 
@@ -50,6 +53,13 @@ def listening(context: Context, listener: socket.socket) -> Callable[[str], None
         context.out.note("The link signs you in once, within 15 minutes. Ctrl-C ends the console.")
 
     return ready
+
+
+def api() -> "MakeApi":
+    """What builds the API. Only where ``server`` is installed."""
+    from orchestrator.api.app import build  # noqa: PLC0415 - as above
+
+    return build
 
 
 def server() -> ModuleType:

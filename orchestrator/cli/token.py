@@ -4,11 +4,11 @@ from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 
-from orchestrator.cli import formatting
 from orchestrator.cli.context import Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import View
 from orchestrator.operations.tokens import Listed
+from orchestrator.views import formatting
 from orchestrator.views.token import token_json
 from states.access import Role
 

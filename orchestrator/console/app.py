@@ -32,6 +32,7 @@ from orchestrator.console.guard import SESSION, Guard, cookie_name, session_toke
 from orchestrator.console.pages import Pages
 from orchestrator.console.rendering import Shown
 from orchestrator.console.sessions import SESSION_LIFE
+from orchestrator.views.problem import status_of
 from states.errors import InternalError, KeyturnError
 from states.next_action import by_hand
 from states.shortage import shortage
@@ -117,7 +118,7 @@ def _add_errors(app: FastAPI, console: Console) -> None:
         assert isinstance(error, KeyturnError)
         about = Posting.of(request)
         shown = problems.problem(error, rotation=about.rotation, connection=about.connection, back=about.back)
-        return _page(console, request, shown, problems.status_of(error))
+        return _page(console, request, shown, status_of(error))
 
     def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

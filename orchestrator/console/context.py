@@ -1,6 +1,5 @@
 """What every page works with."""
 
-import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -15,56 +14,12 @@ from orchestrator.console.demo_page import Faults
 from orchestrator.console.live import LOOK_EVERY_LOCAL, LOOK_EVERY_REMOTE, Streams, Watcher
 from orchestrator.console.rendering import Renderer
 from orchestrator.console.sessions import Sessions
+from orchestrator.operations.carriers import Carriers
 from orchestrator.operations.status import Overview
-from orchestrator.shortage import start
 from orchestrator.stop_request import StopRequest
-from states.errors import IllegalMove, KeyturnError
-from states.next_action import Verb
-from states.preconditions import why_not
-from states.rotation import Rotation
 
 _FRESH: Final = 1.0
 """Seconds for which an overview is used again while nothing changes: times go on."""
-_log = logging.getLogger("keyturn.console")
-
-
-class Carriers:
-    """Rotations that a person had tried again at once: each is carried in a thread, as `Carry` does it."""
-
-    def __init__(self, keyturn: Keyturn, stop: StopRequest) -> None:
-        self._keyturn = keyturn
-        self._stop = stop
-        self._lock = threading.Lock()
-        self._threads: dict[str, threading.Thread] = {}
-
-    def carry(self, rotation: Rotation) -> Rotation:
-        """Begin to carry ``rotation``, unless that goes on already; return it as it is.
-
-        Raises IllegalMove where it cannot be carried on, Exhausted.
-        """
-        if refused := why_not(Verb.CARRY, rotation, self._keyturn.clock.now()):
-            raise IllegalMove(f"Rotation {rotation.id} cannot be carried on: {refused}")
-        with self._lock:
-            self._threads = {key: each for key, each in self._threads.items() if each.is_alive()}
-            if rotation.id not in self._threads:
-                thread = threading.Thread(target=self._run, args=(rotation,), name="keyturn-carry", daemon=True)
-                start(thread)
-                self._threads[rotation.id] = thread
-        return rotation
-
-    def join(self) -> None:
-        """Wait until every rotation was left, as the request to stop says."""
-        with self._lock:
-            threads = list(self._threads.values())
-        for thread in threads:
-            thread.join()
-
-    def _run(self, rotation: Rotation) -> None:
-        try:
-            self._keyturn.carry.run(rotation, None, self._stop, lambda _: None, at_once=True)
-        except KeyturnError as error:
-            # What a step met is in the journal. This is what kept it from being carried at all.
-            _log.warning("not carried", extra={"rotation": rotation.id, "code": error.code, "reason": error.message})
 
 
 class Overviews:
@@ -108,7 +63,7 @@ class Console:
             keyturn.store.changes(), keyturn.clock.now(), every=LOOK_EVERY_LOCAL if is_local else LOOK_EVERY_REMOTE
         )
         self.streams = Streams(self.watcher)
-        self.carriers = Carriers(keyturn, stop)
+        self.carriers = Carriers(keyturn.carry, keyturn.clock, stop)
         self.overviews = Overviews(keyturn)
         self.renderer = Renderer(assets.load()[1], has_demo=faults is not None)
 

@@ -1,37 +1,9 @@
-"""Errors as pages: what is wrong, what was kept, what to do next; each kind with its status."""
+"""Errors as pages: what is wrong, what was kept, what to do next."""
 
 from http import HTTPStatus
-from typing import Final
 
 from orchestrator.console.rendering import Shown
-from states.errors import (
-    InternalError,
-    InvalidInput,
-    KeyturnError,
-    NotFound,
-    Refused,
-    Rejected,
-    Stale,
-    TryLater,
-    Unknown,
-)
-
-_STATUS: Final[tuple[tuple[type[KeyturnError], HTTPStatus], ...]] = (
-    (NotFound, HTTPStatus.NOT_FOUND),
-    (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (Stale, HTTPStatus.PRECONDITION_FAILED),
-    (Rejected, HTTPStatus.CONFLICT),
-    (TryLater, HTTPStatus.SERVICE_UNAVAILABLE),
-    (InternalError, HTTPStatus.INTERNAL_SERVER_ERROR),
-    (Unknown, HTTPStatus.BAD_GATEWAY),
-    (Refused, HTTPStatus.BAD_GATEWAY),
-)
-"""The first kind that fits counts."""
-
-
-def status_of(error: KeyturnError) -> HTTPStatus:
-    """The status of the answer that shows ``error``."""
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.CONFLICT)
+from states.errors import KeyturnError
 
 
 def refusal(status: HTTPStatus, sentence: str) -> Shown:

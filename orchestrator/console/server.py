@@ -6,16 +6,22 @@ from collections.abc import Callable
 from typing import Final
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console.app import Console, build
 from orchestrator.console.demo_page import Faults
+from orchestrator.console.live import Watcher
+from orchestrator.operations.carriers import Carriers
 from orchestrator.shortage import start
 from orchestrator.stop_request import StopRequest
 from states.errors import InvalidInput
 from states.next_action import by_hand
 
+MakeApi = Callable[[Keyturn, int, StopRequest, Watcher, Carriers], ASGIApp]
+"""Builds the API, which the same process serves: another face, so it is given."""
 LOOPBACK: Final = "127.0.0.1"
+_API: Final = "/api/"
 _REACHABLE: Final = (LOOPBACK, "localhost")
 _LAST_PORT: Final = 65535
 _SPARE: Final = 5
@@ -49,6 +55,16 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _by_path(console: ASGIApp, api: ASGIApp) -> ASGIApp:
+    """Return what answers each request: the API below its path, and the console everything else."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        is_api = scope["type"] == "http" and scope["path"].startswith(_API)
+        await (api if is_api else console)(scope, receive, send)
+
+    return answer
+
+
 def serve(
     keyturn: Keyturn,
     listener: socket.socket,
@@ -56,17 +72,19 @@ def serve(
     stop: StopRequest,
     ready: Callable[[str], None],
     *,
+    api: MakeApi,
     faults: Faults | None = None,
 ) -> None:
     """Serve until ``stop`` is set; what is under way is finished, within its bound.
 
-    ``ready`` is called with the link for signing in as ``actor``, once the console answers. ``faults`` are the demo's.
+    ``ready`` is called with the link for signing in as ``actor``, once the console answers. ``api`` builds what answers
+    below /api. ``faults`` are the demo's.
     Raises Exhausted.
     """
     port = listener.getsockname()[1]
     console = Console(keyturn, port, stop, faults)
     config = uvicorn.Config(
-        build(console),
+        _by_path(build(console), api(keyturn, port, stop, console.watcher, console.carriers)),
         http="h11",
         ws="none",
         log_config=None,

@@ -66,16 +66,17 @@ class Rotations:
         scheduled: bool = False,
         due_by: datetime | None = None,
         follows: str | None = None,
+        key: str = "",
         on_refusal: OnRefusal | None = None,
     ) -> Rotation:
-        """Request a rotation; a worker carries it. ``due_by``, ``follows`` and ``on_refusal`` as
+        """Request a rotation; a worker carries it. ``due_by``, ``follows``, ``key`` and ``on_refusal`` as
         `states.request.Request`.
 
         Raises NotFound, RotationOpen while the connection has one under way or parked, and Stale when it is not due by
         ``due_by``, or does not follow ``follows``.
         """
         asked = self._asked(connection, actor, reason, on_refusal, scheduled=scheduled)
-        rotation = self._store.rotations.request(replace(asked, due_by=due_by, follows=follows))
+        rotation = self._store.rotations.request(replace(asked, due_by=due_by, follows=follows, key=key))
         self._listener(events.Requested(rotation, actor, rotation.cause))
         return rotation
 
@@ -159,7 +160,7 @@ class Rotations:
         self._listener(events.Resumed(resumed, actor))
         return resumed
 
-    def begin(self, rotation_id: str, *, actor: str, version: int | None = None) -> Rotation:
+    def begin(self, rotation_id: str, *, actor: str, reason: str = "", version: int | None = None) -> Rotation:
         """Note that a person is signed in to OpenAir and ready to save the certificate there, and wake the rotation.
 
         Its upload begins, and imports are refused until the person has saved the certificate. Raises NotFound,
@@ -170,12 +171,14 @@ class Rotations:
         if refused := preconditions.why_not(Verb.BEGIN, before, now):
             raise IllegalMove(f"Rotation {before.id} cannot begin: {refused}")
         after = replace(before, begun_at=now, available_at=now, updated_at=now, waiting_for="", awaits_person=False)
-        detail = {"ready": True}
+        detail = {"ready": True, **({"reason": reason} if reason else {})}
         begun = self._store.rotations.write(before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail=detail)
         self._listener(events.Begun(begun, actor))
         return begun
 
-    def confirm(self, rotation_id: str, fingerprint: str, *, actor: str, version: int | None = None) -> Rotation:
+    def confirm(
+        self, rotation_id: str, fingerprint: str, *, actor: str, reason: str = "", version: int | None = None
+    ) -> Rotation:
         """Note that a person saved the exported certificate in OpenAir, and wake the rotation.
 
         ``fingerprint`` is the SHA-256 that the person sees there (colons and case do not matter). Raises InvalidInput
@@ -195,7 +198,7 @@ class Rotations:
                 ),
             )
         after = replace(before, available_at=now, updated_at=now, waiting_for="", awaits_person=False)
-        detail = {"fingerprint": seen}
+        detail = {"fingerprint": seen, **({"reason": reason} if reason else {})}
         confirmed = self._store.rotations.write(
             before, after, event=CONFIRMED_BY_PERSON, actor=actor, detail=detail, confirmed=seen
         )

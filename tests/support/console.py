@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
+from orchestrator.api.app import build
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console import server
 from orchestrator.console.demo_page import Faults
@@ -69,7 +70,9 @@ def running_console(app: Keyturn, actor: str = "ada", faults: Faults | None = No
         links.append(link)
         is_ready.set()
 
-    thread = threading.Thread(target=server.serve, args=(app, listener, actor, stop, ready), kwargs={"faults": faults})
+    thread = threading.Thread(
+        target=server.serve, args=(app, listener, actor, stop, ready), kwargs={"api": build, "faults": faults}
+    )
     thread.start()
     try:
         assert is_ready.wait(60), "the console did not start"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from orchestrator.cli.console import listening, server
+from orchestrator.cli.console import api, listening, server
 from orchestrator.cli.context import Context
 from orchestrator.cli.demo.environment import Environment
 from orchestrator.cli.exit_codes import Exit
@@ -68,5 +68,5 @@ def show(context: Context, on: Environment, port: int) -> int:
     on.start_worker()
     with stoppable(stop, context.out.note, lambda: Exit.INTERRUPTED):
         ready = listening(context, listener)
-        server().serve(on.app, listener, "demo", stop, ready, faults=DemoFaults(on.simulator))
+        server().serve(on.app, listener, "demo", stop, ready, api=api(), faults=DemoFaults(on.simulator))
     return Exit.FINE

@@ -1,0 +1,34 @@
+"""Who may do what: one table of every route and the role that it needs. The router and the tests share it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from states.access import Role
+from states.next_action import Verb
+
+PREFIX: Final = "/api/v1"
+ACTIONS: Final = (
+    *(Verb.PARK, Verb.CARRY, Verb.RESUME, Verb.BEGIN),
+    *(Verb.CONFIRM, Verb.RESTORE, Verb.ADOPT, Verb.ABANDON),
+)
+"""The verbs on a rotation."""
+_READS: Final = (
+    *("/openapi.json", "/status", "/connections", "/connections/{name}", "/connections/{name}/health"),
+    *("/rotations", "/rotations/{rotation}", "/rotations/{rotation}/journal", "/rotations/{rotation}/diagram"),
+    *("/journal", "/diagram", "/events"),
+)
+
+Route = tuple[str, str]
+"""A method and a path."""
+ROUTES: Final[Mapping[Route, Role | None]] = {
+    ("GET", f"{PREFIX}/health"): None,
+    ("GET", f"{PREFIX}/ready"): None,
+    **{("GET", PREFIX + path): Role.VIEWER for path in _READS},
+    ("POST", f"{PREFIX}/connections/{{name}}/rotations"): Role.OPERATOR,
+    **{("POST", f"{PREFIX}/rotations/{{rotation}}/{verb.value}"): Role.OPERATOR for verb in ACTIONS},
+    ("POST", f"{PREFIX}/trigger"): Role.OPERATOR,
+    ("GET", f"{PREFIX}/tokens"): Role.ADMINISTRATOR,
+    ("DELETE", f"{PREFIX}/tokens/{{token}}"): Role.ADMINISTRATOR,
+}
+"""The role that each route needs; None for those that need no token."""
+OPEN: Final = frozenset(path for (_, path), role in ROUTES.items() if role is None)

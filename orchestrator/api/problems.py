@@ -1,0 +1,80 @@
+"""Errors as problem details (RFC 9457), with what is stored now of what the request was about."""
+
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from orchestrator.api.context import Api
+from orchestrator.api.tags import seen_version
+from orchestrator.views.problem import MEDIA_TYPE, problem_json, refusal_json, status_of
+from orchestrator.views.rotation import rotation_json
+from orchestrator.views.values import Json
+from states.errors import InternalError, KeyturnError
+from states.next_action import by_hand
+from states.shortage import shortage
+
+_READS: Final = ("GET", "HEAD")
+
+
+def refusal(status: HTTPStatus, detail: str, *, headers: dict[str, str] | None = None, **more: object) -> Response:
+    """The answer to a request that is refused before any operation sees it; its code is the status's name."""
+    content = refusal_json(status, status.name, detail, more)
+    return JSONResponse(content, status, headers, MEDIA_TYPE)
+
+
+def add(app: FastAPI, api: Api) -> None:
+    """Add the answers to errors."""
+
+    def known(request: Request, error: Exception) -> Response:
+        assert isinstance(error, KeyturnError)
+        rotation, connection = request.path_params.get("rotation"), request.path_params.get("name")
+        action = error.next_action if rotation else error.next_action.outside_rotation()
+        kept = None if request.method in _READS else _kept(api, request)
+        content = problem_json(error, action.about(rotation=rotation, connection=connection), kept)
+        return JSONResponse(content, status_of(error), media_type=MEDIA_TYPE)
+
+    def refused(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        status = HTTPStatus(error.status_code)
+        return refusal(status, error.detail, headers=dict(error.headers or {}))
+
+    def invalid(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        # Not what was given: it may be a secret at the wrong place.
+        errors = [{"at": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+        return refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "This request cannot be read.", errors=errors)
+
+    def unforeseen(request: Request, error: Exception) -> Response:
+        # The log has the traceback; the answer has no text of the error, which may contain a secret.
+        report = by_hand("Start the console with --verbose, and report the log's traceback.", None)
+        message = f"Keyturn itself failed ({type(error).__name__})."
+        return known(request, shortage(error) or InternalError(message, next_action=report))
+
+    app.add_exception_handler(KeyturnError, known)
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(Exception, unforeseen)
+
+
+def _kept(api: Api, request: Request) -> Json:
+    """What the store has now, looked up after the error: ``rotation`` (null without one, or where it cannot be read),
+    ``changed`` (whether it is at another version than the request named; null where that is not known).
+    """
+    keyturn = api.keyturn
+    try:
+        if wanted := request.path_params.get("rotation"):
+            rotation = api.rotation(wanted)
+            seen = seen_version(request)
+            is_changed = None if seen is None else rotation.version != seen
+            return {"rotation": rotation_json(rotation, keyturn.rotations.now()), "changed": is_changed}
+        if name := request.path_params.get("name"):
+            newest = keyturn.lists.newest(name)
+            shown = rotation_json(newest, keyturn.rotations.now()) if newest else None
+            return {"rotation": shown, "changed": None}
+    except KeyturnError:
+        pass
+    return {"rotation": None, "changed": None}
