@@ -159,8 +159,8 @@ def _add_journal(app: FastAPI, api: Api) -> None:
     add(app, "GET", "/rotations/{rotation}/journal", of_rotation, responses=page)
     page = {
         200: answer(
-            "A page of the journal of all rotations, the newest entry first. `finding` says what is wrong with an entry: "
-            "empty where it is as it was written, null where that cannot be checked.",
+            "A page of the journal of all rotations, the newest entry first. `finding` says what is wrong with an "
+            "entry: empty where it is as it was written, null where that cannot be checked.",
             PAGE,
         )
     }

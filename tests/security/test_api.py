@@ -134,7 +134,7 @@ def test_every_route_needs_a_token(
 def test_every_route_needs_its_role(
     app: Keyturn, programs: dict[Role, Program], parked: Rotation, method: str, path: str, role: Role
 ) -> None:
-    """A token of too low a role is refused, whatever its request is; one of a role that suffices is not."""
+    """A token of too low a role is refused, also where its request is malformed; one of a role that suffices is not."""
     needed = ROUTES[method, path]
     tag = f'"{parked.version + 1}"'
     for body in (body_of(path), {"nonsense": True}):
