@@ -13,7 +13,7 @@ from orchestrator.api.tags import seen_version
 from orchestrator.views.problem import MEDIA_TYPE, problem_json, refusal_json, status_of
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.values import Json
-from states.errors import InternalError, KeyturnError
+from states.errors import InternalError, KeyturnError, Unknown
 from states.next_action import by_hand
 from states.shortage import shortage
 
@@ -33,7 +33,7 @@ def add(app: FastAPI, api: Api) -> None:
         assert isinstance(error, KeyturnError)
         rotation, connection = request.path_params.get("rotation"), request.path_params.get("name")
         action = error.next_action if rotation else error.next_action.outside_rotation()
-        kept = None if request.method in _READS else _kept(api, request)
+        kept = None if request.method in _READS else _kept(api, request, is_unknown=isinstance(error, Unknown))
         content = problem_json(error, action.about(rotation=rotation, connection=connection), kept)
         return JSONResponse(content, status_of(error), media_type=MEDIA_TYPE)
 
@@ -60,7 +60,7 @@ def add(app: FastAPI, api: Api) -> None:
     app.add_exception_handler(Exception, unforeseen)
 
 
-def _kept(api: Api, request: Request) -> Json:
+def _kept(api: Api, request: Request, *, is_unknown: bool) -> Json:
     """What the store has now, looked up after the error: ``rotation`` (null without one, or where it cannot be read),
     ``changed`` (whether it is at another version than the request named; null where that is not known).
     """
@@ -70,6 +70,8 @@ def _kept(api: Api, request: Request) -> Json:
             rotation = api.rotation(wanted)
             seen = seen_version(request)
             is_changed = None if seen is None else rotation.version != seen
+            if is_unknown and not is_changed:  # a commit whose answer was lost may still be on its way
+                is_changed = None
             return {"rotation": rotation_json(rotation, keyturn.rotations.now()), "changed": is_changed}
         if name := request.path_params.get("name"):
             newest = keyturn.lists.newest(name)

@@ -98,6 +98,12 @@ def test_the_due_are_a_range_of_the_partial_index(store: Store) -> None:
     assert not any("TEMP B-TREE" in step for step in steps), "nothing is sorted"
 
 
+def test_a_token_is_found_by_index(store: Store) -> None:
+    """A token that a program shows is looked up, however many there are."""
+    steps = plans(store, lambda: store.tokens.find("ab" * 32))
+    assert ["SEARCH tokens USING INDEX uq_tokens_digest (digest=?)"] == steps
+
+
 LISTS: dict[str, Callable[[Store], Any]] = {
     "all": lambda store: store.rotations.page(),
     "further": lambda store: store.rotations.page(after=an_id(9)),

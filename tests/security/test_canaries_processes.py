@@ -15,9 +15,11 @@ import pytest
 import requests
 from acceptance.installed_keyturn import NAME, command
 from security.known_secrets import SearchedKeyturn
+from support.api import PREFIX, Program
 from support.console import RunningConsole
 from support.polling import WAIT_LIMIT, until
 
+from orchestrator.api.access import ROUTES
 from simulator import Fault
 
 
@@ -131,8 +133,9 @@ def test_simulator(keyturn: SearchedKeyturn) -> None:
 
 
 def test_console(keyturn: SearchedKeyturn) -> None:
-    """No page, header or log of the console has a secret, with a rotation in an outage, one that is resumed and one
-    that is restored; nor is the one-time link logged. It ends by SIGTERM with the code of a command that is done.
+    """No page, header or log of the console has a secret, nor an answer of the API, with a rotation in an outage, one
+    that is resumed and one that is restored; nor is the one-time link logged, nor the API's token. It ends by SIGTERM
+    with the code of a command that is done.
     """
     keyturn.learn_secrets_in_transit()
     keyturn("rotate", NAME)
@@ -140,6 +143,7 @@ def test_console(keyturn: SearchedKeyturn) -> None:
         keyturn.simulator.faults.add(Fault("openair.api", "error", action=action, code="602", times=None))
     keyturn("rotate", NAME)
     parked = keyturn.rotation()
+    _, secret, _ = keyturn("token", "add", "nightly", "--role", "administrator", "--output", "name")
     words = command("console", "--port", "0", "-o", "json", "--verbose")
     process = subprocess.Popen(
         words, env=_environment(keyturn), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -153,13 +157,14 @@ def test_console(keyturn: SearchedKeyturn) -> None:
             console.sign_in()
             _record_process(keyturn, process.pid)
             _record_pages(keyturn, console, parked["id"])
+            _record_api(keyturn, Program(console.port, secret.strip()), parked["id"])
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=WAIT_LIMIT)
     finally:
         process.kill()
         process.communicate()
     keyturn.record_output("the console", out + err)
-    assert (0, False) == (process.returncode, console.token in err)
+    assert (0, False, False) == (process.returncode, console.token in err, secret.strip() in out + err)
     keyturn.assert_nothing_leaked(keyturn.folder / "temporary")
 
 
@@ -179,6 +184,22 @@ def _record_pages(keyturn: SearchedKeyturn, console: RunningConsole, rotation: s
         done = console.post(f"/rotations/{rotation}/{verb}", {"version": seen[1], "reason": "x"})
         assert HTTPStatus.SEE_OTHER == done.status_code
         _record_answer(keyturn, verb, done)
+
+
+def _record_api(keyturn: SearchedKeyturn, program: Program, rotation: str) -> None:
+    """Ask every route of the API, as it is and malformed."""
+    names = {"rotation": rotation, "name": NAME, "token": "none"}
+    body = {"reason": "x", "fingerprint": "00"}
+    for method, route in sorted(ROUTES):
+        path = route.removeprefix(PREFIX).format(**names)
+        for query in ("", "?dry_run=true", "?nonsense=1"):
+            answer = program.ask(method, path + query, body if method == "POST" else None, If_Match='"1"')
+            assert HTTPStatus.INTERNAL_SERVER_ERROR != answer.status_code
+            _record_answer(keyturn, f"{method} {path}{query}", answer)
+    for verb in ("resume", "park", "resume"):
+        path = f"/rotations/{rotation}"
+        answer = program.ask("POST", f"{path}/{verb}", {"reason": "x"}, If_Match=program.tag(path))
+        _record_answer(keyturn, verb, answer)
 
 
 def _record_answer(keyturn: SearchedKeyturn, source: str, answer: requests.Response) -> None:
