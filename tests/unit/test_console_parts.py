@@ -11,11 +11,12 @@ from fastapi import Request
 from support.clock import FakeClock
 from support.factories import NOW
 
-from orchestrator.console import actions, assets, forms, live, problems
+from orchestrator.console import actions, assets, forms, live
 from orchestrator.console.expiry_bar import WIDTH, bar
 from orchestrator.console.forms import Form
 from orchestrator.console.rendering import Renderer, Shown
 from orchestrator.console.sessions import LINK_LIFE, SESSION_LIFE, Sessions
+from orchestrator.views.problem import status_of
 from states.errors import (
     AwaitingPerson,
     IllegalMove,
@@ -122,7 +123,7 @@ def test_every_verb_on_a_rotation_has_its_page() -> None:
 )
 def test_the_status_of_an_error(error: KeyturnError, status: int) -> None:
     """Each kind of error has its status."""
-    assert status == problems.status_of(error)
+    assert status == status_of(error)
 
 
 def test_what_others_named_is_shown_and_not_interpreted() -> None:
