@@ -104,7 +104,7 @@ def test_the_routes_are_found() -> None:
     assert {("GET", "/"), ("GET", "/live/rotations/{rotation}"), ("POST", "/rotations/{rotation}/restore")} <= set(
         ROUTES
     )
-    assert 12 == len(POSTS)
+    assert 13 == len(POSTS)
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
