@@ -115,8 +115,10 @@ def test_keys(ada: Person) -> None:
     for keys, heading in places.items():
         keyboard.type(keys)
         expect(ada.page.locator("h1")).to_have_text(heading)
+        expect(ada.page.locator("#times")).to_be_visible()  # the page's script runs: it hears the next key
     keyboard.type("gc")
     expect(ada.page.locator("h1")).to_have_text("Connections")
+    expect(ada.page.locator("#times")).to_be_visible()
     keyboard.type("/x")
     expect(ada.page.get_by_role("searchbox")).to_have_value("x")
     ada.page.locator("h1").click()
