@@ -15,7 +15,7 @@ demo: $(VENV)/.demo ## One rotation after another, one of them interrupted, agai
 	@$(BIN)/keyturn demo
 
 test: $(VENV)/.dev install node ## Every test, against the built wheel
-	@echo "Running every test. This usually takes eight minutes on two cores …"
+	@echo "Running every test. This usually takes half an hour on two cores …"
 	$(PYTEST) -n auto --dist loadscope
 
 test-%: $(VENV)/.dev install ## One folder of the tests: make test-unit, make test-security, …
