@@ -25,6 +25,8 @@ ABREAST = 8
 TRIES = 30
 """How often a point is aimed at: now and then an answer comes in two pieces, or the thread that renews the lease has
 the connection, and the calls count differently. The busier the machine, the more often."""
+MISSED_AT_MOST = 20
+"""One chosen point of so many may be missed."""
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 100_000)  # noqa: S311 - a selection
 WANTED = os.environ.get("CRASH", "")
 SLICE = int(os.environ.get("SLICE", "0"))
@@ -37,14 +39,25 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class NotHit(AssertionError):
+    """No worker died at the point: each made other calls than the one that was traced."""
+
+
 def outcomes(
     name: str, found: Sequence[Item], selection: Sequence[Item], try_it: Callable[[Item], Result], say: Say
 ) -> list[tuple[Item, Result]]:
-    """What came of trying what is chosen. The first failure ends it, and tells how it is repeated."""
+    """What came of trying what is chosen. The first failure ends it, and tells how it is repeated.
 
-    def report(item: Item) -> Result:
+    A few points may be missed, where the traced worker made calls that few workers make: they are counted.
+    """
+    missed: list[Item] = []
+
+    def report(item: Item) -> list[Result]:
         try:
-            return try_it(item)
+            return [try_it(item)]
+        except NotHit:
+            missed.append(item)
+            return []
         except BaseException as error:
             error.add_note(f"Repeat it: CRASH='{item}' make crash")
             raise
@@ -53,9 +66,12 @@ def outcomes(
     assert int(least[name]) <= len(found), "the matrix has shrunk: find out why, or lower the number in minimum.txt"
     chosen = _choose(found, selection)
     began = time.monotonic()
-    done = side_by_side(report, chosen)
+    done = [(item, result) for item, results in side_by_side(report, chosen) for result in results]
+    most = 0 if WANTED not in ("", "all") else max(1, len(chosen) // MISSED_AT_MOST)
+    assert len(missed) <= most, f"not hit: {[str(each) for each in missed]}"
     how = f"SLICE={SLICE} SEED={SEED}" if SLICE else f"CRASH={WANTED}" if WANTED else f"SEED={SEED}"
-    say(f"{name}: {len(chosen)} of {len(found)} ({how}), {(time.monotonic() - began) / len(chosen):.1f} s each")
+    each = f"{(time.monotonic() - began) / len(chosen):.1f} s each"
+    say(f"{name}: {len(done)} of {len(found)} ({how}), {len(missed)} not hit, {each}")
     return done
 
 
@@ -97,7 +113,7 @@ def hit(admit: Admit, *kills: Point) -> KillEnvironment:
             return environment
         died.append(str(environment.last_call))
         environment.close()
-    pytest.fail(f"not hit in {TRIES} tries; died at {died}")
+    raise NotHit(f"not hit in {TRIES} tries; died at {died}")
 
 
 def carried(admit: Admit, *kills: Point) -> tuple[KillEnvironment, list[Call]]:
