@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crash.matrix.traced_worker import WAIT_LIMIT, TracedWorker
-from crash.matrix.tracing import Call, Point, calls
+from crash.matrix.tracing import Call, Point
 from security.secret_search import Secrets
 from support.environment import NAME, connect, consent
 from support.polling import until
@@ -95,26 +95,24 @@ class KillEnvironment:
         """What both systems were asked and did."""
         return self._simulator.history.entries(account=self._pair.credentials.account)
 
-    @property
-    def last_call(self) -> Call | None:
-        """The last call of the worker that ran under strace last."""
-        made = calls(self.logs[-1])
-        return made[-1] if made else None
-
     # --- who dies
 
     def carried(self) -> list[Call]:
         """Let a worker carry the rotation; return its calls."""
         return self._traced_worker(None).end()
 
-    def struck(self, *kills: Point) -> bool:
-        """Kill one worker after the other, each at its point; tell whether each of them was hit there."""
+    def miss(self, *kills: Point) -> tuple[int, list[Call]] | None:
+        """Kill one worker after the other, each at its point.
+
+        Return the place of the first that was not hit there, and its calls; None where each was.
+        """
         for place, kill in enumerate(kills):
             if place:
                 outlive_lease()
-            if not self._traced_worker(kill).strike():
-                return False
-        return True
+            made = self._traced_worker(kill).end()
+            if made[-1:] != [kill.call]:
+                return place, made
+        return None
 
     def _traced_worker(self, point: Point | None) -> TracedWorker:
         """`keyturn run-due`: it carries rotations in its main thread, so that its calls count the same in every run."""

@@ -21,7 +21,6 @@ class TracedWorker:
         self, command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path, point: Point | None
     ) -> None:
         self._log = log
-        self._point = point
         # -D: the worker is this process's own child, and strace goes when it goes. Both hold the pipe.
         with log.with_suffix(".err").open("wb") as said:
             self._process = subprocess.Popen(
@@ -44,11 +43,6 @@ class TracedWorker:
                     os.killpg(self._process.pid, signal.SIGKILL)
             self._process.communicate(timeout=WAIT_LIMIT)
         return calls(self._log)
-
-    def strike(self) -> bool:
-        """See it die; tell whether it died at its point."""
-        assert self._point
-        return self.end()[-1:] == [self._point.call]
 
 
 def strace(log: Path, point: Point | None = None) -> list[str]:

@@ -7,7 +7,7 @@ They are read from strace's log of a rotation, so they include everything that t
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -58,12 +58,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Call:
-    """The ``nth`` call of a system call in the worker's main thread, counted from 1."""
+    """A call of a system call in the worker's main thread. It is known by what it was for, equal in every run."""
 
     syscall: str
-    nth: int
     what: str
-    """What it was for; equal in every run. Empty for what changes nothing anywhere, such as reading the database."""
+    """Empty for what changes nothing anywhere, such as reading the database."""
+    occurrence: int
+    """Its place among the calls of the system call for that, counted from 1."""
+    nth: int = field(compare=False)
+    """Its place among all calls of the system call, counted from 1. It varies: an answer may come in two pieces."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Point:
     call: Call
 
     def __str__(self) -> str:
-        return f"{self.moment} {self.call.syscall} {self.call.nth} ({self.call.what})"
+        return f"{self.moment} {self.call.syscall} {self.call.occurrence} ({self.call.what})"
 
     @property
     def injection(self) -> str:
@@ -85,6 +88,11 @@ class Point:
         """
         fault = "retval=0:" if self.moment == "before" else ""
         return f"inject={self.call.syscall}:{fault}delay_exit={HELD * 1_000_000}:when={self.call.nth}"
+
+    def aimed_by(self, made: Sequence[Call]) -> "Point":
+        """The same point, aimed at by the calls of a worker that was held elsewhere, or nowhere."""
+        passed = [call.nth for call in made if call == self.call]
+        return replace(self, call=replace(self.call, nth=passed[0] if passed else self.call.nth + 1))
 
 
 HELD = 600
@@ -148,14 +156,15 @@ def spent(found: Sequence[Point]) -> list[Point]:
 
 
 def _calls_of(found: Sequence[Line]) -> Iterator[Call]:
-    seen: Counter[str] = Counter()
+    seen: Counter[tuple[str, ...]] = Counter()
     sent: dict[str, str] = {}  # by connection, so that an answer is known by its request
     for line in found:
-        seen[line.syscall] += 1
         connection = line.rest.partition(",")[0]
         if line.syscall == "sendto":
             sent[connection] = _request(line.rest)
-        yield Call(line.syscall, seen[line.syscall], _what(line, sent.get(connection, "")))
+        what = _what(line, sent.get(connection, ""))
+        seen.update([(line.syscall,), (line.syscall, what)])
+        yield Call(line.syscall, what, seen[line.syscall, what], nth=seen[line.syscall,])
 
 
 def _what(line: Line, request: str) -> str:
