@@ -171,14 +171,18 @@ class CertificateRecordMissing(Refused):
     """Certificate "custcertificate_oa_realtime" not found."""
 
     code = "CERTIFICATE_NOT_FOUND"
-    repair = (
-        "The certificate record may have been deleted in NetSuite. Recreate it:\n"
-        "  1. In NetSuite, go to Documents > Files > File Cabinet.\n"
-        "  2. Open SuiteBundles > Bundle 369630 > OpenAir Certificates.\n"
-        "  3. Next to openair-certificate.pem, click Download.\n"
-        "  4. Go to Setup > Company > Certificates and click Create New.\n"
-        "  5. Enter the name OpenAir real-time and the ID _oa_realtime.\n"
-        "  6. On the Files tab, choose the openair-certificate.pem you downloaded, and click Save.\n"
+    find_file = (
+        "In NetSuite, go to Documents > Files > File Cabinet.",
+        "Open SuiteBundles > Bundle 369630 > OpenAir Certificates.",
+        "Next to openair-certificate.pem, click Download.",
+    )
+    create_record = (
+        "Go to Setup > Company > Certificates and click Create New.",
+        "Enter the name OpenAir real-time and the ID _oa_realtime.",
+        "On the Files tab, choose the openair-certificate.pem you downloaded, and click Save.",
+    )
+    repair = "The certificate record may have been deleted in NetSuite. Recreate it:\n" + "".join(
+        f"  {number}. {step}\n" for number, step in enumerate((*find_file, *create_record), 1)
     )
     """The vendor's own steps.
     https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (certificate generation troubleshooting)"""

@@ -17,16 +17,6 @@ from states.rotation import Rotation
 
 _BUNDLE: Final = "369630"
 _NAME: Final = "OpenAir real-time"
-_FIND_FILE: Final = (
-    "In NetSuite, go to Documents > Files > File Cabinet.\n"
-    f"Open SuiteBundles > Bundle {_BUNDLE} > OpenAir Certificates.\n"
-    "Next to openair-certificate.pem, click Download."
-)
-_CREATE_RECORD: Final = (
-    "Go to Setup > Company > Certificates and click Create New.\n"
-    f"Enter the name {_NAME} and the ID _oa_realtime.\n"
-    "On the Files tab, choose the openair-certificate.pem you downloaded, and click Save."
-)
 _GENERATE: Final = "Generate the certificate again: resume the rotation that was parked, or begin one."
 
 
@@ -104,7 +94,12 @@ def _file(report: Report | None) -> RepairStep:
         is_done = None
         answer = f"Bundle {_BUNDLE} {version or 'of an unknown version'} is installed."
         answer += " From 4.02 on it ships no such file: let Keyturn create the record instead."
-    return RepairStep(title="Find the certificate's file", text=_FIND_FILE, is_done=is_done, answer=answer)
+    return RepairStep(
+        title="Find the certificate's file",
+        text="\n".join(CertificateRecordMissing.find_file),
+        is_done=is_done,
+        answer=answer,
+    )
 
 
 def _record(report: Report | None) -> RepairStep:
@@ -117,7 +112,12 @@ def _record(report: Report | None) -> RepairStep:
         is_done, answer = True, f"NetSuite has the record, with the name {record.name}."
         if record.name != _NAME:
             answer += f" The vendor's name is {_NAME}; Keyturn finds the record by its ID."
-    return RepairStep(title="Recreate the certificate record", text=_CREATE_RECORD, is_done=is_done, answer=answer)
+    return RepairStep(
+        title="Recreate the certificate record",
+        text="\n".join(CertificateRecordMissing.create_record),
+        is_done=is_done,
+        answer=answer,
+    )
 
 
 def _certificate(report: Report | None) -> RepairStep:
