@@ -8,14 +8,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from orchestrator import http_guard
 from orchestrator.api.context import Api
 from orchestrator.api.tags import seen_version
 from orchestrator.views.problem import MEDIA_TYPE, problem_json, refusal_json, status_of
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.values import Json
-from states.errors import InternalError, KeyturnError, Unknown
-from states.next_action import by_hand
-from states.shortage import shortage
+from states.errors import KeyturnError, Unknown
 
 _READS: Final = ("GET", "HEAD")
 
@@ -49,10 +48,7 @@ def add(app: FastAPI, api: Api) -> None:
         return refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "This request cannot be read.", errors=errors)
 
     def unforeseen(request: Request, error: Exception) -> Response:
-        # The log has the traceback; the answer has no text of the error, which may contain a secret.
-        report = by_hand("Start the console with --verbose, and report the log's traceback.", None)
-        message = f"Keyturn itself failed ({type(error).__name__})."
-        return known(request, shortage(error) or InternalError(message, next_action=report))
+        return known(request, http_guard.unforeseen(error))
 
     app.add_exception_handler(KeyturnError, known)
     app.add_exception_handler(HTTPException, refused)

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
+from orchestrator import http_guard
 from orchestrator.console import (
     assets,
     bulk_page,
@@ -33,9 +34,7 @@ from orchestrator.console.pages import Pages
 from orchestrator.console.rendering import Shown
 from orchestrator.console.sessions import SESSION_LIFE
 from orchestrator.views.problem import status_of
-from states.errors import InternalError, KeyturnError
-from states.next_action import by_hand
-from states.shortage import shortage
+from states.errors import KeyturnError
 
 __all__ = ["Console", "build"]
 
@@ -131,10 +130,7 @@ def _add_errors(app: FastAPI, console: Console) -> None:
         return _page(console, request, shown, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def unforeseen(request: Request, error: Exception) -> Response:
-        # The log has the traceback; the page has no text of the error, which may contain a secret.
-        report = by_hand("Start the console with --verbose, and report the log's traceback.", None)
-        message = f"Keyturn itself failed ({type(error).__name__})."
-        return known(request, shortage(error) or InternalError(message, next_action=report))
+        return known(request, http_guard.unforeseen(error))
 
     app.add_exception_handler(KeyturnError, known)
     app.add_exception_handler(HTTPException, refused)

@@ -5,22 +5,20 @@ forms and scripts of other pages; the size; the session. Answers get the headers
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from orchestrator import http_guard
 from orchestrator.console.sessions import Session, Sessions
 
 _log = logging.getLogger("keyturn.console")
 
-MOST_BYTES: Final = 16 * 1024
-"""The longest body. A form has a reason of a few hundred characters."""
 SESSION: Final = "keyturn.session"
 """Where a request's scope has the session."""
 POLICY: Final = (
@@ -43,11 +41,6 @@ Refuse = Callable[[HTTPStatus, str], Response]
 """Makes the answer that refuses a request: its status, and the sentence that says why."""
 
 
-def _route(scope: Scope) -> str:
-    """The route's own path: an address may have more in it than a log should keep."""
-    return getattr(scope.get("route"), "path", "")
-
-
 def cookie_name(port: int) -> str:
     """Return the session cookie's name. A browser sends cookies to every port of a host: the name tells them apart."""
     return f"__Host-keyturn-{port}"
@@ -58,7 +51,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, *, port: int, sessions: Sessions, refuse: Refuse) -> None:
         self._app = app
-        self._hosts = frozenset((f"127.0.0.1:{port}", f"localhost:{port}"))
+        self._hosts = http_guard.own_hosts(port)
         self._cookie = cookie_name(port)
         self._sessions = sessions
         self._refuse = refuse
@@ -75,11 +68,7 @@ class Guard:
         scope[SESSION] = session
         refusal = self._refusal(scope, headers, session)
         app: ASGIApp = self._refuse(*refusal) if refusal else self._app
-        try:
-            await app(scope, _bounded(receive), _guarded(send))
-        except Exception:  # noqa: BLE001 - see below
-            # It is answered already, without its text, and goes no further: the server would close the connection.
-            _log.exception("request failed", extra={"method": scope["method"], "route": _route(scope)})
+        await http_guard.run(app, scope, receive, send, headers=_HEADERS, log=_log)
 
     def _refusal(self, scope: Scope, headers: Headers, session: Session | None) -> tuple[HTTPStatus, str] | None:
         """Why the request is refused, as a status and a sentence; None where it is not."""
@@ -90,8 +79,8 @@ class Guard:
             return HTTPStatus.METHOD_NOT_ALLOWED, "This console knows GET, HEAD and POST."
         if not _is_own(headers, method):
             return HTTPStatus.FORBIDDEN, "This request does not come from a page of this console."
-        if not _is_short(headers.get("content-length", "0")):
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request has at most {MOST_BYTES} bytes."
+        if not http_guard.is_short(headers.get("content-length", "0")):
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, http_guard.TOO_LONG
         if session is None and not path.startswith(_OPEN):
             return HTTPStatus.UNAUTHORIZED, "You are not signed in."
         return None
@@ -121,36 +110,3 @@ def _is_own(headers: Headers, method: str) -> bool:
         is_link = method in _READS and headers.get("sec-fetch-mode") == "navigate"
         return site in ("same-origin", "none") or is_link
     return method in _READS or headers.get("origin") == f"http://{headers.get('host')}"
-
-
-def _is_short(length: str) -> bool:
-    return length.isascii() and length.isdigit() and int(length[:9]) <= MOST_BYTES and len(length) < len("999999999")
-
-
-def _bounded(receive: Receive) -> Receive:
-    """Return ``receive`` with a bound on the body that arrives in parts, without its length."""
-    received = 0
-
-    async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > MOST_BYTES:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request has at most {MOST_BYTES} bytes.")
-        return message
-
-    return bounded
-
-
-def _guarded(send: Send) -> Callable[[Message], Awaitable[None]]:
-    """Return ``send`` with the headers that every answer has."""
-
-    async def guarded(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers[name] = value
-            headers.setdefault("cache-control", "no-store")
-        await send(message)
-
-    return guarded

@@ -15,9 +15,9 @@ from support.environment import NAME, connect, keyturn
 from orchestrator.api.access import ACTIONS, OPEN, ROUTES
 from orchestrator.api.app import routes
 from orchestrator.api.context import Api
-from orchestrator.api.guard import MOST_BYTES
 from orchestrator.api.router import StrictRoute
 from orchestrator.bootstrap import Keyturn
+from orchestrator.http_guard import MOST_BYTES
 from simulator import Fault, Simulator
 from states.access import Role
 from states.rotation import Rotation

@@ -17,7 +17,8 @@ from orchestrator.bootstrap import Keyturn
 from orchestrator.console import app as application
 from orchestrator.console import server
 from orchestrator.console.actions import OF_ROTATION
-from orchestrator.console.guard import MOST_BYTES, POLICY
+from orchestrator.console.guard import POLICY
+from orchestrator.http_guard import MOST_BYTES
 from simulator import Fault, Simulator
 from states.errors import InvalidInput
 from states.rotation import Rotation
