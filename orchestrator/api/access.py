@@ -3,15 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
+from orchestrator.operations.verbs import VERBS
 from states.access import Role
-from states.next_action import Verb
 
 PREFIX: Final = "/api/v1"
-ACTIONS: Final = (
-    *(Verb.PARK, Verb.CARRY, Verb.RESUME, Verb.BEGIN),
-    *(Verb.CONFIRM, Verb.RESTORE, Verb.ADOPT, Verb.ABANDON),
-)
-"""The verbs on a rotation."""
 _READS: Final = (
     *("/openapi.json", "/status", "/connections", "/connections/{name}", "/connections/{name}/health"),
     *("/rotations", "/rotations/{rotation}", "/rotations/{rotation}/journal", "/rotations/{rotation}/diagram"),
@@ -25,7 +20,7 @@ ROUTES: Final[Mapping[Route, Role | None]] = {
     ("GET", f"{PREFIX}/ready"): None,
     **{("GET", PREFIX + path): Role.VIEWER for path in _READS},
     ("POST", f"{PREFIX}/connections/{{name}}/rotations"): Role.OPERATOR,
-    **{("POST", f"{PREFIX}/rotations/{{rotation}}/{verb.value}"): Role.OPERATOR for verb in ACTIONS},
+    **{("POST", f"{PREFIX}/rotations/{{rotation}}/{verb.value}"): Role.OPERATOR for verb in VERBS},
     ("POST", f"{PREFIX}/trigger"): Role.OPERATOR,
     ("GET", f"{PREFIX}/tokens"): Role.ADMINISTRATOR,
     ("DELETE", f"{PREFIX}/tokens/{{token}}"): Role.ADMINISTRATOR,

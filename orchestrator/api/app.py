@@ -13,8 +13,7 @@ from orchestrator.api.examples import answer
 from orchestrator.api.guard import Guard
 from orchestrator.api.router import StrictRoute, add
 from orchestrator.bootstrap import Keyturn
-from orchestrator.operations.carriers import Carriers
-from orchestrator.stop_request import StopRequest
+from orchestrator.operations.verbs import Verbs
 
 _ABOUT: Final = (
     "Keyturn's connections and rotations. Every answer that is an error is a problem (RFC 9457) with a stable `code`. "
@@ -22,9 +21,9 @@ _ABOUT: Final = (
 )
 
 
-def build(keyturn: Keyturn, port: int, stop: StopRequest, watch: Watch, carriers: Carriers) -> ASGIApp:
+def build(keyturn: Keyturn, port: int, watch: Watch, verbs: Verbs) -> ASGIApp:
     """Build the API that answers under this ``port`` of loopback."""
-    api = Api(keyturn, port, stop, watch, carriers)
+    api = Api(keyturn, port, watch, verbs)
     return Guard(routes(api), api)
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.operations.verbs import Options
+
 Reason = Annotated[
     str,
     Field(
@@ -33,6 +35,11 @@ class Action(BaseModel):
 
     reason: Reason
 
+    @property
+    def options(self) -> Options:
+        """How the verb is done."""
+        return Options()
+
 
 class Resume(Action):
     """What a resumed rotation may do, for one step."""
@@ -40,11 +47,21 @@ class Resume(Action):
     create_record: bool = Field(default=False, description="Create the certificate record if it is missing.")
     overwrite: bool = Field(default=False, description="Replace a foreign certificate.")
 
+    @property
+    def options(self) -> Options:
+        """How the verb is done."""
+        return Options(create_record=self.create_record, overwrite=self.overwrite)
+
 
 class Confirm(Action):
     """What a person saw in OpenAir."""
 
     fingerprint: Fingerprint
+
+    @property
+    def options(self) -> Options:
+        """How the verb is done."""
+        return Options(fingerprint=self.fingerprint)
 
 
 class Adopt(Action):
@@ -52,11 +69,21 @@ class Adopt(Action):
 
     fingerprint: Fingerprint = ""
 
+    @property
+    def options(self) -> Options:
+        """How the verb is done."""
+        return Options(fingerprint=self.fingerprint)
+
 
 class Restore(Adopt):
     """How to put the previous certificate back."""
 
     overwrite: bool = Field(default=False, description="Replace any certificate that NetSuite holds.")
+
+    @property
+    def options(self) -> Options:
+        """How the verb is done."""
+        return Options(fingerprint=self.fingerprint, overwrite=self.overwrite)
 
 
 class Begin(Action):

@@ -1,15 +1,11 @@
 """What every route works with."""
 
-import logging
 from typing import Protocol
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.operations.carriers import Carriers
-from orchestrator.stop_request import StopRequest
+from orchestrator.operations.verbs import Verbs
 from states.errors import NotFound
 from states.rotation import Rotation
-
-_log = logging.getLogger("keyturn.api")
 
 
 class Watch(Protocol):
@@ -33,12 +29,11 @@ class Watch(Protocol):
 class Api:
     """One API: the application, and what it has for its routes."""
 
-    def __init__(self, keyturn: Keyturn, port: int, stop: StopRequest, watch: Watch, carriers: Carriers) -> None:
+    def __init__(self, keyturn: Keyturn, port: int, watch: Watch, verbs: Verbs) -> None:
         self.keyturn = keyturn
         self.port = port
-        self.stop = stop
         self.watch = watch
-        self.carriers = carriers
+        self.verbs = verbs
         self.streams = 0
         """How many are open."""
 
@@ -48,7 +43,3 @@ class Api:
         if found.id != rotation_id:
             raise NotFound(f"There is no rotation {rotation_id}.")
         return found
-
-    def log_carry(self, rotation: Rotation, actor: str, reason: str) -> None:
-        """Log who had ``rotation`` carried at once, and why: it changes nothing by itself, so no entry says so."""
-        _log.info("carry asked for", extra={"rotation": rotation.id, "actor": actor, "reason": reason})

@@ -16,6 +16,7 @@ from orchestrator.console.rendering import Renderer
 from orchestrator.console.sessions import Sessions
 from orchestrator.operations.carriers import Carriers
 from orchestrator.operations.status import Overview
+from orchestrator.operations.verbs import Verbs
 from orchestrator.stop_request import StopRequest
 
 _FRESH: Final = 1.0
@@ -64,6 +65,7 @@ class Console:
         )
         self.streams = Streams(self.watcher)
         self.carriers = Carriers(keyturn.carry, keyturn.clock, stop)
+        self.verbs = Verbs(keyturn.rotations, keyturn.recovery, keyturn.rehearsals, self.carriers, stop)
         self.overviews = Overviews(keyturn)
         self.renderer = Renderer(assets.load()[1], has_demo=faults is not None)
 

@@ -12,13 +12,13 @@ from orchestrator.bootstrap import Keyturn
 from orchestrator.console.app import Console, build
 from orchestrator.console.demo_page import Faults
 from orchestrator.console.live import Watcher
-from orchestrator.operations.carriers import Carriers
+from orchestrator.operations.verbs import Verbs
 from orchestrator.shortage import start
 from orchestrator.stop_request import StopRequest
 from states.errors import InvalidInput
 from states.next_action import by_hand
 
-MakeApi = Callable[[Keyturn, int, StopRequest, Watcher, Carriers], ASGIApp]
+MakeApi = Callable[[Keyturn, int, Watcher, Verbs], ASGIApp]
 """Builds the API, which the same process serves: another face, so it is given."""
 LOOPBACK: Final = "127.0.0.1"
 _API: Final = "/api/"
@@ -84,7 +84,7 @@ def serve(
     port = listener.getsockname()[1]
     console = Console(keyturn, port, stop, faults)
     config = uvicorn.Config(
-        _by_path(build(console), api(keyturn, port, stop, console.watcher, console.carriers)),
+        _by_path(build(console), api(keyturn, port, console.watcher, console.verbs)),
         http="h11",
         ws="none",
         log_config=None,

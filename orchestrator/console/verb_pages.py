@@ -4,7 +4,6 @@ A form carries the version that its person saw. The operation refuses another on
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -19,111 +18,28 @@ from orchestrator.console.forms import Form, Posted, Query
 from orchestrator.console.guard import SESSION
 from orchestrator.console.rendering import Shown
 from orchestrator.operations.rehearsal import Rehearsal
+from orchestrator.operations.verbs import VERBS, Asked, Options
 from states.connection import OnRefusal
 from states.errors import IllegalMove, InvalidInput, KeyturnError, Refused, TryLater, Unknown
 from states.next_action import NextAction, Verb
 from states.outage import outage_of
 from states.preconditions import why_not
-from states.rotation import Rotation
 
 _INCOMPLETE: Final = "The form is not complete. Open the page again."
 _ON_REFUSAL: Final = {OnRefusal.RESTORE.value: OnRefusal.RESTORE, OnRefusal.PARK.value: OnRefusal.PARK}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Act:
-    """How a verb is rehearsed and done."""
-
-    rehearse: Callable[[Keyturn, str, Form], Rehearsal]
-    do: Callable[[Console, Rotation, Form, str], Rotation]
-    """Of the console, the rotation, what was filled in, and who does it."""
-    irreversible: str
-    """What cannot be undone; empty where everything can."""
-    asks_reason: bool = True
-
-
-def _resume(console: Console, before: Rotation, form: Form, actor: str) -> Rotation:
-    return console.keyturn.rotations.resume(
-        before.id,
-        actor=actor,
-        reason=form.reason,
-        create_record=form.is_ticked("create_record"),
-        overwrite=form.is_ticked("overwrite"),
-        version=form.version,
-    )
-
-
-def _restore(console: Console, before: Rotation, form: Form, actor: str) -> Rotation:
-    return console.keyturn.recovery.restore(
-        before.id,
-        actor=actor,
-        reason=form.reason,
-        overwrite=form.is_ticked("overwrite"),
-        seen=form.fingerprint,
-        version=form.version,
-    )
-
-
-_ACTS: Final[Mapping[Verb, _Act]] = {
-    Verb.PARK: _Act(
-        rehearse=lambda keyturn, rotation, _: keyturn.rehearsals.park(rotation),
-        do=lambda console, before, form, actor: console.keyturn.rotations.park(
-            before.id, actor=actor, reason=form.reason, version=form.version
-        ),
-        irreversible="",
-    ),
-    Verb.CARRY: _Act(
-        rehearse=lambda keyturn, rotation, _: keyturn.rehearsals.carry(rotation),
-        do=lambda console, before, _form, _actor: console.carriers.carry(before),
-        irreversible="",
-        asks_reason=False,
-    ),
-    Verb.RESUME: _Act(
-        rehearse=lambda keyturn, rotation, query: keyturn.rehearsals.resume(
-            rotation, create_record=query.is_ticked("create_record"), overwrite=query.is_ticked("overwrite")
-        ),
-        do=_resume,
-        irreversible="What is sent to NetSuite replaces the certificate that its record holds.",
-    ),
-    Verb.BEGIN: _Act(
-        rehearse=lambda keyturn, rotation, _: keyturn.rehearsals.begin(rotation),
-        do=lambda console, before, form, actor: console.keyturn.rotations.begin(
-            before.id, actor=actor, version=form.version
-        ),
-        irreversible="From the upload on, imports are refused until you have saved the certificate in OpenAir.",
-        asks_reason=False,
-    ),
-    Verb.CONFIRM: _Act(
-        rehearse=lambda keyturn, rotation, query: keyturn.rehearsals.confirm(rotation, query.fingerprint),
-        do=lambda console, before, form, actor: console.keyturn.rotations.confirm(
-            before.id, form.fingerprint, actor=actor, version=form.version
-        ),
-        irreversible="",
-        asks_reason=False,
-    ),
-    Verb.RESTORE: _Act(
-        rehearse=lambda keyturn, rotation, query: keyturn.rehearsals.restore(
-            rotation, overwrite=query.is_ticked("overwrite"), seen=query.fingerprint
-        ),
-        do=_restore,
-        irreversible="The rotation is closed, and its certificate's private key is destroyed.",
-    ),
-    Verb.ADOPT: _Act(
-        rehearse=lambda keyturn, rotation, query: keyturn.rehearsals.adopt(rotation, seen=query.fingerprint),
-        do=lambda console, before, form, actor: console.keyturn.recovery.adopt(
-            before.id, actor=actor, reason=form.reason, seen=form.fingerprint, version=form.version
-        ),
-        irreversible="The rotation is closed, and Keyturn's private keys of this connection are destroyed.",
-    ),
-    Verb.ABANDON: _Act(
-        rehearse=lambda keyturn, rotation, _: keyturn.rehearsals.abandon(rotation),
-        do=lambda console, before, form, actor: console.keyturn.recovery.abandon(
-            before.id, actor=actor, reason=form.reason, version=form.version
-        ),
-        irreversible="The rotation is closed, and its certificate's private key is destroyed.",
-    ),
+_DESTROYED: Final = "The rotation is closed, and its certificate's private key is destroyed."
+_IRREVERSIBLE: Final[Mapping[Verb, str]] = {
+    Verb.RESUME: "What is sent to NetSuite replaces the certificate that its record holds.",
+    Verb.BEGIN: "From the upload on, imports are refused until you have saved the certificate in OpenAir.",
+    Verb.RESTORE: _DESTROYED,
+    Verb.ADOPT: "The rotation is closed, and Keyturn's private keys of this connection are destroyed.",
+    Verb.ABANDON: _DESTROYED,
 }
-"""The verbs that a form does."""
+"""What cannot be undone of the other verbs: nothing."""
+_UNREASONED: Final = (Verb.CARRY, Verb.BEGIN, Verb.CONFIRM)
+"""The verbs that need no reason."""
 
 
 def add(app: FastAPI, console: Console) -> None:
@@ -131,14 +47,14 @@ def add(app: FastAPI, console: Console) -> None:
 
     @app.get("/rotations/{rotation}/{verb}")
     def rehearse(request: Request, rotation: str, verb: str, query: Query) -> Response:
-        return _shown(console, request, _rehearsed(console.keyturn, rotation, _known(verb), query))
+        return _shown(console, request, _rehearsed(console, rotation, _known(verb), query))
 
     @app.post("/rotations/{rotation}/{verb}")
     def do(request: Request, rotation: str, verb: str, form: Posted) -> Response:
-        act = _ACTS[_known(verb)]
-        before = console.keyturn.rotations.show(rotation, version=form.version)
-        with console.stop.carrying(before):  # what is being sent is finished before this process ends
-            after = act.do(console, before, form, request.scope[SESSION].actor)
+        wanted = _known(verb)
+        reason = "" if wanted in _UNREASONED else form.reason
+        asked = Asked(actor=request.scope[SESSION].actor, reason=reason, version=form.version)
+        after = console.verbs.do(wanted, rotation, _options(form), asked)
         return RedirectResponse(f"/rotations/{after.id}", HTTPStatus.SEE_OTHER)
 
     @app.get("/connections/{name}/rotate")
@@ -168,20 +84,30 @@ def on_refusal(form: Form) -> OnRefusal:
 
 
 def _known(verb: str) -> Verb:
-    found = next((each for each in _ACTS if each.value == verb), None)
+    found = next((each for each in VERBS if each.value == verb), None)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return found
 
 
-def _rehearsed(keyturn: Keyturn, rotation_id: str, verb: Verb, query: Form) -> Shown:
+def _options(form: Form) -> Options:
+    return Options(
+        create_record=form.is_ticked("create_record"),
+        overwrite=form.is_ticked("overwrite"),
+        fingerprint=form.fingerprint,
+    )
+
+
+def _rehearsed(console: Console, rotation_id: str, verb: Verb, query: Form) -> Shown:
     """The page of a verb: what would be done, and the form that does it where it is possible."""
-    rotation, now = keyturn.rotations.show(rotation_id), keyturn.rotations.now()
-    act, refused = _ACTS[verb], why_not(verb, rotation, now)
+    rotations = console.keyturn.rotations
+    rotation, now = rotations.show(rotation_id), rotations.now()
+    refused = why_not(verb, rotation, now)
     by_hand = rotation.circumstances.by_hand
     wants_fingerprint = verb is Verb.CONFIRM or (by_hand and verb in (Verb.RESTORE, Verb.ADOPT))
     is_ready = not refused and not (wants_fingerprint and not query.fingerprint)
-    done, error = _tried(lambda: act.rehearse(keyturn, rotation.id, query)) if is_ready else (None, None)
+    how = _options(query)
+    done, error = _tried(lambda: console.verbs.rehearse(verb, rotation.id, how)) if is_ready else (None, None)
     options = {name: "1" for name in ("overwrite", "create_record") if query.is_ticked(name)}
     given = {**options, **({"fingerprint": query.fingerprint} if query.fingerprint else {})}
     values = {
@@ -193,8 +119,8 @@ def _rehearsed(keyturn: Keyturn, rotation_id: str, verb: Verb, query: Form) -> S
         "rehearsal": done,
         "error": error,
         "is_offered": _is_offered(verb, done, error),
-        "irreversible": act.irreversible,
-        "asks_reason": act.asks_reason,
+        "irreversible": _IRREVERSIBLE.get(verb, ""),
+        "asks_reason": verb not in _UNREASONED,
         "wants_fingerprint": wants_fingerprint,
         "options": options,
         "given": given,

@@ -12,18 +12,19 @@ from support.clock import OffsetClock
 from support.console import RunningConsole, running_console
 from support.environment import NAME, connect, keyturn
 
-from orchestrator.api.access import ACTIONS, OPEN, ROUTES
+from orchestrator.api.access import OPEN, ROUTES
 from orchestrator.api.app import routes
 from orchestrator.api.context import Api
 from orchestrator.api.router import StrictRoute
 from orchestrator.bootstrap import Keyturn
 from orchestrator.http_guard import MOST_BYTES
+from orchestrator.operations.verbs import VERBS
 from simulator import Fault, Simulator
 from states.access import Role
 from states.rotation import Rotation
 
 POSTS = sorted(path for method, path in ROUTES if method == "POST")
-ACTS = [f"/rotations/{{rotation}}/{verb.value}" for verb in ACTIONS]
+ACTS = [f"/rotations/{{rotation}}/{verb.value}" for verb in VERBS]
 BODY = {"reason": "x"}
 MORE: dict[str, dict[str, Any]] = {"confirm": {"fingerprint": "00"}}
 """What a verb needs in addition."""
@@ -88,7 +89,7 @@ def test_the_table_has_every_route(app: Keyturn) -> None:
     class Nothing:
         keyturn = app
         port = 1
-        carriers = watch = stop = None
+        watch = verbs = None
 
     nothing: Any = Nothing()
     made = routes(nothing)
