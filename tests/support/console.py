@@ -1,9 +1,11 @@
 """A console that serves in this process, and a person's requests to it over real HTTP."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -42,6 +44,12 @@ class RunningConsole:
 
     def get(self, path: str, **headers: str) -> requests.Response:
         return self.http.get(f"{self.url}{path}", headers=_hyphened(headers), allow_redirects=False, timeout=60)
+
+    def text(self, path: str, status: int = 200) -> str:
+        """What a page says, without its tags; it must be answered with this status."""
+        answer = self.get(path)
+        assert status == answer.status_code, answer.text
+        return " ".join(unescape(re.sub(r"<[^>]*>", " ", answer.text)).split())
 
     def post(self, path: str, fields: dict[str, Any] | None = None, **headers: str) -> requests.Response:
         """Post a form as this console's own page does, unless ``headers`` say otherwise."""

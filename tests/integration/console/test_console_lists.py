@@ -1,7 +1,6 @@
 """The console's pages across connections and rotations: the journal, the workers, expiries and bulk rotations."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -9,7 +8,7 @@ from html import unescape
 import pytest
 from integration.fixture_types import Rotate
 from sqlalchemy import text as sql
-from support.console import RunningConsole, running_console
+from support.console import RunningConsole
 from support.environment import NAME, netsuite
 
 from orchestrator.bootstrap import Keyturn
@@ -19,20 +18,6 @@ from states.connection import Algorithm, Connection, OpenAirKind, OpenAirSetting
 from states.rotation import Rotation
 
 
-@pytest.fixture
-def console(app: Keyturn) -> Iterator[RunningConsole]:
-    with running_console(app) as running:
-        running.sign_in()
-        yield running
-
-
-def text(console: RunningConsole, path: str, status: int = 200) -> str:
-    """What a page says, without its tags."""
-    answer = console.get(path)
-    assert status == answer.status_code, answer.text
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", answer.text)).split())
-
-
 def following(console: RunningConsole, path: str) -> str:
     """The address of the next page."""
     return unescape(re.findall(r'rel="next" href="([^"]*)"', console.get(path).text)[0])
@@ -40,14 +25,14 @@ def following(console: RunningConsole, path: str) -> str:
 
 def test_the_journal(app: Keyturn, console: RunningConsole, rotate: Rotate, monkeypatch: pytest.MonkeyPatch) -> None:
     """The journal has every entry with its check, filters and pages by its address, and says what was changed."""
-    assert "Nothing has happened yet." in text(console, "/journal")
+    assert "Nothing has happened yet." in console.text("/journal")
     done = rotate()
-    shown = text(console, "/journal")
+    shown = console.text("/journal")
     for words in ("Requested initial, asked by", "SavedToOpenAir", "as written", NAME):
         assert words in shown
     assert f'id="entry-{done.id}-5"' in console.get(f"/journal?connection={NAME}&event=verify&since=1h").text
     assert f'id="entry-{done.id}-4"' not in console.get("/journal?event=verify").text
-    assert "No entry matches." in text(console, f"/journal?rotation={NAME}&actor=unknown")
+    assert "No entry matches." in console.text(f"/journal?rotation={NAME}&actor=unknown")
     monkeypatch.setattr("orchestrator.console.journal_page._PAGE", 3)
     older = console.get(following(console, f"/journal?rotation={NAME}")).text
     assert [f"{done.id}-2", f"{done.id}-1"] == re.findall(r'id="entry-([^"]+)"', older)
@@ -57,24 +42,24 @@ def test_the_journal(app: Keyturn, console: RunningConsole, rotate: Rotate, monk
         assert 404 == console.get(f"/journal?{unknown}").status_code
     with app.store._database.writing() as tx:
         tx.execute(sql("UPDATE journal SET actor = 'eve' WHERE seq = 4"))
-    assert "1 entry on this page is not as Keyturn wrote it." in text(console, f"/journal?rotation={NAME}")
-    assert "Entry 4 of this journal is not as Keyturn wrote it." in text(console, f"/rotations/{done.id}")
+    assert "1 entry on this page is not as Keyturn wrote it." in console.text(f"/journal?rotation={NAME}")
+    assert "Entry 4 of this journal is not as Keyturn wrote it." in console.text(f"/rotations/{done.id}")
 
 
 def test_the_workers(app: Keyturn, console: RunningConsole) -> None:
     """The page has every process with its condition and what it carries, and since when there is no worker."""
-    assert "No worker was seen within a week." in text(console, "/workers")
+    assert "No worker was seen within a week." in console.text("/workers")
     app.rotations.request(NAME, actor="bob")
     with app.presence(Role.WORKER):
         claim = app.store.claims.claim(f"{app.worker_name}/1", lease=60, now=app.clock.now())
         assert claim
-        shown = text(console, "/workers")
+        shown = console.text("/workers")
         for words in (app.worker_name, "alive", f"{NAME} Requested", "1 thread"):
             assert words in shown
         assert "No worker for" not in shown
         app.store.claims.release(claim)
         assert [[]] == [list(each.held) for each in app.workers.seen().processes]
-    ended = text(console, "/workers")
+    ended = console.text("/workers")
     assert re.search(r"No worker for [\d.]+ s\.", ended)
     assert "ended" in ended
     with app.store._of_workers.writing() as tx:
@@ -93,22 +78,22 @@ def park_without_record(simulator: Simulator, rotate: Rotate) -> Rotation:
 
 def test_the_repair_of_a_missing_record(console: RunningConsole, simulator: Simulator, rotate: Rotate) -> None:
     """Each step is checked against NetSuite; Keyturn offers to create the record, and once it is there to resume."""
-    assert "nothing is to be repaired" not in text(console, f"/repair/{NAME}")  # the placeholder
+    assert "nothing is to be repaired" not in console.text(f"/repair/{NAME}")  # the placeholder
     parked = park_without_record(simulator, rotate)
     assert f'href="/repair/{NAME}"' in console.get(f"/rotations/{parked.id}").text
     page = console.get(f"/repair/{NAME}").text
     assert f'href="/rotations/{parked.id}/resume?create_record=1"' in page
-    shown = text(console, f"/repair/{NAME}")
+    shown = console.text(f"/repair/{NAME}")
     for words in ("Recreate the certificate record to do", 'Certificate "custcertificate_oa_realtime" not found'):
         assert words in shown
     simulator.netsuite.record.reset("placeholder")
-    shown, page = text(console, f"/repair/{NAME}"), console.get(f"/repair/{NAME}").text
+    shown, page = console.text(f"/repair/{NAME}"), console.get(f"/repair/{NAME}").text
     assert "Recreate the certificate record done" in shown
     assert "which is not valid" in shown
     assert f'href="/rotations/{parked.id}/resume"' in page
     resume = {"version": parked.version, "reason": "the record is back"}
     assert 303 == console.post(f"/rotations/{parked.id}/resume", resume).status_code
-    assert "was not parked because of the record" in text(console, f"/repair/{NAME}")
+    assert "was not parked because of the record" in console.text(f"/repair/{NAME}")
     assert 404 == console.get("/repair/unknown").status_code
 
 
@@ -120,9 +105,9 @@ def test_the_repair_without_a_rotation(
     assert f'href="/connections/{NAME}/rotate"' in console.get(f"/repair/{NAME}").text
     simulator.netsuite.record.reset("placeholder")
     rotate()
-    assert "nothing is to be repaired" in text(console, f"/repair/{NAME}")
+    assert "nothing is to be repaired" in console.text(f"/repair/{NAME}")
     simulator.faults.add(Fault("netsuite.restlet", "302", times=None))
-    shown = text(console, f"/repair/{NAME}")
+    shown = console.text(f"/repair/{NAME}")
     assert "NetSuite could not be asked" in shown
     assert "Nothing is offered" in shown
     assert app.rotations.open_for(NAME) is None
@@ -146,7 +131,7 @@ def test_all_that_match_are_rotated(app: Keyturn, console: RunningConsole, simul
     """The page says which of those that match are rotated, and why others are not; each gets its result, once."""
     add_others(app, simulator)
     assert 'href="/rotate?"' in console.get("/connections").text
-    shown = text(console, "/rotate")
+    shown = console.text("/rotate")
     for words in (
         "2 connections get a new certificate, 2 of those that match do not",
         "A person saves its certificate",
@@ -166,7 +151,7 @@ def test_all_that_match_are_rotated(app: Keyturn, console: RunningConsole, simul
     requested = app.rotations.show(NAME)
     assert ("ada", "a new rule") == (requested.actor, requested.reason)
     assert (412, 1) == (console.post("/rotate", form).status_code, len(app.rotations.unfinished()))
-    assert "A rotation of this connection is open." in text(console, f"/rotate?q={NAME}")
+    assert "A rotation of this connection is open." in console.text(f"/rotate?q={NAME}")
 
 
 def test_a_bulk_rotation_is_bounded(
@@ -175,13 +160,13 @@ def test_a_bulk_rotation_is_bounded(
     """Where more match than are rotated at once, the page says so."""
     add_others(app, simulator)
     monkeypatch.setattr("orchestrator.operations.bulk.MOST", 2)
-    assert "More match" in text(console, "/rotate")
+    assert "More match" in console.text("/rotate")
     assert [NAME, "bolt"] == [each.connection.name for each in app.bulk.select().chosen]
 
 
 def test_expiries_by_week(app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate) -> None:
     """A list says how many certificates expire in which week, and shows those of one week."""
-    assert "week by week" not in text(console, "/connections")
+    assert "week by week" not in console.text("/connections")
     brief = replace(app.connections.show(NAME), policy=Policy(algorithm=Algorithm.EC_P256, days=20))
     app.connections.edit(brief, {}, actor="tester")
     rotate()
@@ -192,7 +177,7 @@ def test_expiries_by_week(app: Keyturn, console: RunningConsole, simulator: Simu
     page = console.get(f"/connections?week={monday:%Y-%m-%d}").text
     assert ["acme"] == re.findall(r'id="row-([^"]+)"', page)
     assert f'href="/rotate?week={monday:%Y-%m-%d}"' in page
-    assert "No connection matches." in text(console, "/connections?week=expired")
+    assert "No connection matches." in console.text("/connections?week=expired")
     assert [NAME] == [each.connection.name for each in app.bulk.select(names=[NAME]).candidates]
     for wrong in ("x", "2026-13-01"):
         assert 422 == console.get(f"/connections?week={wrong}").status_code

@@ -1,7 +1,6 @@
 """The console's pages over real HTTP: what they show, and what the forms of the verbs do."""
 
 import re
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -11,54 +10,25 @@ import pytest
 from integration.fixture_types import Rotate
 from support.clock import OffsetClock
 from support.console import RunningConsole, running_console, running_worker
-from support.environment import NAME, connect, netsuite
+from support.environment import NAME, netsuite
 from support.polling import until
-from support.request_history import installed, saved
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli.demo.browser import DemoFaults
 from orchestrator.console import context
 from orchestrator.operations.status import Group, Overview
 from orchestrator.operations.workers import Role
-from simulator import Fault, Simulator
-from states.connection import Connection, OnRefusal, OpenAirKind, OpenAirSettings, Options
-from states.rotation import Ending, Rotation
-from states.state import State
-
-REFUSED = [Fault("openair.api", "error", action=action, code="602", times=None) for action in ("Add", "Modify")]
+from simulator import Simulator
+from states.connection import Connection, OpenAirSettings, Options
 
 
-@pytest.fixture
-def console(app: Keyturn) -> Iterator[RunningConsole]:
-    with running_console(app) as running:
-        running.sign_in()
-        yield running
-
-
-def text(console: RunningConsole, path: str, status: int = 200) -> str:
-    """What a page says, without its tags."""
-    answer = console.get(path)
-    assert status == answer.status_code, answer.text
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", answer.text)).split())
-
-
-def park(app: Keyturn, simulator: Simulator) -> Rotation:
-    """A rotation that OpenAir refused, with imports refused."""
-    for each in REFUSED:
-        simulator.faults.add(each)
-    _, claim = app.rotations.request_and_claim(NAME, actor="bob", reason="quarterly", on_refusal=OnRefusal.PARK)
-    assert claim
-    with app.engine() as engine:
-        return engine.run(claim)
-
-
-def test_the_first_page(app: Keyturn, simulator: Simulator, console: RunningConsole, rotate: Rotate) -> None:
+def test_the_first_page(app: Keyturn, console: RunningConsole, rotate: Rotate, park: Rotate) -> None:
     """The first page says that all is well and what comes next; or what needs a person, with its one button."""
     rotate()
-    well = text(console, "/")
+    well = console.text("/")
     for words in ("0 outages running", "0 need a person", "Nothing: all is well.", "None. Without one", NAME):
         assert words in well
-    parked = park(app, simulator)
+    parked = park()
     needs = console.get("/").text
     for words in (
         "1</b> outage running",
@@ -68,15 +38,15 @@ def test_the_first_page(app: Keyturn, simulator: Simulator, console: RunningCons
     ):
         assert words in needs
     with running_worker(app):
-        assert app.worker_name in text(console, "/")
+        assert app.worker_name in console.text("/")
 
 
 def test_a_worker_that_runs_needs_no_second_one(app: Keyturn, console: RunningConsole) -> None:
     """The page of a rotation that goes on says how to start a worker, unless one is alive."""
     app.rotations.request(NAME, actor="bob")
-    assert "keyturn worker" in text(console, f"/rotations/{NAME}")
+    assert "keyturn worker" in console.text(f"/rotations/{NAME}")
     with app.presence(Role.WORKER):
-        shown = text(console, f"/rotations/{NAME}")
+        shown = console.text(f"/rotations/{NAME}")
     assert ("A worker carries the rotation on." in shown, "keyturn worker" in shown) == (True, False)
 
 
@@ -84,14 +54,16 @@ def test_no_connections_yet(app: Keyturn, console: RunningConsole) -> None:
     """Where there is nothing, a page says the first step."""
     app.connections.remove(app.connections.show(NAME), actor="tester")
     for path in ("/", "/connections"):
-        assert "Add the first one on a terminal: keyturn connection add --help" in text(console, path)
-    assert "begin one from its Tips menu" in text(console, "/rotations")
+        assert "Add the first one on a terminal: keyturn connection add --help" in console.text(path)
+    assert "begin one from its Tips menu" in console.text("/rotations")
 
 
-def test_the_list_of_connections(app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate) -> None:
+def test_the_list_of_connections(
+    app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate, park: Rotate
+) -> None:
     """The groups count over all connections; search, group and place in the list are in the address."""
     rotate()
-    park(app, simulator)
+    park()
     names = [f"c{number:03}" for number in range(60)]
     for number, name in enumerate(names):
         connection = Connection(
@@ -101,7 +73,7 @@ def test_the_list_of_connections(app: Keyturn, console: RunningConsole, simulato
             options=Options(oauth2=False),
         )
         app.connections.add(connection, {}, actor="tester")
-    shown = text(console, "/connections")
+    shown = console.text("/connections")
     for words in (
         "All 61",
         "Needs you 1",
@@ -111,14 +83,14 @@ def test_the_list_of_connections(app: Keyturn, console: RunningConsole, simulato
         "Imports are refused since",
     ):
         assert words in shown
-    needs = text(console, "/connections?group=needs-person")
+    needs = console.text("/connections?group=needs-person")
     assert NAME in needs
     assert "c001" not in needs
     first = console.get("/connections?q=c0")
     following = unescape(re.findall(r'rel="next" href="([^"]*)"', first.text)[0])
     pages = [re.findall(r'id="row-(c\d+)"', each.text) for each in (first, console.get(following))]
     assert [names[:50], names[50:]] == pages
-    assert "No connection matches." in text(console, "/connections?q=nothing&group=due")
+    assert "No connection matches." in console.text("/connections?q=nothing&group=due")
     assert 422 == console.get("/connections?group=wrong").status_code
     groups = app.status.overview().groups
     assert [NAME] == list(groups[Group.NEEDS_PERSON])
@@ -134,141 +106,19 @@ def test_the_tips_menu(app: Keyturn, console: RunningConsole) -> None:
     assert f'href="/connections/{NAME}/rotate"' in shown
     assert "No valid certificate available for real-time import" in shown
     app.connections.edit(replace(app.connections.show(NAME), options=Options(oauth2=False)), {}, actor="tester")
-    hidden = text(console, f"/connections/{NAME}")
+    hidden = console.text(f"/connections/{NAME}")
     assert "OpenAir's form does not show this entry. OAuth 2.0 is not ticked." in hidden
-    assert "Not offered" in text(console, f"/connections/{NAME}/rotate")
+    assert "Not offered" in console.text(f"/connections/{NAME}/rotate")
     fields = {"follows": "", "reason": "x", "on_refusal": "park"}
     assert 409 == console.post(f"/connections/{NAME}/rotate", fields).status_code
-    assert "does not show the health check's line" in text(console, f"/connections/{NAME}?ask=1")
+    assert "does not show the health check's line" in console.text(f"/connections/{NAME}?ask=1")
     assert [] == list(app.lists.rotations().items)
     assert (
         404 == console.get("/connections/unknown").status_code == console.get("/live/connections/unknown").status_code
     )
 
 
-def test_a_rotation_from_the_tips_menu(app: Keyturn, console: RunningConsole, simulator: Simulator) -> None:
-    """The page rehearses, and sends nothing; the form requests the rotation with its reason, and leads to its page."""
-    rehearsed = text(console, f"/connections/{NAME}/rotate")
-    assert "Sent to OpenAir a new certificate without a key, once NetSuite has signed with it" in rehearsed
-    history = simulator.history.entries()
-    assert ([], []) == (installed(history), saved(history))
-    fields = {"follows": "", "reason": "a contractor saw the key", "on_refusal": "restore"}
-    answer = console.post(f"/connections/{NAME}/rotate", fields)
-    requested = app.rotations.show(NAME)
-    assert (303, f"/rotations/{requested.id}") == (answer.status_code, answer.headers["location"])
-    assert ("ada", "a contractor saw the key", OnRefusal.RESTORE) == (
-        requested.actor,
-        requested.reason,
-        requested.policy.on_refusal,
-    )
-    assert "No worker is alive" in text(console, answer.headers["location"])
-    assert "A rotation of this connection is open." in text(console, f"/connections/{NAME}/rotate")
-    with running_worker(app):
-        for moved in app.rotations.watch(requested.id):
-            assert moved.is_open or State.COMPLETED is moved.state
-    again = console.post(f"/connections/{NAME}/rotate", fields)
-    assert (412, 1) == (again.status_code, len(list(app.lists.rotations().items)))
-
-
-def test_a_parked_rotation(app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate) -> None:
-    """Its page has the outage's clock, the way, the two sides when asked, what happened, and the reason against each
-    verb that is not possible.
-    """
-    rotate()
-    parked = park(app, simulator)
-    answer = console.get(f"/rotations/{parked.id}")
-    assert re.search(r"<title>● [\d.]+ s outage · acme</title>", answer.text)
-    assert ["done", "done", "failed", "ahead", "ahead"] == re.findall(
-        r'<li class="(done|current|failed|ahead)"', answer.text
-    )
-    shown = text(console, f"/rotations/{parked.id}?ask=1")
-    for words in (
-        "Imports are refused since",
-        "“quarterly”",
-        "OpenAir refused the request (Modify, code 602).",
-        "this rotation's certificate",
-        "≠",
-        "It was not parked because of a foreign certificate.",
-        f"keyturn rotation resume {parked.id}",
-    ):
-        assert words in shown
-    sides = app.health.sides(NAME)
-    assert ("candidate", "current", False) == (sides.netsuite.role, sides.openair.role, sides.agree)
-    assert parked.id in text(console, "/rotations?group=parked&q=quarterly")
-    assert "No rotation matches." in text(console, "/rotations?group=completed&q=quarterly")
-    assert "Not possible now The rotation is parked" not in text(console, f"/rotations/{parked.id}/park")
-    assert "It is parked already." in text(console, f"/rotations/{parked.id}/park")
-
-
 @pytest.mark.parametrize("endpoint", ["openair.api", "netsuite.restlet"])
-def test_a_side_that_cannot_be_asked(
-    app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate, endpoint: str
-) -> None:
-    """A side that cannot be asked says so, and it is not said whether the two agree."""
-    done = rotate()
-    simulator.faults.add(Fault(endpoint, "302", times=None))
-    assert app.health.sides(NAME).agree is None
-    assert "not known whether they agree" in text(console, f"/rotations/{done.id}?ask=1")
-
-
-def test_a_rotation_is_restored(app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate) -> None:
-    """The form of a verb does it as the person, with the reason, once; its page said what cannot be undone."""
-    rotate()
-    parked = park(app, simulator)
-    path = f"/rotations/{parked.id}/restore"
-    assert "This cannot be undone: The rotation is closed" in text(console, path)
-    fields = {"version": parked.version, "reason": "OpenAir is frozen"}
-    assert 303 == console.post(path, fields).status_code
-    assert 412 == console.post(path, fields).status_code
-    closed = app.rotations.show(parked.id)
-    entry = app.rotations.journal(parked.id)[-1]
-    assert (Ending.RESTORED, "OpenAir is frozen") == (closed.ending, entry.detail["reason"])
-    assert "restored" in text(console, f"/rotations/{parked.id}")
-
-
-def test_a_postponed_rotation_is_carried_at_once(app: Keyturn, console: RunningConsole, simulator: Simulator) -> None:
-    """A person has it tried again now: this process carries it, though no worker runs."""
-    simulator.faults.add(Fault("netsuite.restlet", "503", times=None))
-    _, claim = app.rotations.request_and_claim(NAME, actor="bob")
-    assert claim
-    with app.engine() as engine:
-        postponed = engine.run(claim)
-    assert [NAME] == list(app.status.overview().groups[Group.POSTPONED])
-    simulator.faults.clear()
-    path = f"/rotations/{postponed.id}/carry"
-    assert "The step that is due is done now" in text(console, path)
-    assert 303 == console.post(path, {"version": postponed.version}).status_code
-    assert State.COMPLETED is [*app.rotations.watch(postponed.id)][-1].state
-    assert 412 == console.post(path, {"version": postponed.version}).status_code
-
-
-def test_a_certificate_is_saved_by_hand(app: Keyturn, console: RunningConsole, simulator: Simulator) -> None:
-    """Where a person saves the certificate, the page asks when they are ready, and for what they read in OpenAir."""
-    app.connections.remove(app.connections.show(NAME), actor="tester")
-    connect(app, simulator.credentials, openair=OpenAirSettings(kind=OpenAirKind.EXPORT))
-    asked, claim = app.rotations.request_and_claim(NAME, actor="bob")
-    assert claim
-    with app.engine() as engine:
-        waiting = engine.run(claim)
-    begin = f"/rotations/{asked.id}/begin"
-    assert begin in console.get(f"/rotations/{asked.id}").text
-    assert "imports are refused until you have saved" in text(console, begin)
-    assert 303 == console.post(begin, {"version": waiting.version}).status_code
-    claim = app.store.claims.claim("test", lease=15, now=app.clock.now(), rotation_id=asked.id)
-    assert claim
-    with app.engine() as engine:
-        waiting = engine.run(claim)
-    confirm = f"/rotations/{asked.id}/confirm"
-    assert "What OpenAir shows" in text(console, confirm)
-    assert waiting.proofs.candidate
-    wrong, right = "00" * 32, waiting.proofs.candidate.fingerprint
-    assert "but this rotation made" in text(console, f"{confirm}?fingerprint={wrong}")
-    assert 422 == console.post(confirm, {"version": waiting.version, "fingerprint": wrong}).status_code
-    assert "Do it" in text(console, f"{confirm}?fingerprint={right}")
-    assert 303 == console.post(confirm, {"version": waiting.version, "fingerprint": right}).status_code
-    assert not app.rotations.show(asked.id).awaits_person
-
-
 def test_a_page_follows_the_store(app: Keyturn, console: RunningConsole) -> None:
     """A page's stream sends at once what the page has missed, then each change; a page that is up to date waits."""
     page = console.get(f"/connections/{NAME}").text
@@ -317,7 +167,7 @@ def test_an_overview_is_made_once_while_nothing_changes(app: Keyturn, monkeypatc
     overviews.close()
 
 
-def test_what_needs_a_person_of_many(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+def test_what_needs_a_person_of_many(app: Keyturn, simulator: Simulator, rotate: Rotate, park: Rotate) -> None:
     """The status of all is that of each: only what can need a person is read, and all of that."""
     rotate()
     expiring = replace(netsuite(simulator.credentials), account="91")
@@ -327,7 +177,7 @@ def test_what_needs_a_person_of_many(app: Keyturn, simulator: Simulator, rotate:
         bundles = app.connections.show(NAME).bundles
         added = Connection(name=name, netsuite=account, openair=openair, options=options, bundles=bundles)
         app.connections.add(added, {}, actor="tester")
-    park(app, simulator)
+    park()
     assert isinstance(app.clock, OffsetClock)
     for days in (0, 2, 352, 360, 366):
         app.clock.ahead = timedelta(days=days)
@@ -347,26 +197,26 @@ def test_the_demos_page(app: Keyturn, simulator: Simulator) -> None:
     with running_console(app, faults=faults) as console:
         assert [401, 401] == [console.get("/demo").status_code, console.post("/demo").status_code]
         console.sign_in()
-        assert "Now: nothing" in text(console, "/demo")
+        assert "Now: nothing" in console.text("/demo")
         for name in faults.names:
             assert 303 == console.post("/demo", {"fault": name}).status_code
-            assert (f"Now: {name}", name) == (re.findall(f"Now: {name}", text(console, "/demo"))[0], faults.now)
+            assert (f"Now: {name}", name) == (re.findall(f"Now: {name}", console.text("/demo"))[0], faults.now)
         assert 422 == console.post("/demo", {"fault": "wrong"}).status_code
         assert 403 == console.post("/demo", {"fault": ""}, Sec_Fetch_Site="cross-site").status_code
         assert 303 == console.post("/demo", {"fault": ""}).status_code
         assert ("", []) == (faults.now, simulator.faults.pending())
     with running_console(app) as console:
         console.sign_in()
-        assert [404, False] == [console.get("/demo").status_code, "Demo" in text(console, "/")]
+        assert [404, False] == [console.get("/demo").status_code, "Demo" in console.text("/")]
 
 
 def test_a_failing_import_is_explained(
-    app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate
+    console: RunningConsole, simulator: Simulator, rotate: Rotate, park: Rotate
 ) -> None:
     """A pasted request says which certificate it was signed with, and what follows; nothing is sent or kept."""
     assert f'value="{NAME}"' in console.get(f"/request?connection={NAME}").text
     rotate()
-    park(app, simulator)
+    park()
     simulator.import_requests.send()
     url = simulator.import_requests.counts().last_url
     assert url

@@ -1,6 +1,5 @@
 """The API refuses a token that may not, a version that is over, and a body that is none, and nothing changes."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from support.api import PREFIX, Program, add_token
 from support.clock import OffsetClock
 from support.console import RunningConsole, running_console
-from support.environment import NAME, connect, keyturn
+from support.environment import NAME, keyturn
 
 from orchestrator.api.access import OPEN, ROUTES
 from orchestrator.api.app import routes
@@ -19,7 +18,6 @@ from orchestrator.api.router import StrictRoute
 from orchestrator.bootstrap import Keyturn
 from orchestrator.http_guard import MOST_BYTES
 from orchestrator.operations.verbs import VERBS
-from simulator import Fault, Simulator
 from states.access import Role
 from states.rotation import Rotation
 
@@ -28,35 +26,6 @@ ACTS = [f"/rotations/{{rotation}}/{verb.value}" for verb in VERBS]
 BODY = {"reason": "x"}
 MORE: dict[str, dict[str, Any]] = {"confirm": {"fingerprint": "00"}}
 """What a verb needs in addition."""
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[Keyturn]:
-    with pytest.MonkeyPatch.context() as monkeypatch, keyturn(tmp_path_factory.mktemp("api"), monkeypatch) as it:
-        connect(it, simulator.credentials)
-        yield it
-
-
-@pytest.fixture(scope="module")
-def parked(app: Keyturn, simulator: Simulator) -> Rotation:
-    """A rotation that NetSuite's error parked."""
-    simulator.faults.add(Fault("netsuite.restlet", "302", times=None))
-    _, claim = app.rotations.request_and_claim(NAME, actor="bob")
-    assert claim
-    with app.engine() as engine:
-        return engine.run(claim)
-
-
-@pytest.fixture(scope="module")
-def console(app: Keyturn) -> Iterator[RunningConsole]:
-    with running_console(app) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

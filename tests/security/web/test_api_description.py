@@ -4,7 +4,6 @@ EXAMPLES=500    how many of each route and kind; without it 25
 """
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Config, GenerationMode
 from support.api import Program, add_token
-from support.console import running_console
-from support.environment import connect, keyturn
+from support.console import RunningConsole
 
 from orchestrator.api.access import ROUTES
 from orchestrator.bootstrap import Keyturn
-from simulator import Simulator
 from states.access import Role
 
 ALLOWED = ["2xx", "401", "403", "404", "409", "412", "428", "422", "502", "503"]
@@ -27,21 +24,9 @@ EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyturn]:
-    with (
-        Simulator() as simulator,
-        pytest.MonkeyPatch.context() as monkeypatch,
-        keyturn(tmp_path_factory.mktemp("api"), monkeypatch) as it,
-    ):
-        connect(it, simulator.credentials)
-        yield it
-
-
-@pytest.fixture(scope="module")
-def administrator(app: Keyturn) -> Iterator[Program]:
+def administrator(app: Keyturn, console: RunningConsole) -> Program:
     """A program that may do everything: what refuses it is not its role."""
-    with running_console(app) as running:
-        yield Program(running.port, add_token(app, "administrator-of-the-test", Role.ADMINISTRATOR))
+    return Program(console.port, add_token(app, "administrator-of-the-test", Role.ADMINISTRATOR))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The console refuses what does not come from a signed-in person's own page, and what was decided on an older page."""
 
 import socket
-from collections.abc import Iterator
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from fastapi.routing import APIRoute
 from support.clock import OffsetClock
 from support.console import RunningConsole, running_console
-from support.environment import NAME, connect, keyturn
+from support.environment import NAME, keyturn
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console import app as application
@@ -19,40 +18,10 @@ from orchestrator.console import server
 from orchestrator.console.actions import OF_ROTATION
 from orchestrator.console.guard import POLICY
 from orchestrator.http_guard import MOST_BYTES
-from simulator import Fault, Simulator
 from states.errors import InvalidInput
 from states.rotation import Rotation
 
 OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/assets/{name}")}
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[Keyturn]:
-    with pytest.MonkeyPatch.context() as monkeypatch, keyturn(tmp_path_factory.mktemp("console"), monkeypatch) as it:
-        connect(it, simulator.credentials)
-        yield it
-
-
-@pytest.fixture(scope="module")
-def parked(app: Keyturn, simulator: Simulator) -> Rotation:
-    """A rotation that NetSuite's error parked."""
-    simulator.faults.add(Fault("netsuite.restlet", "302", times=None))
-    _, claim = app.rotations.request_and_claim(NAME, actor="bob")
-    assert claim
-    with app.engine() as engine:
-        return engine.run(claim)
-
-
-@pytest.fixture(scope="module")
-def console(app: Keyturn) -> Iterator[RunningConsole]:
-    with running_console(app) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
