@@ -8,9 +8,10 @@ import pytest
 from support import postgresql as postgres
 from support.factories import a_connection
 from support.migrated import migrate, migrated_sqlite
-from support.stores import open_store
+from support.stores import KEK, open_store
 
 from persistence.store import Store
+from persistence.vault import Vault
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +51,11 @@ def store(url: str) -> Iterator[Store]:
     opened.connections.add(a_connection())
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def vault(store: Store) -> Vault:
+    """A vault on a store that has no data key yet."""
+    with store._database.writing() as tx:
+        tx.exec_driver_sql("DELETE FROM datakeys")
+    return Vault(store.secrets, lambda: KEK)

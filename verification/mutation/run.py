@@ -71,7 +71,10 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
         "tests/unit/adapters/test_openair_xml.py",
         f"{VALUES}[orchestrator]",
     ),
-    "persistence.store": (*STORE, "tests/contract/test_store_database.py", "tests/contract/test_store_schema.py"),
+    "persistence.store": (
+        *(*STORE, "tests/contract/test_store_database.py"),
+        *("tests/contract/test_store_schema.py", "tests/contract/test_store_schema_check.py"),
+    ),
     "persistence.rotations": STORE,
     "persistence.rotation_statements": STORE,
     "persistence.rotation_writes": STORE,
