@@ -118,7 +118,6 @@ def test_the_tips_menu(app: Keyturn, console: RunningConsole) -> None:
     )
 
 
-@pytest.mark.parametrize("endpoint", ["openair.api", "netsuite.restlet"])
 def test_a_page_follows_the_store(app: Keyturn, console: RunningConsole) -> None:
     """A page's stream sends at once what the page has missed, then each change; a page that is up to date waits."""
     page = console.get(f"/connections/{NAME}").text

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from integration.fixture_types import Rotate
 from support.console import RunningConsole, running_worker
 from support.environment import NAME, connect
@@ -69,6 +70,7 @@ def test_a_parked_rotation(app: Keyturn, console: RunningConsole, rotate: Rotate
     assert "It is parked already." in console.text(f"/rotations/{parked.id}/park")
 
 
+@pytest.mark.parametrize("endpoint", ["openair.api", "netsuite.restlet"])
 def test_a_side_that_cannot_be_asked(
     app: Keyturn, console: RunningConsole, simulator: Simulator, rotate: Rotate, endpoint: str
 ) -> None:
