@@ -1,19 +1,18 @@
 """`keyturn token`: the tokens with which programs sign in to the API."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from orchestrator.cli.context import Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import View
-from orchestrator.operations.tokens import Listed
+from orchestrator.operations.tokens import DAYS, Listed
 from orchestrator.views import formatting
 from orchestrator.views.token import token_json
 from states.access import Role
 
 app = App(name="token", help="Add, list and revoke tokens for the API.")
-_DAYS: Final = 90
 _Name = Annotated[str, Parameter(help="The token's name.")]
 
 
@@ -23,7 +22,7 @@ def add(
     /,
     *,
     role: Annotated[Role, Parameter(help="A viewer reads, an operator acts on rotations, an administrator does all.")],
-    expires: Annotated[int, Parameter(help="After how many days it expires; at most 366.")] = _DAYS,
+    expires: Annotated[int, Parameter(help="After how many days it expires; at most 366.")] = DAYS,
     context: Given,
 ) -> int:
     """Make a token for the API, and show it once. Keyturn stores only its hash.

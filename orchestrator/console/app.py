@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from orchestrator import http_guard
@@ -24,12 +24,14 @@ from orchestrator.console import (
     repair_page,
     request_page,
     rotation_pages,
+    token_pages,
     verb_pages,
     workers_page,
 )
+from orchestrator.console.access import GuardedRoute
 from orchestrator.console.context import Console, Posting
 from orchestrator.console.forms import Posted, Query
-from orchestrator.console.guard import SESSION, Guard, cookie_name, session_token
+from orchestrator.console.guard import Guard, cookie_name, session_token
 from orchestrator.console.pages import Pages
 from orchestrator.console.rendering import Shown
 from orchestrator.console.sessions import SESSION_LIFE
@@ -52,6 +54,7 @@ def build(console: Console) -> ASGIApp:
         console.watcher.join()
 
     app = FastAPI(lifespan=watching, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.router.route_class = GuardedRoute
     pages = Pages(app, console)
     for module in (home_page, connection_pages, rotation_pages, journal_page, workers_page):
         module.add(pages)
@@ -60,6 +63,7 @@ def build(console: Console) -> ASGIApp:
     request_page.add(app, console)
     repair_page.add(app, console)
     bulk_page.add(app, console)
+    token_pages.add(app, console)
     if console.faults:
         demo_page.add(app, console, console.faults)
     _add_assets(app)
@@ -69,7 +73,7 @@ def build(console: Console) -> ASGIApp:
         app,
         port=console.port,
         sessions=console.sessions,
-        refuse=lambda status, sentence: _page(console, None, problems.refusal(status, sentence), status),
+        refuse=lambda status, sentence: console.page(None, problems.refusal(status, sentence), status),
     )
 
 
@@ -91,14 +95,14 @@ def _add_sessions(app: FastAPI, console: Console) -> None:
     def ask(request: Request, query: Query) -> Response:
         # A GET changes nothing: what looks at links in advance does not use them up.
         shown = Shown("sign_in.html", "Sign in", {"token": query.text("token", 100), "is_refused": False})
-        return _page(console, request, shown)
+        return console.page(request, shown)
 
     @app.post("/sign-in")
     def sign_in(request: Request, form: Posted) -> Response:
         session = console.sessions.sign_in(form.text("token", 100))
         if session is None:
             shown = Shown("sign_in.html", "Sign in", {"token": "", "is_refused": True})
-            return _page(console, request, shown, HTTPStatus.UNAUTHORIZED)
+            return console.page(request, shown, HTTPStatus.UNAUTHORIZED)
         answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         life = int(SESSION_LIFE.total_seconds())
         answer.set_cookie(name, session, max_age=life, path="/", secure=True, httponly=True, samesite="lax")
@@ -117,17 +121,17 @@ def _add_errors(app: FastAPI, console: Console) -> None:
         assert isinstance(error, KeyturnError)
         about = Posting.of(request)
         shown = problems.problem(error, rotation=about.rotation, connection=about.connection, back=about.back)
-        return _page(console, request, shown, status_of(error))
+        return console.page(request, shown, status_of(error))
 
     def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         status = HTTPStatus(error.status_code)
         sentence = _NO_SUCH if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED) else error.detail
-        return _page(console, request, problems.refusal(status, sentence), status)
+        return console.page(request, problems.refusal(status, sentence), status)
 
     def invalid(request: Request, _error: Exception) -> Response:
         shown = problems.refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "This request cannot be read.")
-        return _page(console, request, shown, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return console.page(request, shown, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def unforeseen(request: Request, error: Exception) -> Response:
         return known(request, http_guard.unforeseen(error))
@@ -136,9 +140,3 @@ def _add_errors(app: FastAPI, console: Console) -> None:
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(Exception, unforeseen)
-
-
-def _page(console: Console, request: Request | None, shown: Shown, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    session = request.scope.get(SESSION) if request else None
-    actor = session.actor if session else ""
-    return HTMLResponse(console.renderer.page(shown, actor=actor, live=None, path=""), status)

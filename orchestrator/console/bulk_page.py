@@ -1,21 +1,22 @@
 """The page that rotates all connections that match: a GET says which, a POST requests them, with a result for each."""
 
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from orchestrator.console.connection_filter import ConnectionQuery
 from orchestrator.console.context import Console
 from orchestrator.console.forms import Form, Posted, Query
-from orchestrator.console.guard import SESSION
 from orchestrator.console.rendering import Shown
+from orchestrator.console.sessions import SESSION
 from orchestrator.console.verb_pages import on_refusal
 from orchestrator.operations.bulk import MOST
 
 _SEEN: Final = 100
+_PLACE: Final = "/connections/"
+"""Where it is in the navigation."""
 
 
 def add(app: FastAPI, console: Console) -> None:
@@ -23,7 +24,7 @@ def add(app: FastAPI, console: Console) -> None:
 
     @app.get("/rotate")
     def rehearse(request: Request, query: Query) -> Response:
-        return _page(console, request, _shown(console, query))
+        return console.page(request, _shown(console, query), path=_PLACE)
 
     @app.post("/rotate")
     def rotate(request: Request, form: Posted) -> Response:
@@ -45,7 +46,7 @@ def add(app: FastAPI, console: Console) -> None:
             "number": sum(each.rotation is not None for each in outcomes),
         }
         # Not a redirect: the results are nowhere else. To post it again is refused, as each has another rotation.
-        return _page(console, request, Shown("rotate_many.html", "Rotations requested · Keyturn", values))
+        return console.page(request, Shown("rotate_many.html", "Rotations requested · Keyturn", values), path=_PLACE)
 
 
 def _shown(console: Console, query: Form) -> Shown:
@@ -62,9 +63,3 @@ def _common(console: Console, asked: ConnectionQuery) -> dict[str, Any]:
         "address": f"/connections?{urlencode(asked.fields)}",
         "workers": console.keyturn.workers.alive(),
     }
-
-
-def _page(console: Console, request: Request, shown: Shown) -> Response:
-    actor = request.scope[SESSION].actor
-    page = console.renderer.page(shown, actor=actor, live=None, path="/connections/")
-    return HTMLResponse(page, HTTPStatus.OK)

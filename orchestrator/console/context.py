@@ -3,17 +3,19 @@
 import threading
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
 from fastapi import Request
+from starlette.responses import HTMLResponse
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console import assets
 from orchestrator.console.demo_page import Faults
 from orchestrator.console.live import LOOK_EVERY_LOCAL, LOOK_EVERY_REMOTE, Streams, Watcher
-from orchestrator.console.rendering import Renderer
-from orchestrator.console.sessions import Sessions
+from orchestrator.console.rendering import Renderer, Shown, Values
+from orchestrator.console.sessions import Sessions, session_of
 from orchestrator.operations.carriers import Carriers
 from orchestrator.operations.status import Overview
 from orchestrator.operations.verbs import Verbs
@@ -68,6 +70,23 @@ class Console:
         self.verbs = Verbs(keyturn.rotations, keyturn.recovery, keyturn.rehearsals, self.carriers, stop)
         self.overviews = Overviews(keyturn)
         self.renderer = Renderer(assets.load()[1], has_demo=faults is not None)
+
+    def page(
+        self,
+        request: Request | None,
+        shown: Shown,
+        status: HTTPStatus = HTTPStatus.OK,
+        *,
+        live: Values | None = None,
+        path: str | None = None,
+    ) -> HTMLResponse:
+        """The whole page for whom ``request`` signed in; ``path`` is where it is in the navigation, if elsewhere.
+
+        ``live`` has the version and the stream's address of a page that follows the store.
+        """
+        here = path if path is not None else request.url.path if request else ""
+        session = session_of(request) if request else None
+        return HTMLResponse(self.renderer.page(shown, session=session, live=live, path=here), status)
 
 
 @dataclass(frozen=True, slots=True)

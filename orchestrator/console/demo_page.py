@@ -4,10 +4,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from fastapi import FastAPI, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from orchestrator.console.forms import Posted
-from orchestrator.console.guard import SESSION
 from orchestrator.console.rendering import Shown
 from states.errors import InvalidInput
 
@@ -41,8 +40,7 @@ def add(app: FastAPI, console: "Console", faults: Faults) -> None:
     @app.get("/demo")
     def demo(request: Request) -> Response:
         shown = Shown("demo.html", "Demo · Keyturn", {"names": faults.names, "now": faults.now})
-        page = console.renderer.page(shown, actor=request.scope[SESSION].actor, live=None, path="/demo")
-        return HTMLResponse(page)
+        return console.page(request, shown)
 
     @app.post("/demo")
     def set_fault(form: Posted) -> Response:

@@ -15,12 +15,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator import http_guard
-from orchestrator.console.sessions import Session, Sessions
+from orchestrator.console.access import is_open
+from orchestrator.console.sessions import SESSION, Session, Sessions
 
 _log = logging.getLogger("keyturn.console")
 
-SESSION: Final = "keyturn.session"
-"""Where a request's scope has the session."""
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -34,8 +33,6 @@ _HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
 }
 _READS: Final = ("GET", "HEAD")
-_OPEN: Final = ("/sign-in", "/assets/")
-"""Paths that need no session."""
 
 Refuse = Callable[[HTTPStatus, str], Response]
 """Makes the answer that refuses a request: its status, and the sentence that says why."""
@@ -81,7 +78,7 @@ class Guard:
             return HTTPStatus.FORBIDDEN, "This request does not come from a page of this console."
         if not http_guard.is_short(headers.get("content-length", "0")):
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, http_guard.TOO_LONG
-        if session is None and not path.startswith(_OPEN):
+        if session is None and not is_open(path):
             return HTTPStatus.UNAUTHORIZED, "You are not signed in."
         return None
 

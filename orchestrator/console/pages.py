@@ -8,11 +8,11 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from orchestrator.console.context import Console
 from orchestrator.console.forms import Form, Query
-from orchestrator.console.guard import SESSION, cookie_name, session_token
+from orchestrator.console.guard import cookie_name, session_token
 from orchestrator.console.live import MOST_STREAMS
 from orchestrator.console.rendering import Shown
 
@@ -43,8 +43,7 @@ class Pages:
             shown = view(console, _subject(request, subject), query)
             kept = "&".join(f"{quote(name)}={quote(each)}" for name, each in query.fields.items() if name != _ONCE)
             live = {"version": version, "url": f"/live{request.url.path}?{kept}{'&' if kept else ''}since={version}"}
-            actor = request.scope[SESSION].actor
-            return HTMLResponse(console.renderer.page(shown, actor=actor, live=live, path=request.url.path))
+            return console.page(request, shown, live=live)
 
         @self._app.get(f"/live{path}")
         async def stream(request: Request, query: Query) -> Response:

@@ -1,10 +1,9 @@
 """The page that repairs a certificate record that NetSuite does not find: the vendor's steps, checked when it opens."""
 
 from fastapi import FastAPI, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from orchestrator.console.context import Console
-from orchestrator.console.guard import SESSION
 from orchestrator.console.rendering import Shown
 from states.outage import outage_of
 
@@ -22,5 +21,4 @@ def add(app: FastAPI, console: Console) -> None:
             "outage": outage_of(found.rotation) if found.rotation else None,
         }
         shown = Shown("repair.html", f"Repair the certificate record · {name}", values)
-        actor = request.scope[SESSION].actor
-        return HTMLResponse(console.renderer.page(shown, actor=actor, live=None, path=request.url.path))
+        return console.page(request, shown)

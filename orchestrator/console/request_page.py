@@ -3,11 +3,10 @@
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from orchestrator.console.context import Console
 from orchestrator.console.forms import Form, Posted, Query
-from orchestrator.console.guard import SESSION
 from orchestrator.console.rendering import Shown
 from orchestrator.views.import_request import request_json
 from states.errors import InvalidInput, NotFound
@@ -19,22 +18,18 @@ _LONGEST_NAME = 200
 def add(app: FastAPI, console: Console) -> None:
     """Add the page."""
 
-    def page(request: Request, shown: Shown, status: HTTPStatus = HTTPStatus.OK) -> Response:
-        actor = request.scope[SESSION].actor
-        return HTMLResponse(console.renderer.page(shown, actor=actor, live=None, path="/request"), status)
-
     @app.get("/request")
     def ask(request: Request, query: Query) -> Response:
-        return page(request, _shown(query.text("connection", _LONGEST_NAME)))
+        return console.page(request, _shown(query.text("connection", _LONGEST_NAME)))
 
     # A POST, though nothing is changed: an address is kept in the browser's history, and this one is a signed request.
     @app.post("/request")
     def explain(request: Request, form: Posted) -> Response:
         name = form.text("connection", _LONGEST_NAME)
         try:
-            return page(request, _explained(console, name, form))
+            return console.page(request, _explained(console, name, form))
         except (InvalidInput, NotFound) as error:
-            return page(request, _shown(name, error=error.message), HTTPStatus.UNPROCESSABLE_ENTITY)
+            return console.page(request, _shown(name, error=error.message), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _explained(console: Console, name: str, form: Form) -> Shown:

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from starlette.requests import Request
+
+from states.access import Role
+
+SESSION: Final = "keyturn.session"
+"""Where a request's scope has the session."""
 SESSION_LIFE: Final = timedelta(hours=12)
 LINK_LIFE: Final = timedelta(minutes=15)
 """How long the link for signing in can be used. It may be kept in a terminal's history or a service's log."""
@@ -24,8 +30,16 @@ class Session:
 
     actor: str
     """The name that the journal gets."""
+    role: Role
+    """What the person may do."""
     until: datetime
     """UTC."""
+
+
+def session_of(request: Request) -> Session | None:
+    """The session of a request; None without one."""
+    found = request.scope.get(SESSION)
+    return found if isinstance(found, Session) else None
 
 
 class Sessions:
@@ -38,10 +52,13 @@ class Sessions:
         self._links: dict[bytes, Session] = {}
 
     def make_link(self, actor: str) -> str:
-        """Return a token with which ``actor`` signs in once, within ``LINK_LIFE``."""
+        """Return a token with which ``actor``, who runs the console, signs in once as an administrator.
+
+        It is valid for ``LINK_LIFE``.
+        """
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._links[_hash(token)] = Session(actor, self._now() + LINK_LIFE)
+            self._links[_hash(token)] = Session(actor, Role.ADMINISTRATOR, self._now() + LINK_LIFE)
         return token
 
     def sign_in(self, token: str) -> str | None:
@@ -55,7 +72,7 @@ class Sessions:
             while len(self._sessions) >= _MOST:
                 del self._sessions[next(iter(self._sessions))]
             session = secrets.token_urlsafe(32)
-            self._sessions[_hash(session)] = Session(link.actor, now + SESSION_LIFE)
+            self._sessions[_hash(session)] = Session(link.actor, link.role, now + SESSION_LIFE)
             return session
 
     def find(self, token: str) -> Session | None:

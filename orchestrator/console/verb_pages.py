@@ -9,14 +9,14 @@ from typing import Final
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console import actions
 from orchestrator.console.context import Console
 from orchestrator.console.forms import Form, Posted, Query
-from orchestrator.console.guard import SESSION
 from orchestrator.console.rendering import Shown
+from orchestrator.console.sessions import SESSION
 from orchestrator.operations.rehearsal import Rehearsal
 from orchestrator.operations.verbs import VERBS, Asked, Options
 from states.connection import OnRefusal
@@ -47,7 +47,7 @@ def add(app: FastAPI, console: Console) -> None:
 
     @app.get("/rotations/{rotation}/{verb}")
     def rehearse(request: Request, rotation: str, verb: str, query: Query) -> Response:
-        return _shown(console, request, _rehearsed(console, rotation, _known(verb), query))
+        return console.page(request, _rehearsed(console, rotation, _known(verb), query))
 
     @app.post("/rotations/{rotation}/{verb}")
     def do(request: Request, rotation: str, verb: str, form: Posted) -> Response:
@@ -59,7 +59,7 @@ def add(app: FastAPI, console: Console) -> None:
 
     @app.get("/connections/{name}/rotate")
     def rehearse_rotation(request: Request, name: str) -> Response:
-        return _shown(console, request, _new(console.keyturn, name))
+        return console.page(request, _new(console.keyturn, name))
 
     @app.post("/connections/{name}/rotate")
     def rotate(request: Request, name: str, form: Posted) -> Response:
@@ -174,8 +174,3 @@ def _check_tips(keyturn: Keyturn, name: str) -> None:
     """Raise IllegalMove where OpenAir's form would not show the entry."""
     if hidden := keyturn.connections.show(name).options.hides_certificate:
         raise IllegalMove(f"OpenAir's form does not show this entry. {' '.join(hidden)}")
-
-
-def _shown(console: Console, request: Request, shown: Shown) -> Response:
-    actor = request.scope[SESSION].actor
-    return HTMLResponse(console.renderer.page(shown, actor=actor, live=None, path=request.url.path))

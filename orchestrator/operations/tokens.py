@@ -15,6 +15,8 @@ from states.ports import Clock
 
 _log = logging.getLogger("keyturn.tokens")
 
+DAYS: Final = 90
+"""After how many days a token expires where no one says otherwise."""
 _PREFIX: Final = "keyturn_"
 """By which a program that looks for leaked secrets recognizes one."""
 _BYTES: Final = 32

@@ -15,8 +15,9 @@ from orchestrator.console import actions, assets, forms, live
 from orchestrator.console.expiry_bar import WIDTH, bar
 from orchestrator.console.forms import Form
 from orchestrator.console.rendering import Renderer, Shown
-from orchestrator.console.sessions import LINK_LIFE, SESSION_LIFE, Sessions
+from orchestrator.console.sessions import LINK_LIFE, SESSION_LIFE, Session, Sessions
 from orchestrator.views.problem import status_of
+from states.access import Role
 from states.errors import (
     AwaitingPerson,
     IllegalMove,
@@ -132,7 +133,7 @@ def test_what_others_named_is_shown_and_not_interpreted() -> None:
     evil = "<script>alert(1)</script>\u202eabc"
     page = renderer.page(
         Shown("problem.html", evil, {"code": "X", "message": evil, "action": None, "back": "/"}),
-        actor=evil,
+        session=Session(evil, Role.VIEWER, NOW),
         live=None,
         path="",
     )

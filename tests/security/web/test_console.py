@@ -15,13 +15,14 @@ from support.environment import NAME, keyturn
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console import app as application
 from orchestrator.console import server
+from orchestrator.console.access import ROUTES as ACCESS
 from orchestrator.console.actions import OF_ROTATION
 from orchestrator.console.guard import POLICY
 from orchestrator.http_guard import MOST_BYTES
 from states.errors import InvalidInput
 from states.rotation import Rotation
 
-OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/assets/{name}")}
+OPEN = {route for route, role in ACCESS.items() if role is None}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,9 @@ def test_the_routes_are_found() -> None:
     assert {("GET", "/"), ("GET", "/live/rotations/{rotation}"), ("POST", "/rotations/{rotation}/restore")} <= set(
         ROUTES
     )
-    assert 13 == len(POSTS)
+    assert 15 == len(POSTS)
+    served = {(method, route.path) for route in _routes(object()) for method in route.methods & {"GET", "POST"}}
+    assert {route for route in ACCESS if route[1] != "/demo"} == served
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -1,0 +1,82 @@
+"""Who may do what: one table of every route and the role that it needs, for the router, the guard and the tests."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from orchestrator.console.sessions import session_of
+from states.access import Role
+
+Route = tuple[str, str]
+"""A method and a path."""
+_LIVE: Final = (
+    *("/", "/connections", "/connections/{name}", "/rotations", "/rotations/{rotation}", "/journal", "/workers"),
+)
+"""Pages that follow the store: each has a stream."""
+
+ROUTES: Final[Mapping[Route, Role | None]] = {
+    ("GET", "/assets/{name}"): None,
+    ("GET", "/sign-in"): None,
+    ("POST", "/sign-in"): None,
+    ("POST", "/sign-out"): Role.VIEWER,
+    **{("GET", path): Role.VIEWER for path in _LIVE},
+    **{("GET", f"/live{path}"): Role.VIEWER for path in _LIVE},
+    ("GET", "/rotations/{rotation}/json"): Role.VIEWER,
+    ("GET", "/repair/{name}"): Role.VIEWER,
+    ("GET", "/request"): Role.VIEWER,
+    ("POST", "/request"): Role.VIEWER,
+    # To rehearse a verb asks other systems for those who can do it. Who cannot is refused before the form.
+    ("GET", "/rotations/{rotation}/{verb}"): Role.OPERATOR,
+    ("POST", "/rotations/{rotation}/{verb}"): Role.OPERATOR,
+    ("GET", "/connections/{name}/rotate"): Role.OPERATOR,
+    ("POST", "/connections/{name}/rotate"): Role.OPERATOR,
+    ("GET", "/rotate"): Role.OPERATOR,
+    ("POST", "/rotate"): Role.OPERATOR,
+    ("GET", "/demo"): Role.OPERATOR,
+    ("POST", "/demo"): Role.OPERATOR,
+    ("GET", "/settings/tokens"): Role.ADMINISTRATOR,
+    ("POST", "/settings/tokens"): Role.ADMINISTRATOR,
+    ("GET", "/settings/tokens/{token}/revoke"): Role.ADMINISTRATOR,
+    ("POST", "/settings/tokens/{token}/revoke"): Role.ADMINISTRATOR,
+}
+"""The role that each route needs; None for those that need no session."""
+_OPEN: Final = tuple(path.partition("{")[0] for (_, path), role in ROUTES.items() if role is None)
+
+
+def is_open(path: str) -> bool:
+    """Whether this path needs no session."""
+    return path.startswith(_OPEN)
+
+
+class GuardedRoute(APIRoute):
+    """A route that checks the role before anything is read. One that the table does not have cannot be added."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        handle = super().get_route_handler()
+        (method,) = self.methods or {""}
+        role = ROUTES[method, self.path]
+
+        async def checked(request: Request) -> Response:
+            if role is not None:
+                _check(request, role)
+            return await handle(request)
+
+        return checked
+
+
+def _check(request: Request, role: Role) -> None:
+    session = session_of(request)
+    if session is None:
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "You are not signed in.")
+    if not session.role.includes(role):
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN,
+            f"Nothing was done: this needs the role {role}, and {session.actor} is signed in with the role "
+            f"{session.role}. An administrator can change that.",
+        )
