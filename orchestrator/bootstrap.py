@@ -333,6 +333,7 @@ class Keyturn:
     def worker(self, stop: StopRequest, role: Role, threads: int = 1) -> Iterator["Dispatcher"]:
         """A dispatcher that ends once ``stop`` is set and what it carries may be released."""
         from orchestrator.adapters.idle_connections import IDLE
+        from orchestrator.announcer import Announcer
         from orchestrator.dispatch.dispatcher import wake_on_events
         from orchestrator.dispatch.embedded import Embedded
 
@@ -348,5 +349,9 @@ class Keyturn:
                 start_due=self._start_due,
                 stop=stop,
             )
-            with self.events.listening(wake_on_events(dispatcher)), self.presence(role, threads):
+            with (
+                self.events.listening(wake_on_events(dispatcher)),
+                self.presence(role, threads),
+                Announcer(self.store),
+            ):
                 yield dispatcher

@@ -2,13 +2,20 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Final
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from persistence import database_url, postgresql, sqlite
 from persistence.descriptors import descriptor_shortage
@@ -57,6 +64,8 @@ class Database:
         self._opened: tuple[int, int] | None = None
         self.has_written = False
         """Whether a transaction was committed, or may have been."""
+        self.committed = Event()
+        """Set after each commit, for one thread that waits for it and clears it (`announcements`)."""
 
     @property
     def name(self) -> str:
@@ -112,6 +121,20 @@ class Database:
         return session
 
     @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Open a session as ``open_session`` does, and close it at the end, also where the server has ended it."""
+        session = self.open_session()
+        # SQLAlchemy does not close a connection that is lost and no pool's: that is left to us.
+        driver = session.connection.dbapi_connection
+        try:
+            yield session
+        finally:
+            with suppress(SQLAlchemyError):
+                session.close()
+            if driver is not None:
+                driver.close()
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees the database as it was at one moment. Raises TryLater when it is unavailable."""
         try:
@@ -163,6 +186,7 @@ class Database:
             # Only SQLite says so, and has one writer at a time: no other thread has written since.
             self.has_written = had_written or not _did_nothing(error)
             raise
+        self.committed.set()
 
     def truncate_log(self) -> bool:
         """Copy SQLite's write-ahead log into the file, and empty it: what was erased is overwritten in both.

@@ -11,6 +11,7 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import select
 
 from persistence import journal_upgrade, schema, upgrade
+from persistence.announcements import Announcements
 from persistence.changes import Changes
 from persistence.checkpoints import Checkpoints
 from persistence.claims import Claim, Claims
@@ -63,6 +64,10 @@ class Store:
     def changes(self) -> Changes:
         """Return a new look-out for changes of the database, for one thread; the caller closes it."""
         return Changes(self._database)
+
+    def announcements(self) -> Announcements:
+        """Return what announces this store's commits to the watchers of other processes; one is enough."""
+        return Announcements(self._database)
 
     @property
     def name(self) -> str:

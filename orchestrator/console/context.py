@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console import assets
 from orchestrator.console.demo_page import Faults
-from orchestrator.console.live import LOOK_EVERY_LOCAL, LOOK_EVERY_REMOTE, Streams, Watcher
+from orchestrator.console.live import LISTEN_FOR, REST, Streams, Watcher
 from orchestrator.console.rendering import Renderer, Shown, Values
 from orchestrator.console.sessions import Sessions, session_of
 from orchestrator.operations.carriers import Carriers
@@ -63,7 +63,7 @@ class Console:
         self.sessions = Sessions(keyturn.clock.now)
         is_local = keyturn.settings.store_url.startswith("sqlite:")
         self.watcher = Watcher(
-            keyturn.store.changes(), keyturn.clock.now(), every=LOOK_EVERY_LOCAL if is_local else LOOK_EVERY_REMOTE
+            keyturn.store.changes(), keyturn.clock.now(), rest=REST, every=0.0 if is_local else LISTEN_FOR
         )
         self.streams = Streams(self.watcher)
         self.carriers = Carriers(keyturn.carry, keyturn.clock, stop)

@@ -24,9 +24,10 @@ from states.errors import KeyturnError
 
 _log = logging.getLogger("keyturn.console")
 
-LOOK_EVERY_LOCAL: Final = 0.05
-LOOK_EVERY_REMOTE: Final = 1.0
-"""Seconds between two looks at a database: SQLite's answers from shared memory, PostgreSQL's over a network."""
+REST: Final = 0.05
+"""Seconds between two looks at a database, at least. SQLite's answers from shared memory."""
+LISTEN_FOR: Final = 1.0
+"""Seconds for which PostgreSQL is listened to before it is looked at all the same: an announcement can be lost."""
 PING_EVERY: Final = 10.0
 """Seconds after which a stream proves that it is alive, and a page is made again: times go on without a change."""
 MOST_STREAMS: Final = 500
@@ -44,6 +45,10 @@ class Changes(Protocol):
         """Return a number that differs after a change. Raises TryLater."""
         ...
 
+    def wait(self, seconds: float) -> None:
+        """Return after ``seconds``, or earlier when something was committed. Raises TryLater."""
+        ...
+
     def close(self) -> None:
         """Give back what looking needed."""
         ...
@@ -52,9 +57,10 @@ class Changes(Protocol):
 class Watcher:
     """Looks whether the database was changed, in a thread of its own, and wakes the streams."""
 
-    def __init__(self, changes: Changes, started_at: datetime, *, every: float) -> None:
-        """``every`` is in seconds."""
+    def __init__(self, changes: Changes, started_at: datetime, *, rest: float, every: float) -> None:
+        """``rest`` is the least time between two looks, ``every`` how long a change is waited for besides; seconds."""
         self._changes = changes
+        self._rest = rest
         self._every = every
         self._stop = threading.Event()
         self._woken = asyncio.Event()
@@ -94,13 +100,15 @@ class Watcher:
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         seen: int | None = None
-        while not self._stop.wait(self._every):
+        while not self._stop.wait(self._rest):
             try:
+                self._changes.wait(self._every)
                 now = self._changes.look()
             except KeyturnError as error:
                 if not self.is_blind:
                     _log.warning("pages are not live", extra={"code": error.code, "reason": error.message})
                 self.is_blind, seen = True, None
+                self._stop.wait(self._every)  # a database that refuses at once is not asked more often
                 continue
             if now != seen:
                 self.is_blind, seen = False, now

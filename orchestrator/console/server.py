@@ -8,6 +8,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from orchestrator.announcer import Announcer
 from orchestrator.bootstrap import Keyturn
 from orchestrator.console.app import Console, build
 from orchestrator.console.demo_page import Faults
@@ -101,7 +102,7 @@ def serve(
         while not (server.started or stop.is_set()) and thread.is_alive():
             stop.wait(0.02)
         ready(f"http://{LOOPBACK}:{port}/sign-in?token={console.sessions.make_link(actor)}")
-        with keyturn.events.listening(stop.receive):
+        with keyturn.events.listening(stop.receive), Announcer(keyturn.store):
             while thread.is_alive() and not stop.wait(1.0):
                 pass
     finally:

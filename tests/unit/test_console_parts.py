@@ -210,6 +210,9 @@ class FakeChanges:
             raise TryLater
         return self.number
 
+    def wait(self, seconds: float) -> None:
+        assert 0.0 == seconds
+
     def close(self) -> None:
         self.is_closed = True
 
@@ -219,7 +222,7 @@ def watched(then: Callable[[FakeChanges, live.Watcher, live.Streams], object]) -
     changes = FakeChanges()
 
     async def run() -> None:
-        watcher = live.Watcher(changes, datetime(2026, 11, 23, tzinfo=UTC), every=0.001)
+        watcher = live.Watcher(changes, datetime(2026, 11, 23, tzinfo=UTC), rest=0.001, every=0.0)
         watcher.start()
         await then(changes, watcher, live.Streams(watcher))  # type: ignore[misc]
         watcher.stop()
