@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.installed_keyturn import InstalledKeyturn
+from support.request_history import judged_simulator
 
 from simulator import Simulator
 
@@ -35,7 +36,7 @@ def initialised(keyturn: InstalledKeyturn, template: Path) -> InstalledKeyturn:
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """NetSuite with the placeholder certificate, and OpenAir without one."""
-    with Simulator() as running:
+    with judged_simulator() as running:
         yield running
 
 

@@ -13,8 +13,8 @@ from support.api import Program, add_token
 from support.console import running_console, running_worker
 from support.environment import NAME, connect, keyturn
 from support.polling import WAIT_LIMIT
+from support.request_history import judged_simulator
 
-from simulator import Simulator
 from states.access import Role
 from states.state import State
 
@@ -30,7 +30,7 @@ def test_the_page_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     typed = [step.typed for step in steps(PAGE)]
     assert 17 == len(typed)
     with (
-        Simulator() as simulator,
+        judged_simulator() as simulator,
         keyturn(tmp_path / "keyturn", monkeypatch) as app,
         running_console(app) as console,
         running_worker(app),

@@ -10,6 +10,7 @@ from browser.person import Person
 from playwright.sync_api import Browser, sync_playwright
 from support.console import RunningConsole, running_console
 from support.environment import connect, keyturn
+from support.request_history import judged_simulator
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Simulator
@@ -40,7 +41,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
+    with judged_simulator() as running:
         yield running
 
 

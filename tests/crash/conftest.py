@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.environment import connect, keyturn
+from support.request_history import judged_simulator
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Simulator
@@ -18,7 +19,7 @@ Worker = subprocess.Popen[bytes]
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
+    with judged_simulator() as running:
         yield running
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hostile.hostile_worker import Worker, a_worker
 from support.environment import connect, keyturn
+from support.request_history import judged_simulator
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Simulator
@@ -20,7 +21,7 @@ NAMES = ("acme", "bravo", "charlie")
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(accounts=len(NAMES)) as running:
+    with judged_simulator(accounts=len(NAMES)) as running:
         yield running
 
 

@@ -8,6 +8,7 @@ import pytest
 from integration.fixture_types import Carry, Rotate
 from integration.reachable_states import ReachableStates
 from support.environment import NAME, connect, keyturn
+from support.request_history import judged_simulator
 from support.stores import open_store
 
 from orchestrator.bootstrap import Keyturn
@@ -28,7 +29,7 @@ def _logging_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
+    with judged_simulator() as running:
         yield running
 
 

@@ -8,6 +8,7 @@ import pytest
 from integration.fixture_types import Carry, Rotate
 from support.advice import commands
 from support.environment import NAME, connect, keyturn, netsuite, secrets
+from support.request_history import judged_simulator
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Pair, Simulator
@@ -23,7 +24,7 @@ NO_SAVE = Fault("openair.api", "401", action="Modify", times=None)
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """Two NetSuite accounts, each with its OpenAir company."""
-    with Simulator(accounts=2) as running:
+    with judged_simulator(accounts=2) as running:
         yield running
 
 

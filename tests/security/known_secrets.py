@@ -21,6 +21,7 @@ import pytest
 from acceptance.installed_keyturn import NAME, options_for
 from security.secret_search import Secrets
 from support.clock import OffsetClock
+from support.request_history import judged_simulator
 
 from orchestrator import bootstrap, log, secrets
 from orchestrator.adapters.keys import COLUMN
@@ -222,7 +223,7 @@ def searched_keyturn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr(bootstrap, "SystemClock", OffsetClock)
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    with Simulator(accounts=len(ACCOUNTS)) as simulator:
+    with judged_simulator(accounts=len(ACCOUNTS)) as simulator:
         it = SearchedKeyturn(folder, simulator, monkeypatch)
         handler = _RawLogHandler(it.record_output)
         handler.addFilter(lambda record: record.name not in LEAKING_LOGGERS)

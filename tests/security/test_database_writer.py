@@ -14,7 +14,7 @@ from support import database_writer as attacker
 from support.database_writer import Attack, columns, write
 from support.environment import NAME, connect, keyturn, secrets
 from support.postgresql import new_database, server
-from support.request_history import assert_openair_came_second
+from support.request_history import assert_openair_came_second, judged_simulator
 
 from orchestrator.bootstrap import Keyturn
 from persistence import models
@@ -52,7 +52,7 @@ def postgresql() -> Iterator[Path]:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(accounts=2) as running:
+    with judged_simulator(accounts=2) as running:
         yield running
 
 

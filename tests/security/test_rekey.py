@@ -11,6 +11,7 @@ from acceptance.installed_keyturn import InstalledKeyturn
 from security.test_rewrap import new_key
 from support.environment import connect, keyturn
 from support.polling import until
+from support.request_history import judged_simulator
 
 from orchestrator.adapters.keys import VaultKeys
 from orchestrator.bootstrap import Keyturn
@@ -18,7 +19,6 @@ from orchestrator.operations.rekey import Rekey
 from orchestrator.secrets import SecretName, Secrets
 from persistence.kek import KeyEncryptionKey, read_kek_file
 from persistence.store import Store
-from simulator import Simulator
 from states.errors import VaultLocked
 from states.state import State
 
@@ -40,7 +40,7 @@ def rotate(app: Keyturn, name: str) -> State:
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyturn]:
     """A connection whose certificate was rotated once: its key is kept."""
-    with Simulator() as simulator, keyturn(tmp_path, monkeypatch) as made:
+    with judged_simulator() as simulator, keyturn(tmp_path, monkeypatch) as made:
         connect(made, simulator.credentials, "acme")
         assert State.COMPLETED == rotate(made, "acme")
         yield made
@@ -144,7 +144,7 @@ def test_an_interrupted_change_is_continued(app: Keyturn, monkeypatch: pytest.Mo
 
 def test_rekeyed_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The data key changes again and again while certificates are rotated: every rotation completes."""
-    with Simulator(accounts=2) as simulator, keyturn(tmp_path, monkeypatch) as app:
+    with judged_simulator(accounts=2) as simulator, keyturn(tmp_path, monkeypatch) as app:
         for name, pair in zip(("a", "b"), simulator.pairs.values(), strict=True):
             connect(app, pair.credentials, name)
         with _rekeying(app) as changes:

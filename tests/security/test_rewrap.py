@@ -13,6 +13,7 @@ import pytest
 from acceptance.installed_keyturn import InstalledKeyturn, command
 from support.environment import connect, keyturn
 from support.polling import WAIT_LIMIT, until
+from support.request_history import judged_simulator
 
 from orchestrator.adapters.keys import VaultKeys
 from orchestrator.bootstrap import Keyturn
@@ -21,7 +22,6 @@ from persistence import vault
 from persistence.kek import KeyEncryptionKey, read_kek_file
 from persistence.store import Store
 from persistence.vault import Vault
-from simulator import Simulator
 from states.errors import RotationOpen, VaultLocked
 from states.state import State
 
@@ -50,7 +50,7 @@ def test_rewrapped_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     Every secret opens with the last key, and none with the first one.
     """
-    with Simulator(accounts=3) as simulator, keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__POLL="0.05") as app:
+    with judged_simulator(accounts=3) as simulator, keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__POLL="0.05") as app:
         first, file = read_kek_file(app.settings.kek_file), app.settings.kek_file
         names = [f"c{number}" for number in range(3)]
         for name, pair in zip(names, simulator.pairs.values(), strict=True):

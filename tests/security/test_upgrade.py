@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import delete, update
 from support.environment import NAME, connect, keyturn
 from support.migrated import set_back
+from support.request_history import judged_simulator
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.secrets import SecretName, Secrets
 from persistence import models
-from simulator import Simulator
 from states.connection import Connection
 from states.errors import SealBroken, Stale, Tampered
 
@@ -23,7 +23,7 @@ OLD_HOST, NEW_HOST = "https://acme.app.openair.com", "https://acme.app.netsuites
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyturn]:
     """A Keyturn with two connections."""
-    with Simulator(accounts=2) as simulator, keyturn(tmp_path, monkeypatch) as running:
+    with judged_simulator(accounts=2) as simulator, keyturn(tmp_path, monkeypatch) as running:
         for name, pair in zip((NAME, OTHER), simulator.pairs.values(), strict=True):
             connect(running, pair.credentials, name)
         yield running

@@ -1,8 +1,10 @@
 """What the simulator's own request history says of a rotation. The systems are the judges, not Keyturn's database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from simulator import Entry
+from simulator import Entry, Simulator
 
 
 class Order:
@@ -23,6 +25,14 @@ class Order:
         if fingerprint and (entry.account, fingerprint) not in self._proved:
             return f"entry {entry.seq} saved {fingerprint} before it was proved"
         return ""
+
+
+@contextmanager
+def judged_simulator(**options: Any) -> Iterator[Simulator]:
+    """Both systems. Their own history must show at the end that rule 1 held."""
+    with Simulator(**options) as running:
+        yield running
+        assert_openair_came_second(running.history.entries())
 
 
 def assert_openair_came_second(history: Iterable[Entry]) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import postgresql as postgres
-
-from simulator import Simulator
+from support.request_history import judged_simulator
 
 pytest.register_assert_rewrite(
     "crash.matrix.kill_environment", "crash.matrix.restore_environment"
@@ -63,7 +62,7 @@ def admit(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Iter
     """Make a separate environment for one kill, of any kind; safe to call from several threads."""
     server = request.getfixturevalue("postgresql") if database == "postgresql" else None
     numbers = itertools.count(1)
-    with Simulator(accounts=ACCOUNTS) as simulator:
+    with judged_simulator(accounts=ACCOUNTS) as simulator:
         pairs = iter(simulator.pairs.values())
 
         def make(kind: type[KillEnvironment] = KillEnvironment) -> KillEnvironment:

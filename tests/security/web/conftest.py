@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from support.console import RunningConsole, running_console
 from support.environment import NAME, connect, keyturn
+from support.request_history import judged_simulator
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
@@ -13,7 +14,7 @@ from states.rotation import Rotation
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
+    with judged_simulator() as running:
         yield running
 
 

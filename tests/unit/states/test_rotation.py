@@ -1,5 +1,6 @@
 """A rotation: its initial values, its equality, and its doubt."""
 
+import pickle
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from support.pairs import NOW, Pair
 from unit.states.rotations import ID, a_rotation, parked
 
 from states.connection import Policy
-from states.rotation import Cause, Circumstances, Doubt, Proofs, Rotation
+from states.rotation import Cause, Circumstances, Doubt, PrivateKey, Proofs, Rotation
 from states.state import State
 from states.table import ACTIVE
 from states.timing import HOLD_OFF, INSTALL_WITHIN
@@ -81,3 +82,12 @@ def test_a_second_doubt_ends_nothing_sooner(until: datetime, expected: datetime,
     before = a_rotation(pair, doubt_since=NOW - 2 * SECOND, in_flight_until=until)
     doubtful = before.with_doubt(NOW, NOW)
     assert (NOW - 2 * SECOND, expected) == (doubtful.doubt.since, doubtful.doubt.in_flight_until)
+
+
+def test_a_private_key_shows_nothing_of_itself() -> None:
+    """No form in which Python prints a value, or stores one, holds the key."""
+    key = PrivateKey(b"secret")
+    assert {"PrivateKey(…)"} == {repr(key), str(key), f"{key}", repr([key]).strip("[]")}
+    with pytest.raises(TypeError, match=r"A private key is never pickled\."):
+        pickle.dumps(key)
+    assert b"secret" == key.reveal()
