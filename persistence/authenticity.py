@@ -1,7 +1,8 @@
 """What is authenticated of rotations, connections and tokens: all that decides what is sent, to whom, at whose word.
 
 Each content begins with what it is, so that no code is valid for another thing. A code is written in the statement that
-writes what it covers, and is checked where that is read to act on it; lists and `show` need no key. Left out are:
+writes what it covers, and is checked where that is read to act on it. What only shows it does without the key, too, and
+says that it was not checked then. Left out are:
 
 - of a rotation: its version, who holds it, and from when on it is available. They change without the rest.
 - of a connection: when it is due. Who changes that can start a rotation early or late, as a person can.
@@ -9,7 +10,7 @@ writes what it covers, and is checked where that is read to act on it; lists and
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -18,7 +19,7 @@ from persistence.journal import Head
 from persistence.vault import Vault
 from states.access import Token
 from states.certificate import Certificate
-from states.connection import Connection, Policy
+from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options, Policy
 from states.errors import Tampered
 from states.next_action import REPEAT, NextAction, Verb
 from states.rotation import Confirmation, Failure, Receipt, Rotation
@@ -90,8 +91,8 @@ def of_connection(connection: Connection, *, is_automatic: bool) -> bytes:
     """What is authenticated of a connection's settings; ``is_automatic`` is what is stored of that."""
     return _canonical(
         "keyturn connection",
-        *(connection.name, connection.version, asdict(connection.netsuite), asdict(connection.openair)),
-        *(asdict(connection.options), _policy(connection.policy), dict(connection.bundles), is_automatic),
+        *(connection.name, connection.version, _values(connection.netsuite), _values(connection.openair)),
+        *(_values(connection.options), _policy(connection.policy), dict(connection.bundles), is_automatic),
     )
 
 
@@ -143,7 +144,12 @@ def _failure(failure: Failure | None) -> tuple[object, ...] | None:
 
 @lru_cache(maxsize=64)  # a fleet has few policies
 def _policy(policy: Policy) -> Mapping[str, object]:
-    return asdict(policy)
+    return _values(policy)
+
+
+def _values(settings: NetSuiteSettings | OpenAirSettings | Options | Policy) -> Mapping[str, object]:
+    """The values by name; they are plain, so that nothing needs to be copied as `asdict` does."""
+    return {each.name: getattr(settings, each.name) for each in fields(settings)}
 
 
 def _moment(value: object) -> str:

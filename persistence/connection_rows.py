@@ -5,7 +5,7 @@ on if a connection of this name is added again, so that no one mistakes the new 
 rotation is the one that the new connection's first rotation follows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
@@ -38,11 +38,12 @@ _r: Final = models.rotations
 _c: Final = models.connections
 _LATEST: Final = func.coalesce(_c.c.latest_rotation, "")
 _SET_BACK: Final = select_columns(_c.c.name).where(
-    _c.c.name == bindparam("name"),
+    _c.c.name.in_(bindparam("names", expanding=True)),
     exists().where(_r.c.connection == _c.c.name, _r.c.id > _LATEST, func.coalesce(_r.c.follows, "") == _LATEST),
 )
-"""One statement, so that it sees the connection and its rotations of one moment. Ids are ordered by workers' clocks: a
+"""One statement, so that it sees a connection and its rotations of one moment. Ids are ordered by workers' clocks: a
 greater one alone proves nothing, but keeps the search short."""
+_WHOLE: Final = queries.CONNECTION.where(models.IN_USE).order_by(_c.c.name)
 _NEWEST: Final = select_columns(func.max(_r.c.id)).where(_r.c.connection == bindparam("name"))
 
 
@@ -92,13 +93,22 @@ def ensure_authentic(tx: Transaction, vault: Vault, connection: Connection, row:
 
     An earlier row with the codes that it had then is noticed by the rotation that followed, not by its settings.
     """
-    content = authenticity.of_connection(connection, is_automatic=row["automatic"])
-    if (
-        not vault.is_authentic(content, row["code"] or "")
-        or not is_current(vault, connection, row)
-        or tx.execute(_SET_BACK, {"name": connection.name}).first()
-    ):
+    if not _is_coded(vault, connection, row) or tx.execute(_SET_BACK, {"names": [connection.name]}).first():
         raise authenticity.tampered_connection(connection.name)
+
+
+def changed(tx: Transaction, vault: Vault, names: Collection[str]) -> list[str]:
+    """Return which of the connections of these names were changed outside Keyturn, as `ensure_authentic` finds it."""
+    rows = tx.execute(_WHOLE.where(_c.c.name.in_(names))).mappings()
+    wrong = {row["name"] for row in rows if not _is_coded(vault, mapping.to_connection(row), row)}
+    wrong.update(tx.execute(_SET_BACK, {"names": list(names)}).scalars())
+    return sorted(wrong)
+
+
+def _is_coded(vault: Vault, connection: Connection, row: Row) -> bool:
+    """Whether the codes of the connection's settings and of its certificate are its own."""
+    content = authenticity.of_connection(connection, is_automatic=row["automatic"])
+    return vault.is_authentic(content, row["code"] or "") and is_current(vault, connection, row)
 
 
 def newest_rotation(tx: Transaction, name: str) -> str | None:

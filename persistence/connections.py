@@ -1,8 +1,9 @@
 """The room of the connections, and what is known of their certificates."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
@@ -20,7 +21,7 @@ from persistence.vault import Vault
 from states import connection_changes
 from states.certificate import Certificate
 from states.connection import Connection
-from states.errors import NotFound
+from states.errors import NotFound, Tampered
 from states.state import State
 from states.summary import ConnectionSummary
 
@@ -187,6 +188,19 @@ class Connections:
             connection_rows.ensure_authentic(tx, self._vault, connection, dict(stored))
             return connection
 
+    def changed(self, names: Collection[str] | None = None) -> dict[str, Tampered]:
+        """Return the errors for those connections that were changed outside Keyturn, by name; None: of all.
+
+        Two codes are computed for each connection. Raises VaultLocked, SealBroken without the key that shows it.
+        """
+        self._vault.unlock()
+        found: dict[str, Tampered] = {}
+        for some in [names] if names is not None else ([each.name for each in page] for page in self._pages()):
+            with self._database.reading() as tx:
+                wrong = connection_rows.changed(tx, self._vault, some)
+            found |= {name: authenticity.tampered_connection(name) for name in wrong}
+        return found
+
     def remove(self, connection: Connection, now: datetime) -> None:
         """Destroy a connection's settings, secrets and private keys; its rotations and their journals are kept.
 
@@ -239,10 +253,13 @@ class Connections:
 
     def all(self) -> Iterator[ConnectionSummary]:
         """Return every connection, by name, page by page."""
+        return chain.from_iterable(self._pages())
+
+    def _pages(self) -> Iterator[list[ConnectionSummary]]:
         after = None
         while True:
             page = self.page(after=after, limit=_LONG)
-            yield from page.items
+            yield page.items
             if page.following is None:
                 return
             after = page.following

@@ -66,11 +66,11 @@ LOCK_NEXT: Final = Prepared(_claimable)
 """The id of the rotation that is next. SKIP LOCKED: on PostgreSQL, workers that claim at the same moment get one
 rotation each instead of waiting for each other."""
 LOCK_ONE: Final = Prepared(_claimable.where(_r.c.id == bindparam("id")))
-LOCKED: Final = Prepared(
-    ROTATION.add_columns(
-        select(_last_seq).where(models.journal.c.rotation_id == _r.c.id).scalar_subquery().label("last_seq")
-    ).where(_r.c.id == bindparam("id"))
+WITH_END: Final = ROTATION.add_columns(
+    select(_last_seq).where(models.journal.c.rotation_id == _r.c.id).scalar_subquery().label("last_seq")
 )
+"""Rotations, with where their journals end in truth."""
+LOCKED: Final = Prepared(WITH_END.where(_r.c.id == bindparam("id")))
 """The rotation that was locked, with its certificates, by a statement of its own."""
 HASTEN: Final = Prepared(update(_r).where(_r.c.id == bindparam("b_id")))
 """Makes a postponed rotation available."""

@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from persistence import authenticity, mapping, models, rotation_mapping, rotation_statements
 from persistence.journal import Entry, Head
+from persistence.mapping import Row
 from persistence.prepared import Prepared, Values
 from persistence.vault import Vault, data_key_of
 from states.certificate import Certificate
@@ -47,6 +48,11 @@ def checked(tx: Transaction, vault: Vault, rotation_id: str) -> Rotation:
     row = rotation_statements.LOCKED.first(tx, {"id": rotation_id})  # one statement, so one moment
     if row is None:
         raise NotFound(f"There is no rotation {rotation_id}.")
+    return check(vault, row)
+
+
+def check(vault: Vault, row: Row) -> Rotation:
+    """Return the rotation of a row with where its journal ends, marked as broken if it was changed outside Keyturn."""
     head, rotation = Head(row["journal_seq"], row["journal_hash"]), rotation_mapping.to_rotation(row)
     return authenticity.checked(vault, rotation, head, row["code"], last_seq=row["last_seq"] or 0)
 

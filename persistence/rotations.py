@@ -42,6 +42,7 @@ _candidate: Final = models.certificates
 
 _EVERY: Final = RotationFilter()
 _ALL_OPEN: Final = ROTATION.where(models.OPEN)
+_ALL_OPEN_ENDS: Final = rotation_statements.WITH_END.where(models.OPEN)
 _KEPT: Final = (
     select(_r.c.id, _candidate.c.sealed_key)
     .select_from(_r.join(_candidate, _candidate.c.fingerprint == _r.c.candidate_fingerprint))
@@ -142,6 +143,16 @@ class Rotations:
         """Return every open rotation, under way or parked, the oldest first: at most one for each connection."""
         with self._database.reading() as tx:
             return sorted(queries.rotations(tx, _ALL_OPEN), key=lambda rotation: rotation.id)
+
+    def all_open_checked(self) -> list[Rotation]:
+        """Like ``all_open``, and what was changed outside Keyturn says so, as with ``checked``.
+
+        Raises VaultLocked, SealBroken.
+        """
+        self._vault.unlock()
+        with self._database.reading() as tx:
+            found = [rotation_writes.check(self._vault, row) for row in tx.execute(_ALL_OPEN_ENDS).mappings()]
+        return sorted(found, key=lambda rotation: rotation.id)
 
     def advance(
         self,

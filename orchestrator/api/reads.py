@@ -79,14 +79,19 @@ def _add_connections(app: FastAPI, api: Api) -> None:
 
     def connections(q: _Text = "", after: _Cursor = None, limit: Limit = 50) -> Json:
         page, now = keyturn.lists.connection_page(text=q, after=after, limit=limit), keyturn.rotations.now()
-        items = [connection_json(each, rotation=keyturn.rotations.open_for(each.name), now=now) for each in page.items]
+        changed = keyturn.status.tampered([each.name for each in page.items])
+        items = [
+            connection_json(each, rotation=keyturn.rotations.open_for(each.name), now=now, changed=changed)
+            for each in page.items
+        ]
         return {"items": items, "next": page.following}
 
     def connection(name: ConnectionName) -> Response:
         # The newest rotation is read first: a tag that is older than what it comes with refuses an action, at worst.
         newest, found = keyturn.lists.newest(name), keyturn.connections.show(name)
         rotation, now = keyturn.rotations.open_for(name), keyturn.rotations.now()
-        record = connection_json(found, keyturn.connections.secrets_of(name), rotation=rotation, now=now)
+        changed, known = keyturn.status.tampered([name]), keyturn.connections.secrets_of(name)
+        record = connection_json(found, known, rotation=rotation, now=now, changed=changed)
         return JSONResponse(record, headers={"etag": tags.connection_tag(found, newest)})
 
     def connection_health(name: ConnectionName) -> Json:

@@ -127,15 +127,21 @@ def list_(*, context: Given) -> int:
     ```
     """
     with context.keyturn() as keyturn:
-        rotations = {rotation.connection: rotation for rotation in keyturn.rotations.unfinished()}
+        open_ones, _ = keyturn.status.open_rotations()
+        rotations = {rotation.connection: rotation for rotation in open_ones}
         now = keyturn.rotations.now()
+        changed = keyturn.status.tampered()
+        if changed is None:
+            context.out.note(outages.NOT_CHECKED)
 
         def outage(connection: ConnectionSummary) -> Outage | None:
             return outage_on(connection, rotations.get(connection.name), now)
 
         view = View[ConnectionSummary](
             name=lambda connection: connection.name,
-            record=lambda connection: connection_json(connection, rotation=rotations.get(connection.name), now=now),
+            record=lambda connection: connection_json(
+                connection, rotation=rotations.get(connection.name), now=now, changed=changed
+            ),
             columns={
                 "CONNECTION": lambda connection: connection.name,
                 "ACCOUNT": lambda connection: connection.netsuite.account,
@@ -144,7 +150,11 @@ def list_(*, context: Given) -> int:
                 ),
                 "STATE": lambda connection: _state(rotations.get(connection.name)),
                 "NEXT": lambda connection: (
-                    "imports refused" if outage(connection) else _next(connection, rotations.get(connection.name), now)
+                    "imports refused"
+                    if outage(connection)
+                    else Tampered.code
+                    if connection.name in (changed or {})
+                    else _next(connection, rotations.get(connection.name), now)
                 ),
                 "OPENAIR": lambda connection: connection.openair.url or connection.openair.kind.value,
             },
@@ -178,6 +188,8 @@ def _state(rotation: Rotation | None) -> str:
 def _next(connection: ConnectionSummary, rotation: Rotation | None, now: datetime) -> str:
     """When the next rotation begins, or why none will."""
     if rotation:
+        if rotation.circumstances.broken:
+            return Tampered.code
         return "parked" if rotation.failure else "waits for a person" if rotation.awaits_person else "under way"
     if not connection.is_automatic:
         return "by hand"
@@ -195,11 +207,12 @@ def show(name: ConnectionName, /, *, context: Given) -> int:
     with context.keyturn() as keyturn:
         shown, known = keyturn.connections.show(name), keyturn.connections.secrets_of(name)
         rotation, now = keyturn.rotations.open_for(name), keyturn.rotations.now()
-        tampered = keyturn.connections.tampered(name)
+        changed = keyturn.status.tampered([name])
     outage = outage_on(shown, rotation, now)
     outages.announce(context.out, [outage] if outage else [], now, names=False)
-    rows = [*_broken_rows(tampered), *_rows(shown, known), *_rotation_rows(shown, rotation, now)]
-    record = connection_json(shown, known, rotation=rotation, now=now, tampered=tampered)
+    broken = _broken_rows(changed.get(name) if changed else None)
+    rows = [*broken, *_rows(shown, known), *_rotation_rows(shown, rotation, now)]
+    record = connection_json(shown, known, rotation=rotation, now=now, changed=changed)
     context.out.show(record, name, rows)
     return Exit.FINE
 

@@ -8,6 +8,7 @@ from orchestrator.cli.output import Output
 from states.outage import Outage
 
 STYLE: Final = "bold white on red"
+NOT_CHECKED: Final = "Not checked: changes made outside Keyturn, which only show with the key-encryption key."
 _SHOWN: Final = 10
 """So many outages are named, the longest first; the others are counted."""
 

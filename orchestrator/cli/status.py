@@ -25,6 +25,8 @@ def status(name: AnyConnection = None, /, *, context: Given) -> int:
         report = keyturn.status.report(name)
     context.out.show(status_json(report), "\n".join(each.connection for each in report.concerns if each.connection))
     if context.out.is_for_people:
+        if not report.is_checked:
+            context.out.note(outages.NOT_CHECKED)
         for each in report.concerns:
             _print(context, each)
         if not report.concerns:

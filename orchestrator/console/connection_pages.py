@@ -41,7 +41,8 @@ def connections(console: Console, _subject: str, query: Form) -> Shown:
     chips = [("", "All", overview.report.connections)]
     chips += [(each.value, label, len(overview.groups[each])) for each, label in LABELS.items()]
     weeks = connection_filter.weeks(console, overview.report.at)
-    concerns = {each.connection: each for each in overview.report.concerns}
+    changed = keyturn.status.changed([each.name for each in page.items])
+    concerns = {each.connection: each for each in (*changed.values(), *overview.report.concerns)}
     values = {
         "rows": [_row(each, overview, concerns.get(each.name)) for each in page.items],
         "following": page.following,

@@ -13,21 +13,23 @@ class Harm(IntEnum):
 
     OUTAGE = 1
     """Imports are refused, or may be."""
-    PARKED = 2
+    TAMPERED = 2
+    """A connection or its open rotation was changed outside Keyturn, which does nothing more for it."""
+    PARKED = 3
     """A rotation is Failed and open: it waits for a decision."""
-    AWAITING_PERSON = 3
+    AWAITING_PERSON = 4
     """A rotation waits until a person saved the exported certificate in OpenAir."""
-    OVERDUE = 4
+    OVERDUE = 5
     """Less than seven days are left, and no rotation is open."""
-    NO_WORKER = 5
+    NO_WORKER = 6
     """Something is claimable or scheduled, and no process carries rotations."""
-    LEFT_ALONE = 6
+    LEFT_ALONE = 7
     """A rotation is due or under way, and no worker has touched it for a day."""
-    DUE = 7
+    DUE = 8
     """A certificate is due that no schedule rotates."""
-    SILENT_WORKER = 8
+    SILENT_WORKER = 9
     """A worker's process lives, and has not noted so for a while: it hangs, was stopped, or is cut off."""
-    OTHER_VERSION = 9
+    OTHER_VERSION = 10
     """A worker runs another version of Keyturn than this one."""
 
 

@@ -9,7 +9,7 @@ from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection
 from states.connection_changes import check_closed, check_removal
-from states.errors import SealBroken, Tampered, VaultLocked
+from states.errors import Tampered
 from states.ports import Clock
 from states.summary import ConnectionSummary
 
@@ -40,19 +40,6 @@ class Connections:
         except Tampered:
             return False
         return True
-
-    def tampered(self, name: str) -> Tampered | None:
-        """The error for a connection that was changed outside Keyturn.
-
-        None where it was not, and without the key that shows it. Raises NotFound.
-        """
-        try:
-            self._store.connections.authentic(name)
-        except Tampered as error:
-            return error
-        except (VaultLocked, SealBroken):
-            return None
-        return None
 
     def edit(
         self,

@@ -1,6 +1,6 @@
 """The status: what needs a person now, the most harmful first. Neither system is asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from orchestrator.operations.concern import Concern, Harm
 from orchestrator.operations.workers import Work, Worker, Workers
 from persistence.store import Store
 from states.connection import Connection, missing_conditions
+from states.errors import SealBroken, Tampered, VaultLocked
 from states.next_action import NextAction, Verb
 from states.outage import Outage, outage_of, outage_on
 from states.ports import Clock
@@ -37,6 +38,8 @@ class Report:
     """When the next automatic rotations begin (UTC), and of which connections; the first ten."""
     workers: Sequence[Worker]
     """The permanent workers that are alive, the one that started last first."""
+    is_checked: bool
+    """Whether changes made outside Keyturn would show: not without the key-encryption key."""
 
     @property
     def next_due(self) -> tuple[datetime, str] | None:
@@ -85,21 +88,40 @@ class Status:
         return sorted((outage for outage in found if outage), key=lambda outage: outage.since)
 
     def report(self, connection: str | None = None) -> Report:
-        """Look at every connection and its open rotation, or at those of one, and at the workers. Raises NotFound."""
-        return self._look(connection).report
+        """Look at every connection and its open rotation, or at those of one, and at the workers. Raises NotFound.
+
+        Every connection is compared with its code, which takes as long as there are connections.
+        """
+        return self._look(connection, compares_all=True).report
 
     def overview(self) -> Overview:
-        """Report on every connection, and sort them into groups."""
+        """Report on every connection, and sort them into groups.
+
+        It is made again and again while someone looks: connections of which nothing is due and no rotation is open are
+        not compared with their codes. See `changed`.
+        """
         return self._look(None)
 
-    def _look(self, connection: str | None) -> Overview:
+    def changed(self, names: Collection[str]) -> Mapping[str, Concern]:
+        """The concerns about those connections of these names that were changed outside Keyturn, by name.
+
+        Empty without the key that shows it.
+        """
+        now = self._clock.now()
+        changed = self.tampered(names) or {}
+        return {name: concern for name in changed if (concern := _concern(name, None, None, now, changed))}
+
+    def _look(self, connection: str | None, *, compares_all: bool = False) -> Overview:
         now = self._clock.now()
         chosen = self._chosen(connection, now + ROTATE_EARLIEST)
-        rotations = {rotation.connection: rotation for rotation in self._open(connection)}
+        open_ones, is_checked = self.open_rotations(connection)
+        rotations = {rotation.connection: rotation for rotation in open_ones}
+        compared = {*chosen, *rotations} if connection or not compares_all else None
+        changed = self.tampered(compared) or {}
         concerns = [
             concern
-            for name in sorted({*chosen, *rotations})
-            if (concern := _concern(name, chosen.get(name), rotations.get(name), now))
+            for name in sorted({*chosen, *rotations, *changed})
+            if (concern := _concern(name, chosen.get(name), rotations.get(name), now, changed))
         ]
         if connection is None:
             number, coming = self._store.connections.count(), self._store.connections.coming(_COMING)
@@ -117,6 +139,7 @@ class Status:
             under_way=len(going),
             coming=coming,
             workers=self._workers.alive(),
+            is_checked=is_checked,
         )
         postponed = {each.connection for each in going if each.tries and each.available_at > now}
         groups = {
@@ -134,6 +157,25 @@ class Status:
         if connection is None:
             return {each.name: each for each in self._store.connections.until(until)}
         return {connection: self._store.connections.get(connection)}
+
+    def tampered(self, names: Collection[str] | None = None) -> Mapping[str, Tampered] | None:
+        """The errors for those connections of these names, or of all, that were changed outside Keyturn, by name.
+
+        None without the key that shows it.
+        """
+        try:
+            return self._store.connections.changed(names)
+        except (VaultLocked, SealBroken):
+            return None
+
+    def open_rotations(self, connection: str | None = None) -> tuple[list[Rotation], bool]:
+        """The open rotations, and whether they say what was changed outside Keyturn: not without the key."""
+        try:
+            if connection is None:
+                return self._store.rotations.all_open_checked(), True
+            return [self._store.rotations.checked(each.id) for each in self._open(connection)], True
+        except (VaultLocked, SealBroken):
+            return self._open(connection), False
 
     def _open(self, connection: str | None) -> list[Rotation]:
         if connection is None:
@@ -159,16 +201,26 @@ def _work(going: list[Rotation], now: datetime, *, is_scheduled: bool) -> Work:
     return Work(claimable_since=min(waiting, default=None), is_under_way=bool(going), is_scheduled=is_scheduled)
 
 
-def _concern(name: str, connection: _Connection | None, rotation: Rotation | None, now: datetime) -> Concern | None:
+def _concern(
+    name: str,
+    connection: _Connection | None,
+    rotation: Rotation | None,
+    now: datetime,
+    changed: Mapping[str, Tampered],
+) -> Concern | None:
     """What needs a person about the connection and its open ``rotation``: the most harmful of it.
 
-    ``connection`` is None where nothing is due of it for long, so that only its rotation can need someone.
+    ``connection`` is None where nothing is due of it for long, so that only its rotation can need someone, or that it
+    is among the ``changed``.
     """
     left_by_rotation = outage_of(rotation) if rotation else None
     outage = outage_on(connection, rotation, now) if connection else left_by_rotation
     found: _Found | None = None
+    tampered = changed.get(name)
     if outage:
-        found = _outage(outage, rotation, now)
+        found = _outage(outage, rotation, now, tampered)
+    elif tampered:
+        found = Harm.TAMPERED, now, tampered.message
     elif rotation:
         found = _waiting(rotation, now)
     elif connection:
@@ -179,6 +231,8 @@ def _concern(name: str, connection: _Connection | None, rotation: Rotation | Non
     action = advise(rotation, now) if rotation else NextAction(Verb.ROTATE, {"connection": name})
     if harm is Harm.LEFT_ALONE:
         action = NextAction(Verb.WORKER)
+    if tampered:
+        action = tampered.next_action  # nothing else is done for it before
     return Concern(
         harm=harm,
         connection=name,
@@ -190,13 +244,18 @@ def _concern(name: str, connection: _Connection | None, rotation: Rotation | Non
     )
 
 
-def _outage(outage: Outage, rotation: Rotation | None, now: datetime) -> _Found:
-    detail = f" {rotation.failure.message}" if rotation and rotation.failure else ""
-    return Harm.OUTAGE, outage.since, f"{outage.sentence(now)}: {outage.reason}{detail}"
+def _outage(outage: Outage, rotation: Rotation | None, now: datetime, tampered: Tampered | None) -> _Found:
+    failed = rotation.failure.message if rotation and rotation.failure else ""
+    broken = rotation.circumstances.broken if rotation else ""
+    found = (failed, broken, tampered.message if tampered else "")
+    details = dict.fromkeys(each for each in found if each)  # each once
+    return Harm.OUTAGE, outage.since, " ".join((f"{outage.sentence(now)}: {outage.reason}", *details))
 
 
 def _waiting(rotation: Rotation, now: datetime) -> _Found | None:
     """What an open rotation waits for that causes no outage; None while it goes on by itself."""
+    if broken := rotation.circumstances.broken:
+        return Harm.TAMPERED, rotation.updated_at, broken
     if rotation.failure:
         message = f"Rotation {rotation.id} is parked in {rotation.position}: {rotation.failure.message}"
         return Harm.PARKED, rotation.failure.at, message

@@ -1,5 +1,6 @@
 """A connection as JSON."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from orchestrator.secrets import SecretName
@@ -18,15 +19,17 @@ def connection_json(
     *,
     rotation: Rotation | None,
     now: datetime,
-    tampered: Tampered | None = None,
+    changed: Mapping[str, Tampered] | None = None,
 ) -> Json:
     """``name``, ``netsuite``, ``openair``, ``options``, ``policy``, ``bundles``, ``automatic``, ``certificate``,
     ``due_at`` (null while no rotation will begin by itself: by hand, or because one is open), ``open_rotation``
     (``id``, ``state``, ``parked``, ``awaits_person``; null without one), ``outage`` (null unless imports are or may be
-    refused: see `views.outage`), ``version``; and, where one connection is shown, ``secrets``, by name whether each is
-    set, and ``broken`` (null unless it was changed outside Keyturn).
+    refused: see `views.outage`), ``version``, ``checked`` (whether changes made outside Keyturn would show: not without
+    the key-encryption key), ``broken`` (null unless it was changed so); and, where one connection is shown,
+    ``secrets``, by name whether each is set.
 
-    ``rotation`` is the connection's open one; ``tampered`` the error for one that was changed.
+    ``rotation`` is the connection's open one; ``changed`` has the errors for connections that were changed, by name;
+    None where that was not checked.
     """
     netsuite, openair, policy, options = shown.netsuite, shown.openair, shown.policy, shown.options
     record: Json = {
@@ -77,8 +80,9 @@ def connection_json(
         else None,
         "outage": outage_json(outage_on(shown, rotation, now), now),
         "version": shown.version,
+        "checked": changed is not None,
+        "broken": changed[shown.name].message if changed and shown.name in changed else None,
     }
     if secrets is not None:
         record["secrets"] = {secret.name.lower(): secret in secrets for secret in SecretName}
-        record["broken"] = tampered.message if tampered else None
     return record

@@ -10,7 +10,7 @@ def status_json(report: Report) -> Json:
     the workers), ``rotation`` (null without an open one), ``message``, ``since``, ``outage``, ``next_action``),
     ``connections`` and ``under_way`` (numbers), ``next_due`` (``at``, ``connection``; null where no rotation begins by
     itself), ``workers`` (those that are alive: ``name``, ``host``, ``version``, ``threads``, ``started_at``,
-    ``seen_at``).
+    ``seen_at``), ``checked`` (whether changes made outside Keyturn would show: not without the key-encryption key).
     """
     return {
         "at": iso(report.at),
@@ -41,4 +41,5 @@ def status_json(report: Report) -> Json:
             }
             for each in report.workers
         ],
+        "checked": report.is_checked,
     }

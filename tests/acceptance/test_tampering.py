@@ -17,11 +17,28 @@ def test_a_changed_connection(connected: InstalledKeyturn) -> None:
         assert error(refused)["message"].startswith(CHANGED)
         assert "Nothing was changed." == error(refused)["kept"]
     given_again = f"`keyturn connection edit {NAME}` with all options that `keyturn connection add` needs"
-    for words in (("connection", "show", NAME), ("health", NAME), ("doctor", NAME)):
+    for words in (("connection", "show", NAME), ("health", NAME), ("doctor", NAME), ("status",)):
         shown = connected(*words).stdout
         assert CHANGED in shown, words
         assert given_again in " ".join(shown.split()), words
     assert connected.json("connection", "show", NAME)["broken"].startswith(CHANGED)
+    (listed,) = connected.json("connection", "list")
+    assert (True, True) == (listed["checked"], listed["broken"].startswith(CHANGED))
+    assert " TAMPERED " in connected("connection", "list").stdout
+
+
+def test_without_the_key(connected: InstalledKeyturn) -> None:
+    """Lists need no key; they say on stderr, and in JSON, that changes of rows do not show without it."""
+    connected.alter(EVIL)
+    connected.kek.unlink()
+    for words in (("connection", "list"), ("status",)):
+        shown = connected(*words)
+        assert "Not checked: changes made outside Keyturn" in shown.stderr, words
+        assert "TAMPERED" not in shown.stdout, words
+        assert "" == connected("--quiet", *words).stderr, words
+    (listed,) = connected.json("connection", "list")
+    assert (False, None) == (listed["checked"], listed["broken"])
+    assert not connected.json("status")["checked"]
 
 
 def test_what_is_missing_to_give_a_changed_connection_again(connected: InstalledKeyturn) -> None:

@@ -11,6 +11,7 @@ from integration.fixture_types import Rotate
 from support.api import Program, add_token
 from support.clock import OffsetClock
 from support.console import running_console, running_worker
+from support.database_writer import EVIL, setting, write
 from support.environment import NAME
 from support.polling import until
 from support.request_history import installed, saved
@@ -64,6 +65,20 @@ def test_a_rotation_is_started_and_followed(app: Keyturn, operator: Program) -> 
     assert ("token:nightly", BODY["reason"]) == (stream[0]["actor"], stream[0]["detail"]["reason"])
     assert stream[2:] == events(operator, str(made["id"]), last="2")
     assert 204 == operator.get(f"/events?rotation={made['id']}", Last_Event_ID=str(seqs[-1])).status_code
+
+
+def test_a_connection_that_was_changed(app: Keyturn, operator: Program) -> None:
+    """The list, the connection and the status say which one someone wrote outside Keyturn."""
+    assert [(True, None)] == [
+        (each["checked"], each["broken"]) for each in operator.get("/connections").json()["items"]
+    ]
+    write(app, setting("openair", "url", EVIL))
+    changed = f"Connection {NAME} was changed outside Keyturn"
+    listed = operator.get("/connections").json()["items"]
+    for shown in (*listed, operator.get(f"/connections/{NAME}").json()):
+        assert shown["broken"].startswith(changed)
+    (concern,) = operator.get("/status").json()["concerns"]
+    assert ("TAMPERED", True) == (concern["code"], concern["message"].startswith(changed))
 
 
 def events(operator: Program, rotation: str, last: str = "0") -> list[dict[str, object]]:

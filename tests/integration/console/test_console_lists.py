@@ -9,6 +9,7 @@ import pytest
 from integration.fixture_types import Rotate
 from sqlalchemy import text as sql
 from support.console import RunningConsole
+from support.database_writer import EVIL, setting, write
 from support.environment import NAME, netsuite
 
 from orchestrator.bootstrap import Keyturn
@@ -44,6 +45,14 @@ def test_the_journal(app: Keyturn, console: RunningConsole, rotate: Rotate, monk
         tx.execute(sql("UPDATE journal SET actor = 'eve' WHERE seq = 4"))
     assert "1 entry on this page is not as Keyturn wrote it." in console.text(f"/journal?rotation={NAME}")
     assert "Entry 4 of this journal is not as Keyturn wrote it." in console.text(f"/rotations/{done.id}")
+
+
+def test_a_connection_that_was_changed(app: Keyturn, console: RunningConsole, rotate: Rotate) -> None:
+    """The list and its page name a connection that someone wrote outside Keyturn, though nothing is due of it."""
+    rotate()
+    write(app, setting("openair", "url", EVIL))
+    assert "Tampered" in console.text("/connections")
+    assert f"Connection {NAME} was changed outside Keyturn" in console.text(f"/connections/{NAME}")
 
 
 def test_the_workers(app: Keyturn, console: RunningConsole) -> None:
