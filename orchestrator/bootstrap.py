@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.adapters.factory import AdapterFactory
     from orchestrator.dispatch.dispatcher import Dispatcher
     from orchestrator.engine import Engine
+    from orchestrator.operations.accounts import Accounts
     from orchestrator.operations.bulk import Bulk
     from orchestrator.operations.carry import Carry
     from orchestrator.operations.connections import Connections
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
     from orchestrator.operations.rehearsal import Rehearsals
     from orchestrator.operations.rekey import Rekey
     from orchestrator.operations.repair import Repairs
+    from orchestrator.operations.sign_in import SignIn
     from orchestrator.operations.starts import Starts
     from orchestrator.operations.status import Status
     from orchestrator.operations.tokens import Tokens
     from orchestrator.operations.workers import Workers
+    from orchestrator.passwords import Passwords
     from orchestrator.presence import PresenceKeeper
     from orchestrator.schedule import Schedule
     from persistence.kek import KeyEncryptionKey
@@ -161,6 +164,26 @@ class Keyturn:
         return Carry(
             self.store, self._present_engine, self.clock, worker=self.worker_name, lease=self.settings.worker.lease
         )
+
+    @cached_property
+    def accounts(self) -> "Accounts":
+        """The verbs on accounts. Raises ImportError without the extra ``console``, whose argon2 hashes passwords."""
+        from orchestrator.operations.accounts import Accounts
+
+        return Accounts(self.store, self.clock, self._passwords, self.events.publish)
+
+    @cached_property
+    def sign_in(self) -> "SignIn":
+        """Signing in with a password, and the sessions. Raises ImportError as ``accounts`` does."""
+        from orchestrator.operations.sign_in import SignIn
+
+        return SignIn(self.store, self.clock, self._passwords)
+
+    @cached_property
+    def _passwords(self) -> "Passwords":
+        from orchestrator.passwords import Passwords
+
+        return Passwords()
 
     @cached_property
     def tokens(self) -> "Tokens":

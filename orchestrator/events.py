@@ -76,6 +76,33 @@ class TokenRevoked(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountAdded(Event):
+    """A person made an account for the console."""
+
+    name: str
+    role: Role
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanged(Event):
+    """A person gave an account another role or password."""
+
+    name: str
+    what: str
+    """The new role, or ``password``."""
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRemoved(Event):
+    """A person removed an account."""
+
+    name: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class RotationEvent(Event):
     """Something that happened to a rotation."""
 

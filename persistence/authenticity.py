@@ -1,4 +1,4 @@
-"""What is authenticated of rotations, connections and tokens: all that decides what is sent, to whom, at whose word.
+"""What is authenticated: all that decides what is sent, to whom, at whose word.
 
 Each content begins with what it is, so that no code is valid for another thing. A code is written in the statement that
 writes what it covers, and is checked where that is read to act on it. What only shows it does without the key, too, and
@@ -17,7 +17,7 @@ from typing import Final
 
 from persistence.journal import Head
 from persistence.vault import Vault
-from states.access import Token
+from states.access import Account, Session, Token
 from states.certificate import Certificate
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options, Policy
 from states.errors import Tampered
@@ -112,6 +112,19 @@ def of_token(token: Token) -> bytes:
         "keyturn token",
         *(token.name, token.digest, token.role, token.created_at, token.created_by, token.expires_at),
     )
+
+
+def of_account(account: Account) -> bytes:
+    """What is authenticated of an account: all of it."""
+    return _canonical(
+        "keyturn account",
+        *(account.name, account.role, account.password, account.created_at, account.created_by, account.password_at),
+    )
+
+
+def of_session(session: Session) -> bytes:
+    """What is authenticated of a session: all of it."""
+    return _canonical("keyturn session", session.digest, session.account, session.password_at, session.expires_at)
 
 
 def _certificate(certificate: Certificate | None) -> tuple[object, ...] | None:

@@ -323,6 +323,42 @@ class Tokens(_Table, table=True):
     """Authenticates the token, except when it was used (persistence/authenticity.py)."""
 
 
+class Accounts(_Table, table=True):
+    """The people who sign in to the console with a password."""
+
+    __table_args__ = (CheckConstraint(_in("role", tuple(Role)), name="role"),)
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    role: str = Field(sa_type=Text)
+    password: str = Field(sa_type=Text, repr=False)
+    """The password's argon2 hash."""
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    created_by: str = Field(sa_type=Text)
+    password_at: datetime = Field(sa_type=UtcDateTime)
+    code: str = Field(sa_type=Text)
+    """Authenticates the account (persistence/authenticity.py)."""
+
+
+class Sessions(_Table, table=True):
+    """Who is signed in to the console with a password. The cookies are not stored, only their hashes."""
+
+    digest: str = Field(primary_key=True, sa_type=Text)
+    account: str = Field(sa_type=Text)
+    password_at: datetime = Field(sa_type=UtcDateTime)
+    """That of the account when the session began: the session ends with that password."""
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    code: str = Field(sa_type=Text)
+    """Authenticates the session (persistence/authenticity.py)."""
+
+
+class Attempts(_Table, table=True):
+    """The buckets of attempts to sign in, by the hash of a name or an address."""
+
+    key: str = Field(primary_key=True, sa_type=Text)
+    full_at: datetime = Field(sa_type=UtcDateTime)
+    """When the bucket is full again."""
+
+
 def attribute(column: object) -> QueryableAttribute[Any]:
     """A model's column as loader options need it. SQLModel declares its type as the type of the value."""
     assert isinstance(column, QueryableAttribute)
@@ -343,6 +379,9 @@ secrets: Final[Table] = METADATA.tables["secrets"]
 data_keys: Final[Table] = METADATA.tables["datakeys"]
 workers: Final[Table] = METADATA.tables["workers"]
 tokens: Final[Table] = METADATA.tables["tokens"]
+accounts: Final[Table] = METADATA.tables["accounts"]
+sessions: Final[Table] = METADATA.tables["sessions"]
+attempts: Final[Table] = METADATA.tables["attempts"]
 
 
 def canonical(account: ColumnElement[str]) -> ColumnElement[str]:

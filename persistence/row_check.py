@@ -1,4 +1,4 @@
-"""Checks rotations, connections and tokens against their codes: what people read there is what Keyturn wrote.
+"""Checks rows against their codes: what people read there is what Keyturn wrote.
 
 `authenticity` says what the codes cover. Each function works within the caller's transaction.
 """
@@ -10,7 +10,17 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Row, RowMapping
 from sqlmodel import Session, col, select
 
-from persistence import authenticity, connection_rows, mapping, models, queries, rotation_mapping, tokens
+from persistence import (
+    accounts,
+    authenticity,
+    connection_rows,
+    mapping,
+    models,
+    queries,
+    rotation_mapping,
+    sessions,
+    tokens,
+)
 from persistence.journal import Head
 from persistence.vault import Vault
 from states.errors import JournalBroken
@@ -27,7 +37,7 @@ _CONFIRMED: Final = (
 
 
 def verify(tx: Transaction, vault: Vault, rotation_id: str | None = None) -> None:
-    """Check the row of one rotation, or those of all rotations, connections and tokens.
+    """Check the row of one rotation, or those of all rotations, connections, tokens, accounts and sessions.
 
     Raises JournalBroken for the first that is not as Keyturn wrote it.
     """
@@ -39,12 +49,22 @@ def verify(tx: Transaction, vault: Vault, rotation_id: str | None = None) -> Non
     if rotation_id is None:
         _verify_connections(tx, vault)
         _verify_tokens(tx, vault)
+        _verify_accounts(tx, vault)
 
 
 def _verify_tokens(tx: Transaction, vault: Vault) -> None:
     for row in tx.execute(tokens.ALL).mappings():
         if tokens.authentic(vault, row) is None:
             raise JournalBroken(f"Token {row['name']} was changed outside Keyturn.")
+
+
+def _verify_accounts(tx: Transaction, vault: Vault) -> None:
+    for row in tx.execute(accounts.ALL).mappings():
+        if accounts.authentic(vault, row) is None:
+            raise JournalBroken(f"Account {row['name']} was changed outside Keyturn.")
+    for row in tx.execute(sessions.ALL).mappings():
+        if sessions.authentic(vault, row) is None:
+            raise JournalBroken(f"A session of account {row['account']} was changed outside Keyturn.")
 
 
 def _verify_rotation(vault: Vault, row: Row[Any]) -> None:

@@ -11,7 +11,9 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import select
 
 from persistence import journal_upgrade, schema, upgrade
+from persistence.accounts import Accounts
 from persistence.announcements import Announcements
+from persistence.attempts import Attempts
 from persistence.changes import Changes
 from persistence.checkpoints import Checkpoints
 from persistence.claims import Claim, Claims
@@ -22,6 +24,7 @@ from persistence.journal_check import Journal
 from persistence.kek import KeyEncryptionKey
 from persistence.rotations import Rotations
 from persistence.secrets import Secrets
+from persistence.sessions import Sessions
 from persistence.tokens import Tokens
 from persistence.upgrade import Authenticated, Reseal, as_it_was
 from persistence.vault import Vault
@@ -57,6 +60,9 @@ class Store:
         self.journal = Journal(self._database, self.vault)
         self.checkpoints = Checkpoints(self._database, self.vault)
         self.tokens = Tokens(self._database, self.vault)
+        self.accounts = Accounts(self._database, self.vault)
+        self.sessions = Sessions(self._database, self.vault)
+        self.attempts = Attempts(self._database)
         # With connections of its own: presence neither waits for a worker's transaction nor takes its connection.
         self._of_workers = Database(url)
         self.workers = Workers(self._of_workers)

@@ -1,7 +1,7 @@
-"""Who may do what: the roles of people and programs, and the tokens that programs show."""
+"""Who may do what: roles, the accounts and sessions of people, and the tokens that programs show."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -21,7 +21,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     """Acts on rotations."""
     ADMINISTRATOR = "administrator"
-    """Changes connections and tokens."""
+    """Changes connections, tokens and accounts."""
 
     def includes(self, other: "Role") -> bool:
         """Whether this role may do what ``other`` may."""
@@ -46,11 +46,7 @@ class Token:
     """When it was last used, to within a minute (UTC); None before its first use."""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise InvalidInput(
-                "A token's name has 1 to 64 letters, digits, dots, hyphens and underscores, and begins with one of the "
-                "first two."
-            )
+        _check_name(self.name, "A token's")
         if not timedelta() < self.expires_at - self.created_at <= LONGEST_LIFE:
             raise InvalidInput(f"A token expires after 1 to {LONGEST_LIFE.days} days.")
 
@@ -62,3 +58,70 @@ class Token:
     def is_valid(self, now: datetime) -> bool:
         """Whether it can be used at ``now`` (UTC)."""
         return now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A person who signs in to the console with a password."""
+
+    name: str
+    """Also the person's name in the journal."""
+    role: Role
+    password: str = field(repr=False)
+    """The password's argon2 hash."""
+    created_at: datetime
+    """UTC."""
+    created_by: str
+    password_at: datetime
+    """When the password was set (UTC). A session is valid for one password."""
+
+    def __post_init__(self) -> None:
+        _check_name(self.name, "An account's")
+
+    def with_role(self, role: Role) -> "Account":
+        """Return the account with another role."""
+        return replace(self, role=role)
+
+    def with_password(self, password: str, at: datetime) -> "Account":
+        """Return the account with another password's hash, set ``at`` this moment (UTC)."""
+        return replace(self, password=password, password_at=at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A person who is signed in, as every process that serves the console knows it."""
+
+    digest: str
+    """The cookie's SHA-256, in hex."""
+    account: str
+    password_at: datetime
+    """That of the account when the session began."""
+    expires_at: datetime
+    """UTC."""
+
+    def is_valid(self, now: datetime) -> bool:
+        """Whether it goes on at ``now`` (UTC)."""
+        return now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How many attempts to sign in are allowed: ``size`` at once, and one more after each ``interval``."""
+
+    name: str
+    size: int
+    interval: timedelta
+
+
+OF_ACCOUNT: Final = Bucket("account", 10, timedelta(minutes=6))
+"""For each name, whether there is such an account or not. Ten guesses an hour find no password of 12 characters."""
+OF_ADDRESS: Final = Bucket("address", 20, timedelta(minutes=3))
+"""For each address. An office may share one, so those who succeed are not counted."""
+
+
+def _check_name(name: str, whose: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"{whose} name has 1 to 64 letters, digits, dots, hyphens and underscores, and begins with one of the "
+            "first two."
+        )

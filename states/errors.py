@@ -83,6 +83,20 @@ class Exhausted(TryLater):
     next_action = by_hand("Free what the message names; ulimit -a shows the limits.")
 
 
+class Busy(TryLater):
+    """Too many people sign in at this moment."""
+
+    code = "BUSY"
+    next_action = by_hand("Wait a few seconds.")
+
+
+class TooManyAttempts(TryLater):
+    """There were too many attempts to sign in."""
+
+    code = "TOO_MANY_ATTEMPTS"
+    next_action = by_hand("Wait. On the computer that Keyturn runs on, the link that the console prints works at once.")
+
+
 class HeldOff(TryLater):
     """A write of the previous rotation may still take effect."""
 
@@ -358,6 +372,13 @@ class AlreadyExists(Rejected):
 
     code = "ALREADY_EXISTS"
     next_action = by_hand("Choose another name.", alternatives=(NextAction(Verb.SHOW_CONNECTION),))
+
+
+class LastAdministrator(Rejected):
+    """No administrator would be left."""
+
+    code = "LAST_ADMINISTRATOR"
+    next_action = by_hand("Make someone else an administrator first.")
 
 
 class RotationOpen(Rejected):

@@ -57,6 +57,12 @@ COMMANDS: Final = (
         _KEEP,
         "Show the version, the commit it was built from, Python's version and the database's schema.",
     ),
+    (
+        "account",
+        "account:app",
+        _KEEP,
+        "Add, list and remove the people who sign in to the console, and set passwords.",
+    ),
     ("token", "token:app", _KEEP, "Add, list and revoke tokens for the API."),
     ("vault", "installation:vault", _KEEP, "Change the keys of the vault."),
 )

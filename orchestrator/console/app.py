@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from orchestrator import http_guard
@@ -20,21 +20,20 @@ from orchestrator.console import (
     download,
     home_page,
     journal_page,
+    people_pages,
     problems,
     repair_page,
     request_page,
     rotation_pages,
+    sign_in_page,
     token_pages,
     verb_pages,
     workers_page,
 )
 from orchestrator.console.access import GuardedRoute
 from orchestrator.console.context import Console, Posting
-from orchestrator.console.forms import Posted, Query
-from orchestrator.console.guard import Guard, cookie_name, session_token
+from orchestrator.console.guard import Guard
 from orchestrator.console.pages import Pages
-from orchestrator.console.rendering import Shown
-from orchestrator.console.sessions import SESSION_LIFE
 from orchestrator.views.problem import status_of
 from states.errors import KeyturnError
 
@@ -67,7 +66,8 @@ def build(console: Console) -> ASGIApp:
     if console.faults:
         demo_page.add(app, console, console.faults)
     _add_assets(app)
-    _add_sessions(app, console)
+    sign_in_page.add(app, console)
+    people_pages.add(app, console)
     _add_errors(app, console)
     return Guard(
         app,
@@ -86,34 +86,6 @@ def _add_assets(app: FastAPI) -> None:
         if found is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return Response(found.content, media_type=found.media_type, headers={"cache-control": assets.FOREVER})
-
-
-def _add_sessions(app: FastAPI, console: Console) -> None:
-    name = cookie_name(console.port)
-
-    @app.get("/sign-in")
-    def ask(request: Request, query: Query) -> Response:
-        # A GET changes nothing: what looks at links in advance does not use them up.
-        shown = Shown("sign_in.html", "Sign in", {"token": query.text("token", 100), "is_refused": False})
-        return console.page(request, shown)
-
-    @app.post("/sign-in")
-    def sign_in(request: Request, form: Posted) -> Response:
-        session = console.sessions.sign_in(form.text("token", 100))
-        if session is None:
-            shown = Shown("sign_in.html", "Sign in", {"token": "", "is_refused": True})
-            return console.page(request, shown, HTTPStatus.UNAUTHORIZED)
-        answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-        life = int(SESSION_LIFE.total_seconds())
-        answer.set_cookie(name, session, max_age=life, path="/", secure=True, httponly=True, samesite="lax")
-        return answer
-
-    @app.post("/sign-out")
-    def sign_out(request: Request) -> Response:
-        console.sessions.sign_out(session_token(request.headers, name))
-        answer = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
-        answer.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")
-        return answer
 
 
 def _add_errors(app: FastAPI, console: Console) -> None:

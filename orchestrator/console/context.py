@@ -60,7 +60,7 @@ class Console:
         self.keyturn = keyturn
         self.port = port
         self.stop = stop
-        self.sessions = Sessions(keyturn.clock.now)
+        self.sessions = Sessions(keyturn.clock.now, keyturn.sign_in)
         is_local = keyturn.settings.store_url.startswith("sqlite:")
         self.watcher = Watcher(
             keyturn.store.changes(), keyturn.clock.now(), rest=REST, every=0.0 if is_local else LISTEN_FOR

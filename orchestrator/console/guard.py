@@ -10,13 +10,16 @@ from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator import http_guard
 from orchestrator.console.access import is_open
-from orchestrator.console.sessions import SESSION, Session, Sessions
+from orchestrator.console.sessions import SESSION, Sessions
+from orchestrator.views.problem import status_of
+from states.errors import KeyturnError
 
 _log = logging.getLogger("keyturn.console")
 
@@ -61,15 +64,13 @@ class Guard:
         if scope["type"] != "http":
             return  # a WebSocket: the server refuses what is not answered
         headers = Headers(scope=scope)
-        session = self._session(headers)
-        scope[SESSION] = session
-        refusal = self._refusal(scope, headers, session)
+        refusal = self._refusal(scope, headers) or await self._unknown(scope, headers)
         app: ASGIApp = self._refuse(*refusal) if refusal else self._app
         await http_guard.run(app, scope, receive, send, headers=_HEADERS, log=_log)
 
-    def _refusal(self, scope: Scope, headers: Headers, session: Session | None) -> tuple[HTTPStatus, str] | None:
-        """Why the request is refused, as a status and a sentence; None where it is not."""
-        method, path = scope["method"], scope["path"]
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[HTTPStatus, str] | None:
+        """Why the request is refused no matter who sent it, as a status and a sentence; None where it is not."""
+        method = scope["method"]
         if headers.get("host") not in self._hosts:
             return HTTPStatus.MISDIRECTED_REQUEST, "This console answers only under the address that it printed."
         if method not in (*_READS, "POST"):
@@ -78,13 +79,19 @@ class Guard:
             return HTTPStatus.FORBIDDEN, "This request does not come from a page of this console."
         if not http_guard.is_short(headers.get("content-length", "0")):
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, http_guard.TOO_LONG
-        if session is None and not is_open(path):
-            return HTTPStatus.UNAUTHORIZED, "You are not signed in."
         return None
 
-    def _session(self, headers: Headers) -> Session | None:
+    async def _unknown(self, scope: Scope, headers: Headers) -> tuple[HTTPStatus, str] | None:
+        """Put the session into ``scope``; say why the request is refused without one, None where it is not."""
         token = session_token(headers, self._cookie)
-        return self._sessions.find(token) if token else None
+        try:
+            session = await run_in_threadpool(self._sessions.find, token) if token else None
+        except KeyturnError as error:  # the store does not answer, so no one knows who is signed in
+            return status_of(error), error.message
+        scope[SESSION] = session
+        if session is None and not is_open(scope["path"]):
+            return HTTPStatus.UNAUTHORIZED, "You are not signed in."
+        return None
 
 
 def session_token(headers: Headers, name: str) -> str:

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -141,7 +141,7 @@ class Streams:
         self.count = 0
 
     async def stream(
-        self, url: str, render: Callable[[], str], *, since: int, pace: float, is_allowed: Callable[[], bool]
+        self, url: str, render: Callable[[], str], *, since: int, pace: float, is_allowed: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[bytes]:
         """Yield a ping, the page's fragment when it has changed ``since`` that version, and whenever it changes again.
 
@@ -150,9 +150,9 @@ class Streams:
         watcher, sent, digest = self._watcher, since, b""
         self.count += 1
         try:
-            if is_allowed() and not watcher.is_blind:
+            if await is_allowed() and not watcher.is_blind:
                 yield _PING  # a tab that was hidden knows at once that it is live again
-            while is_allowed() and not watcher.is_stopped:
+            while await is_allowed() and not watcher.is_stopped:
                 if not await watcher.wait(sent, PING_EVERY) and not watcher.is_blind:
                     yield _PING
                 if watcher.is_blind or watcher.is_stopped:

@@ -1,5 +1,6 @@
 """Pages that are read: each has a view, which is shown whole at its address, and again in a stream when it changes."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Final
@@ -22,6 +23,8 @@ PACE: Final = 1.0
 """Seconds between two fragments of a page about many."""
 QUICK: Final = 0.1
 """Seconds between two fragments of a page about one rotation."""
+_KNOWN: Final = 2.0
+"""Seconds for which a stream does not look again whether its person is still signed in."""
 _ONCE: Final = "ask"
 """The field that has both systems asked: a page that is made again because of a change does not ask them again."""
 
@@ -64,9 +67,16 @@ class Pages:
 
     def _stream(self, url: str, render: Callable[[], str], since: int, pace: float, token: str) -> AsyncIterator[bytes]:
         sessions = self._console.sessions
-        return self._console.streams.stream(
-            url, render, since=since, pace=pace, is_allowed=lambda: sessions.find(token) is not None
-        )
+        known: list[float] = []
+
+        async def is_allowed() -> bool:
+            if known and time.monotonic() - known[0] < _KNOWN:
+                return True
+            found = await run_in_threadpool(sessions.find, token)
+            known[:] = [time.monotonic()]
+            return found is not None
+
+        return self._console.streams.stream(url, render, since=since, pace=pace, is_allowed=is_allowed)
 
 
 def _subject(request: Request, name: str) -> str:

@@ -8,7 +8,15 @@ from states.errors import KeyturnError
 
 def refusal(status: HTTPStatus, sentence: str) -> Shown:
     """The page that refuses a request before any route sees it, or where there is no such route."""
-    values = {"code": status.phrase, "message": sentence, "action": None, "back": "/"}
+    values: dict[str, object] = {
+        "code": status.phrase,
+        "message": sentence,
+        "action": None,
+        "back": "/",
+        "label": "Look again",
+    }
+    if status is HTTPStatus.UNAUTHORIZED:
+        values |= {"back": "/sign-in", "label": "Sign in"}
     return Shown("problem.html", status.phrase, values)
 
 
@@ -20,5 +28,6 @@ def problem(error: KeyturnError, *, rotation: str | None, connection: str | None
         "message": error.message,
         "action": action.about(rotation=rotation, connection=connection),
         "back": back,
+        "label": "Look again",
     }
     return Shown("problem.html", "Not done", values)

@@ -1,6 +1,7 @@
-"""Who is signed in: sessions in this process's memory, and the link that begins the first one.
+"""Who is signed in: with a password, as the store knows it, or by the link of this process, in its memory.
 
-A session ends with the process, after twelve hours, or when its person signs out. Only hashes of the tokens are kept.
+A link's session ends with the process. Each ends after twelve hours, or when its person signs out. Only hashes of the
+cookies are kept.
 """
 
 import hashlib
@@ -9,15 +10,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.requests import Request
 
-from states.access import Role
+from orchestrator.operations.sign_in import LIFE, SignedIn
+from states import access
+from states.access import Account, Role
 
 SESSION: Final = "keyturn.session"
 """Where a request's scope has the session."""
-SESSION_LIFE: Final = timedelta(hours=12)
 LINK_LIFE: Final = timedelta(minutes=15)
 """How long the link for signing in can be used. It may be kept in a terminal's history or a service's log."""
 _MOST: Final = 100
@@ -34,6 +36,24 @@ class Session:
     """What the person may do."""
     until: datetime
     """UTC."""
+    has_password: bool = False
+    """Whether the person has an account; otherwise the console's link signed them in."""
+
+
+class People(Protocol):
+    """Who signs in with a password."""
+
+    def begin(self, name: str, password: str, address: str) -> SignedIn | None:
+        """Begin a session; None where the name or the password is wrong. Raises TooManyAttempts, Busy, TryLater."""
+        ...
+
+    def find(self, secret: str) -> tuple[access.Session, Account] | None:
+        """Return the session of a cookie, with its account. Raises TryLater."""
+        ...
+
+    def end(self, secret: str) -> None:
+        """End the session of a cookie."""
+        ...
 
 
 def session_of(request: Request) -> Session | None:
@@ -45,8 +65,9 @@ def session_of(request: Request) -> Session | None:
 class Sessions:
     """The sessions of one console; safe to share between threads."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], people: People) -> None:
         self._now = now
+        self._people = people
         self._lock = threading.Lock()
         self._sessions: dict[bytes, Session] = {}
         self._links: dict[bytes, Session] = {}
@@ -61,7 +82,15 @@ class Sessions:
             self._links[_hash(token)] = Session(actor, Role.ADMINISTRATOR, self._now() + LINK_LIFE)
         return token
 
-    def sign_in(self, token: str) -> str | None:
+    def sign_in(self, name: str, password: str, address: str) -> str | None:
+        """Begin a session with a password; return its token, or None where the name or the password is wrong.
+
+        Raises TooManyAttempts, Busy, TryLater.
+        """
+        begun = self._people.begin(name, password, address)
+        return begun.secret if begun else None
+
+    def use_link(self, token: str) -> str | None:
         """Use up a link's ``token``; return a new session's token, or None where it is not valid any more."""
         now = self._now()
         with self._lock:
@@ -72,19 +101,27 @@ class Sessions:
             while len(self._sessions) >= _MOST:
                 del self._sessions[next(iter(self._sessions))]
             session = secrets.token_urlsafe(32)
-            self._sessions[_hash(session)] = Session(link.actor, link.role, now + SESSION_LIFE)
+            self._sessions[_hash(session)] = Session(link.actor, link.role, now + LIFE)
             return session
 
     def find(self, token: str) -> Session | None:
-        """Return the session of ``token``; None where there is none, or none any more."""
+        """Return the session of ``token``; None where there is none, or none any more. Raises TryLater."""
         with self._lock:
             found = self._sessions.get(_hash(token))
-        return found if found and self._now() < found.until else None
+        if found:
+            return found if self._now() < found.until else None
+        with_password = self._people.find(token)
+        if with_password is None:
+            return None
+        session, account = with_password
+        return Session(account.name, account.role, session.expires_at, has_password=True)
 
     def sign_out(self, token: str) -> None:
         """End the session of ``token``. Safe to repeat."""
         with self._lock:
-            self._sessions.pop(_hash(token), None)
+            found = self._sessions.pop(_hash(token), None)
+        if not found:
+            self._people.end(token)
 
 
 def _hash(token: str) -> bytes:

@@ -14,6 +14,7 @@ from states.errors import (
     Refused,
     Rejected,
     Stale,
+    TooManyAttempts,
     TryLater,
     Unknown,
 )
@@ -25,6 +26,7 @@ _STATUS: Final[tuple[tuple[type[KeyturnError], HTTPStatus], ...]] = (
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (Stale, HTTPStatus.PRECONDITION_FAILED),
     (Rejected, HTTPStatus.CONFLICT),
+    (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS),
     (TryLater, HTTPStatus.SERVICE_UNAVAILABLE),
     (InternalError, HTTPStatus.INTERNAL_SERVER_ERROR),
     (Unknown, HTTPStatus.BAD_GATEWAY),

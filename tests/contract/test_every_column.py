@@ -16,7 +16,7 @@ import pytest
 from contract.database_writer import ALEMBIC, Change, DatabaseWriter, Row
 from sqlalchemy import Table
 from support import postgresql as postgres
-from support.factories import NOW, a_connection, a_token, begin, carry
+from support.factories import NOW, a_connection, a_session, a_token, an_account, begin, carry
 from support.migrated import migrated_sqlite
 from support.stores import open_store
 
@@ -24,6 +24,7 @@ from persistence import mapping, models
 from persistence.journal import POSTPONED
 from persistence.store import Role, Store, Worker
 from states import machine
+from states.access import OF_ACCOUNT
 from states.connection import NetSuiteSettings, OpenAirSettings, Options
 from states.state import State
 from states.table import ABANDON
@@ -33,7 +34,7 @@ UNSEEN: Final = frozenset(
     {
         *("certificates.sealed_key", "secrets.connection", "secrets.name", "secrets.sealed", "secrets.version"),
         *("rotations.available_at", "rotations.worker", "rotations.fence", "rotations.lease_until"),
-        *("rotations.version", "connections.due_at", "tokens.used_at"),
+        *("rotations.version", "connections.due_at", "tokens.used_at", "attempts.key", "attempts.full_at"),
         *(f"workers.{column.name}" for column in models.workers.c),
     }
 )
@@ -51,9 +52,11 @@ READS: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
 OF_REMOVED: Final = " of a removed connection"
 BY_DEFAULT: Final = " by default"
 EXCEPTED: Final = UNSEEN | {name + OF_REMOVED for name in UNSEEN_OF_REMOVED} | {name + BY_DEFAULT for name in READS}
-UNSEEN_REMOVED: Final = frozenset({"secrets", "workers", "connections", "checkpoints", "tokens"})
+UNSEEN_REMOVED: Final = frozenset(
+    {"secrets", "workers", "connections", "checkpoints", "tokens", "accounts", "sessions", "attempts"}
+)
 """Tables of which it does not see that some rows were removed."""
-UNSEEN_INSERTED: Final = frozenset({"secrets", "workers", "connections", "certificates", "datakeys"})
+UNSEEN_INSERTED: Final = frozenset({"secrets", "workers", "connections", "certificates", "datakeys", "attempts"})
 """Tables of which it does not see that some rows were inserted."""
 THREAT_MODEL: Final = Path(__file__).parents[2] / "docs" / "explanation" / "threat-model.md"
 
@@ -96,6 +99,9 @@ def fill(store: Store) -> Any:
     store.secrets.put("acme", "openair_api_key", store.vault.seal(b"x", owner="acme", column="key"), version=None)
     store.workers.register(Worker(name="w1", role=Role.WORKER, host="host", version="1", threads=1)).end()
     store.tokens.add(a_token())
+    store.accounts.add(an_account())
+    assert store.sessions.begin(a_session(), NOW)
+    store.attempts.take(OF_ACCOUNT, "ada", NOW)
     for _ in range(2):
         store.checkpoints.make()
     return store.workers.register(Worker(name="w2", role=Role.WORKER, host="host", version="1", threads=1))

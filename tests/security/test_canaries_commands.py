@@ -45,6 +45,10 @@ IN_PROCESS = {
     "run-due",
     "journal checkpoint",
     "journal verify",
+    "account add",
+    "account list",
+    "account password",
+    "account remove",
     "token add",
     "token list",
     "token revoke",
@@ -101,6 +105,10 @@ def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
     _adopted_and_restored(keyturn, run)
     _resumed_abandoned_and_confirmed(keyturn, run)
     used.add("rotation carry")
+    run("account", "add", "ada", "--role", "administrator", given="correct horse battery")
+    run("account", "list")
+    run("account", "password", "ada", given="staple correct horse")
+    run("account", "remove", "ada")
     run("token", "add", "nightly", "--role", "operator")
     run("token", "list")
     run("token", "revoke", "nightly")

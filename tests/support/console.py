@@ -36,11 +36,23 @@ class RunningConsole:
         return parse_qs(urlsplit(self.link).query)["token"][0]
 
     def sign_in(self) -> None:
-        """Follow the link, and keep the cookie by hand: requests sends no Secure cookie over plain HTTP."""
-        answer = self.post("/sign-in", {"token": self.token})
+        """Follow the link."""
+        self._keep(self.post("/sign-in", {"token": self.token}))
+
+    def sign_in_as(self, name: str, password: str) -> None:
+        """Sign in with a password."""
+        self._keep(self.post("/sign-in", {"name": name, "password": password}))
+
+    def another(self) -> "RunningConsole":
+        """Another browser at the same console."""
+        other = RunningConsole(self.port, self.link)
+        other.http.trust_env = False
+        return other
+
+    def _keep(self, answer: requests.Response) -> None:
+        """Keep the cookie by hand: requests sends no Secure cookie over plain HTTP."""
         assert 303 == answer.status_code, answer.text
-        name, _, value = answer.headers["set-cookie"].partition(";")[0].partition("=")
-        self.http.headers["Cookie"] = f"{name}={value}"
+        self.http.headers["Cookie"] = answer.headers["set-cookie"].partition(";")[0]
 
     def get(self, path: str, **headers: str) -> requests.Response:
         return self.http.get(f"{self.url}{path}", headers=_hyphened(headers), allow_redirects=False, timeout=60)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from support.pairs import Pair, a_pair
 
 from states import machine, table
-from states.access import Role, Token
+from states.access import Account, Role, Session, Token
 from states.certificate import Certificate, Challenge
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options
 from states.errors import CannotSign
@@ -79,6 +79,30 @@ def a_token(**over: Any) -> Token:
         "expires_at": NOW + timedelta(days=30),
     }
     return Token(**{**defaults, **over})
+
+
+def an_account(**over: Any) -> Account:
+    """An administrator's account, whose hash is of no password."""
+    defaults: dict[str, Any] = {
+        "name": "ada",
+        "role": Role.ADMINISTRATOR,
+        "password": "$argon2id$none",
+        "created_at": NOW,
+        "created_by": "root",
+        "password_at": NOW,
+    }
+    return Account(**{**defaults, **over})
+
+
+def a_session(**over: Any) -> Session:
+    """A session of that account."""
+    defaults: dict[str, Any] = {
+        "digest": "ef" * 32,
+        "account": "ada",
+        "password_at": NOW,
+        "expires_at": NOW + timedelta(hours=12),
+    }
+    return Session(**{**defaults, **over})
 
 
 def an_id(number: int) -> str:

@@ -30,6 +30,8 @@ CODES = {
     errors.Exhausted: 1,
     errors.TryLater: 7,
     errors.Throttled: 7,
+    errors.Busy: 7,
+    errors.TooManyAttempts: 7,
     errors.NotSavedYet: 7,
     errors.HeldOff: 6,
     errors.Unknown: 7,

@@ -15,7 +15,8 @@ from orchestrator.console import actions, assets, forms, live
 from orchestrator.console.expiry_bar import WIDTH, bar
 from orchestrator.console.forms import Form
 from orchestrator.console.rendering import Renderer, Shown
-from orchestrator.console.sessions import LINK_LIFE, SESSION_LIFE, Session, Sessions
+from orchestrator.console.sessions import LINK_LIFE, Session, Sessions
+from orchestrator.operations.sign_in import LIFE
 from orchestrator.views.problem import status_of
 from states.access import Role
 from states.errors import (
@@ -37,21 +38,42 @@ from states.summary import CertificateSummary
 DAY = timedelta(days=1)
 
 
+class NoPeople:
+    """No one has an account."""
+
+    def begin(self, name: str, password: str, address: str) -> None:
+        del name, password, address
+
+    def find(self, secret: str) -> None:
+        del secret
+
+    def end(self, secret: str) -> None:
+        del secret
+
+
+async def allowed() -> bool:
+    return True
+
+
+async def refused() -> bool:
+    return False
+
+
 def test_a_link_signs_in_once_and_a_session_ends() -> None:
     """A link is used up by signing in, or by its time; a session ends by its time, or by signing out."""
     clock = FakeClock()
-    sessions = Sessions(clock.now)
+    sessions = Sessions(clock.now, NoPeople())
     link, late = sessions.make_link("ada"), sessions.make_link("bob")
-    token = sessions.sign_in(link)
+    token = sessions.use_link(link)
     assert token
     found = sessions.find(token)
     assert found
-    assert ("ada", None, None) == (found.actor, sessions.sign_in(link), sessions.find(link))
+    assert ("ada", None, None) == (found.actor, sessions.use_link(link), sessions.find(link))
     clock.advance(LINK_LIFE.total_seconds())
-    assert sessions.sign_in(late) is None
-    clock.advance((SESSION_LIFE - LINK_LIFE).total_seconds())
+    assert sessions.use_link(late) is None
+    clock.advance((LIFE - LINK_LIFE).total_seconds())
     assert sessions.find(token) is None
-    again = sessions.sign_in(sessions.make_link("ada"))
+    again = sessions.use_link(sessions.make_link("ada"))
     assert again
     for _ in range(2):
         sessions.sign_out(again)
@@ -60,8 +82,8 @@ def test_a_link_signs_in_once_and_a_session_ends() -> None:
 
 def test_sessions_are_bounded() -> None:
     """The oldest session ends where there are too many."""
-    sessions = Sessions(FakeClock().now)
-    tokens = [sessions.sign_in(sessions.make_link("ada")) for _ in range(101)]
+    sessions = Sessions(FakeClock().now, NoPeople())
+    tokens = [sessions.use_link(sessions.make_link("ada")) for _ in range(101)]
     assert [False, True, True] == [bool(token and sessions.find(token)) for token in (*tokens[:2], tokens[-1])]
 
 
@@ -132,7 +154,7 @@ def test_what_others_named_is_shown_and_not_interpreted() -> None:
     renderer = Renderer(assets.load()[1])
     evil = "<script>alert(1)</script>\u202eabc"
     page = renderer.page(
-        Shown("problem.html", evil, {"code": "X", "message": evil, "action": None, "back": "/"}),
+        Shown("problem.html", evil, {"code": "X", "message": evil, "action": None, "back": "/", "label": "Back"}),
         session=Session(evil, Role.VIEWER, NOW),
         live=None,
         path="",
@@ -243,7 +265,7 @@ def test_a_stream_sends_what_was_missed_and_what_changes() -> None:
 
     async def look(changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
         await watcher.wait(watcher.version, 10)
-        stream = streams.stream("/", lambda: shown[0], since=0, pace=0, is_allowed=lambda: True)
+        stream = streams.stream("/", lambda: shown[0], since=0, pace=0, is_allowed=allowed)
         first = await following(stream)
         shown[0] = "second\nline"
         changes.number += 1
@@ -262,9 +284,9 @@ def test_a_stream_ends_with_its_session() -> None:
     """Once its person is signed out, a stream ends; so does each when the console stops."""
 
     async def look(_changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
-        ended = streams.stream("/", lambda: "x", since=0, pace=0, is_allowed=lambda: False)
+        ended = streams.stream("/", lambda: "x", since=0, pace=0, is_allowed=refused)
         assert [] == [each async for each in ended]
-        stream = streams.stream("/", lambda: "x", since=0, pace=0, is_allowed=lambda: True)
+        stream = streams.stream("/", lambda: "x", since=0, pace=0, is_allowed=allowed)
         await watcher.wait(0, 10)
         assert "data: x" in await following(stream)
         watcher.stop()
@@ -283,7 +305,7 @@ def test_a_page_is_rendered_once_for_all_its_streams() -> None:
 
     async def look(_changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
         await watcher.wait(watcher.version, 10)
-        several = [streams.stream("/", render, since=0, pace=0, is_allowed=lambda: True) for _ in range(5)]
+        several = [streams.stream("/", render, since=0, pace=0, is_allowed=allowed) for _ in range(5)]
         await asyncio.gather(*(following(each) for each in several))
         assert [1] == made
 
@@ -296,7 +318,11 @@ def test_a_watcher_without_its_database(monkeypatch: pytest.MonkeyPatch) -> None
 
     async def look(changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
         await watcher.wait(watcher.version, 10)
-        stream = streams.stream("/", lambda: "x", since=watcher.version, pace=0, is_allowed=lambda: not changes.is_away)
+
+        async def while_there() -> bool:
+            return not changes.is_away
+
+        stream = streams.stream("/", lambda: "x", since=watcher.version, pace=0, is_allowed=while_there)
         assert [b"ping", b"ping"] == [(await anext(stream))[7:11] for _ in range(2)]
         changes.is_away = True
         await asyncio.to_thread(changes.missed.wait)

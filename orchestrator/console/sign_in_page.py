@@ -1,0 +1,71 @@
+"""The page for signing in, by the console's link or with a password, and signing out."""
+
+import math
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from starlette.responses import RedirectResponse, Response
+
+from orchestrator.console.context import Console
+from orchestrator.console.forms import Form, Posted, Query
+from orchestrator.console.guard import cookie_name, session_token
+from orchestrator.console.rendering import Shown
+from orchestrator.operations.sign_in import LIFE
+from states.errors import TooManyAttempts
+
+_LONGEST = 100
+
+
+def add(app: FastAPI, console: Console) -> None:
+    """Add the pages."""
+    cookie = cookie_name(console.port)
+
+    def shown(token: str = "", refused: str = "") -> Shown:
+        values = {"token": token, "refused": refused, "has_accounts": console.keyturn.accounts.exist()}
+        return Shown("sign_in.html", "Sign in", values)
+
+    @app.get("/sign-in")
+    def ask(request: Request, query: Query) -> Response:
+        # A GET changes nothing: what looks at links in advance does not use them up.
+        return console.page(request, shown(query.text("token", _LONGEST)))
+
+    @app.post("/sign-in")
+    def sign_in(request: Request, form: Posted) -> Response:
+        try:
+            session, refused = _begun(console, form, address_of(request))
+        except TooManyAttempts as error:
+            answer = console.page(request, shown(refused=error.message), HTTPStatus.TOO_MANY_REQUESTS)
+            answer.headers["retry-after"] = str(math.ceil(error.retry_after or 1))
+            return answer
+        if session is None:
+            return console.page(request, shown(refused=refused), HTTPStatus.UNAUTHORIZED)
+        done = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        life = int(LIFE.total_seconds())
+        done.set_cookie(cookie, session, max_age=life, path="/", secure=True, httponly=True, samesite="lax")
+        return done
+
+    @app.post("/sign-out")
+    def sign_out(request: Request) -> Response:
+        console.sessions.sign_out(session_token(request.headers, cookie))
+        return signed_out(cookie)
+
+
+def signed_out(cookie: str) -> Response:
+    """The answer after a session ended."""
+    answer = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    answer.delete_cookie(cookie, path="/", secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else ""
+
+
+def _begun(console: Console, form: Form, address: str) -> tuple[str | None, str]:
+    """A new session's token, or None and the sentence that says why not. Raises TooManyAttempts, Busy."""
+    if "token" in form.fields:
+        session = console.sessions.use_link(form.text("token", _LONGEST))
+        return session, "This link was used already, or is older than 15 minutes."
+    name, password = form.fields.get("name", "").strip(), form.fields.get("password", "")
+    return console.sessions.sign_in(name, password, address), "The name or the password is wrong."
