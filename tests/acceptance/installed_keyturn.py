@@ -32,7 +32,6 @@ class InstalledKeyturn:
         environment |= {
             "CONFIGURATION_DIRECTORY": str(folder / "config"),
             "KEYTURN_DATA": str(folder / "data"),
-            "KEYTURN_WORKER__LEASE": "1.0",
             "KEYTURN_WORKER__POLL": "0.1",
         }
         return cls(folder, environment)

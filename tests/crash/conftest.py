@@ -25,7 +25,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[Keyturn]:
-    with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE="1", KEYTURN_WORKER__POLL="0.05") as running:
+    with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__POLL="0.05") as running:
         connect(running, simulator.credentials)
         yield running
 

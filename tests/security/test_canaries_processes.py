@@ -27,7 +27,7 @@ def _environment(keyturn: SearchedKeyturn) -> dict[str, str]:
     """Return the test's environment with Python's debug modes and a folder for temporary files."""
     (keyturn.folder / "temporary").mkdir(mode=0o700, exist_ok=True)
     debug_modes = {"PYTHONDEVMODE": "1", "PYTHONFAULTHANDLER": "1"}
-    return {**os.environ, **debug_modes, "TMPDIR": str(keyturn.folder / "temporary"), "KEYTURN_WORKER__LEASE": "1"}
+    return {**os.environ, **debug_modes, "TMPDIR": str(keyturn.folder / "temporary")}
 
 
 def _record_process(keyturn: SearchedKeyturn, pid: int) -> None:

@@ -19,8 +19,6 @@ from states.connection import Connection, NetSuiteSettings, OpenAirSettings
 
 CONNECTION: Final = "acme"
 IMPORTS_A_SECOND: Final = 10
-_LEASE: Final = "1.0"
-"""Seconds until a killed worker's rotation is taken up: short, as the demo is."""
 _PREFIX: Final = "KEYTURN_"
 _STOP_LIMIT: Final = 5
 """Seconds for a worker to stop cleanly."""
@@ -123,7 +121,6 @@ def _variables(folder: Path) -> Iterator[Mapping[str, str]]:
     os.environ |= {
         "CONFIGURATION_DIRECTORY": str(folder / "config"),
         "KEYTURN_DATA": str(folder / "data"),
-        "KEYTURN_WORKER__LEASE": _LEASE,
         "KEYTURN_WORKER__POLL": "0.1",
     }
     try:
