@@ -1,11 +1,13 @@
-"""Explores the model with spin: `python verification/model/run.py [--quick] [--mutants]`.
+"""Explores the model with spin: `python verification/model/run.py [--quick] [--mutants | --write]`.
 
 Prints which properties hold. Needs spin 6.5 and gcc. Exits with 1 at the first violation and prints the events that
 lead to it. Every figure comes from spin. `--mutants` removes each guard in turn: then a property must fail, or the
-guard is not needed.
+guard is not needed. `--write` does so too, and writes the events that lead to each failure to `violations.txt`, which
+the tests replay with the real code.
 """
 
 import argparse
+import hashlib
 import os
 import re
 import shutil
@@ -19,6 +21,8 @@ from pathlib import Path
 from typing import Final
 
 MODEL: Final = Path(__file__).with_name("rotation.pml")
+VIOLATIONS: Final = MODEL.with_name("violations.txt")
+"""What `--write` writes: how each property fails without each guard, and the digest of the model for which it is so."""
 FINALLY: Final = "finally"
 """The liveness property; the others are assertions."""
 CYCLE: Final = "<<<<<START OF CYCLE"
@@ -26,6 +30,8 @@ CYCLE: Final = "<<<<<START OF CYCLE"
 LINES_OF_TRAIL: Final = 60
 DEEPEST: Final = 1_000_000
 """Most steps of one run of the model; spin reports if this is not enough."""
+EVENTS_WRITTEN: Final = 200
+"""Of an endless run the beginning is enough: the real code does not follow it for so long."""
 MEMORY: Final = 12_000
 """Most megabytes that one exploration can use."""
 
@@ -138,12 +144,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Explore the model of a rotation with spin.")
     parser.add_argument("--quick", action="store_true", help="fewer misfortunes: seconds instead of minutes")
     parser.add_argument("--mutants", action="store_true", help="also remove each guard in turn")
+    parser.add_argument("--write", action="store_true", help=f"the same, and write {VIOLATIONS.name}")
     options = parser.parse_args(arguments)
     if missing := [program for program in ("spin", "gcc") if not shutil.which(program)]:
         print(f"The model needs {' and '.join(missing)} (Debian: apt-get install spin gcc).", file=sys.stderr)
         return 2
     holds = check_properties(QUICK if options.quick else FULL)
-    return 0 if holds and (not options.mutants or check_mutants()) else 1
+    if not holds or not (options.mutants or options.write):
+        return 0 if holds else 1
+    violations = check_mutants()
+    if violations and options.write:
+        write_violations(violations)
+    return 0 if violations else 1
 
 
 def check_properties(scopes: Sequence[Scope]) -> bool:
@@ -161,19 +173,53 @@ def check_properties(scopes: Sequence[Scope]) -> bool:
     return True
 
 
-def check_mutants() -> bool:
-    """Remove each guard and print which property fails. Stops at the first guard that makes no difference."""
+def check_mutants() -> list[Found]:
+    """Remove each guard and print which property fails.
+
+    Returns the violations in the order of MUTANTS. Stops at the first guard that makes no difference and returns none.
+    """
     print(f"\n{'without the guard':24}{'states':>12}{'depth':>8}{'seconds':>9}  what fails")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # They fail within moments, so optimizing the explorer would take longer than exploring.
         tries = pool.map(lambda mutant: explore(mutated(*mutant), "-O0"), MUTANTS)
+        violations: list[Found] = []
         for (guards, expected), found in zip(MUTANTS, tries, strict=True):
+            violations.append(found)
             figures = f"{found.states:12,}{found.depth:8,}{found.seconds:9.1f}"
             print(f"{' + '.join(guards):24}{figures}  {found.violated or 'NOTHING'}", flush=True)
             if found.violated != expected:
                 print(f"\nWithout {' and '.join(guards)}, {expected} should fail.\n{found.end_of_trail}")
-                return False
-    return True
+                return []
+    return violations
+
+
+def write_violations(violations: Sequence[Found]) -> None:
+    """Write the events that lead to each violation; ``violations`` is in the order of MUTANTS."""
+    parts = [digest()]
+    for (guards, expected), found in zip(MUTANTS, violations, strict=True):
+        parts.append("\n".join((f"without {' + '.join(guards)}: {expected}", *found.trail[:EVENTS_WRITTEN])))
+    VIOLATIONS.write_text("\n\n".join(parts) + "\n")
+
+
+def violations() -> dict[tuple[tuple[str, ...], str], tuple[str, ...]]:
+    """Read what `--write` wrote: the events of each violation, by the removed guards and the property that fails.
+
+    Raises ValueError if the model was changed since.
+    """
+    first, *parts = VIOLATIONS.read_text().rstrip().split("\n\n")
+    if first != digest():
+        raise ValueError("The model was changed: python verification/model/run.py --quick --write")
+    by_guards: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
+    for part in parts:
+        head, *trail = part.splitlines()
+        guards, expected = head.removeprefix("without ").split(": ")
+        by_guards[tuple(guards.split(" + ")), expected] = tuple(trail)
+    return by_guards
+
+
+def digest() -> str:
+    """The SHA-256 of the model's files, one after the other by name, in hexadecimal."""
+    return hashlib.sha256(b"".join(part.read_bytes() for part in sorted(MODEL.parent.glob("*.pml")))).hexdigest()
 
 
 def mutated(guards: tuple[str, ...], expected: str) -> Scope:
