@@ -4,7 +4,7 @@ from states.connection import outdated
 from states.errors import AwaitingPerson, BundleTooOld
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Ports
-from states.rotation import Cause, Rotation
+from states.rotation import Rotation
 from states.timing import READY_FOR
 
 
@@ -23,10 +23,10 @@ def ensure_attended(rotation: Rotation, ports: Ports) -> None:
 def ensure_set_up(rotation: Rotation, ports: Ports) -> None:
     """Raise BundleTooOld before the upload of a scheduled rotation where NetSuite's bundles are too old for it.
 
-    A person may rotate with any bundle, so one who resumes decides. What was sent once is carried through. An initial
-    set-up needs no look: without the bundle there is no record.
+    A person may rotate with any bundle, so one who resumes decides. What was sent once is carried through. At an
+    initial set-up, the record with the placeholder does not show which bundle brought it.
     """
-    is_decided = rotation.cause is not Cause.SCHEDULED or rotation.attempt > 1
+    is_decided = not rotation.cause.is_scheduled or rotation.attempt > 1
     if is_decided or rotation.proofs.confirmation or rotation.doubt.since:
         return
     report = ports.netsuite.report()

@@ -20,7 +20,8 @@ class Request:
     """When it is asked for (UTC)."""
     reason: str = ""
     cause: Cause = Cause.MANUAL
-    """What the rotation notes as its cause if the connection has a certificate; otherwise it is the initial set-up."""
+    """What the rotation notes as its cause if the connection has a certificate; otherwise that of the initial
+    set-up."""
     due_by: datetime | None = None
     """Refuse the request if the connection's schedule does not want a rotation by this moment (UTC). None: in any
     case."""
@@ -40,11 +41,11 @@ class Request:
         its rotation, a certificate can be completed or the policy edited. ``previous_key_kept`` says whether the
         current certificate's key is.
         """
-        scheduled = connection.policy.on_refusal if self.cause is Cause.SCHEDULED else OnRefusal.PARK
+        scheduled = connection.policy.on_refusal if self.cause.is_scheduled else OnRefusal.PARK
         return Rotation(
             id=self.id,
             connection=connection.name,
-            cause=self.cause if connection.current else Cause.INITIAL,
+            cause=self.cause if connection.current else self.cause.at_set_up,
             actor=self.actor,
             reason=self.reason,
             policy=replace(connection.policy, on_refusal=self.on_refusal or scheduled),

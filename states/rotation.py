@@ -38,6 +38,19 @@ class Cause(StrEnum):
     MANUAL = "manual"
     SCHEDULED = "scheduled"
     INITIAL = "initial"
+    """A person began it, where the connection has no certificate yet."""
+    SCHEDULED_INITIAL = "scheduled-initial"
+    """The schedule began it there."""
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether the schedule began it, and no person."""
+        return self in (Cause.SCHEDULED, Cause.SCHEDULED_INITIAL)
+
+    @property
+    def at_set_up(self) -> "Cause":
+        """The cause where the connection has no certificate yet."""
+        return Cause.SCHEDULED_INITIAL if self.is_scheduled else Cause.INITIAL
 
 
 class Ending(StrEnum):

@@ -128,7 +128,7 @@ def test_run_due_starts_what_is_due(connected: InstalledKeyturn) -> None:
     assert [NAME] == connected.json("run-due", "--dry-run")["due"]
     assert before == connected.dump()
     shown = connected.json("run-due")
-    assert [("Completed", "initial")] == [(each["state"], each["cause"]) for each in shown["carried"]]
+    assert [("Completed", "scheduled-initial")] == [(each["state"], each["cause"]) for each in shown["carried"]]
     assert [shown["carried"][0]["id"]] == shown["started"]
     assert "Completed" == connected.json("rotation", "list")[0]["state"]
 

@@ -58,9 +58,14 @@ def test_a_rotation_is_made_for_its_connection(store: Store) -> None:
     assert changed.current
 
 
-def test_the_first_rotation_is_the_initial_set_up(store: Store) -> None:
-    """A connection without a certificate is being set up, whichever cause the request gives."""
-    assert Cause.INITIAL is store.rotations.request(requested(store, a_rotation(cause=Cause.MANUAL))).cause
+@pytest.mark.parametrize(
+    ("asked", "stored"), [(Cause.MANUAL, Cause.INITIAL), (Cause.SCHEDULED, Cause.SCHEDULED_INITIAL)]
+)
+def test_the_first_rotation_is_the_initial_set_up(store: Store, asked: Cause, stored: Cause) -> None:
+    """A connection without a certificate is being set up; the cause still says whether the schedule began that."""
+    found = store.rotations.request(requested(store, a_rotation(cause=asked)))
+    assert stored is found.cause is store.rotations.get(found.id).cause
+    assert found.cause.is_scheduled == asked.is_scheduled
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.REQUESTED])

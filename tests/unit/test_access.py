@@ -32,6 +32,17 @@ def test_lives_that_are_none(life: timedelta) -> None:
         a_token(expires_at=NOW + life)
 
 
+def test_a_life_of_a_year_is_legal() -> None:
+    """A token lives 366 days at most, and so long it may."""
+    assert timedelta(days=366) == LONGEST_LIFE
+    assert NOW + LONGEST_LIFE == a_token(expires_at=NOW + LONGEST_LIFE).expires_at
+
+
+def test_a_token_has_a_name_in_the_journal() -> None:
+    """What a program does is noted under its token's name."""
+    assert "token:nightly" == a_token().actor
+
+
 def test_a_token_ends_at_its_moment() -> None:
     """It is valid until the moment at which it expires, and not at that moment."""
     token = a_token()

@@ -80,6 +80,15 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
     "persistence.rotation_writes": STORE,
     "persistence.claims": STORE,
     "persistence.clock_repair": STORE,
+    "persistence.authenticity": (
+        "tests/contract/test_store_authenticity.py",
+        "tests/contract/test_every_column.py",
+        "tests/contract/test_store_tokens.py",
+    ),
+    "persistence.tokens": ("tests/contract/test_store_tokens.py",),
+    "states.access": ("tests/unit/test_access.py", "tests/unit/states/test_messages.py", f"{VALUES}[states]"),
+    "orchestrator.operations.tokens": ("tests/contract/test_token_verbs.py", f"{VALUES}[orchestrator]"),
+    "orchestrator.operations.starts": ("tests/contract/test_starts.py", f"{VALUES}[orchestrator]"),
 }
 """The modules to mutate, each with the tests that must notice."""
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from states import connection, due, errors, ports, rotation, state
+from states import access, connection, due, errors, ports, rotation, state
 from states.errors import KeyturnError
 
 ROOT = Path(__file__).parents[3]
 WORDS = {
+    access.Role: "viewer operator administrator",
     connection.Algorithm: "rsa-2048 rsa-3072 rsa-4096 ec-p256 ec-p384",
     connection.OpenAirKind: "xml export",
     ports.Write: "install save",
-    rotation.Cause: "manual scheduled initial",
+    rotation.Cause: "manual scheduled initial scheduled-initial",
     rotation.Ending: "abandoned restored adopted",
     state.State: "Requested KeyGenerated UploadedToNetSuite SavedToOpenAir Completed Failed",
 }

@@ -11,7 +11,10 @@ from states.errors import BundleTooOld
 from states.rotation import Cause
 from states.steps import upload_to_netsuite
 
+SCHEDULED = (Cause.SCHEDULED, Cause.SCHEDULED_INITIAL)
 
+
+@pytest.mark.parametrize("cause", SCHEDULED)
 @pytest.mark.parametrize(
     ("bundles", "message"),
     [
@@ -21,11 +24,11 @@ from states.steps import upload_to_netsuite
     ],
 )
 def test_a_scheduled_rotation_is_parked_before_anything_is_sent(
-    systems: StepSystems, bundles: dict[str, str | None], message: str
+    systems: StepSystems, bundles: dict[str, str | None], message: str, cause: Cause
 ) -> None:
     """A bundle that is too old, or missing, is named; nothing is installed, and the rotation can be resumed."""
     systems.netsuite.bundles = bundles
-    rotation = replace(systems.rotation(AT), cause=Cause.SCHEDULED)
+    rotation = replace(systems.rotation(AT), cause=cause)
     with pytest.raises(BundleTooOld) as caught:
         upload_to_netsuite(rotation, systems.ports, systems.attempt)
     assert (message, [], []) == (caught.value.message, systems.installed, systems.attempt.unknown)
@@ -40,7 +43,10 @@ def test_a_scheduled_rotation_goes_on(systems: StepSystems, bundles: dict[str, s
     assert [systems.candidate.fingerprint] == systems.installed
 
 
-@pytest.mark.parametrize("decided", [{"cause": Cause.MANUAL}, {"cause": Cause.SCHEDULED, "attempt": 2}])
+@pytest.mark.parametrize(
+    "decided",
+    [{"cause": Cause.MANUAL}, {"cause": Cause.INITIAL}, *({"cause": cause, "attempt": 2} for cause in SCHEDULED)],
+)
 def test_a_person_decides(systems: StepSystems, decided: dict[str, object]) -> None:
     """A person may rotate with any bundle: one who began the rotation, or resumed it. NetSuite is not even asked."""
     systems.netsuite.bundles = {}
