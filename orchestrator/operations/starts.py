@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.operations.rotations import Rotations
-from persistence.journal import REQUEST
 from persistence.store import Store
 from states.connection import OnRefusal
 from states.errors import InvalidInput, RotationOpen, Stale, Unknown
@@ -74,4 +73,4 @@ class Starts:
 
     def _key_of(self, rotation: Rotation) -> object:
         entries = self._store.journal.of(rotation.id)
-        return entries[0].detail.get("idempotency_key") if entries and entries[0].event == REQUEST else None
+        return entries[0].detail.get("idempotency_key") if entries else None  # none: they were removed

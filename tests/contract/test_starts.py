@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from contract.test_journal import tamper
 from support.clock import FakeClock
 
 from orchestrator.adapters.system import SystemRandom
@@ -113,6 +114,14 @@ def test_what_was_not_stored_is_an_error(
     with pytest.raises(type(error)) as caught:
         starts.start(WANTED)
     assert error is caught.value
+
+
+def test_a_removed_journal_has_no_key(store: Store, starts: Starts) -> None:
+    """Where someone removed a rotation's journal, its key is not found, and the rotation is open all the same."""
+    made, _ = starts.start(WANTED)
+    tamper(store, "DELETE FROM journal")
+    with pytest.raises(RotationOpen):
+        starts.start(replace(WANTED, follows=made.id))
 
 
 def test_so_many_rotations_are_remembered(store: Store, starts: Starts, monkeypatch: pytest.MonkeyPatch) -> None:

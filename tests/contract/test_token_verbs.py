@@ -55,7 +55,9 @@ def test_a_token_is_made_and_its_hash_is_stored(store: Store, tokens: Tokens, ev
     assert 90 == DAYS
 
 
-@pytest.mark.parametrize(("days", "is_legal"), [(-1, False), (0, False), (1, True), (366, True), (367, False)])
+@pytest.mark.parametrize(
+    ("days", "is_legal"), [(-1, False), (0, False), (1, True), (366, True), (367, False), (10**12, False)]
+)
 def test_a_life_is_one_to_366_days(store: Store, tokens: Tokens, *, days: int, is_legal: bool) -> None:
     """A life of another length is refused, and nothing is stored."""
     if is_legal:
