@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator.site import Site
 from states.errors import InternalError, KeyturnError
 from states.next_action import by_hand
 from states.shortage import shortage
@@ -20,9 +21,25 @@ MOST_BYTES: Final = 16 * 1024
 TOO_LONG: Final = f"A request has at most {MOST_BYTES} bytes."
 
 
-def own_hosts(port: int) -> frozenset[str]:
-    """The values of Host under which this process answers: other names may be pointed at loopback by another site."""
-    return frozenset((f"127.0.0.1:{port}", f"localhost:{port}"))
+def is_expected(site: Site, scope: Scope, headers: Headers) -> bool:
+    """Whether a request is for this site, and comes by its proxy where it has one."""
+    if site.proxy and peer(scope) != site.proxy:
+        return False
+    return headers.get("host") in site.hosts
+
+
+def address_of(site: Site, scope: Scope) -> str:
+    """Where a request comes from: the address that connected, or the one that the site's proxy saw."""
+    if site.proxy:
+        # A client may send the header, too: the proxy appends what it saw to that.
+        seen = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).rpartition(",")[2].strip()
+        return seen or site.proxy
+    return peer(scope)
+
+
+def peer(scope: Scope) -> str:
+    """The address that connected."""
+    return str(scope["client"][0]) if scope.get("client") else ""
 
 
 def is_short(content_length: str) -> bool:

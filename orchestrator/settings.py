@@ -10,6 +10,7 @@ KEYTURN_SERVICE_HOST, KEYTURN_PORT=tcp://…   what Kubernetes sets for a Servic
 """
 
 import inspect
+import ipaddress
 import json
 import os
 import re
@@ -37,6 +38,14 @@ _SERVICE_LINK: Final = re.compile(
 )
 """What Kubernetes gives to every pod for a Service whose name begins with keyturn.
 https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables"""
+
+
+_FORMS: Final = {
+    "http.proxy": "a URL such as http://proxy.example.com:3128, without user and password",
+    "console.address": "a URL such as https://keyturn.example.com:8742, without a path",
+    "console.trusted_proxy": "an IP address such as 192.0.2.7",
+}
+"""What a string must be that is checked further."""
 
 
 class Table(BaseModel):
@@ -118,6 +127,42 @@ class HttpSettings(Table):
         return url
 
 
+class ConsoleSettings(Table):
+    """How other computers reach the console and the API. On loopback none of it is needed."""
+
+    address: str = Field(
+        default="",
+        description="The URL under which people open the console: https, a name, and the port unless that is 443.",
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="A PEM file of the certificate for that name, with its chain. Read at start."
+    )
+    tls_key: Path | None = Field(default=None, description="A PEM file of the certificate's key, unencrypted.")
+    trusted_proxy: str = Field(
+        default="",
+        description="The IP address of a proxy that ends TLS instead. Only it may connect, and the last address of its "
+        "X-Forwarded-For is taken as where a request comes from.",
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _is_https(cls, url: str) -> str:
+        """Return ``url``; raise ValueError if it is no https URL, or has a path."""
+        try:
+            is_good = not url or (origin_of(url).scheme == "https" and url.rstrip("/").count("/") == len("//"))
+        except InvalidInput as error:
+            raise ValueError(error.message) from error
+        if not is_good:
+            raise ValueError("An address begins with https and has no path.")
+        return url
+
+    @field_validator("trusted_proxy")
+    @classmethod
+    def _is_address(cls, address: str) -> str:
+        """Return ``address``; raise ValueError if it is no IP address."""
+        return str(ipaddress.ip_address(address)) if address else ""
+
+
 class LogSettings(Table):
     """What Keyturn logs, always to standard error."""
 
@@ -140,6 +185,7 @@ class Settings(Table):
     vault: VaultSettings = VaultSettings()
     worker: WorkerSettings = WorkerSettings()
     http: HttpSettings = HttpSettings()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     export: ExportSettings = ExportSettings()
 
@@ -286,8 +332,8 @@ def _wanted(name: str) -> str:
     field = tables()[table].model_fields[value]
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}"
-    if name == "http.proxy":
-        return "a URL such as http://proxy.example.com:3128, without user and password"
+    if name in _FORMS:
+        return _FORMS[name]
     if field.annotation not in (int, float):
         return "a string" if field.annotation is str else "a path"
     bounds = {key: getattr(bound, key) for bound in field.metadata for key in ("gt", "ge", "le") if hasattr(bound, key)}

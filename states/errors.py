@@ -360,6 +360,13 @@ class InvalidSettings(Rejected):
     next_action = by_hand("Correct the settings file or the environment variable that the message names.")
 
 
+class TlsRequired(Rejected):
+    """The console does not listen off loopback without TLS."""
+
+    code = "TLS_REQUIRED"
+    next_action = by_hand("Set console.tls_certificate and console.tls_key, or console.trusted_proxy.")
+
+
 class NotFound(Rejected):
     """The store has nothing with this name or id."""
 

@@ -14,6 +14,7 @@ from orchestrator.api.guard import Guard
 from orchestrator.api.router import StrictRoute, add
 from orchestrator.bootstrap import Keyturn
 from orchestrator.operations.verbs import Verbs
+from orchestrator.site import Site
 
 _ABOUT: Final = (
     "Keyturn's connections and rotations. Every answer that is an error is a problem (RFC 9457) with a stable `code`. "
@@ -21,9 +22,9 @@ _ABOUT: Final = (
 )
 
 
-def build(keyturn: Keyturn, port: int, watch: Watch, verbs: Verbs) -> ASGIApp:
-    """Build the API that answers under this ``port`` of loopback."""
-    api = Api(keyturn, port, watch, verbs)
+def build(keyturn: Keyturn, site: Site, watch: Watch, verbs: Verbs) -> ASGIApp:
+    """Build the API that answers under this ``site``."""
+    api = Api(keyturn, site, watch, verbs)
     return Guard(routes(api), api)
 
 

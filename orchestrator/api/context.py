@@ -4,6 +4,7 @@ from typing import Protocol
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.operations.verbs import Verbs
+from orchestrator.site import Site
 from states.errors import NotFound
 from states.rotation import Rotation
 
@@ -29,9 +30,9 @@ class Watch(Protocol):
 class Api:
     """One API: the application, and what it has for its routes."""
 
-    def __init__(self, keyturn: Keyturn, port: int, watch: Watch, verbs: Verbs) -> None:
+    def __init__(self, keyturn: Keyturn, site: Site, watch: Watch, verbs: Verbs) -> None:
         self.keyturn = keyturn
-        self.port = port
+        self.site = site
         self.watch = watch
         self.verbs = verbs
         self.streams = 0

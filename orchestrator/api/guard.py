@@ -38,7 +38,6 @@ class Guard:
     def __init__(self, app: ASGIApp, api: Api) -> None:
         self._app = app
         self._api = api
-        self._hosts = http_guard.own_hosts(api.port)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -48,7 +47,7 @@ class Guard:
     async def _refusal(self, scope: Scope) -> Response | None:
         """The answer that refuses the request; None where a route may see it."""
         headers = Headers(scope=scope)
-        if headers.get("host") not in self._hosts:
+        if not http_guard.is_expected(self._api.site, scope, headers):
             return refusal(HTTPStatus.MISDIRECTED_REQUEST, "This API answers only under its own address.")
         if not http_guard.is_short(headers.get("content-length", "0")):
             return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, http_guard.TOO_LONG)

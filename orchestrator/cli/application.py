@@ -47,7 +47,7 @@ COMMANDS: Final = (
         "console",
         "console:console",
         _SERVE,
-        "Show connections and rotations in a browser on this computer, until it is stopped.",
+        "Show connections and rotations in a browser, until it is stopped.",
     ),
     ("run-due", "run_due:run_due", _SERVE, "Start what is due, carry what is claimable, and return: for cron."),
     ("simulator", "simulator:app", _SERVE, "Run simulated NetSuite and OpenAir on loopback."),

@@ -1,4 +1,4 @@
-"""`keyturn console`: the console in a browser on this computer."""
+"""`keyturn console`: the console in a browser."""
 
 import socket
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.signals import stoppable
+from orchestrator.site import check_files, site_of
 from states.errors import InvalidSettings
 from states.next_action import REPEAT, NextAction, Verb
 
@@ -21,23 +22,27 @@ PORT: Final = 8742
 
 def console(
     *,
-    port: Annotated[int, Parameter(help="The port on 127.0.0.1; 0 takes a free one.")] = PORT,
-    host: Annotated[str, Parameter(help="The address to listen on: only loopback is allowed.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="The port; 0 takes a free one.")] = PORT,
+    host: Annotated[str, Parameter(help="The address to listen on; off loopback only with TLS.")] = "127.0.0.1",
     context: Given,
 ) -> int:
-    """Show connections and rotations in a browser on this computer, until it is stopped.
+    """Show connections and rotations in a browser, until it is stopped.
 
-    Prints a link that signs you in once, within a quarter of an hour. Sessions end with this process. What you do there
-    is done as you, and is in the journal. A worker carries the rotations: run `keyturn worker` as well.
+    Prints a link that signs you in once, within a quarter of an hour. What you do there is done as you, and is in the
+    journal. Other people sign in with an account. Other computers need TLS: see the settings of the table `console`. A
+    worker carries the rotations: run `keyturn worker` as well.
 
     ```
     keyturn console
     keyturn console --port 9000
+    keyturn console --host 0.0.0.0 --port 443
     ```
     """
     serving = server()
     with context.keyturn(level="warning") as keyturn:
         keyturn.installation.check()
+        check_files(keyturn.settings.console)
+        site_of(keyturn.settings.console, host, port)  # refused before anything listens
         listener = serving.listen(host, port)
         stop = keyturn.stop_request()
         with stoppable(stop, context.out.note, lambda: Exit.INTERRUPTED):

@@ -71,7 +71,7 @@ def build(console: Console) -> ASGIApp:
     _add_errors(app, console)
     return Guard(
         app,
-        port=console.port,
+        site=console.site,
         sessions=console.sessions,
         refuse=lambda status, sentence: console.page(None, problems.refusal(status, sentence), status),
     )

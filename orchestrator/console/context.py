@@ -19,6 +19,7 @@ from orchestrator.console.sessions import Sessions, session_of
 from orchestrator.operations.carriers import Carriers
 from orchestrator.operations.status import Overview
 from orchestrator.operations.verbs import Verbs
+from orchestrator.site import Site
 from orchestrator.stop_request import StopRequest
 
 _FRESH: Final = 1.0
@@ -54,11 +55,11 @@ class Overviews:
 class Console:
     """One console: the application, and what it has for its pages."""
 
-    def __init__(self, keyturn: Keyturn, port: int, stop: StopRequest, faults: Faults | None = None) -> None:
+    def __init__(self, keyturn: Keyturn, site: Site, stop: StopRequest, faults: Faults | None = None) -> None:
         """``faults`` are the demo's, which alone has any."""
         self.faults = faults
         self.keyturn = keyturn
-        self.port = port
+        self.site = site
         self.stop = stop
         self.sessions = Sessions(keyturn.clock.now, keyturn.sign_in)
         is_local = keyturn.settings.store_url.startswith("sqlite:")

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from orchestrator import http_guard
 from orchestrator.console.access import is_open
 from orchestrator.console.sessions import SESSION, Sessions
+from orchestrator.site import Site
 from orchestrator.views.problem import status_of
 from states.errors import KeyturnError
 
@@ -35,24 +36,21 @@ _HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_SECURE: Final = {"strict-transport-security": "max-age=31536000"}
+"""Under TLS: a browser does not try without it for a year."""
 _READS: Final = ("GET", "HEAD")
 
 Refuse = Callable[[HTTPStatus, str], Response]
 """Makes the answer that refuses a request: its status, and the sentence that says why."""
 
 
-def cookie_name(port: int) -> str:
-    """Return the session cookie's name. A browser sends cookies to every port of a host: the name tells them apart."""
-    return f"__Host-keyturn-{port}"
-
-
 class Guard:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, *, port: int, sessions: Sessions, refuse: Refuse) -> None:
+    def __init__(self, app: ASGIApp, *, site: Site, sessions: Sessions, refuse: Refuse) -> None:
         self._app = app
-        self._hosts = http_guard.own_hosts(port)
-        self._cookie = cookie_name(port)
+        self._site = site
+        self._headers = _HEADERS | (_SECURE if site.is_secure else {})
         self._sessions = sessions
         self._refuse = refuse
 
@@ -66,16 +64,16 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers) or await self._unknown(scope, headers)
         app: ASGIApp = self._refuse(*refusal) if refusal else self._app
-        await http_guard.run(app, scope, receive, send, headers=_HEADERS, log=_log)
+        await http_guard.run(app, scope, receive, send, headers=self._headers, log=_log)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[HTTPStatus, str] | None:
         """Why the request is refused no matter who sent it, as a status and a sentence; None where it is not."""
         method = scope["method"]
-        if headers.get("host") not in self._hosts:
+        if not http_guard.is_expected(self._site, scope, headers):
             return HTTPStatus.MISDIRECTED_REQUEST, "This console answers only under the address that it printed."
         if method not in (*_READS, "POST"):
             return HTTPStatus.METHOD_NOT_ALLOWED, "This console knows GET, HEAD and POST."
-        if not _is_own(headers, method):
+        if not _is_own(self._site, headers, method):
             return HTTPStatus.FORBIDDEN, "This request does not come from a page of this console."
         if not http_guard.is_short(headers.get("content-length", "0")):
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, http_guard.TOO_LONG
@@ -83,7 +81,7 @@ class Guard:
 
     async def _unknown(self, scope: Scope, headers: Headers) -> tuple[HTTPStatus, str] | None:
         """Put the session into ``scope``; say why the request is refused without one, None where it is not."""
-        token = session_token(headers, self._cookie)
+        token = session_token(headers, self._site.cookie)
         try:
             session = await run_in_threadpool(self._sessions.find, token) if token else None
         except KeyturnError as error:  # the store does not answer, so no one knows who is signed in
@@ -103,14 +101,14 @@ def session_token(headers: Headers, name: str) -> str:
     return found.value if found else ""
 
 
-def _is_own(headers: Headers, method: str) -> bool:
+def _is_own(site: Site, headers: Headers, method: str) -> bool:
     """Whether a request comes from this console's own page, or, as a GET, from the person's address bar or a link.
 
     Browsers say so in Sec-Fetch-Site. One that does not sends Origin with each POST.
     https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
     """
-    site = headers.get("sec-fetch-site")
-    if site is not None:
+    from_site = headers.get("sec-fetch-site")
+    if from_site is not None:
         is_link = method in _READS and headers.get("sec-fetch-mode") == "navigate"
-        return site in ("same-origin", "none") or is_link
-    return method in _READS or headers.get("origin") == f"http://{headers.get('host')}"
+        return from_site in ("same-origin", "none") or is_link
+    return method in _READS or site.is_own(headers.get("origin"), headers.get("host"))

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from orchestrator.console.context import Console
 from orchestrator.console.forms import Form, Query
-from orchestrator.console.guard import cookie_name, session_token
+from orchestrator.console.guard import session_token
 from orchestrator.console.live import MOST_STREAMS
 from orchestrator.console.rendering import Shown
 
@@ -59,7 +59,7 @@ class Pages:
                 return console.renderer.fragment(view(console, of, Form(fields)))
 
             await run_in_threadpool(view, console, of, Form(fields))  # what is not there has no stream
-            token = session_token(request.headers, cookie_name(console.port))
+            token = session_token(request.headers, console.site.cookie)
             url = f"{request.url.path}?{sorted(fields.items())}"
             return StreamingResponse(
                 self._stream(url, render, _since(request, query), pace, token), media_type="text/event-stream"

@@ -8,11 +8,11 @@ from starlette.responses import RedirectResponse, Response
 
 from orchestrator.console.context import Console
 from orchestrator.console.forms import Form, Posted
-from orchestrator.console.guard import cookie_name
 from orchestrator.console.rendering import Shown
 from orchestrator.console.sessions import SESSION
-from orchestrator.console.sign_in_page import address_of, signed_out
+from orchestrator.console.sign_in_page import signed_out
 from orchestrator.console.token_pages import role_of
+from orchestrator.http_guard import address_of
 from orchestrator.passwords import LONGEST, SHORTEST
 from states.access import Role
 from states.errors import IllegalMove, InvalidInput, NotFound
@@ -77,10 +77,12 @@ def _add_password(app: FastAPI, console: Console) -> None:
                 next_action=by_hand("Sign in with a password to change it.", None),
             )
         new = _new_password(form)
-        if not console.keyturn.sign_in.confirm(session.actor, form.fields.get("current", ""), address_of(request)):
+        if not console.keyturn.sign_in.confirm(
+            session.actor, form.fields.get("current", ""), address_of(console.site, request.scope)
+        ):
             return console.page(request, shown("The current password is wrong."), HTTPStatus.UNPROCESSABLE_ENTITY)
         console.keyturn.accounts.set_password(session.actor, new, actor=session.actor)
-        return signed_out(cookie_name(console.port))
+        return signed_out(console.site.cookie)
 
 
 def _new_password(form: Form) -> str:

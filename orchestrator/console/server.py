@@ -1,4 +1,4 @@
-"""Serves the console on loopback until it is stopped."""
+"""Serves the console until it is stopped."""
 
 import socket
 import threading
@@ -15,15 +15,14 @@ from orchestrator.console.demo_page import Faults
 from orchestrator.console.live import Watcher
 from orchestrator.operations.verbs import Verbs
 from orchestrator.shortage import start
+from orchestrator.site import LOOPBACK, Site, check_files, site_of
 from orchestrator.stop_request import StopRequest
 from states.errors import InvalidInput
 from states.next_action import by_hand
 
-MakeApi = Callable[[Keyturn, int, Watcher, Verbs], ASGIApp]
+MakeApi = Callable[[Keyturn, Site, Watcher, Verbs], ASGIApp]
 """Builds the API, which the same process serves: another face, so it is given."""
-LOOPBACK: Final = "127.0.0.1"
 _API: Final = "/api/"
-_REACHABLE: Final = (LOOPBACK, "localhost")
 _LAST_PORT: Final = 65535
 _SPARE: Final = 5
 """Seconds that a stopping console has in addition to what a verb that is under way may take."""
@@ -32,24 +31,17 @@ _SPARE: Final = 5
 def listen(host: str, port: int) -> socket.socket:
     """Open the socket that the console is served on; port 0 takes a free one.
 
-    Raises InvalidInput for an address off loopback, and where the port is in use.
+    Raises InvalidInput where the port is in use, or the host is none of this computer's addresses.
     """
-    if host not in _REACHABLE:
-        raise InvalidInput(
-            f"The console listens on {LOOPBACK} only: it has no TLS and no accounts yet, so {host} would let everybody "
-            "on the network in.",
-            next_action=by_hand(
-                f"Forward the same port of your own computer with `ssh -L {port}:{LOOPBACK}:{port}`.", None
-            ),
-        )
     another = by_hand("Choose another --port.")
     if not 0 <= port <= _LAST_PORT:
         raise InvalidInput(f"A port is 0 to {_LAST_PORT}, not {port}.", next_action=another)
     try:
-        listener = socket.create_server((LOOPBACK, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((LOOPBACK if host == "localhost" else host, port), family=family)
     except OSError as error:
         raise InvalidInput(
-            f"The console cannot listen on port {port}: {error.strerror}.", next_action=another
+            f"The console cannot listen on port {port} of {host}: {error.strerror}.", next_action=another
         ) from error
     # The accepted sockets inherit it; asyncio sets it only where a socket names its protocol.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -80,18 +72,22 @@ def serve(
 
     ``ready`` is called with the link for signing in as ``actor``, once the console answers. ``api`` builds what answers
     below /api. ``faults`` are the demo's.
-    Raises Exhausted.
+    Raises InvalidSettings, TlsRequired, Exhausted.
     """
-    port = listener.getsockname()[1]
-    console = Console(keyturn, port, stop, faults)
+    settings = keyturn.settings.console
+    check_files(settings)
+    site = site_of(settings, *listener.getsockname()[:2])
+    console = Console(keyturn, site, stop, faults)
     config = uvicorn.Config(
-        _by_path(build(console), api(keyturn, port, console.watcher, console.verbs)),
+        _by_path(build(console), api(keyturn, site, console.watcher, console.verbs)),
         http="h11",
         ws="none",
         log_config=None,
         access_log=False,  # the address of the sign-in page has its token
         server_header=False,
         proxy_headers=False,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=int(keyturn.settings.worker.stop_within) + _SPARE,
     )
     server = uvicorn.Server(config)
@@ -101,7 +97,7 @@ def serve(
     try:
         while not (server.started or stop.is_set()) and thread.is_alive():
             stop.wait(0.02)
-        ready(f"http://{LOOPBACK}:{port}/sign-in?token={console.sessions.make_link(actor)}")
+        ready(f"{site.origin}/sign-in?token={console.sessions.make_link(actor)}")
         with keyturn.events.listening(stop.receive), Announcer(keyturn.store):
             while thread.is_alive() and not stop.wait(1.0):
                 pass

@@ -8,8 +8,9 @@ from starlette.responses import RedirectResponse, Response
 
 from orchestrator.console.context import Console
 from orchestrator.console.forms import Form, Posted, Query
-from orchestrator.console.guard import cookie_name, session_token
+from orchestrator.console.guard import session_token
 from orchestrator.console.rendering import Shown
+from orchestrator.http_guard import address_of
 from orchestrator.operations.sign_in import LIFE
 from states.errors import TooManyAttempts
 
@@ -18,7 +19,7 @@ _LONGEST = 100
 
 def add(app: FastAPI, console: Console) -> None:
     """Add the pages."""
-    cookie = cookie_name(console.port)
+    cookie = console.site.cookie
 
     def shown(token: str = "", refused: str = "") -> Shown:
         values = {"token": token, "refused": refused, "has_accounts": console.keyturn.accounts.exist()}
@@ -32,7 +33,7 @@ def add(app: FastAPI, console: Console) -> None:
     @app.post("/sign-in")
     def sign_in(request: Request, form: Posted) -> Response:
         try:
-            session, refused = _begun(console, form, address_of(request))
+            session, refused = _begun(console, form, address_of(console.site, request.scope))
         except TooManyAttempts as error:
             answer = console.page(request, shown(refused=error.message), HTTPStatus.TOO_MANY_REQUESTS)
             answer.headers["retry-after"] = str(math.ceil(error.retry_after or 1))
@@ -55,11 +56,6 @@ def signed_out(cookie: str) -> Response:
     answer = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
     answer.delete_cookie(cookie, path="/", secure=True, httponly=True, samesite="lax")
     return answer
-
-
-def address_of(request: Request) -> str:
-    """Where a request comes from."""
-    return request.client.host if request.client else ""
 
 
 def _begun(console: Console, form: Form, address: str) -> tuple[str | None, str]:

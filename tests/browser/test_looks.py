@@ -9,6 +9,7 @@ from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Simulator
+from states.access import Role
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -16,13 +17,16 @@ from simulator import Simulator
 def test_every_page_is_accessible(app: Keyturn, simulator: Simulator, ada: Person, width: int, scheme: str) -> None:
     """axe-core finds nothing in any page, light and dark, at both widths; no page is wider than its window."""
     parked = park(app, simulator)
+    app.accounts.add("bob", Role.VIEWER, "correct horse battery", actor="ada")
+    app.tokens.add("nightly", Role.VIEWER, days=1, actor="ada")
     ada.page.set_viewport_size({"width": width, "height": 900})
     ada.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     for path in (
         *("/", "/connections", f"/connections/{NAME}?ask=1", f"/connections/{NAME}/rotate", "/rotations"),
         *(f"/rotations/{parked.id}?ask=1", f"/rotations/{parked.id}/resume", f"/rotations/{parked.id}/adopt"),
         *("/workers", f"/repair/{NAME}", "/rotate", "/journal", f"/journal?connection={NAME}&event=fail"),
-        *("/sign-in", "/sign-in?token=x", f"/request?connection={NAME}", "/nowhere"),
+        *("/settings/people", "/settings/people/bob", "/settings/tokens", "/settings/tokens/nightly/revoke"),
+        *("/settings/password", "/sign-in", "/sign-in?token=x", f"/request?connection={NAME}", "/nowhere"),
     ):
         ada.open(path)
         ada.check_access()

@@ -1,12 +1,13 @@
 """Whole tasks of people in a browser, from the first page to the last."""
 
 from browser.person import Person
-from playwright.sync_api import expect
-from support.console import running_worker
+from playwright.sync_api import Browser, expect
+from support.console import RunningConsole, running_worker
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
+from states.access import Role
 from states.connection import OnRefusal
 from states.rotation import Rotation
 from states.state import State
@@ -106,6 +107,36 @@ def test_a_page_says_that_it_is_not_live(ada: Person) -> None:
     ada.page.clock.fast_forward(30_000)
     expect(ada.page.locator("#freshness-text")).to_contain_text("Not live since")
     ada.complaints.clear()  # the browser notes each try to connect that fails
+
+
+def test_a_viewer_is_refused(app: Keyturn, simulator: Simulator, browser: Browser, console: RunningConsole) -> None:
+    """A viewer signs in with a password, reads why a rotation is parked, and is refused in words as they resume it."""
+    parked = park(app, simulator)
+    app.accounts.add("carol", Role.VIEWER, "correct horse battery", actor="root")
+    context = browser.new_context()
+    carol = Person(context, console.url)
+    carol.open("/sign-in")
+    carol.page.get_by_label("Name").fill("carol")
+    carol.page.get_by_label("Password").fill("wrong horse battery")
+    carol.press("Sign in")
+    carol.reads("The name or the password is wrong.")
+    carol.complaints.clear()  # the browser notes an answer that is 401
+    carol.page.get_by_label("Name").fill("carol")
+    carol.page.get_by_label("Password").fill("correct horse battery")
+    carol.press("Sign in")
+    carol.reads("Imports are refused")
+    carol.press("See what happened")
+    carol.reads("code 602")
+    carol.reads("You are a viewer")
+    carol.press("Resume")
+    carol.reads("this needs the role operator, and carol is signed in with the role viewer")
+    carol.check_access()
+    carol.complaints.clear()  # 403
+    carol.press("Sign out")
+    carol.reads("Password")
+    context.close()
+    assert [] == carol.complaints
+    assert parked == app.rotations.show(NAME)
 
 
 def test_keys(ada: Person) -> None:

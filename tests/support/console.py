@@ -28,7 +28,7 @@ class RunningConsole:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.link.partition("/sign-in")[0]
 
     @property
     def token(self) -> str:
@@ -80,9 +80,11 @@ def _hyphened(headers: dict[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def running_console(app: Keyturn, actor: str = "ada", faults: Faults | None = None) -> Iterator[RunningConsole]:
-    """Serve a console on a free port until the block ends; with ``faults``, the demo's."""
-    listener, stop = server.listen("127.0.0.1", 0), app.stop_request()
+def running_console(
+    app: Keyturn, actor: str = "ada", faults: Faults | None = None, port: int = 0
+) -> Iterator[RunningConsole]:
+    """Serve a console until the block ends, on a free port unless one is given; with ``faults``, the demo's."""
+    listener, stop = server.listen("127.0.0.1", port), app.stop_request()
     links: list[str] = []
     is_ready = threading.Event()
 

@@ -57,7 +57,7 @@ def test_the_table_has_every_route(app: Keyturn) -> None:
 
     class Nothing:
         keyturn = app
-        port = 1
+        site = None
         watch = verbs = None
 
     nothing: Any = Nothing()
