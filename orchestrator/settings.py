@@ -202,6 +202,8 @@ class Settings(Table):
     def private(self) -> list[Path]:
         """The folders and files that other users of this computer must not read. Some may not exist."""
         found = [self.config_file.parent, self.config_file, self.data]
+        if self.console.tls_key:
+            found.append(self.console.tls_key)
         scheme, _, path = self.store_url.partition(":///")
         if scheme == "sqlite":
             found += [Path(path).parent, *(Path(path + suffix) for suffix in ("", "-wal", "-shm"))]

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 from support import postgresql as postgres
-from support.factories import NOW, a_connection, a_rotation, add, an_id, begin, carry
+from support.factories import NOW, a_connection, a_rotation, a_session, add, an_account, an_id, begin, carry
 from support.stores import open_store
 
 from persistence.journal_page import JournalFilter
 from persistence.prepared import Prepared
 from persistence.read_model import ConnectionFilter, Only, RotationFilter
 from persistence.store import Store
+from states.access import OF_ACCOUNT
 from states.rotation import Ending
 from states.state import State
 from states.table import ABANDON
@@ -102,6 +103,22 @@ def test_a_token_is_found_by_index(store: Store) -> None:
     """A token that a program shows is looked up, however many there are."""
     steps = plans(store, lambda: store.tokens.find("ab" * 32))
     assert ["SEARCH tokens USING INDEX uq_tokens_digest (digest=?)"] == steps
+
+
+def test_a_session_is_found_by_index(store: Store) -> None:
+    """A cookie is looked up with its account, and a name's attempts, however many there are."""
+    store.accounts.add(an_account())
+    assert store.sessions.begin(a_session(), NOW)
+    asked = (
+        lambda: store.sessions.find(a_session().digest),
+        lambda: store.accounts.find("ada"),
+        lambda: store.attempts.take(OF_ACCOUNT, "ada", NOW),
+    )
+    for each in asked:
+        steps = plans(store, each)
+        searched = [step for step in steps if "accounts" in step or "sessions" in step or "key=?" in step]
+        assert searched
+        assert all(step.startswith("SEARCH") for step in searched), steps
 
 
 LISTS: dict[str, Callable[[Store], Any]] = {

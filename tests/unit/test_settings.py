@@ -172,3 +172,9 @@ def test_what_is_no_toml_is_named(file: Path, content: bytes) -> None:
     """A file in another encoding, or of 20,000 brackets, is refused with its name."""
     file.write_bytes(content)
     assert refusal(file).startswith(f"{file} is not valid TOML: ")
+
+
+def test_the_consoles_key_is_private(file: Path) -> None:
+    """The key of the console's certificate is among the files that others must not read."""
+    file.write_text("[console]\ntls_key = '/etc/keyturn/console.key'\n")
+    assert Path("/etc/keyturn/console.key") in load(file).private
