@@ -7,11 +7,10 @@ a code that covers all of it but the last use.
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Text, bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from persistence import authenticity, models
-from persistence.clock import UtcDateTime
 from persistence.database import Database
 from persistence.mapping import NOT_OURS, Row
 from persistence.vault import Vault
@@ -24,15 +23,15 @@ _USES: Final = timedelta(minutes=1)
 """How exactly the last use is known: a program that asks every second writes no oftener than this."""
 
 ALL: Final = select(_t).order_by(_t.c.name)
-_FIND: Final = select(_t).where(_t.c.digest == bindparam("wanted", type_=Text()))
+_FIND: Final = select(_t).where(_t.c.digest == bindparam("wanted"))
 _ADD: Final = insert(_t)
 _USED: Final = (
     update(_t)
     .where(
         _t.c.name == bindparam("of"),
-        or_(_t.c.used_at.is_(None), _t.c.used_at < bindparam("before", type_=UtcDateTime())),
+        or_(_t.c.used_at.is_(None), _t.c.used_at <= bindparam("before")),
     )
-    .values(used_at=bindparam("at", type_=UtcDateTime()))
+    .values(used_at=bindparam("at"))
 )
 _REMOVE: Final = delete(_t).where(_t.c.name == bindparam("of"))
 
@@ -50,7 +49,6 @@ class Tokens:
         values: dict[str, Any] = {
             **{name: getattr(token, name) for name in ("name", "digest", "created_at", "created_by", "expires_at")},
             "role": token.role.value,
-            "used_at": None,
             "code": code,
         }
         with self._database.writing() as tx:
@@ -85,7 +83,7 @@ class Tokens:
         Raises VaultLocked, SealBroken.
         """
         with self._database.reading() as tx:
-            rows = tx.execute(ALL).mappings().all()
+            rows = list(tx.execute(ALL).mappings())
         found = ((to_token(row), authentic(self._vault, row) is not None) for row in rows)
         return [(token, is_authentic) for token, is_authentic in found if token]
 
