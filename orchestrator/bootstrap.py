@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.bulk import Bulk
     from orchestrator.operations.carry import Carry
     from orchestrator.operations.connections import Connections
+    from orchestrator.operations.consent import Consents
     from orchestrator.operations.doctor import Doctor
     from orchestrator.operations.effects import Effects
     from orchestrator.operations.health import HealthChecks
@@ -121,6 +122,13 @@ class Keyturn:
         from orchestrator.operations.connections import Connections
 
         return Connections(self.store, self.vault, self.clock, self.events.publish)
+
+    @cached_property
+    def consents(self) -> "Consents":
+        """Asking for OpenAir's consent."""
+        from orchestrator.operations.consent import Consents
+
+        return Consents(self.store, self.connections, self._factory.consent, self.random)
 
     @cached_property
     def rotations(self) -> Rotations:

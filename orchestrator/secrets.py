@@ -101,7 +101,9 @@ class Secrets:
         return found[0]
 
     def _give(self, name: str) -> NextAction:
-        """A person gives the secret again."""
+        """A person gives the secret again, or consents in OpenAir again."""
+        if name == SecretName.OPENAIR_REFRESH_TOKEN:
+            return NextAction(Verb.AUTHORIZE, {"connection": self._connection}, then=REPEAT)
         options = {"connection": self._connection, "secret": SecretName(name).name.lower()}
         return NextAction(Verb.EDIT_CONNECTION, options, then=REPEAT)
 

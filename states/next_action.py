@@ -27,6 +27,7 @@ class Verb(StrEnum):
     LIST_CONNECTIONS = "list_connections"
     SHOW_CONNECTION = "show_connection"
     EDIT_CONNECTION = "edit_connection"
+    AUTHORIZE = "authorize"
     ROTATE = "rotate"
 
     LIST_ROTATIONS = "list_rotations"
@@ -49,7 +50,7 @@ ON_ROTATION: Final = RECOVERY | {
     *(Verb.SHOW_ROTATION, Verb.EXPLAIN, Verb.WATCH),
     *(Verb.PARK, Verb.CARRY, Verb.BEGIN, Verb.CONFIRM),
 }
-ON_CONNECTION: Final = frozenset({Verb.SHOW_CONNECTION, Verb.EDIT_CONNECTION, Verb.ROTATE, Verb.DOCTOR})
+ON_CONNECTION: Final = frozenset({Verb.SHOW_CONNECTION, Verb.EDIT_CONNECTION, Verb.AUTHORIZE, Verb.ROTATE, Verb.DOCTOR})
 
 Value = str | bool | tuple[str, ...] | None
 """An option's value; None where a person has to supply it."""

@@ -247,11 +247,11 @@ def _goes_on(rotation: Rotation, now: datetime) -> str:
 def _with_restore(rotation: Rotation, failure: Failure) -> tuple[NextAction, ...]:
     """Return what the failure advises and, in an outage, what ends it where OpenAir cannot be corrected soon.
 
-    Restoring asks both systems: where the connection has to be edited first, such as for a void refresh token,
-    restoring would be refused for the same reason.
+    Restoring asks both systems: where the connection has to be edited or OpenAir to consent first, restoring would be
+    refused for the same reason.
     """
     choices = failure.next_action.choices
-    is_edited_first = failure.next_action.leads_to(Verb.EDIT_CONNECTION)
+    is_edited_first = any(map(failure.next_action.leads_to, (Verb.EDIT_CONNECTION, Verb.AUTHORIZE)))
     if rotation.position is not table.OUTAGE or failure.code in FOR_A_PERSON or is_edited_first:
         return choices
     return (*choices, NextAction(Verb.RESTORE, because="To end the outage now, restore the previous certificate."))

@@ -5,6 +5,7 @@ from orchestrator.adapters.keys import VaultKeys, throwaway_certificate
 from orchestrator.adapters.netsuite import NetSuiteAdapter
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from orchestrator.adapters.openair_auth import OAuthSignIn, PasswordSignIn
+from orchestrator.adapters.openair_consent import OpenAirConsent
 from orchestrator.adapters.openair_export import OpenAirExport
 from orchestrator.adapters.openair_xml import OpenAirXml, SignIn
 from orchestrator.adapters.transport import Proxy
@@ -60,6 +61,13 @@ class AdapterFactory:
         certificate = throwaway_certificate(connection.name, connection.policy, self._clock.now())
         openair = self._openair_xml(connection.openair, Secrets(self._store, self._vault, connection))
         return openair.rehearse(certificate, lambda: self._clock.sleep(READ_BACK_DELAY))
+
+    def consent(self, connection: Connection) -> OpenAirConsent:
+        """Build OpenAir's side of a consent. Raises as ``ports``."""
+        secrets = Secrets(self._store, self._vault, connection)
+        client_secret = secrets.need(SecretName.OPENAIR_CLIENT_SECRET).decode()
+        http = self._http("OpenAir", connection.openair.url, secrets)
+        return OpenAirConsent(connection.openair, client_secret, http, self._clock)
 
     def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:
         if connection.openair.kind is OpenAirKind.EXPORT:

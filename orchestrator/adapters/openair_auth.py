@@ -40,10 +40,7 @@ STORE_ATTEMPTS: Final = 7
 POLL_INTERVAL: Final = 1.0
 """How often a worker checks whether another worker's refresh is over, in seconds."""
 
-_CONSENT: Final = by_hand(
-    "Consent again in OpenAir, and copy the new refresh token.",
-    NextAction(Verb.EDIT_CONNECTION, {"secret": "openair_refresh_token"}, then=REPEAT),
-)
+_CONSENT: Final = NextAction(Verb.AUTHORIZE, because="A person must consent in OpenAir again.", then=REPEAT)
 _CHECK_CLIENT: Final = by_hand(
     "Check the OAuth client id and client secret.",
     NextAction(Verb.EDIT_CONNECTION, {"secret": "openair_client_secret"}, then=REPEAT),
@@ -138,12 +135,7 @@ class OAuthSignIn:
     def __init__(
         self, settings: OpenAirSettings, client_secret: str, http: Http, secrets: Secrets, clock: Clock
     ) -> None:
-        client = base64.b64encode(f"{settings.client_id}:{client_secret}".encode()).decode()
-        self._headers = {
-            "Authorization": f"Basic {client}",
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Accept": "application/json",
-        }
+        self._headers = client_headers(settings, client_secret)
         self._client_secret = client_secret
         self._redirect_uri = settings.redirect_uri
         self._http = http
@@ -254,8 +246,19 @@ class OAuthSignIn:
     def _load(self) -> tuple[Grant, int]:
         found = self._secrets.get(SECRET)
         if found is None:
-            raise SignInRefused("There is no refresh token for OpenAir.", next_action=_CONSENT)
+            first = NextAction(Verb.AUTHORIZE, because="A person must consent in OpenAir.", then=REPEAT)
+            raise SignInRefused("There is no refresh token for OpenAir.", next_action=first)
         return Grant.from_bytes(found[0]), found[1]
+
+
+def client_headers(settings: OpenAirSettings, client_secret: str) -> dict[str, str]:
+    """The headers of a request to the token endpoint: the client authenticates by HTTP Basic."""
+    client = base64.b64encode(f"{settings.client_id}:{client_secret}".encode()).decode()
+    return {
+        "Authorization": f"Basic {client}",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Accept": "application/json",
+    }
 
 
 def _refresh_running(until: datetime) -> TryLater:

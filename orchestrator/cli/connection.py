@@ -28,6 +28,8 @@ app = App(name="connection", help="Add, change, show and remove connections.")
 for _verb in ("remove", "rename"):
     app.command(f"orchestrator.cli.connection_names:{_verb}", name=_verb)
 
+app.command("orchestrator.cli.authorize:authorize", name="authorize")
+
 _Options = Annotated[ConnectionOptions, Parameter(name="*")]
 _NONE = ConnectionOptions()
 
@@ -47,6 +49,8 @@ def add(
     --openair-api-key-file and the options of OAuth or of a user; or --openair-export, if a person saves the
     certificate there.
 
+    With OAuth, get the refresh token afterwards with `keyturn connection authorize`, unless you have one.
+
     Keyturn reads secrets from files, or one of them from standard input (-), never from arguments, and seals them
     before it stores them.
 
@@ -65,7 +69,8 @@ def add(
         record = connection_json(added, known, rotation=None, now=keyturn.rotations.now())
     context.out.show(record, name, [("added", name)])
     _note_attendance(context, added)
-    context.out.note(f"Next: `keyturn doctor {name}`, then `keyturn rotate {name}`.")
+    consent = f"`keyturn connection authorize {name}`, then " if _needs_consent(added, known) else ""
+    context.out.note(f"Next: {consent}`keyturn doctor {name}`, then `keyturn rotate {name}`.")
     return Exit.FINE
 
 
@@ -100,6 +105,13 @@ def _change(context: Context, keyturn: Keyturn, name: str, fields: ConnectionFie
     resume = f", then `keyturn rotation resume {rotation.id}`" if rotation and rotation.failure else ""
     context.out.note(f"Next: `keyturn doctor {name}`{resume}.")
     return Exit.FINE
+
+
+def _needs_consent(connection: Connection, known: list[SecretName]) -> bool:
+    """Whether the connection signs in to OpenAir with OAuth and has no refresh token yet."""
+    openair = connection.openair
+    by_oauth = openair.kind is OpenAirKind.XML and bool(openair.client_id)
+    return by_oauth and SecretName.OPENAIR_REFRESH_TOKEN not in known
 
 
 def _note_attendance(context: Context, connection: Connection) -> None:

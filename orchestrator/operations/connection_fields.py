@@ -104,7 +104,8 @@ class ConnectionFields:
         if by_password and self.openair_client_id is None:
             needed += ("openair_company", "openair_user", SecretName.OPENAIR_PASSWORD)
         else:
-            needed += ("openair_client_id", SecretName.OPENAIR_CLIENT_SECRET, SecretName.OPENAIR_REFRESH_TOKEN)
+            # The refresh token may come later, by OpenAir's consent (operations/consent.py).
+            needed += ("openair_client_id", SecretName.OPENAIR_CLIENT_SECRET)
         return self._not_given(needed)
 
     def _not_given(self, needed: tuple[str | SecretName, ...]) -> list[str | SecretName]:

@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[Verb, _Command]] = {
         *("secret", "algorithm", "account", "openair_url"),
         *("oauth2", "real_time_integration", "starts_by_hand", "bundle"),
     ),
+    Verb.AUTHORIZE: _on_connection("keyturn connection authorize"),
     Verb.ROTATE: _on_connection("keyturn rotate"),
     Verb.LIST_ROTATIONS: _Command("keyturn rotation list"),
     Verb.SHOW_ROTATION: _on_rotation("keyturn rotation show"),
@@ -83,6 +84,7 @@ _PURPOSES: Final[Mapping[tuple[Verb, str], str]] = {
     (Verb.LIST_ROTATIONS, ""): "see the rotations",
     (Verb.SHOW_CONNECTION, ""): "see the existing one",
     (Verb.EDIT_CONNECTION, "secret"): "give the secret again",
+    (Verb.AUTHORIZE, ""): "consent in OpenAir again",
 }
 """What a command is for, by its verb and option: said where it is one of several."""
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from acceptance.consent import consented
 from acceptance.installed_keyturn import NAME, InstalledKeyturn, Run, rotate
-from support.environment import consent
 from support.polling import WAIT_LIMIT
 
 from simulator import Fault, Simulator
@@ -52,12 +52,14 @@ def test_the_arrow_completes_a_parked_rotation(
     assert (0, 0) == (done.returncode, connected("status").returncode), done.stderr
 
 
-def test_the_arrow_gives_a_secret_again(connected: InstalledKeyturn, simulator: Simulator) -> None:
-    """A void refresh token: the command after the arrow reads the new one, and prints what completes the rotation."""
+def test_the_arrow_asks_for_a_consent(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A void refresh token: the command after the arrow gets a new one, and prints what completes the rotation."""
     simulator.faults.add(Fault("openair.token", "error", code="invalid_grant"))
     assert 4 == rotate(connected).returncode
-    edited = typed(connected, arrow(connected, "status"), consent(simulator.credentials))
-    following = [typed(connected, line) for line in NOTED.findall(edited.stderr)]
+    advised = arrow(connected, "status")
+    assert f"keyturn connection authorize {NAME}" == advised
+    authorized = consented(connected.environment, *advised.split()[1:])
+    following = [typed(connected, line) for line in NOTED.findall(authorized.stderr)]
     assert [3, 0] == [run.returncode for run in following], "the doctor shows the parked rotation; resuming completes"
     assert 0 == connected("status").returncode
 

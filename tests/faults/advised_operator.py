@@ -1,11 +1,9 @@
 """A person who does what Keyturn advises and nothing else: takes each next safe action."""
 
-import base64
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from support.environment import described, secrets
 
@@ -13,7 +11,7 @@ from orchestrator.bootstrap import Keyturn
 from orchestrator.secrets import SecretName
 from orchestrator.views import next_actions
 from simulator import Pair
-from simulator.openair import AUTHORIZE_PATH, SIGN_IN_PATH
+from simulator.openair import AUTHORIZE_PATH
 from simulator.server import Request
 from states.connection import Algorithm, Connection
 from states.errors import CertificateRecordMissing, IllegalMove, KeyturnError
@@ -93,7 +91,7 @@ class Person:
                 list(app.doctor.examine(name))
             case Verb.EXPLAIN:
                 app.rotations.explain(rotation)
-            case Verb.EDIT_CONNECTION:
+            case Verb.EDIT_CONNECTION | Verb.AUTHORIZE:
                 self._edit(action)
             case Verb.RESUME:
                 create = bool(options.get("create_record"))
@@ -118,15 +116,22 @@ class Person:
             self._pair.netsuite.record.reset("placeholder")
 
     def _edit(self, action: NextAction) -> None:
-        if self._app.connections.is_authentic(self._name):
+        if action.verb is Verb.AUTHORIZE:
+            self._authorize()
+        elif self._app.connections.is_authentic(self._name):
             self._app.connections.edit(self._edited(action), self._asked(action), actor="tester")
         else:
             self.give_again()
 
+    def _authorize(self) -> None:
+        asked = self._app.consents.ask(self._name, _REDIRECT)
+        self._app.consents.complete(asked, browse(self._pair, asked.address), actor="ada")
+
     def give_again(self) -> None:
         """Give all of the connection, which was changed outside Keyturn, with all its secrets."""
         version = self._app.connections.show(self._name).version
-        given = {**secrets(self._pair.credentials), SecretName.OPENAIR_REFRESH_TOKEN: consent(self._pair)}
+        given = secrets(self._pair.credentials)
+        del given[SecretName.OPENAIR_REFRESH_TOKEN]  # it was used; the doctor or a step asks for a consent
         again = replace(described(self._pair.credentials, self._name), version=version)
         self._app.connections.edit(again, given, actor="tester", is_given_again=True)
 
@@ -143,8 +148,6 @@ class Person:
         if "secret" not in action.options:
             return {}
         wanted = SecretName[str(action.options["secret"]).upper()]
-        if wanted is SecretName.OPENAIR_REFRESH_TOKEN:
-            return {wanted: consent(self._pair)}
         return {wanted: secrets(self._pair.credentials)[wanted]}
 
     def _let_the_stranger_finish(self) -> None:
@@ -155,17 +158,9 @@ class Person:
             self._pair.openair.settings.save_outside(held.pair.certificate_pem())
 
 
-def consent(pair: Pair) -> str:
-    """Consent once more in OpenAir, as a person does in a browser; return the new refresh token."""
-    known = pair.credentials
-    asked = {"response_type": "code", "client_id": known.openair_client_id, "redirect_uri": _REDIRECT, "scope": "xml"}
-    sent_back = pair.openair.serve(AUTHORIZE_PATH, Request("GET", AUTHORIZE_PATH, urlencode(asked), {}, b"")).reply
+def browse(pair: Pair, address: str) -> str:
+    """Consent in OpenAir, as a person does in a browser; return the address that OpenAir sends the browser to."""
+    query = urlsplit(address).query
+    sent_back = pair.openair.serve(AUTHORIZE_PATH, Request("GET", AUTHORIZE_PATH, query, {}, b"")).reply
     assert sent_back
-    (code,) = parse_qs(urlsplit(dict(sent_back.headers)["Location"]).query)["code"]
-    client = base64.b64encode(f"{known.openair_client_id}:{known.openair_client_secret}".encode()).decode()
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": _REDIRECT}
-    sent = Request("POST", SIGN_IN_PATH, "", {"authorization": f"Basic {client}"}, urlencode(form).encode())
-    granted = pair.openair.serve(SIGN_IN_PATH, sent).reply
-    assert granted
-    token: str = json.loads(granted.body)["refresh_token"]
-    return token
+    return dict(sent_back.headers)["Location"]

@@ -17,7 +17,7 @@ from orchestrator.cli.exit_codes import Exit
 from orchestrator.stop_request import StopRequest
 from persistence.store import Store
 from simulator import Pair
-from tests.faults.advised_operator import consent
+from tests.faults.advised_operator import browse
 from tests.faults.virtual_time import VirtualTime, WorkersClock
 
 ARROW: Final = re.compile(r"^\s*→ (.+)$", re.MULTILINE)
@@ -67,6 +67,19 @@ class _Keyboard(io.TextIOWrapper):
         return True
 
 
+class _Browser(_Keyboard):
+    """Standard input of a person who opens the address that was printed, and pastes where OpenAir sends the browser."""
+
+    def __init__(self, pair: Pair, printed: io.StringIO) -> None:
+        super().__init__("")
+        self._pair = pair
+        self._printed = printed
+
+    def readline(self, _size: int = -1) -> str:
+        (address,) = re.findall(r"^  (http\S+)$", self._printed.getvalue(), re.MULTILINE)
+        return f"{browse(self._pair, address)}\n"
+
+
 class Terminal:
     """Runs command lines in this process, in virtual time."""
 
@@ -94,10 +107,11 @@ class Terminal:
         monkeypatch.setattr(StopRequest, "wait", wait)
         monkeypatch.setattr(bootstrap.log, "set_up", lambda *_: None)
 
-    def type(self, line: str, given: str = "y\n") -> Printed:
-        """Run a command line; ``given`` is typed at its questions."""
+    def type(self, line: str, given: str | Pair = "y\n") -> Printed:
+        """Run a command line; ``given`` is typed at its questions, or it is whose OpenAir is asked for a consent."""
         out, err = io.StringIO(), io.StringIO()
-        self._monkeypatch.setattr(sys, "stdin", _Keyboard(given))
+        keyboard = _Keyboard(given) if isinstance(given, str) else _Browser(given, err)
+        self._monkeypatch.setattr(sys, "stdin", keyboard)
         with redirect_stdout(out), redirect_stderr(err):
             exit_code = application.run(shlex.split(line)[1:])
         return Printed(line, exit_code, out.getvalue(), err.getvalue())
@@ -116,9 +130,11 @@ class Typist:
 
     def type(self, line: str) -> Printed:
         """Type the line as it was printed, with what is asked for at its end; it must be accepted."""
-        given = "y\n"
+        given: str | Pair = "y\n"
         if line == WORKER:
             line = "keyturn run-due"
+        elif line.startswith("keyturn connection authorize "):
+            line, given = f"{line} --paste", self._pair
         elif line.endswith("-file -"):
             given = self._secret(line.removesuffix("-file -").rpartition("--")[2])
         elif supplied := self._supplied.get(line.rpartition(" ")[2]):
@@ -146,6 +162,5 @@ class Typist:
             "netsuite-key": known.private_key_pem,
             "openair-api-key": known.api_key,
             "openair-client-secret": known.openair_client_secret,
-            "openair-refresh-token": consent(self._pair),
             "openair-password": known.password,
         }[name]

@@ -166,7 +166,7 @@ def test_lost_refresh_needs_a_consent(company: Company) -> None:
         company.openair().read()
     with pytest.raises(SignInRefused, match="lost") as caught:
         company.openair().read()
-    assert "Consent again" in text(caught.value.next_action)
+    assert "consent in OpenAir again" in text(caught.value.next_action)
 
 
 def test_refresh_that_never_arrived(company: Company) -> None:

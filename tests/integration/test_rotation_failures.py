@@ -123,7 +123,7 @@ def test_a_refresh_token_that_died_with_its_worker(
     assert parked.failure
     assert ("SIGN_IN_REFUSED", State.KEY_GENERATED) == (parked.failure.code, parked.failure.failed_from)
     assert "The answer to an earlier refresh was lost" in parked.failure.message
-    assert "Consent again in OpenAir" in text(parked.failure.next_action)
+    assert "A person must consent in OpenAir again." in text(parked.failure.next_action)
     assert [] == installed(simulator.history.entries())
     token = consent(known)
     app.connections.edit(app.connections.show(NAME), {SecretName.OPENAIR_REFRESH_TOKEN: token}, actor="tester")

@@ -139,6 +139,8 @@ class SearchedKeyturn:
             self.known.add("an Authorization header", sent)
         if sent := request.form().get("refresh_token"):
             self.known.add("a refresh token that was sent", sent)
+        if sent := request.form().get("code"):
+            self.known.add("the code of a consent", sent)
         if sent := request.form().get("client_assertion"):
             self.known.add("an assertion's signature", sent.rpartition(".")[2])
         if found := re.search(rb'"pem": "(.*?)"', request.body):

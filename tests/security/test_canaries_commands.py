@@ -56,7 +56,7 @@ IN_PROCESS = {
     "vault rewrap",
 }
 """The commands of test_every_command."""
-PROCESSES = {"console", "demo", "worker", "simulator fault"}
+PROCESSES = {"connection authorize", "console", "demo", "worker", "simulator fault"}
 """The commands that run for long or start processes, with tests of their own; faults are those of `simulator`."""
 
 

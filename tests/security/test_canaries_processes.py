@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from acceptance.consent import consented
 from acceptance.installed_keyturn import NAME, command
 from security.known_secrets import SearchedKeyturn
 from support.api import PREFIX, Program
@@ -130,6 +131,17 @@ def test_simulator(keyturn: SearchedKeyturn) -> None:
         running.communicate()
     assert [] == list((keyturn.folder / "temporary").iterdir())
     keyturn.assert_nothing_leaked()
+
+
+@pytest.mark.parametrize("how", ["received", "pasted"])
+def test_authorize(keyturn: SearchedKeyturn, how: str) -> None:
+    """A consent prints and logs neither the code that comes back, nor the tokens that OpenAir grants for it."""
+    keyturn.learn_secrets_in_transit()
+    words = ["connection", "authorize", NAME, "--verbose", *(["--paste"] if how == "pasted" else [])]
+    done = consented(_environment(keyturn), *words)
+    assert 0 == done.returncode, done.stderr
+    keyturn.record_output("connection authorize", done.stdout + done.stderr)
+    keyturn.assert_nothing_leaked(keyturn.folder / "temporary")
 
 
 def test_console(keyturn: SearchedKeyturn) -> None:

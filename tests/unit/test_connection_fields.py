@@ -38,7 +38,6 @@ NETSUITE = ConnectionFields(
                 SecretName.OPENAIR_API_KEY,
                 "openair_client_id",
                 SecretName.OPENAIR_CLIENT_SECRET,
-                SecretName.OPENAIR_REFRESH_TOKEN,
             ],
         ),
         (

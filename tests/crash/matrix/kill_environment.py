@@ -154,7 +154,7 @@ class KillEnvironment:
         self.parked.append(failure)
         if failure.code == "SIGN_IN_REFUSED":
             assert "OpenAir's refresh token is void" in failure.message
-            assert "Consent again in OpenAir" in failure.next_action.because
+            assert "consent in OpenAir again" in failure.next_action.because
             self._consent()
         else:
             assert "FOREIGN_ROTATION" == failure.code

@@ -72,7 +72,7 @@ def test_void_token_without_doubt() -> None:
     with pytest.raises(SignInRefused, match="void") as caught:
         sign_in(openair, secrets).fields()
     assert "lost" not in caught.value.message
-    assert "Consent again" in text(caught.value.next_action)
+    assert "consent in OpenAir again" in text(caught.value.next_action)
 
 
 def test_wrong_client_needs_no_consent() -> None:
@@ -115,7 +115,7 @@ def test_no_consent_yet() -> None:
     """Without a refresh token the sign-in is refused, and the next action is to consent."""
     with pytest.raises(SignInRefused) as caught:
         sign_in(FakeOpenAir(), FakeSecrets(None)).fields()
-    assert "Consent" in text(caught.value.next_action)
+    assert "must consent in OpenAir." in text(caught.value.next_action)
 
 
 def test_grant_survives_storing() -> None:

@@ -90,7 +90,7 @@ def test_lost_answer_with_the_token_void() -> None:
     openair.serve("refresh-0")  # OpenAir carried out the refresh whose answer was lost
     with pytest.raises(SignInRefused, match="lost") as caught:
         it.fields()
-    assert "Consent again" in text(caught.value.next_action)
+    assert "consent in OpenAir again" in text(caught.value.next_action)
     assert ["refresh-0", "refresh-0"] == openair.refresh_tokens_sent
 
 

@@ -29,7 +29,7 @@ REFUSALS = [
     each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Refused) and each is not Refused
 ]
 
-CONSENTED = NextAction(Verb.EDIT_CONNECTION, {"secret": "openair_refresh_token"}, then=REPEAT)
+CONSENTED = NextAction(Verb.AUTHORIZE, then=REPEAT)
 MINUTE = timedelta(minutes=1)
 HOLDS = "NetSuite has proved that it holds its certificate."
 
