@@ -85,7 +85,7 @@ def test_an_answer_without_a_code_is_not_sent(came_back: str, refused: type[Keyt
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "told"),
+    ("answer", "code", "message"),
     [
         (Unknown("reset"), "TRY_LATER", "OpenAir's answer with the tokens was lost."),
         (Answer(400, {}, b'{"error": "invalid_grant"}'), "SIGN_IN_REFUSED", "OpenAir did not accept the code"),
@@ -96,11 +96,11 @@ def test_an_answer_without_a_code_is_not_sent(came_back: str, refused: type[Keyt
         (Answer(200, {}, b"<html>"), "TRY_LATER", "OpenAir answered the request for a token with something else"),
     ],
 )
-def test_a_code_that_is_not_taken(answer: Answer | KeyturnError, code: str, told: str) -> None:
+def test_a_code_that_is_not_taken(answer: Answer | KeyturnError, code: str, message: str) -> None:
     """Each refusal has its own error, which repeats neither the code nor the client secret."""
     with pytest.raises(KeyturnError) as caught:
         consent(TokenEndpoint(answer)).redeem(f"{URI}?code=the-code-of-it&state=s", "s", URI)
-    assert (code, True) == (caught.value.code, caught.value.message.startswith(told)), caught.value.message
+    assert (code, True) == (caught.value.code, caught.value.message.startswith(message)), caught.value.message
 
 
 def test_an_answer_that_quotes_the_code_is_not_repeated() -> None:
