@@ -360,7 +360,7 @@ class InvalidSettings(Rejected):
     next_action = by_hand("Correct the settings file or the environment variable that the message names.")
 
 
-class TlsRequired(Rejected):
+class TlsRequired(InvalidSettings):
     """The console does not listen off loopback without TLS."""
 
     code = "TLS_REQUIRED"

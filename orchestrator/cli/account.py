@@ -129,7 +129,10 @@ def _password(context: Context) -> str:
                 "No password was given on standard input.", next_action=by_hand("Give it there as one line.")
             )
         return given.removesuffix("\n").removesuffix("\r")
-    given = getpass.getpass("Password: ")
-    if getpass.getpass("Once more: ") != given:
+    try:
+        given, again = getpass.getpass("Password: "), getpass.getpass("Once more: ")
+    except EOFError as error:
+        raise InvalidInput("No password was typed.") from error
+    if again != given:
         raise InvalidInput("The two passwords differ.", next_action=by_hand("Type the same password twice."))
     return given

@@ -19,6 +19,7 @@ from states.table import ACTIVE
 CODES = {
     errors.InvalidInput: 2,
     errors.InvalidSettings: 2,
+    errors.TlsRequired: 2,
     errors.AwaitingPerson: 3,
     errors.SignInRefused: 4,
     errors.NotPermitted: 4,
