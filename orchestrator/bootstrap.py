@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.consent import Consents
     from orchestrator.operations.doctor import Doctor
     from orchestrator.operations.effects import Effects
+    from orchestrator.operations.feed import Feed
     from orchestrator.operations.health import HealthChecks
     from orchestrator.operations.installation import Installation
     from orchestrator.operations.journal import JournalChecks
@@ -213,6 +214,13 @@ class Keyturn:
         from orchestrator.operations.health import HealthChecks
 
         return HealthChecks(self.store, self.connect)
+
+    @cached_property
+    def feed(self) -> "Feed":
+        """The journal of all rotations as it is written."""
+        from orchestrator.operations.feed import Feed
+
+        return Feed(self.store, self.clock)
 
     @cached_property
     def lists(self) -> "Lists":

@@ -9,9 +9,10 @@ from typing import Final
 from sqlalchemy.orm import aliased, load_only
 from sqlmodel import Session, col, select
 
-from persistence import journal_page, mapping, models, row_check
+from persistence import journal_feed, journal_page, mapping, models, row_check
 from persistence.database import Database
 from persistence.journal import ORIGIN, Entry, Head, content, renamed, verify
+from persistence.journal_feed import FedEntry, Place
 from persistence.journal_page import CheckedEntry, JournalFilter
 from persistence.read_model import Page
 from persistence.vault import Vault
@@ -88,6 +89,24 @@ class Journal:
         is_authentic = self._judge()
         with self._database.reading() as tx, Session(tx) as session:
             return journal_page.page(session, wanted, after, limit, is_authentic)
+
+    def end(self) -> Place:
+        """Return a place in the feed that everything comes after that is not written yet (`journal_feed`)."""
+        with self._database.reading() as tx:
+            return journal_feed.end(tx)
+
+    def check_place(self, place: Place) -> None:
+        """Raise Stale for a place that the feed of this database never had."""
+        with self._database.reading() as tx:
+            journal_feed.check(tx, place)
+
+    def after(self, place: Place, limit: int) -> list[FedEntry]:
+        """Return up to ``limit`` entries of the feed after ``place``, in order; fewer where there are no more by now.
+
+        Of the entries that are committed later, none comes before the last of these.
+        """
+        with self._database.reading() as tx, Session(tx) as session:
+            return journal_feed.after(session, place, limit)
 
     def checked(self, rotation_id: str) -> list[CheckedEntry]:
         """Return the rotation's journal, in order, each entry checked; empty without such a rotation."""

@@ -221,6 +221,7 @@ class Journal(_Table, table=True):
         CheckConstraint(f"(seq = 1) = (event = '{REQUEST}')", name="first"),
         CheckConstraint(_in("COALESCE(source, '') || '>' || event || '>' || target", MOVES), name="move"),
         Index("ix_journal_at", "at", "rotation_id", "seq"),
+        Index("ix_journal_commit", "commit_number", "rotation_id", "seq"),
         {"sqlite_with_rowid": False},  # one tree to write instead of two, with a rotation's entries next to each other
     )
 
@@ -235,6 +236,8 @@ class Journal(_Table, table=True):
     detail: dict[str, Any] = Field(sa_type=JSON)
     previous_hash: str = Field(sa_type=Text)
     hash: str = Field(sa_type=Text)
+    commit_number: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    """Orders the entries of all rotations (persistence/journal_feed.py); no hash covers it."""
 
 
 class Checkpoints(_Table, table=True):

@@ -20,6 +20,7 @@ from sqlalchemy import bindparam, func, insert, literal_column, or_, select, upd
 
 from persistence import models
 from persistence.clock import UtcDateTime, database_now, database_now_plus, seconds
+from persistence.journal_feed import commit_number
 from persistence.prepared import Prepared
 from persistence.queries import CONNECTION, CURRENT_KEY_KEPT, ROTATION
 
@@ -46,7 +47,7 @@ LATEST: Final = Prepared(
 )
 """A connection, and how its latest rotation ended. Read after LOCK_CONNECTION, by a statement of its own."""
 ADD: Final = Prepared(insert(_r).values(_lease))
-APPEND: Final = Prepared(insert(models.journal))
+APPEND: Final = Prepared(insert(models.journal).values(commit_number=commit_number()))
 CHANGE_CONNECTION: Final = Prepared(update(_c).where(_c.c.name == bindparam("b_name")))
 
 # --- claim ------------------------------------------------------------------------------------------------------------

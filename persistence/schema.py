@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Inspector, Table, inspect, text
 from sqlalchemy import Connection as Transaction
 
-from persistence import schema_digest
+from persistence import journal_feed, schema_digest
 from persistence.database import Database
 from persistence.models import for_postgresql
 from states.errors import InvalidSettings, TryLater
@@ -50,6 +50,7 @@ def migrate(database: Database, then: Callable[[Transaction, str | None], None] 
         command.upgrade(config(tx), "head")
         then(tx, before)
         _verify(database, tx)
+        journal_feed.renumber(tx)
         schema_digest.note(tx)
 
 

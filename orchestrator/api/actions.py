@@ -20,13 +20,14 @@ from orchestrator.api.reads import ConnectionName, RotationId
 from orchestrator.api.router import add, caller
 from orchestrator.api.tags import IfMatch
 from orchestrator.operations.starts import Start
-from orchestrator.operations.verbs import VERBS, Asked
+from orchestrator.operations.verbs import REMOTE, VERBS, Asked
 from orchestrator.views.rehearsal import rehearsal_json
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.token import token_json
 from orchestrator.views.values import Json
 from states.connection import OnRefusal
 from states.next_action import Verb
+from states.rotation import Rotation
 
 _Key = Annotated[
     str | None,
@@ -60,8 +61,8 @@ def add_all(app: FastAPI, api: Api) -> None:
 
 
 def _add_verb(app: FastAPI, api: Api, verb: Verb) -> None:
-    # A rotation that is carried goes on after the answer.
-    status = HTTPStatus.ACCEPTED if verb is Verb.CARRY else HTTPStatus.OK
+    # What goes on after the answer.
+    status = HTTPStatus.ACCEPTED if verb in (Verb.CARRY, *REMOTE) else HTTPStatus.OK
 
     def do(
         request: Request, rotation: RotationId, body: Action, if_match: IfMatch = None, *, dry_run: DryRun = False
@@ -69,13 +70,18 @@ def _add_verb(app: FastAPI, api: Api, verb: Verb) -> None:
         if dry_run:
             return JSONResponse(rehearsal_json(api.verbs.rehearse(verb, api.rotation(rotation).id, body.options)))
         asked = Asked(actor=caller(request).actor, reason=body.reason, version=tags.version(if_match))
-        after = api.verbs.do(verb, api.rotation(rotation).id, body.options, asked)
+        after = api.verbs.begin(verb, api.rotation(rotation).id, body.options, asked)
         record = rotation_json(after, api.keyturn.rotations.now())
-        return JSONResponse(record, status, headers={"etag": tags.tag(after)})
+        return JSONResponse(record, status, headers=_place(after))
 
     do.__annotations__["body"] = _BODIES.get(verb, Action)
     responses = {200: _DONE, status.value: _DONE}
     add(app, "POST", f"/rotations/{{rotation}}/{verb.value}", do, responses=responses, name=verb.value)
+
+
+def _place(rotation: Rotation) -> dict[str, str]:
+    """Where the rotation can be read, and its version."""
+    return {"location": f"{PREFIX}/rotations/{rotation.id}", "etag": tags.tag(rotation)}
 
 
 def _add_start(app: FastAPI, api: Api) -> None:
@@ -106,9 +112,8 @@ def _add_start(app: FastAPI, api: Api) -> None:
                 on_refusal=OnRefusal(body.on_refusal),
             )
         )
-        place = {"location": f"{PREFIX}/rotations/{rotation.id}", "etag": tags.tag(rotation)}
         status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
-        return JSONResponse(rotation_json(rotation, keyturn.rotations.now()), status, headers=place)
+        return JSONResponse(rotation_json(rotation, keyturn.rotations.now()), status, headers=_place(rotation))
 
     responses = {
         201: answer("The rotation that was started. A worker carries it.", OBJECT, ROTATION),

@@ -7,11 +7,12 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from orchestrator.api import actions, events, problems, reads
-from orchestrator.api.context import Api, Watch
+from orchestrator.api import actions, connections, events, problems, reads
+from orchestrator.api.context import Api
 from orchestrator.api.examples import answer
 from orchestrator.api.guard import Guard
 from orchestrator.api.router import StrictRoute, add
+from orchestrator.api.streams import Watch
 from orchestrator.bootstrap import Keyturn
 from orchestrator.operations.verbs import Verbs
 from orchestrator.site import Site
@@ -34,6 +35,7 @@ def routes(api: Api) -> FastAPI:
     app.router.route_class = StrictRoute
     reads.add_all(app, api)
     actions.add_all(app, api)
+    connections.add_all(app, api)
     events.add_all(app, api)
     problems.add(app, api)
 

@@ -1,13 +1,14 @@
-"""A rotation's journal as server-sent events, resumable without gaps: an event's id is its entry's number.
+"""The journal as server-sent events, resumable without gaps: of one rotation, or of all.
 
-A journal counts from 1 without gaps, and a closed rotation gets no more entries. So what follows the last number that a
-program has is all that it has missed, however long it was away, and whichever process it asks.
+The id of an event is its place. A rotation's journal counts from 1 without gaps, and a closed rotation gets no more
+entries. The journal of all rotations is read in the order of commits (persistence/journal_feed.py). So what follows the
+place that a program has is all that it has missed, however long it was away, and whichever process it asks.
 """
 
-import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -17,50 +18,99 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from orchestrator.api.context import Api
+from orchestrator.api.examples import refusal
 from orchestrator.api.guard import secret_of
 from orchestrator.api.reads import ID
 from orchestrator.api.router import add
+from orchestrator.api.streams import MOST_STREAMS, Batch, Source
+from orchestrator.operations.feed import Place
 from orchestrator.views.journal import entry_json
 from orchestrator.views.values import Json
-from states.errors import KeyturnError
+from orchestrator.views.work import work_json
 
-MOST_STREAMS: Final = 100
-PING_EVERY: Final = 10.0
-"""Seconds after which a stream proves that it is alive, and asks whether its token is still accepted."""
-_PING: Final = b": alive\n\n"
 _TYPE: Final = "text/event-stream"
 _SEEN: Final = re.compile(r"\d{1,9}", re.ASCII)
-_Found = tuple[list[Json], bool]
-"""Entries, and whether there can be none after them."""
+_PAGE: Final = 200
+"""How many entries are read and sent at once."""
+_Last = Annotated[
+    str | None,
+    Header(
+        alias="Last-Event-ID",
+        max_length=100,
+        description="The `id` of the last event that you have; 0 for everything. Without it, the events of one "
+        "rotation come from its first on, those of all rotations from now on.",
+    ),
+]
+_Rotation = Annotated[str | None, Query(pattern=ID, description="One rotation's whole id; else all rotations.")]
+_Follow = Annotated[bool, Query(description="Wait for further events; else the answer ends with those of now.")]
 
 
 def add_all(app: FastAPI, api: Api) -> None:
     """Add the route."""
 
     async def events(
-        request: Request,
-        rotation: Annotated[str, Query(pattern=ID, description="The rotation's whole id.")],
-        last_event_id: Annotated[
-            str | None, Header(alias="Last-Event-ID", description="The number of the last entry that you have.")
-        ] = None,
+        request: Request, rotation: _Rotation = None, last_event_id: _Last = None, *, follow: _Follow = True
     ) -> Response:
-        last = _seen(last_event_id)
-        entries, is_over = await run_in_threadpool(_read, api, rotation, last)
-        if is_over and not entries:  # a browser does not ask again after this answer
-            return Response(status_code=HTTPStatus.NO_CONTENT)
-        if api.streams >= MOST_STREAMS:
+        if rotation is None:
+            source, place = _all(api), await run_in_threadpool(_place, api, last_event_id)
+        else:
+            source, place = _one(api, rotation), str(_seen(last_event_id))
+            batch = await run_in_threadpool(source.read, place)
+            if batch.is_over and not batch.message:  # a browser does not ask again after this answer
+                return Response(status_code=HTTPStatus.NO_CONTENT)
+        if api.streams.count >= MOST_STREAMS:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "Too many streams are open.")
-        secret = secret_of(request.headers)
+        stream = api.streams.stream(source, place, secret_of(request.headers), follow=follow)
+        return StreamingResponse(stream, media_type=_TYPE)
 
-        async def is_allowed() -> bool:
-            return await run_in_threadpool(api.keyturn.tokens.accepted, secret) is not None
-
-        return StreamingResponse(_stream(api, rotation, last, is_allowed), media_type=_TYPE)
-
-    streamed = {"description": "Events `journal`, each with an entry; `id` is its number."}
+    streamed = {
+        "description": "Events `journal`, each with an entry; `id` is its place. Of all rotations, with its connection."
+    }
     content = {_TYPE: {"schema": {"type": "string"}, "example": 'id: 1\nevent: journal\ndata: {"seq": 1}\n\n'}}
     gone = {"description": "The rotation has ended, and you have all of its journal."}
-    add(app, "GET", "/events", events, responses={200: {**streamed, "content": content}, 204: gone})
+    responses = {200: {**streamed, "content": content}, 204: gone, **refusal(HTTPStatus.PRECONDITION_FAILED)}
+    add(app, "GET", "/events", events, responses=responses)
+
+
+def _all(api: Api) -> Source:
+    """The journal of all rotations."""
+
+    def read(place: str) -> Batch:
+        found = api.keyturn.feed.after(Place.parse(place), _PAGE)
+        entries = [(str(each.place), {"connection": each.connection, **entry_json(each.entry)}) for each in found]
+        return Batch(_encoded(entries), entries[-1][0] if entries else place, len(found) == _PAGE)
+
+    return Source("", read, partial(_ends, api, ""))
+
+
+def _place(api: Api, last_event_id: str | None) -> str:
+    """Where a stream of all rotations begins. Raises InvalidInput, Stale."""
+    feed = api.keyturn.feed
+    return str(feed.end() if last_event_id is None else feed.resume(last_event_id))
+
+
+def _one(api: Api, rotation_id: str) -> Source:
+    """The journal of one rotation."""
+
+    def read(place: str) -> Batch:
+        # The rotation is read first: one that is closed by then has all of its entries.
+        is_over = not api.rotation(rotation_id).is_open
+        found = [each for each in api.keyturn.rotations.journal(rotation_id) if each.seq > int(place)]
+        entries = [(str(each.seq), entry_json(each)) for each in found]
+        return Batch(_encoded(entries), entries[-1][0] if entries else place, is_full=False, is_over=is_over)
+
+    return Source(rotation_id, read, partial(_ends, api, rotation_id))
+
+
+def _ends(api: Api, rotation_id: str, after: int) -> tuple[int, bytes]:
+    """The verbs on the rotation, or on any where it is empty, that ended after this one; after -1 none."""
+    carriers = api.verbs.carriers
+    if after in (-1, carriers.ends):
+        return carriers.ends, b""
+    works = carriers.ended_after(after)
+    wanted = [work_json(each) for each in works if rotation_id in ("", each.rotation.id)]
+    events = "".join(f"event: verb\ndata: {json.dumps(each)}\n\n" for each in wanted)
+    return (works[-1].number if works else after), events.encode()
 
 
 def _seen(last_event_id: str | None) -> int:
@@ -69,35 +119,5 @@ def _seen(last_event_id: str | None) -> int:
     return int(found[0]) if found else 0
 
 
-def _read(api: Api, rotation_id: str, last: int) -> _Found:
-    # The rotation is read first: one that is closed by then has all of its entries.
-    is_over = not api.rotation(rotation_id).is_open
-    entries = api.keyturn.rotations.journal(rotation_id)
-    return [entry_json(each) for each in entries if each.seq > last], is_over
-
-
-async def _stream(
-    api: Api, rotation_id: str, last: int, is_allowed: Callable[[], Awaitable[bool]]
-) -> AsyncIterator[bytes]:
-    """Yield every entry after ``last``, and each new one, until the rotation has ended or the token has."""
-    api.streams += 1
-    try:
-        yield _PING
-        while not api.watch.is_stopped:
-            version = api.watch.version  # looked at before the store is read: what is written meanwhile is read again
-            try:
-                if not await is_allowed():
-                    return
-                entries, is_over = await run_in_threadpool(_read, api, rotation_id, last)
-            except KeyturnError:  # nothing is lost: the next look finds what came meanwhile
-                await asyncio.sleep(PING_EVERY)
-                continue
-            for entry in entries:
-                last = entry["seq"]
-                yield f"id: {last}\nevent: journal\ndata: {json.dumps(entry)}\n\n".encode()
-            if is_over:
-                return
-            if not await api.watch.wait(version, PING_EVERY):
-                yield _PING
-    finally:
-        api.streams -= 1
+def _encoded(entries: Sequence[tuple[str, Json]]) -> bytes:
+    return "".join(f"id: {place}\nevent: journal\ndata: {json.dumps(each)}\n\n" for place, each in entries).encode()

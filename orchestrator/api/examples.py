@@ -75,11 +75,13 @@ def refusals(method: str, role: Role | None) -> dict[int | str, dict[str, Any]]:
     if role:
         statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT]
         statuses += [HTTPStatus.BAD_GATEWAY]
-    if method == "POST":
+    if method != "GET":
         statuses += [HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED]
         statuses += [HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
+    return {status: described for each in sorted(statuses) for status, described in refusal(each).items()}
+
+
+def refusal(status: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """How one refusal is described, by its status."""
     content = {MEDIA_TYPE: {"schema": _SCHEMA}}
-    return {
-        status.value: {"description": f"{status.phrase}: a problem (RFC 9457).", "content": content}
-        for status in sorted(statuses)
-    }
+    return {status.value: {"description": f"{status.phrase}: a problem (RFC 9457).", "content": content}}

@@ -1,10 +1,13 @@
 """Errors as problem details (RFC 9457), with what is stored now of what the request was about."""
 
 from http import HTTPStatus
+from itertools import takewhile
 from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -41,10 +44,14 @@ def add(app: FastAPI, api: Api) -> None:
         status = HTTPStatus(error.status_code)
         return refusal(status, error.detail, headers=dict(error.headers or {}))
 
-    def invalid(_request: Request, error: Exception) -> Response:
+    def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        # Not what was given: it may be a secret at the wrong place.
-        errors = [{"at": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+        # Not what was given: it may be a secret at the wrong place, also as the name of a field.
+        known = _names(request.scope.get("route"))
+        places = [list(takewhile(known.__contains__, map(str, each["loc"]))) for each in error.errors()]
+        errors = [
+            {"at": ".".join(place), "message": each["msg"]} for place, each in zip(places, error.errors(), strict=True)
+        ]
         return refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "This request cannot be read.", errors=errors)
 
     def unforeseen(request: Request, error: Exception) -> Response:
@@ -54,6 +61,21 @@ def add(app: FastAPI, api: Api) -> None:
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(Exception, unforeseen)
+
+
+def _names(route: object) -> frozenset[str]:
+    """The names that a route's requests may have in them."""
+    if not isinstance(route, APIRoute):
+        return frozenset()
+    taken = route.dependant
+    names = {"body", "query", "path", "header"}
+    names |= {each.alias for each in (*taken.query_params, *taken.path_params, *taken.header_params)}
+    model = route.body_field.field_info.annotation if route.body_field else None
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        schema = model.model_json_schema()
+        for each in (schema, *schema.get("$defs", {}).values()):
+            names |= each.get("properties", {}).keys()
+    return frozenset(names)
 
 
 def _kept(api: Api, request: Request, *, is_unknown: bool) -> Json:

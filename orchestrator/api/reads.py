@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from orchestrator.api import tags
+from orchestrator.api.connection_bodies import NAME
 from orchestrator.api.context import Api
 from orchestrator.api.examples import PAGE, ROTATION, answer
 from orchestrator.api.router import add
@@ -19,15 +20,16 @@ from orchestrator.views.journal import entry_json
 from orchestrator.views.rotation import explanation_json, rotation_json
 from orchestrator.views.status import status_json
 from orchestrator.views.values import Json
+from orchestrator.views.work import work_json
 from states import drawing
 from states.errors import KeyturnError
 from states.state import State
 
 ID: Final = "^[0-9A-HJKMNP-TV-Z]{26}$"
 RotationId = Annotated[str, Path(pattern=ID, description="The rotation's whole id.")]
-ConnectionName = Annotated[str, Path(pattern="^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
+ConnectionName = Annotated[str, Path(pattern=NAME)]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
-_Name = Annotated[str | None, Query(pattern="^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$", alias="connection")]
+_Name = Annotated[str | None, Query(pattern=NAME, alias="connection")]
 _Text = Annotated[str, Query(max_length=200, pattern="^[^\\x00]*$", description="A part of what a list shows.")]
 _Cursor = Annotated[str | None, Query(max_length=100, pattern="^[^\\x00]*$", description="`next` of the page before.")]
 _Seq = Annotated[int, Query(ge=0, le=999_999_999, description="The `seq` of the last entry that you have.")]
@@ -124,7 +126,11 @@ def _add_rotations(app: FastAPI, api: Api) -> None:
 
     def rotation(rotation: RotationId) -> Response:
         explanation = keyturn.rotations.explain(api.rotation(rotation).id)
-        record = explanation_json(explanation, keyturn.rotations.now())
+        work = api.verbs.carriers.work_on(explanation.rotation.id)
+        record = {
+            **explanation_json(explanation, keyturn.rotations.now()),
+            "work": work_json(work) if work else None,
+        }
         return JSONResponse(record, headers={"etag": tags.tag(explanation.rotation)})
 
     def diagram(rotation: RotationId, shape: _Format = "svg") -> Response:
@@ -132,7 +138,12 @@ def _add_rotations(app: FastAPI, api: Api) -> None:
 
     page = {200: answer("A page of rotations, the newest first.", PAGE, {"items": [ROTATION], "next": None})}
     add(app, "GET", "/rotations", rotations, responses=page)
-    one = {200: answer("The rotation, its journal, every verb with the reason against it, and the next safe action.")}
+    one = {
+        200: answer(
+            "The rotation, its journal, every verb with the reason against it, the next safe action, and `work`: the "
+            "verb that this process does with it, or did last (null for none)."
+        )
+    }
     add(app, "GET", "/rotations/{rotation}", rotation, responses=one)
     add(app, "GET", "/rotations/{rotation}/diagram", diagram, responses=_DRAWN)
 

@@ -1,6 +1,5 @@
 """`keyturn connection …`: pairs of a NetSuite account and an OpenAir company."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from orchestrator.cli.connection_options import ConnectionOptions, require
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Rows, View
+from orchestrator.operations import connection_fields
 from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.secrets import SecretName
 from orchestrator.views import formatting, next_actions, timeline
@@ -92,11 +92,9 @@ def edit(name: ConnectionName, /, *, options: _Options = _NONE, context: Given) 
 
 
 def _change(context: Context, keyturn: Keyturn, name: str, fields: ConnectionFields) -> int:
-    shown, is_authentic = keyturn.connections.show(name), keyturn.connections.is_authentic(name)
-    if not is_authentic:
+    if not keyturn.connections.is_authentic(name):
         require(fields, changed=name)
-    changed = fields.changed(shown) if is_authentic else replace(fields.new(name), version=shown.version)
-    stored = keyturn.connections.edit(changed, fields.secrets, actor=actor(), is_given_again=not is_authentic)
+    stored = connection_fields.change(keyturn.connections, name, fields, actor=actor())
     known = keyturn.connections.secrets_of(name)
     rotation = keyturn.rotations.open_for(name)
     record = connection_json(stored, known, rotation=rotation, now=keyturn.rotations.now())

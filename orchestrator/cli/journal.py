@@ -65,7 +65,7 @@ def show(
 
 def _follow(context: Context, keyturn: Keyturn, since: datetime, connection: str | None) -> int:
     latest: dict[str, Entry] = {}
-    for named in keyturn.lists.follow(since=since, connection=connection):
+    for named in keyturn.feed.follow(since=since, connection=connection):
         if context.out.is_for_people:
             _print(context.out, [named], latest)
         else:

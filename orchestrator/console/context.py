@@ -67,7 +67,7 @@ class Console:
             keyturn.store.changes(), keyturn.clock.now(), rest=REST, every=0.0 if is_local else LISTEN_FOR
         )
         self.streams = Streams(self.watcher)
-        self.carriers = Carriers(keyturn.carry, keyturn.clock, stop)
+        self.carriers = Carriers(keyturn.carry, keyturn.clock, stop, self.watcher.wake)
         self.verbs = Verbs(keyturn.rotations, keyturn.recovery, keyturn.rehearsals, self.carriers, stop)
         self.overviews = Overviews(keyturn)
         self.renderer = Renderer(assets.load()[1], has_demo=faults is not None)

@@ -65,6 +65,7 @@ class Watcher:
         self._stop = threading.Event()
         self._woken = asyncio.Event()
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.version = int(started_at.timestamp() * 1000)
         """Grows with each change. Milliseconds at first, of which more pass than there are looks."""
         self.is_blind = False
@@ -77,13 +78,19 @@ class Watcher:
 
     def start(self) -> None:
         """Begin to watch; call it in the event loop that the streams run in. Raises Exhausted."""
-        loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._watch, args=(loop,), name="keyturn-watcher", daemon=True)
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._watch, name="keyturn-watcher", daemon=True)
         start(self._thread)
 
     def stop(self) -> None:
         """End the watching and every stream. Safe to repeat, from any thread."""
         self._stop.set()
+
+    def wake(self) -> None:
+        """Wake the streams as after a change of the database; from any thread."""
+        if self._loop:
+            with contextlib.suppress(RuntimeError):  # the loop ended first
+                self._loop.call_soon_threadsafe(self._announce)
 
     def join(self) -> None:
         """Wait until the thread has ended."""
@@ -98,7 +105,7 @@ class Watcher:
                     await self._woken.wait()
         return self.version > seen
 
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _watch(self) -> None:
         seen: int | None = None
         while not self._stop.wait(self._rest):
             try:
@@ -112,10 +119,9 @@ class Watcher:
                 continue
             if now != seen:
                 self.is_blind, seen = False, now
-                loop.call_soon_threadsafe(self._announce)
+                self.wake()
         self._changes.close()
-        with contextlib.suppress(RuntimeError):  # the loop ended first
-            loop.call_soon_threadsafe(self._announce)
+        self.wake()
 
     def _announce(self) -> None:
         self.version += 1

@@ -7,6 +7,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from orchestrator.operations.connections import Connections
 from orchestrator.secrets import SecretName
 from states.connection import (
     Algorithm,
@@ -18,7 +19,7 @@ from states.connection import (
     Options,
     Policy,
 )
-from states.errors import InvalidInput
+from states.errors import InvalidInput, Stale, Tampered
 
 _RSA_BITS: Final = (3072, 4096)
 _CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
@@ -175,6 +176,25 @@ def _derived_urls(netsuite: NetSuiteSettings) -> dict[str, str]:
     """The URLs that are derived from the account, emptied, so that they follow the account where it changes."""
     own = NetSuiteSettings(account=netsuite.account, client_id="", certificate_id="")
     return {name: "" for name in ("restlet_url", "token_url") if getattr(netsuite, name) == getattr(own, name)}
+
+
+def change(
+    connections: Connections, name: str, fields: ConnectionFields, *, actor: str, version: int | None = None
+) -> Connection:
+    """Change the given fields and secrets of the connection ``name``; return it as it was stored.
+
+    One that was changed outside Keyturn keeps nothing: all of it has to be given. Raises what `Connections.edit` does,
+    Stale also where the connection is not at ``version`` (None: any) any more, InvalidInput for a value that is wrong.
+    """
+    shown, is_authentic = connections.show(name), connections.is_authentic(name)
+    if version not in (None, shown.version):
+        raise Stale(f"Connection {name} was changed meanwhile; nothing was stored.")
+    if not is_authentic and (missing := fields.missing()):
+        raise Tampered(
+            f"Connection {name} was changed outside Keyturn. To give all of it again needs {', '.join(missing)}."
+        )
+    changed = fields.changed(shown) if is_authentic else replace(fields.new(name), version=shown.version)
+    return connections.edit(changed, fields.secrets, actor=actor, is_given_again=not is_authentic)
 
 
 def assertion_algorithm_for(pem: str) -> str:

@@ -22,12 +22,8 @@ T = TypeVar("T")
 
 PAGE: Final = 500
 """How many rotations of a long list are read at once."""
-FOLLOW_EVERY: Final = 1.0
-"""Seconds between two looks at a list that is followed."""
 _LOOKS: Final = 10
 """How often a page of the journal looks for entries that are rare: it says then how far it has looked."""
-_LATE: Final = timedelta(seconds=30)
-"""How much later than its own time an entry may be committed: a look goes back so far, and leaves out what it knows."""
 
 
 class Sort(StrEnum):
@@ -162,18 +158,6 @@ class Lists:
     def checked_journal(self, rotation_id: str) -> list[CheckedEntry]:
         """Return a rotation's journal, in order, each entry checked. Raises NotFound."""
         return self._store.journal.checked(self._store.rotations.get(rotation_id).id)
-
-    def follow(self, *, since: datetime, connection: str | None = None) -> Iterator[tuple[str, Entry]]:
-        """Yield what happened ``since`` then (UTC), and then each entry when it is written. It never ends by itself."""
-        seen: dict[tuple[str, int], datetime] = {}
-        while True:
-            for name, entry in self.journal(since=since, connection=connection):
-                if (entry.rotation_id, entry.seq) not in seen:
-                    seen[entry.rotation_id, entry.seq] = entry.at
-                    yield name, entry
-            since = max(since, self._clock.now() - _LATE)
-            seen = {key: at for key, at in seen.items() if at >= since}
-            self._clock.sleep(FOLLOW_EVERY)
 
     def _each(self, wanted: RotationFilter, size: int) -> Iterator[RotationSummary]:
         """Yield every wanted rotation, the newest first, read in pages of ``size``."""

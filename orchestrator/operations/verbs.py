@@ -10,7 +10,9 @@ from orchestrator.operations.recovery import Recovery
 from orchestrator.operations.rehearsal import Rehearsal, Rehearsals
 from orchestrator.operations.rotations import Rotations
 from orchestrator.stop_request import StopRequest
+from states.errors import IllegalMove
 from states.next_action import Verb
+from states.preconditions import why_not
 from states.rotation import Rotation
 
 _log = logging.getLogger("keyturn.verbs")
@@ -67,6 +69,21 @@ class Verbs:
         with self._stop.carrying(before):
             return _ACTS[verb].do(self, before, options, asked)
 
+    def begin(self, verb: Verb, rotation_id: str, options: Options, asked: Asked) -> Rotation:
+        """Do it as `do` does, without waiting for other systems: return the rotation as it was stored by then.
+
+        A verb that asks them goes on in a thread of this process. What it changes is in the journal; why it was not
+        done, the carriers know. Raises NotFound, Stale, IllegalMove where it is not possible, or another verb is under
+        way; Exhausted; and what a verb raises that asks no other system.
+        """
+        if verb not in REMOTE:
+            return self.do(verb, rotation_id, options, asked)
+        before = self.rotations.show(rotation_id, version=asked.version)
+        if refused := why_not(verb, before, self.rotations.now()):
+            raise IllegalMove(f"{verb.capitalize()} is not possible for rotation {before.id}: {refused}")
+        self.carriers.begin(verb, before, asked.actor, lambda: self.do(verb, before.id, options, asked))
+        return before
+
 
 @dataclass(frozen=True, slots=True)
 class _Act:
@@ -75,7 +92,7 @@ class _Act:
 
 
 def _carry(verbs: Verbs, before: Rotation, _options: Options, asked: Asked) -> Rotation:
-    carried = verbs.carriers.carry(before)
+    carried = verbs.carriers.carry(before, asked.actor)
     # It changes nothing by itself, so no journal entry says who wanted it.
     _log.info("carry asked for", extra={"rotation": carried.id, "actor": asked.actor, "reason": asked.reason})
     return carried
@@ -148,7 +165,8 @@ _ACTS: Final[Mapping[Verb, _Act]] = {
         ),
     ),
 }
-"""Restore, adopt and abandon ask the other systems before they return; the others only store a decision."""
-
+"""How each verb is rehearsed and done."""
+REMOTE: Final = (Verb.RESTORE, Verb.ADOPT, Verb.ABANDON)
+"""The verbs that ask the other systems before they are done; the others only store a decision."""
 VERBS: Final = tuple(_ACTS)
 """The verbs that can be asked for here."""

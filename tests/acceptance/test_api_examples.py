@@ -28,7 +28,7 @@ MARK = "=== "
 def test_the_page_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's requests work in their order: they read, start a rotation, follow it to its end, and act on it."""
     typed = [step.typed for step in steps(PAGE)]
-    assert 17 == len(typed)
+    assert 20 == len(typed)
     with (
         judged_simulator() as simulator,
         keyturn(tmp_path / "keyturn", monkeypatch) as app,
@@ -36,7 +36,7 @@ def test_the_page_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         running_worker(app),
     ):
         connect(app, simulator.credentials)
-        secret = add_token(app, "nightly", Role.OPERATOR)
+        secret = add_token(app, "nightly", Role.ADMINISTRATOR)
         script = "\n".join(f"echo '{MARK}{number}'\n{line}\necho" for number, line in enumerate(typed))
         script = script.replace("127.0.0.1:8742", f"127.0.0.1:{console.port}").replace(
             "python -c", f"{sys.executable} -c"

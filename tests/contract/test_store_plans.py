@@ -12,6 +12,7 @@ from support import postgresql as postgres
 from support.factories import NOW, a_connection, a_rotation, a_session, add, an_account, an_id, begin, carry
 from support.stores import open_store
 
+from persistence.journal_feed import Place
 from persistence.journal_page import JournalFilter
 from persistence.prepared import Prepared
 from persistence.read_model import ConnectionFilter, Only, RotationFilter
@@ -141,6 +142,7 @@ LISTS: dict[str, Callable[[Store], Any]] = {
     "journal of a person": lambda store: store.journal.page(JournalFilter(actor="ada", event="resume")),
     "journal of a connection": lambda store: store.journal.page(JournalFilter(connection="acme")),
     "journal of a rotation": lambda store: store.journal.page(JournalFilter(rotation=an_id(1))),
+    "feed": lambda store: store.journal.after(Place(3, an_id(1), 2), 9),
     "connections": lambda store: store.connections.page(),
     "further connections": lambda store: store.connections.page(after="acme"),
     "connections by text": lambda store: store.connections.page(ConnectionFilter(text="acme")),

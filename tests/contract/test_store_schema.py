@@ -59,28 +59,33 @@ def described(tx: Connection) -> dict[str, set[Any]]:
     return found
 
 
-CODES = (("rotations", "code"), *(("connections", name) for name in ("code", "current_code", "confirmed_code")))
+ADDED = (
+    ("rotations", "code TEXT"),
+    *(("connections", f"{name} TEXT") for name in ("code", "current_code", "confirmed_code")),
+    ("journal", "commit_number BIGINT DEFAULT 0"),
+)
+"""Columns without which this Keyturn could not write."""
 
 
 def store_at(url: str, revision: str) -> Store:
     """A store whose database was made by an earlier Keyturn, up to this migration.
 
-    It has the codes, without which this Keyturn could not write to it, until it is `migrated`.
+    It has the columns without which this Keyturn could not write to it, until it is `migrated`.
     """
     store = open_store(url)
     store._database.make_file()
     with store._database.writing() as tx:
         command.upgrade(schema.config(tx), revision)
-        for table, column in CODES:
-            tx.execute(text(f"ALTER TABLE {table} ADD COLUMN {column} TEXT"))
+        for table, column in ADDED:
+            tx.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
     return store
 
 
 def migrate(store: Store) -> None:
-    """Bring the database of `store_at` up to date, without the codes that an earlier Keyturn did not write."""
+    """Bring the database of `store_at` up to date, without the columns that an earlier Keyturn did not write."""
     with store._database.writing() as tx:
-        for table, column in CODES:
-            tx.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        for table, column in ADDED:
+            tx.execute(text(f"ALTER TABLE {table} DROP COLUMN {column.split()[0]}"))
     store.migrate()
 
 

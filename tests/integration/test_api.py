@@ -4,19 +4,22 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 from urllib.parse import quote
 
 import pytest
+import requests
 from integration.fixture_types import Rotate
 from support.api import Program, add_token
 from support.clock import OffsetClock
 from support.console import running_console, running_worker
 from support.database_writer import EVIL, setting, write
-from support.environment import NAME
+from support.environment import NAME, described, secrets
 from support.polling import until
 from support.request_history import installed, saved
 
 from orchestrator.bootstrap import Keyturn
+from orchestrator.secrets import SecretName
 from simulator import Fault, Simulator
 from states.access import Role
 from states.connection import OnRefusal
@@ -85,10 +88,48 @@ def events(operator: Program, rotation: str, last: str = "0") -> list[dict[str, 
     """Every event of a rotation, until its stream ends."""
     answer = operator.get(f"/events?rotation={rotation}", Last_Event_ID=last)
     assert "text/event-stream; charset=utf-8" == answer.headers["content-type"]
-    blocks = [block.split("\n") for block in answer.text.strip().split("\n\n") if not block.startswith(":")]
-    found = [json.loads(block[2].removeprefix("data: ")) for block in blocks]
-    assert [f"id: {each['seq']}" for each in found] == [block[0] for block in blocks]
-    return found
+    found = list(fed(answer))
+    assert [str(entry["seq"]) for _, entry in found] == [place for place, _ in found]
+    return [entry for _, entry in found]
+
+
+def fed(answer: requests.Response) -> Iterator[tuple[str, dict[str, object]]]:
+    """The events of an answer while they come, each with its id."""
+    place = ""
+    for line in answer.iter_lines(decode_unicode=True):
+        name, _, value = line.partition(": ")
+        if name == "id":
+            place = value
+        elif name == "data":
+            yield place, json.loads(value)
+
+
+def test_all_rotations_are_followed(app: Keyturn, operator: Program, rotate: Rotate) -> None:
+    """A stream of all rotations begins with what is written from now on, or after the last event that a program has;
+    it sends each entry once, with its connection, while it is written.
+    """
+    before = rotate()
+    whole = list(fed(operator.get("/events?follow=false", Last_Event_ID="0")))
+    assert [each.seq for each in app.rotations.journal(before.id)] == [entry["seq"] for _, entry in whole]
+    assert [] == list(fed(operator.get("/events?follow=false")))
+    assert whole[2:] == list(fed(operator.get("/events?follow=false", Last_Event_ID=whole[1][0])))
+    with operator.stream("/events") as answer:
+        stream = fed(answer)
+        done = rotate()
+        expected = app.rotations.journal(done.id)
+        found = list(islice(stream, len(expected)))
+    assert [(NAME, done.id, each.seq) for each in expected] == [
+        (entry["connection"], entry["rotation"], entry["seq"]) for _, entry in found
+    ]
+    assert found[3:] == list(fed(operator.get("/events?follow=false", Last_Event_ID=found[2][0])))
+
+
+def test_a_stream_begins_at_a_place_of_this_journal(app: Keyturn, operator: Program, rotate: Rotate) -> None:
+    """A place that the journal never had is refused: what follows it is not known."""
+    rotate()
+    for wrong, status in (("x", 422), ("1.2", 422), (f"{10**17}", 412), (f"1.{app.rotations.show(NAME).id}.99", 412)):
+        answer = operator.get("/events", Last_Event_ID=wrong)
+        assert status == answer.status_code, answer.text
 
 
 def test_a_repeated_start_starts_one(app: Keyturn, operator: Program) -> None:
@@ -142,13 +183,45 @@ def test_a_parked_rotation_is_recovered(
     before = len(installed(simulator.history.entries()))
     tag = operator.tag(path)
     answer = operator.ask("POST", f"{path}/{verb}", BODY, If_Match=tag)
-    assert 200 == answer.status_code, answer.text
-    assert answer.headers["etag"] == operator.tag(path) != tag
+    assert (200 if verb == "resume" else 202) == answer.status_code, answer.text
+    assert f"/api/v1{path}" == answer.headers["location"]
+    until(lambda: operator.tag(path) != tag and ended(operator, parked.id))
     assert 412 == operator.ask("POST", f"{path}/{verb}", BODY, If_Match=tag).status_code
     entry = app.rotations.journal(parked.id)[-1]
     assert "token:nightly" in {each.actor for each in app.rotations.journal(parked.id)}
     assert BODY["reason"] == entry.detail["reason"]
     assert (1 if verb == "restore" else 0) == len(installed(simulator.history.entries())) - before
+
+
+def ended(operator: Program, rotation: str) -> bool:
+    """Whether nothing goes on in the console's process that a program had begun with the rotation."""
+    work = operator.get(f"/rotations/{rotation}").json()["work"]
+    return work is None or work["ended_at"] is not None
+
+
+def test_a_verb_that_asks_other_systems_goes_on(
+    app: Keyturn, simulator: Simulator, operator: Program, rotate: Rotate
+) -> None:
+    """It is accepted, and its end is an event, with why it was not done, which the rotation shows too; the rotation is
+    as it was.
+    """
+    rotate()
+    parked = park(app, simulator)
+    path = f"/rotations/{parked.id}"
+    with operator.stream(f"/events?rotation={parked.id}") as answer:
+        lines = answer.iter_lines(decode_unicode=True)
+        simulator.faults.add(Fault("netsuite.restlet", "302", times=None))
+        accepted = operator.ask("POST", f"{path}/restore", BODY, If_Match=operator.tag(path))
+        assert (202, f"/api/v1{path}") == (accepted.status_code, accepted.headers["location"])
+        assert "event: verb" in lines
+        work = json.loads(next(lines).removeprefix("data: "))
+    assert (parked.id, "restore", "token:nightly") == (work["rotation"], work["verb"], work["actor"])
+    simulator.faults.clear()
+    assert "verb" in work["problem"]["next_action"], work
+    assert work == operator.get(path).json()["work"]
+    assert (State.FAILED, None) == (app.rotations.show(parked.id).state, app.rotations.show(parked.id).ending)
+    assert 202 == operator.ask("POST", f"{path}/restore", BODY, If_Match=operator.tag(path)).status_code
+    until(lambda: not app.rotations.show(parked.id).is_open)
 
 
 def test_every_other_verb(app: Keyturn, simulator: Simulator, operator: Program) -> None:
@@ -241,3 +314,43 @@ def test_the_description(operator: Program) -> None:
         resume["x-role"],
         "example" in resume["responses"]["200"]["content"]["application/json"],
     )
+
+
+def test_a_connection_is_added_changed_and_removed(
+    app: Keyturn, simulator: Simulator, operator: Program, rotate: Rotate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An administrator's program adds a connection, with which Keyturn signs in to both systems, changes it and removes
+    it, each time as it was seen; no answer and no log has a secret.
+    """
+    wanted, given = described(simulator.credentials), secrets(simulator.credentials)
+    app.connections.remove(app.connections.show(NAME), actor="ada")
+    administrator = Program(operator.port, add_token(app, "terraform", Role.ADMINISTRATOR))
+    body = {
+        "name": NAME,
+        "netsuite": {
+            name: getattr(wanted.netsuite, name)
+            for name in ("account", "client_id", "certificate_id", "restlet_url", "token_url")
+        },
+        "openair": {name: getattr(wanted.openair, name) for name in ("url", "client_id", "namespace")},
+        "policy": {"algorithm": "ec-p256"},
+        "bundles": dict(wanted.bundles),
+        "secrets": {name.name.lower(): value for name, value in given.items()},
+    }
+    answers = [administrator.ask("POST", "/connections", body)]
+    assert (201, f"/api/v1/connections/{NAME}") == (answers[0].status_code, answers[0].headers["location"])
+    assert given.keys() == {name for name in SecretName if answers[0].json()["secrets"][name.name.lower()]}
+    assert State.COMPLETED is rotate().state
+    answers.append(administrator.ask("POST", "/connections", body))
+    old, tag = answers[0].headers["etag"], administrator.tag(f"/connections/{NAME}")
+    change = {"policy": {"days": 90}, "bundles": {"369637": ""}}
+    answers += [administrator.ask("PATCH", f"/connections/{NAME}", change, If_Match=each) for each in (old, tag, tag)]
+    answers.append(administrator.ask("DELETE", f"/connections/{NAME}", If_Match=tag))
+    assert [201, 409, 412, 200, 412, 412] == [each.status_code for each in answers], [each.text for each in answers]
+    changed = app.connections.show(NAME)
+    assert (90, {"369630": "4.02"}, wanted.netsuite) == (changed.policy.days, changed.bundles, changed.netsuite)
+    assert State.COMPLETED is rotate().state
+    tag = administrator.tag(f"/connections/{NAME}")
+    assert 204 == administrator.ask("DELETE", f"/connections/{NAME}", If_Match=tag).status_code
+    assert 404 == administrator.get(f"/connections/{NAME}").status_code
+    said = "".join(each.text for each in answers) + caplog.text
+    assert [] == [name for name, value in given.items() if value in said or repr(value)[1:-1] in said]

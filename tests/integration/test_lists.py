@@ -43,6 +43,6 @@ def test_the_journal_of_all_rotations(app: Keyturn, rotate: Rotate) -> None:
     entries = app.lists.journal(since=before)
     expected = [(NAME, entry) for entry in app.rotations.journal(done.id)]
     assert expected == entries == app.lists.journal(since=before, connection=NAME, rotation=NAME)
-    assert expected == list(islice(app.lists.follow(since=before), len(expected)))
+    assert expected == list(islice(app.feed.follow(since=before), len(expected)))
     assert [] == app.lists.journal(since=app.clock.now() + timedelta(seconds=1))
     assert REQUEST == entries[0][1].event

@@ -15,7 +15,7 @@ import pytest
 import requests
 from acceptance.consent import consented
 from acceptance.installed_keyturn import NAME, command
-from security.known_secrets import SearchedKeyturn
+from security.known_secrets import ACCOUNTS, SearchedKeyturn
 from support.api import PREFIX, Program
 from support.console import RunningConsole
 from support.polling import WAIT_LIMIT, until
@@ -205,9 +205,21 @@ def _record_api(keyturn: SearchedKeyturn, program: Program, rotation: str) -> No
     for method, route in sorted(ROUTES):
         path = route.removeprefix(PREFIX).format(**names)
         for query in ("", "?dry_run=true", "?nonsense=1"):
-            answer = program.ask(method, path + query, body if method == "POST" else None, If_Match='"1"')
+            # A stream of all rotations goes on for ever.
+            asked = f"{path}?follow=false" if path == "/events" and not query else path + query
+            answer = program.ask(method, asked, body if method == "POST" else None, If_Match='"1"')
             assert HTTPStatus.INTERNAL_SERVER_ERROR != answer.status_code
             _record_answer(keyturn, f"{method} {path}{query}", answer)
+    for file in sorted((keyturn.folder / f"given-{ACCOUNTS[0]}").iterdir()):
+        secret, path = file.read_text(), f"/connections/{NAME}"
+        for body in (
+            {"secrets": {"openair_password": secret}},
+            {secret: 1},
+            {"netsuite": secret},
+            {"bundles": {secret: 1}},
+        ):
+            _record_answer(keyturn, file.name, program.ask("PATCH", path, body, If_Match=program.tag(path)))
+            _record_answer(keyturn, file.name, program.ask("POST", "/connections", {"name": "beta", **body}))
     for verb in ("resume", "park", "resume"):
         path = f"/rotations/{rotation}"
         answer = program.ask("POST", f"{path}/{verb}", {"reason": "x"}, If_Match=program.tag(path))

@@ -34,6 +34,11 @@ class Program:
         url = f"http://127.0.0.1:{self.port}{PREFIX}{path}"
         return self.http.request(method, url, json=body, headers=given, allow_redirects=False, timeout=60)
 
+    def stream(self, path: str) -> requests.Response:
+        """What is at ``path``, while it comes."""
+        url = f"http://127.0.0.1:{self.port}{PREFIX}{path}"
+        return self.http.get(url, headers={"Authorization": f"Bearer {self.secret}"}, stream=True, timeout=60)
+
     def get(self, path: str, **headers: str) -> requests.Response:
         return self.ask("GET", path, **headers)
 

@@ -26,6 +26,11 @@ ACTS = [f"/rotations/{{rotation}}/{verb.value}" for verb in VERBS]
 BODY = {"reason": "x"}
 MORE: dict[str, dict[str, Any]] = {"confirm": {"fingerprint": "00"}}
 """What a verb needs in addition."""
+CANARY = "canary-d41d8cd98f"
+NEW: dict[str, Any] = {"name": "beta", "secrets": {"netsuite_key": CANARY, "openair_password": CANARY}}
+"""A connection that lacks something."""
+EXPORTED: dict[str, Any] = {"openair": {"kind": "export"}, "secrets": {"netsuite_key": CANARY}}
+"""What is complete, with a key that is none."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +47,8 @@ def filled(path: str, parked: Rotation) -> str:
 
 def body_of(path: str) -> dict[str, Any] | None:
     """A body that the route takes."""
+    if path.startswith(f"{PREFIX}/connections") and not path.endswith("/rotations"):
+        return NEW if path.endswith("/connections") else {}
     return None if path.endswith("/trigger") else {**BODY, **MORE.get(path.rpartition("/")[2], {})}
 
 
@@ -49,6 +56,7 @@ def unchanged(app: Keyturn, parked: Rotation) -> None:
     """Assert that nothing was done with the connection, its rotation or the tokens."""
     assert parked == app.rotations.show(NAME)
     assert 1 == len(list(app.lists.rotations().items))
+    assert [NAME] == [each.name for each in app.connections.all()]
     assert {role.value for role in Role} <= {each.token.name for each in app.tokens.all()}
 
 
@@ -186,6 +194,44 @@ def test_bodies_that_are_none(app: Keyturn, programs: dict[Role, Program], parke
     assert [413, 413] == [send(large), send(iter([large[:100], large[100:]]))]
     for query in ("dryrun=true", "dry_run=true&dry_run=false", "dry_run=", "dry_run=perhaps"):
         assert 422 == operator.ask("POST", f"{target}?{query}", whole, If_Match=tag).status_code
+    unchanged(app, parked)
+
+
+def test_a_connection_that_is_none(
+    app: Keyturn, programs: dict[Role, Program], parked: Rotation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection with a field too many, of another kind, or at the wrong place is refused; the answer and the log
+    have nothing of the secrets, also where one is the name of a field.
+    """
+    administrator = programs[Role.ADMINISTRATOR]
+    wrong: list[Any] = [
+        NEW,
+        {**NEW, "name": "../x"},
+        {**NEW, "netsuite_key": CANARY},
+        {**NEW, "netsuite": {"netsuite_key": CANARY}},
+        {**NEW, "netsuite": CANARY},
+        {**NEW, "policy": {"algorithm": CANARY}},
+        {**NEW, "policy": {"days": "1"}},
+        {**NEW, "openair": {"kind": CANARY}},
+        {**NEW, "openair": {"url": "x\0"}},
+        {**NEW, "bundles": {CANARY: "1"}},
+        {**NEW, "secrets": {"openair_api_key": 1}},
+        {**NEW, "secrets": {"openair_api_key": ""}},
+        {**NEW, "secrets": {CANARY: "x"}},
+        {**NEW, "secrets": CANARY},
+        {"name": "beta", "netsuite": dict.fromkeys(("account", "client_id", "certificate_id"), "1"), **EXPORTED},
+    ]
+    answers = [administrator.ask("POST", "/connections", each) for each in wrong]
+    tag = administrator.tag(f"/connections/{NAME}")
+    answers += [
+        administrator.ask("PATCH", f"/connections/{NAME}", {**each, "name": "x"}, If_Match=tag) for each in wrong
+    ]
+    assert [422] * len(answers) == [each.status_code for each in answers], [each.text for each in answers]
+    assert CANARY not in "".join(each.text for each in answers) + caplog.text
+    for method, body in (("PATCH", {}), ("DELETE", None)):
+        for given, status in (({}, 428), ({"If_Match": '"99.0"'}, 412)):
+            assert status == administrator.ask(method, f"/connections/{NAME}", body, **given).status_code
+    assert 409 == administrator.ask("DELETE", f"/connections/{NAME}", If_Match=tag).status_code
     unchanged(app, parked)
 
 

@@ -49,6 +49,8 @@ def test_every_route_keeps_to_its_description(
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=described[path][method].as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
+        if path.endswith("/events"):
+            case.query = {**(case.query or {}), "follow": "false"}  # else an answer can go on for ever
         case.call_and_validate(
             base_url=f"http://127.0.0.1:{administrator.port}",
             headers={"Authorization": f"Bearer {administrator.secret}"},
