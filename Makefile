@@ -77,6 +77,7 @@ bench: $(VENV)/.dev install ## Measure, each figure next to its floor in the sam
 	$(BIN)/python benchmarks/takeover.py
 	$(BIN)/python benchmarks/stop.py
 	$(BIN)/python benchmarks/fleet.py
+	$(BIN)/python benchmarks/console.py
 
 # The wheel, not the checkout, is what the tests import: pytest runs with --import-mode=importlib.
 install: $(VENV)/.dev

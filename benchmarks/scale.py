@@ -65,13 +65,13 @@ def multiply(file: Path, table: str, count: int, where: str, **changed: str) -> 
         database.execute("ANALYZE")
 
 
-def multiply_connections(file: Path, count: int) -> None:
-    """Copy the connection, each copy with an account, a place in OpenAir and a due moment of its own."""
+def multiply_connections(file: Path, count: int, name: str = NAME) -> None:
+    """Copy the connection ``name``, each copy with an account, a place in OpenAir and a due moment of its own."""
     multiply(
         file,
         "connections",
         count,
-        f"name = '{NAME}'",
+        f"name = '{name}'",
         name="printf('c%07d', n)",
         netsuite="json_set(netsuite, '$.account', n || 'T')",
         openair="json_set(openair, '$.url', 'https://c' || n || '.app.openair.com')",

@@ -5,16 +5,18 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import requests
 from integration.fixture_types import Rotate
+from support import postgresql as postgres
 from support.api import Program, add_token
 from support.clock import OffsetClock
 from support.console import running_console, running_worker
 from support.database_writer import EVIL, setting, write
-from support.environment import NAME, described, secrets
+from support.environment import NAME, connect, described, keyturn, secrets
 from support.polling import until
 from support.request_history import installed, saved
 
@@ -29,6 +31,26 @@ from states.state import State
 
 REFUSED = [Fault("openair.api", "error", action=action, code="602", times=None) for action in ("Add", "Modify")]
 BODY = {"reason": "the key was seen"}
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Path]:
+    """One PostgreSQL server for the tests of this module."""
+    with postgres.server() as socket:
+        yield socket
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def app(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator
+) -> Iterator[Keyturn]:
+    """A connected Keyturn on each database."""
+    is_local = request.param == "sqlite"
+    url = {} if is_local else {"KEYTURN_STORE__URL": postgres.new_database(request.getfixturevalue("postgresql"))}
+    with keyturn(tmp_path, monkeypatch, **url) as running:
+        assert is_local == running.settings.store_url.startswith("sqlite")
+        connect(running, simulator.credentials)
+        yield running
 
 
 @pytest.fixture
