@@ -38,7 +38,8 @@ class Environment:
         """Start `keyturn worker` as a process of its own; return its process id."""
         with (self.folder / "worker.log").open("ab") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "orchestrator.cli", "worker"],
+                # -P: a folder of that name in the current one is not Keyturn.
+                [sys.executable, "-P", "-m", "orchestrator.cli", "worker"],
                 env=dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
