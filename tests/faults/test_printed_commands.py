@@ -16,6 +16,8 @@ from tests.faults.printed_commands import WORKER, Printed, Terminal, Typist
 from tests.faults.summary import COUNTS, WHOLE
 
 MOST_ROUNDS = 8
+GIVES = ("keyturn connection edit", "keyturn connection authorize")
+"""Commands that give Keyturn a secret."""
 BY_OTHERS = ("missing", "foreign")
 """Faults by which another party changes a system: Keyturn does not know of that before it looks."""
 SLOW = ("delay", "drip")
@@ -86,7 +88,7 @@ def _break(environment: FaultEnvironment, terminal: Terminal, call: Call, kind: 
 def _follow(typist: Typist, explained: Printed, *, last: bool) -> Printed:
     """Type the command after the arrow and those that it prints in turn, or those of the last choice; return the last.
 
-    The doctor prints what follows it, as `connection edit` does.
+    The doctor prints what follows it, as what gives a secret does.
     """
     if last:
         for line in explained.sequences[-1]:
@@ -95,7 +97,7 @@ def _follow(typist: Typist, explained: Printed, *, last: bool) -> Printed:
     printed = typist.type(explained.arrow)
     if printed.line.startswith("keyturn doctor"):
         printed = typist.type(printed.sequences[0][0])
-    if printed.line.startswith("keyturn connection edit"):
+    if printed.line.startswith(GIVES):
         printed = typist.type(printed.sequences[0][-1])
     return printed
 
@@ -104,7 +106,7 @@ def _until_accepted(typist: Typist, line: str) -> Printed:
     """Type the line; where it is refused for a secret, give that as the refusal says, and repeat the command."""
     printed = typist.type(line)
     first = printed.sequences[0][0] if printed.exit_code and printed.sequences else ""
-    if first.startswith("keyturn connection edit") and "Then repeat the command." in printed.err:
+    if first.startswith(GIVES) and "Then repeat the command." in printed.err:
         typist.type(first)
         return typist.type(line)
     return printed
