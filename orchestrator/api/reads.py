@@ -65,7 +65,7 @@ def _add_process(app: FastAPI, api: Api) -> None:
         return {"ready": True}
 
     def status() -> Json:
-        return status_json(keyturn.status.report())
+        return status_json(keyturn.status.overview().report)
 
     def diagram(shape: _Format = "svg") -> Response:
         return _drawn(shape, None)

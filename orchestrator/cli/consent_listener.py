@@ -4,6 +4,7 @@ import socket
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import TCPServer
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,7 +21,10 @@ _FOREIGN: Final = b"This address waits for the answer to a consent in OpenAir.\n
 def can_receive(redirect_uri: str) -> bool:
     """Whether a browser on this computer comes to this process: the redirect URI is http, loopback, with a port."""
     parts = urlsplit(redirect_uri)
-    return parts.scheme == "http" and bool(parts.port) and is_loopback(parts.hostname or "")
+    try:
+        return parts.scheme == "http" and bool(parts.port) and is_loopback(parts.hostname or "")
+    except ValueError:  # its port is none
+        return False
 
 
 class ConsentListener(HTTPServer):
@@ -46,6 +50,10 @@ class ConsentListener(HTTPServer):
                 next_action=by_hand("Free that port, or add --paste.", REPEAT),
             ) from error
 
+    def server_bind(self) -> None:
+        """Bind without HTTPServer's lookup of the host name, which can block on a name server."""
+        TCPServer.server_bind(self)
+
     def receive(self, within: float) -> str:
         """Return the path and query of the answer. Raises TryLater after ``within`` seconds without one."""
         over = time.monotonic() + within
@@ -61,12 +69,13 @@ class ConsentListener(HTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: ConsentListener
     timeout = _REQUEST_LIMIT
 
     def do_GET(self) -> None:
         """Take the answer. Any other path, such as the browser's search for an icon, is not found."""
-        is_answer = urlsplit(self.path).path == self.server.path
+        listener = self.server
+        assert isinstance(listener, ConsentListener)
+        is_answer = urlsplit(self.path).path == listener.path
         self.send_response(HTTPStatus.OK if is_answer else HTTPStatus.NOT_FOUND)
         for name, value in (
             ("Content-Type", "text/plain; charset=utf-8"),
@@ -78,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(_SEEN if is_answer else _FOREIGN)
         if is_answer:
-            self.server.came_back = self.path
+            listener.came_back = self.path
 
-    def log_message(self, *_args: object) -> None:
+    def log_message(self, *_args: object, **_named: object) -> None:
         """Log nothing: the request line holds the code."""

@@ -71,7 +71,8 @@ def test_an_address_of_another_consent(connected: InstalledKeyturn) -> None:
     assert (2, True) == (refused.returncode, "does not answer this consent" in refused.stderr)
 
 
-def test_where_nothing_can_be_pasted(connected: InstalledKeyturn) -> None:
+@pytest.mark.parametrize("uri", ["https://localhost/done", "http://192.0.2.1:8489/", "http://127.0.0.1:99999/"])
+def test_where_nothing_can_be_pasted(connected: InstalledKeyturn, uri: str) -> None:
     """Without a terminal, and with a redirect URI that is not on this computer, the command says what to add."""
-    refused = connected("connection", "authorize", NAME, "--redirect-uri", "https://localhost/done")
+    refused = connected("connection", "authorize", NAME, "--redirect-uri", uri)
     assert (2, True) == (refused.returncode, "Add --paste" in refused.stderr)
