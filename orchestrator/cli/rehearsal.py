@@ -3,7 +3,7 @@
 from orchestrator.cli.context import Context
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.operations.rehearsal import Rehearsal
-from orchestrator.views.rehearsal import rehearsal_json
+from orchestrator.views.rehearsal import rehearsal_json, skew_text
 from orchestrator.views.values import Json
 
 _NOTHING = [("", "nothing, to either system")]
@@ -22,6 +22,8 @@ def show(context: Context, done: Rehearsal, more: Json | None = None) -> int:
         ("would send" if not place else "", f"{system + ': ' if system else ''}{what}")
         for place, (system, what) in enumerate(sends)
     ]
+    if done.skew:
+        rows.append(("refused", f"imports, for {skew_text(done.skew)}"))
     rows.append(("then", done.ends))
     context.out.show({**rehearsal_json(done), **(more or {})}, done.rotation or done.connection, rows)
     context.note_unchanged()

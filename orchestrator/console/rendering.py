@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from orchestrator.console import actions
 from orchestrator.control_characters import visible
 from orchestrator.views import formatting, next_actions
+from orchestrator.views.rehearsal import skew_text
 from orchestrator.views.values import iso
 
 Values = Mapping[str, Any]
@@ -50,6 +51,7 @@ class Renderer:
             "button": actions.button,
             "short": _short,
             "address": _address,
+            "skew": skew_text,
         }
         self._environment.globals |= {"assets": paths, "has_demo": has_demo}
         # A fragment is one block on its own, which has none of its template's imports.

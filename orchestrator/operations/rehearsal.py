@@ -1,6 +1,8 @@
 """What a verb would do: only the reads are made, and what would be sent where is said. Nothing is changed or stored."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from statistics import median
 from typing import Final
 
 from orchestrator.adapters.openair_manual import with_persons_reading
@@ -25,6 +27,19 @@ _SIGNS: Final = {
     Signer.NO_RECORD: "has no certificate record, which may be created",
 }
 """What NetSuite was seen to do."""
+_LOOKED_AT: Final = 20
+"""How many of a connection's rotations say how long imports will be refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedSkew:
+    """How long OpenAir lagged behind NetSuite, in the connection's last rotations that were completed."""
+
+    usual: timedelta
+    """The median."""
+    longest: timedelta
+    rotations: int
+    """How many there were; at least one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +56,8 @@ class Rehearsal:
     """What would be sent to which system, in order; empty where nothing would be."""
     ends: str
     """What would be so afterwards, as a sentence."""
+    skew: ExpectedSkew | None = None
+    """How long imports may be refused, where a certificate would be sent to NetSuite; None without a history."""
 
 
 class Rehearsals:
@@ -119,7 +136,8 @@ class Rehearsals:
         rotation = self._possible(Verb.BEGIN, rotation_id)
         what = f"{_CANDIDATE if rotation.proofs.candidate else _NEW} with its private key"
         ends = "Imports are refused from the upload on, until you have saved the exported file in OpenAir."
-        return _rehearsal(Verb.BEGIN, rotation, (), (("NetSuite", what),), ends)
+        done = _rehearsal(Verb.BEGIN, rotation, (), (("NetSuite", what),), ends)
+        return replace(done, skew=self._expected_skew(rotation.connection))
 
     def carry(self, rotation_id: str) -> Rehearsal:
         """Raises NotFound, and IllegalMove where it cannot be carried on."""
@@ -151,7 +169,19 @@ class Rehearsals:
             sends.append(("OpenAir", f"{what} without a key, once NetSuite has signed with it{by}"))
         seen = (("NetSuite", _SIGNS[signer]), ("OpenAir", held))
         done = _rehearsal(verb, rotation, seen, tuple(sends), "Both sides hold the new certificate.")
-        return replace(done, rotation=rotation_id)
+        is_uploaded = signer is not Signer.CANDIDATE
+        return replace(
+            done, rotation=rotation_id, skew=self._expected_skew(rotation.connection) if is_uploaded else None
+        )
+
+    def _expected_skew(self, connection: str) -> ExpectedSkew | None:
+        newest = self._store.rotations.newest(connection=connection, limit=_LOOKED_AT)
+        completed = [each for each in newest if each.state is State.COMPLETED]
+        skews = [skew for each in completed if (skew := each.skew(each.updated_at)) is not None]
+        if not skews:
+            return None
+        usual = timedelta(seconds=median(each.total_seconds() for each in skews))
+        return ExpectedSkew(usual, max(skews), len(skews))
 
 
 def _openair(rotation: Rotation, ports: Ports) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ from support.environment import NAME
 from support.request_history import installed, saved
 
 from orchestrator.bootstrap import Keyturn
+from orchestrator.operations.rehearsal import ExpectedSkew
 from simulator import Fault, Simulator
 from states.errors import CertificateRecordMissing, IllegalMove, RotationOpen
 
@@ -35,6 +36,15 @@ def test_a_first_rotation(app: Keyturn, writes: Callable[[], int]) -> None:
     assert ["NetSuite", "OpenAir"] == systems(done.seen) == systems(done.sends)
     assert ("a new certificate with its private key", 0) == (done.sends[0][1], writes())
     assert [] == list(app.lists.rotations().items)
+
+
+def test_how_long_imports_are_refused(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
+    """The connection's completed rotations say it; where only OpenAir is left, no new outage begins."""
+    assert app.rehearsals.rotate(NAME).skew is None
+    skews = sorted(filter(None, (rotation.skew(rotation.updated_at) for rotation in (rotate(), rotate(), rotate()))))
+    assert ExpectedSkew(usual=skews[1], longest=skews[2], rotations=3) == app.rehearsals.rotate(NAME).skew
+    simulator.faults.add(REFUSED)
+    assert app.rehearsals.resume(rotate().id).skew is None
 
 
 def test_what_would_park_a_rotation_is_raised(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:
