@@ -75,7 +75,7 @@ def check(database: Database) -> None:
             missing = [] if not is_current or schema_digest.is_as_noted(tx) else list(_missing(tx))
     except TryLater as error:
         if database.is_missing(error):
-            correct = by_hand("Correct the setting store.url instead.")
+            correct = by_hand("Or correct the setting store.url.")
             raise InvalidSettings(
                 error.message, next_action=NextAction(Verb.INIT, then=REPEAT, alternatives=(correct,))
             ) from error
