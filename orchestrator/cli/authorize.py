@@ -24,7 +24,10 @@ def authorize(
     /,
     *,
     redirect_uri: Annotated[
-        str, Parameter(help=f"Where OpenAir sends the browser. Default: as last time, or {REDIRECT_URI}.")
+        str,
+        Parameter(
+            help=f"Where OpenAir sends the browser. Default: as last time, or {REDIRECT_URI}.", show_default=False
+        ),
     ] = "",
     paste: Annotated[
         bool, flag("Paste the address that the browser is sent to, instead of receiving it here.")
