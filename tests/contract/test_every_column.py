@@ -35,6 +35,7 @@ UNSEEN: Final = frozenset(
         *("certificates.sealed_key", "secrets.connection", "secrets.name", "secrets.sealed", "secrets.version"),
         *("rotations.available_at", "rotations.worker", "rotations.fence", "rotations.lease_until"),
         *("rotations.version", "connections.due_at", "tokens.used_at", "attempts.key", "attempts.full_at"),
+        "journal.commit_number",
         *(f"workers.{column.name}" for column in models.workers.c),
     }
 )

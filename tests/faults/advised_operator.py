@@ -70,7 +70,7 @@ class Person:
         assert ends or not is_open, f"nothing is advised that could be done: {advice}, after {self.done}"
         for each in self._choose(ends or advice.choices[-1:]).walk():
             if line := next_actions.line(each):
-                self._last = replace(each, then=None, alternatives=())
+                self._last = replace(each, alternatives=())  # what follows it was not reached where it is refused
                 self.done.append(line.removeprefix("keyturn "))
             self._do(each)
 

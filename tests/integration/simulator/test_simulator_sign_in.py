@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -39,6 +40,13 @@ def test_an_rsa_key_is_refused_by_pkcs1(rsa_key: rsa.RSAPrivateKey, make_client:
         assert 401 == client.sign_in(client.assertion(algorithm="RS256")).status_code
 
 
+@dataclass(frozen=True)
+class FromNow:
+    """So many seconds from the moment at which the test runs: that may be long after it was collected."""
+
+    seconds: int
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -50,9 +58,9 @@ def test_an_rsa_key_is_refused_by_pkcs1(rsa_key: rsa.RSAPrivateKey, make_client:
         ({"scope": None}, "invalid_scope"),
         ({"iat": None}, "invalid_client"),
         ({"exp": None}, "invalid_client"),
-        ({"iat": int(time.time()) - 600, "exp": int(time.time()) - 1}, "invalid_client"),
-        ({"iat": int(time.time()) - 10, "exp": int(time.time()) + 3600}, "invalid_client"),
-        ({"iat": int(time.time()) + 600, "exp": int(time.time()) + 900}, "invalid_client"),
+        ({"iat": FromNow(-600), "exp": FromNow(-1)}, "invalid_client"),
+        ({"iat": FromNow(-10), "exp": FromNow(3600)}, "invalid_client"),
+        ({"iat": FromNow(600), "exp": FromNow(900)}, "invalid_client"),
         ({"exp": "soon"}, "invalid_client"),
         ({"headers": {"kid": "unknown"}}, "invalid_client"),
         ({"headers": {"typ": "JWT"}}, "invalid_client"),
@@ -60,8 +68,9 @@ def test_an_rsa_key_is_refused_by_pkcs1(rsa_key: rsa.RSAPrivateKey, make_client:
 )
 def test_a_wrong_claim_is_refused(sim: Simulator, make_client: Any, changes: dict[str, Any], error: str) -> None:
     """An assertion with one wrong or missing claim or header is refused with an error of RFC 6749."""
-    client = make_client(sim.credentials)
-    answer = client.sign_in(client.assertion(**changes))
+    client, now = make_client(sim.credentials), int(time.time())
+    given = {name: now + each.seconds if isinstance(each, FromNow) else each for name, each in changes.items()}
+    answer = client.sign_in(client.assertion(**given))
     expected = 400 if error == "invalid_scope" else 401
     assert (expected, error) == (answer.status_code, answer.json()["error"])
 
