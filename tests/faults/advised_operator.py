@@ -58,11 +58,18 @@ class Person:
         for _ in range(MOST_REFUSALS):
             named = advice.about(rotation=rotation.id if rotation else None, connection=self._name)
             try:
-                return self._take(named.mapped(lambda each: self._last if each.verb is Verb.REPEAT else each))
+                return self._take(self._with_repeated(named))
             except KeyturnError as error:
                 self.done.append(error.code)
                 advice = REPEAT if self._has_waited(error) else error.next_action
         raise AssertionError(f"refused again and again: {self.done}")
+
+    def _with_repeated(self, advice: NextAction) -> NextAction:
+        """The advice with the last command, and what was to follow it, where it says to repeat that."""
+        if advice.verb is Verb.REPEAT:
+            return self._last
+        following = advice.then and self._with_repeated(advice.then)
+        return replace(advice, then=following, alternatives=tuple(map(self._with_repeated, advice.alternatives)))
 
     def _take(self, advice: NextAction) -> None:
         ends = [each for each in advice.choices if ENDS & {it.verb for it in each.walk()}]
