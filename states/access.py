@@ -1,5 +1,6 @@
 """Who may do what: roles, the accounts and sessions of people, and the tokens that programs show."""
 
+import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,6 +12,14 @@ from states.errors import InvalidInput
 LONGEST_LIFE: Final = timedelta(days=366)
 """How long a token can be used at most: one that was lost and forgotten ends by itself."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def digest_of(secret: str) -> str:
+    """Return the SHA-256 of a token's or a cookie's secret, in hex: all of it that is kept.
+
+    A look-up compares hashes of 256 random bits: how long it takes tells nothing of a secret.
+    """
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Role(StrEnum):

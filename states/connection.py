@@ -162,6 +162,11 @@ class OpenAirSettings:
             ):
                 raise InvalidInput("The redirect URI must be that of the consent, such as https://localhost/done.")
 
+    @property
+    def by_oauth(self) -> bool:
+        """Whether Keyturn signs in with OAuth, to which a person consents."""
+        return self.kind is OpenAirKind.XML and bool(self.client_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:

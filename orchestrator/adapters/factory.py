@@ -77,7 +77,7 @@ class AdapterFactory:
     def _openair_xml(self, settings: OpenAirSettings, secrets: Secrets) -> OpenAirXml:
         http = self._http("OpenAir", settings.url, secrets)
         sign_in: SignIn
-        if settings.client_id:
+        if settings.by_oauth:
             client_secret = secrets.need(SecretName.OPENAIR_CLIENT_SECRET).decode()
             sign_in = OAuthSignIn(settings, client_secret, http, secrets, self._clock)
         else:

@@ -5,26 +5,19 @@ and encodes what is new, and the others send the same bytes. A token is looked u
 """
 
 import asyncio
-import hashlib
-import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol
 
-from starlette.concurrency import run_in_threadpool
-
+from orchestrator.shared_reads import SharedReads
+from states.access import digest_of
 from states.errors import KeyturnError
-
-T = TypeVar("T")
 
 MOST_STREAMS: Final = 500
 PING_EVERY: Final = 10.0
 """Seconds after which a stream proves that it is alive, and asks whether its token is still accepted."""
 _PING: Final = b": alive\n\n"
-_FRESH: Final = 1.0
-"""Seconds for which what was read at the same version is used again."""
 _KEPT: Final = 256
 
 
@@ -73,13 +66,6 @@ class Source:
     the last one; none after -1. They have no place."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    version: int
-    at: float
-    found: Any
-
-
 class Streams:
     """The open streams, and what they have read."""
 
@@ -87,13 +73,12 @@ class Streams:
         """``is_accepted`` says whether a token's secret is accepted now; it may raise KeyturnError."""
         self._watch = watch
         self._is_accepted = is_accepted
-        self._reads: OrderedDict[tuple[str, str], _Read] = OrderedDict()
-        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._reads = SharedReads(watch, _KEPT)
         self.count = 0
 
     async def stream(self, source: Source, place: str, secret: str, *, follow: bool) -> AsyncIterator[bytes]:
         """Yield what comes after ``place`` and, to ``follow``, what is added; end with the token at the latest."""
-        watch, digest = self._watch, hashlib.sha256(secret.encode()).hexdigest()
+        watch, reads, digest = self._watch, self._reads, digest_of(secret)
         self.count += 1
         ended, _ = source.ends(-1)
         try:
@@ -101,9 +86,9 @@ class Streams:
             while not watch.is_stopped:
                 version = watch.version  # before the store is read: what is written meanwhile is read again
                 try:
-                    if not await self._shared(("token", digest), version, partial(self._is_accepted, secret)):
+                    if not await reads.get(("token", digest), version, lambda _: self._is_accepted(secret)):
                         return
-                    batch = await self._shared((source.name, place), version, partial(source.read, place))
+                    batch = await reads.get((source.name, place), version, partial(_read, source, place))
                 except KeyturnError:  # nothing is lost: the next look finds what came meanwhile
                     await asyncio.sleep(PING_EVERY)
                     continue
@@ -118,18 +103,6 @@ class Streams:
         finally:
             self.count -= 1
 
-    async def _shared(self, key: tuple[str, str], version: int, read: Callable[[], T]) -> T:
-        """What ``read`` finds at ``version`` or later; one stream reads, and the others of the same ``key`` wait."""
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            kept = self._reads.get(key)
-            if kept and kept.version >= version and time.monotonic() - kept.at < _FRESH:
-                found: T = kept.found
-                return found
-            version = self._watch.version
-            found = await run_in_threadpool(read)
-            self._reads[key] = _Read(version, time.monotonic(), found)
-            self._reads.move_to_end(key)
-            while len(self._reads) > _KEPT:
-                oldest, _ = self._reads.popitem(last=False)
-                self._locks.pop(oldest, None)
-            return found
+
+def _read(source: Source, place: str, _version: int) -> Batch:
+    return source.read(place)

@@ -69,7 +69,8 @@ def add(
         record = connection_json(added, known, rotation=None, now=keyturn.rotations.now())
     context.out.show(record, name, [("added", name)])
     _note_attendance(context, added)
-    consent = f"`keyturn connection authorize {name}`, then " if _needs_consent(added, known) else ""
+    needs_consent = added.openair.by_oauth and SecretName.OPENAIR_REFRESH_TOKEN not in known
+    consent = f"`keyturn connection authorize {name}`, then " if needs_consent else ""
     context.out.note(f"Next: {consent}`keyturn doctor {name}`, then `keyturn rotate {name}`.")
     return Exit.FINE
 
@@ -103,13 +104,6 @@ def _change(context: Context, keyturn: Keyturn, name: str, fields: ConnectionFie
     resume = f", then `keyturn rotation resume {rotation.id}`" if rotation and rotation.failure else ""
     context.out.note(f"Next: `keyturn doctor {name}`{resume}.")
     return Exit.FINE
-
-
-def _needs_consent(connection: Connection, known: list[SecretName]) -> bool:
-    """Whether the connection signs in to OpenAir with OAuth and has no refresh token yet."""
-    openair = connection.openair
-    by_oauth = openair.kind is OpenAirKind.XML and bool(openair.client_id)
-    return by_oauth and SecretName.OPENAIR_REFRESH_TOKEN not in known
 
 
 def _note_attendance(context: Context, connection: Connection) -> None:

@@ -10,15 +10,13 @@ import contextlib
 import hashlib
 import logging
 import threading
-import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol
 
-from starlette.concurrency import run_in_threadpool
-
+from orchestrator.shared_reads import SharedReads
 from orchestrator.shortage import start
 from states.errors import KeyturnError
 
@@ -33,8 +31,6 @@ PING_EVERY: Final = 10.0
 MOST_STREAMS: Final = 500
 _FRAGMENTS: Final = 128
 """How many fragments are kept. Several tabs with one page are rendered once."""
-_FRESH: Final = 1.0
-"""Seconds for which a fragment of the same version is used again."""
 _PING: Final = b"event: ping\ndata: alive\n\n"
 
 
@@ -132,7 +128,6 @@ class Watcher:
 @dataclass(frozen=True, slots=True)
 class _Fragment:
     version: int
-    at: float
     digest: bytes
     message: bytes
 
@@ -142,8 +137,7 @@ class Streams:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._fragments: OrderedDict[str, _Fragment] = OrderedDict()
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._reads = SharedReads(watcher, _FRAGMENTS)
         self.count = 0
 
     async def stream(
@@ -165,7 +159,7 @@ class Streams:
                     await asyncio.sleep(pace)
                     continue
                 try:
-                    fragment = await self._fragment(url, render)
+                    fragment = await self._reads.get(url, watcher.version, partial(_rendered, render))
                 except KeyturnError:  # the page says nothing more until the store answers again
                     await asyncio.sleep(PING_EVERY)
                     continue
@@ -177,20 +171,9 @@ class Streams:
         finally:
             self.count -= 1
 
-    async def _fragment(self, url: str, render: Callable[[], str]) -> _Fragment:
-        """The fragment as it is now, rendered once for all streams of the same page."""
-        async with self._locks.setdefault(url, asyncio.Lock()):
-            kept = self._fragments.get(url)
-            if kept and kept.version == self._watcher.version and time.monotonic() - kept.at < _FRESH:
-                return kept
-            version = self._watcher.version  # read before the store is: the fragment is as new, or newer
-            text = await run_in_threadpool(render)
-            data = "\n".join(f"data: {line}" for line in text.splitlines())
-            message = f"id: {version}\n{data}\n\n".encode()
-            made = _Fragment(version, time.monotonic(), hashlib.sha256(text.encode()).digest(), message)
-            self._fragments[url] = made
-            self._fragments.move_to_end(url)
-            while len(self._fragments) > _FRAGMENTS:
-                oldest, _ = self._fragments.popitem(last=False)
-                self._locks.pop(oldest, None)
-            return made
+
+def _rendered(render: Callable[[], str], version: int) -> _Fragment:
+    text = render()
+    data = "\n".join(f"data: {line}" for line in text.splitlines())
+    message = f"id: {version}\n{data}\n\n".encode()
+    return _Fragment(version, hashlib.sha256(text.encode()).digest(), message)

@@ -4,7 +4,6 @@ A link's session ends with the process. Each ends after twelve hours, or when it
 cookies are kept.
 """
 
-import hashlib
 import secrets
 import threading
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from starlette.requests import Request
 
 from orchestrator.operations.sign_in import LIFE, SignedIn
 from states import access
-from states.access import Account, Role
+from states.access import Account, Role, digest_of
 
 SESSION: Final = "keyturn.session"
 """Where a request's scope has the session."""
@@ -69,8 +68,8 @@ class Sessions:
         self._now = now
         self._people = people
         self._lock = threading.Lock()
-        self._sessions: dict[bytes, Session] = {}
-        self._links: dict[bytes, Session] = {}
+        self._sessions: dict[str, Session] = {}
+        self._links: dict[str, Session] = {}
 
     def make_link(self, actor: str) -> str:
         """Return a token with which ``actor``, who runs the console, signs in once as an administrator.
@@ -79,7 +78,7 @@ class Sessions:
         """
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._links[_hash(token)] = Session(actor, Role.ADMINISTRATOR, self._now() + LINK_LIFE)
+            self._links[digest_of(token)] = Session(actor, Role.ADMINISTRATOR, self._now() + LINK_LIFE)
         return token
 
     def sign_in(self, name: str, password: str, address: str) -> str | None:
@@ -94,20 +93,20 @@ class Sessions:
         """Use up a link's ``token``; return a new session's token, or None where it is not valid any more."""
         now = self._now()
         with self._lock:
-            link = self._links.pop(_hash(token), None)
+            link = self._links.pop(digest_of(token), None)
             if link is None or now >= link.until:
                 return None
             self._sessions = {key: each for key, each in self._sessions.items() if now < each.until}
             while len(self._sessions) >= _MOST:
                 del self._sessions[next(iter(self._sessions))]
             session = secrets.token_urlsafe(32)
-            self._sessions[_hash(session)] = Session(link.actor, link.role, now + LIFE)
+            self._sessions[digest_of(session)] = Session(link.actor, link.role, now + LIFE)
             return session
 
     def find(self, token: str) -> Session | None:
         """Return the session of ``token``; None where there is none, or none any more. Raises TryLater."""
         with self._lock:
-            found = self._sessions.get(_hash(token))
+            found = self._sessions.get(digest_of(token))
         if found:
             return found if self._now() < found.until else None
         with_password = self._people.find(token)
@@ -119,11 +118,6 @@ class Sessions:
     def sign_out(self, token: str) -> None:
         """End the session of ``token``. Safe to repeat."""
         with self._lock:
-            found = self._sessions.pop(_hash(token), None)
+            found = self._sessions.pop(digest_of(token), None)
         if not found:
             self._people.end(token)
-
-
-def _hash(token: str) -> bytes:
-    # The look-up compares hashes of 256 random bits: how long it takes tells nothing of a token.
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -10,7 +10,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from orchestrator.operations.connections import Connections
 from orchestrator.secrets import SecretName
 from persistence.store import Store
-from states.connection import Connection, OpenAirKind
+from states.connection import Connection
 from states.errors import InvalidInput, Stale
 from states.next_action import NextAction, Verb
 from states.ports import Random
@@ -68,7 +68,7 @@ class Consents:
         """
         connection = self._store.connections.authentic(name)
         openair = connection.openair
-        if openair.kind is OpenAirKind.EXPORT or not openair.client_id:
+        if not openair.by_oauth:
             raise InvalidInput(
                 f"Connection {name} does not sign in to OpenAir with OAuth: there is no consent to give.",
                 next_action=NextAction(Verb.SHOW_CONNECTION, {"connection": name}),

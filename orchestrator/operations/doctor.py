@@ -1,12 +1,11 @@
 """The doctor: checks everything that rotations depend on, one by one; each finding comes with its fix."""
 
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from orchestrator.operations.installation import open_to_others
 from orchestrator.operations.status import Status
 from orchestrator.operations.workers import Workers
 from persistence.store import Store
@@ -147,16 +146,6 @@ class Doctor:
         if record is None:
             return "answers; there is no certificate record yet"
         return f"answers; the record holds {record.file_name}" + (" (the placeholder)" if record.is_placeholder else "")
-
-
-def open_to_others(private: Sequence[Path]) -> list[Path]:
-    """Return those of the files and folders that exist and that other users of this machine can read or change."""
-    found = []
-    for path in private:
-        with suppress(OSError):  # it does not exist, or this user cannot look at it
-            if stat.S_IMODE(path.stat().st_mode) & 0o077:
-                found.append(path)
-    return found
 
 
 def _files(private: Sequence[Path]) -> Finding:

@@ -2,13 +2,14 @@
 
 import os
 import platform
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
 
-from orchestrator.operations.doctor import open_to_others
 from orchestrator.secrets import resealed
 from orchestrator.settings import Settings, template
 from persistence.kek import create_kek_file, read_kek_file
@@ -111,6 +112,16 @@ class Installation:
         Raises VaultLocked when the old or the new key cannot be read.
         """
         return self._vault.rewrap(read_kek_file(new_file))
+
+
+def open_to_others(private: Sequence[Path]) -> list[Path]:
+    """Return those of the files and folders that exist and that other users of this machine can read or change."""
+    found = []
+    for path in private:
+        with suppress(OSError):  # it does not exist, or this user cannot look at it
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                found.append(path)
+    return found
 
 
 def _commit() -> str | None:

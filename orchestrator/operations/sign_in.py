@@ -3,17 +3,16 @@
 A name that no account has gets the same answer as a wrong password, after the same time, and is counted alike.
 """
 
-import hashlib
 import ipaddress
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from orchestrator.passwords import LONGEST, Passwords
 from persistence.store import Store
-from states.access import OF_ACCOUNT, OF_ADDRESS, Account, Bucket, Session
+from states.access import OF_ACCOUNT, OF_ADDRESS, Account, Bucket, Session, digest_of
 from states.durations import in_words
 from states.errors import Tampered, TooManyAttempts
 from states.ports import Clock
@@ -32,10 +31,7 @@ class SignedIn:
     """A session with its cookie's value, which is not stored."""
 
     account: Account
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"SignedIn({self.account.name!r})"
+    secret: str = field(repr=False)
 
 
 class SignIn:
@@ -56,7 +52,7 @@ class SignIn:
             return None
         secret = secrets.token_urlsafe(32)
         session = Session(
-            digest=_digest(secret), account=account.name, password_at=account.password_at, expires_at=now + LIFE
+            digest=digest_of(secret), account=account.name, password_at=account.password_at, expires_at=now + LIFE
         )
         if not self._store.sessions.begin(session, now):
             return None  # the password was changed, or the account removed, in this moment
@@ -85,13 +81,12 @@ class SignIn:
         """
         if len(secret) > _LONGEST_COOKIE:
             return None
-        # The look-up compares hashes of 256 random bits: how long it takes tells nothing of a session.
-        found = self._store.sessions.find(_digest(secret))
+        found = self._store.sessions.find(digest_of(secret))
         return found if found and found[0].is_valid(self._clock.now()) else None
 
     def end(self, secret: str) -> None:
         """End the session of a cookie. Safe to repeat."""
-        self._store.sessions.end(_digest(secret))
+        self._store.sessions.end(digest_of(secret))
 
     def _count(self, bucket: Bucket, key: str) -> None:
         wait = self._store.attempts.take(bucket, key, self._clock.now())
@@ -120,7 +115,3 @@ def network_of(address: str) -> str:
             return str(found.ipv4_mapped)
         return str(ipaddress.ip_network((found, _PREFIX), strict=False))
     return str(found)
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

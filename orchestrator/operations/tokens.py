@@ -1,15 +1,14 @@
 """The verbs on tokens, with which programs sign in to the API."""
 
-import hashlib
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from orchestrator.events import Listener, TokenAdded, TokenRevoked, ignore
 from persistence.store import Store
-from states.access import LONGEST_LIFE, Role, Token
+from states.access import LONGEST_LIFE, Role, Token, digest_of
 from states.errors import InvalidInput, KeyturnError, Tampered
 from states.ports import Clock
 
@@ -28,10 +27,7 @@ class NewToken:
     """A token with its secret, which is shown once and not stored."""
 
     token: Token
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"NewToken({self.token.name!r})"
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ class Tokens:
         now, secret = self._clock.now(), _PREFIX + secrets.token_urlsafe(_BYTES)
         token = Token(
             name=name,
-            digest=_digest(secret),
+            digest=digest_of(secret),
             role=role,
             created_at=now,
             created_by=actor,
@@ -94,9 +90,8 @@ class Tokens:
         """
         if len(secret) > _LONGEST:
             return None
-        # The look-up compares hashes of 256 random bits: how long it takes tells nothing of a token.
         try:
-            token = self._store.tokens.find(_digest(secret))
+            token = self._store.tokens.find(digest_of(secret))
         except Tampered as error:
             _log.error("token refused", extra={"code": error.code, "reason": error.message})
             return None
@@ -108,7 +103,3 @@ class Tokens:
         except KeyturnError as error:  # a database that is read-only is no reason to refuse a reader
             _log.warning("use of a token not noted", extra={"code": error.code, "reason": error.message})
         return token
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -15,7 +15,7 @@ from support.polling import WAIT_LIMIT, until
 
 from simulator import Fault, Simulator
 
-MAX_MEMORY = 88 * 1024
+MAX_MEMORY = 60 * 1024
 """In KiB, as in /proc. Nearly all of it is imported code, mostly SQLAlchemy and cryptography."""
 
 
@@ -83,23 +83,25 @@ def test_run_due_waits_during_an_outage(connected: InstalledKeyturn, simulator: 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
 def test_worker_is_small(initialised: InstalledKeyturn) -> None:
-    """An idle worker takes less than 88 MiB of memory."""
+    """An idle worker takes less than 60 MiB of memory of its own; how much of its libraries' files is resident besides
+    depends on the machine's cache.
+    """
     worker = initialised.start("worker")
     try:
         before, now = 0, 1
         while before != now:  # until it has imported everything
             time.sleep(1)
-            before, now = now, resident_memory(worker.pid)
+            before, now = now, own_memory(worker.pid)
     finally:
         worker.terminate()
         worker.communicate(timeout=WAIT_LIMIT)
     assert now < MAX_MEMORY
 
 
-def resident_memory(pid: int) -> int:
-    """Return the resident memory of a process in KiB."""
+def own_memory(pid: int) -> int:
+    """Return the resident memory of a process, without that of files, in KiB."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:"))
 
 
 def test_simulator_prints_how_to_connect(initialised: InstalledKeyturn) -> None:
