@@ -75,6 +75,7 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
         *(*STORE, "tests/contract/test_store_database.py"),
         *("tests/contract/test_store_schema.py", "tests/contract/test_store_schema_check.py"),
     ),
+    "persistence.rotation_request": STORE,
     "persistence.rotations": STORE,
     "persistence.rotation_statements": STORE,
     "persistence.rotation_writes": STORE,
