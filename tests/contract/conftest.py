@@ -30,18 +30,19 @@ def migrated_postgresql(postgresql: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a new database: up to date for a test that uses ``store``, else empty."""
     is_migrated = "store" in request.fixturenames
     if request.param == "sqlite":
         file = tmp_path / "keyturn.db"
         if is_migrated:
             shutil.copy(migrated_sqlite(), file)
-        return f"sqlite:///{file}"
+        yield f"sqlite:///{file}"
+        return
     server = request.getfixturevalue("postgresql")
-    if is_migrated:
-        return postgres.new_database(server, request.getfixturevalue("migrated_postgresql"))
-    return postgres.new_database(server)
+    template = [request.getfixturevalue("migrated_postgresql")] if is_migrated else []
+    with postgres.temporary_database(server, *template) as url:
+        yield url
 
 
 @pytest.fixture

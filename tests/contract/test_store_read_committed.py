@@ -5,7 +5,7 @@ Each statement sees what was committed when it began. One that waited reads only
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,10 +34,12 @@ _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databa
 @pytest.fixture
 def store(postgresql: Path, migrated_postgresql: str) -> Iterator[Store]:
     """A store on PostgreSQL with the connection ``acme`` in it."""
-    opened = open_store(postgres.new_database(postgresql, migrated_postgresql))
-    opened.connections.add(a_connection())
-    yield opened
-    opened.close()
+    with (
+        postgres.temporary_database(postgresql, migrated_postgresql) as url,
+        closing(open_store(url)) as opened,
+    ):
+        opened.connections.add(a_connection())
+        yield opened
 
 
 def while_another_waits(store: Store, first: Callable[[], object], second: Callable[[], T]) -> "Future[T]":

@@ -5,6 +5,7 @@ The requests that the simulated systems received are counted: none may follow th
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ import pytest
 from support import database_writer as attacker
 from support.database_writer import Attack, columns, write
 from support.environment import NAME, connect, keyturn, secrets
-from support.postgresql import new_database, server
+from support.postgresql import server, temporary_database
 from support.request_history import assert_openair_came_second, judged_simulator
 
 from orchestrator.bootstrap import Keyturn
@@ -62,8 +63,12 @@ def app(
 ) -> Iterator[Keyturn]:
     """A Keyturn with two connections, on SQLite, or on the database that the test names."""
     on = getattr(request, "param", SQLITE)
-    url = {"KEYTURN_STORE__URL": new_database(request.getfixturevalue("postgresql"))} if on != SQLITE else {}
-    with keyturn(tmp_path, monkeypatch, **url) as running:
+    with ExitStack() as stack:
+        settings = {}
+        if on != SQLITE:
+            server = request.getfixturevalue("postgresql")
+            settings["KEYTURN_STORE__URL"] = stack.enter_context(temporary_database(server))
+        running = stack.enter_context(keyturn(tmp_path, monkeypatch, **settings))
         for name, pair in zip((NAME, OTHER), simulator.pairs.values(), strict=True):
             connect(running, pair.credentials, name)
         yield running

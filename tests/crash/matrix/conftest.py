@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -62,13 +63,14 @@ def admit(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Iter
     """Make a separate environment for one kill, of any kind; safe to call from several threads."""
     server = request.getfixturevalue("postgresql") if database == "postgresql" else None
     numbers = itertools.count(1)
-    with judged_simulator(accounts=ACCOUNTS) as simulator:
+    with judged_simulator(accounts=ACCOUNTS) as simulator, ExitStack() as databases:
         pairs = iter(simulator.pairs.values())
 
         def make(kind: type[KillEnvironment] = KillEnvironment) -> KillEnvironment:
             folder = tmp_path / str(next(numbers)) / "home"
             folder.mkdir(parents=True, mode=0o700)
-            return kind(folder, postgres.new_database(server) if server else "", simulator, next(pairs))
+            url = databases.enter_context(postgres.temporary_database(server)) if server else ""
+            return kind(folder, url, simulator, next(pairs))
 
         yield make
 

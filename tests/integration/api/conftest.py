@@ -1,6 +1,7 @@
 """A connected Keyturn on each database, and a program that may act."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,13 @@ def app(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator
 ) -> Iterator[Keyturn]:
     """A connected Keyturn on each database."""
-    is_local = request.param == "sqlite"
-    url = {} if is_local else {"KEYTURN_STORE__URL": postgres.new_database(request.getfixturevalue("postgresql"))}
-    with keyturn(tmp_path, monkeypatch, **url) as running:
-        assert is_local == running.settings.store_url.startswith("sqlite")
+    with ExitStack() as stack:
+        settings = {}
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgresql")
+            settings["KEYTURN_STORE__URL"] = stack.enter_context(postgres.temporary_database(server))
+        running = stack.enter_context(keyturn(tmp_path, monkeypatch, **settings))
+        assert running.settings.store_url.startswith(request.param)
         connect(running, simulator.credentials)
         yield running
 
