@@ -1,8 +1,13 @@
-"""Who may do what: one table of every route and the role that it needs, for the router, the guard and the tests."""
+"""Who may do what: one table of every route and the role that it needs, for the router, the guard, the pages and the
+tests.
+"""
 
+import re
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -52,12 +57,38 @@ ROUTES: Final[Mapping[Route, Role | None]] = {
     ("POST", "/settings/tokens/{token}/revoke"): Role.ADMINISTRATOR,
 }
 """The role that each route needs; None for those that need no session."""
+_PATHS: Final = {route: re.compile(re.sub(r"\{\w+\}", "[^/]+", route[1])) for route in ROUTES}
 _OPEN: Final = tuple(path.partition("{")[0] for (_, path), role in ROUTES.items() if role is None)
 
 
 def is_open(path: str) -> bool:
     """Whether this path needs no session."""
     return path.startswith(_OPEN)
+
+
+def role_for(method: str, address: str) -> Role | None:
+    """Return the role that a link or a form to ``address`` needs; None where that needs no session.
+
+    Raises LookupError where the table has no such route.
+    """
+    path = urlsplit(address).path
+    for route, role in ROUTES.items():  # in the table's order, in which the routes are added, too
+        if route[0] == method and _PATHS[route].fullmatch(path):
+            return role
+    raise LookupError(f"No route answers {method} {path}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What a reader of pages may do. A page asks this before it offers something."""
+
+    role: Role | None
+    """None for someone who is not signed in."""
+
+    def can(self, method: str, address: str) -> bool:
+        """Whether the table lets them follow a link (GET) or send a form (POST) to ``address``. Raises LookupError."""
+        needed = role_for(method, address)
+        return needed is None or (self.role is not None and self.role.includes(needed))
 
 
 class GuardedRoute(APIRoute):

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from orchestrator.shared_reads import SharedReads
 from orchestrator.shortage import start
+from states.access import Role
 from states.errors import KeyturnError
 
 _log = logging.getLogger("keyturn.console")
@@ -141,25 +142,34 @@ class Streams:
         self.count = 0
 
     async def stream(
-        self, url: str, render: Callable[[], str], *, since: int, pace: float, is_allowed: Callable[[], Awaitable[bool]]
+        self,
+        url: str,
+        render: Callable[[Role], str],
+        *,
+        since: int,
+        pace: float,
+        role_now: Callable[[], Awaitable[Role | None]],
     ) -> AsyncIterator[bytes]:
         """Yield a ping, the page's fragment when it has changed ``since`` that version, and whenever it changes again.
 
-        ``pace`` is the least time between two fragments, in seconds. It ends when ``is_allowed`` says no more.
+        ``pace`` is the least time between two fragments, in seconds. ``role_now`` says which role the reader has; None
+        ends the stream. All readers of ``url`` with the same role share a fragment.
         """
         watcher, sent, digest = self._watcher, since, b""
         self.count += 1
         try:
-            if await is_allowed() and not watcher.is_blind:
+            if await role_now() and not watcher.is_blind:
                 yield _PING  # a tab that was hidden knows at once that it is live again
-            while await is_allowed() and not watcher.is_stopped:
+            while await role_now() and not watcher.is_stopped:
                 if not await watcher.wait(sent, PING_EVERY) and not watcher.is_blind:
                     yield _PING
                 if watcher.is_blind or watcher.is_stopped:
                     await asyncio.sleep(pace)
                     continue
+                if (role := await role_now()) is None:  # it may have changed while this waited
+                    return
                 try:
-                    fragment = await self._reads.get(url, watcher.version, partial(_rendered, render))
+                    fragment = await self._reads.get((url, role), watcher.version, partial(_rendered, render, role))
                 except KeyturnError:  # the page says nothing more until the store answers again
                     await asyncio.sleep(PING_EVERY)
                     continue
@@ -172,8 +182,8 @@ class Streams:
             self.count -= 1
 
 
-def _rendered(render: Callable[[], str], version: int) -> _Fragment:
-    text = render()
+def _rendered(render: Callable[[Role], str], role: Role, version: int) -> _Fragment:
+    text = render(role)
     data = "\n".join(f"data: {line}" for line in text.splitlines())
     message = f"id: {version}\n{data}\n\n".encode()
     return _Fragment(version, hashlib.sha256(text.encode()).digest(), message)

@@ -16,6 +16,7 @@ from orchestrator.console.forms import Form, Query
 from orchestrator.console.guard import session_token
 from orchestrator.console.live import MOST_STREAMS
 from orchestrator.console.rendering import Shown
+from states.access import Role
 
 View = Callable[[Console, str, Form], Shown]
 """Makes a page: of the console, the subject that its address names (empty without one), and its fields."""
@@ -24,7 +25,7 @@ PACE: Final = 1.0
 QUICK: Final = 0.1
 """Seconds between two fragments of a page about one rotation."""
 _KNOWN: Final = 2.0
-"""Seconds for which a stream does not look again whether its person is still signed in."""
+"""Seconds for which a stream does not look again whether its person is signed in, and with which role."""
 _ONCE: Final = "ask"
 """The field that has both systems asked: a page that is made again because of a change does not ask them again."""
 
@@ -55,8 +56,8 @@ class Pages:
             fields = {name: each for name, each in query.fields.items() if name not in (_ONCE, "since")}
             of = _subject(request, subject)
 
-            def render() -> str:
-                return console.renderer.fragment(view(console, of, Form(fields)))
+            def render(role: Role) -> str:
+                return console.renderer.fragment(view(console, of, Form(fields)), role)
 
             await run_in_threadpool(view, console, of, Form(fields))  # what is not there has no stream
             token = session_token(request.headers, console.site.cookie)
@@ -65,18 +66,19 @@ class Pages:
                 self._stream(url, render, _since(request, query), pace, token), media_type="text/event-stream"
             )
 
-    def _stream(self, url: str, render: Callable[[], str], since: int, pace: float, token: str) -> AsyncIterator[bytes]:
+    def _stream(
+        self, url: str, render: Callable[[Role], str], since: int, pace: float, token: str
+    ) -> AsyncIterator[bytes]:
         sessions = self._console.sessions
-        known: list[float] = []
+        known: list[tuple[float, Role | None]] = []
 
-        async def is_allowed() -> bool:
-            if known and time.monotonic() - known[0] < _KNOWN:
-                return True
-            found = await run_in_threadpool(sessions.find, token)
-            known[:] = [time.monotonic()]
-            return found is not None
+        async def role_now() -> Role | None:
+            if not known or time.monotonic() - known[0][0] >= _KNOWN:
+                found = await run_in_threadpool(sessions.find, token)
+                known[:] = [(time.monotonic(), found.role if found else None)]
+            return known[0][1]
 
-        return self._console.streams.stream(url, render, since=since, pace=pace, is_allowed=is_allowed)
+        return self._console.streams.stream(url, render, since=since, pace=pace, role_now=role_now)
 
 
 def _subject(request: Request, name: str) -> str:

@@ -10,10 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from orchestrator.console import actions
+from orchestrator.console.access import Permissions, role_for
+from orchestrator.console.sessions import Session
 from orchestrator.control_characters import visible
 from orchestrator.views import formatting, next_actions
 from orchestrator.views.rehearsal import skew_text
 from orchestrator.views.values import iso
+from states.access import Role
 
 Values = Mapping[str, Any]
 _LIVE: Final = "live"
@@ -53,19 +56,25 @@ class Renderer:
             "address": _address,
             "skew": skew_text,
         }
-        self._environment.globals |= {"assets": paths, "has_demo": has_demo}
+        self._environment.globals |= {"assets": paths, "has_demo": has_demo, "role_for": role_for}
+        self._for_role = {role: self._common(role) for role in (None, *Role)}
+
+    def _common(self, role: Role | None) -> Values:
+        """What every template gets for a reader with this role: what they may do, and macros that heed it."""
+        can = Permissions(role).can
         # A fragment is one block on its own, which has none of its template's imports.
-        self._environment.globals["m"] = self._environment.get_template("macros.html").module
+        return {"can": can, "m": self._environment.get_template("macros.html").make_module({"can": can})}
 
-    def page(self, shown: Shown, **more: Any) -> str:
-        """The whole page."""
+    def page(self, shown: Shown, *, session: Session | None, **more: Any) -> str:
+        """The whole page, for whom ``session`` says."""
         template = self._environment.get_template(shown.template)
-        return template.render({**shown.values, "title": shown.title, **more})
+        common = self._for_role[session.role if session else None]
+        return template.render({**common, **shown.values, "title": shown.title, "session": session, **more})
 
-    def fragment(self, shown: Shown) -> str:
-        """The part of the page that changes, with the title."""
+    def fragment(self, shown: Shown, role: Role) -> str:
+        """The part of the page that changes, with the title, for readers with this role."""
         template = self._environment.get_template(shown.template)
-        context = template.new_context({**shown.values, "title": shown.title})
+        context = template.new_context({**self._for_role[role], **shown.values, "title": shown.title})
         block = "".join(template.blocks[_LIVE](context))
         return f"<title>{escape(visible(shown.title))}</title>{block}"
 

@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.console import live
-from states.errors import (
-    TryLater,
-)
+from states.access import Role
+from states.errors import TryLater
 
 
-async def allowed() -> bool:
-    return True
+async def viewer() -> Role | None:
+    return Role.VIEWER
 
 
-async def refused() -> bool:
-    return False
+async def operator() -> Role | None:
+    return Role.OPERATOR
+
+
+async def refused() -> Role | None:
+    return None
 
 
 class FakeChanges:
@@ -73,7 +76,7 @@ def test_a_stream_sends_what_was_missed_and_what_changes() -> None:
 
     async def look(changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
         await watcher.wait(watcher.version, 10)
-        stream = streams.stream("/", lambda: shown[0], since=0, pace=0, is_allowed=allowed)
+        stream = streams.stream("/", lambda _: shown[0], since=0, pace=0, role_now=viewer)
         first = await following(stream)
         shown[0] = "second\nline"
         changes.number += 1
@@ -92,9 +95,9 @@ def test_a_stream_ends_with_its_session() -> None:
     """Once its person is signed out, a stream ends; so does each when the console stops."""
 
     async def look(_changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
-        ended = streams.stream("/", lambda: "x", since=0, pace=0, is_allowed=refused)
+        ended = streams.stream("/", lambda _: "x", since=0, pace=0, role_now=refused)
         assert [] == [each async for each in ended]
-        stream = streams.stream("/", lambda: "x", since=0, pace=0, is_allowed=allowed)
+        stream = streams.stream("/", lambda _: "x", since=0, pace=0, role_now=viewer)
         await watcher.wait(0, 10)
         assert "data: x" in await following(stream)
         watcher.stop()
@@ -104,18 +107,40 @@ def test_a_stream_ends_with_its_session() -> None:
 
 
 def test_a_page_is_rendered_once_for_all_its_streams() -> None:
-    """Several tabs with the same page cost one rendering."""
-    made: list[int] = []
+    """Several tabs with the same page cost one rendering for each role among their readers, who get their own."""
+    made: list[Role] = []
 
-    def render() -> str:
-        made.append(1)
-        return "x"
+    def render(role: Role) -> str:
+        made.append(role)
+        return role
 
     async def look(_changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
         await watcher.wait(watcher.version, 10)
-        several = [streams.stream("/", render, since=0, pace=0, is_allowed=allowed) for _ in range(5)]
-        await asyncio.gather(*(following(each) for each in several))
-        assert [1] == made
+        readers = [viewer, operator, viewer, operator, viewer]
+        several = [streams.stream("/", render, since=0, pace=0, role_now=each) for each in readers]
+        sent = await asyncio.gather(*(following(each) for each in several))
+        assert ["viewer", "operator", "viewer", "operator", "viewer"] == [each.split()[-1] for each in sent]
+        assert [Role.OPERATOR, Role.VIEWER] == sorted(made)
+
+    watched(look)
+
+
+def test_a_stream_follows_its_readers_role() -> None:
+    """Once a reader has another role, the next fragment is that role's; none is sent after they signed out."""
+    said = iter([Role.OPERATOR] * 3 + [Role.VIEWER] * 3 + [None])
+
+    async def role_now() -> Role | None:
+        return next(said)
+
+    async def look(changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
+        await watcher.wait(watcher.version, 10)
+        stream = streams.stream("/", lambda role: f"for {role}", since=0, pace=0, role_now=role_now)
+        assert "data: for operator" in await following(stream)
+        changes.number += 1
+        assert "data: for viewer" in await following(stream)
+        changes.number += 1
+        assert [] == [each async for each in stream]  # asked again after it has waited for the change
+        assert [] == list(said)
 
     watched(look)
 
@@ -127,10 +152,10 @@ def test_a_watcher_without_its_database(monkeypatch: pytest.MonkeyPatch) -> None
     async def look(changes: FakeChanges, watcher: live.Watcher, streams: live.Streams) -> None:
         await watcher.wait(watcher.version, 10)
 
-        async def while_there() -> bool:
-            return not changes.is_away
+        async def while_there() -> Role | None:
+            return None if changes.is_away else Role.VIEWER
 
-        stream = streams.stream("/", lambda: "x", since=watcher.version, pace=0, is_allowed=while_there)
+        stream = streams.stream("/", lambda _: "x", since=watcher.version, pace=0, role_now=while_there)
         assert [b"ping", b"ping"] == [(await anext(stream))[7:11] for _ in range(2)]
         changes.is_away = True
         await asyncio.to_thread(changes.missed.wait)
