@@ -278,7 +278,7 @@ class Keyturn:
         """Starting the rotations that are due."""
         from orchestrator.schedule import Schedule
 
-        return Schedule(self.store, self.rotations, self.clock)
+        return Schedule(self.store, self.rotations, self.clock, self.settings.schedule.quiet_times)
 
     @cached_property
     def journal(self) -> "JournalChecks":

@@ -1,22 +1,25 @@
 """Starts the rotations that are due: what cron calls, and what the worker's loop does by itself."""
 
 import logging
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.operations import clock_repair
 from orchestrator.operations.rotations import Rotations
 from orchestrator.views.journal import last_postponement
 from persistence.store import Store
+from states import due
 from states.errors import HeldOff, KeyturnError, NotFound, RotationOpen, Stale
 from states.ports import Clock
 from states.preconditions import goes_on, is_urgent
+from states.quiet import QuietTimes
 from states.rotation import Rotation
 from states.timing import STAY_WITH_OUTAGE
 
 _log = logging.getLogger("keyturn.schedule")
 
+NO_QUIET_TIMES: Final = QuietTimes()
 BATCH: Final = 100
 """How many connections one pass starts; the next pass takes the next ones."""
 _ALL: Final = 1_000_000
@@ -30,11 +33,14 @@ class Pass:
     started: list[Rotation]
     failed: list[tuple[str, KeyturnError]]
     """The connections whose rotation could not be started, and why."""
+    postponed: list[tuple[str, datetime]] = field(default_factory=list)
+    """The connections whose rotation waits for the end of a quiet time, and when it begins (UTC)."""
 
     @property
     def is_full(self) -> bool:
-        """Whether more connections may be due than it could take. One that started none would take the same again."""
-        return bool(self.started) and len(self.started) + len(self.failed) >= BATCH
+        """Whether more connections may be due than it could take. One where all failed would take the same again."""
+        taken = len(self.started) + len(self.postponed)
+        return bool(taken) and taken + len(self.failed) >= BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +57,17 @@ class Left:
 class Schedule:
     """Who is due, and their rotations."""
 
-    def __init__(self, store: Store, rotations: Rotations, clock: Clock) -> None:
+    def __init__(self, store: Store, rotations: Rotations, clock: Clock, quiet: QuietTimes = NO_QUIET_TIMES) -> None:
         self._store = store
         self._rotations = rotations
         self._clock = clock
+        self._quiet = quiet
 
     def all_due(self) -> list[str]:
-        """The connections that are due now, the longest overdue first."""
-        return self._store.connections.due(self._clock.now(), _ALL)
+        """The connections whose rotations a run would start now, the longest overdue first."""
+        now = self._clock.now()
+        names = self._store.connections.due(now, _ALL)
+        return [name for name in names if not self._postponed_until(name, now)] if self._quiet.until(now) else names
 
     def left(self) -> Left:
         """Every open rotation that a run would carry, or report because it waits; the oldest first."""
@@ -83,24 +92,33 @@ class Schedule:
         """Like ``start_due``, for every connection that is due, batch by batch."""
         started: list[Rotation] = []
         failed: dict[str, KeyturnError] = {}
+        postponed: list[tuple[str, datetime]] = []
         while True:
             one = self.start_due(actor=actor)
             started += one.started
             failed |= dict(one.failed)
+            postponed += one.postponed
             if not one.is_full:
-                return Pass(started, list(failed.items()))
+                return Pass(started, list(failed.items()), postponed)
 
     def start_due(self, *, actor: str) -> Pass:
         """Request a rotation for each connection that is due; bring back what a wrong clock put out of reach.
+
+        In a quiet time it postpones them instead, and what people see as the next rotation is that moment.
 
         Safe to repeat, and on several machines at once.
         """
         clock_repair.bring_back(self._store, self._clock.now())
         started: list[Rotation] = []
         failed: list[tuple[str, KeyturnError]] = []
+        postponed: list[tuple[str, datetime]] = []
         now = self._clock.now()
         for name in self._store.connections.due(now, BATCH):
             try:
+                if until := self._postponed_until(name, now):
+                    self._store.connections.postpone(name, until)
+                    postponed.append((name, until))
+                    continue
                 started.append(self._rotations.request(name, actor=actor, reason="due", scheduled=True, due_by=now))
             except (RotationOpen, Stale):
                 _log.info("another machine was first", extra={"connection": name})
@@ -109,4 +127,11 @@ class Schedule:
             except KeyturnError as error:
                 _log.exception("rotation not started", extra={"connection": name})
                 failed.append((name, error))
-        return Pass(started, failed)
+        return Pass(started, failed, postponed)
+
+    def _postponed_until(self, name: str, now: datetime) -> datetime | None:
+        """The moment (UTC) until which a quiet time postpones this connection's rotation. Raises NotFound."""
+        quiet_until = self._quiet.until(now)
+        if quiet_until is None:
+            return None
+        return due.postponed_until(self._store.connections.get(name).current, quiet_until, now)

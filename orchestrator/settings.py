@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from states.base_url import origin_of
 from states.errors import InvalidInput, InvalidSettings
 from states.next_action import NextAction, Verb
+from states.quiet import QuietTimes
 from states.shortage import shortage
 from states.timing import DEFAULT_CALL, DEFAULT_LEASE, LONGEST_CALL, LONGEST_LEASE, SHORTEST_LEASE, STOP_WITHIN
 
@@ -41,6 +42,9 @@ https://kubernetes.io/docs/tutorials/services/connect-applications-service/#envi
 
 
 _FORMS: Final = {
+    "schedule.quiet": "periods of days such as -2..3, 12-20..01-05 or 2026-12-20..2027-01-05, of at most 60 days in a "
+    "row",
+    "schedule.time_zone": "a time zone that this computer knows, such as Europe/Berlin",
     "http.proxy": "a URL such as http://proxy.example.com:3128, without user and password",
     "console.address": "a URL such as https://keyturn.example.com:8742, without a path",
     "console.trusted_proxy": "an IP address such as 192.0.2.7",
@@ -94,6 +98,49 @@ class WorkerSettings(Table):
         description="Seconds for which a process that is asked to stop goes on with a rotation that is between both "
         "sides, so that it leaves no outage. Give a service or a container some seconds more before it is killed.",
     )
+
+
+class ScheduleSettings(Table):
+    """When automatic rotations begin."""
+
+    quiet: str = Field(
+        default="",
+        description="Days on which no automatic rotation begins, separated by commas: `-2..3` (from each month's last "
+        "day but one to the third of the next), `12-20..01-05` (each year), `2026-12-20..2027-01-05`. A certificate's "
+        "last week goes first.",
+    )
+    time_zone: str = Field(default="UTC", description="The time zone of these days, such as Europe/Berlin.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        """Return ``name``; raise ValueError if this computer knows no such time zone."""
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - for those who set it
+
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, OSError) as error:
+            raise ValueError(name) from error
+        return name
+
+    @field_validator("quiet")
+    @classmethod
+    def _has_form(cls, text: str) -> str:
+        """Return ``text``; raise ValueError if it is no list of periods."""
+        try:
+            QuietTimes.parse(text)
+        except InvalidInput as error:
+            raise ValueError(error.message) from error
+        return text
+
+    @property
+    def quiet_times(self) -> QuietTimes:
+        """The days on which no automatic rotation begins."""
+        if not self.quiet:
+            return QuietTimes()
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - likewise
+
+        return QuietTimes.parse(self.quiet, ZoneInfo(self.time_zone))
 
 
 class HttpSettings(Table):
@@ -184,6 +231,7 @@ class Settings(Table):
     store: StoreSettings = StoreSettings()
     vault: VaultSettings = VaultSettings()
     worker: WorkerSettings = WorkerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
     http: HttpSettings = HttpSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()

@@ -16,7 +16,7 @@ from persistence import authenticity, connection_conflicts, connection_names, co
 from persistence.clock import UtcDateTime
 from persistence.database import Database
 from persistence.read_model import ConnectionFilter, Page, connection_page, connections_until
-from persistence.rotation_statements import CHANGE_CONNECTION
+from persistence.rotation_statements import CHANGE_CONNECTION, TRY_AGAIN
 from persistence.vault import Vault
 from states import connection_changes
 from states.certificate import Certificate
@@ -294,6 +294,11 @@ class Connections:
         """
         with self._database.reading() as tx:
             return list(tx.execute(_DUE, {"now": now, "limit": limit}).scalars())
+
+    def postpone(self, name: str, until: datetime) -> None:
+        """Postpone the connection's next automatic rotation to ``until`` (UTC); a later one stays. Safe to repeat."""
+        with self._database.writing() as tx:
+            TRY_AGAIN.run(tx, {"b_name": name, "b_due_at": until, "due_at": until})
 
     def confirmed_export(self, connection: str) -> Certificate | None:
         """Return the certificate that a person confirmed last for this connection, or None.

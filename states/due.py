@@ -42,6 +42,18 @@ def retry_at(certificate: Certificate, now: datetime) -> datetime:
     return min(now + TRY_AGAIN_AFTER, latest if latest > now else certificate.not_after)
 
 
+def postponed_until(certificate: Certificate | None, quiet_until: datetime, now: datetime) -> datetime | None:
+    """The moment (UTC) at which a rotation that is due begins, where a quiet time lasts until ``quiet_until``.
+
+    None where it begins now: at the end of the window in which automatic rotations begin, expiry goes first. Nor does
+    the initial set-up wait: without a certificate there are no imports that it could interrupt.
+    """
+    if certificate is None:
+        return None
+    until = min(quiet_until, certificate.not_after - ROTATE_LATEST)
+    return until if until > now else None
+
+
 def need(certificate: Certificate | None, due_at: datetime | None, now: datetime) -> Need:
     """Judge ``certificate`` at ``now``; ``due_at`` is the drawn moment, or None to judge by the window's beginning."""
     if certificate is None:

@@ -24,7 +24,7 @@ from orchestrator.operations.verbs import REMOTE, VERBS, Asked
 from orchestrator.views.rehearsal import rehearsal_json
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.token import token_json
-from orchestrator.views.values import Json
+from orchestrator.views.values import Json, iso
 from states.connection import OnRefusal
 from states.next_action import Verb
 from states.rotation import Rotation
@@ -134,9 +134,14 @@ def _add_trigger(app: FastAPI, api: Api) -> None:
             "failed": [
                 {"connection": name, "code": error.code, "detail": error.message} for name, error in done.failed
             ],
+            "quiet": [{"connection": name, "until": iso(until)} for name, until in done.postponed],
         }
 
-    responses = {200: answer("The rotations that were started, and the connections where that failed.")}
+    responses = {
+        200: answer(
+            "The rotations that were started, and the connections where that failed or a quiet time postpones it."
+        )
+    }
     add(app, "POST", "/trigger", trigger, responses=responses)
 
 

@@ -16,7 +16,7 @@ from orchestrator.schedule import Left, Pass
 from orchestrator.stop_request import StopRequest
 from orchestrator.views import formatting
 from orchestrator.views.rotation import rotation_json
-from orchestrator.views.values import Json
+from orchestrator.views.values import Json, iso
 from states.errors import KeyturnError, Unknown
 from states.rotation import Rotation
 
@@ -106,13 +106,17 @@ def _summary(context: Context, keyturn: Keyturn, began: Pass, carried: list[Rota
         "not_started": [
             {"connection": name, "code": error.code, "message": error.message} for name, error in began.failed
         ],
+        "quiet": [{"connection": name, "until": iso(until)} for name, until in began.postponed],
         "carried": [rotation_json(rotation, now) for rotation in carried],
         "waiting": [rotation_json(rotation, now) for rotation in left.waiting],
         "parked": [rotation_json(rotation, now) for rotation in left.parked],
     }
     ended = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "nothing to carry"
     waits = f"{len(left.waiting)} postponed; " if left.waiting else ""
-    done = f"{formatting.count(len(began.started), 'rotation')} started; {ended}; {waits}{len(left.parked)} parked."
+    quiet = f"{len(began.postponed)} due after a quiet time; " if began.postponed else ""
+    done = (
+        f"{formatting.count(len(began.started), 'rotation')} started; {ended}; {quiet}{waits}{len(left.parked)} parked."
+    )
     with unheard():
         context.out.show(record, "\n".join(rotation.id for rotation in carried), [("", done)])
     worst = [context.fail(error, connection=name, kept=_not_begun(error)) for name, error in began.failed]

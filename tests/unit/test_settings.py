@@ -69,6 +69,12 @@ WRONG = {
     "[worker]\nlease = 0.5": "worker.lease must be a number from 1 to 600.",
     "[http]\ntimeout = 0": "http.timeout must be a number above 0, at most 120.",
     "[http]\nca_bundle = 3": "http.ca_bundle must be a path.",
+    "[schedule]\nquiet = 'month end'": "schedule.quiet must be periods of days such as -2..3, 12-20..01-05 or "
+    "2026-12-20..2027-01-05, of at most 60 days in a row.",
+    "[schedule]\ntime_zone = 'Mars'": "schedule.time_zone must be a time zone that this computer knows, such as "
+    "Europe/Berlin.",
+    "[schedule]\ntime_zone = '/etc/passwd'": "schedule.time_zone must be a time zone that this computer knows, such as "
+    "Europe/Berlin.",
     "[store]\nurl = 3": "store.url must be a string.",
     "[http]\nproxy = 'http://user:s3cret@proxy:3128'": "http.proxy must be a URL such as "
     "http://proxy.example.com:3128, without user and password.",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import NOW, a_pair
 
-from states.due import Need, draw_due_at, need, retry_at
+from states.due import Need, draw_due_at, need, postponed_until, retry_at
 from states.timing import ROTATE_EARLIEST, ROTATE_LATEST
 
 CERTIFICATE = a_pair(not_after=NOW + timedelta(days=100)).certificate
@@ -104,3 +104,23 @@ def test_the_next_try_after_a_restore(left: timedelta, expected: timedelta) -> N
     """A day later; not past the end of the window, and then not past the expiry."""
     certificate = a_pair(not_before=NOW - timedelta(days=300), not_after=NOW + left).certificate
     assert NOW + expected == retry_at(certificate, NOW)
+
+
+def test_a_due_rotation_waits_for_the_end_of_a_quiet_time() -> None:
+    """In a quiet time that ends before the certificate's last week, the rotation begins at its end."""
+    now, ends = EXPIRY - timedelta(days=10), EXPIRY - timedelta(days=9)
+    assert ends == postponed_until(CERTIFICATE, ends, now)
+
+
+def test_expiry_goes_before_quiet() -> None:
+    """A rotation waits until 7 days before expiry at most, and then begins, however long it is quiet."""
+    latest, ends = EXPIRY - ROTATE_LATEST, EXPIRY
+    assert [latest, latest, None, None] == [
+        postponed_until(CERTIFICATE, ends, now)
+        for now in (EXPIRY - timedelta(days=10), latest - TICK, latest, EXPIRY + TICK)
+    ]
+
+
+def test_the_initial_set_up_does_not_wait() -> None:
+    """Without a certificate there are no imports that a rotation could interrupt."""
+    assert postponed_until(None, NOW + timedelta(days=3), NOW) is None
