@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator import event_log, log
 from orchestrator.adapters.system import SystemClock, SystemRandom
-from orchestrator.events import Bus
+from orchestrator.events import Bus, Event, Listener, ignore
 from orchestrator.operations.rotations import Rotations
 from orchestrator.settings import Settings, load
 from orchestrator.stop_request import StopRequest
@@ -25,6 +25,7 @@ from states.ports import Ports
 
 if TYPE_CHECKING:
     from orchestrator.adapters.factory import AdapterFactory
+    from orchestrator.dispatch.claim_runner import ClaimRunner
     from orchestrator.dispatch.dispatcher import Dispatcher
     from orchestrator.engine import Engine
     from orchestrator.operations.accounts import Accounts
@@ -76,7 +77,7 @@ class Keyturn:
         self.settings = settings
         self.clock = SystemClock()
         self.random = SystemRandom()
-        self.events = Bus(event_log.write)
+        self.events = Bus(event_log.write, self._hint)
         self.worker_name = f"{socket.gethostname()}:{os.getpid()}:{self.random.bytes(3).hex()}"
         """Unique for each start of a process: a process id alone is used again."""
         self._ports: dict[str, tuple[int, Ports]] = {}
@@ -373,24 +374,48 @@ class Keyturn:
         """A dispatcher that ends once ``stop`` is set and what it carries may be released."""
         from orchestrator.adapters.idle_connections import IDLE
         from orchestrator.announcer import Announcer
+        from orchestrator.dispatch.choice import uses_queue
         from orchestrator.dispatch.dispatcher import wake_on_events
-        from orchestrator.dispatch.embedded import Embedded
 
         IDLE.serve(threads)
+        setting = self.settings.worker.dispatcher
+        is_queued = role is Role.WORKER and uses_queue(setting, self.store.hints, self.worker_name)
         with self.engine(stop) as engine:
-            dispatcher = Embedded(
-                self.store,
-                engine,
-                self.clock,
-                name=self.worker_name,
-                lease=self.settings.worker.lease,
-                poll=self.settings.worker.poll,
-                start_due=self._start_due,
-                stop=stop,
-            )
+            dispatcher = (self._queued if is_queued else self._embedded)(engine, stop)
             with (
-                self.events.listening(wake_on_events(dispatcher)),
+                # Every process gives hints to the queue (`_hint`). Only the embedded dispatcher has others to wake.
+                self.events.listening(ignore if is_queued else wake_on_events(dispatcher)),
                 self.presence(role, threads),
                 Announcer(self.store),
             ):
                 yield dispatcher
+
+    def _embedded(self, engine: "Engine", stop: StopRequest) -> "Dispatcher":
+        from orchestrator.dispatch.embedded import Embedded
+
+        poll, runner = self.settings.worker.poll, self._claim_runner(engine, stop)
+        return Embedded(runner, poll=poll, start_due=self._start_due, stop=stop)
+
+    def _queued(self, engine: "Engine", stop: StopRequest) -> "Dispatcher":
+        from orchestrator.dispatch.procrastinate import Procrastinate
+
+        poll, runner, hints = self.settings.worker.poll, self._claim_runner(engine, stop), self.store.hints
+        return Procrastinate(runner, hints, self.clock, poll=poll, start_due=self._start_due, stop=stop)
+
+    def _claim_runner(self, engine: "Engine", stop: StopRequest) -> "ClaimRunner":
+        from orchestrator.dispatch.claim_runner import ClaimRunner
+
+        lease = self.settings.worker.lease
+        return ClaimRunner(self.store, engine, self.clock, name=self.worker_name, lease=lease, stop=stop)
+
+    def _hint(self, event: Event) -> None:
+        """Give a hint to the workers of the queue, on PostgreSQL: they are on any machine."""
+        if self.store.hints.is_possible:
+            self._wake_queue(event)
+
+    @cached_property
+    def _wake_queue(self) -> Listener:
+        from orchestrator.dispatch.dispatcher import wake_on_events
+        from orchestrator.dispatch.queue_hints import QueueHints
+
+        return wake_on_events(QueueHints(self.store.hints))

@@ -91,6 +91,12 @@ class WorkerSettings(Table):
         "is noticed at once, unless the database's sessions are pooled.",
     )
     poll: float = Field(default=1.0, ge=0.05, le=60, description="Seconds between two checks for work.")
+    dispatcher: Literal["auto", "embedded", "procrastinate"] = Field(
+        default="auto",
+        description="What brings rotations to the worker's threads. `embedded`: each process looks by itself. "
+        "`procrastinate`: a queue in PostgreSQL wakes an idle worker on any machine at once. `auto`: the queue on "
+        "PostgreSQL, where it can be used. Workers of both kinds may share a database.",
+    )
     stop_within: float = Field(
         default=STOP_WITHIN.total_seconds(),
         ge=0,

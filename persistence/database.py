@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import (
@@ -102,6 +102,10 @@ class Database:
                     "setting store.url."
                 ),
             ) from error
+
+    def queue_access(self) -> tuple[dict[str, Any], bytes]:
+        """Return psycopg's parameters and the first statement of a session for Procrastinate, on PostgreSQL."""
+        return postgresql.queue_access(self._engine)
 
     @property
     def folder(self) -> Path:

@@ -30,6 +30,9 @@ SELECT set_config('DateStyle', 'ISO, YMD', false), set_config('TimeZone', 'UTC',
 ones would go to: neither a temporary table hides them, nor a schema that someone makes later and that comes first by
 the role's settings. Without any schema the role's own path stays. Behind a pooler the session may be another client's
 of the same role, with the same settings."""
+_QUEUE_SESSION: Final = (
+    "SELECT set_config('search_path', quote_ident(current_schema() || '_queue') || ', pg_temp', false)"
+)
 _ENCODINGS: Final = ("UTF8", "SQL_ASCII")
 """Those that can store any text. SQL_ASCII stores the bytes as they are."""
 _WRONG: Final = ("FATAL", "does not support SSL", "certificate", "invalid ", "password supplied", "authentication")
@@ -40,11 +43,9 @@ _PASSING: Final = ("the database system is", "too many", "connection slots", "te
 
 def open_engine(url: URL) -> Engine:
     """Prepare an engine; nothing is opened yet."""
-    given = {name: value for name, value in _DEFAULTS.items() if name not in url.query}
     engine = create_engine(
         url,
-        # Prepared statements stay on one of the server's sessions; behind a pooler, the next transaction has another.
-        connect_args={**given, "client_encoding": "UTF8", "prepare_threshold": None},
+        connect_args=_parameters(url),
         isolation_level="READ COMMITTED",  # a writer that waited for a row sees it as it is then
         hide_parameters=True,
         pool_pre_ping=True,  # a server that was restarted costs a new connection, not a lost step
@@ -57,6 +58,22 @@ def open_engine(url: URL) -> Engine:
 
     event.listen(engine, "connect", prepare)
     return engine
+
+
+def queue_access(engine: Engine) -> tuple[dict[str, Any], bytes]:
+    """Return psycopg's parameters, and the statement that a session begins with, for sessions of Procrastinate's own.
+
+    They find Procrastinate's tables, which its statements name without a schema, and nothing else. The path is set by a
+    statement, as poolers refuse it as a parameter.
+    """
+    _, parameters = engine.dialect.create_connect_args(engine.url)
+    return {**parameters, **_parameters(engine.url)}, f"{_SESSION}; {_QUEUE_SESSION}".encode()
+
+
+def _parameters(url: URL) -> dict[str, Any]:
+    given = {name: value for name, value in _DEFAULTS.items() if name not in url.query}
+    # Prepared statements stay on one of the server's sessions; behind a pooler, the next transaction has another.
+    return {**given, "client_encoding": "UTF8", "prepare_threshold": None}
 
 
 def refuses_for_good(reason: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Inspector, Table, inspect, text
 from sqlalchemy import Connection as Transaction
 
-from persistence import journal_feed, schema_digest
+from persistence import journal_feed, queue_schema, schema_digest
 from persistence.database import Database
 from persistence.models import for_postgresql
 from states.errors import InvalidSettings, TryLater
@@ -48,6 +48,7 @@ def migrate(database: Database, then: Callable[[Transaction, str | None], None] 
         before = _applied(tx)
         _refuse_newer(database, before)
         command.upgrade(config(tx), "head")
+        queue_schema.bring_up_to_date(tx)  # where its migration lacked the permission, or a backup lacked the schema
         then(tx, before)
         _verify(database, tx)
         journal_feed.renumber(tx)

@@ -20,6 +20,7 @@ from persistence.claims import Claim, Claims
 from persistence.clock import database_now
 from persistence.connections import Connections
 from persistence.database import Database
+from persistence.hints import Hints
 from persistence.journal_check import Journal
 from persistence.kek import KeyEncryptionKey
 from persistence.rotations import Rotations
@@ -63,9 +64,11 @@ class Store:
         self.accounts = Accounts(self._database, self.vault)
         self.sessions = Sessions(self._database, self.vault)
         self.attempts = Attempts(self._database)
-        # With connections of its own: presence neither waits for a worker's transaction nor takes its connection.
+        # With connections of its own: presence neither waits for a worker's transaction nor takes its connection, nor
+        # do hints, which say that something was committed.
         self._of_workers = Database(url)
         self.workers = Workers(self._of_workers)
+        self.hints = Hints(self._of_workers)
 
     def changes(self) -> Changes:
         """Return a new look-out for changes of the database, for one thread; the caller closes it."""

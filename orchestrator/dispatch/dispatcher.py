@@ -6,7 +6,18 @@ from orchestrator.events import Begun, Confirmed, Event, Listener, Requested, Re
 from states import preconditions
 
 
-class Dispatcher(Protocol):
+class Waker(Protocol):
+    """Takes hints. Its method may be called from any thread."""
+
+    def wake(self, rotation_id: str, *, urgent: bool) -> None:
+        """Hint that the rotation may be claimable now, so that an idle worker looks at once; returns soon.
+
+        ``urgent``: imports may be refused until it is carried. Safe to repeat; a hint that is lost costs one poll.
+        """
+        ...
+
+
+class Dispatcher(Waker, Protocol):
     """Brings rotations to workers. Every method may be called from any thread."""
 
     def run(self, threads: int) -> None:
@@ -20,23 +31,16 @@ class Dispatcher(Protocol):
         """Carry everything that is claimable now, in this thread, and return."""
         ...
 
-    def wake(self, rotation_id: str, *, urgent: bool) -> None:
-        """Hint that the rotation may be claimable now, so that an idle worker looks at once; returns immediately.
 
-        ``urgent``: imports may be refused until it is carried. Safe to repeat; a hint that is lost costs one poll.
-        """
-        ...
-
-
-def wake_on_events(dispatcher: Dispatcher) -> Listener:
-    """The listener that wakes ``dispatcher`` when a rotation became claimable: by a person, the schedule or a death."""
+def wake_on_events(waker: Waker) -> Listener:
+    """The listener that wakes ``waker`` when a rotation became claimable: by a person, the schedule or a death."""
 
     def receive(event: Event) -> None:
         if isinstance(event, Requested | Resumed | Begun | Confirmed):
             rotation = event.rotation
-            dispatcher.wake(rotation.id, urgent=preconditions.is_urgent(rotation))
+            waker.wake(rotation.id, urgent=preconditions.is_urgent(rotation))
         elif isinstance(event, WorkerDied):
             for rotation_id in event.rotations:  # each may be between both sides
-                dispatcher.wake(rotation_id, urgent=True)
+                waker.wake(rotation_id, urgent=True)
 
     return receive

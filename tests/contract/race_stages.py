@@ -15,7 +15,7 @@ from support.fake_systems import FakeSystems
 from support.pairs import a_pair
 from support.randomness import FakeRandom
 
-from orchestrator.dispatch.embedded import Embedded
+from orchestrator.dispatch.claim_runner import ClaimRunner
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
 from orchestrator.operations.recovery import Recovery
@@ -145,8 +145,7 @@ class Machine:
         recovery = Recovery(self._store, lambda _: ports, clock, lease=LEASE)
         schedule = Schedule(self._store, rotations, clock)
         engine = Engine(self._store, lambda _: ports, self._leases, clock)
-        place = {"name": self._name, "lease": LEASE, "poll": LEASE}
-        worker = Embedded(self._store, engine, clock, start_due=lambda: False, stop=stop, **place)
+        worker = ClaimRunner(self._store, engine, clock, name=self._name, lease=LEASE, stop=stop)
         return {
             "request": lambda: rotations.request(NAME, actor=self._name),
             "resume": lambda: rotations.resume(RACED, actor=self._name),

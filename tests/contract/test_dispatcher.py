@@ -1,7 +1,4 @@
-"""What every dispatcher promises (orchestrator.dispatch.dispatcher), over the real store and engine.
-
-A second implementation joins with another entry in ``DISPATCHERS``.
-"""
+"""What every dispatcher promises (orchestrator.dispatch.dispatcher), over the real store and engine."""
 
 import threading
 from collections import defaultdict
@@ -15,8 +12,10 @@ from support.factories import a_certificate, a_connection, a_rotation, add, an_i
 from support.fake_systems import FakeSystems
 from support.polling import until
 
+from orchestrator.dispatch.claim_runner import ClaimRunner
 from orchestrator.dispatch.dispatcher import Dispatcher, wake_on_events
 from orchestrator.dispatch.embedded import Embedded
+from orchestrator.dispatch.procrastinate import Procrastinate
 from orchestrator.engine import Engine
 from orchestrator.events import Closed, Requested
 from orchestrator.leases import LeaseRenewer
@@ -34,10 +33,16 @@ Make = Callable[[Store, Engine, Clock, StopRequest], Dispatcher]
 
 
 def embedded(store: Store, engine: Engine, clock: Clock, stop: StopRequest) -> Dispatcher:
-    return Embedded(store, engine, clock, name="w", lease=LEASE, poll=NO_POLL, start_due=lambda: False, stop=stop)
+    runner = ClaimRunner(store, engine, clock, name="w", lease=LEASE, stop=stop)
+    return Embedded(runner, poll=NO_POLL, start_due=lambda: False, stop=stop)
 
 
-DISPATCHERS: Final[dict[str, Make]] = {"embedded": embedded}
+def queued(store: Store, engine: Engine, clock: Clock, stop: StopRequest) -> Dispatcher:
+    runner = ClaimRunner(store, engine, clock, name="w", lease=LEASE, stop=stop)
+    return Procrastinate(runner, store.hints, clock, poll=NO_POLL, start_due=lambda: False, stop=stop)
+
+
+DISPATCHERS: Final[dict[str, Make]] = {"embedded": embedded, "procrastinate": queued}
 
 
 class Pairs:
@@ -68,6 +73,8 @@ def stop() -> StopRequest:
 
 @pytest.fixture(params=DISPATCHERS)
 def dispatcher(request: pytest.FixtureRequest, store: Store, pairs: Pairs, stop: StopRequest) -> Iterator[Dispatcher]:
+    if request.param == "procrastinate" and not store.hints.is_possible:
+        pytest.skip("the queue is in PostgreSQL")
     with LeaseRenewer(store, lease=LEASE) as leases:
         engine = Engine(store, lambda name: pairs.of(name).as_ports(), leases, pairs.clock, stopping=stop.releases)
         yield DISPATCHERS[request.param](store, engine, pairs.clock, stop)

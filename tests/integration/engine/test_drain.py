@@ -7,6 +7,7 @@ from integration.engine.environment import LEASE, EngineEnvironment
 from support.clock import FakeClock
 from support.fake_systems import FakeSystems
 
+from orchestrator.dispatch.claim_runner import ClaimRunner
 from orchestrator.dispatch.embedded import Embedded
 from orchestrator.stop_request import StopRequest
 from states.errors import TryLater
@@ -42,16 +43,13 @@ def stop(systems: FakeSystems) -> Stop:
 
 
 @pytest.fixture
-def drain(environment: EngineEnvironment, stop: Stop) -> Embedded:
-    return Embedded(
-        environment.store,
-        environment.engine,
-        environment.systems.clock,
-        name="cron",
-        lease=LEASE,
-        poll=1.0,
-        start_due=lambda: False,
-        stop=stop,
+def drain(environment: EngineEnvironment, stop: Stop) -> ClaimRunner:
+    return runner(environment, stop)
+
+
+def runner(environment: EngineEnvironment, stop: Stop) -> ClaimRunner:
+    return ClaimRunner(
+        environment.store, environment.engine, environment.systems.clock, name="cron", lease=LEASE, stop=stop
     )
 
 
@@ -66,7 +64,9 @@ def asks_to_wait(seconds: float, times: int = 1) -> list[Exception | None]:
     return [TryLater("OpenAir is down.", retry_after=seconds)] * times
 
 
-def test_it_stays_with_what_is_between_both_sides(environment: EngineEnvironment, stop: Stop, drain: Embedded) -> None:
+def test_it_stays_with_what_is_between_both_sides(
+    environment: EngineEnvironment, stop: Stop, drain: ClaimRunner
+) -> None:
     """A save that is postponed by seconds is tried again by the same run, as often as necessary."""
     rotation = left_in(environment, BETWEEN)
     environment.systems.will_fail("openair.save", *asks_to_wait(30, times=4))
@@ -75,7 +75,7 @@ def test_it_stays_with_what_is_between_both_sides(environment: EngineEnvironment
     assert [30, 30, 30, 60] == stop.waited  # longer and longer by itself, and never for less than was asked for
 
 
-def test_it_does_not_stay_for_long(environment: EngineEnvironment, drain: Embedded) -> None:
+def test_it_does_not_stay_for_long(environment: EngineEnvironment, drain: ClaimRunner) -> None:
     """Where the save does not get through, the run ends: the next one, or a person, comes back to it."""
     rotation = left_in(environment, BETWEEN)
     environment.systems.will_fail("openair.save", *asks_to_wait(60, times=1000))
@@ -87,7 +87,7 @@ def test_it_does_not_stay_for_long(environment: EngineEnvironment, drain: Embedd
 
 
 def test_it_leaves_at_once_what_is_postponed_for_long(
-    environment: EngineEnvironment, stop: Stop, drain: Embedded
+    environment: EngineEnvironment, stop: Stop, drain: ClaimRunner
 ) -> None:
     """Where OpenAir asks for more time than the run would stay, it does not stay at all."""
     left_in(environment, BETWEEN)
@@ -97,7 +97,9 @@ def test_it_leaves_at_once_what_is_postponed_for_long(
 
 
 @pytest.mark.parametrize("state", [State.KEY_GENERATED, State.SAVED_TO_OPENAIR])
-def test_it_leaves_what_is_no_outage(environment: EngineEnvironment, stop: Stop, drain: Embedded, state: State) -> None:
+def test_it_leaves_what_is_no_outage(
+    environment: EngineEnvironment, stop: Stop, drain: ClaimRunner, state: State
+) -> None:
     """Where both sides agree, a postponed rotation can wait for the next run."""
     rotation = left_in(environment, state)
     environment.systems.will_fail("netsuite.sign", *asks_to_wait(30))
@@ -106,7 +108,7 @@ def test_it_leaves_what_is_no_outage(environment: EngineEnvironment, stop: Stop,
     assert [] == stop.waited
 
 
-def test_it_stops_when_it_is_asked_to(environment: EngineEnvironment, stop: Stop, drain: Embedded) -> None:
+def test_it_stops_when_it_is_asked_to(environment: EngineEnvironment, stop: Stop, drain: ClaimRunner) -> None:
     """Being asked to stop ends the waiting, and nothing more is carried."""
     rotation = left_in(environment, BETWEEN)
     environment.systems.will_fail("openair.save", *asks_to_wait(30))
@@ -116,7 +118,7 @@ def test_it_stops_when_it_is_asked_to(environment: EngineEnvironment, stop: Stop
     assert [30] == stop.waited
 
 
-def test_it_leaves_what_another_worker_took(environment: EngineEnvironment, stop: Stop, drain: Embedded) -> None:
+def test_it_leaves_what_another_worker_took(environment: EngineEnvironment, stop: Stop, drain: ClaimRunner) -> None:
     """A rotation that another worker carries by then is not watched."""
     rotation = left_in(environment, BETWEEN)
     environment.systems.will_fail("openair.save", *asks_to_wait(30))
@@ -139,15 +141,6 @@ def test_the_schedule_is_asked_again_at_once_while_more_is_due(environment: Engi
     """A worker whose pass over the schedule was full does not let the rest wait for the next one."""
     passes = [False, True, True]
     stop.comes = True
-    worker = Embedded(
-        environment.store,
-        environment.engine,
-        environment.systems.clock,
-        name="w",
-        lease=LEASE,
-        poll=1.0,
-        start_due=passes.pop,
-        stop=stop,
-    )
+    worker = Embedded(runner(environment, stop), poll=1.0, start_due=passes.pop, stop=stop)
     worker.run(0)
     assert ([], [round(SCHEDULE_EVERY)]) == (passes, stop.waited)
