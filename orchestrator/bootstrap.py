@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.installation import Installation
     from orchestrator.operations.journal import JournalChecks
     from orchestrator.operations.lists import Lists
+    from orchestrator.operations.openid import OpenIdSignIn
     from orchestrator.operations.recovery import Recovery
     from orchestrator.operations.rehearsal import Rehearsals
     from orchestrator.operations.rekey import Rekey
@@ -188,6 +189,15 @@ class Keyturn:
         from orchestrator.operations.sign_in import SignIn
 
         return SignIn(self.store, self.clock, self._passwords)
+
+    @cached_property
+    def openid(self) -> "OpenIdSignIn | None":
+        """Signing in by OpenID Connect; None where the settings name no issuer. Raises InvalidSettings."""
+        if not self.settings.openid.issuer:
+            return None
+        from orchestrator.operations.openid import OpenIdSignIn
+
+        return OpenIdSignIn(self.store, self.clock, self._factory.openid(), self.settings.openid)
 
     @cached_property
     def _passwords(self) -> "Passwords":

@@ -23,7 +23,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from states.base_url import origin_of
+from states.base_url import check_url, origin_of
 from states.errors import InvalidInput, InvalidSettings
 from states.next_action import NextAction, Verb
 from states.quiet import QuietTimes
@@ -48,8 +48,14 @@ _FORMS: Final = {
     "http.proxy": "a URL such as http://proxy.example.com:3128, without user and password",
     "console.address": "a URL such as https://keyturn.example.com:8742, without a path",
     "console.trusted_proxy": "an IP address such as 192.0.2.7",
+    "openid.issuer": "a URL such as https://login.example.com/realms/staff, as the provider itself writes it",
+    "openid.scope": "words that include openid, such as: openid email profile groups",
 }
 """What a string must be that is checked further."""
+_KINDS: Final[Mapping[object, str]] = {
+    str: "a string",
+    tuple[str, ...]: 'a list of strings such as ["keyturn-operators"]',
+}
 
 
 class Table(BaseModel):
@@ -216,6 +222,65 @@ class ConsoleSettings(Table):
         return str(ipaddress.ip_address(address)) if address else ""
 
 
+class OpenIdSettings(Table):
+    """How people sign in to the console by OpenID Connect. Without an issuer, no one does."""
+
+    issuer: str = Field(
+        default="",
+        description="The provider's issuer, an https URL, exactly as its discovery document has it. The redirect URI "
+        "to register there is the console's address and /sign-in/openid/callback.",
+    )
+    client_id: str = Field(default="", description="The id under which Keyturn is registered at the provider.")
+    client_secret_file: Path | None = Field(
+        default=None, description="A file that has nothing but the client's secret. Read at start."
+    )
+    scope: str = Field(
+        default="openid email profile",
+        description="What is asked for. Some providers tell groups only to those who ask, mostly for `groups`.",
+    )
+    role_claim: str = Field(
+        default="groups", description="The claim that says who may do what: a string, or a list of them."
+    )
+    administrators: tuple[str, ...] = Field(
+        default=(), description="The values of that claim that make an administrator."
+    )
+    operators: tuple[str, ...] = Field(default=(), description="Those that make an operator.")
+    viewers: tuple[str, ...] = Field(
+        default=(), description="Those that make a viewer. Who has none of all is refused."
+    )
+    label: str = Field(default="", description="What the sign-in page calls the provider. Default: the issuer's host.")
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        """Return ``url``; raise ValueError if it is neither https nor on loopback."""
+        try:
+            if url:
+                check_url(url)
+        except InvalidInput as error:
+            raise ValueError(error.message) from error
+        return url
+
+    @field_validator("administrators", "operators", "viewers", mode="before")
+    @classmethod
+    def _as_list(cls, given: object) -> object:
+        """Return what an environment variable means as a list: JSON such as ["a", "b"], or one string."""
+        if not isinstance(given, str):
+            return given
+        try:
+            return json.loads(given) if given.startswith("[") else (given,) if given else ()
+        except RecursionError:
+            raise ValueError("It is nested too deeply.") from None
+
+    @field_validator("scope")
+    @classmethod
+    def _asks_for_openid(cls, scope: str) -> str:
+        """Return ``scope``; raise ValueError if the provider would not issue an ID token for it."""
+        if "openid" not in scope.split():
+            raise ValueError("The scope has no openid.")
+        return scope
+
+
 class LogSettings(Table):
     """What Keyturn logs, always to standard error."""
 
@@ -240,6 +305,7 @@ class Settings(Table):
     schedule: ScheduleSettings = ScheduleSettings()
     http: HttpSettings = HttpSettings()
     console: ConsoleSettings = ConsoleSettings()
+    openid: OpenIdSettings = OpenIdSettings()
     log: LogSettings = LogSettings()
     export: ExportSettings = ExportSettings()
 
@@ -258,6 +324,8 @@ class Settings(Table):
         found = [self.config_file.parent, self.config_file, self.data]
         if self.console.tls_key:
             found.append(self.console.tls_key)
+        if self.openid.client_secret_file:
+            found.append(self.openid.client_secret_file)
         scheme, _, path = self.store_url.partition(":///")
         if scheme == "sqlite":
             found += [Path(path).parent, *(Path(path + suffix) for suffix in ("", "-wal", "-shm"))]
@@ -356,7 +424,7 @@ def template() -> str:
         lines += ["", f"[{table}]"]
         for name, field in kind.model_fields.items():
             lines += textwrap.wrap(field.description or "", 100, initial_indent="# ", subsequent_indent="# ")
-            lines.append(f"# {name} = {json.dumps(field.default or '')}")
+            lines.append(f"# {name} = {json.dumps('' if field.default is None else field.default)}")
     return "\n".join(lines) + "\n"
 
 
@@ -391,7 +459,7 @@ def _wanted(name: str) -> str:
     if name in _FORMS:
         return _FORMS[name]
     if field.annotation not in (int, float):
-        return "a string" if field.annotation is str else "a path"
+        return _KINDS.get(field.annotation, "a path")
     bounds = {key: getattr(bound, key) for bound in field.metadata for key in ("gt", "ge", "le") if hasattr(bound, key)}
     kind = "a whole number" if field.annotation is int else "a number"
     least = f"above {bounds['gt']}, at most" if "gt" in bounds else f"from {bounds['ge']} to"

@@ -28,6 +28,11 @@ class Site:
     """The only address that may connect: it ends TLS, and says where a request comes from. Empty without one."""
 
     @property
+    def openid_cookie(self) -> str:
+        """The name of the cookie that a browser has while it signs in by OpenID Connect."""
+        return f"{self.cookie}-openid"
+
+    @property
     def is_secure(self) -> bool:
         """Whether requests come over TLS."""
         return self.origin.startswith("https:")

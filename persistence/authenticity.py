@@ -17,7 +17,7 @@ from typing import Final
 
 from persistence.journal import Head
 from persistence.vault import Vault
-from states.access import Account, Session, Token
+from states.access import Account, OpenIdRequest, OpenIdSession, Session, Token
 from states.certificate import Certificate
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options, Policy
 from states.errors import Tampered
@@ -125,6 +125,18 @@ def of_account(account: Account) -> bytes:
 def of_session(session: Session) -> bytes:
     """What is authenticated of a session: all of it."""
     return _canonical("keyturn session", session.digest, session.account, session.password_at, session.expires_at)
+
+
+def of_openid_session(session: OpenIdSession) -> bytes:
+    """What is authenticated of a session by OpenID Connect: all of it."""
+    return _canonical(
+        "keyturn openid session", session.digest, session.actor, session.role, session.terms, session.expires_at
+    )
+
+
+def of_openid_request(request: OpenIdRequest) -> bytes:
+    """What is authenticated of a sign-in that has not come back from the provider: all of it."""
+    return _canonical("keyturn openid request", request.state, request.browser, request.expires_at)
 
 
 def _certificate(certificate: Certificate | None) -> tuple[object, ...] | None:

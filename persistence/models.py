@@ -354,6 +354,31 @@ class Sessions(_Table, table=True):
     """Authenticates the session (persistence/authenticity.py)."""
 
 
+class OpenIdSessions(_Table, table=True):
+    """Who is signed in to the console by OpenID Connect. The cookies are not stored, only their hashes."""
+
+    __table_args__ = (CheckConstraint(_in("role", tuple(Role)), name="role"),)
+
+    digest: str = Field(primary_key=True, sa_type=Text)
+    actor: str = Field(sa_type=Text)
+    role: str = Field(sa_type=Text)
+    terms: str = Field(sa_type=Text)
+    """The hash of the settings that gave the role: the session ends with them."""
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    code: str = Field(sa_type=Text)
+    """Authenticates the session (persistence/authenticity.py)."""
+
+
+class OpenIdRequests(_Table, table=True):
+    """The sign-ins that have not come back from the OpenID provider. Only hashes are stored."""
+
+    state: str = Field(primary_key=True, sa_type=Text)
+    browser: str = Field(sa_type=Text)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    code: str = Field(sa_type=Text)
+    """Authenticates the request (persistence/authenticity.py)."""
+
+
 class Attempts(_Table, table=True):
     """The buckets of attempts to sign in, by the hash of a name or an address."""
 
@@ -384,6 +409,8 @@ workers: Final[Table] = METADATA.tables["workers"]
 tokens: Final[Table] = METADATA.tables["tokens"]
 accounts: Final[Table] = METADATA.tables["accounts"]
 sessions: Final[Table] = METADATA.tables["sessions"]
+openid_sessions: Final[Table] = METADATA.tables["openidsessions"]
+openid_requests: Final[Table] = METADATA.tables["openidrequests"]
 attempts: Final[Table] = METADATA.tables["attempts"]
 
 

@@ -16,6 +16,7 @@ from persistence import (
     connection_rows,
     mapping,
     models,
+    openid,
     queries,
     rotation_mapping,
     sessions,
@@ -65,6 +66,12 @@ def _verify_accounts(tx: Transaction, vault: Vault) -> None:
     for row in tx.execute(sessions.ALL).mappings():
         if sessions.authentic(vault, row) is None:
             raise JournalBroken(f"A session of account {row['account']} was changed outside Keyturn.")
+    for row in tx.execute(openid.SESSIONS).mappings():
+        if openid.authentic_session(vault, row) is None:
+            raise JournalBroken(f"A session of {row['actor']} was changed outside Keyturn.")
+    for row in tx.execute(openid.REQUESTS).mappings():
+        if openid.authentic_request(vault, row) is None:
+            raise JournalBroken("A sign-in by OpenID Connect was changed outside Keyturn.")
 
 
 def _verify_rotation(vault: Vault, row: Row[Any]) -> None:

@@ -113,6 +113,41 @@ class Session:
         return now < self.expires_at
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIdSession:
+    """A person who is signed in by OpenID Connect. There is no account: the session has the role."""
+
+    digest: str
+    """The cookie's SHA-256, in hex."""
+    actor: str
+    """The person's name in the journal, which no account, no token and no user of a computer can have."""
+    role: Role
+    terms: str
+    """The hash of the settings that gave the role: the session ends with them."""
+    expires_at: datetime
+    """UTC."""
+
+    def is_valid(self, now: datetime) -> bool:
+        """Whether it goes on at ``now`` (UTC)."""
+        return now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIdRequest:
+    """A sign-in that a browser was sent to the OpenID provider with, and that has not come back yet."""
+
+    state: str
+    """The SHA-256 of the state, in hex."""
+    browser: str
+    """The SHA-256 of the cookie that this browser was given, in hex."""
+    expires_at: datetime
+    """UTC."""
+
+    def is_valid(self, now: datetime) -> bool:
+        """Whether it may still come back at ``now`` (UTC)."""
+        return now < self.expires_at
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """How many attempts to sign in are allowed: ``size`` at once, and one more after each ``interval``."""

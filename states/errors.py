@@ -388,6 +388,13 @@ class LastAdministrator(Rejected):
     next_action = by_hand("Make someone else an administrator first.")
 
 
+class OpenIdRefused(Rejected):
+    """The sign-in by OpenID Connect was refused; no session began."""
+
+    code = "OPENID_REFUSED"
+    next_action = by_hand("Sign in again. If this repeats, show the sentence to who looks after the provider.", None)
+
+
 class RotationOpen(Rejected):
     """This connection has an open rotation already."""
 

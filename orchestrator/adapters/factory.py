@@ -8,6 +8,8 @@ from orchestrator.adapters.openair_auth import OAuthSignIn, PasswordSignIn
 from orchestrator.adapters.openair_consent import OpenAirConsent
 from orchestrator.adapters.openair_export import OpenAirExport
 from orchestrator.adapters.openair_xml import OpenAirXml, SignIn
+from orchestrator.adapters.openid import WITHIN, Provider
+from orchestrator.adapters.openid_client import client_of
 from orchestrator.adapters.transport import Proxy
 from orchestrator.secrets import Exports, SecretName, Secrets
 from orchestrator.settings import Settings
@@ -68,6 +70,19 @@ class AdapterFactory:
         client_secret = secrets.need(SecretName.OPENAIR_CLIENT_SECRET).decode()
         http = self._http("OpenAir", connection.openair.url, secrets)
         return OpenAirConsent(connection.openair, client_secret, http, self._clock)
+
+    def openid(self) -> Provider:
+        """Build the OpenID provider of the settings, which name an issuer. Sends nothing; raises InvalidSettings."""
+        settings = self._settings.http
+        bundle = str(settings.ca_bundle) if settings.ca_bundle else None
+        proxy = Proxy(settings.proxy) if settings.proxy else None  # its credentials are a connection's
+
+        def http(url: str) -> Http:
+            return Http(
+                "OpenID provider", url, ca_bundle=bundle, proxy=proxy, answer_within=min(WITHIN, settings.timeout)
+            )
+
+        return Provider(client_of(self._settings.openid), http, self._clock)
 
     def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:
         if connection.openair.kind is OpenAirKind.EXPORT:

@@ -133,6 +133,25 @@ class Http:
             Unknown: The answer was lost, and the request may have changed something.
             Refused, WrongBaseUrl: The other system's TLS certificate is not acceptable; nothing was sent.
         """
+        return self._call("POST", path, body, headers, writes=writes, query=query)
+
+    def get(self, path: str, headers: Mapping[str, str], *, query: Mapping[str, str] | None = None) -> Answer:
+        """Ask for ``path``: like ``post``, without a body, and it changes nothing in the other system.
+
+        Raises TryLater, Refused, WrongBaseUrl.
+        """
+        return self._call("GET", path, None, headers, writes=False, query=query)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        writes: bool,
+        query: Mapping[str, str] | None,
+    ) -> Answer:
         # Answers are small. One that is compressed in spite of this header is expanded up to MAX_ANSWER_BYTES.
         headers = {"Accept-Encoding": "identity", "User-Agent": "Keyturn", **headers}
         timeout: Any = Timeout(connect=self._connect_within, total=self.answer_within)  # types-requests: numbers only
@@ -141,7 +160,8 @@ class Http:
                 IDLE.in_use(self._session),
                 # Around the whole exchange: requests reads the head before it returns, and raises what it happens to.
                 guarded(self._peer, lambda: self._lost_answer_error("it cannot be read", writes=writes), _EXPECTED),
-                self._session.post(
+                self._session.request(
+                    method,
                     self._base_url + path,
                     params=query,
                     data=body,

@@ -28,6 +28,8 @@ ROUTES: Final[Mapping[Route, Role | None]] = {
     ("GET", "/assets/{name}"): None,
     ("GET", "/sign-in"): None,
     ("POST", "/sign-in"): None,
+    ("GET", "/sign-in/openid"): None,
+    ("GET", "/sign-in/openid/callback"): None,
     ("POST", "/sign-out"): Role.VIEWER,
     **{("GET", path): Role.VIEWER for path in _LIVE},
     **{("GET", f"/live{path}"): Role.VIEWER for path in _LIVE},

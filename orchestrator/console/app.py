@@ -20,6 +20,7 @@ from orchestrator.console import (
     download,
     home_page,
     journal_page,
+    openid_page,
     people_pages,
     problems,
     repair_page,
@@ -67,6 +68,7 @@ def build(console: Console) -> ASGIApp:
         demo_page.add(app, console, console.faults)
     _add_assets(app)
     sign_in_page.add(app, console)
+    openid_page.add(app, console)
     people_pages.add(app, console)
     _add_errors(app, console)
     return Guard(

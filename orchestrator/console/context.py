@@ -61,7 +61,7 @@ class Console:
         self.keyturn = keyturn
         self.site = site
         self.stop = stop
-        self.sessions = Sessions(keyturn.clock.now, keyturn.sign_in)
+        self.sessions = Sessions(keyturn.clock.now, keyturn.sign_in, keyturn.openid)
         is_local = keyturn.settings.store_url.startswith("sqlite:")
         self.watcher = Watcher(
             keyturn.store.changes(), keyturn.clock.now(), rest=REST, every=0.0 if is_local else LISTEN_FOR

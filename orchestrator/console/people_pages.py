@@ -73,7 +73,7 @@ def _add_password(app: FastAPI, console: Console) -> None:
         session = request.scope[SESSION]
         if not session.has_password:
             raise IllegalMove(
-                "The console's link signed you in: you have no password.",
+                "You signed in without a password: there is none to change.",
                 next_action=by_hand("Sign in with a password to change it.", None),
             )
         new = _new_password(form)

@@ -1,4 +1,5 @@
-"""Who is signed in: with a password, as the store knows it, or by the link of this process, in its memory.
+"""Who is signed in: with a password or by OpenID Connect, as the store knows it, or by the link of this process, in its
+memory.
 
 A link's session ends with the process. Each ends after twelve hours, or when its person signs out. Only hashes of the
 cookies are kept.
@@ -36,7 +37,7 @@ class Session:
     until: datetime
     """UTC."""
     has_password: bool = False
-    """Whether the person has an account; otherwise the console's link signed them in."""
+    """Whether the person has an account; otherwise the console's link or the OpenID provider signed them in."""
 
 
 class People(Protocol):
@@ -55,6 +56,18 @@ class People(Protocol):
         ...
 
 
+class OpenIdPeople(Protocol):
+    """Who signs in by OpenID Connect."""
+
+    def find(self, secret: str) -> access.OpenIdSession | None:
+        """Return the session of a cookie. Raises TryLater."""
+        ...
+
+    def end(self, secret: str) -> None:
+        """End the session of a cookie."""
+        ...
+
+
 def session_of(request: Request) -> Session | None:
     """The session of a request; None without one."""
     found = request.scope.get(SESSION)
@@ -64,9 +77,11 @@ def session_of(request: Request) -> Session | None:
 class Sessions:
     """The sessions of one console; safe to share between threads."""
 
-    def __init__(self, now: Callable[[], datetime], people: People) -> None:
+    def __init__(self, now: Callable[[], datetime], people: People, openid: OpenIdPeople | None = None) -> None:
+        """``openid`` is None where no OpenID provider is set."""
         self._now = now
         self._people = people
+        self._openid = openid
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._links: dict[str, Session] = {}
@@ -109,11 +124,11 @@ class Sessions:
             found = self._sessions.get(digest_of(token))
         if found:
             return found if self._now() < found.until else None
-        with_password = self._people.find(token)
-        if with_password is None:
-            return None
-        session, account = with_password
-        return Session(account.name, account.role, session.expires_at, has_password=True)
+        if with_password := self._people.find(token):
+            session, account = with_password
+            return Session(account.name, account.role, session.expires_at, has_password=True)
+        by_openid = self._openid.find(token) if self._openid else None
+        return Session(by_openid.actor, by_openid.role, by_openid.expires_at) if by_openid else None
 
     def sign_out(self, token: str) -> None:
         """End the session of ``token``. Safe to repeat."""
@@ -121,3 +136,5 @@ class Sessions:
             found = self._sessions.pop(digest_of(token), None)
         if not found:
             self._people.end(token)
+            if self._openid:
+                self._openid.end(token)

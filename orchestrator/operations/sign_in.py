@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from orchestrator.passwords import LONGEST, Passwords
@@ -64,7 +64,7 @@ class SignIn:
         name = name[:_LONGEST_NAME]
         counted = ((OF_ADDRESS, network_of(address)), (OF_ACCOUNT, name))
         for bucket, key in counted:
-            self._count(bucket, key)
+            take(self._store, bucket, key, self._clock.now())
         account = self._account(name)
         is_right = self._passwords.is_right(password[: LONGEST + 1], account.password if account else None)
         if not (is_right and account):
@@ -88,20 +88,22 @@ class SignIn:
         """End the session of a cookie. Safe to repeat."""
         self._store.sessions.end(digest_of(secret))
 
-    def _count(self, bucket: Bucket, key: str) -> None:
-        wait = self._store.attempts.take(bucket, key, self._clock.now())
-        if wait > timedelta():
-            raise TooManyAttempts(
-                f"There were too many attempts to sign in. The next one is possible in {in_words(wait)}.",
-                retry_after=wait.total_seconds(),
-            )
-
     def _account(self, name: str) -> Account | None:
         try:
             return self._store.accounts.find(name)
         except Tampered as error:
             _log.error("account refused", extra={"code": error.code, "reason": error.message})
             return None
+
+
+def take(store: Store, bucket: Bucket, key: str, now: datetime) -> None:
+    """Count an attempt to sign in of ``key`` at ``now`` (UTC). Raises TooManyAttempts where it is not allowed."""
+    wait = store.attempts.take(bucket, key, now)
+    if wait > timedelta():
+        raise TooManyAttempts(
+            f"There were too many attempts to sign in. The next one is possible in {in_words(wait)}.",
+            retry_after=wait.total_seconds(),
+        )
 
 
 def network_of(address: str) -> str:

@@ -16,7 +16,17 @@ import pytest
 from contract.database_writer import ALEMBIC, Change, DatabaseWriter, Row
 from sqlalchemy import Table
 from support import postgresql as postgres
-from support.factories import NOW, a_connection, a_session, a_token, an_account, begin, carry
+from support.factories import (
+    NOW,
+    a_connection,
+    a_session,
+    a_token,
+    an_account,
+    an_openid_request,
+    an_openid_session,
+    begin,
+    carry,
+)
 from support.migrated import migrated_sqlite
 from support.stores import open_store
 
@@ -55,6 +65,7 @@ BY_DEFAULT: Final = " by default"
 EXCEPTED: Final = UNSEEN | {name + OF_REMOVED for name in UNSEEN_OF_REMOVED} | {name + BY_DEFAULT for name in READS}
 UNSEEN_REMOVED: Final = frozenset(
     {"secrets", "workers", "connections", "checkpoints", "tokens", "accounts", "sessions", "attempts"}
+    | {"openidsessions", "openidrequests"}
 )
 """Tables of which it does not see that some rows were removed."""
 UNSEEN_INSERTED: Final = frozenset({"secrets", "workers", "connections", "certificates", "datakeys", "attempts"})
@@ -102,6 +113,8 @@ def fill(store: Store) -> Any:
     store.tokens.add(a_token())
     store.accounts.add(an_account())
     assert store.sessions.begin(a_session(), NOW)
+    store.openid_sessions.begin(an_openid_session(), NOW)
+    store.openid_requests.add(an_openid_request(), NOW)
     store.attempts.take(OF_ACCOUNT, "ada", NOW)
     for _ in range(2):
         store.checkpoints.make()

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 from support import postgresql as postgres
-from support.factories import NOW, a_connection, a_rotation, a_session, add, an_account, an_id, begin, carry
+from support.factories import (
+    NOW,
+    a_connection,
+    a_rotation,
+    a_session,
+    add,
+    an_account,
+    an_id,
+    an_openid_request,
+    begin,
+    carry,
+)
 from support.stores import open_store
 
 from persistence.journal_feed import Place
@@ -110,14 +121,18 @@ def test_a_session_is_found_by_index(store: Store) -> None:
     """A cookie is looked up with its account, and a name's attempts, however many there are."""
     store.accounts.add(an_account())
     assert store.sessions.begin(a_session(), NOW)
+    store.openid_requests.add(an_openid_request(), NOW)
+    looked_up = ("accounts", "sessions", "requests", "key=?")
     asked = (
         lambda: store.sessions.find(a_session().digest),
         lambda: store.accounts.find("ada"),
         lambda: store.attempts.take(OF_ACCOUNT, "ada", NOW),
+        lambda: store.openid_sessions.find("0a" * 32),
+        lambda: store.openid_requests.take(an_openid_request().state, an_openid_request().browser),
     )
     for each in asked:
         steps = plans(store, each)
-        searched = [step for step in steps if "accounts" in step or "sessions" in step or "key=?" in step]
+        searched = [step for step in steps if any(each in step for each in looked_up)]
         assert searched
         assert all(step.startswith("SEARCH") for step in searched), steps
 

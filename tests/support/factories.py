@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from support.pairs import Pair, a_pair
 
 from states import machine, table
-from states.access import Account, Role, Session, Token
+from states.access import Account, OpenIdRequest, OpenIdSession, Role, Session, Token
 from states.certificate import Certificate, Challenge
 from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options
 from states.errors import CannotSign
@@ -103,6 +103,28 @@ def a_session(**over: Any) -> Session:
         "expires_at": NOW + timedelta(hours=12),
     }
     return Session(**{**defaults, **over})
+
+
+def an_openid_session(**over: Any) -> OpenIdSession:
+    """An operator's session by OpenID Connect."""
+    defaults: dict[str, Any] = {
+        "digest": "0a" * 32,
+        "actor": "openid:ada@example.com",
+        "role": Role.OPERATOR,
+        "terms": "0b" * 32,
+        "expires_at": NOW + timedelta(hours=12),
+    }
+    return OpenIdSession(**{**defaults, **over})
+
+
+def an_openid_request(**over: Any) -> OpenIdRequest:
+    """A sign-in that is under way at the provider."""
+    defaults: dict[str, Any] = {
+        "state": "0c" * 32,
+        "browser": "0d" * 32,
+        "expires_at": NOW + timedelta(minutes=10),
+    }
+    return OpenIdRequest(**{**defaults, **over})
 
 
 def an_id(number: int) -> str:

@@ -80,6 +80,11 @@ WRONG = {
     "http://proxy.example.com:3128, without user and password.",
     "[http]\nproxy = 'proxy:3128'": "http.proxy must be a URL such as http://proxy.example.com:3128, without user and "
     "password.",
+    "[openid]\nissuer = 'http://s3cret.example.com'": "openid.issuer must be a URL such as "
+    "https://login.example.com/realms/staff, as the provider itself writes it.",
+    "[openid]\nscope = 'email'": "openid.scope must be words that include openid, such as: openid email "
+    "profile groups.",
+    "[openid]\noperators = [7]": 'openid.operators must be a list of strings such as ["keyturn-operators"].',
     "[log]\nlevel = 's3cret'": "log.level must be one of debug, info, warning, error.",
     "worker = 's3cret'": "worker must be a table: [worker].",
 }
@@ -184,3 +189,23 @@ def test_the_consoles_key_is_private(file: Path) -> None:
     """The key of the console's certificate is among the files that others must not read."""
     file.write_text("[console]\ntls_key = '/etc/keyturn/console.key'\n")
     assert Path("/etc/keyturn/console.key") in load(file).private
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [('["a", "b, c"]', ("a", "b, c")), ("cn=a,ou=b", ("cn=a,ou=b",)), ("", ()), ("[]", ())]
+)
+def test_a_list_in_a_variable(
+    file: Path, monkeypatch: pytest.MonkeyPatch, given: str, expected: tuple[str, ...]
+) -> None:
+    """A variable has a list as JSON, or one string as it is."""
+    file.touch()
+    monkeypatch.setenv("KEYTURN_OPENID__OPERATORS", given)
+    assert expected == load(file).openid.operators
+
+
+@pytest.mark.parametrize("given", ["[", "[1]", "[" * 100_000])
+def test_a_variable_that_is_no_list(file: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """What begins like a list and is none is refused."""
+    file.touch()
+    monkeypatch.setenv("KEYTURN_OPENID__OPERATORS", given)
+    assert "KEYTURN_OPENID__OPERATORS must be a list of strings" in refusal(file)
