@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.dispatch.dispatcher import Dispatcher
     from orchestrator.engine import Engine
     from orchestrator.operations.accounts import Accounts
+    from orchestrator.operations.approvals import Approvals
     from orchestrator.operations.bulk import Bulk
     from orchestrator.operations.carry import Carry
     from orchestrator.operations.connections import Connections
@@ -143,6 +144,7 @@ class Keyturn:
             worker=self.worker_name,
             lease=self.settings.worker.lease,
             listener=self.events.publish,
+            approvals=self.approvals,
         )
 
     @cached_property
@@ -158,7 +160,19 @@ class Keyturn:
         from orchestrator.operations.recovery import Recovery
 
         lease = self.settings.worker.lease
-        return Recovery(self.store, self.connect, self.clock, lease=lease, listener=self.events.publish)
+        return Recovery(self.store, self.connect, self.clock, self.approvals, lease=lease, listener=self.events.publish)
+
+    @cached_property
+    def approvals(self) -> "Approvals":
+        """A second person's approval of what closes a parked rotation."""
+        from orchestrator.operations.approvals import Approvals
+
+        return Approvals(
+            self.store,
+            self.clock,
+            is_required=self.settings.recovery.second_approval,
+            listener=self.events.publish,
+        )
 
     @cached_property
     def rehearsals(self) -> "Rehearsals":
@@ -259,7 +273,7 @@ class Keyturn:
         """What needs a person now."""
         from orchestrator.operations.status import Status
 
-        return Status(self.store, self.workers, self.clock)
+        return Status(self.store, self.workers, self.clock, self.approvals)
 
     @cached_property
     def doctor(self) -> "Doctor":

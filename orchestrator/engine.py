@@ -219,7 +219,7 @@ class Engine:
         restoration = Restoration(self._store, claim, self._clock, lease=self._leases.lease, listener=self._listener)
         try:
             _ensure_restorable(claim.rotation, self._clock.now())
-            restored = restoration.run(ports, f"{failure.code}: {failure.message}", tries_again=True)
+            restored = restoration.run(ports, {"reason": f"{failure.code}: {failure.message}"}, tries_again=True)
         except Stale:
             raise
         except Exception as error:  # noqa: BLE001 - postponed or left to a person with its type, never swallowed

@@ -32,6 +32,8 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.RestoredItself: (logging.ERROR, "previous certificate restored"),
     events.RestoreRefused: (logging.ERROR, "previous certificate not restored"),
     events.Resumed: (logging.INFO, "rotation resumed"),
+    events.ApprovalAsked: (logging.WARNING, "approval asked for"),
+    events.ApprovalWithdrawn: (logging.INFO, "approval withdrawn"),
     events.Begun: (logging.INFO, "rotation begun by a person"),
     events.Confirmed: (logging.INFO, "certificate confirmed by a person"),
     events.Closed: (logging.INFO, "rotation closed"),

@@ -184,6 +184,21 @@ class RestoreRefused(Changed):
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalAsked(Changed):
+    """A person asked for another one's approval to close the parked rotation."""
+
+    verb: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalWithdrawn(Changed):
+    """The request for approval was withdrawn."""
+
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed(Changed):
     """A person took the parked rotation back to the state that it failed from."""
 

@@ -2,7 +2,7 @@
 engine where OpenAir does not take the new one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from orchestrator.events import Closed, Listener, Sending
@@ -30,12 +30,14 @@ class Restoration:
         self._warnings: list[str] = []
         """What NetSuite could not do."""
 
-    def run(self, ports: Ports, reason: str, *, overwrite: bool = False, tries_again: bool = False) -> Rotation:
+    def run(
+        self, ports: Ports, why: Mapping[str, object], *, overwrite: bool = False, tries_again: bool = False
+    ) -> Rotation:
         """Put the previous certificate back, check that both systems hold it, and close the rotation. Safe to repeat.
 
         Args:
             ports: The connection's systems.
-            reason: Why, for the journal.
+            why: The reason, and who approved it, for the journal.
             overwrite: Whether any certificate that NetSuite holds may be replaced.
             tries_again: Whether the connection's next automatic rotation is postponed by a day (states.due.retry_at).
 
@@ -45,10 +47,10 @@ class Restoration:
         key = self._previous_key(ports)
         proof = recovery.find_previous(self.claim.rotation, ports, may_overwrite=overwrite)
         if proof:
-            return self._close(proof, reason, tries_again=tries_again)
+            return self._close(proof, why, tries_again=tries_again)
         before = machine.restoring(self.claim.rotation, self._clock.now())
         # Written down before it is sent: the next holder of the rotation knows that the certificate may be in flight.
-        detail = {"reason": reason, "overwrite": overwrite}
+        detail = {**why, "overwrite": overwrite}
         self.claim = self._store.rotations.advance(
             self.claim, before, event=RESTORING, detail=detail, lease=self._lease
         )
@@ -59,7 +61,7 @@ class Restoration:
             proof = recovery.put_previous_back(
                 self.claim.rotation, key, ports, deadline=deadline, warn=self._warnings.append
             )
-            return self._close(proof, reason, tries_again=tries_again)
+            return self._close(proof, why, tries_again=tries_again)
 
     def _previous_key(self, ports: Ports) -> PrivateKey:
         previous = self.claim.rotation.previous
@@ -69,14 +71,14 @@ class Restoration:
         maker, candidate = kept
         return ports.keys.open(maker, candidate)
 
-    def _close(self, proof: Confirmation, reason: str, *, tries_again: bool) -> Rotation:
+    def _close(self, proof: Confirmation, why: Mapping[str, object], *, tries_again: bool) -> Rotation:
         now = self._clock.now()
         after = machine.restore(self.claim.rotation, proof, now)
         closed = self._store.rotations.advance(
             self.claim,
             after,
             event=RESTORE,
-            detail={"reason": reason, **evidence(proof), **warned(self._warnings)},
+            detail={**why, **evidence(proof), **warned(self._warnings)},
             due_at=due.retry_at(proof.certificate, now) if tries_again else None,
             confirmed=proof.fingerprint if after.circumstances.by_hand else None,
         ).rotation

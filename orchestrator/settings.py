@@ -281,6 +281,16 @@ class OpenIdSettings(Table):
         return scope
 
 
+class RecoverySettings(Table):
+    """How parked rotations are closed."""
+
+    second_approval: bool = Field(
+        default=False,
+        description="Whether another person has to approve each restore, adopt and abandon that a person asks for. "
+        "Set it alike on all machines. What Keyturn restores by itself needs no approval: no outage waits.",
+    )
+
+
 class LogSettings(Table):
     """What Keyturn logs, always to standard error."""
 
@@ -306,6 +316,7 @@ class Settings(Table):
     http: HttpSettings = HttpSettings()
     console: ConsoleSettings = ConsoleSettings()
     openid: OpenIdSettings = OpenIdSettings()
+    recovery: RecoverySettings = RecoverySettings()
     log: LogSettings = LogSettings()
     export: ExportSettings = ExportSettings()
 
@@ -458,6 +469,8 @@ def _wanted(name: str) -> str:
         return f"one of {', '.join(get_args(field.annotation))}"
     if name in _FORMS:
         return _FORMS[name]
+    if field.annotation is bool:
+        return "true or false"
     if field.annotation not in (int, float):
         return _KINDS.get(field.annotation, "a path")
     bounds = {key: getattr(bound, key) for bound in field.metadata for key in ("gt", "ge", "le") if hasattr(bound, key)}

@@ -28,20 +28,27 @@ CONFIRMED_BY_PERSON: Final = "confirmed_by_person"
 RESTORE_REFUSED: Final = "restore_refused"
 """Keyturn cannot restore the previous certificate by itself: from now on the rotation waits for a person."""
 
+APPROVAL_ASKED: Final = "approval_asked"
+"""A person asks for another one's approval to close a parked rotation (states/approval.py)."""
+APPROVAL_WITHDRAWN: Final = "approval_withdrawn"
+
 NOTES: Final = (POSTPONED, TAKEN_OVER, UNKNOWN, CONFIRMED_BY_PERSON)
 """Events that leave the state as it is. They happen to rotations that have a step left."""
+
+PARKED_NOTES: Final = (RESTORE_REFUSED, APPROVAL_ASKED, APPROVAL_WITHDRAWN)
+"""Events that leave a parked rotation parked, besides being postponed."""
 
 RENAMED: Final = {"put_off": POSTPONED}
 """Events by the name that an earlier checkout wrote. An entry keeps it, because the entry's hash covers it."""
 
-EVENTS: Final = tuple(dict.fromkeys((REQUEST, *table.TRIGGERS, *NOTES, RESTORE_REFUSED)))
+EVENTS: Final = tuple(dict.fromkeys((REQUEST, *table.TRIGGERS, *NOTES, *PARKED_NOTES)))
 """Every event, by its present name."""
 
 MOVES: Final = (
     f">{REQUEST}>{State.REQUESTED}",
     *(f"{edge.source}>{edge.trigger}>{edge.target}" for edge in table.EDGES),
     *(f"{state}>{note}>{state}" for note in (*NOTES, *RENAMED) for state in table.ACTIVE),
-    *(f"{State.FAILED}>{note}>{State.FAILED}" for note in (POSTPONED, RESTORE_REFUSED)),
+    *(f"{State.FAILED}>{note}>{State.FAILED}" for note in (POSTPONED, *PARKED_NOTES)),
 )
 """Everything that an entry can say, as `source>event>target`; the database refuses anything else."""
 

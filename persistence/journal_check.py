@@ -1,17 +1,18 @@
 """The room of the journal: reading it, and checking its chain against the rotations."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from datetime import datetime
 from itertools import groupby
 from typing import Final
 
+from sqlalchemy import exists
 from sqlalchemy.orm import aliased, load_only
 from sqlmodel import Session, col, select
 
 from persistence import journal_feed, journal_page, mapping, models, row_check
 from persistence.database import Database
-from persistence.journal import ORIGIN, Entry, Head, content, renamed, verify
+from persistence.journal import APPROVAL_ASKED, ORIGIN, Entry, Head, content, renamed, verify
 from persistence.journal_feed import FedEntry, Place
 from persistence.journal_page import CheckedEntry, JournalFilter
 from persistence.read_model import Page
@@ -24,6 +25,12 @@ _Rotation = models.Rotations
 _Journal = models.Journal
 
 _ENTRIES: Final = select(_Journal).order_by(col(_Journal.seq))
+_Later = aliased(models.Journal, name="later")
+_REQUESTS: Final = select(_Journal).where(
+    col(_Journal.event) == APPROVAL_ASKED,
+    # By the entries, not by what the rotation says: that may have been changed outside Keyturn.
+    ~exists().where(col(_Later.rotation_id) == col(_Journal.rotation_id), col(_Later.seq) > col(_Journal.seq)),
+)
 _SINCE: Final = (
     select(col(_Rotation.connection), _Journal)
     .join(_Rotation, col(_Rotation.id) == col(_Journal.rotation_id))
@@ -65,6 +72,19 @@ class Journal:
         with self._database.reading() as tx, Session(tx) as session:
             entries = session.exec(_ENTRIES.where(_Journal.rotation_id == rotation_id))
             return [renamed(mapping.from_entry(stored)) for stored in entries]
+
+    def requests(self, rotation_ids: Collection[str]) -> dict[str, Entry]:
+        """Return the requests for approval that are the last entry of these rotations' journals, by rotation.
+
+        One that Keyturn did not write is none. Without the key that shows it, all of them are returned.
+        """
+        if not rotation_ids:
+            return {}
+        is_authentic = self._judge()
+        with self._database.reading() as tx, Session(tx) as session:
+            found = session.exec(_REQUESTS.where(col(_Journal.rotation_id).in_(rotation_ids)))
+            entries = [mapping.from_entry(stored) for stored in found]
+        return {each.rotation_id: each for each in entries if is_authentic is None or is_authentic(each)}
 
     def since(
         self, moment: datetime, *, connection: str | None = None, rotation_id: str | None = None

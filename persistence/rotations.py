@@ -17,7 +17,7 @@ from persistence import (
 )
 from persistence.claims import Claim
 from persistence.database import Database
-from persistence.journal import append
+from persistence.journal import APPROVAL_ASKED, APPROVAL_WITHDRAWN, append
 from persistence.queries import ROTATION
 from persistence.read_model import Page, RotationFilter, rotation_count, rotation_page
 from persistence.vault import Vault
@@ -32,6 +32,8 @@ from states.table import ABANDON, FAIL
 _r: Final = models.rotations
 _candidate: Final = models.certificates
 
+_OF_BROKEN: Final = (FAIL, ABANDON, APPROVAL_ASKED, APPROVAL_WITHDRAWN)
+"""What may happen to a rotation that was changed outside Keyturn. Requests of approval are for abandoning it."""
 _EVERY: Final = RotationFilter()
 _ALL_OPEN: Final = ROTATION.where(models.OPEN)
 _ALL_OPEN_ENDS: Final = rotation_statements.WITH_END.where(models.OPEN)
@@ -223,7 +225,8 @@ class Rotations:
             NotFound: without such a rotation.
             Stale: when a worker holds the rotation, or it was changed since ``before`` was read.
             IllegalMove: when the database refuses the move.
-            Tampered: when the rotation was changed outside Keyturn, unless it is parked or abandoned.
+            Tampered: when the rotation was changed outside Keyturn, unless it is parked or abandoned, or a request to
+                abandon it is noted.
             VaultLocked, SealBroken: without the key that shows that.
 
         """
@@ -231,7 +234,7 @@ class Rotations:
         with self._database.writing() as tx:
             locked, before = rotation_writes.lock(tx, self._vault, before)
             if before.circumstances.broken:
-                if event not in (FAIL, ABANDON):
+                if event not in _OF_BROKEN:
                     raise Tampered(before.circumstances.broken)
                 after = replace(after, circumstances=before.circumstances)
             # The row names a worker whose lease ran out: it died while it held the rotation, and may have sent a

@@ -14,7 +14,7 @@ This is one long catalogue on purpose: docs/reference/errors.md is generated fro
 
 import inspect
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from states.next_action import ADOPT, OVERWRITE, REPEAT, NextAction, Verb, by_hand
 
@@ -407,6 +407,45 @@ class IllegalMove(Rejected):
 
     code = "ILLEGAL_MOVE"
     next_action = NextAction(Verb.EXPLAIN)
+
+
+class ApprovalPending(Rejected):
+    """A request for approval waits for this rotation already."""
+
+    code = "APPROVAL_PENDING"
+    next_action = NextAction(Verb.EXPLAIN)
+
+
+class ApprovalMissing(Rejected):
+    """There is no such request for approval: the rotation was changed since, or the request was withdrawn."""
+
+    code = "APPROVAL_MISSING"
+    next_action = NextAction(Verb.EXPLAIN)
+
+
+class ApprovalExpired(Rejected):
+    """The request for approval is older than 24 hours."""
+
+    code = "APPROVAL_EXPIRED"
+    next_action = NextAction(Verb.EXPLAIN)
+
+
+class ApprovalDiffers(Rejected):
+    """The request for approval is for another verb, or with other options."""
+
+    code = "APPROVAL_DIFFERS"
+    next_action = NextAction(Verb.EXPLAIN)
+
+
+class SamePerson(Rejected):
+    """Another person than the one who asked has to approve it."""
+
+    code = "SAME_PERSON"
+    next_action = NextAction(Verb.WITHDRAW)
+
+
+NOT_APPROVED: Final = (ApprovalPending, ApprovalMissing, ApprovalExpired, ApprovalDiffers, SamePerson)
+"""What a request for approval, or an approval, is refused with."""
 
 
 class NotConfirmed(Rejected):

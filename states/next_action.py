@@ -42,13 +42,15 @@ class Verb(StrEnum):
     RESTORE = "restore"
     ADOPT = "adopt"
     ABANDON = "abandon"
+    WITHDRAW = "withdraw"
+    """Take back a request for a second person's approval."""
 
 
 RECOVERY: Final = frozenset({Verb.RESUME, Verb.RESTORE, Verb.ADOPT, Verb.ABANDON})
 """The verbs that get a parked rotation going again, or end it."""
 ON_ROTATION: Final = RECOVERY | {
     *(Verb.SHOW_ROTATION, Verb.EXPLAIN, Verb.WATCH),
-    *(Verb.PARK, Verb.CARRY, Verb.BEGIN, Verb.CONFIRM),
+    *(Verb.PARK, Verb.CARRY, Verb.BEGIN, Verb.CONFIRM, Verb.WITHDRAW),
 }
 ON_CONNECTION: Final = frozenset({Verb.SHOW_CONNECTION, Verb.EDIT_CONNECTION, Verb.AUTHORIZE, Verb.ROTATE, Verb.DOCTOR})
 

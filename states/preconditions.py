@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from states import table
+from states.approval import APPROVABLE
 from states.connection import OnRefusal
 from states.errors import (
     CannotSign,
@@ -102,6 +103,10 @@ def _abandon(rotation: Rotation, now: datetime) -> str:
     return _in_flight(rotation, now) if may_be_sent(rotation) else ""
 
 
+def _withdraw(rotation: Rotation, _now: datetime) -> str:
+    return "" if rotation.circumstances.approval else "No request waits for approval."
+
+
 def _is_parked(rotation: Rotation) -> str:
     if not rotation.is_open:
         return "The rotation has ended."
@@ -173,6 +178,7 @@ PRECONDITIONS: Final[Mapping[Verb, Callable[[Rotation, datetime], str]]] = {
     Verb.RESTORE: _restore,
     Verb.ADOPT: _adopt,
     Verb.ABANDON: _abandon,
+    Verb.WITHDRAW: _withdraw,
 }
 """Every verb on a rotation, with its precondition: returns the reason against it, or an empty string."""
 
@@ -210,7 +216,7 @@ def advise(rotation: Rotation, now: datetime) -> NextAction:
     if not rotation.is_open:
         return NextAction(Verb.WAIT, because=_ENDED[rotation.ending])
     if rotation.failure:
-        return _advise_parked(rotation, rotation.failure, now)
+        return _with_approval(_advise_parked(rotation, rotation.failure, now), rotation, now)
     if rotation.awaits_person:
         verb = Verb.BEGIN if rotation.state is table.BEFORE_UPLOAD else Verb.CONFIRM
         return _complete(by_hand(rotation.waiting_for, NextAction(verb)), rotation)
@@ -235,6 +241,19 @@ def _advise_parked(rotation: Rotation, failure: Failure, now: datetime) -> NextA
     if rotation.circumstances.by_hand:  # Keyturn cannot read OpenAir, and resuming helps in every case
         choices = tuple(sorted(choices, key=lambda each: each.leads_to(Verb.RESUME), reverse=True))
     return _complete(_possible(choices, rotation, now), rotation)
+
+
+def _with_approval(action: NextAction, rotation: Rotation, now: datetime) -> NextAction:
+    """Return the action of the person who approves what another one asked for; ``action`` where no request waits.
+
+    What else is advised is what could be done instead, except what would need an approval of its own.
+    """
+    asked = rotation.circumstances.approval
+    if asked is None or not asked.is_valid(now) or why_not(asked.wanted.verb, rotation, now):
+        return action
+    others = tuple(each for each in action.choices if not any(map(each.leads_to, APPROVABLE)))
+    withdraw = NextAction(Verb.WITHDRAW)
+    return _complete(replace(asked.action, alternatives=(withdraw, *others)), rotation)
 
 
 def _goes_on(rotation: Rotation, now: datetime) -> str:

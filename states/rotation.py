@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from states.approval import ApprovalRequest
 from states.certificate import Certificate, Challenge
 from states.connection import Policy
 from states.errors import KeyturnError, NotConfirmed
@@ -234,6 +235,8 @@ class Circumstances:
     broken: str = ""
     """What shows that the stored rotation was changed outside Keyturn, or empty. The engine does not run a broken
     rotation."""
+    approval: ApprovalRequest | None = None
+    """The request that waits for a second person's approval, where the installation asks for one."""
 
 
 NO_PROOFS: Final = Proofs()

@@ -105,6 +105,8 @@ ROTATE_EARLIEST: Final = timedelta(days=14)
 ROTATE_LATEST: Final = timedelta(days=7)
 """Automatic rotation begins between these two before the certificate expires.
 https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (real-time certificate rotation)"""
+APPROVED_WITHIN: Final = timedelta(hours=24)
+"""How long a person's request waits for another person's approval: by then, what they saw may be over."""
 READY_FOR: Final = timedelta(minutes=15)
 """How long a person who said that they are ready to save the certificate in OpenAir is taken to be there. NetSuite is
 not sent the certificate later: imports would be refused until they come back."""

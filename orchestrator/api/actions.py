@@ -5,7 +5,7 @@ An action names the version that its program saw; the operation refuses another 
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, Path, Request
 from starlette.exceptions import HTTPException
@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 
 from orchestrator.api import tags
 from orchestrator.api.access import PREFIX
-from orchestrator.api.bodies import Action, Adopt, Begin, Confirm, DryRun, Restore, Resume
+from orchestrator.api.bodies import Abandon, Action, Adopt, Begin, Confirm, DryRun, Restore, Resume
 from orchestrator.api.context import Api
-from orchestrator.api.examples import OBJECT, PAGE, ROTATION, answer
+from orchestrator.api.examples import ASKED, NOT_APPROVED, OBJECT, PAGE, ROTATION, answer, refusal
 from orchestrator.api.reads import ConnectionName, RotationId
 from orchestrator.api.router import add, caller
 from orchestrator.api.tags import IfMatch
@@ -25,6 +25,7 @@ from orchestrator.views.rehearsal import rehearsal_json
 from orchestrator.views.rotation import rotation_json
 from orchestrator.views.token import token_json
 from orchestrator.views.values import Json, iso
+from states.approval import APPROVABLE
 from states.connection import OnRefusal
 from states.next_action import Verb
 from states.rotation import Rotation
@@ -40,6 +41,11 @@ _Key = Annotated[
 ]
 _TokenName = Annotated[str, Path(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 _DONE: Final = answer("The rotation as it was stored; with `dry_run` what would be done.", OBJECT, ROTATION)
+_APPROVED: Final[dict[int | str, dict[str, Any]]] = {
+    **refusal(HTTPStatus.CONFLICT, NOT_APPROVED),
+    202: answer("The rotation as it was stored, with the request where another person has to approve.", OBJECT, ASKED),
+}
+"""How the verbs answer that two people may have to agree on."""
 
 
 _BODIES: Final[Mapping[Verb, type[Action]]] = {
@@ -47,6 +53,7 @@ _BODIES: Final[Mapping[Verb, type[Action]]] = {
     Verb.CONFIRM: Confirm,
     Verb.RESTORE: Restore,
     Verb.ADOPT: Adopt,
+    Verb.ABANDON: Abandon,
 }
 """The bodies of verbs that have options."""
 
@@ -75,7 +82,7 @@ def _add_verb(app: FastAPI, api: Api, verb: Verb) -> None:
         return JSONResponse(record, status, headers=_place(after))
 
     do.__annotations__["body"] = _BODIES.get(verb, Action)
-    responses = {200: _DONE, status.value: _DONE}
+    responses = {200: _DONE, status.value: _DONE, **(_APPROVED if verb in APPROVABLE else {})}
     add(app, "POST", f"/rotations/{{rotation}}/{verb.value}", do, responses=responses, name=verb.value)
 
 

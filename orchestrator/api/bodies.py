@@ -64,7 +64,24 @@ class Confirm(Action):
         return Options(fingerprint=self.fingerprint)
 
 
-class Adopt(Action):
+class Abandon(Action):
+    """Where two people close a rotation: whose request is approved."""
+
+    approves: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="Where the installation asks for a second person's approval (`recovery.second_approval`): the "
+        "`number` of the request in the rotation's `approval`, to approve it. Leave it out to ask.",
+    )
+
+    @property
+    def options(self) -> Options:
+        """How the verb is done."""
+        return Options(approves=self.approves)
+
+
+class Adopt(Abandon):
     """What a person saw in OpenAir, where only a person can look."""
 
     fingerprint: Fingerprint = ""
@@ -72,7 +89,7 @@ class Adopt(Action):
     @property
     def options(self) -> Options:
         """How the verb is done."""
-        return Options(fingerprint=self.fingerprint)
+        return Options(fingerprint=self.fingerprint, approves=self.approves)
 
 
 class Restore(Adopt):
@@ -83,7 +100,7 @@ class Restore(Adopt):
     @property
     def options(self) -> Options:
         """How the verb is done."""
-        return Options(fingerprint=self.fingerprint, overwrite=self.overwrite)
+        return Options(fingerprint=self.fingerprint, overwrite=self.overwrite, approves=self.approves)
 
 
 class Begin(Action):

@@ -24,6 +24,29 @@ ROTATION: Final[dict[str, Any]] = {
     },
 }
 """A part of a rotation's fields."""
+ASKED: Final[dict[str, Any]] = {
+    **ROTATION,
+    "approval": {
+        "number": 6,
+        "verb": "restore",
+        "overwrite": False,
+        "fingerprint": None,
+        "actor": "token:nightly",
+        "reason": "OpenAir takes no changes until Monday",
+        "at": "2026-11-23T20:20:00.000Z",
+        "expires_at": "2026-11-24T20:20:00.000Z",
+    },
+}
+"""A rotation that someone asked to close, where two people have to."""
+NOT_APPROVED: Final[dict[str, Any]] = {
+    "type": "urn:keyturn:problem:SAME_PERSON",
+    "title": "Another person than the one who asked has to approve it.",
+    "status": 409,
+    "detail": "token:nightly asked for it, so that someone else has to approve it.",
+    "code": "SAME_PERSON",
+    "next_action": {"verb": "withdraw", "options": {"rotation": _ID}},
+    "kept": {"rotation": ASKED, "changed": False},
+}
 PROBLEM: Final[dict[str, Any]] = {
     "type": "urn:keyturn:problem:STALE",
     "title": "The rotation was taken over or changed elsewhere; this worker's result was not stored.",
@@ -81,7 +104,7 @@ def refusals(method: str, role: Role | None) -> dict[int | str, dict[str, Any]]:
     return {status: described for each in sorted(statuses) for status, described in refusal(each).items()}
 
 
-def refusal(status: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+def refusal(status: HTTPStatus, example: Any = None) -> dict[int | str, dict[str, Any]]:
     """How one refusal is described, by its status."""
-    content = {MEDIA_TYPE: {"schema": _SCHEMA}}
+    content = {MEDIA_TYPE: {"schema": _SCHEMA, **({"example": example} if example is not None else {})}}
     return {status.value: {"description": f"{status.phrase}: a problem (RFC 9457).", "content": content}}

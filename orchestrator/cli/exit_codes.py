@@ -4,6 +4,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from states.errors import (
+    NOT_APPROVED,
     AlreadyExists,
     AwaitingPerson,
     Exhausted,
@@ -79,6 +80,7 @@ _EXITS: Final[tuple[tuple[type[KeyturnError], Exit], ...]] = (
     (AlreadyExists, Exit.CONFLICT),
     (Stale, Exit.CONFLICT),
     (IllegalMove, Exit.CONFLICT),
+    *((each, Exit.CONFLICT) for each in NOT_APPROVED),
     (HeldOff, Exit.CONFLICT),
     (Exhausted, Exit.FAILED),
     (TryLater, Exit.REMOTE_DOWN),

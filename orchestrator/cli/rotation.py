@@ -21,8 +21,10 @@ from states.summary import RotationSummary
 app = App(name="rotation", help="Show rotations, and recover parked ones.")
 
 app.command("orchestrator.cli.rotation_list:list_", name="list")
-for _verb in ("explain", "park", "carry", "resume", "begin", "confirm", "restore", "adopt", "abandon"):
+for _verb in ("explain", "park", "carry", "resume", "begin", "confirm"):
     app.command(f"orchestrator.cli.recovery:{_verb}", name=_verb)
+for _verb in ("restore", "adopt", "abandon", "withdraw"):
+    app.command(f"orchestrator.cli.closing:{_verb}", name=_verb)
 """Each module is imported when one of its commands, or its help, is asked for."""
 
 

@@ -17,12 +17,14 @@ OF_ROTATION: Final[Mapping[Verb, str]] = {
     Verb.RESTORE: "Restore the previous certificate",
     Verb.ADOPT: "Adopt the foreign certificate",
     Verb.ABANDON: "Abandon",
+    Verb.WITHDRAW: "Withdraw the request",
 }
 """The verbs on a rotation that have a page, with their buttons."""
 _OPTIONS: Final = {
     "overwrite": "and replace the foreign certificate",
     "create_record": "and create the certificate record",
 }
+APPROVE: Final = "Approve:"
 _LOOKS: Final = (Verb.EXPLAIN, Verb.WATCH, Verb.SHOW_ROTATION)
 
 
@@ -72,6 +74,8 @@ def _target(action: NextAction) -> tuple[str, str]:
     if action.verb in OF_ROTATION and rotation:
         words = [OF_ROTATION[action.verb], *(text for name, text in _OPTIONS.items() if options.get(name))]
         given = {name: "1" for name in _OPTIONS if options.get(name)}
+        if approves := options.get("approves"):
+            words, given = [APPROVE, *words], {"approves": str(approves), **given}
         query = f"?{urlencode(given)}" if given else ""
         return " ".join(words), f"/rotations/{quote(str(rotation), safe='')}/{action.verb.value}{query}"
     if action.verb in _LOOKS and rotation:

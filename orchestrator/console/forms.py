@@ -45,10 +45,18 @@ class Form:
         return self.text("fingerprint", _LONGEST_FINGERPRINT)
 
     @property
+    def approves(self) -> int | None:
+        """The number of the request that the person approves; None where they approve none. Raises InvalidInput."""
+        given = self.fields.get("approves", "")
+        if given and not _is_number(given):
+            raise InvalidInput("The form does not say which request you approve. Open the page again.")
+        return int(given) if given else None
+
+    @property
     def version(self) -> int:
         """The version that the person saw. Raises InvalidInput without one."""
         given = self.fields.get("version", "")
-        if not (given.isascii() and given.isdigit() and len(given) < len("1" + "0" * 9)):
+        if not _is_number(given):
             raise InvalidInput("The form does not say which version you saw. Open the page again.")
         return int(given)
 
@@ -82,6 +90,10 @@ def _of(pairs: list[tuple[str, str]]) -> Form:
     if any("\0" in each or _is_broken(each) for each in fields.values()):  # no database stores them
         raise InvalidInput("A field has characters that cannot be stored.")
     return Form(fields)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < len("1" + "0" * 9)
 
 
 def _is_broken(text: str) -> bool:

@@ -82,6 +82,7 @@ def rotation(console: Console, rotation_id: str, query: Form) -> Shown:
         "verbs": _verbs(explanation),
         "is_moving": goes_on(found),
         "workers": keyturn.workers.alive() if goes_on(found) else (),
+        "request": found.circumstances.approval,
         "sides": keyturn.health.sides(found.connection) if query.is_ticked("ask") else None,
     }
     return Shown("rotation.html", _title(found, outage, now), values)

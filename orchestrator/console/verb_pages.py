@@ -17,13 +17,16 @@ from orchestrator.console.context import Console
 from orchestrator.console.forms import Form, Posted, Query
 from orchestrator.console.rendering import Shown
 from orchestrator.console.sessions import SESSION
+from orchestrator.operations.approvals import By
 from orchestrator.operations.rehearsal import Rehearsal
 from orchestrator.operations.verbs import VERBS, Asked, Options
+from states.approval import APPROVABLE, Wanted
 from states.connection import OnRefusal
 from states.errors import IllegalMove, InvalidInput, KeyturnError, Refused, TryLater, Unknown
 from states.next_action import NextAction, Verb
 from states.outage import outage_of
 from states.preconditions import why_not
+from states.rotation import Rotation
 
 _INCOMPLETE: Final = "The form is not complete. Open the page again."
 _ON_REFUSAL: Final = {OnRefusal.RESTORE.value: OnRefusal.RESTORE, OnRefusal.PARK.value: OnRefusal.PARK}
@@ -47,7 +50,8 @@ def add(app: FastAPI, console: Console) -> None:
 
     @app.get("/rotations/{rotation}/{verb}")
     def rehearse(request: Request, rotation: str, verb: str, query: Query) -> Response:
-        return console.page(request, _rehearsed(console, rotation, _known(verb), query))
+        shown = _rehearsed(console, rotation, _known(verb), query, request.scope[SESSION].actor)
+        return console.page(request, shown)
 
     @app.post("/rotations/{rotation}/{verb}")
     def do(request: Request, rotation: str, verb: str, form: Posted) -> Response:
@@ -95,24 +99,31 @@ def _options(form: Form) -> Options:
         create_record=form.is_ticked("create_record"),
         overwrite=form.is_ticked("overwrite"),
         fingerprint=form.fingerprint,
+        approves=form.approves,
     )
 
 
-def _rehearsed(console: Console, rotation_id: str, verb: Verb, query: Form) -> Shown:
-    """The page of a verb: what would be done, and the form that does it where it is possible."""
+def _rehearsed(console: Console, rotation_id: str, verb: Verb, query: Form, actor: str) -> Shown:
+    """The page of a verb: what would be done, and the form that does it where ``actor`` can do it, or ask for it."""
     rotations = console.keyturn.rotations
     rotation, now = rotations.show(rotation_id), rotations.now()
-    refused = why_not(verb, rotation, now)
-    by_hand = rotation.circumstances.by_hand
+    by_hand, how, refused = rotation.circumstances.by_hand, _options(query), why_not(verb, rotation, now)
     wants_fingerprint = verb is Verb.CONFIRM or (by_hand and verb in (Verb.RESTORE, Verb.ADOPT))
     is_ready = not refused and not (wants_fingerprint and not query.fingerprint)
-    how = _options(query)
+    wanted, is_asked = how.wanted(verb), False
+    if verb in APPROVABLE and is_ready:
+        by = By(actor=actor, reason="to be given", approves=how.approves)
+        refused = _unapprovable(console, rotation, wanted, by)
+        is_ready, is_asked = not refused, console.keyturn.approvals.must_ask(rotation, wanted, how.approves)
     done, error = _tried(lambda: console.verbs.rehearse(verb, rotation.id, how)) if is_ready else (None, None)
     options = {name: "1" for name in ("overwrite", "create_record") if query.is_ticked(name)}
+    options |= {"approves": str(how.approves)} if how.approves else {}
     given = {**options, **({"fingerprint": query.fingerprint} if query.fingerprint else {})}
     values = {
         "verb": verb,
-        "label": actions.OF_ROTATION[verb],
+        "label": _label(verb, how, is_asked=is_asked),
+        "request": rotation.circumstances.approval,
+        "is_asked": is_asked,
         "rotation": rotation,
         "outage": outage_of(rotation),
         "refused": refused,
@@ -127,7 +138,26 @@ def _rehearsed(console: Console, rotation_id: str, verb: Verb, query: Form) -> S
         "command": NextAction(verb, {"rotation": rotation.id, **_as_options(given)}),
         "now": now,
     }
-    return Shown("verb.html", f"{actions.OF_ROTATION[verb]} · {rotation.connection}", values)
+    return Shown("verb.html", f"{values['label']} · {rotation.connection}", values)
+
+
+def _unapprovable(console: Console, rotation: Rotation, wanted: Wanted, by: By) -> str:
+    """Why a request waits that is approved or withdrawn before another one, or why a person cannot approve it."""
+    request, approvals = rotation.circumstances.approval, console.keyturn.approvals
+    if by.approves is None:
+        is_waiting = request is not None and request.is_valid(console.keyturn.rotations.now())
+        return request.sentence if request and is_waiting and approvals.must_ask(rotation, wanted, None) else ""
+    try:
+        approvals.approve(rotation, wanted, by)
+    except KeyturnError as error:
+        return error.message
+    return ""
+
+
+def _label(verb: Verb, how: Options, *, is_asked: bool) -> str:
+    if is_asked:
+        return f"Ask for approval: {actions.OF_ROTATION[verb]}"
+    return f"{actions.APPROVE} {actions.OF_ROTATION[verb]}" if how.approves else actions.OF_ROTATION[verb]
 
 
 def _new(keyturn: Keyturn, name: str) -> Shown:
@@ -167,7 +197,7 @@ def _is_offered(verb: Verb, done: Rehearsal | None, error: KeyturnError | None) 
 
 
 def _as_options(given: Mapping[str, str]) -> dict[str, str | bool]:
-    return {name: value if name == "fingerprint" else True for name, value in given.items()}
+    return {name: value if name in ("fingerprint", "approves") else True for name, value in given.items()}
 
 
 def _check_tips(keyturn: Keyturn, name: str) -> None:

@@ -131,6 +131,11 @@ class Rehearsals:
             answers = (("NetSuite", "does not hold this rotation's certificate"),)
         return _rehearsal(Verb.ABANDON, parked, answers, (), "The rotation is closed, and its private key destroyed.")
 
+    def withdraw(self, rotation_id: str) -> Rehearsal:
+        """Raises NotFound. Whether a request waits, withdrawing says."""
+        rotation = self._store.rotations.get(rotation_id)
+        return _rehearsal(Verb.WITHDRAW, rotation, (), (), "No one can approve the request any more.")
+
     def begin(self, rotation_id: str) -> Rehearsal:
         """Raises NotFound, and IllegalMove where no upload waits for a person."""
         rotation = self._possible(Verb.BEGIN, rotation_id)

@@ -8,6 +8,7 @@ from typing import Final
 from orchestrator import events
 from orchestrator.events import Listener, ignore
 from orchestrator.operations import clock_repair
+from orchestrator.operations.approvals import Approvals
 from persistence.journal import CONFIRMED_BY_PERSON, Entry
 from persistence.store import Claim, Store
 from states import machine, preconditions
@@ -48,8 +49,12 @@ class Rotations:
         worker: str,
         lease: float,
         listener: Listener = ignore,
+        approvals: Approvals | None = None,
     ) -> None:
-        """``worker`` is this process's name, and ``lease`` (seconds) how long it holds what it claims."""
+        """``worker`` is this process's name, and ``lease`` (seconds) how long it holds what it claims. ``approvals``
+        shows the requests that wait; they are shown by default to no one.
+        """
+        self._approvals = approvals
         self._store = store
         self._clock = clock
         self._random = random
@@ -210,7 +215,7 @@ class Rotations:
 
         Raises NotFound, and Stale when it is not at ``version`` (None: any) any more.
         """
-        return clock_repair.at_version(self._store.rotations.get(rotation_id), version)
+        return self._seen(clock_repair.at_version(self._store.rotations.get(rotation_id), version))
 
     def open_for(self, connection: str) -> Rotation | None:
         """The connection's open rotation, under way or parked; None without one."""
@@ -231,6 +236,7 @@ class Rotations:
             rotation = clock_repair.current(self._store, rotation_id, now)
         except (VaultLocked, SealBroken):  # without the key, what is stored is shown as it is
             rotation = self._store.rotations.get(rotation_id)
+        rotation = self._seen(rotation)
         return Explanation(
             rotation=rotation,
             journal=self._store.journal.of(rotation.id),
@@ -238,8 +244,12 @@ class Rotations:
             verbs=[
                 (preconditions.action_for(verb, rotation), preconditions.why_not(verb, rotation, now))
                 for verb in preconditions.PRECONDITIONS
+                if verb is not Verb.WITHDRAW or rotation.circumstances.approval
             ],
         )
+
+    def _seen(self, rotation: Rotation) -> Rotation:
+        return self._approvals.seen(rotation) if self._approvals else rotation
 
     def watch(self, rotation_id: str) -> Iterator[Rotation]:
         """The rotation now, and again after each change, until it is closed or parked."""

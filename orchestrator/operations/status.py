@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from orchestrator.operations.approvals import Approvals
 from orchestrator.operations.concern import Concern, Harm
 from orchestrator.operations.workers import Work, Worker, Workers
 from persistence.store import Store
@@ -77,7 +78,8 @@ _Found = tuple[Harm, datetime, str]
 class Status:
     """What people and monitors ask first."""
 
-    def __init__(self, store: Store, workers: Workers, clock: Clock) -> None:
+    def __init__(self, store: Store, workers: Workers, clock: Clock, approvals: Approvals) -> None:
+        self._approvals = approvals
         self._store = store
         self._workers = workers
         self._clock = clock
@@ -115,7 +117,7 @@ class Status:
         now = self._clock.now()
         chosen = self._chosen(connection, now + ROTATE_EARLIEST)
         open_ones, is_checked = self.open_rotations(connection)
-        rotations = {rotation.connection: rotation for rotation in open_ones}
+        rotations = {rotation.connection: rotation for rotation in self._approvals.all_seen(open_ones)}
         compared = {*chosen, *rotations} if connection or not compares_all else None
         changed = self.tampered(compared) or {}
         concerns = [
@@ -231,6 +233,9 @@ def _concern(
     action = advise(rotation, now) if rotation else NextAction(Verb.ROTATE, {"connection": name})
     if harm is Harm.LEFT_ALONE:
         action = NextAction(Verb.WORKER)
+    asked = rotation.circumstances.approval if rotation else None
+    if asked and action.verb is asked.wanted.verb:
+        message = f"{message} {asked.sentence}"
     if tampered:
         action = tampered.next_action  # nothing else is done for it before
     return Concern(

@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.operations.approvals import By
 from orchestrator.operations.carriers import Carriers
 from orchestrator.operations.recovery import Recovery
 from orchestrator.operations.rehearsal import Rehearsal, Rehearsals
 from orchestrator.operations.rotations import Rotations
 from orchestrator.stop_request import StopRequest
+from states.approval import APPROVABLE, Wanted
+from states.certificate import plain
 from states.errors import IllegalMove
 from states.next_action import Verb
 from states.preconditions import why_not
@@ -26,6 +29,13 @@ class Options:
     overwrite: bool = False
     fingerprint: str = ""
     """The SHA-256 of the certificate that a person sees in OpenAir."""
+    approves: int | None = None
+    """The number of the request that is approved; None where no one's is."""
+
+    def wanted(self, verb: Verb) -> Wanted:
+        """What two people have to agree on, of those that the verb knows."""
+        fingerprint = "" if verb is Verb.ABANDON else plain(self.fingerprint)
+        return Wanted(verb=verb, overwrite=verb is Verb.RESTORE and self.overwrite, fingerprint=fingerprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +46,10 @@ class Asked:
     reason: str
     version: int
     """The rotation's version that they saw."""
+
+    def by(self, options: Options) -> By:
+        """Who asks, or approves."""
+        return By(actor=self.actor, reason=self.reason, approves=options.approves)
 
 
 class Verbs:
@@ -78,9 +92,13 @@ class Verbs:
         """
         if verb not in REMOTE:
             return self.do(verb, rotation_id, options, asked)
-        before = self.rotations.show(rotation_id, version=asked.version)
+        before, approvals = self.rotations.show(rotation_id, version=asked.version), self.recovery.approvals
+        if approvals.must_ask(before, options.wanted(verb), options.approves):  # which only stores the request
+            return self.do(verb, before.id, options, asked)
         if refused := why_not(verb, before, self.rotations.now()):
             raise IllegalMove(f"{verb.capitalize()} is not possible for rotation {before.id}: {refused}")
+        # Refused at once; the verb looks again, at the version that it acts on.
+        approvals.approve(before, options.wanted(verb), asked.by(options))
         self.carriers.begin(verb, before, asked.actor, lambda: self.do(verb, before.id, options, asked))
         return before
 
@@ -117,6 +135,7 @@ def _restore(verbs: Verbs, before: Rotation, options: Options, asked: Asked) -> 
         overwrite=options.overwrite,
         seen=options.fingerprint,
         version=asked.version,
+        approves=options.approves,
     )
 
 
@@ -155,18 +174,33 @@ _ACTS: Final[Mapping[Verb, _Act]] = {
     Verb.ADOPT: _Act(
         lambda rehearsals, rotation, options: rehearsals.adopt(rotation, seen=options.fingerprint),
         lambda verbs, before, options, asked: verbs.recovery.adopt(
-            before.id, actor=asked.actor, reason=asked.reason, seen=options.fingerprint, version=asked.version
+            before.id,
+            actor=asked.actor,
+            reason=asked.reason,
+            seen=options.fingerprint,
+            version=asked.version,
+            approves=options.approves,
         ),
     ),
     Verb.ABANDON: _Act(
         lambda rehearsals, rotation, _: rehearsals.abandon(rotation),
-        lambda verbs, before, _, asked: verbs.recovery.abandon(
+        lambda verbs, before, options, asked: verbs.recovery.abandon(
+            before.id,
+            actor=asked.actor,
+            reason=asked.reason,
+            version=asked.version,
+            approves=options.approves,
+        ),
+    ),
+    Verb.WITHDRAW: _Act(
+        lambda rehearsals, rotation, _: rehearsals.withdraw(rotation),
+        lambda verbs, before, _, asked: verbs.recovery.approvals.withdraw(
             before.id, actor=asked.actor, reason=asked.reason, version=asked.version
         ),
     ),
 }
 """How each verb is rehearsed and done."""
-REMOTE: Final = (Verb.RESTORE, Verb.ADOPT, Verb.ABANDON)
+REMOTE: Final = APPROVABLE
 """The verbs that ask the other systems before they are done; the others only store a decision."""
 VERBS: Final = tuple(_ACTS)
 """The verbs that can be asked for here."""

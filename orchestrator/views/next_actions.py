@@ -53,9 +53,10 @@ COMMANDS: Final[Mapping[Verb, _Command]] = {
     Verb.RESUME: _on_rotation("keyturn rotation resume", "overwrite", "create_record"),
     Verb.BEGIN: _on_rotation("keyturn rotation begin"),
     Verb.CONFIRM: _on_rotation("keyturn rotation confirm", "fingerprint"),
-    Verb.RESTORE: _on_rotation("keyturn rotation restore", "overwrite", "fingerprint"),
-    Verb.ADOPT: _on_rotation("keyturn rotation adopt", "fingerprint"),
-    Verb.ABANDON: _on_rotation("keyturn rotation abandon"),
+    Verb.RESTORE: _on_rotation("keyturn rotation restore", "approves", "overwrite", "fingerprint"),
+    Verb.ADOPT: _on_rotation("keyturn rotation adopt", "approves", "fingerprint"),
+    Verb.ABANDON: _on_rotation("keyturn rotation abandon", "approves"),
+    Verb.WITHDRAW: _on_rotation("keyturn rotation withdraw"),
 }
 """Keyturn's command for each verb that has one."""
 
@@ -79,6 +80,7 @@ _PURPOSES: Final[Mapping[tuple[Verb, str], str]] = {
     (Verb.RESUME, "overwrite"): "put Keyturn's certificate in its place",
     (Verb.RESUME, "create_record"): "let Keyturn create the record",
     (Verb.ABANDON, ""): "give this rotation up",
+    (Verb.WITHDRAW, ""): "take the request back",
     (Verb.EXPLAIN, ""): "see what else is possible",
     (Verb.CARRY, ""): "carry it on now",
     (Verb.LIST_ROTATIONS, ""): "see the rotations",

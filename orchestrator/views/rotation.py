@@ -6,6 +6,7 @@ from orchestrator.operations.rotations import Explanation
 from orchestrator.views.journal import entry_json
 from orchestrator.views.outage import outage_json
 from orchestrator.views.values import Json, certificate_json, iso
+from states.approval import ApprovalRequest
 from states.outage import outage_of
 from states.rotation import Rotation
 from states.summary import RotationSummary
@@ -18,11 +19,13 @@ def rotation_json(rotation: Rotation | RotationSummary, now: datetime) -> Json:
     take effect; null where there was none), ``restoring_since`` (null unless a restore was begun and not finished),
     ``ending`` (how a Failed rotation was closed: ``abandoned``, ``restored``, ``adopted``; null for any other),
     ``candidate`` and ``previous`` (certificates), ``broken`` (what shows that it was changed outside Keyturn; null
-    for nearly all), ``waiting_for`` (null when nothing is waited for), ``awaits_person``, ``outage`` (null unless
+    for nearly all), ``waiting_for`` (null when nothing is waited for), ``awaits_person``, ``approval`` (not in lists:
+    the request that waits for a second person, see ``approval_json``; null without one), ``outage`` (null unless
     imports are or may be refused because of it: see `views.outage`), ``failure`` (``failed_from``, ``code``,
     ``message``, ``next_action``, ``at``; null unless Failed).
     """
     shown = RotationSummary.of(rotation) if isinstance(rotation, Rotation) else rotation
+    asked = {"approval": approval_json(rotation.circumstances.approval)} if isinstance(rotation, Rotation) else {}
     skew, failure = shown.skew(now), shown.failure
     return {
         "id": shown.id,
@@ -47,6 +50,7 @@ def rotation_json(rotation: Rotation | RotationSummary, now: datetime) -> Json:
         "broken": shown.broken or None,
         "waiting_for": shown.waiting_for or None,
         "awaits_person": shown.awaits_person,
+        **asked,
         "outage": outage_json(outage_of(shown), now),
         "failure": {
             "failed_from": failure.failed_from.value,
@@ -57,6 +61,24 @@ def rotation_json(rotation: Rotation | RotationSummary, now: datetime) -> Json:
         }
         if failure
         else None,
+    }
+
+
+def approval_json(request: ApprovalRequest | None) -> Json | None:
+    """``number`` (an approval names it), ``verb``, ``overwrite``, ``fingerprint`` (that a person read in OpenAir;
+    null where Keyturn reads it), ``actor``, ``reason``, ``at``, ``expires_at``.
+    """
+    if request is None:
+        return None
+    return {
+        "number": request.number,
+        "verb": request.wanted.verb.value,
+        "overwrite": request.wanted.overwrite,
+        "fingerprint": request.wanted.fingerprint or None,
+        "actor": request.actor,
+        "reason": request.reason,
+        "at": iso(request.at),
+        "expires_at": iso(request.expires_at),
     }
 
 

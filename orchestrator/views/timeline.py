@@ -6,7 +6,7 @@ from typing import Final
 from orchestrator.views import formatting
 from orchestrator.views.journal import Folded
 from orchestrator.views.values import iso
-from persistence.journal import POSTPONED, REQUEST, UNKNOWN, Entry
+from persistence.journal import APPROVAL_ASKED, APPROVAL_WITHDRAWN, POSTPONED, REQUEST, UNKNOWN, Entry
 from states.outage import outage_of
 from states.rotation import Rotation
 from states.state import State
@@ -20,6 +20,10 @@ _SAID: Final = {
     ADOPT: "both systems hold the foreign certificate: adopted",
 }
 """What happened to a parked rotation, in words."""
+_ON_APPROVAL: Final = {
+    APPROVAL_ASKED: "approval to {verb} it asked for",
+    APPROVAL_WITHDRAWN: "request for approval to {verb} it withdrawn",
+}
 
 
 def summary(rotation: Rotation, now: datetime) -> str:
@@ -59,7 +63,8 @@ def describe(entry: Entry, before: Entry | None) -> str:
     if entry.event == UNKNOWN:
         return f"{_unanswered(entry)}{because}"
     if entry.source is entry.target or before is None or entry.event == RESUME:
-        return f"{_said(entry)} by {entry.actor}{because}"
+        asked = f", as {detail['asked_by']} had asked" if "asked_by" in detail else ""
+        return f"{_said(entry)} by {entry.actor}{asked}{because}"
     return f"after {formatting.span(entry.at - before.at)}{because}"
 
 
@@ -74,6 +79,8 @@ def _unanswered(entry: Entry) -> str:
 def _said(entry: Entry) -> str:
     if entry.detail.get("ready"):
         return "readiness to save the certificate in OpenAir confirmed"
+    if entry.event in _ON_APPROVAL:
+        return _ON_APPROVAL[entry.event].format(verb=entry.detail.get("verb"))
     return _SAID.get(entry.event) or entry.event.replace("_", " ")
 
 

@@ -1,6 +1,7 @@
 """Rotations that a person parks, abandons, restores or adopts."""
 
 import json
+import shlex
 import signal
 
 from acceptance.installed_keyturn import NAME, InstalledKeyturn, error, rotate
@@ -144,3 +145,29 @@ def test_a_certificate_in_use_is_kept(connected: InstalledKeyturn, simulator: Si
     assert (1, 0) == (connected("needs-rotation", NAME).returncode, connected("health").returncode)
     assert 0 == connected("run-due").returncode
     assert (record.held.pair.fingerprint, "project=T") == (record.fingerprint, simulator.import_requests.send())
+
+
+def test_two_people(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """Where the settings ask for it, a restore prints who must approve it, with the command, and closes nothing; that
+    command closes the rotation once another person runs it.
+    """
+    rotation = parked_in_the_outage(connected, simulator)
+    two = {"KEYTURN_RECOVERY__SECOND_APPROVAL": "true"}
+    unreasoned = connected("rotation", "restore", rotation, **two, SUDO_USER="ada")
+    assert (2, True) == (unreasoned.returncode, "Give a reason." in unreasoned.stderr)
+    asked = connected("rotation", "restore", rotation, "--reason", "closed", **two, SUDO_USER="ada")
+    number = connected.json("rotation", "journal", rotation)[-1]["seq"]
+    line = f"keyturn rotation restore {rotation} --approves {number}"
+    assert (3, True) == (asked.returncode, f"Another person runs `{line}`" in asked.stderr), asked.stderr
+    assert line in connected("status", **two).stdout
+    words = [*shlex.split(line)[1:], "--reason", "seen", "--yes"]
+    alone = connected(*words, "-o", "json", **two, SUDO_USER="ada")
+    assert (6, "SAME_PERSON") == (alone.returncode, error(alone)["code"])
+    assert f"keyturn rotation withdraw {rotation}" == error(alone)["next_action"]["command"]
+    again = connected("rotation", "restore", rotation, "--reason", "x", "-o", "json", **two, SUDO_USER="bob")
+    assert (6, "APPROVAL_PENDING") == (again.returncode, error(again)["code"])
+    assert 0 == connected("rotation", "withdraw", rotation, **two, SUDO_USER="ada").returncode
+    assert 3 == connected("rotation", "restore", rotation, "--reason", "closed", **two, SUDO_USER="ada").returncode
+    words[words.index(str(number))] = str(number + 2)
+    done = connected(*words, "-o", "json", **two, SUDO_USER="bob")
+    assert (0, "restored") == (done.returncode, json.loads(done.stdout)["ending"])

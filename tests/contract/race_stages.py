@@ -18,6 +18,7 @@ from support.randomness import FakeRandom
 from orchestrator.dispatch.claim_runner import ClaimRunner
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
+from orchestrator.operations.approvals import Approvals
 from orchestrator.operations.recovery import Recovery
 from orchestrator.operations.rotations import Rotations
 from orchestrator.schedule import Schedule
@@ -142,7 +143,9 @@ class Machine:
     def _verbs(self, stage: Stage) -> dict[str, Callable[[], object]]:
         clock, ports, stop = stage.systems.clock, stage.systems.as_ports(), StopRequest()
         rotations = Rotations(self._store, clock, FakeRandom(self._name), worker=self._name, lease=LEASE)
-        recovery = Recovery(self._store, lambda _: ports, clock, lease=LEASE)
+        recovery = Recovery(
+            self._store, lambda _: ports, clock, Approvals(self._store, clock, is_required=False), lease=LEASE
+        )
         schedule = Schedule(self._store, rotations, clock)
         engine = Engine(self._store, lambda _: ports, self._leases, clock)
         worker = ClaimRunner(self._store, engine, clock, name=self._name, lease=LEASE, stop=stop)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from support.factories import a_connection, a_rotation, add, an_id, begin, carry
 
-from persistence.journal import MOVES, NOTES, RENAMED, RESTORE_REFUSED
+from persistence.journal import MOVES, NOTES, PARKED_NOTES, RENAMED
 from persistence.store import Store
 from states import table
 from states.state import State
@@ -159,7 +159,7 @@ def test_the_journal_takes_every_legal_move_and_no_other(store: Store) -> None:
     states = (None, *State)
     accepted = set()
     seq = 1
-    events = ("request", *table.TRIGGERS, *NOTES, *RENAMED, RESTORE_REFUSED, "delete")
+    events = ("request", *table.TRIGGERS, *NOTES, *RENAMED, *PARKED_NOTES, "delete")
     for source, event, target in product(states, events, State):
         seq += 1
         values = {"seq": seq, "event": event, "source": source and source.value, "target": target.value}

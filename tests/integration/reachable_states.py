@@ -29,6 +29,7 @@ from support.factories import (
 from support.stores import authenticate
 
 from orchestrator.adapters.system import SystemRandom
+from orchestrator.operations.approvals import Approvals
 from orchestrator.operations.recovery import Recovery
 from orchestrator.operations.rotations import Rotations
 from persistence import mapping, models, rotation_mapping
@@ -230,7 +231,9 @@ class ReachableStates:
 
     def _recovery(self, both: PermissiveSystems) -> Recovery:
         ports = Ports(both, both, PlainKeys(), self.clock, self.random)
-        return Recovery(self.store, lambda _: ports, self.clock, lease=60)
+        return Recovery(
+            self.store, lambda _: ports, self.clock, Approvals(self.store, self.clock, is_required=False), lease=60
+        )
 
 
 def next_with(rotation: Rotation, candidate: Candidate) -> Rotation:

@@ -13,6 +13,7 @@ from support.stores import open_store
 
 from orchestrator.engine import Engine
 from orchestrator.leases import LeaseRenewer
+from orchestrator.operations.approvals import Approvals
 from orchestrator.operations.recovery import Recovery
 from persistence.journal import POSTPONED, UNKNOWN
 from persistence.store import Claim, Claims, Rotations
@@ -149,7 +150,9 @@ class Worker:
         )
         leases = LeaseRenewer(self.store, lease=LEASE)  # it never beats: leases end when the trace says so
         self._engine = Engine(self.store, lambda _: ports, leases, self.clock, stopping=lambda _: self.comes("release"))
-        self._recovery = Recovery(self.store, lambda _: ports, self.clock, lease=LEASE)
+        self._recovery = Recovery(
+            self.store, lambda _: ports, self.clock, Approvals(self.store, self.clock, is_required=False), lease=LEASE
+        )
 
     # --- what the trace does with it
 

@@ -31,6 +31,7 @@ IN_PROCESS = {
     "rotation abandon",
     "rotation restore",
     "rotation adopt",
+    "rotation withdraw",
     "rotation list",
     "rotation show",
     "rotation journal",
@@ -178,8 +179,17 @@ def _adopted_and_restored(keyturn: SearchedKeyturn, run: Callable[..., str]) -> 
     keyturn.simulator.faults.add(Fault("openair.api", "401", action="Modify", times=None))
     keyturn("rotate", NAME, "--verbose")
     keyturn.simulator.faults.clear()
+    _asked_and_withdrawn(keyturn, run)
     run("rotation", "restore", keyturn.rotation()["id"])
     keyturn.alter("UPDATE rotations SET in_flight_until = NULL")  # skips the hold-off of minutes
+
+
+def _asked_and_withdrawn(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None:
+    rotation = keyturn.rotation()["id"]
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KEYTURN_RECOVERY__SECOND_APPROVAL", "true")
+        keyturn("rotation", "restore", rotation, "--reason", "closed", "--verbose")  # its exit code says: not done yet
+        run("rotation", "withdraw", rotation, "--reason", "open again")
 
 
 def _resumed_abandoned_and_confirmed(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None:

@@ -182,7 +182,7 @@ def test_console(keyturn: SearchedKeyturn) -> None:
 
 def _record_pages(keyturn: SearchedKeyturn, console: RunningConsole, rotation: str) -> None:
     """Open every page, and let the forms of two verbs do their work."""
-    verbs = ("park", "resume", "restore", "adopt", "abandon", "confirm", "begin", "carry")
+    verbs = ("park", "resume", "restore", "adopt", "abandon", "confirm", "begin", "carry", "withdraw")
     for path in (
         *("/", "/connections", f"/connections/{NAME}?ask=1", f"/connections/{NAME}/rotate", "/rotations"),
         *(f"/rotations/{rotation}?ask=1", *(f"/rotations/{rotation}/{verb}" for verb in verbs)),

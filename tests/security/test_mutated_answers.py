@@ -86,6 +86,7 @@ def commands(keyturn: SearchedKeyturn) -> dict[str, Callable[[], object]]:
         "rotation restore": of("rotation restore"),
         "rotation adopt": of("rotation adopt"),
         "rotation abandon": of("rotation abandon"),
+        "rotation withdraw": of("rotation withdraw"),
         "rotation park": of("rotation park", "--reason", "mutated"),
         "rotation begin": of("rotation begin"),
         "rotation confirm": of("rotation confirm", "--fingerprint", "a" * 64),

@@ -29,6 +29,7 @@ VALUES: dict[str, Value] = {
     "overwrite": True,
     "create_record": True,
     "fingerprint": "0" * 64,
+    "approves": "6",
 }
 SILENT = {Verb.WAIT, Verb.BY_HAND, Verb.REPEAT}
 SHELL: dict[Verb, tuple[dict[str, Value], str]] = {

@@ -32,6 +32,7 @@ HOLDS = "NetSuite has proved that it holds its certificate."
 def test_the_verbs() -> None:
     """The verbs are in the order in which `explain` shows them."""
     expected = ["watch", "park", "carry", "resume", "begin", "confirm", "restore", "adopt", "abandon"]
+    expected.append("withdraw")
     assert expected == [verb.value for verb in PRECONDITIONS]
 
 
