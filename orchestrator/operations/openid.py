@@ -132,9 +132,9 @@ class OpenIdSignIn:
             if role in roles:
                 return role
         wanted = ", ".join(f"{each} ({role})" for each, role in self._roles.items())
-        fault = f"sent no claim {claim}" if value is None else f"sent a claim {claim} without such a value"
+        fault = "sent no such claim" if value is None else "sent the claim without such a value"
         raise OpenIdRefused(
-            f"{name} may not use this console: the claim {claim} has to hold one of {wanted}. The provider {fault}."
+            f"{name} may not use this console: the claim “{claim}” has to hold one of {wanted}. The provider {fault}."
         )
 
 

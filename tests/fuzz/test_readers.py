@@ -25,7 +25,7 @@ from states.connection import NetSuiteSettings, OpenAirSettings
 from states.errors import InternalError, KeyturnError, Stale, TryLater, Unknown
 from states.ports import Report
 from states.rotation import PrivateKey
-from tests.fuzz import mutations
+from tests.fuzz import mutations, openid_readers
 
 SECONDS: Final = float(os.environ.get("FUZZ_SECONDS", "0"))
 """How long each reader is tried; 0 for a few hundred answers, always the same."""
@@ -132,13 +132,22 @@ def save(odd: Answer) -> None:
 JSON: Final = mutations.json_answers("netsuite")
 TOKEN: Final = mutations.json_answers("token")
 XML: Final = mutations.xml_answers(CERTIFICATE.pem)
+OPENID: Final = mutations.json_answers("openid")
+READERS_OF_OPENID: Final = [
+    (each, OPENID)
+    for each in (
+        *(openid_readers.openid_configuration, openid_readers.openid_tokens, openid_readers.openid_keys),
+        *(openid_readers.openid_user_info, openid_readers.openid_claims),
+    )
+]
 READERS: Final = [(report, JSON), (sign, JSON), (install, JSON), (netsuite_token, TOKEN), (openair_token, TOKEN)]
 READERS_OF_XML: Final = [(read, XML), (save, XML)]
 
 
 @pytest.mark.timeout(0 if SECONDS else 300)
 @pytest.mark.parametrize(
-    ("reader", "answers"), [pytest.param(*each, id=each[0].__name__) for each in READERS + READERS_OF_XML]
+    ("reader", "answers"),
+    [pytest.param(*each, id=each[0].__name__) for each in READERS + READERS_OF_XML + READERS_OF_OPENID],
 )
 def test_an_odd_answer_is_no_bug(reader: Callable[[Answer], None], answers: st.SearchStrategy[Answer]) -> None:
     """Any answer is a value or an error of Keyturn's own, whose message can be stored and printed."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import requests
@@ -18,6 +20,8 @@ from acceptance.installed_keyturn import NAME, command
 from security.known_secrets import ACCOUNTS, SearchedKeyturn
 from support.api import PREFIX, Program
 from support.console import RunningConsole
+from support.openid import SECRET, at_provider, begin, come_back, running_provider, use
+from support.openid_lies import claims, repeating
 from support.polling import WAIT_LIMIT, until
 
 from orchestrator.api.access import ROUTES
@@ -178,6 +182,56 @@ def test_console(keyturn: SearchedKeyturn) -> None:
     keyturn.record_output("the console", out + err)
     assert (0, False, False) == (process.returncode, console.token in err, secret.strip() in out + err)
     keyturn.assert_nothing_leaked(keyturn.folder / "temporary")
+
+
+def test_console_with_openid(keyturn: SearchedKeyturn) -> None:
+    """A console with an OpenID provider shows and logs no client secret, and no code, token, state or cookie of a
+    sign-in that succeeds, of one that the provider refuses while it repeats what it was sent, or of one with a lie.
+    """
+    logging.getLogger("urllib3.connectionpool").disabled = True  # of this test's own browser
+    with running_provider() as provider, keyturn.monkeypatch.context() as settings:
+        use(settings, keyturn.folder, provider)
+        keyturn.known.add("the client's secret", SECRET)
+        keyturn("doctor", "--verbose")
+        words = command("console", "--port", "0", "-o", "json", "--verbose")
+        process = subprocess.Popen(
+            words, env=_environment(keyturn), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout
+            started = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
+            console = RunningConsole(started["port"], started["link"])
+            with console.http:
+                console.http.trust_env = False
+                for lie in (lambda _: None, repeating, claims(nonce="another")):
+                    provider.be_honest()
+                    lie(provider)
+                    _sign_in(keyturn, console)
+                _record_process(keyturn, process.pid)
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=WAIT_LIMIT)
+        finally:
+            process.kill()
+            process.communicate()
+            logging.getLogger("urllib3.connectionpool").disabled = False
+        for number, issued in enumerate(provider.issued):
+            keyturn.known.add(f"what the provider issued ({number})", issued)
+    keyturn.record_output("the console", out + err)
+    assert ("signed in" in err, err.count("sign-in refused")) == (True, 2)
+    keyturn.assert_nothing_leaked(keyturn.folder / "temporary")
+
+
+def _sign_in(keyturn: SearchedKeyturn, console: RunningConsole) -> None:
+    address = begin(console)
+    keyturn.known.add("the cookie of a sign-in", str(console.http.headers["Cookie"]).partition("=")[2])
+    keyturn.known.add("a state", dict(parse_qsl(urlsplit(address).query))["state"])
+    answer = come_back(console, at_provider(address))
+    if cookie := answer.headers.get("set-cookie"):
+        keyturn.known.add("the cookie of a session", cookie.partition(";")[0].partition("=")[2])
+        console.http.headers["Cookie"] = cookie.partition(";")[0]
+        keyturn.record_output("the overview", console.get("/").text)
+    keyturn.record_output("an answer", answer.text)
+    keyturn.record_database("the database after a sign-in")
 
 
 def _record_pages(keyturn: SearchedKeyturn, console: RunningConsole, rotation: str) -> None:

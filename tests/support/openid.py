@@ -93,6 +93,10 @@ class Provider:
     issued: list[str] = field(default_factory=list)
     """Every code and token."""
 
+    def be_honest(self) -> None:
+        """Lie no more."""
+        vars(self).update(vars(Provider(self.url)), codes=self.codes, asked=self.asked, issued=self.issued)
+
     def answer(self, method: str, path: str, given: Json, headers: Any) -> Delivery:
         self.asked.append(f"{method} {path}")
         answers: dict[str, Callable[[], Delivery]] = {

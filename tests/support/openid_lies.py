@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from support.openid import Provider
+from support.openid import SECRET, Delivery, Json, Provider, as_json
 
 
 def claims(**changed: Any) -> Callable[[Provider], None]:
@@ -43,3 +43,12 @@ def published(**changed: Any) -> Callable[[Provider], None]:
 def without(name: str, field: str) -> Callable[[Provider], None]:
     """An answer that lacks a field."""
     return part(name, lambda honest: {each: value for each, value in honest.items() if each != field})
+
+
+def repeating(provider: Provider) -> None:
+    """An error of the token endpoint that repeats what it was sent, and what it would have issued."""
+
+    def refused(honest: Json) -> Delivery:
+        return as_json({"error": "invalid_grant", "error_description": f"{SECRET} {honest['access_token']}"}, 400)
+
+    provider.tokens = refused

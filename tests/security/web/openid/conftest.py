@@ -38,7 +38,8 @@ def shared(app: Keyturn) -> Iterator[RunningConsole]:
 @pytest.fixture
 def provider(running: Provider, app: Keyturn) -> Provider:
     """The provider, honest again; nothing of an earlier test is left."""
-    vars(running).update(vars(Provider(url=running.url)))
+    running.be_honest()
+    running.asked.clear()
     assert app.openid
     app.openid._provider._known = None
     with app.store._database.writing() as tx:

@@ -57,7 +57,7 @@ def test_no_role(console: RunningConsole, app: Keyturn, provider: Provider, grou
     answer = sign_in(console)
     assert (HTTPStatus.FORBIDDEN, 0) == (answer.status_code, sessions(app))
     assert (
-        "openid:ada@example.com may not use this console: the claim groups has to hold one of kt-viewers (viewer), "
+        "openid:ada@example.com may not use this console: the claim “groups” has to hold one of kt-viewers (viewer), "
         "kt-operators (operator), kt-admins (administrator)."
     ) in answer.text
 
