@@ -38,7 +38,7 @@ check: $(VENV)/.dev ## Lint, format, types, import rules, wording, generated fil
 	PYTHONPATH=. $(BIN)/python docs/generate.py --check
 
 crash: $(VENV)/.dev install ## Kill a worker at every point of a rotation, on both databases (needs strace; 20 minutes)
-	REQUIRE=all CRASH="$(or $(CRASH),all)" $(PYTEST) -x tests/crash/matrix
+	REQUIRE=all CRASH="$(or $(CRASH),all)" $(PYTEST) -x $(if $(CRASH),tests/crash/matrix,tests/crash)
 
 # SLICE=10 SEED=7 on any of crash, faults and mutants tries every tenth case, beginning at the seventh.
 faults: $(VENV)/.dev install ## Each fault at each call, and 2,800 random schedules of faults (SEED=any repeats one; minutes)
@@ -75,6 +75,7 @@ bench: $(VENV)/.dev install ## Measure, each figure next to its floor in the sam
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/takeover.py
+	$(BIN)/python benchmarks/dispatch.py
 	$(BIN)/python benchmarks/stop.py
 	$(BIN)/python benchmarks/fleet.py
 	$(BIN)/python benchmarks/console.py

@@ -26,8 +26,9 @@ from states.next_action import by_hand
 _AWAY: Final = (OperationalError, InterfaceError, InternalError)
 """What the drivers raise when a database is missing, cannot be used for the moment, or went away. psycopg raises
 InternalError for a server that is read-only, or that ended a transaction which was idle for too long."""
-_LACKS: Final = ("42P01", "42703", "42P10", "3F000")
-"""PostgreSQL's codes for a table, a column, a unique index or a schema that is missing, of the class ProgrammingError.
+_LACKS: Final = ("42P01", "42703", "42P10", "3F000", "42704", "42883")
+"""PostgreSQL's codes for a table, a column, a unique index, a schema, a type or a function that is missing, all of the
+class ProgrammingError.
 https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 _DENIED: Final = "42501"
 _LACKS_IN_SQLITE: Final = (

@@ -36,7 +36,8 @@ SELECT procrastinate_defer_jobs_v1(array_agg(ROW('{QUEUE}', '{CARRY}', priority,
     priority || ' ' || id, jsonb_build_object('rotation_id', id), NULL)::procrastinate_job_to_defer_v1))
   FROM ({{rotations}}) AS claimable
   WHERE EXISTS (SELECT FROM procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute')
-    AND NOT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = priority || ' ' || id)
+    AND NOT EXISTS (SELECT FROM procrastinate_jobs AS job
+      WHERE job.status = 'todo' AND job.queueing_lock = claimable.priority || ' ' || claimable.id)
   HAVING count(*) > 0
 """  # noqa: S608 - our own names
 """Without a worker of the queue, hints would pile up in it. A hint that waits is not given again, except that one is

@@ -24,6 +24,7 @@ AS_QUEUE: Final = text(
 _FOUND: Final = text(
     "SELECT to_regnamespace(quote_ident(current_schema() || '_queue')) IS NOT NULL AS is_there,"
     " has_database_privilege(current_database(), 'CREATE') AS may_be_made,"
+    " has_schema_privilege(to_regnamespace(quote_ident(current_schema() || '_queue')), 'USAGE') AS may_be_used,"
     " obj_description(to_regnamespace(quote_ident(current_schema() || '_queue')), 'pg_namespace') AS version,"
     " current_setting('search_path') AS search_path, quote_ident(current_schema() || '_queue') AS name"
 )
@@ -53,8 +54,9 @@ def bring_up_to_date(tx: Transaction) -> None:
 
 
 def version(tx: Transaction) -> str | None:
-    """Return the version of Procrastinate that the tables are of; None without tables, and on SQLite."""
-    return None if tx.dialect.name == "sqlite" else tx.execute(_FOUND).one().version
+    """Return the version of Procrastinate that the tables are of; None without tables that this role may use."""
+    found = tx.execute(_FOUND).one()
+    return found.version if found.may_be_used else None
 
 
 def _run(tx: Transaction, script: bytes) -> None:

@@ -159,8 +159,8 @@ class Procrastinate:
         )
 
         @app.task(name=CARRY, queue=QUEUE)
-        async def carry(rotation_id: str) -> None:
-            await asyncio.wrap_future(pool.submit(lambda worker: self._carry(worker, rotation_id)))
+        async def carry(rotation_id: object) -> None:  # of any type: who can write the database can write jobs
+            await asyncio.wrap_future(pool.submit(lambda worker: self._carry(worker, str(rotation_id))))
 
         @app.periodic(cron=_EVERY_MINUTE)
         @app.task(name="keyturn.schedule", queue=QUEUE, queueing_lock="schedule", priority=SCHEDULE)

@@ -15,6 +15,7 @@ FEW = {
     "stop": ("--count=2",),
     "fleet": ("--connections=6", "--rotations=3", "--threads=2", "--descriptors=64"),
     "console": ("--connections=5", "--rotations=9", "--repeats=1", "--streams=2", "--events=2", "--rest=0.1"),
+    "dispatch": ("--count=1", "--rest=1"),
     "start": ("--repeats=1", "--rest=1"),
 }
 

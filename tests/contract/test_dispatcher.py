@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -10,39 +10,35 @@ import pytest
 from support.clock import FakeClock
 from support.factories import a_certificate, a_connection, a_rotation, add, an_id, pair_of
 from support.fake_systems import FakeSystems
-from support.polling import until
+from support.polling import WAIT_LIMIT, until
 
 from orchestrator.dispatch.claim_runner import ClaimRunner
-from orchestrator.dispatch.dispatcher import Dispatcher, wake_on_events
+from orchestrator.dispatch.dispatcher import Dispatcher
 from orchestrator.dispatch.embedded import Embedded
 from orchestrator.dispatch.procrastinate import Procrastinate
 from orchestrator.engine import Engine
-from orchestrator.events import Closed, Requested
 from orchestrator.leases import LeaseRenewer
 from orchestrator.stop_request import StopRequest
 from persistence.store import Store
-from states.ports import Clock
-from states.rotation import Ending, Rotation
+from states.rotation import Rotation
 from states.state import State
 
 LEASE: Final = 60.0
 NO_POLL: Final = 3600.0
 """Seconds between two polls, so that no test is ended by one: it would run into its time limit."""
 
-Make = Callable[[Store, Engine, Clock, StopRequest], Dispatcher]
+DISPATCHERS: Final = {"sqlite": ["embedded"], "postgresql": ["embedded", "procrastinate"]}
+"""Those that each database can have."""
 
-
-def embedded(store: Store, engine: Engine, clock: Clock, stop: StopRequest) -> Dispatcher:
-    runner = ClaimRunner(store, engine, clock, name="w", lease=LEASE, stop=stop)
-    return Embedded(runner, poll=NO_POLL, start_due=lambda: False, stop=stop)
-
-
-def queued(store: Store, engine: Engine, clock: Clock, stop: StopRequest) -> Dispatcher:
-    runner = ClaimRunner(store, engine, clock, name="w", lease=LEASE, stop=stop)
-    return Procrastinate(runner, store.hints, clock, poll=NO_POLL, start_due=lambda: False, stop=stop)
-
-
-DISPATCHERS: Final[dict[str, Make]] = {"embedded": embedded, "procrastinate": queued}
+pytestmark = pytest.mark.parametrize(
+    ("url", "dispatcher"),
+    [
+        pytest.param(database, dispatcher, marks=[pytest.mark.postgresql] if database == "postgresql" else [])
+        for database, dispatchers in DISPATCHERS.items()
+        for dispatcher in dispatchers
+    ],
+    indirect=True,
+)
 
 
 class Pairs:
@@ -68,16 +64,36 @@ def pairs() -> Pairs:
 
 @pytest.fixture
 def stop() -> StopRequest:
-    return StopRequest()
+    return StopRequest(within=WAIT_LIMIT)
 
 
-@pytest.fixture(params=DISPATCHERS)
-def dispatcher(request: pytest.FixtureRequest, store: Store, pairs: Pairs, stop: StopRequest) -> Iterator[Dispatcher]:
-    if request.param == "procrastinate" and not store.hints.is_possible:
-        pytest.skip("the queue is in PostgreSQL")
+@pytest.fixture
+def passes() -> list[bool]:
+    """One for each pass over the schedule, which found nothing."""
+    return []
+
+
+@pytest.fixture
+def dispatcher(
+    request: pytest.FixtureRequest, store: Store, pairs: Pairs, stop: StopRequest, passes: list[bool]
+) -> Iterator[Dispatcher]:
+    clock = pairs.clock
     with LeaseRenewer(store, lease=LEASE) as leases:
-        engine = Engine(store, lambda name: pairs.of(name).as_ports(), leases, pairs.clock, stopping=stop.releases)
-        yield DISPATCHERS[request.param](store, engine, pairs.clock, stop)
+        engine = Engine(
+            store,
+            lambda name: pairs.of(name).as_ports(),
+            leases,
+            clock,
+            stopping=stop.releases,
+            listener=stop.receive,
+        )
+        runner = ClaimRunner(store, engine, clock, name="w", lease=LEASE, stop=stop)
+        if request.param == "embedded":
+            yield Embedded(runner, poll=NO_POLL, start_due=lambda: passes.append(False), stop=stop)
+        else:
+            yield Procrastinate(
+                runner, store.hints, clock, poll=NO_POLL, start_due=lambda: passes.append(False), stop=stop
+            )
 
 
 @contextmanager
@@ -158,16 +174,31 @@ def test_a_hint_may_come_before_the_workers(
         until(lambda: is_completed(store, rotation))
 
 
-def test_events_wake_the_dispatcher(store: Store, pairs: Pairs) -> None:
-    """What a person or the schedule made claimable is a hint, urgent between both sides; nothing else is."""
-    hints: list[tuple[str, bool]] = []
+def test_run_passes_over_the_schedule(dispatcher: Dispatcher, stop: StopRequest, passes: list[bool]) -> None:
+    """A worker starts what is due as soon as it runs."""
+    with running(dispatcher, stop, threads=1):
+        until(lambda: passes)
 
-    class Recorder:
-        def wake(self, rotation_id: str, *, urgent: bool) -> None:
-            hints.append((rotation_id, urgent))
 
+def test_what_is_between_both_sides_is_carried_through_the_save(
+    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: StopRequest
+) -> None:
+    """A worker that is asked to stop during the upload saves to OpenAir, and releases the rotation without a doubt."""
     rotation = request(store, pairs, 1)
-    receive = wake_on_events(Recorder())  # type: ignore[arg-type]
-    receive(Requested(rotation, "ada", rotation.cause))
-    receive(Closed(rotation, Ending.ABANDONED))
-    assert [(rotation.id, False)] == hints
+    pairs.of(rotation.connection).after_call = lambda call: stop.set() if call == "netsuite.install" else None
+    dispatcher.run(1)
+    assert State.SAVED_TO_OPENAIR is store.rotations.get(rotation.id).state
+    claim = store.claims.claim("another", lease=LEASE, now=pairs.clock.now())
+    assert claim
+    assert claim.rotation.doubt.since is None
+
+
+def test_what_has_not_begun_is_left_when_it_stops(
+    dispatcher: Dispatcher, store: Store, pairs: Pairs, stop: StopRequest
+) -> None:
+    """Of several rotations that are claimable, a worker that is asked to stop begins no other one."""
+    rotations = [request(store, pairs, number) for number in range(3)]
+    for each in rotations:
+        pairs.of(each.connection).after_call = lambda _call: stop.set()
+    dispatcher.run(1)
+    assert 1 == sum(bool(pairs.of(each.connection).calls) for each in rotations)

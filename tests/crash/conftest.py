@@ -1,13 +1,14 @@
-"""A simulator, a Keyturn connected to it, and real worker processes that can be killed."""
+"""A simulator, a Keyturn connected to it, and real worker processes that can be killed, under either dispatcher."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from support import postgresql as postgres
 from support.environment import connect, keyturn
 from support.request_history import judged_simulator
 
@@ -15,6 +16,15 @@ from orchestrator.bootstrap import Keyturn
 from simulator import Simulator
 
 Worker = subprocess.Popen[bytes]
+
+_POSTGRESQL = [
+    pytest.param(("postgresql", name), id=name, marks=pytest.mark.postgresql) for name in ("procrastinate", "embedded")
+]
+PLACES = [
+    pytest.param(("sqlite", "embedded"), id="sqlite"),
+    *(_POSTGRESQL if os.environ.get("CRASH") else _POSTGRESQL[:1]),
+]
+"""`make crash` tries the embedded dispatcher on PostgreSQL too."""
 
 
 @pytest.fixture
@@ -24,8 +34,27 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Iterator[Keyturn]:
-    with keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__POLL="0.05") as running:
+def settings() -> dict[str, str]:
+    """Variables of the environment."""
+    return {"KEYTURN_WORKER__POLL": "0.05"}
+
+
+@pytest.fixture(params=PLACES)
+def app(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    simulator: Simulator,
+    settings: dict[str, str],
+) -> Iterator[Keyturn]:
+    """A Keyturn with one connection: each database, with each dispatcher that it can have."""
+    database, dispatcher = request.param
+    with ExitStack() as stack:
+        if database == "postgresql":
+            socket = stack.enter_context(postgres.server())
+            settings = {**settings, "KEYTURN_STORE__URL": postgres.new_database(socket)}
+        settings = {**settings, "KEYTURN_WORKER__DISPATCHER": dispatcher}
+        running = stack.enter_context(keyturn(tmp_path, monkeypatch, **settings))
         connect(running, simulator.credentials)
         yield running
 

@@ -1,14 +1,12 @@
 """A worker that is killed is noticed by its presence: another one takes over at once, however long the lease is."""
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from subprocess import Popen
 
 import pytest
-from support import postgresql as postgres
-from support.environment import NAME, connect, keyturn
+from support.environment import NAME
 from support.polling import WAIT_LIMIT, until
 from support.request_history import assert_openair_came_second, installed, saved
 
@@ -22,18 +20,9 @@ LEASE = "600"
 """Longer than the test may take: a worker that waits for it fails the test."""
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def app(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator
-) -> Iterator[Keyturn]:
-    """On either database, with leases that outlast the test."""
-    with ExitStack() as stack:
-        if request.param == "postgresql":
-            socket = stack.enter_context(postgres.server())
-            monkeypatch.setenv("KEYTURN_STORE__URL", postgres.new_database(socket))
-        running = stack.enter_context(keyturn(tmp_path, monkeypatch, KEYTURN_WORKER__LEASE=LEASE))
-        connect(running, simulator.credentials)
-        yield running
+@pytest.fixture
+def settings() -> dict[str, str]:
+    return {"KEYTURN_WORKER__LEASE": LEASE}
 
 
 def test_a_killed_worker_is_followed_at_once(app: Keyturn, simulator: Simulator, worker: Start) -> None:

@@ -3,9 +3,8 @@ another that completes the rotation. What happened is judged by the systems' own
 """
 
 import signal
-import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from subprocess import Popen
 
@@ -129,8 +128,7 @@ def test_sigterm_ends_the_worker_after_the_save(app: Keyturn, simulator: Simulat
 
 
 def _is_claimed(app: Keyturn) -> bool:
-    with closing(sqlite3.connect(app.settings.data / "keyturn.db")) as database:
-        return database.execute("SELECT count(*) FROM rotations WHERE worker IS NOT NULL").fetchone() == (1,)
+    return bool(app.store.workers.held())
 
 
 def _finish(app: Keyturn, rotation_id: str, worker: Start) -> None:

@@ -25,10 +25,18 @@ def server() -> Iterator[Path]:
         yield socket
 
 
-@pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: Simulator, server: Path) -> Iterator[Keyturn]:
+@pytest.fixture(params=["embedded", "procrastinate"])
+def app(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    simulator: Simulator,
+    server: Path,
+) -> Iterator[Keyturn]:
+    """A Keyturn with one connection, and each dispatcher."""
     url = postgres.new_database(server)
     settings = {"KEYTURN_STORE__URL": url, "KEYTURN_WORKER__LEASE": "1", "KEYTURN_WORKER__POLL": "0.1"}
+    settings["KEYTURN_WORKER__DISPATCHER"] = request.param
     with keyturn(tmp_path, monkeypatch, **settings) as running:
         connect(running, simulator.credentials, bundles={})
         yield running
