@@ -150,9 +150,12 @@ class Procrastinate:
         access = self._hints.access()
 
         async def prepare(session: AsyncConnection[Any]) -> None:
+            is_listener = (
+                session.autocommit
+            )  # the session that listens commits each statement, or it would hear nothing
             await session.set_autocommit(True)
             await session.execute(access.prepare)
-            await session.set_autocommit(False)
+            await session.set_autocommit(is_listener)
 
         app = App(
             connector=PsycopgConnector(kwargs=access.parameters, configure=prepare, min_size=1, max_size=_SESSIONS)

@@ -1,5 +1,6 @@
 """What only the dispatcher with a queue promises: hints may be lost, doubled or late; jobs of the dead are deleted."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from support.factories import a_certificate, a_rotation, add, an_id, pair_of
 from support.fake_systems import FakeSystems
 from support.polling import until
 
+from orchestrator.dispatch import procrastinate
 from orchestrator.dispatch.claim_runner import ClaimRunner
 from orchestrator.dispatch.procrastinate import Procrastinate
 from orchestrator.engine import Engine
@@ -118,6 +120,22 @@ def test_a_hint_alone_is_enough(machine: Machine, monkeypatch: pytest.MonkeyPatc
         machine.dispatcher.wake(rotation.id, urgent=False)
         until(lambda: machine.is_completed(rotation))
         until(lambda: is_queue_empty(machine.store))
+
+
+def test_hints_are_heard(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notifications alone wake the worker, which looks into the queue by itself only for those that it missed."""
+    monkeypatch.setattr(Hints, "sweep", lambda _self, _now: None)
+    monkeypatch.setattr(procrastinate, "_FETCH_EVERY", 3600)
+    others = map(an_id, itertools.count(2))
+    with machine.running():
+        rotation = machine.request()
+        machine.dispatcher.wake(rotation.id, urgent=False)
+
+        def is_heard() -> bool:
+            machine.dispatcher.wake(next(others), urgent=False)  # one more, as Procrastinate may forget one
+            return machine.is_completed(rotation)
+
+        until(is_heard, tick=0.2)
 
 
 def test_a_hint_that_is_lost_is_given_again_by_a_sweep(machine: Machine) -> None:

@@ -101,7 +101,7 @@ def test_the_migration_makes_them_next_to_keyturns(migrated_postgresql: str) -> 
 
 
 def test_they_are_made_once(postgresql: Path, migrated_postgresql: str) -> None:
-    """Migrating again changes nothing, and makes them anew where a backup lacked the schema."""
+    """Migrating again changes nothing, and makes them again where a backup lacked the schema."""
     with postgres.temporary_database(postgresql, migrated_postgresql) as url, closing(open_store(url)) as store:
         store.migrate()
         assert VERSION == store.hints.version()
