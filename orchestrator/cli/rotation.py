@@ -76,6 +76,9 @@ def _details(rotation: Rotation, journal: list[Entry], now: datetime) -> Rows:
             ("parked", f"in {failure.failed_from} [{failure.code}]: {failure.message}"),
             ("kept", exit_codes.kept_by(rotation)),
         ]
+        if request := rotation.circumstances.approval:
+            until = formatting.moment(request.expires_at)
+            rows.append(("asked", f"{request.sentence}\nrequest {request.number}, until {until}"))
         if rotation.ending:
             rows.append(("ended", f"{rotation.ending} at {formatting.moment(rotation.closed_at)}"))
         rows.append(("next", next_actions.render(advise(rotation, now))))

@@ -12,6 +12,7 @@ from orchestrator.operations.approvals import Approvals
 from persistence.journal import CONFIRMED_BY_PERSON, Entry
 from persistence.store import Claim, Store
 from states import machine, preconditions
+from states.approval import APPROVABLE
 from states.certificate import plain
 from states.connection import OnRefusal
 from states.errors import IllegalMove, InvalidInput, ParkedByPerson, SealBroken, Stale, VaultLocked
@@ -242,7 +243,10 @@ class Rotations:
             journal=self._store.journal.of(rotation.id),
             next_action=preconditions.advise(rotation, now),
             verbs=[
-                (preconditions.action_for(verb, rotation), preconditions.why_not(verb, rotation, now))
+                (
+                    preconditions.action_for(verb, rotation),
+                    preconditions.why_not(verb, rotation, now) or _waits(verb, rotation),
+                )
                 for verb in preconditions.PRECONDITIONS
                 if verb is not Verb.WITHDRAW or rotation.circumstances.approval
             ],
@@ -266,3 +270,11 @@ class Rotations:
     def now(self) -> datetime:
         """The current time (UTC), up to which skews are counted."""
         return self._clock.now()
+
+
+def _waits(verb: Verb, rotation: Rotation) -> str:
+    """Why ``verb`` cannot be asked for while a request waits; empty where it can."""
+    request = rotation.circumstances.approval
+    if request is None or verb not in APPROVABLE:
+        return ""
+    return f"{request.actor}'s request to {request.wanted.verb} it waits: approve or withdraw that first."

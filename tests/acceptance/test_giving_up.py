@@ -160,6 +160,7 @@ def test_two_people(connected: InstalledKeyturn, simulator: Simulator) -> None:
     line = f"keyturn rotation restore {rotation} --approves {number}"
     assert (3, True) == (asked.returncode, f"Another person runs `{line}`" in asked.stderr), asked.stderr
     assert line in connected("status", **two).stdout
+    assert f"request {number}, until" in connected("rotation", "show", rotation, **two).stdout
     words = [*shlex.split(line)[1:], "--reason", "seen", "--yes"]
     alone = connected(*words, "-o", "json", **two, SUDO_USER="ada")
     assert (6, "SAME_PERSON") == (alone.returncode, error(alone)["code"])

@@ -71,6 +71,8 @@ def test_two_people_at_the_console(
         assert f'href="{approve}"' in bob.get(where).text
         assert "Approve: Restore the previous certificate needs the role operator" in carol.text(where)
     assert f"keyturn rotation restore {stuck.id} --approves {request.number}" in bob.text(page)
+    assert "ada's request to restore it waits: approve or withdraw that first." in bob.text(page)
+    assert f'href="{page}/restore"' not in bob.get(page).text
     assert "ada asked for it, so that someone else has to approve it." in ada.text(approve)
     form = {"version": request.version, "reason": "x", "approves": request.number}
     assert 409 == ada.post(f"{page}/restore", form).status_code
