@@ -211,7 +211,7 @@ class Keyturn:
             return None
         from orchestrator.operations.openid import OpenIdSignIn
 
-        return OpenIdSignIn(self.store, self.clock, self._factory.openid(), self.settings.openid)
+        return OpenIdSignIn(self.store, self.clock, self._factory.openid(), self.settings.openid, self.events.publish)
 
     @cached_property
     def _passwords(self) -> "Passwords":

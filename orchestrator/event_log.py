@@ -21,6 +21,7 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.AccountAdded: (logging.INFO, "account added"),
     events.AccountChanged: (logging.INFO, "account changed"),
     events.AccountRemoved: (logging.INFO, "account removed"),
+    events.PersonSignedOut: (logging.INFO, "person signed out"),
     events.TokenAdded: (logging.INFO, "token added"),
     events.TokenRevoked: (logging.INFO, "token revoked"),
     events.Requested: (logging.INFO, "rotation requested"),
@@ -50,7 +51,8 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
 
 _ABOUT: Final = ("rotation", "connection", "state")
 """The fields of every record about a rotation."""
-_NAMES: Final = {"number": "try"}
+_NAMES: Final = {"number": "try", "name": "named"}
+"""Fields that are called otherwise in the log, whose records have a name already: their logger's."""
 
 
 def field_names(kind: type[Event]) -> list[str]:

@@ -103,6 +103,14 @@ class AccountRemoved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PersonSignedOut(Event):
+    """An administrator ended the sessions of a person who had signed in by OpenID Connect."""
+
+    name: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class RotationEvent(Event):
     """Something that happened to a rotation."""
 

@@ -26,6 +26,7 @@ SESSIONS: Final = select(_s).order_by(_s.c.digest)
 _FIND_SESSION: Final = select(_s).where(_s.c.digest == bindparam("wanted", type_=Text()))
 _ADD_SESSION: Final = insert(_s)
 _REMOVE_SESSION: Final = delete(_s).where(_s.c.digest == bindparam("of"))
+_REMOVE_SESSIONS: Final = delete(_s).where(_s.c.actor == bindparam("of"))
 _PRUNE_SESSIONS: Final = delete(_s).where(_s.c.expires_at <= _now)
 
 REQUESTS: Final = select(_r).order_by(_r.c.state)
@@ -70,6 +71,18 @@ class OpenIdSessions:
         """Remove a session. Safe to repeat."""
         with self._database.writing() as tx:
             tx.execute(_REMOVE_SESSION, {"of": digest})
+
+    def all(self) -> list[OpenIdSession]:
+        """Every session that is as Keyturn wrote it, also those that are over. Raises VaultLocked, SealBroken."""
+        with self._database.reading() as tx:
+            rows = tx.execute(SESSIONS).mappings().all()
+        found = (authentic_session(self._vault, row) for row in rows)
+        return [session for session in found if session]
+
+    def end_all(self, actor: str) -> int:
+        """Remove every session of a person; return how many there were."""
+        with self._database.writing() as tx:
+            return tx.execute(_REMOVE_SESSIONS, {"of": actor}).rowcount
 
 
 class OpenIdRequests:

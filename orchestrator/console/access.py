@@ -53,6 +53,7 @@ ROUTES: Final[Mapping[Route, Role | None]] = {
     ("GET", "/settings/people/{account}"): Role.ADMINISTRATOR,
     ("POST", "/settings/people/{account}/role"): Role.ADMINISTRATOR,
     ("POST", "/settings/people/{account}/remove"): Role.ADMINISTRATOR,
+    ("POST", "/settings/sessions/end"): Role.ADMINISTRATOR,
     ("GET", "/settings/tokens"): Role.ADMINISTRATOR,
     ("POST", "/settings/tokens"): Role.ADMINISTRATOR,
     ("GET", "/settings/tokens/{token}/revoke"): Role.ADMINISTRATOR,

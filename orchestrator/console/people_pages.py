@@ -4,13 +4,14 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from orchestrator.console.context import Console
 from orchestrator.console.forms import Form, Posted
 from orchestrator.console.rendering import Shown
 from orchestrator.console.sessions import SESSION
-from orchestrator.console.sign_in_page import signed_out
+from orchestrator.console.sign_in_page import name_of, signed_out
 from orchestrator.console.token_pages import role_of
 from orchestrator.http_guard import address_of
 from orchestrator.passwords import LONGEST, SHORTEST
@@ -20,19 +21,28 @@ from states.next_action import by_hand
 
 _LIST: Final = "/settings/people"
 _LONGEST_NAME: Final = 64
+_LONGEST_ACTOR: Final = 200
 _BOUNDS: Final = {"shortest": SHORTEST, "longest": LONGEST}
 
 
 def add(app: FastAPI, console: Console) -> None:
     """Add the pages."""
     _add_people(app, console)
+    _add_sessions(app, console)
     _add_password(app, console)
 
 
 def _add_people(app: FastAPI, console: Console) -> None:
     @app.get(_LIST)
     def people(request: Request) -> Response:
-        values = {"people": console.keyturn.accounts.all(), "roles": tuple(Role), **_BOUNDS}
+        openid = console.keyturn.openid
+        values = {
+            "people": console.keyturn.accounts.all(),
+            "roles": tuple(Role),
+            "provider": name_of(openid) if openid else "",
+            "sessions": openid.people() if openid else [],
+            **_BOUNDS,
+        }
         return console.page(request, Shown("people.html", "People · Keyturn", values))
 
     @app.post(_LIST)
@@ -57,6 +67,15 @@ def _add_people(app: FastAPI, console: Console) -> None:
     @app.post(f"{_LIST}/{{account}}/remove")
     def remove(request: Request, account: str) -> Response:
         console.keyturn.accounts.remove(account, actor=request.scope[SESSION].actor)
+        return _back()
+
+
+def _add_sessions(app: FastAPI, console: Console) -> None:
+    @app.post("/settings/sessions/end")
+    def sign_out(request: Request, form: Posted) -> Response:
+        if console.keyturn.openid is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        console.keyturn.openid.sign_out(form.text("name", _LONGEST_ACTOR), actor=request.scope[SESSION].actor)
         return _back()
 
 

@@ -11,6 +11,7 @@ from orchestrator.console.forms import Form, Posted, Query
 from orchestrator.console.guard import session_token
 from orchestrator.console.rendering import Shown
 from orchestrator.http_guard import address_of
+from orchestrator.operations.openid import OpenIdSignIn
 from orchestrator.operations.sign_in import LIFE
 from states.base_url import origin_of
 from states.errors import TooManyAttempts
@@ -50,9 +51,14 @@ def shown(console: Console, token: str = "", refused: str = "") -> Shown:
         "token": token,
         "refused": refused,
         "has_accounts": console.keyturn.accounts.exist(),
-        "provider": (openid.label or origin_of(openid.issuer).host) if openid else "",
+        "provider": name_of(openid) if openid else "",
     }
     return Shown("sign_in.html", "Sign in", values)
+
+
+def name_of(openid: OpenIdSignIn) -> str:
+    """What pages call the OpenID provider."""
+    return openid.label or origin_of(openid.issuer).host
 
 
 def too_many(console: Console, request: Request, error: TooManyAttempts) -> Response:

@@ -15,11 +15,13 @@ from typing import Final
 
 from orchestrator.adapters.openid import Provider, Request
 from orchestrator.adapters.openid_token import Claims
+from orchestrator.events import Listener, PersonSignedOut, ignore
 from orchestrator.operations.sign_in import LIFE, network_of, take
 from orchestrator.settings import OpenIdSettings
 from persistence.store import Store
 from states.access import OF_ADDRESS, OpenIdRequest, OpenIdSession, Role, digest_of
-from states.errors import OpenIdRefused
+from states.errors import NotFound, OpenIdRefused
+from states.next_action import by_hand
 from states.ports import Clock
 
 _log = logging.getLogger("keyturn.console")
@@ -45,11 +47,14 @@ class Started:
 class OpenIdSignIn:
     """Who is signed in by OpenID Connect, in every process of this installation."""
 
-    def __init__(self, store: Store, clock: Clock, provider: Provider, settings: OpenIdSettings) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, provider: Provider, settings: OpenIdSettings, listener: Listener = ignore
+    ) -> None:
         self._store = store
         self._clock = clock
         self._provider = provider
         self._settings = settings
+        self._listener = listener
         self._roles = dict(_roles(settings))
         self._terms = _terms(settings)
 
@@ -106,6 +111,19 @@ class OpenIdSignIn:
             return None
         found = self._store.openid_sessions.find(digest_of(secret))
         return found if found and found.terms == self._terms and found.is_valid(self._clock.now()) else None
+
+    def people(self) -> list[OpenIdSession]:
+        """Of each person who is signed in the session that ends last, by name. Raises VaultLocked, SealBroken."""
+        now = self._clock.now()
+        valid = (each for each in self._store.openid_sessions.all() if each.terms == self._terms and each.is_valid(now))
+        last = {each.actor: each for each in sorted(valid, key=lambda each: each.expires_at)}
+        return [last[name] for name in sorted(last)]
+
+    def sign_out(self, name: str, *, actor: str) -> None:
+        """End every session of a person, who can sign in again if the provider still allows it. Raises NotFound."""
+        if not self._store.openid_sessions.end_all(name):
+            raise NotFound(f"{name} is not signed in.", next_action=by_hand("See the list of people.", None))
+        self._listener(PersonSignedOut(name, actor))
 
     def end(self, secret: str) -> None:
         """End the session of a cookie. Safe to repeat."""

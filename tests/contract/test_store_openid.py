@@ -33,6 +33,17 @@ def test_a_session_is_found(signed_in: Store) -> None:
         assert signed_in.openid_sessions.find(SESSION.digest) is None
 
 
+def test_the_sessions_of_a_person_end_together(signed_in: Store) -> None:
+    """All sessions of one person are ended at once, and no one else's; one that was changed is not listed."""
+    bob = an_openid_session(digest="1" * 64, actor="openid:bob@example.com")
+    for each in (bob, an_openid_session(digest="2" * 64)):
+        signed_in.openid_sessions.begin(each, NOW)
+    assert [2, 0] == [signed_in.openid_sessions.end_all(SESSION.actor) for _ in range(2)]
+    assert [bob] == signed_in.openid_sessions.all()
+    tamper(signed_in, "UPDATE openidsessions SET role = 'administrator'")
+    assert [] == signed_in.openid_sessions.all()
+
+
 def test_what_is_over_is_removed(signed_in: Store) -> None:
     """A new session or request removes those that are over, and no other."""
     later = NOW + timedelta(minutes=10)

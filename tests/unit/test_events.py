@@ -103,3 +103,10 @@ def test_an_outage_comes_first_in_the_log(caplog: pytest.LogCaptureFixture) -> N
     assert OUTAGE not in moved.__dict__
     formatted = log._Text().format(parked)
     assert f"ERROR   {parked.__dict__[OUTAGE]}: rotation parked" in formatted
+
+
+@pytest.mark.parametrize("kind", event_log.MESSAGES, ids=lambda kind: kind.__name__)
+def test_no_field_is_one_that_every_record_has(kind: type[Event]) -> None:
+    """The log refuses a record with a field such as ``name``: the event would be lost."""
+    reserved = {*vars(logging.makeLogRecord({})), "message", "asctime"}
+    assert set() == reserved & set(event_log.field_names(kind))

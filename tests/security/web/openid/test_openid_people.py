@@ -1,5 +1,6 @@
 """Who signed in by OpenID Connect: the role, the name, and how long they stay."""
 
+import logging
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -104,6 +105,30 @@ def test_the_journal_names_the_person(console: RunningConsole, app: Keyturn, pro
     assert console.post("/settings/tokens", form).status_code < HTTPStatus.BAD_REQUEST
     assert ["openid:ada@example.com"] == [each.token.created_by for each in app.tokens.all()]
     app.tokens.revoke("nightly", actor="root")
+
+
+def test_an_administrator_signs_a_person_out(
+    console: RunningConsole, app: Keyturn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The page lists who is signed in, each person once, and ends all sessions of one at once; the log says who did."""
+    caplog.set_level(logging.INFO)
+    bob, again = console.another(), console.another()
+    claims(email="bob@example.com")(provider)
+    for each in (bob, again):
+        sign_in(each)
+    claims(groups=["kt-admins"])(provider)
+    sign_in(console)
+    shown = console.text("/settings/people")
+    assert "openid:ada@example.com you administrator" in shown
+    assert 1 == shown.count("openid:bob@example.com")
+    for expected in (HTTPStatus.SEE_OTHER, HTTPStatus.NOT_FOUND):
+        assert expected == console.post("/settings/sessions/end", {"name": "openid:bob@example.com"}).status_code
+    assert [HTTPStatus.UNAUTHORIZED] * 2 + [HTTPStatus.OK] == [
+        each.get("/").status_code for each in (bob, again, console)
+    ]
+    assert 1 == sessions(app)
+    (record,) = [vars(each) for each in caplog.records if each.getMessage() == "person signed out"]
+    assert ("openid:bob@example.com", "openid:ada@example.com") == (record["named"], record["actor"])
 
 
 def test_other_settings_end_the_sessions(
