@@ -127,6 +127,19 @@ def test_sigterm_ends_the_worker_after_the_save(app: Keyturn, simulator: Simulat
     assert claim.rotation.doubt.since is None
 
 
+def test_a_second_signal_ends_the_worker_at_once(app: Keyturn, simulator: Simulator, worker: Start) -> None:
+    """A worker that waits for OpenAir in an outage goes at the second SIGTERM, with 3; the next one completes."""
+    simulator.faults.add(Fault("openair.api", "delay", action="Add", when="before", seconds=HELD))
+    rotation = app.rotations.request(NAME, actor="tester")
+    with worker() as first:
+        until(lambda: not simulator.faults.pending())
+        until(lambda: first.poll() is not None or first.send_signal(signal.SIGTERM))
+        assert first.returncode == 3
+    assert app.rotations.show(rotation.id).state is State.UPLOADED_TO_NETSUITE
+    _finish(app, rotation.id, worker)
+    assert_openair_came_second(simulator.history.entries())
+
+
 def _is_claimed(app: Keyturn) -> bool:
     return bool(app.store.workers.held())
 
