@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,10 @@ import man_pages
 from orchestrator import event_log, settings
 from orchestrator.cli import application
 from orchestrator.cli.exit_codes import Exit, NeedsRotation
-from orchestrator.views import next_actions
+from orchestrator.operations.metrics import Figures
+from orchestrator.operations.status import Report
+from orchestrator.operations.workers import Seen
+from orchestrator.views import metrics, next_actions
 from persistence import journal
 from states import drawing
 from states.errors import AwaitingPerson, KeyturnError, Refused, Rejected, Stale, TryLater, Unknown
@@ -45,6 +49,7 @@ by what is in between for each item, and `{"\\n"}` by a line feed. What is not t
 
 """
 
+_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 _ROTATION: Final = "<rotation>"
 _CONNECTION: Final = "<connection>"
 """Placeholders for an id and a name in a command."""
@@ -70,6 +75,7 @@ def generated() -> dict[Path, str]:
         Path("docs/reference/settings.md"): _settings(),
         Path("docs/reference/command-line.md"): _command_line(),
         Path("docs/reference/events.md"): _events(),
+        Path("docs/reference/metrics.md"): _metrics(),
         **{Path("docs/man") / name: page for name, page in _man_pages().items()},
     }
 
@@ -96,6 +102,24 @@ def _errors() -> str:
         + "Codes are stable, and scripts may match them. A message may be more exact than the sentence here.\n"
         + "Keyturn itself repeats a step after errors of the first two sorts, and parks the rotation after *Refused*.\n"
         + chapters
+    )
+
+
+def _metrics() -> str:
+    nothing = Report(at=_NO_TIME, concerns=[], connections=0, under_way=0, coming=[], workers=[], is_checked=True)
+    seen = Seen(at=_NO_TIME, processes=[])
+    figures = Figures(version="", report=nothing, rotations=[], expiries=[], workers=seen, last_pass=None, counts={})
+    rows = ["| metric | type | labels | says |", "|---|---|---|---|"]
+    for family in metrics.families(figures):
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = ", ".join(f"`{label}`" for label in getattr(family, "_labelnames", ()))
+        rows.append(f"| `{name}` | {family.type} | {labels} | {_cell(family.documentation)} |")
+    return (
+        _NOTE.format(source="orchestrator/views/metrics.py")
+        + "# Metrics\n\n`keyturn metrics` prints them, and the API's `/api/v1/metrics`. "
+        + "[Watch Keyturn with Prometheus](../how-to/monitor.md) says how to read them.\n\n"
+        + "\n".join(rows)
+        + "\n"
     )
 
 

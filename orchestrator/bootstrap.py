@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.installation import Installation
     from orchestrator.operations.journal import JournalChecks
     from orchestrator.operations.lists import Lists
+    from orchestrator.operations.metrics import Metrics
     from orchestrator.operations.openid import OpenIdSignIn
     from orchestrator.operations.recovery import Recovery
     from orchestrator.operations.rehearsal import Rehearsals
@@ -274,6 +275,13 @@ class Keyturn:
         from orchestrator.operations.status import Status
 
         return Status(self.store, self.workers, self.clock, self.approvals)
+
+    @cached_property
+    def metrics(self) -> "Metrics":
+        """Figures for a monitoring system."""
+        from orchestrator.operations.metrics import Metrics
+
+        return Metrics(self.store, self.status, self.workers)
 
     @cached_property
     def doctor(self) -> "Doctor":

@@ -127,7 +127,10 @@ class Schedule:
             except KeyturnError as error:
                 _log.exception("rotation not started", extra={"connection": name})
                 failed.append((name, error))
-        return Pass(started, failed, postponed)
+        done = Pass(started, failed, postponed)
+        if not done.is_full:
+            self._store.monitoring.note_pass(now)
+        return done
 
     def _postponed_until(self, name: str, now: datetime) -> datetime | None:
         """The moment (UTC) until which a quiet time postpones this connection's rotation. Raises NotFound."""

@@ -387,6 +387,19 @@ class Attempts(_Table, table=True):
     """When the bucket is full again."""
 
 
+class Monitoring(_Table, table=True):
+    """What monitoring asks and no other table has: one row."""
+
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+
+    id: int = Field(primary_key=True)
+    place: str = Field(sa_type=Text)
+    """Up to which place in the feed `counts` counts."""
+    counts: dict[str, float] = Field(sa_type=JSON)
+    passed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When everything that was due was last started."""
+
+
 def attribute(column: object) -> QueryableAttribute[Any]:
     """A model's column as loader options need it. SQLModel declares its type as the type of the value."""
     assert isinstance(column, QueryableAttribute)
@@ -412,6 +425,7 @@ sessions: Final[Table] = METADATA.tables["sessions"]
 openid_sessions: Final[Table] = METADATA.tables["openidsessions"]
 openid_requests: Final[Table] = METADATA.tables["openidrequests"]
 attempts: Final[Table] = METADATA.tables["attempts"]
+monitoring: Final[Table] = METADATA.tables["monitoring"]
 
 
 def canonical(account: ColumnElement[str]) -> ColumnElement[str]:

@@ -23,6 +23,7 @@ from persistence.database import Database
 from persistence.hints import Hints
 from persistence.journal_check import Journal
 from persistence.kek import KeyEncryptionKey
+from persistence.monitoring import Monitoring
 from persistence.openid import OpenIdRequests, OpenIdSessions
 from persistence.rotations import Rotations
 from persistence.secrets import Secrets
@@ -67,6 +68,7 @@ class Store:
         self.openid_sessions = OpenIdSessions(self._database, self.vault)
         self.openid_requests = OpenIdRequests(self._database, self.vault)
         self.attempts = Attempts(self._database)
+        self.monitoring = Monitoring(self._database)
         # With connections of its own: presence neither waits for a worker's transaction nor takes its connection, nor
         # do hints, which say that something was committed.
         self._of_workers = Database(url)

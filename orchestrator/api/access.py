@@ -10,7 +10,7 @@ PREFIX: Final = "/api/v1"
 _READS: Final = (
     *("/openapi.json", "/status", "/connections", "/connections/{name}", "/connections/{name}/health"),
     *("/rotations", "/rotations/{rotation}", "/rotations/{rotation}/journal", "/rotations/{rotation}/diagram"),
-    *("/journal", "/diagram", "/events"),
+    *("/journal", "/diagram", "/events", "/metrics"),
 )
 
 Route = tuple[str, str]

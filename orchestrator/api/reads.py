@@ -1,6 +1,6 @@
 """The routes that read."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
@@ -17,6 +17,7 @@ from orchestrator.operations.lists import JournalFilter, Only, RotationFilter
 from orchestrator.views.connection import connection_json
 from orchestrator.views.health import health_json
 from orchestrator.views.journal import entry_json
+from orchestrator.views.metrics import CONTENT_TYPE, families, text
 from orchestrator.views.rotation import explanation_json, rotation_json
 from orchestrator.views.status import status_json
 from orchestrator.views.values import Json
@@ -34,6 +35,15 @@ _Text = Annotated[str, Query(max_length=200, pattern="^[^\\x00]*$", description=
 _Cursor = Annotated[str | None, Query(max_length=100, pattern="^[^\\x00]*$", description="`next` of the page before.")]
 _Seq = Annotated[int, Query(ge=0, le=999_999_999, description="The `seq` of the last entry that you have.")]
 _Format = Annotated[Literal["svg", "mermaid"], Query(alias="format")]
+_Days = Annotated[
+    int | None, Query(ge=0, le=3650, description="List only certificates that expire within so many days.")
+]
+_FIGURES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Figures for a monitoring system, in the text format of Prometheus.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+}
 _DRAWN: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The drawing.",
@@ -70,10 +80,16 @@ def _add_process(app: FastAPI, api: Api) -> None:
     def diagram(shape: _Format = "svg") -> Response:
         return _drawn(shape, None)
 
+    def metrics(within: _Days = None) -> Response:
+        until = keyturn.rotations.now() + timedelta(days=within) if within is not None else None
+        figures = families(keyturn.metrics.read(until=until))
+        return PlainTextResponse(text(figures), media_type=CONTENT_TYPE)
+
     add(app, "GET", "/health", health, responses={200: answer("This process answers.")})
     add(app, "GET", "/ready", ready, responses={200: answer("The database answers, too.")})
     add(app, "GET", "/status", status, responses={200: answer("What needs a person, the most harmful first.")})
     add(app, "GET", "/diagram", diagram, responses=_DRAWN)
+    add(app, "GET", "/metrics", metrics, responses=_FIGURES)
 
 
 def _add_connections(app: FastAPI, api: Api) -> None:

@@ -45,7 +45,7 @@ UNSEEN: Final = frozenset(
         *("certificates.sealed_key", "secrets.connection", "secrets.name", "secrets.sealed", "secrets.version"),
         *("rotations.available_at", "rotations.worker", "rotations.fence", "rotations.lease_until"),
         *("rotations.version", "connections.due_at", "tokens.used_at", "attempts.key", "attempts.full_at"),
-        "journal.commit_number",
+        *("journal.commit_number", "monitoring.place", "monitoring.counts", "monitoring.passed_at"),
         *(f"workers.{column.name}" for column in models.workers.c),
     }
 )
@@ -64,7 +64,7 @@ OF_REMOVED: Final = " of a removed connection"
 BY_DEFAULT: Final = " by default"
 EXCEPTED: Final = UNSEEN | {name + OF_REMOVED for name in UNSEEN_OF_REMOVED} | {name + BY_DEFAULT for name in READS}
 UNSEEN_REMOVED: Final = frozenset(
-    {"secrets", "workers", "connections", "checkpoints", "tokens", "accounts", "sessions", "attempts"}
+    {"secrets", "workers", "connections", "checkpoints", "tokens", "accounts", "sessions", "attempts", "monitoring"}
     | {"openidsessions", "openidrequests"}
 )
 """Tables of which it does not see that some rows were removed."""
@@ -116,6 +116,7 @@ def fill(store: Store) -> Any:
     store.openid_sessions.begin(an_openid_session(), NOW)
     store.openid_requests.add(an_openid_request(), NOW)
     store.attempts.take(OF_ACCOUNT, "ada", NOW)
+    store.monitoring.note_pass(NOW)
     for _ in range(2):
         store.checkpoints.make()
     return store.workers.register(Worker(name="w2", role=Role.WORKER, host="host", version="1", threads=1))

@@ -95,6 +95,7 @@ def commands(keyturn: SearchedKeyturn) -> dict[str, Callable[[], object]]:
         "rotation list": plain("rotation", "list", "-o", "wide"),
         "diagram": of("diagram", "--format", "text"),
         "status": plain("status", "-o", "json"),
+        "metrics": plain("metrics"),
         "needs-rotation": plain("needs-rotation", NAME),
         "connection list": plain("connection", "list", "-o", "json"),
         "connection show": plain("connection", "show", NAME),

@@ -18,6 +18,7 @@ FILES = [
     "docs/reference/settings.md",
     "docs/reference/command-line.md",
     "docs/reference/events.md",
+    "docs/reference/metrics.md",
     "docs/man/keyturn.1",
     *(f"docs/man/keyturn-{name}.1" for name, *_ in application.COMMANDS),
 ]

@@ -1,0 +1,56 @@
+"""What a monitoring system asks: the state of everything that needs watching, and counters. Neither system is asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from orchestrator.operations.counters import Counters
+from orchestrator.operations.status import Report, Status
+from orchestrator.operations.workers import Seen, Workers
+from persistence.store import Store
+from states.rotation import Rotation
+
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Everything that is shown, as of one moment."""
+
+    version: str
+    report: Report
+    rotations: Sequence[Rotation]
+    """The open ones."""
+    expiries: Sequence[tuple[datetime, str]]
+    """When each current certificate expires (UTC), and of which connection."""
+    workers: Seen
+    last_pass: datetime | None
+    """When everything that was due was last started (UTC)."""
+    counts: Mapping[str, float]
+    """By name, as `counters` has them."""
+
+
+class Metrics:
+    """The figures, read from the store at each call."""
+
+    def __init__(self, store: Store, status: Status, workers: Workers) -> None:
+        self._store = store
+        self._status = status
+        self._workers = workers
+        self._counters = Counters(store)
+
+    def read(self, *, until: datetime | None = None) -> Figures:
+        """Read all figures; only certificates that expire before ``until`` (UTC) where it is given. Raises TryLater.
+
+        Safe to repeat. It counts what the journal has got since the last call, and writes that and nothing else.
+        """
+        overview = self._status.overview()
+        return Figures(
+            version=self._workers.version,
+            report=overview.report,
+            rotations=list(overview.rotations.values()),
+            expiries=self._store.connections.expiries(until or _ALWAYS),
+            workers=self._workers.seen(),
+            last_pass=self._store.monitoring.last_pass(),
+            counts=self._counters.read(),
+        )
