@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 import pytest
+from support import coroutines
 
 from orchestrator.console import live
 from states.access import Role
@@ -61,7 +62,7 @@ def watched(then: Callable[[FakeChanges, live.Watcher, live.Streams], object]) -
         watcher.stop()
         watcher.join()
 
-    asyncio.run(run())
+    coroutines.run(run())
     return changes
 
 

@@ -1,11 +1,11 @@
 """The console's parts that need no server: forms, sessions, the bar, buttons, and escaping."""
 
-import asyncio
 from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
 from fastapi import Request
+from support import coroutines
 from support.clock import FakeClock
 from support.factories import NOW
 
@@ -165,7 +165,7 @@ def a_request(body: bytes, *, kind: str = "application/x-www-form-urlencoded", q
 def test_a_form_is_read() -> None:
     """A form's fields are its text, decoded; blanks at the ends do not count."""
     body = urlencode({"reason": " für \u20ac ", "version": "12", "overwrite": "1", "fingerprint": "AB:CD"}).encode()
-    form = asyncio.run(forms.read_form(a_request(body)))
+    form = coroutines.run(forms.read_form(a_request(body)))
     assert ("für \u20ac", 12, "AB:CD") == (form.reason, form.version, form.fingerprint)
     assert (True, False) == (form.is_ticked("overwrite"), form.is_ticked("create_record"))
     assert {"a": "b"} == forms.read_query(a_request(b"", query=b"a=b")).fields
@@ -178,7 +178,7 @@ def test_a_form_is_read() -> None:
 def test_a_form_that_cannot_be_read(body: bytes) -> None:
     """What is not a form of a few fields in UTF-8, each once, is refused."""
     with pytest.raises(InvalidInput):
-        asyncio.run(forms.read_form(a_request(body)))
+        coroutines.run(forms.read_form(a_request(body)))
     with pytest.raises(InvalidInput):
         forms.read_query(a_request(b"", query=body))
 
@@ -186,7 +186,7 @@ def test_a_form_that_cannot_be_read(body: bytes) -> None:
 def test_what_is_no_form() -> None:
     """JSON and files are not read."""
     with pytest.raises(InvalidInput):
-        asyncio.run(forms.read_form(a_request(b"{}", kind="application/json")))
+        coroutines.run(forms.read_form(a_request(b"{}", kind="application/json")))
 
 
 @pytest.mark.parametrize("given", ["", "-1", "1.0", "\u0661", "99999999999", "x"])

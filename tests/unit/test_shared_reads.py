@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from support import coroutines
 
 from orchestrator import shared_reads
 from orchestrator.shared_reads import SharedReads
@@ -53,7 +54,7 @@ def test_one_reads_for_all(watched: Watched) -> None:
     async def ask() -> list[int]:
         return list(await asyncio.gather(*(reads.get("page", 1, reader) for _ in range(5))))
 
-    assert ([1] * 5, [1]) == (asyncio.run(ask()), reader.versions)
+    assert ([1] * 5, [1]) == (coroutines.run(ask()), reader.versions)
 
 
 def test_it_is_read_again_after_a_change_and_after_a_second(watched: Watched, clock: Callable[[float], None]) -> None:
@@ -69,7 +70,7 @@ def test_it_is_read_again_after_a_change_and_after_a_second(watched: Watched, cl
         clock(0.2)
         return [*found, await reads.get("page", 2, reader)]
 
-    assert ([1, 2, 2, 2, 2], [1, 2, 2]) == (asyncio.run(ask()), reader.versions)
+    assert ([1, 2, 2, 2, 2], [1, 2, 2]) == (coroutines.run(ask()), reader.versions)
 
 
 def test_few_are_kept(watched: Watched) -> None:
@@ -82,5 +83,5 @@ def test_few_are_kept(watched: Watched) -> None:
         with pytest.raises(ValueError, match="broken"):
             await reads.get("d", 1, Reader(ValueError("broken")))
 
-    asyncio.run(ask())
+    coroutines.run(ask())
     assert ([1] * 4, {"c", "a"}) == (reader.versions, set(reads._locks))
