@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.rehearsal import Rehearsals
     from orchestrator.operations.rekey import Rekey
     from orchestrator.operations.repair import Repairs
+    from orchestrator.operations.saved_views import SavedViews
     from orchestrator.operations.sign_in import SignIn
     from orchestrator.operations.starts import Starts
     from orchestrator.operations.status import Status
@@ -147,6 +148,13 @@ class Keyturn:
             listener=self.events.publish,
             approvals=self.approvals,
         )
+
+    @cached_property
+    def saved_views(self) -> "SavedViews":
+        """The lists of the console that people keep."""
+        from orchestrator.operations.saved_views import SavedViews
+
+        return SavedViews(self.store)
 
     @cached_property
     def starts(self) -> "Starts":

@@ -379,6 +379,15 @@ class OpenIdRequests(_Table, table=True):
     """Authenticates the request (persistence/authenticity.py)."""
 
 
+class SavedViews(_Table, table=True):
+    """The lists of the console that people keep under names."""
+
+    person: str = Field(primary_key=True, sa_type=Text)
+    """Their name in the journal."""
+    name: str = Field(primary_key=True, sa_type=Text)
+    address: str = Field(sa_type=Text)
+
+
 class Attempts(_Table, table=True):
     """The buckets of attempts to sign in, by the hash of a name or an address."""
 
@@ -424,6 +433,7 @@ accounts: Final[Table] = METADATA.tables["accounts"]
 sessions: Final[Table] = METADATA.tables["sessions"]
 openid_sessions: Final[Table] = METADATA.tables["openidsessions"]
 openid_requests: Final[Table] = METADATA.tables["openidrequests"]
+saved_views: Final[Table] = METADATA.tables["savedviews"]
 attempts: Final[Table] = METADATA.tables["attempts"]
 monitoring: Final[Table] = METADATA.tables["monitoring"]
 

@@ -26,6 +26,7 @@ from persistence.kek import KeyEncryptionKey
 from persistence.monitoring import Monitoring
 from persistence.openid import OpenIdRequests, OpenIdSessions
 from persistence.rotations import Rotations
+from persistence.saved_views import SavedViews
 from persistence.secrets import Secrets
 from persistence.sessions import Sessions
 from persistence.tokens import Tokens
@@ -69,6 +70,7 @@ class Store:
         self.openid_requests = OpenIdRequests(self._database, self.vault)
         self.attempts = Attempts(self._database)
         self.monitoring = Monitoring(self._database)
+        self.saved_views = SavedViews(self._database)
         # With connections of its own: presence neither waits for a worker's transaction nor takes its connection, nor
         # do hints, which say that something was committed.
         self._of_workers = Database(url)

@@ -46,6 +46,8 @@ ROUTES: Final[Mapping[Route, Role | None]] = {
     ("POST", "/rotate"): Role.OPERATOR,
     ("GET", "/demo"): Role.OPERATOR,
     ("POST", "/demo"): Role.OPERATOR,
+    ("POST", "/views"): Role.VIEWER,
+    ("POST", "/views/remove"): Role.VIEWER,
     ("GET", "/settings/password"): Role.VIEWER,
     ("POST", "/settings/password"): Role.VIEWER,
     ("GET", "/settings/people"): Role.ADMINISTRATOR,

@@ -29,6 +29,7 @@ from orchestrator.console import (
     sign_in_page,
     token_pages,
     verb_pages,
+    view_pages,
     workers_page,
 )
 from orchestrator.console.access import GuardedRoute
@@ -64,6 +65,7 @@ def build(console: Console) -> ASGIApp:
     repair_page.add(app, console)
     bulk_page.add(app, console)
     token_pages.add(app, console)
+    view_pages.add(app, console)
     if console.faults:
         demo_page.add(app, console, console.faults)
     _add_assets(app)

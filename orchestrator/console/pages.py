@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
@@ -16,6 +17,8 @@ from orchestrator.console.forms import Form, Query
 from orchestrator.console.guard import session_token
 from orchestrator.console.live import MOST_STREAMS
 from orchestrator.console.rendering import Shown
+from orchestrator.console.sessions import session_of
+from orchestrator.operations.saved_views import LISTS, address_of
 from states.access import Role
 
 View = Callable[[Console, str, Form], Shown]
@@ -44,7 +47,7 @@ class Pages:
         @self._app.get(path)
         def page(request: Request, query: Query) -> Response:
             version = console.watcher.version  # read before the store is: the page is as new, or newer
-            shown = view(console, _subject(request, subject), query)
+            shown = _with_saved(console, request, query, view(console, _subject(request, subject), query))
             kept = "&".join(f"{quote(name)}={quote(each)}" for name, each in query.fields.items() if name != _ONCE)
             live = {"version": version, "url": f"/live{request.url.path}?{kept}{'&' if kept else ''}since={version}"}
             return console.page(request, shown, live=live)
@@ -79,6 +82,16 @@ class Pages:
             return known[0][1]
 
         return self._console.streams.stream(url, render, since=since, pace=pace, role_now=role_now)
+
+
+def _with_saved(console: Console, request: Request, query: Form, shown: Shown) -> Shown:
+    """The page of a list with its reader's saved views, which no stream sends: they are one person's."""
+    path, session = request.url.path, session_of(request)
+    if path not in LISTS or session is None:
+        return shown
+    saved = [each for each in console.keyturn.saved_views.of(session.actor) if each.path == path]
+    here = address_of(path, {name: each for name, each in query.fields.items() if name != _ONCE})
+    return replace(shown, values={**shown.values, "saved": saved, "here": here, "path_here": path})
 
 
 def _subject(request: Request, name: str) -> str:

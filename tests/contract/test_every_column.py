@@ -46,6 +46,7 @@ UNSEEN: Final = frozenset(
         *("rotations.available_at", "rotations.worker", "rotations.fence", "rotations.lease_until"),
         *("rotations.version", "connections.due_at", "tokens.used_at", "attempts.key", "attempts.full_at"),
         *("journal.commit_number", "monitoring.place", "monitoring.counts", "monitoring.passed_at"),
+        *("savedviews.person", "savedviews.name", "savedviews.address"),
         *(f"workers.{column.name}" for column in models.workers.c),
     }
 )
@@ -65,10 +66,12 @@ BY_DEFAULT: Final = " by default"
 EXCEPTED: Final = UNSEEN | {name + OF_REMOVED for name in UNSEEN_OF_REMOVED} | {name + BY_DEFAULT for name in READS}
 UNSEEN_REMOVED: Final = frozenset(
     {"secrets", "workers", "connections", "checkpoints", "tokens", "accounts", "sessions", "attempts", "monitoring"}
-    | {"openidsessions", "openidrequests"}
+    | {"openidsessions", "openidrequests", "savedviews"}
 )
 """Tables of which it does not see that some rows were removed."""
-UNSEEN_INSERTED: Final = frozenset({"secrets", "workers", "connections", "certificates", "datakeys", "attempts"})
+UNSEEN_INSERTED: Final = frozenset(
+    {"secrets", "workers", "connections", "certificates", "datakeys", "attempts"} | {"savedviews"}
+)
 """Tables of which it does not see that some rows were inserted."""
 THREAT_MODEL: Final = Path(__file__).parents[2] / "docs" / "explanation" / "threat-model.md"
 
@@ -117,6 +120,7 @@ def fill(store: Store) -> Any:
     store.openid_requests.add(an_openid_request(), NOW)
     store.attempts.take(OF_ACCOUNT, "ada", NOW)
     store.monitoring.note_pass(NOW)
+    store.saved_views.add("ada", "mine", "/rotations?q=acme", most=1)
     for _ in range(2):
         store.checkpoints.make()
     return store.workers.register(Worker(name="w2", role=Role.WORKER, host="host", version="1", threads=1))

@@ -47,6 +47,27 @@ def test_the_journal(app: Keyturn, console: RunningConsole, rotate: Rotate, monk
     assert "Entry 4 of this journal is not as Keyturn wrote it." in console.text(f"/rotations/{done.id}")
 
 
+def test_a_list_is_kept(app: Keyturn, console: RunningConsole) -> None:
+    """A person keeps a search under a name, finds it on that list only, and forgets it; another page is not kept."""
+    assert "Keep this view" not in console.text("/rotations")
+    page = console.get("/rotations?group=open&q=<acme>&after=").text
+    address = unescape(re.findall(r'name="address" value="([^"]*)"', page)[0])
+    assert 303 == console.post("/views", {"name": "<mine>", "address": address}).status_code
+    assert [("<mine>", "/rotations?group=open&q=%3Cacme%3E")] == [
+        (each.name, each.address) for each in app.saved_views.of("ada")
+    ]
+    shown = console.get(address).text
+    assert ("&lt;mine&gt;</a>" in shown, 'aria-current="true">&lt;mine' in shown, "Keep this view" in shown) == (
+        *(True, True, False),
+    )
+    assert "mine" not in console.text("/journal")
+    for wrong in ({"name": "x", "address": "https://evil.example"}, {"name": "", "address": address}):
+        assert 422 == console.post("/views", wrong).status_code
+    assert 409 == console.post("/views", {"name": "<mine>", "address": address}).status_code
+    gone = console.post("/views/remove", {"name": "<mine>", "path": "https://evil.example"})
+    assert (303, "/", []) == (gone.status_code, gone.headers["location"], app.saved_views.of("ada"))
+
+
 def test_a_connection_that_was_changed(app: Keyturn, console: RunningConsole, rotate: Rotate) -> None:
     """The list and its page name a connection that someone wrote outside Keyturn, though nothing is due of it."""
     rotate()

@@ -76,7 +76,7 @@ def test_the_routes_are_found() -> None:
     assert {("GET", "/"), ("GET", "/live/rotations/{rotation}"), ("POST", "/rotations/{rotation}/restore")} <= set(
         ROUTES
     )
-    assert 21 == len(POSTS)
+    assert 23 == len(POSTS)
     served = {(method, route.path) for route in _routes(object()) for method in route.methods & {"GET", "POST"}}
     assert {route for route in ACCESS if route[1] != "/demo"} == served
 
