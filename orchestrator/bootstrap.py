@@ -18,7 +18,8 @@ from orchestrator import event_log, log
 from orchestrator.adapters.system import SystemClock, SystemRandom
 from orchestrator.events import Bus, Event, Listener, ignore
 from orchestrator.operations.rotations import Rotations
-from orchestrator.settings import Settings, load
+from orchestrator.settings import Settings
+from orchestrator.settings_file import load
 from orchestrator.stop_request import StopRequest
 from persistence.store import Role, Store, Worker
 from states.ports import Ports

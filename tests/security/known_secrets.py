@@ -26,7 +26,7 @@ from support.request_history import judged_simulator
 from orchestrator import bootstrap, log, secrets
 from orchestrator.adapters.keys import COLUMN
 from orchestrator.cli import application
-from orchestrator.settings import load
+from orchestrator.settings_file import load
 from persistence import kek, vault
 from persistence.store import Store
 from simulator import Simulator

@@ -17,7 +17,8 @@ from support.clock import OffsetClock
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.secrets import SecretName
-from orchestrator.settings import Settings, load
+from orchestrator.settings import Settings
+from orchestrator.settings_file import load
 from simulator import Credentials
 from states.connection import Algorithm, Connection, NetSuiteSettings, OpenAirSettings, Policy
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.settings import load, tables, template
+from orchestrator.settings import tables, template
+from orchestrator.settings_file import load
 from states.errors import InvalidSettings
 
 
