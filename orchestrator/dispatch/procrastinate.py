@@ -133,7 +133,7 @@ class Procrastinate:
         except asyncio.CancelledError:
             return
         except (ProcrastinateException, DriverError) as error:
-            reason, *_ = str(error).splitlines()
+            reason, _, _ = str(error).partition("\n")
             raise TryLater(f"The queue is not available: {reason}") from error
         raise TryLater("The queue's connection was lost.")
 
@@ -150,9 +150,7 @@ class Procrastinate:
         access = self._hints.access()
 
         async def prepare(session: AsyncConnection[Any]) -> None:
-            is_listener = (
-                session.autocommit
-            )  # the session that listens commits each statement, or it would hear nothing
+            is_listener = session.autocommit  # the one that listens commits each statement: others hear nothing
             await session.set_autocommit(True)
             await session.execute(access.prepare)
             await session.set_autocommit(is_listener)
