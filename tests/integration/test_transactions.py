@@ -34,7 +34,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """For each request that is sent, how many transactions its thread has open."""
     found: list[int] = []
     here = threading.local()
-    post = Http.post
+    call = Http._call
 
     def counted(opening: Open) -> Open:
         @contextmanager
@@ -50,11 +50,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def watched(http: Http, *arguments: Any, **options: Any) -> Any:
         found.append(getattr(here, "depth", 0))
-        return post(http, *arguments, **options)
+        return call(http, *arguments, **options)
 
     for name in ("reading", "glancing", "writing"):
         monkeypatch.setattr(Database, name, counted(getattr(Database, name)))
-    monkeypatch.setattr(Http, "post", watched)
+    monkeypatch.setattr(Http, "_call", watched)  # of `post` and `get`
     return found
 
 

@@ -117,7 +117,9 @@ def test_database_password(keyturn: SearchedKeyturn, url: str) -> None:
     keyturn.assert_nothing_leaked(sealed=False, files=False)
 
 
-@pytest.mark.parametrize("broken", [requests.Session.post, Vault.open, NetSuiteTokens._assertion, VaultKeys.generate])
+@pytest.mark.parametrize(
+    "broken", [requests.Session.request, Vault.open, NetSuiteTokens._assertion, VaultKeys.generate]
+)
 def test_errors_in_keyturn_itself(keyturn: SearchedKeyturn, broken: Callable[..., object]) -> None:
     """A logged traceback shows no secret, although the exception's text holds every one.
 
