@@ -66,8 +66,9 @@ class Schedule:
     def all_due(self) -> list[str]:
         """The connections whose rotations a run would start now, the longest overdue first."""
         now = self._clock.now()
+        quiet_until = self._quiet.until(now)
         names = self._store.connections.due(now, _ALL)
-        return [name for name in names if not self._postponed_until(name, now)] if self._quiet.until(now) else names
+        return [name for name in names if not self._postponed_until(name, quiet_until, now)]
 
     def left(self) -> Left:
         """Every open rotation that a run would carry, or report because it waits; the oldest first."""
@@ -113,9 +114,10 @@ class Schedule:
         failed: list[tuple[str, KeyturnError]] = []
         postponed: list[tuple[str, datetime]] = []
         now = self._clock.now()
+        quiet_until = self._quiet.until(now)
         for name in self._store.connections.due(now, BATCH):
             try:
-                if until := self._postponed_until(name, now):
+                if until := self._postponed_until(name, quiet_until, now):
                     self._store.connections.postpone(name, until)
                     postponed.append((name, until))
                     continue
@@ -129,12 +131,21 @@ class Schedule:
                 failed.append((name, error))
         done = Pass(started, failed, postponed)
         if not done.is_full:
-            self._store.monitoring.note_pass(now)
+            self._note_pass(now)
         return done
 
-    def _postponed_until(self, name: str, now: datetime) -> datetime | None:
-        """The moment (UTC) until which a quiet time postpones this connection's rotation. Raises NotFound."""
-        quiet_until = self._quiet.until(now)
+    def _note_pass(self, now: datetime) -> None:
+        """Note the pass for monitoring. A failure must not keep the caller from carrying what was started."""
+        try:
+            self._store.monitoring.note_pass(now)
+        except KeyturnError as error:
+            _log.warning("pass not noted", extra={"code": error.code, "reason": error.message})
+
+    def _postponed_until(self, name: str, quiet_until: datetime | None, now: datetime) -> datetime | None:
+        """The moment (UTC) until which a quiet time that ends at ``quiet_until`` postpones this connection's rotation.
+
+        None where it begins now. Raises NotFound.
+        """
         if quiet_until is None:
             return None
         return due.postponed_until(self._store.connections.get(name).current, quiet_until, now)

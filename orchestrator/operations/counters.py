@@ -19,12 +19,12 @@ DONE, AWAITS_PERSON, FAILED = "done", "awaits_person", "failed"
 OUTCOMES: Final = (DONE, POSTPONED, AWAITS_PERSON, UNKNOWN, FAILED)
 """How an attempt at a step ends. After an unknown outcome the same attempt goes on, and ends in another one."""
 COMPLETED: Final = "completed"
-ENDINGS: Final = (COMPLETED, *(edge.ending.value for edge in PARKED if edge.ending))
+_CLOSED_BY: Final = {edge.trigger: edge.ending.value for edge in PARKED if edge.ending}
+ENDINGS: Final = (COMPLETED, *_CLOSED_BY.values())
 """How a rotation ends."""
 _PAGE: Final = 1_000
 _MOST_PAGES: Final = 20
 """How much is counted in one go at most, so that a scrape does not run into its time-out. The next one goes on."""
-_ENDINGS: Final = {edge.trigger: edge.ending.value for edge in PARKED if edge.ending}
 
 
 class Counters:
@@ -71,7 +71,7 @@ class Counters:
 
     def _counts(self, entry: Entry) -> Iterator[tuple[str, float]]:
         """What one entry adds, by name."""
-        if ending := _ENDINGS.get(entry.event):
+        if ending := _CLOSED_BY.get(entry.event):
             yield f"rotations/{ending}", 1
         edge = NEXT.get(entry.source) if entry.source else None
         if edge and (outcome := _outcome(entry, edge.trigger)):

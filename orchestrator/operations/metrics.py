@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from orchestrator.operations.counters import Counters
 from orchestrator.operations.status import Report, Status
@@ -10,7 +11,7 @@ from orchestrator.operations.workers import Seen, Workers
 from persistence.store import Store
 from states.rotation import Rotation
 
-_ALWAYS = datetime.max.replace(tzinfo=UTC)
+_ALWAYS: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

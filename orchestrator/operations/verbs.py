@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from orchestrator.operations.approvals import By
 from orchestrator.operations.carriers import Carriers
@@ -129,14 +129,18 @@ def _resume(verbs: Verbs, before: Rotation, options: Options, asked: Asked) -> R
 
 def _restore(verbs: Verbs, before: Rotation, options: Options, asked: Asked) -> Rotation:
     return verbs.recovery.restore(
-        before.id,
-        actor=asked.actor,
-        reason=asked.reason,
-        overwrite=options.overwrite,
-        seen=options.fingerprint,
-        version=asked.version,
-        approves=options.approves,
+        before.id, overwrite=options.overwrite, seen=options.fingerprint, **_closing(options, asked)
     )
+
+
+def _closing(options: Options, asked: Asked) -> dict[str, Any]:
+    """What every verb that closes a rotation is given."""
+    return {
+        "actor": asked.actor,
+        "reason": asked.reason,
+        "version": asked.version,
+        "approves": options.approves,
+    }
 
 
 _ACTS: Final[Mapping[Verb, _Act]] = {
@@ -174,23 +178,12 @@ _ACTS: Final[Mapping[Verb, _Act]] = {
     Verb.ADOPT: _Act(
         lambda rehearsals, rotation, options: rehearsals.adopt(rotation, seen=options.fingerprint),
         lambda verbs, before, options, asked: verbs.recovery.adopt(
-            before.id,
-            actor=asked.actor,
-            reason=asked.reason,
-            seen=options.fingerprint,
-            version=asked.version,
-            approves=options.approves,
+            before.id, seen=options.fingerprint, **_closing(options, asked)
         ),
     ),
     Verb.ABANDON: _Act(
         lambda rehearsals, rotation, _: rehearsals.abandon(rotation),
-        lambda verbs, before, options, asked: verbs.recovery.abandon(
-            before.id,
-            actor=asked.actor,
-            reason=asked.reason,
-            version=asked.version,
-            approves=options.approves,
-        ),
+        lambda verbs, before, options, asked: verbs.recovery.abandon(before.id, **_closing(options, asked)),
     ),
     Verb.WITHDRAW: _Act(
         lambda rehearsals, rotation, _: rehearsals.withdraw(rotation),

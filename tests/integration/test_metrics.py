@@ -164,6 +164,17 @@ def test_a_pass_over_the_schedule(app: Keyturn) -> None:
     assert abs(app.clock.now().timestamp() - scraped(app)[name]) < 60
 
 
+def test_a_pass_that_cannot_be_noted(app: Keyturn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the pass started is returned all the same, for the caller to carry."""
+
+    def refuse(_: object) -> None:
+        raise TryLater("The database can only be read.")
+
+    monkeypatch.setattr(app.store.monitoring, "note_pass", refuse)
+    (started,) = app.schedule.start_due(actor="schedule").started
+    assert NAME == started.connection
+
+
 def test_only_certificates_that_expire_soon(app: Keyturn, rotate: Rotate) -> None:
     """With a time, the certificates that expire later are not listed; everything else is."""
     rotate()
