@@ -11,7 +11,7 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Text, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from persistence import authenticity, models
+from persistence import access_models, authenticity
 from persistence.database import Database
 from persistence.mapping import NOT_OURS, Row
 from persistence.vault import Vault
@@ -19,8 +19,8 @@ from states.access import Account, Role
 from states.errors import AlreadyExists, LastAdministrator, NotFound, Tampered
 from states.next_action import by_hand
 
-_t: Final = models.accounts
-_s: Final = models.sessions
+_t: Final = access_models.accounts
+_s: Final = access_models.sessions
 
 ALL: Final = select(_t).order_by(_t.c.name)
 _FIND: Final = select(_t).where(_t.c.name == bindparam("wanted", type_=Text()))

@@ -11,12 +11,12 @@ from typing import Final
 from sqlalchemy import Text, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from persistence import models
+from persistence import access_models
 from persistence.clock import UtcDateTime
 from persistence.database import Database
 from states.access import Bucket
 
-_t: Final = models.attempts
+_t: Final = access_models.attempts
 _RACES: Final = 5
 """How often another process may be first with a new bucket before the attempt is refused."""
 _wanted: Final = bindparam("wanted", type_=Text())

@@ -7,13 +7,19 @@ from itertools import chain
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import bindparam, exists, func, or_
-from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from persistence import authenticity, connection_conflicts, connection_names, connection_rows, mapping, models, secrets
-from persistence.clock import UtcDateTime
+from persistence import (
+    authenticity,
+    connection_conflicts,
+    connection_names,
+    connection_rows,
+    connection_statements,
+    mapping,
+    models,
+    secrets,
+)
 from persistence.database import Database
 from persistence.read_model import ConnectionFilter, Page, connection_page, connections_until
 from persistence.rotation_statements import CHANGE_CONNECTION, TRY_AGAIN
@@ -30,36 +36,6 @@ _Certificate = models.Certificates
 _c: Final = models.connections
 _r: Final = models.rotations
 
-_DUE: Final = (
-    select_columns(_c.c.name)
-    .where(
-        models.AUTOMATIC,
-        _c.c.due_at <= bindparam("now", type_=UtcDateTime()),
-        ~exists().where(_r.c.connection == _c.c.name, models.OPEN),
-    )
-    .order_by(_c.c.due_at)
-    .limit(bindparam("limit"))
-)
-_COMING: Final = (
-    select_columns(_c.c.due_at, _c.c.name)
-    .where(
-        models.AUTOMATIC,
-        _c.c.due_at.is_not(None),
-        ~exists().where(_r.c.connection == _c.c.name, models.OPEN),
-    )
-    .order_by(_c.c.due_at)
-    .limit(bindparam("limit"))
-)
-_EXPIRIES: Final = (
-    select_columns(models.certificates.c.not_after, _c.c.name)
-    .select_from(_c.join(models.certificates, models.certificates.c.fingerprint == _c.c.current_fingerprint))
-    .where(models.IN_USE, models.certificates.c.not_after < bindparam("until", type_=UtcDateTime()))
-    .order_by(models.certificates.c.not_after, _c.c.name)
-)
-_COUNT: Final = select_columns(func.count()).select_from(_c).where(models.IN_USE)
-_KNOWN: Final = select_columns(_c.c.name).where(
-    _c.c.name == bindparam("name"), or_(models.IN_USE, _c.c.latest_rotation.is_not(None))
-)
 _EVERY: Final = ConnectionFilter()
 _LONG: Final = 500
 """So many connections are read at once where all are wanted: a longer list takes memory, a shorter one time."""
@@ -241,7 +217,7 @@ class Connections:
     def check_known(self, name: str) -> None:
         """Raise NotFound unless there is a connection of this name, or was one whose rotations are kept."""
         with self._database.reading() as tx:
-            if not tx.execute(_KNOWN, {"name": name}).first():
+            if not tx.execute(connection_statements.KNOWN, {"name": name}).first():
                 raise NotFound(f"There is no connection {name}.")
 
     def page(
@@ -272,12 +248,12 @@ class Connections:
     def expiries(self, until: datetime) -> list[tuple[datetime, str]]:
         """Return when certificates expire before ``until`` (UTC), and of which connections, the first first."""
         with self._database.reading() as tx:
-            return [(row.not_after, row.name) for row in tx.execute(_EXPIRIES, {"until": until})]
+            return [(row.not_after, row.name) for row in tx.execute(connection_statements.EXPIRIES, {"until": until})]
 
     def count(self) -> int:
         """Return how many connections there are."""
         with self._database.reading() as tx:
-            return tx.execute(_COUNT).scalar_one()
+            return tx.execute(connection_statements.COUNT).scalar_one()
 
     def coming(self, limit: int) -> list[tuple[datetime, str]]:
         """Return when the next automatic rotations begin (UTC), and of which connections: the first ``limit``.
@@ -285,7 +261,7 @@ class Connections:
         One with an open rotation does not count.
         """
         with self._database.reading() as tx:
-            return [(row.due_at, row.name) for row in tx.execute(_COMING, {"limit": limit})]
+            return [(row.due_at, row.name) for row in tx.execute(connection_statements.COMING, {"limit": limit})]
 
     def due(self, now: datetime, limit: int) -> list[str]:
         """Return up to ``limit`` names of connections to rotate: automatic, due by ``now``, without an open rotation.
@@ -293,7 +269,7 @@ class Connections:
         The one that has been due longest comes first.
         """
         with self._database.reading() as tx:
-            return list(tx.execute(_DUE, {"now": now, "limit": limit}).scalars())
+            return list(tx.execute(connection_statements.DUE, {"now": now, "limit": limit}).scalars())
 
     def postpone(self, name: str, until: datetime) -> None:
         """Postpone the connection's next automatic rotation to ``until`` (UTC); a later one stays. Safe to repeat."""

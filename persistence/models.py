@@ -19,31 +19,21 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import QueryableAttribute, defer
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
+from persistence import access_models  # noqa: F401 - its tables belong to the same database
 from persistence.boolean import StrictBoolean
 from persistence.clock import UtcDateTime
 from persistence.journal import MOVES, REQUEST
+from persistence.model_base import TableModel, is_in, together
 from states import table
-from states.access import Role
 from states.rotation import Ending
 from states.state import State
 
 
-def _in(column: str, values: tuple[str, ...]) -> str:
-    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
-
-
-def _together(*columns: str) -> CheckConstraint:
-    """All of them, or none."""
-    first, *others = columns
-    rules = (f"({first} IS NULL) = ({other} IS NULL)" for other in others)
-    return CheckConstraint(" AND ".join(rules), name=f"{first}_together")
-
-
 def _proof(proof: str) -> CheckConstraint:
     """Rule 1: no rotation gets to a position that needs a proof without that proof of its own candidate."""
-    needs = _in(POSITION, table.positions_with(proof))
+    needs = is_in(POSITION, table.positions_with(proof))
     return CheckConstraint(
         f"NOT ({needs}) OR COALESCE({proof}_fingerprint = candidate_fingerprint, FALSE)", name=f"{proof}_proved"
     )
@@ -51,7 +41,7 @@ def _proof(proof: str) -> CheckConstraint:
 
 POSITION: Final = "COALESCE(failed_from, state)"
 """How far a rotation got."""
-ACTIVE: Final = text(_in("state", table.ACTIVE))
+ACTIVE: Final = text(is_in("state", table.ACTIVE))
 """A rotation that has a step left. Query and partial index must say it in the same text, or the index is not used."""
 CLAIMABLE: Final = text(f"({ACTIVE.text} OR (state = '{State.FAILED}' AND closed_at IS NULL AND NOT awaits_person))")
 """A rotation that a worker carries on: it has a step left, or Keyturn restores its previous certificate by itself."""
@@ -66,19 +56,7 @@ CALM: Final[ColumnClause[bool]] = literal_column(f"(state NOT IN ('{table.OUTAGE
 outage."""
 
 
-class _Table(SQLModel):
-    """A table, named as its class is, in lower case."""
-
-    metadata = MetaData(
-        naming_convention={
-            "pk": "pk_%(table_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-        }
-    )
-
-
-class Certificates(_Table, table=True):
+class Certificates(TableModel, table=True):
     """The certificates that rotations made or found; each with its sealed private key while that is kept."""
 
     fingerprint: str = Field(primary_key=True, sa_type=Text)
@@ -88,12 +66,12 @@ class Certificates(_Table, table=True):
     sealed_key: bytes | None = Field(default=None, sa_type=LargeBinary, repr=False)
 
 
-class Connections(_Table, table=True):
+class Connections(TableModel, table=True):
     """The connections, and what Keyturn knows of their certificates."""
 
     __table_args__ = (
         CheckConstraint("version >= 0", name="version"),
-        _together("confirmed_fingerprint", "confirmed_by", "confirmed_at"),
+        together("confirmed_fingerprint", "confirmed_by", "confirmed_at"),
         Index("ix_connections_due", "due_at", sqlite_where=AUTOMATIC),
     )
 
@@ -122,30 +100,30 @@ class Connections(_Table, table=True):
     other before either exists; the journal's verification follows it instead."""
 
 
-class Rotations(_Table, table=True):
+class Rotations(TableModel, table=True):
     """The rotations, who works on each, and where its journal ends."""
 
     __table_args__ = (
-        CheckConstraint(_in("state", tuple(State)), name="state"),
+        CheckConstraint(is_in("state", tuple(State)), name="state"),
         CheckConstraint("version >= 0 AND attempt >= 1 AND tries >= 0 AND fence >= 0", name="counters"),
         CheckConstraint(f"(state = '{State.FAILED}') = (failed_from IS NOT NULL)", name="failed"),
-        CheckConstraint(_in("failed_from", table.ACTIVE), name="failed_from"),
+        CheckConstraint(is_in("failed_from", table.ACTIVE), name="failed_from"),
         CheckConstraint(f"state <> '{State.COMPLETED}' OR closed_at IS NOT NULL", name="completed_is_closed"),
         CheckConstraint(f"NOT ({ACTIVE.text}) OR closed_at IS NULL", name="active_is_open"),
         CheckConstraint(
             f"(ending IS NOT NULL) = (state = '{State.FAILED}' AND closed_at IS NOT NULL)",
             name="ending_told",
         ),
-        CheckConstraint(_in("ending", tuple(Ending)), name="ending"),
+        CheckConstraint(is_in("ending", tuple(Ending)), name="ending"),
         CheckConstraint(
             f"restoring_since IS NULL OR (state = '{State.FAILED}' AND closed_at IS NULL)", name="restoring_is_parked"
         ),
         *(_proof(proof) for proof in table.PROOFS),
-        _together("confirmation_fingerprint", "challenge", "signature", "asked_at"),
-        _together("saved_fingerprint", "saved_at"),
-        _together("verified_fingerprint", "verified_at"),
-        _together("failed_from", "failure_code", "failure_message", "failure_next_action", "failed_at"),
-        _together("worker", "lease_until"),
+        together("confirmation_fingerprint", "challenge", "signature", "asked_at"),
+        together("saved_fingerprint", "saved_at"),
+        together("verified_fingerprint", "verified_at"),
+        together("failed_from", "failure_code", "failure_message", "failure_next_action", "failed_at"),
+        together("worker", "lease_until"),
         # Rule 3: one open rotation for each connection.
         Index("uq_rotations_open", "connection", unique=True, sqlite_where=OPEN),
         Index("ix_rotations_claimable", CALM, "available_at", sqlite_where=CLAIMABLE),
@@ -213,13 +191,13 @@ class Rotations(_Table, table=True):
     """Authenticates the rotation and the end of its journal (persistence/authenticity.py)."""
 
 
-class Journal(_Table, table=True):
+class Journal(TableModel, table=True):
     """The entries of the rotations' journals."""
 
     __table_args__ = (
         CheckConstraint("seq >= 1", name="seq"),
         CheckConstraint(f"(seq = 1) = (event = '{REQUEST}')", name="first"),
-        CheckConstraint(_in("COALESCE(source, '') || '>' || event || '>' || target", MOVES), name="move"),
+        CheckConstraint(is_in("COALESCE(source, '') || '>' || event || '>' || target", MOVES), name="move"),
         Index("ix_journal_at", "at", "rotation_id", "seq"),
         Index("ix_journal_commit", "commit_number", "rotation_id", "seq"),
         {"sqlite_with_rowid": False},  # one tree to write instead of two, with a rotation's entries next to each other
@@ -240,7 +218,7 @@ class Journal(_Table, table=True):
     """Orders the entries of all rotations (persistence/journal_feed.py); no hash covers it."""
 
 
-class Checkpoints(_Table, table=True):
+class Checkpoints(TableModel, table=True):
     """The whole journal at some moments."""
 
     number: int = Field(primary_key=True)
@@ -251,7 +229,7 @@ class Checkpoints(_Table, table=True):
     code: str = Field(sa_type=Text)
 
 
-class CheckpointHeads(_Table, table=True):
+class CheckpointHeads(TableModel, table=True):
     """Where the journal of a rotation ended when a checkpoint was made, if it went on since the one before.
 
     No foreign keys: a worker would wait for them while a checkpoint is made, and the verification follows them.
@@ -267,7 +245,7 @@ class CheckpointHeads(_Table, table=True):
     checkpoint: int
 
 
-class Secrets(_Table, table=True):
+class Secrets(TableModel, table=True):
     """The connections' secrets, sealed by the vault."""
 
     connection: str = Field(primary_key=True, sa_type=Text, foreign_key="connections.name")
@@ -276,7 +254,7 @@ class Secrets(_Table, table=True):
     version: int
 
 
-class DataKeys(_Table, table=True):
+class DataKeys(TableModel, table=True):
     """The vault's data keys, wrapped by the key-encryption key."""
 
     id: int = Field(primary_key=True)
@@ -286,12 +264,12 @@ class DataKeys(_Table, table=True):
     """From then on the row has the authentication key alone."""
 
 
-class Workers(_Table, table=True):
+class Workers(TableModel, table=True):
     """The processes that carry rotations, and those that did lately."""
 
     __table_args__ = (
         CheckConstraint("ended_at IS NULL OR lock_key IS NULL", name="ended_has_no_lock"),
-        CheckConstraint(_in("role", ("worker", "run-due", "command")), name="role"),
+        CheckConstraint(is_in("role", ("worker", "run-due", "command")), name="role"),
         Index("ix_workers_present", "name", sqlite_where=PRESENT),
     )
 
@@ -307,96 +285,7 @@ class Workers(_Table, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Tokens(_Table, table=True):
-    """The tokens with which programs sign in to the API. Their secrets are not stored, only the secrets' hashes."""
-
-    __table_args__ = (
-        CheckConstraint(_in("role", tuple(Role)), name="role"),
-        Index("uq_tokens_digest", "digest", unique=True),
-    )
-
-    name: str = Field(primary_key=True, sa_type=Text)
-    digest: str = Field(sa_type=Text)
-    role: str = Field(sa_type=Text)
-    created_at: datetime = Field(sa_type=UtcDateTime)
-    created_by: str = Field(sa_type=Text)
-    expires_at: datetime = Field(sa_type=UtcDateTime)
-    used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    code: str = Field(sa_type=Text)
-    """Authenticates the token, except when it was used (persistence/authenticity.py)."""
-
-
-class Accounts(_Table, table=True):
-    """The people who sign in to the console with a password."""
-
-    __table_args__ = (CheckConstraint(_in("role", tuple(Role)), name="role"),)
-
-    name: str = Field(primary_key=True, sa_type=Text)
-    role: str = Field(sa_type=Text)
-    password: str = Field(sa_type=Text, repr=False)
-    """The password's argon2 hash."""
-    created_at: datetime = Field(sa_type=UtcDateTime)
-    created_by: str = Field(sa_type=Text)
-    password_at: datetime = Field(sa_type=UtcDateTime)
-    code: str = Field(sa_type=Text)
-    """Authenticates the account (persistence/authenticity.py)."""
-
-
-class Sessions(_Table, table=True):
-    """Who is signed in to the console with a password. The cookies are not stored, only their hashes."""
-
-    digest: str = Field(primary_key=True, sa_type=Text)
-    account: str = Field(sa_type=Text)
-    password_at: datetime = Field(sa_type=UtcDateTime)
-    """That of the account when the session began: the session ends with that password."""
-    expires_at: datetime = Field(sa_type=UtcDateTime)
-    code: str = Field(sa_type=Text)
-    """Authenticates the session (persistence/authenticity.py)."""
-
-
-class OpenIdSessions(_Table, table=True):
-    """Who is signed in to the console by OpenID Connect. The cookies are not stored, only their hashes."""
-
-    __table_args__ = (CheckConstraint(_in("role", tuple(Role)), name="role"),)
-
-    digest: str = Field(primary_key=True, sa_type=Text)
-    actor: str = Field(sa_type=Text)
-    role: str = Field(sa_type=Text)
-    terms: str = Field(sa_type=Text)
-    """The hash of the settings that gave the role: the session ends with them."""
-    expires_at: datetime = Field(sa_type=UtcDateTime)
-    code: str = Field(sa_type=Text)
-    """Authenticates the session (persistence/authenticity.py)."""
-
-
-class OpenIdRequests(_Table, table=True):
-    """The sign-ins that have not come back from the OpenID provider. Only hashes are stored."""
-
-    state: str = Field(primary_key=True, sa_type=Text)
-    browser: str = Field(sa_type=Text)
-    expires_at: datetime = Field(sa_type=UtcDateTime)
-    code: str = Field(sa_type=Text)
-    """Authenticates the request (persistence/authenticity.py)."""
-
-
-class SavedViews(_Table, table=True):
-    """The lists of the console that people keep under names."""
-
-    person: str = Field(primary_key=True, sa_type=Text)
-    """Their name in the journal."""
-    name: str = Field(primary_key=True, sa_type=Text)
-    address: str = Field(sa_type=Text)
-
-
-class Attempts(_Table, table=True):
-    """The buckets of attempts to sign in, by the hash of a name or an address."""
-
-    key: str = Field(primary_key=True, sa_type=Text)
-    full_at: datetime = Field(sa_type=UtcDateTime)
-    """When the bucket is full again."""
-
-
-class Monitoring(_Table, table=True):
+class Monitoring(TableModel, table=True):
     """What monitoring asks and no other table has: one row."""
 
     __table_args__ = (CheckConstraint("id = 1", name="one"),)
@@ -418,7 +307,7 @@ def attribute(column: object) -> QueryableAttribute[Any]:
 WITHOUT_KEY: Final = defer(attribute(Certificates.sealed_key), raiseload=True)
 """Reads a certificate without its sealed key, which only a rotation's step needs; to touch it is an error."""
 
-METADATA: Final[MetaData] = _Table.metadata
+METADATA: Final[MetaData] = TableModel.metadata
 certificates: Final[Table] = METADATA.tables["certificates"]
 connections: Final[Table] = METADATA.tables["connections"]
 rotations: Final[Table] = METADATA.tables["rotations"]
@@ -428,13 +317,6 @@ checkpoint_heads: Final[Table] = METADATA.tables["checkpointheads"]
 secrets: Final[Table] = METADATA.tables["secrets"]
 data_keys: Final[Table] = METADATA.tables["datakeys"]
 workers: Final[Table] = METADATA.tables["workers"]
-tokens: Final[Table] = METADATA.tables["tokens"]
-accounts: Final[Table] = METADATA.tables["accounts"]
-sessions: Final[Table] = METADATA.tables["sessions"]
-openid_sessions: Final[Table] = METADATA.tables["openidsessions"]
-openid_requests: Final[Table] = METADATA.tables["openidrequests"]
-saved_views: Final[Table] = METADATA.tables["savedviews"]
-attempts: Final[Table] = METADATA.tables["attempts"]
 monitoring: Final[Table] = METADATA.tables["monitoring"]
 
 

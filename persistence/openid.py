@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from sqlalchemy import Integer, Text, bindparam, delete, insert, select
 
-from persistence import authenticity, models
+from persistence import access_models, authenticity
 from persistence.clock import UtcDateTime
 from persistence.database import Database
 from persistence.mapping import NOT_OURS, Row
 from persistence.vault import Vault
 from states.access import OpenIdRequest, OpenIdSession, Role
 
-_s: Final = models.openid_sessions
-_r: Final = models.openid_requests
+_s: Final = access_models.openid_sessions
+_r: Final = access_models.openid_requests
 _now: Final = bindparam("now", type_=UtcDateTime())
 MOST_REQUESTS: Final = 1000
 """How many sign-ins are under way at most; the oldest ends. Each takes a person minutes."""

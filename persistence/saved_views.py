@@ -5,12 +5,12 @@ from typing import Final
 from sqlalchemy import Text, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from persistence import models
+from persistence import access_models
 from persistence.database import Database
 from states.errors import AlreadyExists, InvalidInput
 from states.next_action import by_hand
 
-_t: Final = models.saved_views
+_t: Final = access_models.saved_views
 _OF: Final = select(_t.c.name, _t.c.address).where(_t.c.person == bindparam("of", type_=Text())).order_by(_t.c.name)
 _REMOVE: Final = delete(_t).where(_t.c.person == bindparam("of"), _t.c.name == bindparam("wanted"))
 

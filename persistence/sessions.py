@@ -9,18 +9,20 @@ from typing import Any, Final
 
 from sqlalchemy import Text, bindparam, delete, insert, select
 
-from persistence import accounts, authenticity, models
+from persistence import access_models, accounts, authenticity
 from persistence.clock import UtcDateTime
 from persistence.database import Database
 from persistence.mapping import NOT_OURS, Row
 from persistence.vault import Vault
 from states.access import Account, Session
 
-_t: Final = models.sessions
+_t: Final = access_models.sessions
 
 ALL: Final = select(_t).order_by(_t.c.digest)
 _FIND: Final = select(_t).where(_t.c.digest == bindparam("wanted", type_=Text()))
-_ACCOUNT: Final = select(models.accounts).where(models.accounts.c.name == bindparam("wanted", type_=Text()))
+_ACCOUNT: Final = select(access_models.accounts).where(
+    access_models.accounts.c.name == bindparam("wanted", type_=Text())
+)
 _LOCK_ACCOUNT: Final = _ACCOUNT.with_for_update()
 _ADD: Final = insert(_t)
 _REMOVE: Final = delete(_t).where(_t.c.digest == bindparam("of"))

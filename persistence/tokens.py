@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from persistence import authenticity, models
+from persistence import access_models, authenticity
 from persistence.database import Database
 from persistence.mapping import NOT_OURS, Row
 from persistence.vault import Vault
@@ -18,7 +18,7 @@ from states.access import Role, Token
 from states.errors import AlreadyExists, NotFound, Tampered
 from states.next_action import by_hand
 
-_t: Final = models.tokens
+_t: Final = access_models.tokens
 _USES: Final = timedelta(minutes=1)
 """How exactly the last use is known: a program that asks every second writes no oftener than this."""
 
