@@ -69,6 +69,7 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
     "orchestrator.adapters.openair_errors": (
         "tests/unit/adapters/test_openair_errors.py",
         "tests/unit/adapters/test_openair_xml.py",
+        "tests/unit/adapters/test_openair_xml_save.py",
         f"{VALUES}[orchestrator]",
     ),
     "persistence.store": (
