@@ -4,7 +4,7 @@ import pytest
 from browser.person import Person
 from browser.test_tasks import park
 from playwright.sync_api import Browser, expect
-from support.console import RunningConsole
+from support.console import PASSWORD, RunningConsole
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
@@ -17,7 +17,7 @@ from states.access import Role
 def test_every_page_is_accessible(app: Keyturn, simulator: Simulator, ada: Person, width: int, scheme: str) -> None:
     """axe-core finds nothing in any page, light and dark, at both widths; no page is wider than its window."""
     parked = park(app, simulator)
-    app.accounts.add("bob", Role.VIEWER, "correct horse battery", actor="ada")
+    app.accounts.add("bob", Role.VIEWER, PASSWORD, actor="ada")
     app.tokens.add("nightly", Role.VIEWER, days=1, actor="ada")
     ada.page.set_viewport_size({"width": width, "height": 900})
     ada.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from browser.person import Person
 from playwright.sync_api import Browser
-from support.console import running_console
+from support.console import PASSWORD, running_console
 from support.environment import keyturn
 from support.openid import rsa_key, running_provider, signed, use
 
@@ -19,7 +19,7 @@ def test_a_person_signs_in_by_openid(browser: Browser, tmp_path: Path, monkeypat
     with running_provider() as provider:
         use(monkeypatch, tmp_path, provider, label="Acme")
         with keyturn(tmp_path, monkeypatch) as app, running_console(app) as console:
-            app.accounts.add("bob", Role.VIEWER, "correct horse battery", actor="root")
+            app.accounts.add("bob", Role.VIEWER, PASSWORD, actor="root")
             context = browser.new_context(service_workers="block")
             ada = Person(context, console.url)
             ada.open("/")

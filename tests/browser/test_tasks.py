@@ -2,7 +2,7 @@
 
 from browser.person import Person
 from playwright.sync_api import Browser, expect
-from support.console import RunningConsole, running_worker
+from support.console import PASSWORD, RunningConsole, running_worker
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
@@ -114,7 +114,7 @@ def test_a_viewer_is_refused(app: Keyturn, simulator: Simulator, browser: Browse
     is no button for it, also not in what the stream sends; its address is refused in words.
     """
     parked = park(app, simulator)
-    app.accounts.add("carol", Role.VIEWER, "correct horse battery", actor="root")
+    app.accounts.add("carol", Role.VIEWER, PASSWORD, actor="root")
     context = browser.new_context()
     carol = Person(context, console.url)
     carol.open("/sign-in")
@@ -124,7 +124,7 @@ def test_a_viewer_is_refused(app: Keyturn, simulator: Simulator, browser: Browse
     carol.reads("The name or the password is wrong.")
     carol.complaints.clear()  # the browser notes an answer that is 401
     carol.page.get_by_label("Name").fill("carol")
-    carol.page.get_by_label("Password").fill("correct horse battery")
+    carol.page.get_by_label("Password").fill(PASSWORD)
     carol.press("Sign in")
     carol.reads("Imports are refused")
     carol.press("See what happened")

@@ -7,7 +7,8 @@ import os
 import re
 import signal
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -160,25 +161,13 @@ def test_console(keyturn: SearchedKeyturn) -> None:
     keyturn("rotate", NAME)
     parked = keyturn.rotation()
     _, secret, _ = keyturn("token", "add", "nightly", "--role", "administrator", "--output", "name")
-    words = command("console", "--port", "0", "-o", "json", "--verbose")
-    process = subprocess.Popen(
-        words, env=_environment(keyturn), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout
-        started = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
-        console = RunningConsole(started["port"], started["link"])
-        with console.http:
-            console.http.trust_env = False
-            console.sign_in()
-            _record_process(keyturn, process.pid)
-            _record_pages(keyturn, console, parked["id"])
-            _record_api(keyturn, Program(console.port, secret.strip()), parked["id"])
+    with _console(keyturn) as (console, process):
+        console.sign_in()
+        _record_process(keyturn, process.pid)
+        _record_pages(keyturn, console, parked["id"])
+        _record_api(keyturn, Program(console.port, secret.strip()), parked["id"])
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=WAIT_LIMIT)
-    finally:
-        process.kill()
-        process.communicate()
     keyturn.record_output("the console", out + err)
     assert (0, False, False) == (process.returncode, console.token in err, secret.strip() in out + err)
     keyturn.assert_nothing_leaked(keyturn.folder / "temporary")
@@ -193,32 +182,44 @@ def test_console_with_openid(keyturn: SearchedKeyturn) -> None:
         use(settings, keyturn.folder, provider)
         keyturn.known.add("the client's secret", SECRET)
         keyturn("doctor", "--verbose")
-        words = command("console", "--port", "0", "-o", "json", "--verbose")
-        process = subprocess.Popen(
-            words, env=_environment(keyturn), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
         try:
-            assert process.stdout
-            started = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
-            console = RunningConsole(started["port"], started["link"])
-            with console.http:
-                console.http.trust_env = False
+            with _console(keyturn) as (console, process):
                 for lie in (lambda _: None, repeating, claims(nonce="another")):
                     provider.be_honest()
                     lie(provider)
                     _sign_in(keyturn, console)
                 _record_process(keyturn, process.pid)
-            process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=WAIT_LIMIT)
+                process.send_signal(signal.SIGTERM)
+                out, err = process.communicate(timeout=WAIT_LIMIT)
         finally:
-            process.kill()
-            process.communicate()
             logging.getLogger("urllib3.connectionpool").disabled = False
         for number, issued in enumerate(provider.issued):
             keyturn.known.add(f"what the provider issued ({number})", issued)
     keyturn.record_output("the console", out + err)
     assert ("signed in" in err, err.count("sign-in refused")) == (True, 2)
     keyturn.assert_nothing_leaked(keyturn.folder / "temporary")
+
+
+@contextmanager
+def _console(keyturn: SearchedKeyturn) -> Iterator[tuple[RunningConsole, subprocess.Popen[str]]]:
+    """A process that serves the console, and a browser of it; killed at the end, unless it has ended by then."""
+    process = subprocess.Popen(
+        command("console", "--port", "0", "-o", "json", "--verbose"),
+        env=_environment(keyturn),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        started = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
+        console = RunningConsole(started["port"], started["link"])
+        with console.http:
+            console.http.trust_env = False
+            yield console, process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def _sign_in(keyturn: SearchedKeyturn, console: RunningConsole) -> None:

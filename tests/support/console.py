@@ -17,6 +17,9 @@ from orchestrator.console import server
 from orchestrator.console.demo_page import Faults
 from orchestrator.operations.workers import Role
 
+PASSWORD = "correct horse battery"
+"""Of every account that a test adds."""
+
 
 @dataclass
 class RunningConsole:

@@ -8,7 +8,7 @@ import pytest
 from integration.fixture_types import Carry
 from integration.recovery.environment import NO_SAVE
 from support.api import Program, add_token
-from support.console import RunningConsole, running_console
+from support.console import PASSWORD, RunningConsole, running_console
 from support.environment import NAME, connect, keyturn
 from support.polling import until
 from support.request_history import installed
@@ -18,8 +18,6 @@ from simulator import Simulator
 from states.access import Role
 from states.certificate import Certificate
 from states.rotation import Ending, Rotation
-
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture

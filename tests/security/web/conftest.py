@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from support.console import RunningConsole, running_console
+from support.console import PASSWORD, RunningConsole, running_console
 from support.environment import NAME, connect, keyturn
 from support.request_history import judged_simulator
 
 from orchestrator.bootstrap import Keyturn
 from simulator import Fault, Simulator
+from states.access import Role
 from states.rotation import Rotation
 
 
@@ -39,3 +40,14 @@ def parked(app: Keyturn, simulator: Simulator) -> Rotation:
 def console(app: Keyturn) -> Iterator[RunningConsole]:
     with running_console(app) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def people(app: Keyturn, console: RunningConsole) -> dict[Role, RunningConsole]:
+    """A signed-in person of each role, and what they may do as their name."""
+    found = {}
+    for role in Role:
+        app.accounts.add(role.value, role, PASSWORD, actor="root")
+        found[role] = console.another()
+        found[role].sign_in_as(role.value, PASSWORD)
+    return found

@@ -18,7 +18,6 @@ from simulator import Simulator
 from states.access import Role
 from states.rotation import Rotation
 
-PASSWORD = "correct horse battery"
 NEEDS = "needs the role operator"
 ADDRESSES = {"a": "href", "link": "href", "script": "src", "img": "src", "div": "hx-sse:connect"}
 PAGES = sorted(path for method, path in ROUTES if method == "GET" and not path.startswith("/live"))
@@ -48,17 +47,6 @@ def console(app: Keyturn, simulator: Simulator) -> Iterator[RunningConsole]:
     """The demo's console, which has every page."""
     with running_console(app, faults=DemoFaults(simulator)) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def people(app: Keyturn, console: RunningConsole) -> dict[Role, RunningConsole]:
-    """A signed-in person of each role."""
-    found = {}
-    for role in Role:
-        app.accounts.add(role.value, role, PASSWORD, actor="root")
-        found[role] = console.another()
-        found[role].sign_in_as(role.value, PASSWORD)
-    return found
 
 
 @pytest.fixture(scope="module")

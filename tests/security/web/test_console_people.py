@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.clock import OffsetClock
-from support.console import RunningConsole, running_console
+from support.console import PASSWORD, RunningConsole, running_console
 from support.environment import NAME, keyturn
 
 from orchestrator.bootstrap import Keyturn
@@ -17,20 +17,8 @@ from states.access import OF_ACCOUNT, OF_ADDRESS, Bucket, Role
 from states.errors import InvalidInput
 from states.rotation import Rotation
 
-PASSWORD = "correct horse battery"
 OTHER = "staple horse battery"
 FORM = {"password": PASSWORD, "again": PASSWORD}
-
-
-@pytest.fixture(scope="module")
-def people(app: Keyturn, console: RunningConsole) -> dict[Role, RunningConsole]:
-    """A signed-in person of each role, and what they may do as their name."""
-    found = {}
-    for role in Role:
-        app.accounts.add(role.value, role, PASSWORD, actor="root")
-        found[role] = console.another()
-        found[role].sign_in_as(role.value, PASSWORD)
-    return found
 
 
 @pytest.fixture

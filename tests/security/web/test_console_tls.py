@@ -9,7 +9,7 @@ import pytest
 import requests
 import trustme
 from support.api import add_token
-from support.console import RunningConsole, running_console
+from support.console import PASSWORD, RunningConsole, running_console
 from support.environment import keyturn
 
 from orchestrator.api.app import build
@@ -19,7 +19,6 @@ from states.access import OF_ADDRESS, Role
 from states.errors import TlsRequired
 
 HOST = "keyturn.example.com"
-PASSWORD = "correct horse battery"
 
 
 def a_free_port() -> int:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-from support.console import running_console
+from support.console import PASSWORD, running_console
 from support.environment import keyturn
 from support.openid import (
     Provider,
@@ -35,7 +35,7 @@ def test_a_provider_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The page says that the provider cannot be reached, and offers the password."""
     use(monkeypatch, tmp_path, Provider(url="http://127.0.0.1:9"), label="Acme")
     with keyturn(tmp_path, monkeypatch) as app, running_console(app) as console:
-        app.accounts.add("ada", Role.VIEWER, "correct horse battery", actor="root")
+        app.accounts.add("ada", Role.VIEWER, PASSWORD, actor="root")
         answer = console.get("/sign-in/openid")
         assert HTTPStatus.SERVICE_UNAVAILABLE == answer.status_code
         assert all(
