@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 
 from persistence import authenticity, mapping, models, queries
 from persistence.mapping import Row
+from persistence.prepared import Prepared
 from persistence.vault import Vault
 from states.certificate import Certificate
 from states.connection import Connection
@@ -38,11 +39,13 @@ _r: Final = models.rotations
 _c: Final = models.connections
 _LATEST: Final = func.coalesce(_c.c.latest_rotation, "")
 _SET_BACK: Final = select_columns(_c.c.name).where(
-    _c.c.name.in_(bindparam("names", expanding=True)),
     exists().where(_r.c.connection == _c.c.name, _r.c.id > _LATEST, func.coalesce(_r.c.follows, "") == _LATEST),
 )
 """One statement, so that it sees a connection and its rotations of one moment. Ids are ordered by workers' clocks: a
 greater one alone proves nothing, but keeps the search short."""
+_IS_SET_BACK: Final = Prepared(_SET_BACK.where(_c.c.name == bindparam("name")))
+"""Of one connection: each request asks."""
+_ARE_SET_BACK: Final = _SET_BACK.where(_c.c.name.in_(bindparam("names", expanding=True)))
 _WHOLE: Final = queries.CONNECTION.where(models.IN_USE).order_by(_c.c.name)
 _NEWEST: Final = select_columns(func.max(_r.c.id)).where(_r.c.connection == bindparam("name"))
 
@@ -93,7 +96,7 @@ def ensure_authentic(tx: Transaction, vault: Vault, connection: Connection, row:
 
     An earlier row with the codes that it had then is noticed by the rotation that followed, not by its settings.
     """
-    if not _is_coded(vault, connection, row) or tx.execute(_SET_BACK, {"names": [connection.name]}).first():
+    if not _is_coded(vault, connection, row) or _IS_SET_BACK.first(tx, {"name": connection.name}):
         raise authenticity.tampered_connection(connection.name)
 
 
@@ -101,7 +104,7 @@ def changed(tx: Transaction, vault: Vault, names: Collection[str]) -> list[str]:
     """Return which of the connections of these names were changed outside Keyturn, as `ensure_authentic` finds it."""
     rows = tx.execute(_WHOLE.where(_c.c.name.in_(names))).mappings()
     wrong = {row["name"] for row in rows if not _is_coded(vault, mapping.to_connection(row), row)}
-    wrong.update(tx.execute(_SET_BACK, {"names": list(names)}).scalars())
+    wrong.update(tx.execute(_ARE_SET_BACK, {"names": list(names)}).scalars())
     return sorted(wrong)
 
 
