@@ -73,18 +73,24 @@ def tampered_connection(name: str) -> Tampered:
 def of_rotation(rotation: Rotation, head: Head) -> bytes:
     """What is authenticated of a rotation: all that its steps act on, and where its journal ends."""
     proofs, allowed, doubt, failure = rotation.proofs, rotation.allowed, rotation.doubt, rotation.failure
-    return _canonical(
-        "keyturn rotation",
-        *(rotation.id, rotation.connection, rotation.cause, rotation.actor, rotation.reason, _policy(rotation.policy)),
-        *(_certificate(rotation.previous), rotation.state, rotation.attempt, rotation.tries),
-        *(rotation.created_at, rotation.updated_at, rotation.skew_from),
-        _certificate(proofs.candidate.certificate if proofs.candidate else None),
-        *(_confirmation(proofs.confirmation), _receipt(proofs.saved), _receipt(proofs.verified)),
-        *(doubt.since, doubt.in_flight_until, allowed.create_record, allowed.overwrite),
-        *(rotation.waiting_for, rotation.awaits_person, rotation.begun_at, _failure(failure)),
-        *(rotation.restoring_since, rotation.closed_at, rotation.ending),
-        *(head.seq, head.hash),
+    parts = (
+        _items("keyturn rotation", rotation.id, rotation.connection, rotation.cause, rotation.actor, rotation.reason),
+        _policy_text(rotation.policy),
+        _certificate_text(rotation.previous),
+        _items(
+            *(rotation.state, rotation.attempt, rotation.tries),
+            *(rotation.created_at, rotation.updated_at, rotation.skew_from),
+        ),
+        _certificate_text(proofs.candidate.certificate if proofs.candidate else None),
+        _items(
+            *(_confirmation(proofs.confirmation), _receipt(proofs.saved), _receipt(proofs.verified)),
+            *(doubt.since, doubt.in_flight_until, allowed.create_record, allowed.overwrite),
+            *(rotation.waiting_for, rotation.awaits_person, rotation.begun_at, _failure(failure)),
+            *(rotation.restoring_since, rotation.closed_at, rotation.ending),
+            *(head.seq, head.hash),
+        ),
     )
+    return f"[{','.join(parts)}]".encode()
 
 
 def of_connection(connection: Connection, *, is_automatic: bool) -> bytes:
@@ -92,13 +98,14 @@ def of_connection(connection: Connection, *, is_automatic: bool) -> bytes:
     return _canonical(
         "keyturn connection",
         *(connection.name, connection.version, _values(connection.netsuite), _values(connection.openair)),
-        *(_values(connection.options), _policy(connection.policy), dict(connection.bundles), is_automatic),
+        *(_values(connection.options), _values(connection.policy), dict(connection.bundles), is_automatic),
     )
 
 
 def of_current(name: str, current: Certificate | None, latest_rotation: str | None) -> bytes:
     """What is authenticated of a connection's certificate, and of the rotation that the next one follows."""
-    return _canonical("keyturn current certificate", name, _certificate(current), latest_rotation)
+    parts = (_items("keyturn current certificate", name), _certificate_text(current), _items(latest_rotation))
+    return f"[{','.join(parts)}]".encode()
 
 
 def of_export(name: str, fingerprint: str, by: str, at: datetime) -> bytes:
@@ -139,9 +146,10 @@ def of_openid_request(request: OpenIdRequest) -> bytes:
     return _canonical("keyturn openid request", request.state, request.browser, request.expires_at)
 
 
-def _certificate(certificate: Certificate | None) -> tuple[object, ...] | None:
+@lru_cache(maxsize=64)  # by its whole public value, which is frozen: each move authenticates its two certificates
+def _certificate_text(certificate: Certificate | None) -> str:
     # All of it, not the fingerprint alone: the certificate is used as it is stored, without computing that again.
-    return (
+    return _ENCODER.encode(
         None
         if certificate is None
         else (certificate.fingerprint, certificate.pem, certificate.not_before, certificate.not_after)
@@ -167,9 +175,9 @@ def _failure(failure: Failure | None) -> tuple[object, ...] | None:
     )
 
 
-@lru_cache(maxsize=64)  # a fleet has few policies
-def _policy(policy: Policy) -> Mapping[str, object]:
-    return _values(policy)
+@lru_cache(maxsize=64)  # by its whole value, which is frozen; a fleet has few policies
+def _policy_text(policy: Policy) -> str:
+    return _ENCODER.encode(_values(policy))
 
 
 def _values(settings: NetSuiteSettings | OpenAirSettings | Options | Policy) -> Mapping[str, object]:
@@ -188,3 +196,8 @@ _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_
 def _canonical(*content: object) -> bytes:
     """JSON in one form. Keyturn's moments are all in UTC."""
     return _ENCODER.encode(content).encode()
+
+
+def _items(*content: object) -> str:
+    """The same without the brackets: a part of the whole."""
+    return _ENCODER.encode(content)[1:-1]
