@@ -19,7 +19,7 @@ _WITH_VALUE: Final = ("--config", "--output", "-o")
 """The global options that take a value."""
 
 
-def version() -> str:
+def version_line() -> str:
     """What `keyturn --version` prints."""
     from importlib import metadata  # noqa: PLC0415 - only for --version
 
@@ -88,7 +88,7 @@ def _no_answer(arguments: Sequence[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
-        terminal.write(version())
+        terminal.write(version_line())
         return 0
     from orchestrator.cli import collector, uncaught  # noqa: PLC0415 - --version needs none of it
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from orchestrator import terminal
-from orchestrator.cli import collector, completion, is_question, version
+from orchestrator.cli import collector, completion, is_question, version_line
 
 if TYPE_CHECKING:
     from orchestrator.cli.context import Context
@@ -78,7 +78,7 @@ def build(*, overview: bool = False) -> App:
     app = App(
         name="keyturn",
         help="Rotates the certificate that lets OpenAir trust real-time record imports from NetSuite.",
-        version=version,
+        version=version_line,
         version_flags=["--version"],
         version_format="plaintext",
         console=terminal.lazy_console(),  # for help

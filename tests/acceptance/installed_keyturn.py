@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.forked_commands import forked_commands
 from support.polling import WAIT_LIMIT
 
 from simulator import Credentials
@@ -50,9 +51,12 @@ class InstalledKeyturn:
 
     def __call__(self, *arguments: object, given: str = "", **environment: str) -> Run:
         """Run `keyturn` with ``arguments`` to its end; ``given`` is its standard input."""
+        whole = {**self.environment, **environment}
+        if forked_commands().is_possible(whole):
+            return forked_commands().run(command(*arguments), whole, given)
         return subprocess.run(
             command(*arguments),
-            env={**self.environment, **environment},
+            env=whole,
             input=given,
             capture_output=True,
             text=True,

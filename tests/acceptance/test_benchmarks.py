@@ -12,7 +12,7 @@ FEW = {
     "rotations": ("--rounds=1", "--rotations=2", "--key-size=1024"),
     "scale": ("--listed=5", "--finished=5", "--connections=50", "--repeats=1", "--key-size=1024"),
     "takeover": ("--count=1",),
-    "stop": ("--count=2",),
+    "stop": ("--count=1",),
     "fleet": ("--connections=6", "--rotations=3", "--threads=2", "--descriptors=64"),
     "console": ("--connections=5", "--rotations=9", "--repeats=1", "--streams=2", "--events=2", "--rest=0.1"),
     "dispatch": ("--count=1", "--rest=1"),

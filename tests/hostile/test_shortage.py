@@ -1,6 +1,7 @@
 """A machine that is short of threads or of file descriptors."""
 
 import errno
+import gc
 import os
 import resource
 import subprocess
@@ -194,6 +195,7 @@ def test_what_cannot_be_opened_is_a_shortage(app: Keyturn, simulator: Simulator,
         "connection": lambda: http.post("/", b"", {}, writes=True),
     }
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    gc.collect()  # what an earlier test left open would otherwise be closed, and be free, while this one runs
     lowest = os.open(os.devnull, os.O_RDONLY)
     os.close(lowest)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))

@@ -56,7 +56,9 @@ def new_database(socket: Path, template: str = "template1") -> str:
     name = f"keyturn_{next(_names)}"
     original = urlsplit(template).path.removeprefix("/")
     with psycopg.connect(host=str(socket), user="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {original}")  # type: ignore[arg-type]  # the names are ours
+        # By copying files, which is quicker than the log where the server waits for no disk.
+        create = f"CREATE DATABASE {name} TEMPLATE {original} STRATEGY FILE_COPY"
+        connection.execute(create)  # type: ignore[arg-type]  # the names are ours
     return f"postgresql://postgres@/{name}?host={socket}"
 
 

@@ -107,8 +107,8 @@ def test_every_explanation_is_of_a_mutant(mutation: ModuleType) -> None:
 
 
 def test_the_runner_judges_a_module_and_ends() -> None:
-    """It prints a module's figures and exits with 0 where every mutant is killed or explained."""
-    command = [sys.executable, str(FOLDER / "run.py"), "--jobs", "1", "states.state"]
+    """It prints a module's figures and exits with 0 where every mutant that was tried is killed or explained."""
+    command = [sys.executable, str(FOLDER / "run.py"), "--jobs", "1", "--slice", "5", "states.state"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert (0, "") == (done.returncode, done.stderr)
     assert ["module", "states.state", "together"] == [line.split()[0] for line in done.stdout.splitlines()]

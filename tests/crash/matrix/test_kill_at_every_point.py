@@ -15,8 +15,8 @@ from crash.matrix.tracing import Point, points, refreshing, spent
 
 pytestmark = pytest.mark.timeout(7200)  # the whole matrix takes many minutes
 
-SELECTED = 6
-SELECTED_TWICE = 4
+SELECTED = 3
+SELECTED_TWICE = 2
 """Size of a selection, in addition to the points around the install and the save."""
 WRITES = ("install", "Add", "Modify")
 """The requests that change NetSuite and OpenAir."""
