@@ -6,6 +6,7 @@ Run in the repository's root: ``PYTHONPATH=. python docs/generate.py [--check]``
 import argparse
 import ast
 import inspect
+import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from orchestrator.cli.exit_codes import Exit, NeedsRotation
 from orchestrator.operations.metrics import Figures
 from orchestrator.operations.status import Report
 from orchestrator.operations.workers import Seen
-from orchestrator.views import metrics, next_actions
+from orchestrator.views import evidence_format, metrics, next_actions
 from persistence import journal
 from states import drawing
 from states.errors import AwaitingPerson, KeyturnError, Refused, Rejected, Stale, TryLater, Unknown
@@ -76,6 +77,7 @@ def generated() -> dict[Path, str]:
         Path("docs/reference/command-line.md"): _command_line(),
         Path("docs/reference/events.md"): _events(),
         Path("docs/reference/metrics.md"): _metrics(),
+        Path("docs/reference/evidence.schema.json"): json.dumps(evidence_format.json_schema(), indent=2) + "\n",
         **{Path("docs/man") / name: page for name, page in _man_pages().items()},
     }
 

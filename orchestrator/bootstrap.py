@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.consent import Consents
     from orchestrator.operations.doctor import Doctor
     from orchestrator.operations.effects import Effects
+    from orchestrator.operations.evidence import Evidences
     from orchestrator.operations.feed import Feed
     from orchestrator.operations.health import HealthChecks
     from orchestrator.operations.installation import Installation
@@ -328,6 +329,13 @@ class Keyturn:
         from orchestrator.operations.journal import JournalChecks
 
         return JournalChecks(self.store, self.events.publish)
+
+    @cached_property
+    def evidence(self) -> "Evidences":
+        """The evidence files of rotations."""
+        from orchestrator.operations.evidence import Evidences
+
+        return Evidences(self.store, self.clock, self.installation.version)
 
     @cached_property
     def installation(self) -> "Installation":

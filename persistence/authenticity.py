@@ -146,6 +146,11 @@ def of_openid_request(request: OpenIdRequest) -> bytes:
     return _canonical("keyturn openid request", request.state, request.browser, request.expires_at)
 
 
+def of_evidence(digest: str) -> bytes:
+    """What is authenticated of an evidence file: the digest of all of it."""
+    return _canonical("keyturn evidence", digest)
+
+
 @lru_cache(maxsize=64)  # by its whole public value, which is frozen: each move authenticates its two certificates
 def _certificate_text(certificate: Certificate | None) -> str:
     # All of it, not the fingerprint alone: the certificate is used as it is stored, without computing that again.

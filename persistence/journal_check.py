@@ -10,14 +10,15 @@ from sqlalchemy import exists
 from sqlalchemy.orm import aliased, load_only
 from sqlmodel import Session, col, select
 
-from persistence import journal_feed, journal_page, mapping, models, row_check
+from persistence import authenticity, evidence, journal_feed, journal_page, mapping, models, rotation_writes, row_check
 from persistence.database import Database
+from persistence.evidence import Recorded
 from persistence.journal import APPROVAL_ASKED, ORIGIN, Entry, Head, content, renamed, verify
 from persistence.journal_feed import FedEntry, Place
 from persistence.journal_page import CheckedEntry, JournalFilter
 from persistence.read_model import Page
 from persistence.vault import Vault
-from states.errors import JournalBroken, SealBroken, VaultLocked
+from states.errors import JournalBroken, SealBroken, Tampered, VaultLocked
 from states.state import State
 
 _Before = aliased(models.Rotations, name="before")
@@ -161,6 +162,33 @@ class Journal:
                 raise JournalBroken(f"Rotation {removed[1]} of connection {removed[0]} was removed.")
             row_check.verify(tx, self._vault, rotation_id)
             return checked
+
+    def recorded(self, rotation_id: str) -> Recorded:
+        """Return what is stored of the rotation with this whole id, for its evidence, all of one moment.
+
+        Raises Tampered or JournalBroken where it is not as Keyturn wrote it; NotFound, VaultLocked, SealBroken.
+        """
+        self._vault.unlock()
+        with self._database.reading() as tx, Session(tx) as session:
+            rotation = rotation_writes.checked(tx, self._vault, rotation_id)
+            if rotation.circumstances.broken:
+                raise Tampered(rotation.circumstances.broken)
+            rows = session.exec(_ROTATIONS.where(_Rotation.id == rotation_id)).all()
+            stored, after, _ = rows[0]
+            written = [entry for _, _, entry in rows]
+            self._check(stored, after, iter(written))
+            journal = [mapping.from_entry(entry) for entry in written if entry]
+            adopted = evidence.adopted_in(session, rotation, journal)
+        return Recorded(rotation=rotation, follows=stored.follows, journal=journal, adopted=adopted)
+
+    def vouch(self, digest: str) -> str:
+        """Return the code of an evidence file with this ``digest``. Raises VaultLocked, SealBroken."""
+        return self._vault.authenticate(authenticity.of_evidence(digest))
+
+    def has_vouched(self, digest: str, code: str) -> bool:
+        """Whether this vault made ``code`` for a file with this ``digest``. Raises VaultLocked, SealBroken."""
+        self._vault.unlock()
+        return self._vault.is_authentic(authenticity.of_evidence(digest), code)
 
     def _check(self, rotation: models.Rotations, after: str | None, journal: Iterator[models.Journal | None]) -> int:
         if rotation.follows and after is None:

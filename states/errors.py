@@ -463,3 +463,10 @@ class JournalBroken(Rejected):
         "Keep a copy of the database as evidence. Then restore it from a backup.",
         alternatives=(NextAction(Verb.EXPLAIN),),
     )
+
+
+class EvidenceBroken(Rejected):
+    """The evidence file was changed, or contradicts itself."""
+
+    code = "EVIDENCE_BROKEN"
+    next_action = by_hand("Keep the file. Ask the installation that it came from for it again.")

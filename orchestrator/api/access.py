@@ -10,6 +10,7 @@ PREFIX: Final = "/api/v1"
 _READS: Final = (
     *("/openapi.json", "/status", "/connections", "/connections/{name}", "/connections/{name}/health"),
     *("/rotations", "/rotations/{rotation}", "/rotations/{rotation}/journal", "/rotations/{rotation}/diagram"),
+    "/rotations/{rotation}/evidence",
     *("/journal", "/diagram", "/events", "/metrics"),
 )
 

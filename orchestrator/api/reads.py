@@ -15,6 +15,8 @@ from orchestrator.api.examples import PAGE, ROTATION, answer
 from orchestrator.api.router import add
 from orchestrator.operations.lists import JournalFilter, Only, RotationFilter
 from orchestrator.views.connection import connection_json
+from orchestrator.views.evidence import attached
+from orchestrator.views.evidence import text as text_of_evidence
 from orchestrator.views.health import health_json
 from orchestrator.views.journal import entry_json
 from orchestrator.views.metrics import CONTENT_TYPE, families, text
@@ -152,6 +154,10 @@ def _add_rotations(app: FastAPI, api: Api) -> None:
     def diagram(rotation: RotationId, shape: _Format = "svg") -> Response:
         return _drawn(shape, api.rotation(rotation).state)
 
+    def evidence(rotation: RotationId) -> Response:
+        made = keyturn.evidence.of(api.rotation(rotation).id)
+        return Response(text_of_evidence(made), media_type="application/json", headers=attached(made))
+
     page = {200: answer("A page of rotations, the newest first.", PAGE, {"items": [ROTATION], "next": None})}
     add(app, "GET", "/rotations", rotations, responses=page)
     one = {
@@ -162,6 +168,8 @@ def _add_rotations(app: FastAPI, api: Api) -> None:
     }
     add(app, "GET", "/rotations/{rotation}", rotation, responses=one)
     add(app, "GET", "/rotations/{rotation}/diagram", diagram, responses=_DRAWN)
+    file = {200: answer("The rotation's evidence file, for `keyturn evidence verify`. The key checks all of it first.")}
+    add(app, "GET", "/rotations/{rotation}/evidence", evidence, responses=file)
 
 
 def _add_journal(app: FastAPI, api: Api) -> None:

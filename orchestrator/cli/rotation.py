@@ -25,6 +25,7 @@ for _verb in ("explain", "park", "carry", "resume", "begin", "confirm"):
     app.command(f"orchestrator.cli.recovery:{_verb}", name=_verb)
 for _verb in ("restore", "adopt", "abandon", "withdraw"):
     app.command(f"orchestrator.cli.closing:{_verb}", name=_verb)
+app.command("orchestrator.cli.evidence:evidence", name="evidence")
 """Each module is imported when one of its commands, or its help, is asked for."""
 
 

@@ -34,6 +34,7 @@ ROUTES: Final[Mapping[Route, Role | None]] = {
     **{("GET", path): Role.VIEWER for path in _LIVE},
     **{("GET", f"/live{path}"): Role.VIEWER for path in _LIVE},
     ("GET", "/rotations/{rotation}/json"): Role.VIEWER,
+    ("GET", "/rotations/{rotation}/evidence"): Role.VIEWER,
     ("GET", "/repair/{name}"): Role.VIEWER,
     ("GET", "/request"): Role.VIEWER,
     ("POST", "/request"): Role.VIEWER,

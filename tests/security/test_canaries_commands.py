@@ -35,6 +35,8 @@ IN_PROCESS = {
     "rotation list",
     "rotation show",
     "rotation journal",
+    "rotation evidence",
+    "evidence verify",
     "rotation watch",
     "health",
     "status",
@@ -150,10 +152,13 @@ def _rotated_and_shown(keyturn: SearchedKeyturn, run: Callable[..., str]) -> Non
     run("rotate", NAME, "--reason", "a first one")
     first = keyturn.rotation()["id"]
     keyturn.simulator.import_requests.send()
+    file = keyturn.folder / "evidence.json"
     for arguments in (
         ("rotation", "list"),
         ("rotation", "show", first),
         ("rotation", "journal", first),
+        ("rotation", "evidence", first, "--file", file),
+        ("evidence", "verify", file, "--with-key"),
         ("rotation", "watch", first),
         ("rotation", "explain", first, "--live"),
         ("health",),

@@ -26,6 +26,7 @@ EACH = 40
 """Mutated answers of one part: its secrets are searched at its end."""
 LOCAL = {
     "init",
+    "evidence verify",
     "connection remove",
     "connection rename",
     "account add",
@@ -92,6 +93,7 @@ def commands(keyturn: SearchedKeyturn) -> dict[str, Callable[[], object]]:
         "rotation confirm": of("rotation confirm", "--fingerprint", "a" * 64),
         "rotation show": of("rotation show", "-o", "json"),
         "rotation journal": of("rotation journal", "-o", "yaml"),
+        "rotation evidence": of("rotation evidence", "--file", str(keyturn.folder / "evidence.json")),
         "rotation list": plain("rotation", "list", "-o", "wide"),
         "diagram": of("diagram", "--format", "text"),
         "status": plain("status", "-o", "json"),
