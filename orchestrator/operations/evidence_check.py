@@ -2,8 +2,8 @@
 
 It shows that the file agrees with itself: each signature verifies with its certificate, each fingerprint is of its
 certificate, the recorded moves are those of the transition table in a legal order, and each entry of the journal names
-the hash of the one before it. It cannot show who wrote the file. The journal's hashes are keyed codes: whoever makes up
-entries can make up hashes that follow from each other, and only the installation's key tells them apart (LIMITS).
+the hash of the one before it. It cannot show who wrote the file. The journal's hashes are keyed codes: who makes up
+entries can make up hashes that follow from each other; only the installation's key shows the difference (LIMITS).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

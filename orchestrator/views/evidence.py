@@ -92,7 +92,7 @@ def timeline(journal: Sequence[Entry]) -> list[Json]:
 
 
 def fingerprints(journal: Sequence[Entry]) -> Mapping[str, object]:
-    """The fingerprint of each certificate that the journal tells of, by its role; None where it tells of none."""
+    """The fingerprint of each certificate that the journal records, by its role; None where it records none."""
     of = {entry.event: entry.detail for entry in journal}
     previous = of[REQUEST].get("previous") if REQUEST in of else None
     adopted = of.get(table.ADOPT, {}).get("fingerprint")
@@ -122,13 +122,13 @@ def readings(journal: Sequence[Entry], *, by_hand: bool) -> Iterator[Json]:
     for entry in journal:
         if entry.event in (*SAVED, *_BOTH):
             fingerprint = entry.detail.get("fingerprint")
-            is_told = entry.event in _BOTH and by_hand
+            is_by_person = entry.event in _BOTH and by_hand
             for before in journal[: entry.seq]:
-                is_told |= before.event == CONFIRMED_BY_PERSON and before.detail.get("fingerprint") == fingerprint
+                is_by_person |= before.event == CONFIRMED_BY_PERSON and before.detail.get("fingerprint") == fingerprint
             yield {
                 "entry": entry.seq,
                 "certificate": _role(entry, journal),
-                "seen_by": "person" if is_told else "keyturn",
+                "seen_by": "person" if is_by_person else "keyturn",
             }
 
 

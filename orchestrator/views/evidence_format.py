@@ -134,7 +134,7 @@ class JournalEntry(_Part):
 
 
 class Chain(_Part):
-    """Where the rotation's journal stands in the chain of its connection."""
+    """The place of the rotation's journal in the chain of its connection."""
 
     follows: RotationId | None = Field(description="The connection's rotation before this one.")
     continues: Hash = Field(description="The last hash of that rotation's journal; zeros where there was none.")
