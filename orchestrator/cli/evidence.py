@@ -65,7 +65,7 @@ def evidence(
 def _write(file: Path, content: str) -> None:
     """Make ``file``, which does not exist yet. Raises InvalidInput, and leaves nothing behind."""
     try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as made:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as made:
             try:
                 made.write(content)
                 made.flush()

@@ -212,7 +212,7 @@ def _about(file: Evidence, journal: Sequence[Entry]) -> Iterator[str]:
         "ending": ending,
         "attempt": last.attempt,
         "requested_at": evidence.moment(first.at),
-        "closed_at": evidence.moment(last.at) if is_closed else None,
+        "closed_at": evidence.moment(last.at if is_closed else None),
     }
     for name, value in expected.items():
         if getattr(about, name) != value:

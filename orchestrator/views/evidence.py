@@ -11,7 +11,7 @@ from typing import Final
 from orchestrator.control_characters import escape_json
 from orchestrator.operations.installation import Version
 from orchestrator.views.evidence_format import SCHEMA, VERSION, digest_of
-from orchestrator.views.journal import legs
+from orchestrator.views.journal import entry_json, legs
 from orchestrator.views.values import Json
 from persistence.evidence import Recorded
 from persistence.journal import CONFIRMED_BY_PERSON, REQUEST, Entry
@@ -79,15 +79,15 @@ def attached(evidence: Json) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{file_name(evidence)}"'}
 
 
-def moment(at: datetime) -> str:
-    """A time as the file has it: with microseconds, as the codes of the journal cover it."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+def moment(at: datetime | None) -> str | None:
+    """A time as the file has it: with microseconds, as the codes of the journal cover it; None for None."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds") if at else None
 
 
 def timeline(journal: Sequence[Entry]) -> list[Json]:
     """The states of the way."""
     return [
-        {"state": leg.state.value, "entered": _moment(leg.entered), "left": _moment(leg.left)} for leg in legs(journal)
+        {"state": leg.state.value, "entered": moment(leg.entered), "left": moment(leg.left)} for leg in legs(journal)
     ]
 
 
@@ -154,8 +154,8 @@ def _about(rotation: Rotation) -> Json:
         "ending": rotation.ending.value if rotation.ending else None,
         "attempt": rotation.attempt,
         "requested_at": moment(rotation.created_at),
-        "closed_at": _moment(rotation.closed_at),
-        "skew": {"begun": moment(began), "ended": _moment(ended)} if began else None,
+        "closed_at": moment(rotation.closed_at),
+        "skew": {"begun": moment(began), "ended": moment(ended)} if began else None,
     }
 
 
@@ -172,19 +172,7 @@ def held_json(certificate: Certificate | None) -> Json | None:
 
 
 def _entry(written: Entry) -> Json:
-    return {
-        "seq": written.seq,
-        "at": moment(written.at),
-        "actor": written.actor,
-        "event": written.event,
-        "from": written.source.value if written.source else None,
-        "to": written.target.value,
-        "attempt": written.attempt,
-        "detail": dict(written.detail),
-        "previous_hash": written.previous_hash,
-        "hash": written.hash,
-    }
-
-
-def _moment(at: datetime | None) -> str | None:
-    return moment(at) if at else None
+    """The entry as everywhere, but for its time; its rotation is the file's."""
+    entry = entry_json(written) | {"at": moment(written.at)}
+    del entry["rotation"]
+    return entry

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,8 +40,9 @@ def test_the_argument_is_the_same_everywhere(words: str) -> None:
 
 
 @pytest.fixture
-def ambiguous(app: Keyturn, rotate: Rotate, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Two rotations whose ids begin alike."""
+def ambiguous(app: Keyturn, rotate: Rotate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Two rotations whose ids begin alike, and a folder of its own for a command that makes a file."""
+    monkeypatch.chdir(tmp_path)
     moment = app.clock.now()
     monkeypatch.setattr("orchestrator.operations.rotations.new_id", lambda _now, random: new_id(moment, random))
     return [rotate().id, rotate().id]

@@ -32,15 +32,16 @@ class ForkedCommands:
         self._folder = tempfile.TemporaryDirectory(prefix="keyturn-forks-")
         self._address = f"{self._folder.name}/socket"
         self._environment = dict(os.environ)
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(self._address)
-        self._listener.listen(16)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self._address)
+        listener.listen(16)
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("forked_commands_server.py"), str(self._listener.fileno())],
+            [sys.executable, Path(__file__).with_name("forked_commands_server.py"), str(listener.fileno())],
             cwd=self._folder.name,  # so that the installed package is imported, not the checkout
-            pass_fds=[self._listener.fileno()],
+            pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
         )
+        listener.close()  # so that a process that has ended refuses a connection, instead of keeping it waiting
 
     def is_possible(self, environment: Mapping[str, str]) -> bool:
         """Whether a fork is the same as a new process in ``environment``."""
@@ -72,15 +73,14 @@ class ForkedCommands:
         """End the process."""
         self._process.kill()
         self._process.wait()
-        self._listener.close()
         self._folder.cleanup()
 
 
 def _wait(connection: socket.socket) -> int:
     """Return the exit code of the command that ``connection`` runs."""
     with connection.makefile("rb") as answers:
-        command = int(answers.read(10))
         connection.settimeout(WAIT_LIMIT)
+        command = int(answers.read(10))
         try:
             return int(answers.read(10))
         except TimeoutError:

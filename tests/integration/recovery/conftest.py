@@ -1,15 +1,26 @@
 """Parked rotations that need recovery."""
 
+from collections.abc import Iterator
+
 import pytest
 from integration.fixture_types import Rotate
 from integration.recovery.environment import NO_SAVE
 from support.clock import OffsetClock
 
 from orchestrator.bootstrap import Keyturn
+from orchestrator.operations.evidence import check
 from simulator import Simulator
 from states.certificate import Certificate
 from states.rotation import Rotation
 from states.state import State
+
+
+@pytest.fixture(autouse=True)
+def _evidence_holds(app: Keyturn) -> Iterator[None]:
+    """However a test leaves its rotations, parked or closed: the evidence of each can be made, and holds."""
+    yield
+    for left in app.store.rotations.newest():
+        app.evidence.check_origin(check(app.evidence.of(left.id)))
 
 
 @pytest.fixture
