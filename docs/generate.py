@@ -202,7 +202,8 @@ def _settings() -> str:
 def _settings_table(table: type[settings.Table]) -> str:
     rows = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in table.model_fields.items():
-        default = "" if field.default in (None, "", ()) else f"`{field.default}`"
+        value = field.get_default(call_default_factory=True)
+        default = "" if value in (None, "", (), {}) else f"`{value}`"
         limits = (asdict(each) for each in field.metadata if is_dataclass(each))  # a text's pattern is in its meaning
         bounds = {kind: limit for each in limits for kind, limit in each.items()}
         rows.append(f"| `{name}` | {default} | {_allowed(**bounds)} | {_cell(field.description or '')} |")

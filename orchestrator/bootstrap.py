@@ -8,8 +8,8 @@ It imports and builds each part when it is first needed: a command that only rea
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.dispatch.dispatcher import Dispatcher
     from orchestrator.engine import Engine
     from orchestrator.operations.accounts import Accounts
+    from orchestrator.operations.alerts import Alerts, Route
     from orchestrator.operations.approvals import Approvals
     from orchestrator.operations.bulk import Bulk
     from orchestrator.operations.carry import Carry
@@ -287,6 +288,17 @@ class Keyturn:
         return Status(self.store, self.workers, self.clock, self.approvals)
 
     @cached_property
+    def alerts(self) -> "Alerts":
+        """Telling people what needs them."""
+        from orchestrator.operations.alerts import Alerts
+
+        def routes() -> "Sequence[Route]":
+            return self._factory.alert_routes() if self.settings.alerts.routes else []
+
+        listener, holder = self.events.publish, self.worker_name
+        return Alerts(self.store, self.status, self.clock, self.random, routes, listener, holder=holder)
+
+    @cached_property
     def metrics(self) -> "Metrics":
         """Figures for a monitoring system."""
         from orchestrator.operations.metrics import Metrics
@@ -436,8 +448,17 @@ class Keyturn:
                 self.events.listening(ignore if is_queued else wake_on_events(dispatcher)),
                 self.presence(role, threads),
                 Announcer(self.store),
+                self._alerting(role),
             ):
                 yield dispatcher
+
+    def _alerting(self, role: Role) -> "AbstractContextManager[object]":
+        """Tells people while the block runs; run-due and commands tell at their end."""
+        if role is not Role.WORKER:
+            return nullcontext()
+        from orchestrator.alert_sender import AlertSender
+
+        return AlertSender(self.alerts)
 
     def _embedded(self, engine: "Engine", stop: StopRequest) -> "Dispatcher":
         from orchestrator.dispatch.embedded import Embedded

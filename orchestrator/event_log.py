@@ -44,6 +44,8 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.LeaseLost: (logging.WARNING, "lease lost"),
     events.LeaseNotRenewed: (logging.ERROR, "lease not renewed"),
     events.WorkerDied: (logging.WARNING, "worker died"),
+    events.AlertSent: (logging.INFO, "alert sent"),
+    events.AlertNotSent: (logging.ERROR, "alert not sent"),
     events.Checkpointed: (logging.INFO, "journal checkpoint"),
 }
 """Level and message of each event; during an outage the level is ERROR."""
@@ -51,8 +53,8 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
 
 _ABOUT: Final = ("rotation", "connection", "state")
 """The fields of every record about a rotation."""
-_NAMES: Final = {"number": "try", "name": "named"}
-"""Fields that are called otherwise in the log, whose records have a name already: their logger's."""
+_NAMES: Final = {"number": "try", "name": "named", "message": "message_id"}
+"""Fields that are called otherwise in the log, whose records have a name and a message already."""
 
 
 def field_names(kind: type[Event]) -> list[str]:

@@ -281,6 +281,32 @@ class WorkerDied(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AlertSent(Event):
+    """A receiver has a message about an alert."""
+
+    message: str
+    """The message's id."""
+    route: str
+    kind: str
+    phase: str
+    connection: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertNotSent(Event):
+    """A receiver did not take a message about an alert; it is sent again, unless it is given up."""
+
+    message: str
+    route: str
+    kind: str
+    phase: str
+    connection: str | None
+    code: str
+    reason: str
+    given_up: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpointed(Event):
     """The whole journal at one moment was noted: keep this record where the database's users cannot write."""
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.fields import FieldInfo
 
+from states.alert import Severity
 from states.base_url import check_url, origin_of
 from states.errors import InvalidInput
 from states.quiet import QuietTimes
@@ -248,6 +250,57 @@ class RecoverySettings(Table):
     )
 
 
+class RouteSettings(Table):
+    """One receiver of alerts."""
+
+    webhook: str = ""
+    secret_file: Path | None = None
+    connections: tuple[str, ...] = ()
+    least: Severity = Severity.WARNING
+
+    @field_validator("least", mode="before")
+    @classmethod
+    def _as_severity(cls, given: object) -> object:
+        """Return the severity of a name; raise ValueError for any other."""
+        if isinstance(given, str) and given.upper() in Severity.__members__:
+            return Severity[given.upper()]
+        raise ValueError("It is no severity.")
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        """Return ``url``; raise ValueError if it is neither https nor on loopback."""
+        try:
+            if url:
+                check_url(url)
+        except InvalidInput as error:
+            raise ValueError(error.message) from error
+        return url
+
+
+class AlertSettings(Table):
+    """Who gets alerts about what needs a person. Without a route, no one does."""
+
+    routes: dict[str, RouteSettings] = Field(
+        default_factory=dict,
+        description="A table for each receiver, such as [alerts.routes.operators]. `webhook`: an https URL that "
+        "messages are posted to; `secret_file`: a file that has nothing but the secret by which they are signed. "
+        "`connections`: names or patterns such as acme*; without any, all connections and what is about no connection. "
+        "`least`: warning, error or critical; default: warning.",
+    )
+
+    @field_validator("routes", mode="before")
+    @classmethod
+    def _as_tables(cls, given: object) -> object:
+        """Return what an environment variable means as tables: JSON."""
+        if not isinstance(given, str):
+            return given
+        try:
+            return json.loads(given) if given else {}
+        except RecursionError:
+            raise ValueError("It is nested too deeply.") from None
+
+
 class LogSettings(Table):
     """What Keyturn logs, always to standard error."""
 
@@ -274,6 +327,7 @@ class Settings(Table):
     console: ConsoleSettings = ConsoleSettings()
     openid: OpenIdSettings = OpenIdSettings()
     recovery: RecoverySettings = RecoverySettings()
+    alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
     export: ExportSettings = ExportSettings()
 
@@ -294,6 +348,7 @@ class Settings(Table):
             found.append(self.console.tls_key)
         if self.openid.client_secret_file:
             found.append(self.openid.client_secret_file)
+        found += [route.secret_file for route in self.alerts.routes.values() if route.secret_file]
         scheme, _, path = self.store_url.partition(":///")
         if scheme == "sqlite":
             found += [Path(path).parent, *(Path(path + suffix) for suffix in ("", "-wal", "-shm"))]
@@ -316,6 +371,12 @@ def tables() -> dict[str, type[Table]]:
     return {name: kind for name, kind in fields.items() if inspect.isclass(kind) and issubclass(kind, Table)}
 
 
+def _shown(field: FieldInfo) -> object:
+    """The default of a setting, as the template shows it."""
+    default = field.get_default(call_default_factory=True)
+    return "" if default is None else default
+
+
 def template() -> str:
     """Return a new settings file: every setting with its meaning and default, commented out."""
     lines = [
@@ -326,5 +387,5 @@ def template() -> str:
         lines += ["", f"[{table}]"]
         for name, field in kind.model_fields.items():
             lines += textwrap.wrap(field.description or "", 100, initial_indent="# ", subsequent_indent="# ")
-            lines.append(f"# {name} = {json.dumps('' if field.default is None else field.default)}")
+            lines.append(f"# {name} = {json.dumps(_shown(field))}")
     return "\n".join(lines) + "\n"

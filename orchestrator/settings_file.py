@@ -42,6 +42,8 @@ _FORMS: Final = {
     "http.proxy": "a URL such as http://proxy.example.com:3128, without user and password",
     "console.address": "a URL such as https://keyturn.example.com:8742, without a path",
     "console.trusted_proxy": "an IP address such as 192.0.2.7",
+    "alerts.routes": "tables such as [alerts.routes.operators], each with a webhook, an https URL, and a secret_file, "
+    "and perhaps a list of connections, and least: warning, error or critical",
     "openid.issuer": "a URL such as https://login.example.com/realms/staff, as the provider itself writes it",
     "openid.scope": "words that include openid, such as: openid email profile groups",
 }
@@ -131,7 +133,7 @@ def _variable(name: str) -> str:
 def _describe(error: ValidationError, file: Path, env: Mapping[str, str]) -> str:
     """Describe the first wrong setting in a sentence that does not repeat the value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    name = ".".join(str(part) for part in first["loc"][:2])
+    name = ".".join(str(part) for part in first["loc"][: None if first["type"] == "extra_forbidden" else 2])
     if first["type"] == "extra_forbidden":
         return f"{file}: there is no setting {name}.{_nearest_setting(name)}"
     source = _variable(name) if _variable(name) in env else f"{file}: {name}"

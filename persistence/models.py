@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import QueryableAttribute, defer
 from sqlmodel import Field
 
-from persistence import access_models  # noqa: F401 - its tables belong to the same database
+from persistence import access_models, alert_models  # noqa: F401 - their tables belong to the same database
 from persistence.boolean import StrictBoolean
 from persistence.clock import UtcDateTime
 from persistence.journal import MOVES, REQUEST

@@ -9,7 +9,7 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from persistence import authenticity, mapping, models, rotation_mapping, rotation_statements
+from persistence import alert_rows, authenticity, mapping, models, rotation_mapping, rotation_statements
 from persistence.journal import Entry, Head
 from persistence.mapping import Row
 from persistence.prepared import Prepared, Values
@@ -66,7 +66,7 @@ def store(
     entry: Entry,
     values: Values,
 ) -> None:
-    """Write the columns in which ``after`` differs from ``before``, and append ``entry``.
+    """Write the columns in which ``after`` differs from ``before``, append ``entry``, and write what is to be reported.
 
     ``values`` are what ``statement`` compares besides the version, and who holds the rotation from now on.
 
@@ -99,6 +99,7 @@ def store(
         raise IllegalMove(
             f"The store refuses to take rotation {before.id} from {before.state} to {after.state} by {entry.event}."
         ) from error
+    alert_rows.note(tx, before, after, entry)
 
 
 def settle(

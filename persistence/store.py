@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from persistence import journal_upgrade, schema, upgrade
 from persistence.accounts import Accounts
+from persistence.alerts import Alerts
 from persistence.announcements import Announcements
 from persistence.attempts import Attempts
 from persistence.changes import Changes
@@ -69,6 +70,7 @@ class Store:
         self.openid_sessions = OpenIdSessions(self._database, self.vault)
         self.openid_requests = OpenIdRequests(self._database, self.vault)
         self.attempts = Attempts(self._database)
+        self.alerts = Alerts(self._database, self.vault)
         self.monitoring = Monitoring(self._database)
         self.saved_views = SavedViews(self._database)
         # With connections of its own: presence neither waits for a worker's transaction nor takes its connection, nor

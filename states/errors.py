@@ -395,6 +395,13 @@ class OpenIdRefused(Rejected):
     next_action = by_hand("Sign in again. If this repeats, show the sentence to who looks after the provider.", None)
 
 
+class AlertRefused(Rejected):
+    """A receiver of alerts refused a message."""
+
+    code = "ALERT_REFUSED"
+    next_action = by_hand("Correct the route in the settings, or its receiver.", NextAction(Verb.TEST_ALERTS))
+
+
 class RotationOpen(Rejected):
     """This connection has an open rotation already."""
 

@@ -23,6 +23,7 @@ class Verb(StrEnum):
     CLOSE_FILES = "close_files"
     INSTALL_EXTRA = "install_extra"
     STORE_KEK = "store_kek"
+    TEST_ALERTS = "test_alerts"
 
     LIST_CONNECTIONS = "list_connections"
     SHOW_CONNECTION = "show_connection"

@@ -95,6 +95,10 @@ UNATTENDED_AFTER: Final = timedelta(hours=25)
 ATTENDED_WAIT: Final = timedelta(minutes=1)
 """How long a command waits for a postponed rotation. A rotation that is postponed for longer is left to the workers."""
 
+OUTAGE_REPORTED_AFTER: Final = timedelta(minutes=1)
+"""How long an outage lasts that no one gets an alert about while Keyturn is ending it: longer than an upload, a proof
+and a save take, and the first retries of the save."""
+
 STOP_WITHIN: Final = timedelta(minutes=1)
 """How long a process that is asked to stop goes on with a rotation that is between both sides: time for an install, a
 proof and a save, each with a lost answer, and for the first round of the save's retry policy."""

@@ -11,11 +11,15 @@ from orchestrator.adapters.openair_xml import OpenAirXml, SignIn
 from orchestrator.adapters.openid import WITHIN, Provider
 from orchestrator.adapters.openid_client import client_of
 from orchestrator.adapters.transport import Proxy
+from orchestrator.adapters.webhook import WITHIN as WEBHOOK_WITHIN
+from orchestrator.adapters.webhook import Webhook, read_secret
+from orchestrator.operations.alerts import Route
 from orchestrator.secrets import Exports, SecretName, Secrets
-from orchestrator.settings import Settings
+from orchestrator.settings import RouteSettings, Settings
 from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings
+from states.errors import InvalidSettings
 from states.ports import Clock, NetSuite, OpenAir, Ports, Random, Rehearsal
 from states.rotation import PrivateKey
 from states.timing import READ_BACK_DELAY
@@ -83,6 +87,21 @@ class AdapterFactory:
             )
 
         return Provider(client_of(self._settings.openid), http, self._clock)
+
+    def alert_routes(self) -> list[Route]:
+        """Build the routes of the settings by which alerts are sent. Sends nothing; raises InvalidSettings."""
+        return [self._route(name, route) for name, route in self._settings.alerts.routes.items()]
+
+    def _route(self, name: str, route: RouteSettings) -> Route:
+        if not (route.webhook and route.secret_file):
+            raise InvalidSettings(f"The route alerts.routes.{name} needs a webhook and a secret_file.")
+        settings = self._settings.http
+        bundle = str(settings.ca_bundle) if settings.ca_bundle else None
+        proxy = Proxy(settings.proxy) if settings.proxy else None
+        within = min(WEBHOOK_WITHIN, settings.timeout)
+        http = Http(f"receiver {name}", route.webhook, ca_bundle=bundle, proxy=proxy, answer_within=within)
+        receiver = Webhook(http, read_secret(name, route.secret_file), self._clock)
+        return Route(name=name, receiver=receiver, connections=route.connections, least=route.least)
 
     def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:
         if connection.openair.kind is OpenAirKind.EXPORT:

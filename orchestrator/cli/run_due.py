@@ -4,6 +4,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 
+from orchestrator import alert_sender
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import live, outages, outcome, stopped
 from orchestrator.cli.arguments import DryRun
@@ -53,6 +54,7 @@ def run_due(*, dry_run: DryRun = False, context: Given) -> int:
             began = keyturn.schedule.start_all_due(actor=actor())
             with keyturn.events.listening(receive):
                 work.drain()
+            alert_sender.tell(keyturn.alerts)
         changed = _journal_changed(keyturn)  # before the summary, whose errors are the last lines
         exit_code = _summary(context, keyturn, began, list(carried.values()), stop)
         if changed:

@@ -4,10 +4,10 @@ from orchestrator.cli import outages
 from orchestrator.cli.arguments import AnyConnection
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
-from orchestrator.operations.concern import Concern
 from orchestrator.operations.status import Report
 from orchestrator.views import formatting, next_actions
 from orchestrator.views.status import status_json
+from states.concern import Concern
 
 
 def status(name: AnyConnection = None, /, *, context: Given) -> int:

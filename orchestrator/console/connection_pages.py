@@ -9,10 +9,10 @@ from orchestrator.console.context import Console
 from orchestrator.console.expiry_bar import WIDTH, bar
 from orchestrator.console.forms import Form
 from orchestrator.console.rendering import Shown
-from orchestrator.operations.concern import Concern
 from orchestrator.operations.lists import RotationFilter
 from orchestrator.operations.status import Overview
 from states import due, health
+from states.concern import Concern
 from states.connection import Connection, missing_conditions
 from states.outage import outage_on
 from states.rotation import Rotation

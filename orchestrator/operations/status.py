@@ -7,15 +7,14 @@ from enum import StrEnum
 from typing import Final
 
 from orchestrator.operations.approvals import Approvals
-from orchestrator.operations.concern import Concern, Harm
 from orchestrator.operations.workers import Work, Worker, Workers
 from persistence.store import Store
+from states.concern import Concern, Found, Harm, action_for, in_outage, minute, waiting
 from states.connection import Connection, missing_conditions
 from states.errors import SealBroken, Tampered, VaultLocked
 from states.next_action import NextAction, Verb
 from states.outage import Outage, outage_of, outage_on
 from states.ports import Clock
-from states.preconditions import advise
 from states.rotation import Rotation
 from states.summary import ConnectionSummary
 from states.timing import ROTATE_EARLIEST, ROTATE_LATEST, UNATTENDED_AFTER
@@ -69,10 +68,6 @@ class Overview:
     """The open rotations, by connection."""
     groups: Mapping[Group, frozenset[str]]
     """The names of connections."""
-
-
-_Found = tuple[Harm, datetime, str]
-"""How harmful it is, since when (UTC), and the message."""
 
 
 class Status:
@@ -217,22 +212,25 @@ def _concern(
     """
     left_by_rotation = outage_of(rotation) if rotation else None
     outage = outage_on(connection, rotation, now) if connection else left_by_rotation
-    found: _Found | None = None
+    found: Found | None = None
     tampered = changed.get(name)
     if outage:
-        found = _outage(outage, rotation, now, tampered)
+        found = in_outage(outage, rotation, now, tampered.message if tampered else "")
     elif tampered:
         found = Harm.TAMPERED, now, tampered.message
     elif rotation:
-        found = _waiting(rotation, now)
+        found = waiting(rotation, now)
     elif connection:
         found = _unrotated(connection, now)
     if found is None:
         return None
     harm, since, message = found
-    action = advise(rotation, now) if rotation else NextAction(Verb.ROTATE, {"connection": name})
-    if harm is Harm.LEFT_ALONE:
+    if rotation:
+        action = action_for(harm, rotation, now)
+    elif harm is Harm.LEFT_ALONE:
         action = NextAction(Verb.WORKER)
+    else:
+        action = NextAction(Verb.ROTATE, {"connection": name})
     asked = rotation.circumstances.approval if rotation else None
     if asked and action.verb is asked.wanted.verb:
         message = f"{message} {asked.sentence}"
@@ -249,44 +247,16 @@ def _concern(
     )
 
 
-def _outage(outage: Outage, rotation: Rotation | None, now: datetime, tampered: Tampered | None) -> _Found:
-    failed = rotation.failure.message if rotation and rotation.failure else ""
-    broken = rotation.circumstances.broken if rotation else ""
-    found = (failed, broken, tampered.message if tampered else "")
-    details = dict.fromkeys(each for each in found if each)  # each once
-    return Harm.OUTAGE, outage.since, " ".join((f"{outage.sentence(now)}: {outage.reason}", *details))
-
-
-def _waiting(rotation: Rotation, now: datetime) -> _Found | None:
-    """What an open rotation waits for that causes no outage; None while it goes on by itself."""
-    if broken := rotation.circumstances.broken:
-        return Harm.TAMPERED, rotation.updated_at, broken
-    if rotation.failure:
-        message = f"Rotation {rotation.id} is parked in {rotation.position}: {rotation.failure.message}"
-        return Harm.PARKED, rotation.failure.at, message
-    if rotation.awaits_person:
-        message = f"Rotation {rotation.id} waits for a person: {rotation.waiting_for}"
-        return Harm.AWAITING_PERSON, rotation.updated_at, message
-    since = max(rotation.available_at, rotation.updated_at)
-    if now - since > UNATTENDED_AFTER:
-        return Harm.LEFT_ALONE, since, f"No worker has carried rotation {rotation.id} since {_minute(since)}."
-    return None
-
-
-def _unrotated(connection: _Connection, now: datetime) -> _Found | None:
+def _unrotated(connection: _Connection, now: datetime) -> Found | None:
     """Why a connection without an open rotation should have one; None where it need not."""
     current, due_at = connection.current, connection.due_at if connection.is_automatic else None
     if current and now > current.not_after - ROTATE_LATEST:
-        message = f"The certificate expires on {_minute(current.not_after)}, and no rotation is open."
+        message = f"The certificate expires on {minute(current.not_after)}, and no rotation is open."
         return Harm.OVERDUE, current.not_after - ROTATE_LATEST, message
     if due_at and now - due_at > UNATTENDED_AFTER:
-        return Harm.LEFT_ALONE, due_at, f"A rotation is due since {_minute(due_at)}, and no worker has started it."
+        return Harm.LEFT_ALONE, due_at, f"A rotation is due since {minute(due_at)}, and no worker has started it."
     if current and not connection.is_automatic and now > current.not_after - ROTATE_EARLIEST:
         why = " ".join(missing_conditions(connection.options, connection.bundles))
-        message = f"The certificate expires on {_minute(current.not_after)}, and no schedule rotates it. {why}".strip()
+        message = f"The certificate expires on {minute(current.not_after)}, and no schedule rotates it. {why}".strip()
         return Harm.DUE, current.not_after - ROTATE_EARLIEST, message
     return None
-
-
-def _minute(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

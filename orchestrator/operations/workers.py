@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from orchestrator.operations.concern import Concern, Harm
 from persistence.store import Held, Role, Store, Worker
+from states.concern import Concern, Harm
 from states.durations import in_words
 from states.next_action import NextAction, Verb, by_hand
 from states.timing import SILENT_AFTER, UNATTENDED_AFTER

@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[Verb, _Command]] = {
     Verb.INIT: _Command("keyturn init", options=("config",)),
     Verb.WORKER: _Command("keyturn worker", remark=", unless a worker is running"),
     Verb.DOCTOR: _on_connection("keyturn doctor", otherwise="keyturn doctor"),
+    Verb.TEST_ALERTS: _Command("keyturn alert test"),
     Verb.LIST_CONNECTIONS: _Command("keyturn connection list"),
     Verb.SHOW_CONNECTION: _on_connection("keyturn connection show"),
     Verb.EDIT_CONNECTION: _on_connection(

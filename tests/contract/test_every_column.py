@@ -47,6 +47,8 @@ UNSEEN: Final = frozenset(
         *("rotations.version", "connections.due_at", "tokens.used_at", "attempts.key", "attempts.full_at"),
         *("journal.commit_number", "monitoring.place", "monitoring.counts", "monitoring.passed_at"),
         *("savedviews.person", "savedviews.name", "savedviews.address"),
+        *(f"{table}.{column.name}" for table in ("alerts", "outbox") for column in TABLES[table].c),
+        *("senders.holder", "senders.until"),
         *(f"workers.{column.name}" for column in models.workers.c),
     }
 )
@@ -66,11 +68,11 @@ BY_DEFAULT: Final = " by default"
 EXCEPTED: Final = UNSEEN | {name + OF_REMOVED for name in UNSEEN_OF_REMOVED} | {name + BY_DEFAULT for name in READS}
 UNSEEN_REMOVED: Final = frozenset(
     {"secrets", "workers", "connections", "checkpoints", "tokens", "accounts", "sessions", "attempts", "monitoring"}
-    | {"openidsessions", "openidrequests", "savedviews"}
+    | {"openidsessions", "openidrequests", "savedviews", "alerts", "outbox", "senders"}
 )
 """Tables of which it does not see that some rows were removed."""
 UNSEEN_INSERTED: Final = frozenset(
-    {"secrets", "workers", "connections", "certificates", "datakeys", "attempts"} | {"savedviews"}
+    {"secrets", "workers", "connections", "certificates", "datakeys", "attempts"} | {"savedviews", "alerts"}
 )
 """Tables of which it does not see that some rows were inserted."""
 THREAT_MODEL: Final = Path(__file__).parents[2] / "docs" / "explanation" / "threat-model.md"
@@ -120,6 +122,7 @@ def fill(store: Store) -> Any:
     store.openid_requests.add(an_openid_request(), NOW)
     store.attempts.take(OF_ACCOUNT, "ada", NOW)
     store.monitoring.note_pass(NOW)
+    assert store.alerts.take_turn("w1", lease=60)
     store.saved_views.add("ada", "mine", "/rotations?q=acme", most=1)
     for _ in range(2):
         store.checkpoints.make()

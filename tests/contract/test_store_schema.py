@@ -17,7 +17,7 @@ from support.advice import text as shown
 from support.factories import a_certificate, a_connection, an_id, begin
 from support.stores import open_store
 
-from persistence import mapping, models, schema
+from persistence import alert_models, mapping, models, schema
 from persistence.database import Database
 from persistence.journal import POSTPONED
 from persistence.store import Store
@@ -65,12 +65,13 @@ ADDED = (
     ("journal", "commit_number BIGINT DEFAULT 0"),
 )
 """Columns without which this Keyturn could not write."""
+NEW_TABLES = [alert_models.alerts, alert_models.outbox]
 
 
 def store_at(url: str, revision: str) -> Store:
     """A store whose database was made by an earlier Keyturn, up to this migration.
 
-    It has the columns without which this Keyturn could not write to it, until it is `migrated`.
+    It has the columns and tables without which this Keyturn could not write to it, until it is `migrated`.
     """
     store = open_store(url)
     store._database.make_file()
@@ -78,14 +79,16 @@ def store_at(url: str, revision: str) -> Store:
         command.upgrade(schema.config(tx), revision)
         for table, column in ADDED:
             tx.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
+        models.for_postgresql().create_all(tx, tables=NEW_TABLES)
     return store
 
 
 def migrate(store: Store) -> None:
-    """Bring the database of `store_at` up to date, without the columns that an earlier Keyturn did not write."""
+    """Bring the database of `store_at` up to date, without what an earlier Keyturn did not write."""
     with store._database.writing() as tx:
         for table, column in ADDED:
             tx.execute(text(f"ALTER TABLE {table} DROP COLUMN {column.split()[0]}"))
+        models.METADATA.drop_all(tx, tables=NEW_TABLES)
     store.migrate()
 
 
@@ -101,7 +104,7 @@ def test_models_and_migrations_make_the_same_tables(url: str) -> None:
         modelled = described(tx)
     database.close()
     assert {kind: modelled[kind] for kind in modelled} == migrated
-    assert 17 == len({row[0] for row in migrated["columns"]})
+    assert 20 == len({row[0] for row in migrated["columns"]})
     assert any("WHERE" in row[2] for row in migrated["indexes"])
     assert any("confirmation_fingerprint = candidate_fingerprint" in row[-1] for row in migrated["constraints"])
 

@@ -9,11 +9,11 @@ from support.database_writer import EVIL, columns, setting, write
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.operations.concern import Harm
 from orchestrator.views.connection import connection_json
 from orchestrator.views.status import status_json
 from persistence import models
 from simulator import Fault, Simulator
+from states.concern import Harm
 from states.errors import VaultLocked
 from states.next_action import Verb
 from states.outage import outage_of

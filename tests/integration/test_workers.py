@@ -11,9 +11,9 @@ from sqlalchemy import text
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
-from orchestrator.operations.concern import Concern, Harm
 from orchestrator.operations.workers import Role, Worker
 from orchestrator.views.status import status_json
+from states.concern import Concern, Harm
 from states.connection import Options
 from states.next_action import Verb
 from states.timing import SILENT_AFTER, UNATTENDED_AFTER

@@ -46,6 +46,9 @@ IN_PROCESS = {
     "doctor",
     "diagram",
     "metrics",
+    "alert list",
+    "alert messages",
+    "alert send",
     "run-due",
     "journal checkpoint",
     "journal verify",
@@ -60,8 +63,9 @@ IN_PROCESS = {
     "vault rewrap",
 }
 """The commands of test_every_command."""
-PROCESSES = {"connection authorize", "console", "demo", "worker", "simulator fault"}
-"""The commands that run for long or start processes, with tests of their own; faults are those of `simulator`."""
+PROCESSES = {"alert test", "connection authorize", "console", "demo", "worker", "simulator fault"}
+"""The commands that run for long, start processes or need a receiver, with tests of their own; faults are those of
+`simulator`."""
 
 
 def leaves(app: cyclopts.App, before: str = "") -> Iterator[str]:
@@ -165,6 +169,9 @@ def _rotated_and_shown(keyturn: SearchedKeyturn, run: Callable[..., str]) -> Non
         ("status",),
         ("version",),
         ("metrics",),
+        ("alert", "list"),
+        ("alert", "messages"),
+        ("alert", "send"),
         ("doctor",),
         ("diagram", first),
         ("journal",),

@@ -27,6 +27,7 @@ EACH = 40
 LOCAL = {
     "init",
     "evidence verify",
+    "alert test",
     "connection remove",
     "connection rename",
     "account add",
@@ -98,6 +99,9 @@ def commands(keyturn: SearchedKeyturn) -> dict[str, Callable[[], object]]:
         "diagram": of("diagram", "--format", "text"),
         "status": plain("status", "-o", "json"),
         "metrics": plain("metrics"),
+        "alert list": plain("alert", "list", "-o", "json"),
+        "alert messages": plain("alert", "messages", "-o", "json"),
+        "alert send": plain("alert", "send"),
         "needs-rotation": plain("needs-rotation", NAME),
         "connection list": plain("connection", "list", "-o", "json"),
         "connection show": plain("connection", "show", NAME),

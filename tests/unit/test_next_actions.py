@@ -35,6 +35,7 @@ SILENT = {Verb.WAIT, Verb.BY_HAND, Verb.REPEAT}
 SHELL: dict[Verb, tuple[dict[str, Value], str]] = {
     Verb.CLOSE_FILES: ({"paths": ("a file", "b")}, "chmod go= 'a file' b"),
     Verb.INSTALL_EXTRA: ({"extra": "keyring"}, "pip install '.[keyring]'"),
+    Verb.TEST_ALERTS: ({}, "keyturn alert test"),
     Verb.STORE_KEK: ({"service": "keyturn", "user": "kek"}, "keyring set keyturn kek"),
 }
 

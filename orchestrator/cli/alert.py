@@ -1,0 +1,129 @@
+"""`keyturn alert`: what is reported to people."""
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from orchestrator.cli.context import Given, actor
+from orchestrator.cli.exit_codes import Exit
+from orchestrator.cli.output import View
+from orchestrator.operations.alerts import Stored
+from orchestrator.views import formatting
+from orchestrator.views.alert import alert_json, stored_json, title
+from states.alert import Alert
+from states.errors import InvalidInput
+
+app = App(name="alert", help="Show what is reported to people, send it, and try whether it arrives.")
+_MOST = 1000
+
+
+@app.command(name="list")
+def list_(*, context: Given) -> int:
+    """List the alerts that last, the oldest first.
+
+    ```
+    keyturn alert list
+    keyturn alert list -o json
+    ```
+    """
+    view = View[Alert](
+        name=lambda each: each.id,
+        record=alert_json,
+        columns={
+            "SINCE": lambda each: formatting.moment(each.finding.since),
+            "SEVERITY": lambda each: each.finding.severity.name.lower(),
+            "KIND": lambda each: each.finding.kind.value,
+            "CONNECTION": lambda each: each.finding.connection or "",
+            "REPORTED": lambda each: formatting.moment(each.reported_at),
+        },
+        flexible=("CONNECTION",),
+        wide={"ID": lambda each: each.id, "MESSAGE": lambda each: each.finding.message},
+    )
+    with context.keyturn() as keyturn:
+        context.out.list(keyturn.alerts.lasting(), view, empty="No alert lasts.")
+    return Exit.FINE
+
+
+@app.command
+def messages(
+    *,
+    limit: Annotated[int, Parameter(help="How many at most.")] = 50,
+    context: Given,
+) -> int:
+    """List the messages that were written about alerts, the newest first, and whether each was sent.
+
+    ```
+    keyturn alert messages --limit 10
+    ```
+    """
+    if not 1 <= limit <= _MOST:
+        raise InvalidInput(f"A list has 1 to {_MOST} messages, not {limit}.")
+    view = View[Stored](
+        name=lambda each: each.message.id,
+        record=stored_json,
+        columns={
+            "AT": lambda each: formatting.moment(each.message.at),
+            "SEVERITY": lambda each: each.message.severity.name.lower(),
+            "TITLE": lambda each: title(each.message),
+            "SENT": _sent,
+        },
+        flexible=("TITLE", "SENT"),
+        wide={"ID": lambda each: each.message.id},
+    )
+    with context.keyturn() as keyturn:
+        context.out.list(keyturn.alerts.newest(limit), view, empty="There is no message.")
+    return Exit.FINE
+
+
+@app.command
+def send(*, context: Given) -> int:
+    """Look for what needs a person, and send what is still to be sent, once.
+
+    A worker does so by itself, and so does `run-due`. From a timer on another machine, this tells you when no worker is
+    left. Exits with 7 when a message is left to be sent.
+
+    ```
+    keyturn alert send
+    ```
+    """
+    with context.keyturn() as keyturn:
+        keyturn.alerts.look()
+        is_left = keyturn.alerts.send()
+        errors = [each for each in keyturn.alerts.newest(_MOST) if each.done_at is None and each.error]
+    context.out.show({"left": is_left}, "", [("", "A message is left to be sent." if is_left else "All is sent.")])
+    for each in errors:
+        context.out.warn(f"{each.message.id} was not sent: {each.error}")
+    return Exit.REMOTE_DOWN if is_left else Exit.FINE
+
+
+@app.command(name="test")
+def try_(
+    route: Annotated[str | None, Parameter(help="The route's name in the settings; all of them without one.")] = None,
+    /,
+    *,
+    context: Given,
+) -> int:
+    """Send a test message now, and tell whether each receiver took it.
+
+    ```
+    keyturn alert test
+    keyturn alert test operators
+    ```
+    """
+    with context.keyturn() as keyturn:
+        results = keyturn.alerts.test(route, actor())
+    taken = [name for name, error in results if error is None]
+    record = {"sent": taken, "failed": [name for name, error in results if error]}
+    context.out.show(record, "\n".join(taken), [(name, "took it") for name in taken])
+    return max(
+        [context.fail(error, kept=f"The route {name} took no test.") for name, error in results if error],
+        default=Exit.FINE,
+    )
+
+
+def _sent(each: Stored) -> str:
+    if each.error:
+        return f"not sent: {each.error}" if each.done_at else f"waits: {each.error}"
+    if each.done_at is None:
+        return "waits"
+    return ", ".join(each.delivered) or "no route wants it"
