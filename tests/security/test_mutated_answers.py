@@ -27,7 +27,6 @@ EACH = 40
 LOCAL = {
     "init",
     "evidence verify",
-    "alert test",
     "connection remove",
     "connection rename",
     "account add",
