@@ -65,7 +65,7 @@ def of_the_user(app: Keyturn) -> None:
     os.chown(app.settings.kek_file, USER, USER)
 
 
-@pytest.mark.parametrize("name", ["keyturn-worker-2", "keyturn-leases", "keyturn-signals"])
+@pytest.mark.parametrize("name", ["keyturn-worker-2", "keyturn-leases", "keyturn-signals", "keyturn-alerts"])
 def test_no_thread_for_the_worker(worker: Start, crowded: Callable[[str], dict[str, str]], name: str) -> None:
     """A worker that cannot have all its threads ends at once, none left behind, with a sentence, a code and 1."""
     with worker(threads=2, **crowded(name)) as running:
@@ -106,8 +106,8 @@ def test_a_full_process_table_for_a_call(app: Keyturn, simulator: Simulator, wor
     """With room for the worker's own threads alone, a call that needs one is not sent; later, all goes on."""
     rotation = app.rotations.request("acme", actor="tester")
     with worker(
-        through=(*NOT_ROOT, "prlimit", "--nproc=5:64")
-    ) as running:  # main, signals, leases, presence, one works
+        through=(*NOT_ROOT, "prlimit", "--nproc=6:64")
+    ) as running:  # main, signals, leases, presence, alerts, one works
         running.wait_to_say("step will be tried again", code="MACHINE_EXHAUSTED")
         assert [] == simulator.history.entries()
         room = ("prlimit", "--pid", str(running.process.pid), "--nproc=64:64")
@@ -125,7 +125,7 @@ def test_no_descriptors(several: Keyturn, simulator: Simulator, worker: Start, *
         if is_warm:
             before = several.rotations.request("bravo", actor="tester")
             until(lambda: several.rotations.show(before.id).state is State.COMPLETED)
-        until(lambda: running.threads == 5)  # the main one, signals, leases, presence, one that works
+        until(lambda: running.threads == 6)  # the main one, signals, leases, presence, alerts, one that works
         with running.limited(resource.RLIMIT_NOFILE, len(running.files())):
             rotation = several.rotations.request("acme", actor="tester")
             until(lambda: running.said("step will be tried again") or running.said("worker will try again"))
