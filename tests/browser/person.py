@@ -22,8 +22,12 @@ class Person:
         other.complaints = self.complaints
         return other
 
+    def address(self, path: str) -> str:
+        """The URL of a page."""
+        return f"{self._url}{path}"
+
     def open(self, path: str) -> None:
-        self.page.goto(f"{self._url}{path}")
+        self.page.goto(self.address(path))
 
     def press(self, name: str) -> None:
         """Press the first button or link of this name."""

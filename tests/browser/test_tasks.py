@@ -1,7 +1,8 @@
 """Whole tasks of people in a browser, from the first page to the last."""
 
-from browser.person import Person
-from playwright.sync_api import Browser, expect
+import pytest
+from browser.person import WAIT, Person
+from playwright.sync_api import Browser, Route, expect
 from support.console import PASSWORD, RunningConsole, running_worker
 from support.environment import NAME
 
@@ -96,6 +97,42 @@ def test_an_engineer_follows_in_two_tabs(app: Keyturn, simulator: Simulator, ada
     paused.press("Go on")
     paused.reads("resume by bob")
     expect(paused.page.locator("#freshness-text")).to_have_text("Live")
+
+
+def test_a_page_is_live_though_its_scripts_arrive_late(ada: Person) -> None:
+    """Between two scripts of a page can lie any time: nothing begins before all of them are there."""
+    late: list[Route] = []
+    ada.page.route("**/hx-sse*", lambda route: late.append(route))  # noqa: PLW0108 - Playwright reads its signature
+    ada.page.goto(ada.address("/connections"), wait_until="commit")
+    ada.page.evaluate("""async () => {
+        const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+        while (!window.htmx) await pause(5);
+        await pause(50);  // what htmx does by itself has begun
+    }""")
+    late.pop().continue_()
+    expect(ada.page.locator("#freshness-text")).to_have_text("Live", timeout=WAIT)
+
+
+@pytest.mark.parametrize("failure", ["away", "busy"])
+def test_a_page_whose_first_connection_failed_is_live_later(
+    app: Keyturn, simulator: Simulator, ada: Person, failure: str
+) -> None:
+    """A network or a server that is away for a moment while a page opens does not leave that page as it was."""
+    parked = park(app, simulator)
+
+    def fail(route: Route) -> None:
+        if failure == "away":
+            route.abort()
+        else:
+            route.fulfill(status=503, body="")
+
+    ada.page.route("**/live/**", fail, times=2)
+    ada.open(f"/rotations/{parked.id}")
+    app.rotations.resume(parked.id, actor="bob", reason="elsewhere")
+    ada.reads("resume by bob")
+    expect(ada.page.locator("#freshness-text")).to_have_text("Live")
+    assert ada.complaints  # the browser notes each try that failed
+    ada.complaints.clear()
 
 
 def test_a_page_says_that_it_is_not_live(ada: Person) -> None:

@@ -11,6 +11,7 @@
   const words = document.getElementById("freshness-text");
   const pause = document.getElementById("pause");
   const SILENT = 25000; // milliseconds: two pings are missing
+  const RETRY = 1000; // milliseconds, up to twice as many: pages that lost a server do not return together
   const loaded = Date.now();
   let heard = 0; // nothing yet
   const PAUSED = "keyturn.paused"; // of this tab: other pages stay paused, too
@@ -97,6 +98,11 @@
       // An older fragment never replaces a newer one.
       if (paused || Number(message.id) < Number(live.dataset.version)) event.detail.cancelled = true;
       else live.dataset.version = message.id;
+    });
+    // The extension repairs a stream that broke; a first connection that failed is tried again here. Once there is a
+    // stream, "connect" does nothing.
+    document.addEventListener("htmx:finally:request", (event) => {
+      if (event.target === live) setTimeout(() => htmx.trigger(live, "connect"), RETRY * (1 + Math.random()));
     });
     document.addEventListener("htmx:after:swap", () => { showTimes(live); tick(); });
     pause.addEventListener("click", () => {
