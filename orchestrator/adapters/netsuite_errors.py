@@ -52,7 +52,7 @@ _RECORD_NOT_FOUND: Final = re.compile(r"""Certificate ["']\w+["'] not found""")
 _PLAIN: Final = re.compile(r"\s*error code: *([A-Z0-9_]{1,64})\s+error message: *([^\r\n]*)")
 """The error of a script in text/plain."""
 _BEARER_ERROR: Final = re.compile(r"""^\s*Bearer\b.*\berror="([a-z_]{1,32})\"""", re.IGNORECASE)
-_DEPLOY: Final = by_hand("Deploy suitescript/ as its README.md describes.")
+_DEPLOY: Final = NextAction(Verb.EXPORT_SUITESCRIPT, then=by_hand("Deploy that folder as its README.md describes."))
 _FOLDER: Final = by_hand("In NetSuite's File Cabinet, check the Private box of the folder that the message names.")
 _REFUSED_FOR_GOOD: Final = NextAction(
     Verb.ABANDON,

@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[Verb, _Command]] = {
     Verb.WORKER: _Command("keyturn worker", remark=", unless a worker is running"),
     Verb.DOCTOR: _on_connection("keyturn doctor", otherwise="keyturn doctor"),
     Verb.TEST_ALERTS: _Command("keyturn alert test"),
+    Verb.EXPORT_SUITESCRIPT: _Command("keyturn suitescript export keyturn-suitescript"),
     Verb.LIST_CONNECTIONS: _Command("keyturn connection list"),
     Verb.SHOW_CONNECTION: _on_connection("keyturn connection show"),
     Verb.EDIT_CONNECTION: _on_connection(

@@ -152,7 +152,7 @@ def test_not_deployed(account: Account) -> None:
     """If the script is not deployed, the next action is to deploy it."""
     with pytest.raises(Refused, match="not deployed") as caught:
         Account(account.simulator, script="customscript_other").adapter.report()
-    assert "suitescript/" in text(caught.value.next_action)
+    assert "`keyturn suitescript export keyturn-suitescript`" in text(caught.value.next_action)
 
 
 def test_another_address(account: Account) -> None:

@@ -49,6 +49,7 @@ IN_PROCESS = {
     "alert list",
     "alert messages",
     "alert send",
+    "suitescript export",
     "run-due",
     "journal checkpoint",
     "journal verify",
@@ -128,6 +129,7 @@ def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
     run("vault", "rekey")
     run("vault", "rewrap", new)
     new.replace(keyturn.config / "kek")
+    run("suitescript", "export", keyturn.folder / "suitescript")
     run("run-due")
     assert IN_PROCESS == used
     keyturn.assert_nothing_leaked()

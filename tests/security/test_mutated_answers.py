@@ -27,6 +27,7 @@ EACH = 40
 LOCAL = {
     "init",
     "evidence verify",
+    "suitescript export",
     "connection remove",
     "connection rename",
     "account add",

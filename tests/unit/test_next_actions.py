@@ -36,6 +36,7 @@ SHELL: dict[Verb, tuple[dict[str, Value], str]] = {
     Verb.CLOSE_FILES: ({"paths": ("a file", "b")}, "chmod go= 'a file' b"),
     Verb.INSTALL_EXTRA: ({"extra": "keyring"}, "pip install '.[keyring]'"),
     Verb.TEST_ALERTS: ({}, "keyturn alert test"),
+    Verb.EXPORT_SUITESCRIPT: ({}, "keyturn suitescript export keyturn-suitescript"),
     Verb.STORE_KEK: ({"service": "keyturn", "user": "kek"}, "keyring set keyturn kek"),
 }
 

@@ -165,7 +165,7 @@ def test_refused_after_saving(code: str) -> None:
 @pytest.mark.parametrize("status", [404, 405])
 def test_not_deployed_says_what_to_do(status: int) -> None:
     """If the RESTlet is missing or is another one, the next action is to deploy it."""
-    assert "suitescript/" in text(error_for(status, writes=True).next_action)
+    assert "`keyturn suitescript export keyturn-suitescript`" in text(error_for(status, writes=True).next_action)
 
 
 def test_record_missing_has_the_vendors_words() -> None:
