@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.accounts import Accounts
     from orchestrator.operations.alerts import Alerts, Route
     from orchestrator.operations.approvals import Approvals
+    from orchestrator.operations.backup import Backups
     from orchestrator.operations.bulk import Bulk
     from orchestrator.operations.carry import Carry
     from orchestrator.operations.connections import Connections
@@ -355,6 +356,13 @@ class Keyturn:
         from orchestrator.operations.installation import Installation
 
         return Installation(self.settings, self.store, self.vault)
+
+    @cached_property
+    def backups(self) -> "Backups":
+        """Backing up the database."""
+        from orchestrator.operations.backup import Backups
+
+        return Backups(self.store, self._kek)
 
     @cached_property
     def rekey(self) -> "Rekey":

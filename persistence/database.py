@@ -75,6 +75,11 @@ class Database:
         """What a message calls the database: the file, or the URL without its password."""
         return database_url.shown(self._url)
 
+    @property
+    def url(self) -> str:
+        """The URL without its passwords."""
+        return database_url.without_secrets(self._url)
+
     def is_missing(self, error: TryLater) -> bool:
         """Whether ``error``, raised on opening the database, will not go away by itself: there is no such file, or the
         server is up and refuses the connection.

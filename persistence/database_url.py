@@ -44,6 +44,15 @@ def shown(url: URL) -> str:
     return url.set(drivername="postgresql").update_query_dict(hidden).render_as_string(hide_password=True)
 
 
+def without_secrets(url: URL) -> str:
+    """The URL as libpq's own programs take it, without its passwords: they ask, or read ~/.pgpass."""
+    query = {name: value for name, value in url.query.items() if name not in _SECRET}
+    without = URL.create(
+        "postgresql", username=url.username, host=url.host, port=url.port, database=url.database, query=query
+    )
+    return without.render_as_string(hide_password=False)
+
+
 def _with_one_place(url: str) -> str:
     """Turn libpq's form of several hosts, ``//user@one:1,two:2/name``, into SQLAlchemy's: a parameter for each."""
     found = _HOSTS.fullmatch(url.replace("postgresql+psycopg://", "postgresql://", 1))

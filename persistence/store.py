@@ -4,13 +4,15 @@ Every transaction begins and ends in a method of one of its rooms, and none of t
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import select
 
-from persistence import journal_upgrade, schema, upgrade
+from persistence import journal_upgrade, schema, sqlite_copy, upgrade
 from persistence.accounts import Accounts
 from persistence.alerts import Alerts
 from persistence.announcements import Announcements
@@ -91,6 +93,20 @@ class Store:
     def name(self) -> str:
         """What a message calls the database: the file, or the URL without its password."""
         return self._database.name
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is SQLite's file."""
+        return self._database.is_sqlite
+
+    @property
+    def url(self) -> str:
+        """The database's URL without its passwords, as PostgreSQL's own programs take it."""
+        return self._database.url
+
+    def copied(self, file: Path) -> AbstractContextManager[Path]:
+        """Copy SQLite's database into ``file``, as `sqlite_copy.copied` says."""
+        return sqlite_copy.copied(self._database, file)
 
     @property
     def has_written(self) -> bool:

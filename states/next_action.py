@@ -24,6 +24,7 @@ class Verb(StrEnum):
     INSTALL_EXTRA = "install_extra"
     STORE_KEK = "store_kek"
     TEST_ALERTS = "test_alerts"
+    DUMP_POSTGRESQL = "dump_postgresql"
     EXPORT_SUITESCRIPT = "export_suitescript"
 
     LIST_CONNECTIONS = "list_connections"

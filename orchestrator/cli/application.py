@@ -68,6 +68,7 @@ COMMANDS: Final = (
         "Add, list and remove the people who sign in to the console, and set passwords.",
     ),
     ("token", "token:app", _KEEP, "Add, list and revoke tokens for the API."),
+    ("backup", "backup:backup", _KEEP, "Copy the database into a file while workers are at work, and check the copy."),
     ("vault", "installation:vault", _KEEP, "Change the keys of the vault."),
 )
 

@@ -73,6 +73,9 @@ def _close_files(options: Mapping[str, Value]) -> str:
 _SHELL: Final[Mapping[Verb, Callable[[Mapping[str, Value]], str]]] = {
     Verb.CLOSE_FILES: _close_files,
     Verb.INSTALL_EXTRA: lambda options: f"pip install '.[{options['extra']}]'",
+    Verb.DUMP_POSTGRESQL: lambda options: (
+        f"pg_dump --format=custom --file={shlex.quote(str(options['file']))} {shlex.quote(str(options['url']))}"
+    ),
     Verb.STORE_KEK: lambda options: f"keyring set {options['service']} {options['user']}",
 }
 """The shell's command for the others."""

@@ -60,6 +60,7 @@ IN_PROCESS = {
     "token add",
     "token list",
     "token revoke",
+    "backup",
     "vault rekey",
     "vault rewrap",
 }
@@ -179,6 +180,7 @@ def _rotated_and_shown(keyturn: SearchedKeyturn, run: Callable[..., str]) -> Non
         ("journal",),
         ("journal", "checkpoint"),
         ("journal", "verify"),
+        ("backup", keyturn.folder / "data" / "backup.db"),
         ("request", "verify", keyturn.simulator.import_requests.counts().last_url, "--connection", NAME),
     ):
         run(*arguments)

@@ -37,6 +37,7 @@ LOCAL = {
     "token add",
     "token list",
     "token revoke",
+    "backup",
     "vault rekey",
     "vault rewrap",
     "version",

@@ -37,6 +37,10 @@ SHELL: dict[Verb, tuple[dict[str, Value], str]] = {
     Verb.INSTALL_EXTRA: ({"extra": "keyring"}, "pip install '.[keyring]'"),
     Verb.TEST_ALERTS: ({}, "keyturn alert test"),
     Verb.EXPORT_SUITESCRIPT: ({}, "keyturn suitescript export keyturn-suitescript"),
+    Verb.DUMP_POSTGRESQL: (
+        {"url": "postgresql://keyturn@db/keyturn?sslmode=verify-full", "file": "a file"},
+        "pg_dump --format=custom --file='a file' 'postgresql://keyturn@db/keyturn?sslmode=verify-full'",
+    ),
     Verb.STORE_KEK: ({"service": "keyturn", "user": "kek"}, "keyring set keyturn kek"),
 }
 
