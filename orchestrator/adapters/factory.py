@@ -1,7 +1,11 @@
 """Builds the adapters of a connection. With bootstrap.py it is the composition root."""
 
+from urllib.parse import unquote, urlsplit
+
 from orchestrator.adapters.http import Http
 from orchestrator.adapters.keys import VaultKeys, throwaway_certificate
+from orchestrator.adapters.mail import WITHIN as MAIL_WITHIN
+from orchestrator.adapters.mail import Mail, MailServer, read_password
 from orchestrator.adapters.netsuite import NetSuiteAdapter
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from orchestrator.adapters.openair_auth import OAuthSignIn, PasswordSignIn
@@ -13,13 +17,13 @@ from orchestrator.adapters.openid_client import client_of
 from orchestrator.adapters.transport import Proxy
 from orchestrator.adapters.webhook import WITHIN as WEBHOOK_WITHIN
 from orchestrator.adapters.webhook import Webhook, read_secret
-from orchestrator.operations.alerts import Route
+from orchestrator.operations.alerts import Receiver, Route
 from orchestrator.secrets import Exports, SecretName, Secrets
 from orchestrator.settings import RouteSettings, Settings
 from persistence.store import Store
 from persistence.vault import Vault
+from states.base_url import is_loopback
 from states.connection import Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings
-from states.errors import InvalidSettings
 from states.ports import Clock, NetSuite, OpenAir, Ports, Random, Rehearsal
 from states.rotation import PrivateKey
 from states.timing import READ_BACK_DELAY
@@ -78,12 +82,15 @@ class AdapterFactory:
     def openid(self) -> Provider:
         """Build the OpenID provider of the settings, which name an issuer. Sends nothing; raises InvalidSettings."""
         settings = self._settings.http
-        bundle = str(settings.ca_bundle) if settings.ca_bundle else None
         proxy = Proxy(settings.proxy) if settings.proxy else None  # its credentials are a connection's
 
         def http(url: str) -> Http:
             return Http(
-                "OpenID provider", url, ca_bundle=bundle, proxy=proxy, answer_within=min(WITHIN, settings.timeout)
+                "OpenID provider",
+                url,
+                ca_bundle=self._ca_bundle,
+                proxy=proxy,
+                answer_within=min(WITHIN, settings.timeout),
             )
 
         return Provider(client_of(self._settings.openid), http, self._clock)
@@ -93,15 +100,35 @@ class AdapterFactory:
         return [self._route(name, route) for name, route in self._settings.alerts.routes.items()]
 
     def _route(self, name: str, route: RouteSettings) -> Route:
-        if not (route.webhook and route.secret_file):
-            raise InvalidSettings(f"The route alerts.routes.{name} needs a webhook and a secret_file.")
+        receiver = self._webhook(name, route) if route.webhook else self._mail(name, route)
+        return Route(name=name, receiver=receiver, connections=route.connections, least=route.least)
+
+    def _webhook(self, name: str, route: RouteSettings) -> Receiver:
+        assert route.secret_file
         settings = self._settings.http
-        bundle = str(settings.ca_bundle) if settings.ca_bundle else None
         proxy = Proxy(settings.proxy) if settings.proxy else None
         within = min(WEBHOOK_WITHIN, settings.timeout)
-        http = Http(f"receiver {name}", route.webhook, ca_bundle=bundle, proxy=proxy, answer_within=within)
-        receiver = Webhook(http, read_secret(name, route.secret_file), self._clock)
-        return Route(name=name, receiver=receiver, connections=route.connections, least=route.least)
+        http = Http(f"receiver {name}", route.webhook, ca_bundle=self._ca_bundle, proxy=proxy, answer_within=within)
+        return Webhook(http, read_secret(name, route.secret_file), self._clock)
+
+    def _mail(self, name: str, route: RouteSettings) -> Receiver:
+        parts = urlsplit(route.mail_server)
+        assert parts.hostname
+        server = MailServer(
+            host=parts.hostname,
+            port=parts.port or (465 if parts.scheme == "smtps" else 587),
+            is_tls=parts.scheme == "smtps",
+            is_local=is_loopback(parts.hostname),
+            user=unquote(parts.username or ""),
+            password=read_password(name, route.secret_file) if route.secret_file else "",
+            ca_bundle=self._ca_bundle,
+            answer_within=min(MAIL_WITHIN, self._settings.http.timeout),
+        )
+        return Mail(server, route.sender, route.recipients)
+
+    @property
+    def _ca_bundle(self) -> str | None:
+        return str(self._settings.http.ca_bundle) if self._settings.http.ca_bundle else None
 
     def _openair(self, connection: Connection, secrets: Secrets) -> OpenAir:
         if connection.openair.kind is OpenAirKind.EXPORT:
@@ -120,8 +147,7 @@ class AdapterFactory:
 
     def _http(self, system: str, url: str, secrets: Secrets) -> Http:
         settings = self._settings.http
-        bundle = str(settings.ca_bundle) if settings.ca_bundle else None
-        return Http(system, url, ca_bundle=bundle, proxy=self._proxy(secrets), answer_within=settings.timeout)
+        return Http(system, url, ca_bundle=self._ca_bundle, proxy=self._proxy(secrets), answer_within=settings.timeout)
 
     def _proxy(self, secrets: Secrets) -> Proxy | None:
         if not self._settings.http.proxy:

@@ -80,8 +80,8 @@ class Alerts:
         self._routes: Sequence[Route] | None = None
         self._publish = listener
         self._holder = holder
-        self._rests: dict[str, tuple[datetime, timedelta]] = {}
-        """Until when a route rests (UTC), and for how long."""
+        self._rests: dict[tuple[str, str], tuple[datetime, timedelta]] = {}
+        """Until when a route rests (UTC), and for how long: all of it, or for messages of one order."""
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -147,7 +147,7 @@ class Alerts:
         if not self._store.alerts.has_unsent():
             return False
         routes = self.routes
-        if routes and all(self._rests_now(route) for route in routes):
+        if routes and all(self._rests_now(route.name, "") for route in routes):
             return True
         if not self._store.alerts.take_turn(self._holder, lease=TURN):
             return True
@@ -173,7 +173,7 @@ class Alerts:
             if route.name in delivered or not route.wants(message):
                 continue
             key = (route.name, _order(message))
-            if key in blocked or self._rests_now(route):
+            if key in blocked or self._rests_now(route.name, "") or self._rests_now(*key):
                 blocked.add(key)
                 left = True
                 continue
@@ -181,12 +181,16 @@ class Alerts:
                 return False
             if (failed := self._send(route, message, given_up=is_over)) is None:
                 delivered.add(route.name)
-                self._rests.pop(route.name, None)
+                self._rests.pop((route.name, ""), None)
+                self._rests.pop(key, None)
                 continue
             error, left = f"{route.name}: {failed.message}", True
             blocked.add(key)
-            if isinstance(failed, TryLater | Unknown):
-                self._rest(route)
+            # A receiver that is away gets nothing for a while; one that refuses a message may take the next one.
+            self._rest((route.name, "") if isinstance(failed, TryLater | Unknown) else key)
+        if is_over:
+            for route in routes:
+                self._rests.pop((route.name, _order(message)), None)
         done_at = self._clock.now() if is_over or not left else None
         error = error if left else ""
         if (delivered, error, done_at) != (set(stored.delivered), stored.error, None):
@@ -204,14 +208,14 @@ class Alerts:
         self._publish(AlertSent(*about))
         return None
 
-    def _rests_now(self, route: Route) -> bool:
-        until, _ = self._rests.get(route.name, (None, None))
+    def _rests_now(self, route: str, order: str) -> bool:
+        until, _ = self._rests.get((route, order), (None, None))
         return until is not None and self._clock.now() < until
 
-    def _rest(self, route: Route) -> None:
-        _, last = self._rests.get(route.name, (None, _FIRST_REST / 2))
+    def _rest(self, key: tuple[str, str]) -> None:
+        _, last = self._rests.get(key, (None, _FIRST_REST / 2))
         wait = min(last * 2, _LONGEST_REST)
-        self._rests[route.name] = self._clock.now() + wait, wait
+        self._rests[key] = self._clock.now() + wait, wait
 
 
 def _order(message: Message) -> str:

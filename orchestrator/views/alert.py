@@ -4,7 +4,7 @@ import json
 from typing import Final
 
 from orchestrator.operations.alerts import Stored
-from orchestrator.views import next_actions
+from orchestrator.views import formatting, next_actions
 from orchestrator.views.values import Json, iso
 from states.alert import Alert, Finding, Kind, Message, Phase
 
@@ -76,6 +76,21 @@ def title(message: Message) -> str:
 def body(message: Message) -> bytes:
     """The message as JSON, as a webhook gets it: always the same bytes."""
     return json.dumps(message_json(message), ensure_ascii=False, sort_keys=True).encode()
+
+
+def text(message: Message) -> str:
+    """What a person reads: the most harmful first, then what to do, then what it is about."""
+    finding = message.finding
+    about = {
+        "connection": finding.connection,
+        "rotation": finding.rotation,
+        "code": finding.code,
+        "severity": finding.severity.name.lower(),
+        "since": formatting.moment(finding.since),
+        "message": message.id,
+    }
+    lines = [f"{name:<12}{value}" for name, value in about.items() if value]
+    return "\n".join([finding.message, "", next_actions.render(finding.next_action), "", *lines, ""])
 
 
 def _finding_json(finding: Finding) -> Json:
