@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.carry import Carry
     from orchestrator.operations.connections import Connections
     from orchestrator.operations.consent import Consents
+    from orchestrator.operations.database_copy import DatabaseCopies
     from orchestrator.operations.doctor import Doctor
     from orchestrator.operations.effects import Effects
     from orchestrator.operations.evidence import Evidences
@@ -363,6 +364,13 @@ class Keyturn:
         from orchestrator.operations.backup import Backups
 
         return Backups(self.store, self._kek)
+
+    @cached_property
+    def database_copies(self) -> "DatabaseCopies":
+        """Moving to PostgreSQL."""
+        from orchestrator.operations.database_copy import DatabaseCopies
+
+        return DatabaseCopies(self.store, self._kek)
 
     @cached_property
     def rekey(self) -> "Rekey":

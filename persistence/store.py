@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import select
 
-from persistence import journal_upgrade, schema, sqlite_copy, upgrade
+from persistence import database_copy, journal_upgrade, schema, sqlite_copy, upgrade
 from persistence.accounts import Accounts
 from persistence.alerts import Alerts
 from persistence.announcements import Announcements
@@ -107,6 +107,14 @@ class Store:
     def copied(self, file: Path) -> AbstractContextManager[Path]:
         """Copy SQLite's database into ``file``, as `sqlite_copy.copied` says."""
         return sqlite_copy.copied(self._database, file)
+
+    def ensure_empty(self) -> None:
+        """Raise AlreadyExists where a table of Keyturn's has a row, in a database of any version or none."""
+        database_copy.ensure_empty(self._database)
+
+    def copy_to(self, other: "Store") -> dict[str, int]:
+        """Copy every row of SQLite's database into PostgreSQL's, as `database_copy.copy` says."""
+        return database_copy.copy(self._database, other._database)  # noqa: SLF001 - of this class, too
 
     @property
     def has_written(self) -> bool:

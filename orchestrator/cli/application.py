@@ -69,6 +69,7 @@ COMMANDS: Final = (
     ),
     ("token", "token:app", _KEEP, "Add, list and revoke tokens for the API."),
     ("backup", "backup:backup", _KEEP, "Copy the database into a file while workers are at work, and check the copy."),
+    ("db", "database:app", _KEEP, "Move to another database."),
     ("vault", "installation:vault", _KEEP, "Change the keys of the vault."),
 )
 

@@ -65,9 +65,9 @@ IN_PROCESS = {
     "vault rewrap",
 }
 """The commands of test_every_command."""
-PROCESSES = {"alert test", "connection authorize", "console", "demo", "worker", "simulator fault"}
-"""The commands that run for long, start processes or need a receiver, with tests of their own; faults are those of
-`simulator`."""
+PROCESSES = {"alert test", "connection authorize", "console", "db copy", "demo", "worker", "simulator fault"}
+"""The commands that run for long, start processes or need a receiver or a server, with tests of their own; faults are
+those of `simulator`."""
 
 
 def leaves(app: cyclopts.App, before: str = "") -> Iterator[str]:
