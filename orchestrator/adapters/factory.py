@@ -17,9 +17,10 @@ from orchestrator.adapters.openid_client import client_of
 from orchestrator.adapters.transport import Proxy
 from orchestrator.adapters.webhook import WITHIN as WEBHOOK_WITHIN
 from orchestrator.adapters.webhook import Webhook, read_secret
+from orchestrator.alert_settings import RouteSettings
 from orchestrator.operations.alerts import Receiver, Route
 from orchestrator.secrets import Exports, SecretName, Secrets
-from orchestrator.settings import RouteSettings, Settings
+from orchestrator.settings import Settings
 from persistence.store import Store
 from persistence.vault import Vault
 from states.base_url import is_loopback

@@ -16,8 +16,8 @@ from support.factories import NOW
 from support.mail_server import MailBox, mail_server
 
 from orchestrator.adapters.mail import Mail, MailServer, read_password
+from orchestrator.alert_settings import AlertSettings, RouteSettings
 from orchestrator.bootstrap import Keyturn
-from orchestrator.settings import AlertSettings, RouteSettings
 from simulator import Fault, Simulator
 from states.alert import Finding, Kind, Message, Phase
 from states.errors import AlertRefused, InvalidSettings, KeyturnError, TryLater, Unknown

@@ -14,9 +14,9 @@ from support.clock import OffsetClock
 from support.environment import NAME
 from werkzeug import Request, Response
 
+from orchestrator.alert_settings import AlertSettings, RouteSettings
 from orchestrator.bootstrap import Keyturn
 from orchestrator.operations.alerts import GIVE_UP_AFTER
-from orchestrator.settings import AlertSettings, RouteSettings
 from simulator import Fault, Simulator
 from states.errors import AlertRefused, NotFound
 from states.rotation import Rotation

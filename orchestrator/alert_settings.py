@@ -1,0 +1,108 @@
+"""The settings of alerts: who gets them, how, and which."""
+
+import json
+import re
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from orchestrator.settings_table import Table
+from states.alert import Severity
+from states.base_url import check_url
+from states.errors import InvalidInput
+
+_ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+\Z", re.ASCII)
+"""A mail address of the usual form (RFC 5321's Dot-string, or nearly)."""
+
+
+class RouteSettings(Table):
+    """One receiver of alerts: a webhook, or recipients of mail."""
+
+    webhook: str = ""
+    mail_server: str = ""
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    secret_file: Path | None = None
+    connections: tuple[str, ...] = ()
+    least: Severity = Severity.WARNING
+
+    @field_validator("least", mode="before")
+    @classmethod
+    def _as_severity(cls, given: object) -> object:
+        """Return the severity of a name; raise ValueError for any other."""
+        if isinstance(given, str) and given.upper() in Severity.__members__:
+            return Severity[given.upper()]
+        raise ValueError("It is no severity.")
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        """Return ``url``; raise ValueError if it is neither https nor on loopback."""
+        try:
+            if url:
+                check_url(url)
+        except InvalidInput as error:
+            raise ValueError(error.message) from error
+        return url
+
+    @field_validator("mail_server")
+    @classmethod
+    def _is_mail_server(cls, url: str) -> str:
+        """Return ``url``; raise ValueError if it is not smtp:// or smtps:// with a host."""
+        parts = urlsplit(url)
+        if url and not (parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0):
+            raise ValueError("It is not smtps://HOST or smtp://HOST.")
+        if parts.password is not None or parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("It has more than a user, a host and a port; the password belongs in secret_file.")
+        return url
+
+    @field_validator("sender", "recipients")
+    @classmethod
+    def _are_addresses(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        """Return what is given; raise ValueError if one is no plain address, which could add a header to a mail."""
+        if odd := [
+            each for each in ([given] if isinstance(given, str) else given) if each and not _ADDRESS.match(each)
+        ]:
+            raise ValueError(f"{odd[0]!r} is no mail address.")
+        return given
+
+    @model_validator(mode="after")
+    def _is_one_receiver(self) -> Self:
+        """Raise ValueError unless it has a webhook, or all that mails need."""
+        by_mail = self.mail_server or self.sender or self.recipients
+        if bool(self.webhook) is bool(by_mail):
+            raise ValueError("It needs either a webhook, or a mail_server with sender and recipients.")
+        if self.webhook and not self.secret_file:
+            raise ValueError("A webhook needs a secret_file.")
+        if by_mail and not (self.mail_server and self.sender and self.recipients):
+            raise ValueError("Mail needs mail_server, sender and recipients.")
+        if by_mail and bool(urlsplit(self.mail_server).username) is not bool(self.secret_file):
+            raise ValueError("A user of the mail_server needs a secret_file with the password, and a password a user.")
+        return self
+
+
+class AlertSettings(Table):
+    """Who gets alerts about what needs a person. Without a route, no one does."""
+
+    routes: dict[str, RouteSettings] = Field(
+        default_factory=dict,
+        description="A table for each receiver, such as [alerts.routes.operators]. `webhook`: an https URL that "
+        "messages are posted to; `secret_file`: a file that has nothing but the secret by which they are signed. Or "
+        "`mail_server`, such as smtps://user@mail.example.com (smtp:// for STARTTLS), `sender` and `recipients`; "
+        "`secret_file` has the user's password then. "
+        "`connections`: names or patterns such as acme*; without any, all connections and what is about no connection. "
+        "`least`: warning, error or critical; default: warning.",
+    )
+
+    @field_validator("routes", mode="before")
+    @classmethod
+    def _as_tables(cls, given: object) -> object:
+        """Return what an environment variable means as tables: JSON."""
+        if not isinstance(given, str):
+            return given
+        try:
+            return json.loads(given) if given else {}
+        except RecursionError:
+            raise ValueError("It is nested too deeply.") from None
