@@ -137,3 +137,8 @@ def test_the_units_are_installed_with_keyturn() -> None:
     installed = Path(sysconfig.get_path("data")) / "share" / "keyturn" / "systemd"
     for file in (each for each in UNITS.rglob("*") if each.is_file()):
         assert file.read_bytes() == (installed / file.relative_to(UNITS)).read_bytes()
+
+
+def test_the_link_that_signs_in_is_not_logged() -> None:
+    """The console's standard output, which has nothing but the link, does not go to the journal."""
+    assert "StandardOutput=null" in (UNITS / "keyturn-console.service").read_text("utf-8").splitlines()
