@@ -39,7 +39,7 @@ class Backups:
 
         Raises:
             InvalidInput: ``file`` exists or cannot be made; or the database is PostgreSQL.
-            InvalidSettings: there is no database, or it is damaged.
+            InvalidSettings: there is no database, a newer Keyturn's, or a damaged one.
             JournalBroken, VaultLocked, SealBroken: the copy's journal does not hold, or cannot be checked.
             TryLater: the database is unavailable, or there is no room.
 
@@ -50,8 +50,8 @@ class Backups:
                 next_action=NextAction(Verb.DUMP_POSTGRESQL, {"url": self._store.url, "file": str(file)}),
             )
         known, schema = self._store.versions()
-        if schema is None:
-            self._store.check()
+        if schema is None or schema > known:
+            self._store.check()  # raises
         with self._store.copied(file) as made:
             entries = self._check(made) if schema == known else None
             size = made.stat().st_size

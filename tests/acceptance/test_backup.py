@@ -104,6 +104,13 @@ def test_before_an_upgrade(connected: InstalledKeyturn, place: Path) -> None:
     assert ["keyturn.db"] == contents(place)
 
 
+def test_of_a_newer_keyturn(connected: InstalledKeyturn, place: Path) -> None:
+    """A database that this Keyturn does not know is refused: it could not check the copy."""
+    connected.alter("UPDATE alembic_version SET version_num = '9999'")
+    assert "INVALID_SETTINGS" == error(connected("backup", place / "keyturn.db", "-o", "json"))["code"]
+    assert [] == contents(place)
+
+
 def test_without_a_database(keyturn: InstalledKeyturn, place: Path) -> None:
     """Where there is none, there is nothing to back up, and no file is made."""
     refused = error(keyturn("backup", place / "keyturn.db", "-o", "json"))
