@@ -16,7 +16,7 @@ from orchestrator.operations import connection_fields
 from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.secrets import SecretName
 from orchestrator.views import formatting, next_actions, timeline
-from orchestrator.views.connection import connection_json
+from orchestrator.views.connection import PREFERENCE_UNPROVED, connection_json
 from states.connection import Connection, OpenAirKind
 from states.errors import Tampered
 from states.outage import Outage, outage_on
@@ -69,6 +69,7 @@ def add(
         record = connection_json(added, known, rotation=None, now=keyturn.rotations.now())
     context.out.show(record, name, [("added", name)])
     _note_attendance(context, added)
+    _note_preference(context, added)
     needs_consent = added.openair.by_oauth and SecretName.OPENAIR_REFRESH_TOKEN not in known
     consent = f"`keyturn connection authorize {name}`, then " if needs_consent else ""
     context.out.note(f"Next: {consent}`keyturn doctor {name}`, then `keyturn rotate {name}`.")
@@ -119,6 +120,16 @@ def _note_attendance(context: Context, connection: Connection) -> None:
         f"{starts} until a person is ready (`keyturn rotation begin`). "
         "Imports are refused from the upload to NetSuite until that person has saved the certificate in OpenAir."
     )
+
+
+def _note_preference(context: Context, connection: Connection) -> None:
+    """Say what it means that Keyturn saves the certificate by the XML API, and name the other way."""
+    if connection.openair.kind is OpenAirKind.XML:
+        context.out.note(
+            f"{PREFERENCE_UNPROVED} If it does not, imports are refused from the first rotation on, although Keyturn "
+            "reports success: make sure after it that an import succeeds. The other way is by hand: "
+            f"`keyturn connection edit {connection.name} --openair-export`."
+        )
 
 
 @app.command(name="list")

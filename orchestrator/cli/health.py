@@ -1,6 +1,6 @@
 """`keyturn health`, `keyturn needs-rotation` and `keyturn doctor`: questions, and answers that scripts can act on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Annotated
@@ -16,9 +16,12 @@ from orchestrator.cli.output import View
 from orchestrator.cli.progress import progress
 from orchestrator.operations.doctor import Finding
 from orchestrator.views import formatting, next_actions
+from orchestrator.views.connection import PREFERENCE_UNPROVED
 from orchestrator.views.health import finding_json, health_json, need_json
+from states.connection import Connection, OpenAirKind
 from states.due import Need
 from states.health import Health
+from states.summary import ConnectionSummary
 
 
 def health(name: AnyConnection = None, /, *, within: Within = None, context: Given) -> int:
@@ -36,17 +39,20 @@ def health(name: AnyConnection = None, /, *, within: Within = None, context: Giv
     with context.keyturn() as keyturn:
         if name is None:
             return _fleet(context, keyturn, span)
-        name = keyturn.connections.show(name).name
+        connection = keyturn.connections.show(name)
+        name = connection.name
         found = keyturn.health.report(name, within=span)
         _print(context, name, found, keyturn.rotations.now())
         if not context.out.is_for_people:
             context.out.show(health_json(name, found, keyturn.rotations.now()), name)
+        _note_preference(context, [connection])
     return Exit.FINE if _is_healthy(found) else Exit.ATTENTION
 
 
 def _fleet(context: Context, keyturn: Keyturn, within: timedelta | None) -> int:
     """Report on every connection, each as soon as it and those before it have answered."""
-    names = [each.name for each in keyturn.connections.all()]
+    connections = list(keyturn.connections.all())
+    names = [each.name for each in connections]
     unhealthy = 0
 
     def reports() -> Iterator[tuple[str, Health]]:
@@ -71,9 +77,16 @@ def _fleet(context: Context, keyturn: Keyturn, within: timedelta | None) -> int:
                 ),
                 empty="",
             )
+    _note_preference(context, connections)
     if not names:
         context.out.note("There are no connections. Add one: `keyturn connection add NAME …`.")
     return Exit.ATTENTION if unhealthy else Exit.FINE
+
+
+def _note_preference(context: Context, connections: Iterable[Connection | ConnectionSummary]) -> None:
+    """Say what a healthy certificate in OpenAir does not show, where one of ``connections`` saves it by the API."""
+    if any(each.openair.kind is OpenAirKind.XML for each in connections):
+        context.out.note(f"{PREFERENCE_UNPROVED} Only an import that succeeds shows that OpenAir uses it.")
 
 
 def _is_healthy(health: Health) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from orchestrator.secrets import SecretName
 from orchestrator.views.outage import outage_json
@@ -11,6 +12,11 @@ from states.errors import Tampered
 from states.outage import outage_on
 from states.rotation import Rotation
 from states.summary import ConnectionSummary
+
+PREFERENCE_UNPROVED: Final = (
+    "OpenAir's own connector is not known to read the Preference in which Keyturn saves the certificate."
+)
+"""True of each connection that saves by the XML API: no public endpoint saves the certificate as the connector does."""
 
 
 def connection_json(

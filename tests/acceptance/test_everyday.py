@@ -173,6 +173,21 @@ def test_health(connected: InstalledKeyturn) -> None:
     assert 3 == connected("health", NAME, "--within", "400d").returncode
 
 
+def test_what_is_not_known_of_the_preference(initialised: InstalledKeyturn, simulator: Simulator) -> None:
+    """Where Keyturn saves by the XML API, adding and health say that OpenAir's connector is not known to read the
+    Preference, and the command for the other way works; with it, neither says so.
+    """
+    unknown = "OpenAir's own connector is not known to read the Preference"
+    added, asked = initialised.add(simulator.credentials), (initialised("health", NAME), initialised("health"))
+    assert [True, True, True] == [unknown in run.stderr for run in (added, *asked)]
+    assert "imports are refused from the first rotation on, although Keyturn reports success" in added.stderr
+    assert f"`keyturn connection edit {NAME} --openair-export`" in added.stderr
+    assert "Only an import that succeeds shows" in asked[0].stderr
+    changed = initialised("connection", "edit", NAME, "--openair-export")
+    asked = (initialised("health", NAME), initialised("health"))
+    assert (0, False) == (changed.returncode, any(unknown in run.stderr for run in (changed, *asked)))
+
+
 def test_needs_rotation(connected: InstalledKeyturn) -> None:
     """`needs-rotation` exits with 2 without a certificate, with 1 if none is due, with 0 if one is due."""
     assert 2 == connected("needs-rotation", NAME).returncode
