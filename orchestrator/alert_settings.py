@@ -34,7 +34,7 @@ class RouteSettings(Table):
         """Return the severity of a name; raise ValueError for any other."""
         if isinstance(given, str) and given.upper() in Severity.__members__:
             return Severity[given.upper()]
-        raise ValueError("It is no severity.")
+        raise ValueError("It is not warning, error or critical.")
 
     @field_validator("webhook")
     @classmethod
@@ -44,17 +44,22 @@ class RouteSettings(Table):
             if url:
                 check_url(url)
         except InvalidInput as error:
-            raise ValueError(error.message) from error
+            raise ValueError("It is neither https nor plain http to a loopback address.") from error
         return url
 
     @field_validator("mail_server")
     @classmethod
     def _is_mail_server(cls, url: str) -> str:
         """Return ``url``; raise ValueError if it is not smtp:// or smtps:// with a host."""
-        parts = urlsplit(url)
-        if url and not (parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0):
+        try:
+            parts = urlsplit(url)
+            is_one = not url or bool(parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0)
+            has_more = any((parts.password is not None, parts.path.strip("/"), parts.query, parts.fragment))
+        except ValueError:  # its text would repeat what is given
+            is_one = has_more = False
+        if not is_one:
             raise ValueError("It is not smtps://HOST or smtp://HOST.")
-        if parts.password is not None or parts.path.strip("/") or parts.query or parts.fragment:
+        if has_more:
             raise ValueError("It has more than a user, a host and a port; the password belongs in secret_file.")
         return url
 
@@ -62,10 +67,9 @@ class RouteSettings(Table):
     @classmethod
     def _are_addresses(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
         """Return what is given; raise ValueError if one is no plain address, which could add a header to a mail."""
-        if odd := [
-            each for each in ([given] if isinstance(given, str) else given) if each and not _ADDRESS.match(each)
-        ]:
-            raise ValueError(f"{odd[0]!r} is no mail address.")
+        addresses = [given] if isinstance(given, str) else given
+        if not all(_ADDRESS.match(each) for each in addresses if each):
+            raise ValueError("One of them is no mail address, such as ada@example.com.")
         return given
 
     @model_validator(mode="after")

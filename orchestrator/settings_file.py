@@ -42,8 +42,8 @@ _FORMS: Final = {
     "http.proxy": "a URL such as http://proxy.example.com:3128, without user and password",
     "console.address": "a URL such as https://keyturn.example.com:8742, without a path",
     "console.trusted_proxy": "an IP address such as 192.0.2.7",
-    "alerts.routes": "tables such as [alerts.routes.operators], each with a webhook, an https URL, and a secret_file, "
-    "and perhaps a list of connections, and least: warning, error or critical",
+    "alerts.routes": "tables such as [alerts.routes.operators], each with a webhook and a secret_file, or with a "
+    "mail_server, a sender and a list of recipients, and perhaps a list of connections, and least",
     "openid.issuer": "a URL such as https://login.example.com/realms/staff, as the provider itself writes it",
     "openid.scope": "words that include openid, such as: openid email profile groups",
 }
@@ -137,6 +137,8 @@ def _describe(error: ValidationError, file: Path, env: Mapping[str, str]) -> str
     if first["type"] == "extra_forbidden":
         return f"{file}: there is no setting {name}.{_nearest_setting(name)}"
     source = _variable(name) if _variable(name) in env else f"{file}: {name}"
+    if first["type"] == "value_error" and (within := first["loc"][2:]):  # of a table in a table, with our own sentence
+        return f"{'.'.join([source, *map(str, within)])}: {first['msg'].removeprefix('Value error, ')}"
     return f"{source} must be {_wanted(name)}."
 
 

@@ -184,8 +184,8 @@ MAIL = {"mail_server": "smtps://mail.example.com", "sender": "k@example.com", "r
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"recipients": ("a@example.com\nBcc: m@example.com",)}, "is no mail address"),
-        ({"sender": "a@example.com, b@example.com"}, "is no mail address"),
+        ({"recipients": ("a@example.com\nBcc: m@example.com",)}, "One of them is no mail address"),
+        ({"sender": "a@example.com, b@example.com"}, "One of them is no mail address"),
         ({"mail_server": "http://mail.example.com"}, "smtps://HOST"),
         ({"mail_server": "smtps://u:p@mail.example.com"}, "the password belongs in secret_file"),
         ({"mail_server": "smtps://u@mail.example.com"}, "needs a secret_file"),

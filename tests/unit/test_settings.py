@@ -210,3 +210,29 @@ def test_a_variable_that_is_no_list(file: Path, monkeypatch: pytest.MonkeyPatch,
     file.touch()
     monkeypatch.setenv("KEYTURN_OPENID__OPERATORS", given)
     assert "KEYTURN_OPENID__OPERATORS must be a list of strings" in refusal(file)
+
+
+ROUTES = {
+    "webhook = 'http://alerts.example.com/t0ken'": "oncall.webhook: It is neither https nor plain http to a loopback",
+    "webhook = 'https://alerts.example.com/t0ken'": "oncall: A webhook needs a secret_file.",
+    "mail_server = 'smtps://mail.example.com:t0ken'": "oncall.mail_server: It is not smtps://HOST or smtp://HOST.",
+    "recipients = ['t0ken']": "oncall.recipients: One of them is no mail address, such as ada@example.com.",
+    "webhok = 't0ken'": "there is no setting alerts.routes.oncall.webhok.",
+    "connections = 't0ken'": "alerts.routes must be tables such as [alerts.routes.operators]",
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), ROUTES.items())
+def test_a_wrong_route_is_named_with_what_is_wrong(file: Path, text: str, expected: str) -> None:
+    """The sentence names the route and the rule, and does not repeat the value: it may be a secret in a wrong place."""
+    file.write_text(f"[alerts.routes.oncall]\n{text}\n")
+    found = refusal(file)
+    assert expected in found
+    assert "t0ken" not in found
+
+
+def test_a_wrong_route_of_the_environment_names_the_variable(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its JSON has the same rules."""
+    file.touch()
+    monkeypatch.setenv("KEYTURN_ALERTS__ROUTES", '{"oncall": {"least": "loud"}}')
+    assert "KEYTURN_ALERTS__ROUTES.oncall.least: It is not warning, error or critical." == refusal(file)
