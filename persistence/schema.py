@@ -14,7 +14,6 @@ from sqlalchemy import Connection as Transaction
 from persistence import journal_feed, queue_schema, schema_digest
 from persistence.database import Database
 from persistence.models import for_postgresql
-from persistence.shared_commit import undo
 from states.errors import InvalidSettings, TryLater
 from states.next_action import REPEAT, NextAction, Verb, by_hand
 
@@ -128,7 +127,7 @@ def check_writable(database: Database) -> None:
     try:
         with database.writing() as tx:
             tx.execute(_WRITE_NOTHING)
-            undo(tx)
+            tx.rollback()
     except TryLater as error:
         error.next_action = _BE_WRITABLE
         raise

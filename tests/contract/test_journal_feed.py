@@ -27,14 +27,13 @@ def request(store: Store, number: int, connection: str) -> None:
 
 def before_commit(monkeypatch: pytest.MonkeyPatch, store: Store, act: Callable[[], object]) -> None:
     """Let each commit of ``store`` be preceded by ``act``."""
-    owner = store._database._writes if store._database.is_sqlite else store._database
-    commit = owner._commit
+    commit = store._database._commit
 
     def committing(tx: Transaction) -> None:
         act()
         commit(tx)
 
-    monkeypatch.setattr(owner, "_commit", committing)
+    monkeypatch.setattr(store._database, "_commit", committing)
 
 
 @contextmanager
