@@ -50,7 +50,7 @@ from states.table import ACTIVE
 ID: Final = an_id(2)
 LEAST: Final = 600
 """The tests cover at least so many states."""
-TABLES: Final = ("rotations", "journal", "certificates", "connections")
+TABLES: Final = ("rotations", "journal", "certificates", "connections", "alerts", "outbox")
 LATER, EARLIER = timedelta(minutes=1), timedelta(minutes=-1)
 
 
