@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import man_pages
+from pydantic import AfterValidator
 
 from orchestrator import event_log, settings
 from orchestrator.cli import application
@@ -204,7 +205,9 @@ def _settings_table(table: type[settings.Table]) -> str:
     for name, field in table.model_fields.items():
         value = field.get_default(call_default_factory=True)
         default = "" if value in (None, "", (), {}) else f"`{value}`"
-        limits = (asdict(each) for each in field.metadata if is_dataclass(each))  # a text's pattern is in its meaning
+        # A text's pattern and its check are in its meaning.
+        known = (each for each in field.metadata if is_dataclass(each) and not isinstance(each, AfterValidator))
+        limits = (asdict(each) for each in known)
         bounds = {kind: limit for each in limits for kind, limit in each.items()}
         rows.append(f"| `{name}` | {default} | {_allowed(**bounds)} | {_cell(field.description or '')} |")
     return f"{inspect.getdoc(table)}\n\n" + "\n".join(rows) + "\n"

@@ -1,9 +1,28 @@
-"""What every table of the settings file is."""
+"""What the tables of the settings file have in common."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from states.base_url import check_url
+from states.errors import InvalidInput
 
 
 class Table(BaseModel):
     """One table of the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _safe(url: str) -> str:
+    """Return ``url``; raise ValueError, without it, if it is neither https nor on loopback."""
+    try:
+        if url:
+            check_url(url)
+    except InvalidInput as error:
+        raise ValueError("It is neither https nor plain http to a loopback address.") from error
+    return url
+
+
+SafeUrl = Annotated[str, AfterValidator(_safe)]
+"""An https URL, or one of plain http to a loopback address; or empty."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, CheckConstraint, Index, MetaData, Table, Text, text
+from sqlalchemy import JSON, CheckConstraint, Index, Table, Text, text
 from sqlmodel import Field
 
 from persistence.clock import UtcDateTime
@@ -62,7 +62,6 @@ class Senders(TableModel, table=True):
     """By the database's clock."""
 
 
-METADATA: Final[MetaData] = TableModel.metadata
-alerts: Final[Table] = METADATA.tables["alerts"]
-outbox: Final[Table] = METADATA.tables["outbox"]
-senders: Final[Table] = METADATA.tables["senders"]
+alerts: Final[Table] = TableModel.metadata.tables["alerts"]
+outbox: Final[Table] = TableModel.metadata.tables["outbox"]
+senders: Final[Table] = TableModel.metadata.tables["senders"]

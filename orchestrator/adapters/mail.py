@@ -58,15 +58,15 @@ class Mail:
             AlertRefused: It refuses the sign-in, the sender, every recipient, or TLS.
         """
         mail = _mail(message, self._sender, self._recipients)
-        with self._opened() as server:
-            try:
-                refused = server.send_message(mail, self._sender, self._recipients)
-            except (smtplib.SMTPException, OSError) as error:
-                raise _known(
-                    error, Unknown("The mail server's answer was lost; the mail may have been sent.")
-                ) from error
+        server = self._opened()
+        try:
+            refused = server.send_message(mail, self._sender, self._recipients)
+        except (smtplib.SMTPException, OSError) as error:
+            raise _known(error, Unknown("The mail server's answer was lost; the mail may be sent.")) from error
+        finally:
+            _leave(server)
         if refused:
-            _log.warning("mail refused for some recipients", extra={"route": sorted(refused), "alert": message.id})
+            _log.warning("mail refused for some recipients", extra={"recipients": sorted(refused), "id": message.id})
 
     def _opened(self) -> smtplib.SMTP:
         """Return the server, signed in to."""
@@ -92,6 +92,14 @@ class Mail:
 
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self._server.ca_bundle)
+
+
+def _leave(server: smtplib.SMTP) -> None:
+    """End the session. Whether the server is content with that changes nothing: it has taken the mail, or has not."""
+    try:
+        server.quit()
+    except (smtplib.SMTPException, OSError):
+        server.close()
 
 
 def read_password(name: str, file: Path) -> str:

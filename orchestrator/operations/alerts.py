@@ -1,5 +1,6 @@
 """Telling people: which alerts last, and sending the messages about them, in order, on every route."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,12 +14,15 @@ from persistence.store import Store
 from states import alert
 from states.alert import Alert, Finding, Kind, Message, Phase, Severity
 from states.concern import Concern
-from states.errors import KeyturnError, NotFound, TryLater, Unknown
+from states.errors import InternalError, KeyturnError, NotFound, TryLater, Unknown
 from states.ids import new_id
 from states.next_action import by_hand
 from states.ports import Clock, Random
+from states.shortage import shortage
 
 __all__ = ["Alerts", "Route", "Stored"]
+
+_log = logging.getLogger("keyturn.alerts")
 
 TURN: Final = 60.0
 """Seconds after which another process sends, where this one has stopped. Longer than one message takes."""
@@ -202,9 +206,13 @@ class Alerts:
         about = (message.id, route.name, message.finding.kind.value, message.phase.value, message.finding.connection)
         try:
             route.receiver.send(message)
-        except KeyturnError as error:
-            self._publish(AlertNotSent(*about, error.code, error.message, given_up))
-            return error
+        except Exception as error:  # noqa: BLE001 - what no one foresaw at one receiver must not hold up the others
+            failed = error if isinstance(error, KeyturnError) else shortage(error)
+            if failed is None:
+                _log.exception("alert not sent", extra={"alert": message.id, "route": route.name})
+                failed = InternalError(f"Keyturn itself failed ({type(error).__name__}).")
+            self._publish(AlertNotSent(*about, failed.code, failed.message, given_up))
+            return failed
         self._publish(AlertSent(*about))
         return None
 

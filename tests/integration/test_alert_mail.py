@@ -151,6 +151,14 @@ def test_what_the_server_replies(box: MailBox, command: str, reply: str, error: 
     assert words in str(found.value)
 
 
+@pytest.mark.parametrize("reply", ["421 no", ""])
+def test_a_mail_that_was_taken_is_sent(box: MailBox, reply: str) -> None:
+    """However the server answers to the end of the session: the mail is not sent again."""
+    box.replies["QUIT"] = reply
+    Mail(server(box), "keyturn@example.com", ADDRESSES).send(MESSAGE)
+    assert 1 == len(box.mails)
+
+
 def test_a_wrong_password(context: ssl.SSLContext, bundle: str) -> None:
     """It is said, without the password."""
     with mail_server(context) as box:
@@ -189,6 +197,7 @@ MAIL = {"mail_server": "smtps://mail.example.com", "sender": "k@example.com", "r
         ({"mail_server": "http://mail.example.com"}, "smtps://HOST"),
         ({"mail_server": "smtps://u:p@mail.example.com"}, "the password belongs in secret_file"),
         ({"mail_server": "smtps://u@mail.example.com"}, "needs a secret_file"),
+        ({"mail_server": "smtps://usér@mail.example.com", "secret_file": "/x"}, "smtps://HOST"),
         ({"sender": ""}, "Mail needs"),
         ({"webhook": "https://alerts.example.com"}, "either a webhook, or"),
     ],

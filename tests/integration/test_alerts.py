@@ -16,8 +16,9 @@ from werkzeug import Request, Response
 
 from orchestrator.alert_settings import AlertSettings, RouteSettings
 from orchestrator.bootstrap import Keyturn
-from orchestrator.operations.alerts import GIVE_UP_AFTER
+from orchestrator.operations.alerts import GIVE_UP_AFTER, Route
 from simulator import Fault, Simulator
+from states.alert import Message, Severity
 from states.errors import AlertRefused, NotFound
 from states.rotation import Rotation
 
@@ -130,3 +131,23 @@ def test_what_only_time_brings_is_reported_by_looking(app: Keyturn, receiver: Re
         app.alerts.send()
     assert ("OVERDUE", "began") in receiver.reported()
     assert len(set(receiver.reported())) == len(receiver.reported())
+
+
+class Broken:
+    """A receiver that fails in a way that no one foresaw."""
+
+    def send(self, message: Message) -> None:
+        """Fail."""
+        raise ValueError(message.id)
+
+
+def test_a_broken_receiver_holds_up_no_other(app: Keyturn, receiver: Receiver, parked: Rotation) -> None:
+    """The others get each message once; it is tried again later, and noted why."""
+    broken = Route(name="broken", receiver=Broken(), connections=(), least=Severity.WARNING)
+    app.alerts._routes = [broken, *app.alerts.routes]
+    for _ in range(2):
+        assert app.alerts.send()
+    assert [("OUTAGE", "began")] == receiver.reported()
+    (stored,) = app.alerts.newest(9)
+    assert (["ops"], "broken: Keyturn itself failed (ValueError).") == (list(stored.delivered), stored.error)
+    assert parked.id in stored.message.id
