@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from support.environment import described, secrets
 
 from orchestrator.bootstrap import Keyturn
+from orchestrator.operations import suitescript
 from orchestrator.secrets import SecretName
 from orchestrator.views import next_actions
 from simulator import Pair
@@ -94,10 +95,8 @@ class Person:
         match action.verb:
             case Verb.BY_HAND:
                 self._do_by_hand(action.because)
-            case Verb.DOCTOR:
-                list(app.doctor.examine(name))
-            case Verb.EXPLAIN:
-                app.rotations.explain(rotation)
+            case Verb.DOCTOR | Verb.EXPLAIN | Verb.EXPORT_SUITESCRIPT:
+                self._read(action)
             case Verb.EDIT_CONNECTION | Verb.AUTHORIZE:
                 self._edit(action)
             case Verb.RESUME:
@@ -115,6 +114,15 @@ class Person:
                 app.rotations.request(name, actor="ada")
             case _:
                 raise AssertionError(f"{action} is not known here")
+
+    def _read(self, action: NextAction) -> None:
+        match action.verb:
+            case Verb.DOCTOR:
+                list(self._app.doctor.examine(self._name))
+            case Verb.EXPLAIN:
+                self._app.rotations.explain(str(action.options.get("rotation")))
+            case _:
+                assert suitescript.files()  # the simulator has deployed them already
 
     def _do_by_hand(self, task: str) -> None:
         """What a person does in NetSuite; the rest is done by ending the fault, or with the command that follows."""
