@@ -23,7 +23,8 @@ _REPLACE = "Put another certificate into the record"
 _REDIRECT = "https://keyturn.invalid/consented"
 ENDS = RECOVERY | {Verb.CONFIRM, Verb.ROTATE}
 """What a choice leads to. Of several such choices, one is taken."""
-MOST_REFUSALS = 4
+MOST_REFUSALS = 3 + len(SecretName)
+"""An attacker may have spoiled each of a connection's secrets: one after the other is refused."""
 
 
 class Person:
