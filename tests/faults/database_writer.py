@@ -47,6 +47,8 @@ class DatabaseWriter:
         """``database`` is opened for the attacker alone."""
         self._database = database
         self._old: dict[tuple[str, str], Fields] = {}
+        self._earlier: Content = {}
+        """What Keyturn must check of them at that time, where all of it was as Keyturn had written it."""
         self._written: Content = {}
         """What the attacker wrote, where it is not what Keyturn had written."""
         self._genuine: Content = {}
@@ -64,7 +66,7 @@ class DatabaseWriter:
                 if what in ATTACKS:
                     ATTACKS[what](tx, connection)
                 else:
-                    self._put_back(tx, connection, _r if what == OLD_ROTATION else _c)
+                    self._put_back(tx, connection, _r if what == OLD_ROTATION else _c, before)
                 after = _content(tx)
         except IntegrityError:
             return
@@ -74,11 +76,13 @@ class DatabaseWriter:
             self.touched.add(connection)
             COUNTS[f"wrote: {what}"] += 1
 
-    def _put_back(self, tx: Transaction, connection: str, table: Table) -> None:
+    def _put_back(self, tx: Transaction, connection: str, table: Table, before: Content) -> None:
         """Write the row as it was when the attacker first saw it."""
         key = table.primary_key.columns[0]
         row = tx.execute(select(table).where(attacker.row_of(table, connection))).mappings().one_or_none()
         if row:
+            if (table.name, row[key]) not in self._old and not self._still_written(before, row[key]):
+                self._earlier[row[key]] = before[row[key]]
             old = self._old.setdefault((table.name, row[key]), dict(row))
             values = {name: value for name, value in old.items() if name not in _UNCHECKED[table]}
             tx.execute(update(table).where(key == row[key]).values(values))
@@ -88,6 +92,9 @@ class DatabaseWriter:
             self.touched.add(key)
             if key not in after:
                 self.removed.add(key)
+                continue
+            if after[key] == self._earlier.get(key):
+                self.forget(key)  # all of it was set back: a true copy of an earlier moment
                 continue
             written, genuine = self._still_written(before, key), self._genuine.get(key, {})
             for field in before[key].keys() | after[key].keys():
@@ -106,8 +113,9 @@ class DatabaseWriter:
         return {field: value for field, value in written.items() if content[key].get(field) == value}
 
     def forget(self, key: str) -> None:
-        """A person has given all of it again."""
+        """It is as Keyturn wrote it, now or earlier: nothing can be noticed."""
         self._written.pop(key, None)
+        self._genuine.pop(key, None)
 
     def changed(self) -> set[str]:
         """The rotations and connections that are not as Keyturn wrote them, as a check of the journal must notice."""

@@ -94,8 +94,8 @@ def is_true(failure: Failure, journal: Sequence[Note], history: Iterable[Entry])
     for words, reason in _MESSAGES.items():
         if words in failure.message:
             return reason(seen)
-    began = max(note.at for note in journal if note.event in (REQUEST, RESUME)) - APART
-    since = [entry for entry in seen if entry.at >= began]
+    begun = [note.at for note in journal if note.event in (REQUEST, RESUME)]  # none where an attacker cut it off
+    since = [entry for entry in seen if not begun or entry.at >= max(begun) - APART]
     done, answered = _DONE.get(failure.code, _never), _ANSWERED.get(failure.code, _never)
     return failure.code in _OURS or done(seen) or answered(since)
 
