@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.rekey import Rekey
     from orchestrator.operations.repair import Repairs
     from orchestrator.operations.saved_views import SavedViews
+    from orchestrator.operations.setup import Setup
     from orchestrator.operations.sign_in import SignIn
     from orchestrator.operations.starts import Starts
     from orchestrator.operations.status import Status
@@ -322,6 +323,13 @@ class Keyturn:
             self.workers,
             rehearse=self._factory.rehearse,
         )
+
+    @cached_property
+    def setup(self) -> "Setup":
+        """Setting a connection up, step by step."""
+        from orchestrator.operations.setup import Setup
+
+        return Setup(self.store, self.vault, self.connections, self.doctor, self.clock)
 
     @cached_property
     def effects(self) -> "Effects":

@@ -4,7 +4,7 @@ Source of the rules: Oracle's help, section_162790605110 (OAuth 2.0 client crede
 joserfc. Keyturn signs with another library, so the two cannot share a bug.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -28,11 +28,10 @@ def check_assertion(
     *,
     token_url: str,
     client_id: str,
-    certificate_id: str,
-    public_key: ECKey | RSAKey,
+    public_keys: Mapping[str, ECKey | RSAKey],
     now: Callable[[], datetime],
 ) -> None:
-    """Accept a token request.
+    """Accept a token request that is signed with one of ``public_keys``, by their certificates' ids.
 
     Raises:
         OAuthError: the request is refused, with the error code of RFC 6749 section 5.2.
@@ -41,7 +40,7 @@ def check_assertion(
         raise OAuthError("unsupported_grant_type", "grant_type must be client_credentials")
     if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
         raise OAuthError("invalid_request", "client_assertion and client_assertion_type are required")
-    claims = _verified(form["client_assertion"], certificate_id, public_key)
+    claims = _verified(form["client_assertion"], public_keys)
     if claims.get("iss") != client_id:
         raise _refused("iss is not a known client")
     if claims.get("aud") not in (token_url, [token_url]):
@@ -52,11 +51,12 @@ def check_assertion(
         raise OAuthError("invalid_scope", "scope must contain restlets")
 
 
-def _verified(assertion: str, certificate_id: str, public_key: ECKey | RSAKey) -> dict[str, Any]:
+def _verified(assertion: str, public_keys: Mapping[str, ECKey | RSAKey]) -> dict[str, Any]:
     def key_of(token: GuestProtocol) -> ECKey | RSAKey:
-        if token.headers().get("kid") != certificate_id:
+        key = public_keys.get(str(token.headers().get("kid")))
+        if key is None:
             raise _refused("kid is not a known certificate")
-        return public_key
+        return key
 
     try:
         token = jwt.decode(assertion, key_of, algorithms=list(ALGORITHMS))

@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
 from joserfc.jwk import ECKey, RSAKey
 
 from simulator.certificate_record import CertificateRecord
@@ -52,7 +53,7 @@ class NetSuiteAccount:
         self._credentials = credentials
         public_key = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         kind = RSAKey if isinstance(key, rsa.RSAPrivateKey) else ECKey
-        self._public_key = kind.import_key(public_key)
+        self._sign_ins = {credentials.certificate_id: kind.import_key(public_key)}
         self._injector = injector
         self._clock = clock
         self._restlet = restlet
@@ -61,6 +62,15 @@ class NetSuiteAccount:
         self.account = credentials.account
         self.record = record
         self.script_log: deque[LogLine] = deque(maxlen=MOST_LOG_LINES)
+
+    def map_sign_in(self, certificate_pem: str) -> str:
+        """Map another certificate to the integration; return the id that it gets."""
+        key = load_pem_x509_certificate(certificate_pem.encode()).public_key()
+        public_key = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        kind = RSAKey if isinstance(key, rsa.RSAPublicKey) else ECKey
+        certificate_id = secrets.token_urlsafe(32)
+        self._sign_ins[certificate_id] = kind.import_key(public_key)
+        return certificate_id
 
     def revoke_tokens(self) -> None:
         """Invalidate every token issued so far, as an administrator can."""
@@ -86,8 +96,7 @@ class NetSuiteAccount:
                 request.form(),
                 token_url=self._credentials.netsuite_url + SIGN_IN_PATH,
                 client_id=self._credentials.client_id,
-                certificate_id=self._credentials.certificate_id,
-                public_key=self._public_key,
+                public_keys=self._sign_ins,
                 now=self._clock.now,
             )
         except OAuthError as error:

@@ -23,6 +23,10 @@ from states.rotation import Candidate, PrivateKey
 from states.timing import CERTIFICATE_BACKDATED
 
 COMMON_NAME: Final = "OpenAir real-time import"
+SIGN_IN_COMMON_NAME: Final = "Keyturn sign-in"
+_SIGN_IN_LIFE: Final = timedelta(days=730) - CERTIFICATE_BACKDATED
+"""NetSuite takes two years at most for a sign-in certificate, from its first moment to its last.
+https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_162686838198.html"""
 COLUMN: Final = "private_key"
 """The sealed key is bound to this column and to the rotation's id: the vault opens it for no other record."""
 
@@ -55,7 +59,7 @@ class VaultKeys:
         Raises VaultLocked.
         """
         key = _GENERATORS[policy.algorithm]()
-        certificate = _self_signed(key, connection, now.replace(microsecond=0), timedelta(days=policy.days))
+        certificate = _self_signed(key, COMMON_NAME, connection, now, timedelta(days=policy.days))
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return Candidate(
             certificate=Certificate.parse(certificate.public_bytes(Encoding.PEM).decode()),
@@ -84,8 +88,42 @@ class VaultKeys:
 def throwaway_certificate(connection: str, policy: Policy, now: datetime) -> Certificate:
     """Make a certificate of the policy's size whose private key no one keeps: for a rehearsal."""
     key = _GENERATORS[policy.algorithm]()
-    made = _self_signed(key, connection, now.replace(microsecond=0), timedelta(days=policy.days))
+    made = _self_signed(key, COMMON_NAME, connection, now, timedelta(days=policy.days))
     return Certificate.parse(made.public_bytes(Encoding.PEM).decode())
+
+
+def new_sign_in_key() -> bytes:
+    """Generate a key (EC P-256) with which Keyturn signs in to NetSuite, as unencrypted PKCS#8 PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def sign_in_certificate(pem: bytes, connection: str, now: datetime) -> str:
+    """Return a certificate (PEM) for the sign-in key ``pem``, valid for two years from ``now`` (UTC).
+
+    Each call makes another certificate for the same key: NetSuite accepts any of them. Raises KeyMismatch.
+    """
+    made = _self_signed(_sign_in_key(pem), SIGN_IN_COMMON_NAME, connection, now, _SIGN_IN_LIFE)
+    return made.public_bytes(Encoding.PEM).decode()
+
+
+def is_certificate_of(pem: bytes, certificate: str) -> bool:
+    """Whether ``certificate`` (PEM) is one of the sign-in key ``pem``. Raises KeyMismatch."""
+    public_key = _sign_in_key(pem).public_key()
+    try:
+        return _spki(x509.load_pem_x509_certificate(certificate.encode()).public_key()) == _spki(public_key)
+    except ValueError:
+        return False
+
+
+def _sign_in_key(pem: bytes) -> _Key:
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError):
+        key = None  # not chained: a parser's message may quote its input, and that is a private key
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise KeyMismatch("What the vault holds for this sign-in is not a private key.")
+    return key
 
 
 def _rsa(bits: int) -> Callable[[], _Key]:
@@ -101,13 +139,14 @@ _GENERATORS: Final[dict[Algorithm, Callable[[], _Key]]] = {
 }
 
 
-def _self_signed(key: _Key, connection: str, now: datetime, life: timedelta) -> x509.Certificate:
+def _self_signed(key: _Key, common_name: str, connection: str, now: datetime, life: timedelta) -> x509.Certificate:
     """Return an X.509 v3 end-entity certificate that may only sign data (RFC 5280)."""
+    now = now.replace(microsecond=0)
     # The connection's name has its own field: as part of the common name, it could exceed the limit of 64 characters.
     name = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, connection),
-            x509.NameAttribute(NameOID.COMMON_NAME, COMMON_NAME),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
         ]
     )
     key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())

@@ -32,6 +32,7 @@ _GLOBAL: Final = Group("Global options", sort_key=100)
 COMMANDS: Final = (
     ("demo", "demo:demo", _DAILY, "See it work: two rotations against simulated systems, one of them interrupted."),
     ("init", "installation:init", _DAILY, "Make the folders, settings file, key-encryption key and database."),
+    ("setup", "setup:setup", _DAILY, "Set a connection up, step by step, on both sides."),
     ("suitescript", "suitescript:app", _DAILY, "Write the SuiteCloud project that NetSuite's administrator deploys."),
     ("connection", "connection:app", _DAILY, "Add, change, show and remove connections."),
     ("rotate", "rotate:rotate", _DAILY, "Give a connection a new certificate now."),

@@ -6,17 +6,22 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from orchestrator import terminal
+from orchestrator.bootstrap import Keyturn
 from orchestrator.cli.arguments import ConnectionName, flag
 from orchestrator.cli.consent_listener import ConsentListener, can_receive
-from orchestrator.cli.context import Given, actor
+from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.operations.consent import REDIRECT_URI, Consent
 from orchestrator.views.connection import connection_json
+from states.connection import Connection
 from states.errors import InvalidInput
 from states.next_action import by_hand
 
 _LONGEST_ADDRESS: Final = 8192
 """Characters; no browser's address that OpenAir made is as long."""
+
+_WAIT: Final = 600.0
+"""Seconds in which a person consents."""
 
 
 def authorize(
@@ -32,7 +37,7 @@ def authorize(
     paste: Annotated[
         bool, flag("Paste the address that the browser is sent to, instead of receiving it here.")
     ] = False,
-    wait: Annotated[float, Parameter(help="Seconds to wait for the browser.")] = 600.0,
+    wait: Annotated[float, Parameter(help="Seconds to wait for the browser.")] = _WAIT,
     context: Given,
 ) -> int:
     """Consent in OpenAir: get the connection's first refresh token, or a new one when it is void.
@@ -50,17 +55,7 @@ def authorize(
     ```
     """
     with context.keyturn() as keyturn:
-        consent = keyturn.consents.ask(name, redirect_uri)
-        if can_receive(consent.redirect_uri) and not paste:
-            answer = _received(consent, wait)
-        elif paste or context.asks:
-            answer = _pasted(consent)
-        else:
-            raise InvalidInput(
-                f"OpenAir sends the browser to {consent.redirect_uri}, which this command cannot receive.",
-                next_action=by_hand("Add --paste, and give the address on standard input."),
-            )
-        stored = keyturn.consents.complete(consent, answer, actor=actor())
+        stored = consented(context, keyturn, name, redirect_uri, paste=paste, wait=wait)
         known = keyturn.connections.secrets_of(name)
         rotation = keyturn.rotations.open_for(name)
         record = connection_json(stored, known, rotation=rotation, now=keyturn.rotations.now())
@@ -68,6 +63,23 @@ def authorize(
     resume = f", then `keyturn rotation resume {rotation.id}`" if rotation and rotation.failure else ""
     context.out.note(f"Next: `keyturn doctor {name}`{resume}.")
     return Exit.FINE
+
+
+def consented(
+    context: Context, keyturn: Keyturn, name: str, redirect_uri: str = "", *, paste: bool = False, wait: float = _WAIT
+) -> Connection:
+    """Ask a person for the consent, store what it grants, and return the connection. Raises as `Consents` does."""
+    consent = keyturn.consents.ask(name, redirect_uri)
+    if can_receive(consent.redirect_uri) and not paste:
+        answer = _received(consent, wait)
+    elif paste or context.asks:
+        answer = _pasted(consent)
+    else:
+        raise InvalidInput(
+            f"OpenAir sends the browser to {consent.redirect_uri}, which this command cannot receive.",
+            next_action=by_hand("Add --paste, and give the address on standard input."),
+        )
+    return keyturn.consents.complete(consent, answer, actor=actor())
 
 
 def _received(consent: Consent, wait: float) -> str:

@@ -110,7 +110,7 @@ class ConnectionOptions:
         given = {name: file for name, file in files.items() if file is not None}
         if list(given.values()).count(_STDIN) > 1:
             raise InvalidInput("Only one secret can come from standard input.")
-        return {name: _read(file) for name, file in given.items()}
+        return {name: read_secret(file) for name, file in given.items()}
 
 
 def require(given: ConnectionFields, *, changed: str = "") -> None:
@@ -118,8 +118,7 @@ def require(given: ConnectionFields, *, changed: str = "") -> None:
 
     Raises Tampered instead for the connection ``changed``, which was changed outside Keyturn and is given again.
     """
-    names = [_field(name) if isinstance(name, SecretName) else name for name in given.missing()]
-    options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+    options = ", ".join(f"--{name.replace('_', '-')}" for name in map(_named, given.missing()))
     if not options:
         return
     fix = by_hand("Add the options that are missing; --help describes them.")
@@ -129,6 +128,10 @@ def require(given: ConnectionFields, *, changed: str = "") -> None:
             next_action=fix,
         )
     raise InvalidInput(f"A connection needs {options}.", next_action=fix)
+
+
+def _named(missing: str | SecretName) -> str:
+    return _field(missing) if isinstance(missing, SecretName) else missing
 
 
 def _field(secret: SecretName) -> str:
@@ -146,7 +149,8 @@ def _bundles(pairs: Iterable[str]) -> dict[str, str]:
     return bundles
 
 
-def _read(file: Path) -> str:
+def read_secret(file: Path) -> str:
+    """The text of a file, or of standard input (-), without white space around it. Raises InvalidInput."""
     where = "standard input" if file == _STDIN else str(file)
     try:
         content = sys.stdin.buffer.read() if file == _STDIN else file.read_bytes()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from orchestrator.operations.installation import open_to_others
 from orchestrator.operations.status import Status
@@ -17,6 +18,12 @@ from states.next_action import NextAction, Value, Verb, by_hand
 from states.ports import Clock, Connect, Ports, Rehearsal
 from states.summary import ConnectionSummary
 from states.timing import CLOCK_ERROR
+
+NETSUITE_SIGN_IN: Final = "NetSuite sign-in and RESTlet"
+NETSUITE_SIGNING: Final = "NetSuite signing"
+OPENAIR_SIGN_IN: Final = "OpenAir sign-in"
+AUTOMATIC: Final = "automatic rotation"
+BUNDLES: Final = "bundles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,10 @@ class Doctor:
         for each in [self._store.connections.get(connection)] if connection else self._store.connections.all():
             yield from self._connection(each)
 
+    def check(self, connection: str) -> Iterator[Finding]:
+        """The findings on one connection alone, as they come. Raises NotFound."""
+        yield from self._connection(self._store.connections.get(connection))
+
     def rehearse(self, connection: str | None = None) -> Iterator[Finding]:
         """Rehearse the save to OpenAir, of one connection or of all: what was done, and what OpenAir made of it.
 
@@ -122,9 +133,9 @@ class Doctor:
             yield _failed(f"{name}: sign-in", error, name)
             return
         account = connection.netsuite.account
-        yield _look(f"{name}: NetSuite sign-in and RESTlet", lambda: self._netsuite(ports, account), name)
-        yield _look(f"{name}: NetSuite signing", lambda: _signing(ports), name)
-        yield _look(f"{name}: OpenAir sign-in", lambda: _openair(ports), name)
+        yield _look(f"{name}: {NETSUITE_SIGN_IN}", lambda: self._netsuite(ports, account), name)
+        yield _look(f"{name}: {NETSUITE_SIGNING}", lambda: _signing(ports), name)
+        yield _look(f"{name}: {OPENAIR_SIGN_IN}", lambda: _openair(ports), name)
         reported = _reported(ports)
         yield from _bundles(connection, reported)
         is_open = self._store.rotations.open_for(name) is not None
@@ -195,7 +206,7 @@ def _automatic(
     connection: Connection | ConnectionSummary, reported: Mapping[str, str], now: datetime, *, is_open: bool
 ) -> Finding:
     """Whether rotations begin by themselves; if not, each condition that fails, and what sets it."""
-    subject = f"{connection.name}: automatic rotation"
+    subject = f"{connection.name}: {AUTOMATIC}"
     if connection.is_automatic:
         when = f"begins {connection.due_at:%Y-%m-%d %H:%M} UTC" if connection.due_at else "never begins"
         if connection.due_at and connection.due_at <= now:
@@ -272,9 +283,9 @@ def _bundles(connection: Connection | ConnectionSummary, reported: Mapping[str, 
     if connection.is_automatic and missing_conditions(ALL_TICKED, {**connection.bundles, **reported}):
         message += ". The next rotation that the schedule begins is parked before its upload."
         fix = replace(fix, because="Upgrade the bundles in NetSuite, or record what it reports.")
-        yield Finding(f"{connection.name}: bundles", False, message, fix)
+        yield Finding(f"{connection.name}: {BUNDLES}", False, message, fix)
         return
-    yield Finding(f"{connection.name}: bundles", True, message, fix)
+    yield Finding(f"{connection.name}: {BUNDLES}", True, message, fix)
 
 
 def _look(subject: str, look: Callable[[], str], connection: str | None = None) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import cyclopts
 import pytest
-from acceptance.installed_keyturn import NAME
+from acceptance.installed_keyturn import NAME, options_for
 from security.known_secrets import SearchedKeyturn
 
 from orchestrator.cli import application
@@ -15,6 +15,7 @@ from simulator import Fault
 
 IN_PROCESS = {
     "init",
+    "setup",
     "connection add",
     "connection edit",
     "connection list",
@@ -108,6 +109,7 @@ def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
 
     run("init")
     _added_and_edited(keyturn, run)
+    _set_up(keyturn, run)
     used.add("connection add")
     _rotated_and_shown(keyturn, run)
     keyturn("needs-rotation", NAME, "--output", form)
@@ -151,6 +153,40 @@ def _added_and_edited(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None
             "openair-preference": "another",
         },
     )
+
+
+def _set_up(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None:
+    """Set a connection up from a file, with a wrong secret first, and remove it."""
+    known = keyturn.simulator.pairs["TSTDRV3"].credentials
+    folder = keyturn.folder / "given-TSTDRV3"
+    options_for(known, folder)
+    (folder / "openair-api-key-file").write_text("wrong-one")
+    netsuite = keyturn.simulator.pairs["TSTDRV3"].netsuite
+    file, certificate = folder / "fresh.toml", keyturn.folder / "data" / "signin.pem"
+    given = {
+        "account": known.account,
+        "client_id": known.client_id,
+        "openair_url": known.openair_url,
+        "restlet_url": known.netsuite_url,
+        "token_url": known.netsuite_url,
+        "openair_namespace": known.api_namespace,
+        "openair_client_id": known.openair_client_id,
+        **{
+            name: {"file": f"{name.replace('_', '-')}-file"}
+            for name in ("openair_api_key", "openair_client_secret", "openair_refresh_token")
+        },
+    }
+    for _ in range(3):
+        lines = [f"{name} = {json.dumps(value).replace(': ', ' = ')}" for name, value in given.items()]
+        lines = [line.replace('"file"', "file") for line in lines]
+        file.write_text("\n".join(lines))
+        run("setup", "fresh", "--no-input", "--from", file, "--certificate-file", certificate)
+        if "certificate_id" in given:
+            (folder / "openair-api-key-file").write_text(known.api_key)
+        else:
+            given["certificate_id"] = netsuite.map_sign_in(certificate.read_text())
+    assert keyturn("doctor", "fresh")[0] == 0
+    run("connection", "remove", "fresh")
 
 
 def _rotated_and_shown(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None:

@@ -80,6 +80,7 @@ def commands(keyturn: SearchedKeyturn) -> dict[str, Callable[[], object]]:
 
     return {
         "doctor": plain("doctor", NAME),
+        "setup": plain("setup", NAME, "--no-input", "--certificate-file", str(keyturn.folder / "data" / "signin.pem")),
         "health": plain("health", NAME),
         "run-due": keyturn.advance,
         "rotate": plain("rotate", NAME, "--reason", "mutated"),

@@ -1,0 +1,179 @@
+"""`keyturn setup`: a connection from nothing, step by step, each proved before the next."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from orchestrator import terminal
+from orchestrator.bootstrap import Keyturn
+from orchestrator.cli import setup_file
+from orchestrator.cli.arguments import NewName
+from orchestrator.cli.authorize import consented
+from orchestrator.cli.connection_options import read_secret
+from orchestrator.cli.context import Context, Given, actor
+from orchestrator.cli.exit_codes import Exit
+from orchestrator.cli.setup_steps import INSTRUCTIONS, REDIRECT, Answers
+from orchestrator.operations.connection_fields import ConnectionFields
+from orchestrator.operations.doctor import Finding
+from orchestrator.operations.setup import Place, Step
+from orchestrator.secrets import SecretName
+from orchestrator.views import next_actions
+from orchestrator.views.connection import PREFERENCE_UNPROVED, connection_json
+from orchestrator.views.health import finding_json
+from states.connection import OpenAirKind
+from states.errors import InvalidInput
+from states.next_action import by_hand
+
+_PUBLIC: Final = 0o644
+
+
+def setup(
+    name: NewName,
+    /,
+    *,
+    file: Annotated[
+        Path | None, Parameter(name="--from", help="A TOML file with answers; - for standard input.")
+    ] = None,
+    certificate_file: Annotated[
+        Path | None,
+        Parameter(
+            help="Where to write the certificate for NetSuite. Default: NAME-signin-certificate.pem here.",
+            show_default=False,
+        ),
+    ] = None,
+    context: Given,
+) -> int:
+    """Set a connection up, step by step, on both sides.
+
+    Each step says what to click, asks for what it needs, and is proved as `keyturn doctor` does it before the next
+    one begins. Keyturn makes the key with which it signs in to NetSuite, seals it, and writes its certificate to a
+    file for NetSuite. Where a step is not proved, the command stops and exits with 3. Run it again to go on at that
+    step: what was given is kept, with the secrets sealed.
+
+    With --from, answers come from a TOML file, in which a secret is { file = "…" } or { env = "…" }. With
+    --no-input, nothing is asked, and all that is missing is named at once.
+
+    ```
+    keyturn setup acme
+    keyturn setup acme --no-input --from acme.toml
+    ```
+    """
+    given = setup_file.read(file) if file else ConnectionFields()
+    with context.keyturn() as keyturn:
+        if not context.asks:
+            setup_file.require(keyturn.setup.missing(name, given))
+        walk = _Walk(context, keyturn, name, Answers(given, asks=context.asks))
+        walk.certificate_file = certificate_file or Path(f"{name}-signin-certificate.pem")
+        return walk.go()
+
+
+class _Walk:
+    """One run of the command."""
+
+    certificate_file: Path
+
+    def __init__(self, context: Context, keyturn: Keyturn, name: str, answers: Answers) -> None:
+        self._context = context
+        self._keyturn = keyturn
+        self._name = name
+        self._answers = answers
+
+    def go(self) -> int:
+        """Take each step once, as long as those before it are proved."""
+        taken: set[Step] = set()
+        while True:
+            place = self._keyturn.setup.place(self._name)
+            step = place.step
+            if step is None or (step in taken or not self._take(step, place)):
+                return self._end(place)
+            taken.add(step)
+
+    def _take(self, step: Step, place: Place) -> bool:
+        """Say what to do, and store what is answered; False where an answer is missing."""
+        connection = self._keyturn.setup.find(self._name)
+        redirect = (connection and connection.openair.redirect_uri) or REDIRECT
+        self._findings(place, only_failed=True)
+        terminal.write("\n" + INSTRUCTIONS[step].format(file=self.certificate_file, redirect_uri=redirect), error=True)
+        if step is Step.SIGN_IN:
+            self._write_certificate()
+        if step is Step.CONSENT and SecretName.OPENAIR_REFRESH_TOKEN not in self._answers.given.secrets:
+            return self._consent()
+        answers = self._answers.to(step, connection, _reported(place))
+        if answers is None:
+            return False
+        self._keyturn.setup.give(self._name, step, answers, actor=actor())
+        return True
+
+    def _write_certificate(self) -> None:
+        """Write the certificate of the sign-in key, unless an earlier run did. Raises InvalidInput."""
+        file = self.certificate_file
+        try:
+            held = read_secret(file) if file.exists() else ""
+            pem = self._keyturn.setup.certificate(self._name, held)
+            if not held:
+                opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PUBLIC)  # follows no link
+                with os.fdopen(opened, "w", encoding="utf-8") as made:
+                    made.write(pem)
+        except OSError as error:
+            raise InvalidInput(f"{file} cannot be written: {error.strerror}.", next_action=_ELSEWHERE) from error
+        except InvalidInput as error:
+            raise InvalidInput(f"{file} exists already. {error.message}", next_action=_ELSEWHERE) from error
+
+    def _consent(self) -> bool:
+        if not self._context.asks:
+            return False
+        consented(self._context, self._keyturn, self._name)
+        return True
+
+    def _end(self, place: Place) -> int:
+        """Say how far the connection is, and how to go on."""
+        name, step = self._name, place.step
+        is_set_up = step in (None, Step.AUTOMATION)
+        connection = self._keyturn.setup.find(name)
+        known = self._keyturn.connections.secrets_of(name) if connection else []
+        rotation = self._keyturn.rotations.open_for(name) if connection else None
+        now = self._keyturn.rotations.now()
+        record = {
+            "connection": connection_json(connection, known, rotation=rotation, now=now) if connection else None,
+            "is_set_up": is_set_up,
+            "step": None if is_set_up else step,
+            "findings": [finding_json(each) for each in place.findings],
+        }
+        self._context.out.show(record, name, [("set up", name)] if is_set_up else [("stopped", f"{name}, at {step}")])
+        self._findings(place)
+        if is_set_up:
+            if connection and connection.openair.kind is OpenAirKind.XML:
+                self._context.out.note(f"{PREFERENCE_UNPROVED} Make sure that an import succeeds after the rotation.")
+            self._context.out.note(f"Next: `keyturn rotate {name}`.")
+            return Exit.FINE
+        consent = step is Step.CONSENT and not self._context.asks
+        first = f"`keyturn connection authorize {name}`, then " if consent else ""
+        self._context.out.note(f"What was given is kept. Go on: {first}`keyturn setup {shlex.quote(name)}`.")
+        return Exit.ATTENTION
+
+    def _findings(self, place: Place, *, only_failed: bool = False) -> None:
+        """Print the doctor's findings."""
+        for each in place.findings:
+            if not each.ok or not only_failed:
+                self._context.out.note(f"{'✓' if each.ok else '✗'} {each.subject}: {each.message}")
+                if each.fix:
+                    self._context.out.note(f"    {next_actions.render(each.fix)}")
+
+
+_ELSEWHERE: Final = by_hand("Remove the file, or choose another with --certificate-file.")
+
+
+def _reported(place: Place) -> dict[str, str]:
+    """The bundles' versions in NetSuite, as the doctor's fix has them."""
+    found: dict[str, str] = {}
+    for each in place.findings:
+        found |= _versions(each)
+    return found
+
+
+def _versions(finding: Finding) -> dict[str, str]:
+    pairs = finding.fix.options.get("bundle") if finding.fix else None
+    return dict(pair.split("=", 1) for pair in pairs) if isinstance(pairs, tuple) else {}
