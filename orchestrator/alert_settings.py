@@ -3,13 +3,14 @@
 import json
 import re
 from pathlib import Path
-from typing import Final, Self
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from orchestrator.settings_table import SafeUrl, Table
 from states.alert import Severity
+from states.timing import EXPIRING_DAYS
 
 _ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+\Z", re.ASCII)
 """A mail address of the usual form (RFC 5321's Dot-string, or nearly)."""
@@ -88,13 +89,30 @@ class AlertSettings(Table):
         "`least`: warning, error or critical; default: warning.",
     )
 
+    expiring: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
+        default=EXPIRING_DAYS,
+        description="Days before the certificate in use ends at which that is reported, once each, where no automatic "
+        "rotation renews it in time. `[]`: not by steps.",
+    )
+
     @field_validator("routes", mode="before")
     @classmethod
     def _as_tables(cls, given: object) -> object:
         """Return what an environment variable means as tables: JSON."""
-        if not isinstance(given, str):
-            return given
-        try:
-            return json.loads(given) if given else {}
-        except RecursionError:
-            raise ValueError("It is nested too deeply.") from None
+        return _from_json(given or {})
+
+    @field_validator("expiring", mode="before")
+    @classmethod
+    def _as_list(cls, given: object) -> object:
+        """Return what an environment variable means as a list: JSON."""
+        return _from_json(given or ())
+
+
+def _from_json(given: object) -> object:
+    """Return what JSON in a variable means; anything else as it is. Raises ValueError."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given)
+    except RecursionError:
+        raise ValueError("It is nested too deeply.") from None

@@ -299,7 +299,8 @@ class Keyturn:
             return self._factory.alert_routes() if self.settings.alerts.routes else []
 
         listener, holder = self.events.publish, self.worker_name
-        return Alerts(self.store, self.status, self.clock, self.random, routes, listener, holder=holder)
+        steps = self.settings.alerts.expiring
+        return Alerts(self.store, self.status, self.clock, self.random, routes, listener, holder=holder, steps=steps)
 
     @cached_property
     def metrics(self) -> "Metrics":

@@ -44,6 +44,7 @@ _FORMS: Final = {
     "console.trusted_proxy": "an IP address such as 192.0.2.7",
     "alerts.routes": "tables such as [alerts.routes.operators], each with a webhook and a secret_file, or with a "
     "mail_server, a sender and a list of recipients, and perhaps a list of connections, and least",
+    "alerts.expiring": "a list of days from 1 to 1000 such as [30, 7]",
     "openid.issuer": "a URL such as https://login.example.com/realms/staff, as the provider itself writes it",
     "openid.scope": "words that include openid, such as: openid email profile groups",
 }

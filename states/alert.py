@@ -5,7 +5,7 @@ now and then while it lasts, and when it is over. What only happens, and needs n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any, Final
@@ -14,7 +14,7 @@ from states.concern import Concern, concern_of
 from states.next_action import NextAction, by_hand
 from states.outage import outage_of
 from states.rotation import Ending, Rotation
-from states.timing import OUTAGE_REPORTED_AFTER
+from states.timing import OUTAGE_REPORTED_AFTER, ROTATE_LATEST
 
 
 class Severity(IntEnum):
@@ -36,6 +36,8 @@ class Kind(StrEnum):
     PARKED = "PARKED"
     AWAITING_PERSON = "AWAITING_PERSON"
     OVERDUE = "OVERDUE"
+    EXPIRING = "EXPIRING"
+    """The certificate in use ends, and nothing renews it in time: reported once for each step of days."""
     NO_WORKER = "NO_WORKER"
     LEFT_ALONE = "LEFT_ALONE"
     DUE = "DUE"
@@ -52,7 +54,7 @@ class Phase(StrEnum):
 
     BEGAN = "began"
     CHANGED = "changed"
-    """It is of another kind now, or has another cause."""
+    """It is of another kind now, has another cause, or reached the next step of days."""
     LASTS = "lasts"
     """A reminder."""
     ENDED = "ended"
@@ -67,6 +69,7 @@ SEVERITY: Final[Mapping[Kind, Severity]] = {
     Kind.PARKED: Severity.ERROR,
     Kind.AWAITING_PERSON: Severity.WARNING,
     Kind.OVERDUE: Severity.ERROR,
+    Kind.EXPIRING: Severity.WARNING,
     Kind.NO_WORKER: Severity.ERROR,
     Kind.LEFT_ALONE: Severity.ERROR,
     Kind.DUE: Severity.WARNING,
@@ -98,10 +101,14 @@ class Finding:
     since: datetime
     """UTC."""
     next_action: NextAction
+    days: int | None = None
+    """The last step of days before expiry that is reached; None where it is about no certificate that ends."""
 
     @property
     def severity(self) -> Severity:
         """How soon a person should look."""
+        if self.kind is Kind.EXPIRING and self.days is not None and self.days <= ROTATE_LATEST.days:
+            return Severity.ERROR
         return SEVERITY[self.kind]
 
     def to_data(self) -> dict[str, Any]:
@@ -114,6 +121,7 @@ class Finding:
             "message": self.message,
             "since": self.since.isoformat(),
             "next_action": self.next_action.to_data(),
+            "days": self.days,
         }
 
     @classmethod
@@ -130,7 +138,7 @@ class Finding:
 
     def differs(self, other: "Finding") -> bool:
         """Whether it is to be reported again because it is not as the ``other`` that was reported before."""
-        return (self.kind, self.code) != (other.kind, other.code)
+        return (self.kind, self.code, self.days) != (other.kind, other.code, other.days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +162,8 @@ class Alert:
             return Phase.ENDED
         if found.differs(self.finding):
             return Phase.CHANGED
+        if found.kind is Kind.EXPIRING:
+            return None  # the next step of days reminds
         return Phase.LASTS if now - self.reported_at >= REMIND_EVERY[found.severity] else None
 
 
@@ -227,12 +237,8 @@ def restored_itself(before: Rotation, after: Rotation, now: datetime) -> Finding
 
 def ended(finding: Finding, now: datetime) -> Finding:
     """What the all-clear says about ``finding``, which is over ``now`` (UTC)."""
-    return Finding(
-        kind=finding.kind,
-        connection=finding.connection,
-        rotation=finding.rotation,
-        code=finding.code,
+    return replace(
+        finding,
         message=f"This is over since {now:%Y-%m-%d %H:%M} UTC: {finding.message}",
-        since=finding.since,
         next_action=by_hand("Nothing is left to do.", None),
     )

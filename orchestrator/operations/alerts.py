@@ -1,8 +1,8 @@
 """Telling people: which alerts last, and sending the messages about them, in order, on every route."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Final, Protocol
@@ -11,7 +11,7 @@ from orchestrator.events import AlertNotSent, AlertSent, Listener
 from orchestrator.operations.status import Status
 from persistence.alerts import Stored
 from persistence.store import Store
-from states import alert
+from states import alert, expiry
 from states.alert import Alert, Finding, Kind, Message, Phase, Severity
 from states.concern import Concern
 from states.errors import InternalError, KeyturnError, NotFound, TryLater, Unknown
@@ -74,8 +74,12 @@ class Alerts:
         listener: Listener,
         *,
         holder: str,
+        steps: Sequence[int],
     ) -> None:
-        """``routes`` builds the routes when they are first needed; ``holder`` is this process's own name."""
+        """``routes`` builds the routes when they are first needed; ``holder`` is this process's own name.
+
+        ``steps`` are the days before its end at which a certificate is reported.
+        """
         self._store = store
         self._status = status
         self._clock = clock
@@ -84,6 +88,7 @@ class Alerts:
         self._routes: Sequence[Route] | None = None
         self._publish = listener
         self._holder = holder
+        self._steps = steps
         self._rests: dict[tuple[str, str], tuple[datetime, timedelta]] = {}
         """Until when a route rests (UTC), and for how long: all of it, or for messages of one order."""
 
@@ -132,7 +137,7 @@ class Alerts:
         Safe to repeat, and in several processes at once. Raises TryLater.
         """
         now = self._clock.now()
-        wanted = {_subject(each): each for each in self._status.report().concerns}
+        wanted = self._wanted(now)
         lasting = {each.subject: each for each in self._store.alerts.lasting()}
         for subject in sorted(wanted.keys() | lasting.keys()):
             kind, _, name = subject.partition(" ")
@@ -140,8 +145,25 @@ class Alerts:
             if kind == "rotation":
                 self._store.alerts.settle_rotation(name, new, now)
             else:
-                concern = wanted.get(subject)
-                self._store.alerts.settle(subject, alert.of_concern(concern) if concern else None, new, now)
+                self._store.alerts.settle(subject, wanted.get(subject), new, now)
+
+    def _wanted(self, now: datetime) -> Mapping[str, Finding]:
+        """What is to be reported ``now`` (UTC), by subject.
+
+        That a certificate ends is one alert with what else needs a person for its connection, which goes first: two
+        would say the same at 14 and at 7 days.
+        """
+        overview = self._status.overview(compares_all=True)
+        found = {_subject(each): alert.of_concern(each) for each in overview.report.concerns}
+        within = timedelta(days=max(self._steps, default=0))
+        for connection in self._store.connections.until(now + within):
+            subject = f"connection {connection.name}"
+            if subject in found and connection.current:
+                days = expiry.step_of(connection.current, self._steps, now)
+                found[subject] = replace(found[subject], days=days)
+            elif ends := expiry.of_connection(connection, overview.rotations.get(connection.name), self._steps, now):
+                found[subject] = ends
+        return found
 
     def send(self) -> bool:
         """Send what is still to be sent, in order, unless another process does; return whether anything is left.

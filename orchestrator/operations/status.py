@@ -91,13 +91,13 @@ class Status:
         """
         return self._look(connection, compares_all=True).report
 
-    def overview(self) -> Overview:
+    def overview(self, *, compares_all: bool = False) -> Overview:
         """Report on every connection, and sort them into groups.
 
         It is made again and again while someone looks: connections of which nothing is due and no rotation is open are
-        not compared with their codes. See `changed`.
+        not compared with their codes unless ``compares_all``. See `changed`.
         """
-        return self._look(None)
+        return self._look(None, compares_all=compares_all)
 
     def changed(self, names: Collection[str]) -> Mapping[str, Concern]:
         """The concerns about those connections of these names that were changed outside Keyturn, by name.

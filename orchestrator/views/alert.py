@@ -14,6 +14,7 @@ _IN_WORDS: Final = {
     Kind.PARKED: "A rotation is parked",
     Kind.AWAITING_PERSON: "A rotation waits for a person",
     Kind.OVERDUE: "A certificate is overdue",
+    Kind.EXPIRING: "A certificate expires",
     Kind.NO_WORKER: "No worker",
     Kind.LEFT_ALONE: "Work is left alone",
     Kind.DUE: "A certificate is due that no schedule rotates",
@@ -43,8 +44,9 @@ def message_json(message: Message) -> Json:
 
 def alert_json(alert: Alert) -> Json:
     """``id``, ``began_at``, ``reported`` (how many messages there were), ``reported_at``, ``kind`` and ``severity``
-    (stable codes), ``connection``, ``rotation``, ``code`` (of the error, or null), ``message``, ``since``,
-    ``next_action``, ``command`` (null where nothing is left but what a person does elsewhere).
+    (stable codes), ``connection``, ``rotation``, ``code`` (of the error, or null), ``days`` (the last step
+    before expiry that is reached, or null), ``message``, ``since``, ``next_action``, ``command`` (null where nothing is
+    left but what a person does elsewhere).
     """
     return {
         "id": alert.id,
@@ -100,6 +102,7 @@ def _finding_json(finding: Finding) -> Json:
         "connection": finding.connection,
         "rotation": finding.rotation,
         "code": finding.code,
+        "days": finding.days,
         "message": finding.message,
         "since": iso(finding.since),
         "next_action": finding.next_action.to_data(),

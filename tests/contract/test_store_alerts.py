@@ -67,6 +67,22 @@ def test_a_reminder_comes_while_it_lasts(store: Store) -> None:
     assert (f"{parked.id}-2.3", Phase.CHANGED) == (changed.id, changed.phase)
 
 
+def test_a_certificate_that_ends_is_reported_once_for_each_step(store: Store) -> None:
+    """The step is stored: to look again tells nothing, not even days later, until the next step is reached."""
+    subject, found = "connection acme", of_rotation(carry(store, begin(store), State.FAILED).rotation, NOW)
+    assert found
+    found = replace(found, kind=Kind.EXPIRING, connection="acme", rotation=None, code=None)
+    for days, now in ((90, NOW), (90, LATER), (30, LATER), (30, LATER + timedelta(days=20))):
+        store.alerts.settle(subject, replace(found, days=days), "new", now)
+    store.alerts.settle(subject, None, "x", LATER)
+    assert [
+        ("new.1", Kind.EXPIRING, Phase.BEGAN),
+        ("new.2", Kind.EXPIRING, Phase.CHANGED),
+        ("new.3", Kind.EXPIRING, Phase.ENDED),
+    ] == reported(store)[1:]
+    assert [30, 30, 90] == [each.message.finding.days for each in store.alerts.newest(3)]
+
+
 def test_a_rotation_that_is_gone_ends_its_alert(store: Store) -> None:
     """What no row says any more is over."""
     found = of_rotation(carry(store, begin(store), State.FAILED).rotation, NOW)

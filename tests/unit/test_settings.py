@@ -212,6 +212,23 @@ def test_a_variable_that_is_no_list(file: Path, monkeypatch: pytest.MonkeyPatch,
     assert "KEYTURN_OPENID__OPERATORS must be a list of strings" in refusal(file)
 
 
+@pytest.mark.parametrize(("given", "expected"), [("[60, 7]", (60, 7)), ("[]", ()), ("", ())])
+def test_the_days_before_expiry_in_a_variable(
+    file: Path, monkeypatch: pytest.MonkeyPatch, given: str, expected: tuple[int, ...]
+) -> None:
+    """A variable has the list as JSON; an empty one means none."""
+    file.touch()
+    monkeypatch.setenv("KEYTURN_ALERTS__EXPIRING", given)
+    assert expected == load(file).alerts.expiring
+
+
+@pytest.mark.parametrize("given", ["30", "[0]", "[1001]", "['soon']", "[1.5]"])
+def test_days_before_expiry_that_are_none(file: Path, given: str) -> None:
+    """What is no list of days is refused with one that is."""
+    file.write_text(f"[alerts]\nexpiring = {given}\n")
+    assert f"{file}: alerts.expiring must be a list of days from 1 to 1000 such as [30, 7]." == refusal(file)
+
+
 ROUTES = {
     "webhook = 'http://alerts.example.com/t0ken'": "oncall.webhook: It is neither https nor plain http to a loopback",
     "webhook = 'https://alerts.example.com/t0ken'": "oncall: A webhook needs a secret_file.",
