@@ -187,7 +187,7 @@ def list_(*, context: Given) -> int:
         found_outages = filter(None, (outage(connection) for connection in keyturn.connections.all()))
         outages.announce(context.out, sorted(found_outages, key=lambda each: each.since), now)
         context.out.list(
-            keyturn.connections.all(), view, empty="There are no connections. Add one: `keyturn connection add NAME …`."
+            keyturn.connections.all(), view, empty="There are no connections. Add one: `keyturn setup NAME`."
         )
     return Exit.FINE
 

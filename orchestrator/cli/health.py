@@ -79,7 +79,7 @@ def _fleet(context: Context, keyturn: Keyturn, within: timedelta | None) -> int:
             )
     _note_preference(context, connections)
     if not names:
-        context.out.note("There are no connections. Add one: `keyturn connection add NAME …`.")
+        context.out.note("There are no connections. Add one: `keyturn setup NAME`.")
     return Exit.ATTENTION if unhealthy else Exit.FINE
 
 

@@ -32,7 +32,7 @@ def init(*, context: Given) -> int:
         except KeyturnError as error:
             return context.fail(error, kept=" ".join(done))
         context.out.show({"done": done}, str(keyturn.settings.config_file), [("", sentence) for sentence in done])
-        context.out.note("Next: `keyturn connection add NAME …` (see `keyturn connection add --help`).")
+        context.out.note("Next: `keyturn setup NAME` (see `keyturn setup --help`).")
     return Exit.FINE
 
 

@@ -138,7 +138,7 @@ class _Walk:
         now = self._keyturn.rotations.now()
         record = {
             "connection": connection_json(connection, known, rotation=rotation, now=now) if connection else None,
-            "is_set_up": is_set_up,
+            "complete": is_set_up,
             "step": None if is_set_up else step,
             "findings": [finding_json(each) for each in place.findings],
         }

@@ -1,0 +1,91 @@
+"""`keyturn setup` at a terminal: what it asks, and stopping at any question."""
+
+import getpass
+import io
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+from acceptance.installed_keyturn import NAME, InstalledKeyturn, rotate
+
+from orchestrator.cli import application
+from simulator import Credentials, Simulator
+
+Ask = Callable[[Sequence[str]], tuple[int, str]]
+
+
+class Terminal(io.StringIO):
+    """A person who types these lines, and then ends the input."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def ask(initialised: InstalledKeyturn, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Run the command in this process for a person who types these answers; return its exit code and stderr."""
+    known = simulator.credentials
+    for name, value in initialised.environment.items():
+        monkeypatch.setenv(name, value)
+    secrets = {"API key": known.api_key, "Password": known.password}
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: secrets[prompt.partition(" (")[0]])
+    hosts = initialised.folder / "hosts.toml"
+    hosts.write_text(f'restlet_url = "{known.netsuite_url}"\ntoken_url = "{known.netsuite_url}"\nalgorithm = "ec-p256"')
+
+    def run(answers: Sequence[str]) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "stdin", Terminal("".join(f"{each}\n" for each in answers)))
+        files = ("--from", str(hosts), "--certificate-file", str(certificate(initialised)))
+        err = io.StringIO()
+        with redirect_stdout(io.StringIO()), redirect_stderr(err):
+            exit_code = application.run(["setup", NAME, *files])
+        return exit_code, err.getvalue()
+
+    return run
+
+
+def certificate(keyturn: InstalledKeyturn) -> Path:
+    return keyturn.folder / "signin.pem"
+
+
+def in_openair(known: Credentials) -> list[str]:
+    return [known.openair_url, "y", known.api_namespace, "-", known.company, known.user]
+
+
+@pytest.mark.parametrize("answered", range(8))
+def test_stopping_at_a_question(ask: Ask, initialised: InstalledKeyturn, simulator: Simulator, answered: int) -> None:
+    """Stopping exits with 3, and the next run goes on at that step; in the end a rotation completes."""
+    known = simulator.credentials
+    code, said = ask([known.account, known.client_id])
+    assert (3, True) == (code, said.endswith(f"What was given is kept. Go on: `keyturn setup {NAME}`.\n")), said
+    steps = [[simulator.netsuite.map_sign_in(certificate(initialised).read_text())], in_openair(known), ["y"]]
+    everything = [answer for step in steps for answer in step]
+    code, said = ask(everything[:answered])
+    assert 3 == code or (answered == 7 and code == 0), said
+    taken = 0 if answered < 1 else 1 if answered < 7 else 2
+    code, said = ask([answer for step in steps[taken:] for answer in step])
+    assert 0 == code, said
+    assert "Certificate id" not in said or taken == 0, "a step that is proved is not asked again"
+    assert 0 == rotate(initialised).returncode
+    assert initialised.json("connection", "show", NAME)["automatic"]
+
+
+def test_no_secret_is_shown(ask: Ask, initialised: InstalledKeyturn, simulator: Simulator) -> None:
+    """What a person types unseen is nowhere in the output, also where OpenAir refuses it."""
+    known = simulator.credentials
+    ask([known.account, known.client_id])
+    wrong = [known.openair_url, "y", "no-such-namespace", "-", known.company, known.user]
+    code, said = ask([simulator.netsuite.map_sign_in(certificate(initialised).read_text()), *wrong])
+    assert (3, True) == (code, "✗ acme: OpenAir sign-in" in said)
+    assert not [secret for secret in (known.api_key, known.password) if secret in said]
+    code, said = ask([*in_openair(known), "n"])
+    assert (0, False) == (code, initialised.json("connection", "show", NAME)["automatic"]), said
+
+
+def test_saying_nothing(ask: Ask, initialised: InstalledKeyturn) -> None:
+    """Without the first answers nothing is stored."""
+    before = initialised.dump()
+    code, said = ask([])
+    assert (3, before) == (code, initialised.dump())
+    assert "Setup > Integration > Manage Integrations > New" in said
