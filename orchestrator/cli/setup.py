@@ -139,7 +139,7 @@ class _Walk:
         record = {
             "connection": connection_json(connection, known, rotation=rotation, now=now) if connection else None,
             "complete": is_set_up,
-            "step": None if is_set_up else step,
+            "step": None if is_set_up or step is None else step.value,
             "findings": [finding_json(each) for each in place.findings],
         }
         self._context.out.show(record, name, [("set up", name)] if is_set_up else [("stopped", f"{name}, at {step}")])
