@@ -4,8 +4,6 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
-# Most tests wait for processes and sockets: two at a time for each core.
-JOBS   ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format generate bench model crash faults fuzz races soak leaks mutants install node clean
@@ -18,10 +16,10 @@ demo: $(VENV)/.demo ## One rotation after another, one of them interrupted, agai
 
 test: $(VENV)/.dev install node ## Every test, against the built wheel
 	@echo "Running every test. This usually takes half an hour on two cores …"
-	$(PYTEST) -n $(JOBS) --dist loadscope
+	$(PYTEST) -n auto --dist loadscope
 
 test-%: $(VENV)/.dev install ## One folder of the tests: make test-unit, make test-security, …
-	$(PYTEST) -n $(JOBS) --dist loadscope tests/$*
+	$(PYTEST) -n auto --dist loadscope tests/$*
 
 node: ## The SuiteScript's own tests and lint, where Node.js is (REQUIRE=all: everywhere)
 	@if command -v npm >/dev/null; then \
@@ -44,13 +42,13 @@ crash: $(VENV)/.dev install ## Kill a worker at every point of a rotation, on bo
 
 # SLICE=10 SEED=7 on any of crash, faults and mutants tries every tenth case, beginning at the seventh.
 faults: $(VENV)/.dev install ## Each fault at each call, and 2,800 random schedules of faults (SEED=any repeats one; minutes)
-	FAULTS=all SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -x -n $(JOBS) tests/faults
+	FAULTS=all SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -x -n auto tests/faults
 
 fuzz: $(VENV)/.dev install ## Give each reader of an answer odd ones, MINUTES=5 for each (SEED=any)
-	FUZZ_SECONDS=$$(( $(or $(MINUTES),5) * 60 )) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -n $(JOBS) tests/fuzz
+	FUZZ_SECONDS=$$(( $(or $(MINUTES),5) * 60 )) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -n auto tests/fuzz
 
 races: $(VENV)/.dev install ## Each pair of verbs at the same moment, 200 times on both databases (RACES=1000 more often; 20 minutes)
-	RACES=$(or $(RACES),all) $(PYTEST) -x -n $(JOBS) tests/contract/test_verb_races.py
+	RACES=$(or $(RACES),all) $(PYTEST) -x -n auto tests/contract/test_verb_races.py
 
 model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too, and replay it (needs spin, gcc)
 	$(BIN)/python verification/model/run.py --quick --mutants
@@ -60,7 +58,7 @@ soak: $(VENV)/.dev install ## Rotate 50 connections with random faults while wor
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 leaks: $(VENV)/.dev install ## Search all output for secrets while systems answer with 2,000 pieces of requests (SEED=any repeats one; minutes)
-	LEAKS=$(or $(LEAKS),2000) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -n $(JOBS) tests/security/test_mutated_answers.py
+	LEAKS=$(or $(LEAKS),2000) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -n auto tests/security/test_mutated_answers.py
 
 mutants: $(VENV)/.dev ## Break the core in thousands of small ways; a test must notice each (half an hour; python verification/mutation/run.py MODULE: minutes)
 	nice -n 10 $(BIN)/python verification/mutation/run.py $(if $(SLICE),--slice $(SLICE) --seed $(or $(SEED),0))

@@ -1,7 +1,8 @@
 """What holds for every test."""
 
+import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import settings
@@ -23,3 +24,14 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     silent = [item.nodeid for item in items if isinstance(item, pytest.Function) and not item.function.__doc__]
     if silent:
         raise pytest.UsageError("these tests state no fact: " + ", ".join(dict.fromkeys(silent)))
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A command that runs in this process sets up logging for the whole of it, and at another level."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    for added in [each for each in root.handlers if each not in handlers]:
+        root.removeHandler(added)

@@ -1,6 +1,5 @@
 """A simulator and a Keyturn connected to it, new for each test."""
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,17 +13,6 @@ from support.stores import open_store
 from orchestrator.bootstrap import Keyturn
 from simulator import Simulator
 from states.rotation import Rotation
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """A command that runs in this process sets up logging for the whole of it, and at another level."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield
-    root.setLevel(level)
-    for added in [each for each in root.handlers if each not in handlers]:
-        root.removeHandler(added)
 
 
 @pytest.fixture
