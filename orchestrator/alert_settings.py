@@ -1,6 +1,5 @@
 """The settings of alerts: who gets them, how, and which."""
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -8,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from orchestrator.settings_table import SafeUrl, Table
+from orchestrator.settings_table import SafeUrl, Table, from_json
 from states.alert import Severity
 from states.timing import EXPIRING_DAYS
 
@@ -99,20 +98,10 @@ class AlertSettings(Table):
     @classmethod
     def _as_tables(cls, given: object) -> object:
         """Return what an environment variable means as tables: JSON."""
-        return _from_json(given or {})
+        return from_json(given or "{}") if isinstance(given, str) else given
 
     @field_validator("expiring", mode="before")
     @classmethod
     def _as_list(cls, given: object) -> object:
         """Return what an environment variable means as a list: JSON."""
-        return _from_json(given or ())
-
-
-def _from_json(given: object) -> object:
-    """Return what JSON in a variable means; anything else as it is. Raises ValueError."""
-    if not isinstance(given, str):
-        return given
-    try:
-        return json.loads(given)
-    except RecursionError:
-        raise ValueError("It is nested too deeply.") from None
+        return from_json(given or "[]") if isinstance(given, str) else given

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 
 from orchestrator.alert_settings import AlertSettings
-from orchestrator.settings_table import SafeUrl, Table
+from orchestrator.settings_table import SafeUrl, Table, from_json
 from states.base_url import origin_of
 from states.errors import InvalidInput
 from states.quiet import QuietTimes
@@ -210,10 +210,7 @@ class OpenIdSettings(Table):
         """Return what an environment variable means as a list: JSON such as ["a", "b"], or one string."""
         if not isinstance(given, str):
             return given
-        try:
-            return json.loads(given) if given.startswith("[") else (given,) if given else ()
-        except RecursionError:
-            raise ValueError("It is nested too deeply.") from None
+        return from_json(given) if given.startswith("[") else (given,) if given else ()
 
     @field_validator("scope")
     @classmethod

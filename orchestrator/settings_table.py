@@ -1,5 +1,6 @@
 """What the tables of the settings file have in common."""
 
+import json
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -12,6 +13,14 @@ class Table(BaseModel):
     """One table of the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def from_json(text: str) -> object:
+    """Return what a variable's ``text`` means as JSON. Raises ValueError."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("It is nested too deeply.") from None
 
 
 def _safe(url: str) -> str:

@@ -25,7 +25,7 @@ from orchestrator.views.connection import PREFERENCE_UNPROVED, connection_json
 from orchestrator.views.health import finding_json
 from states.connection import OpenAirKind
 from states.errors import InvalidInput
-from states.next_action import by_hand
+from states.next_action import NextAction, Verb, by_hand
 
 _PUBLIC: Final = 0o644
 
@@ -147,10 +147,11 @@ class _Walk:
         if is_set_up:
             if connection and connection.openair.kind is OpenAirKind.XML:
                 self._context.out.note(f"{PREFERENCE_UNPROVED} Make sure that an import succeeds after the rotation.")
-            self._context.out.note(f"Next: `keyturn rotate {name}`.")
+            self._context.out.note(f"Next: `{next_actions.line(NextAction(Verb.ROTATE, {'connection': name}))}`.")
             return Exit.FINE
-        consent = step is Step.CONSENT and not self._context.asks
-        first = f"`keyturn connection authorize {name}`, then " if consent else ""
+        first = ""
+        if step is Step.CONSENT and not self._context.asks:
+            first = f"`{next_actions.line(NextAction(Verb.AUTHORIZE, {'connection': name}))}`, then "
         self._context.out.note(f"What was given is kept. Go on: {first}`keyturn setup {shlex.quote(name)}`.")
         return Exit.ATTENTION
 

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from orchestrator.cli.connection_options import read_secret
 from orchestrator.operations.connection_fields import ConnectionFields
@@ -59,6 +59,8 @@ def _table(file: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         place = _PLACE.search(str(error))
         raise InvalidInput(f"{file} is not TOML{f' {place[0]}' if place else ''}.") from None  # may quote a secret
+    except RecursionError:
+        raise InvalidInput(f"{file} is not TOML: it is nested too deeply.") from None
 
 
 def _value(name: str, value: Any) -> Any:
@@ -72,7 +74,7 @@ def _value(name: str, value: Any) -> Any:
         raise InvalidInput(f"on_refusal must be {' or '.join(OnRefusal)}.")
     if name not in _TYPES:
         raise InvalidInput(f"{name} is not a field of a connection.")
-    if not isinstance(value, _TYPES[name]):
+    if type(value) not in get_args(_TYPES[name]):  # not isinstance: true is no number of days
         raise InvalidInput(f"{name} has the wrong type.")
     return value
 

@@ -19,11 +19,11 @@ from states.ports import Clock, Connect, Ports, Rehearsal
 from states.summary import ConnectionSummary
 from states.timing import CLOCK_ERROR
 
+SIGN_IN: Final = "sign-in"
+"""Fails where a secret that is needed to sign in is missing or cannot be opened."""
 NETSUITE_SIGN_IN: Final = "NetSuite sign-in and RESTlet"
 NETSUITE_SIGNING: Final = "NetSuite signing"
 OPENAIR_SIGN_IN: Final = "OpenAir sign-in"
-AUTOMATIC: Final = "automatic rotation"
-BUNDLES: Final = "bundles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Doctor:
         try:
             ports = self._connect(connection.name)
         except KeyturnError as error:
-            yield _failed(f"{name}: sign-in", error, name)
+            yield _failed(f"{name}: {SIGN_IN}", error, name)
             return
         account = connection.netsuite.account
         yield _look(f"{name}: {NETSUITE_SIGN_IN}", lambda: self._netsuite(ports, account), name)
@@ -206,7 +206,7 @@ def _automatic(
     connection: Connection | ConnectionSummary, reported: Mapping[str, str], now: datetime, *, is_open: bool
 ) -> Finding:
     """Whether rotations begin by themselves; if not, each condition that fails, and what sets it."""
-    subject = f"{connection.name}: {AUTOMATIC}"
+    subject = f"{connection.name}: automatic rotation"
     if connection.is_automatic:
         when = f"begins {connection.due_at:%Y-%m-%d %H:%M} UTC" if connection.due_at else "never begins"
         if connection.due_at and connection.due_at <= now:
@@ -283,9 +283,9 @@ def _bundles(connection: Connection | ConnectionSummary, reported: Mapping[str, 
     if connection.is_automatic and missing_conditions(ALL_TICKED, {**connection.bundles, **reported}):
         message += ". The next rotation that the schedule begins is parked before its upload."
         fix = replace(fix, because="Upgrade the bundles in NetSuite, or record what it reports.")
-        yield Finding(f"{connection.name}: {BUNDLES}", False, message, fix)
+        yield Finding(f"{connection.name}: bundles", False, message, fix)
         return
-    yield Finding(f"{connection.name}: {BUNDLES}", True, message, fix)
+    yield Finding(f"{connection.name}: bundles", True, message, fix)
 
 
 def _look(subject: str, look: Callable[[], str], connection: str | None = None) -> Finding:

@@ -12,7 +12,14 @@ from typing import Final
 from orchestrator.operations import connection_fields
 from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.operations.connections import Connections
-from orchestrator.operations.doctor import NETSUITE_SIGN_IN, NETSUITE_SIGNING, OPENAIR_SIGN_IN, Doctor, Finding
+from orchestrator.operations.doctor import (
+    NETSUITE_SIGN_IN,
+    NETSUITE_SIGNING,
+    OPENAIR_SIGN_IN,
+    SIGN_IN,
+    Doctor,
+    Finding,
+)
 from orchestrator.secrets import SecretName, Secrets
 from persistence.store import Store
 from persistence.vault import Vault
@@ -155,7 +162,7 @@ class Setup:
 def _unproved(connection: Connection, findings: Sequence[Finding]) -> Step | None:
     """The first step that the ``findings`` do not prove."""
     failed = {each.subject.partition(": ")[2]: each for each in findings if not each.ok}
-    if "sign-in" in failed or NETSUITE_SIGN_IN in failed or NETSUITE_SIGNING in failed:
+    if failed.keys() & {SIGN_IN, NETSUITE_SIGN_IN, NETSUITE_SIGNING}:
         return Step.SIGN_IN
     if not connection.openair.url:
         return Step.OPENAIR

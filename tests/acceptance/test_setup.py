@@ -30,11 +30,12 @@ def answers(known: Credentials, folder: Path) -> dict[str, str]:
     return {**{name: f'"{text}"' for name, text in texts.items()}, **files}
 
 
-def set_up(keyturn: InstalledKeyturn, given: Mapping[str, str], *more: object) -> Run:
+def set_up(keyturn: InstalledKeyturn, given: Mapping[str, str], *more: object, **environment: str) -> Run:
     """Run the command with these answers, and without a question."""
     file = keyturn.folder / "acme.toml"
     file.write_text("".join(f"{name} = {value}\n" for name, value in given.items()))
-    return keyturn("setup", NAME, "--no-input", "--from", file, "--certificate-file", certificate(keyturn), *more)
+    options = ("--from", file, "--certificate-file", certificate(keyturn), *more)
+    return keyturn("setup", NAME, "--no-input", *options, **environment)
 
 
 def certificate(keyturn: InstalledKeyturn) -> Path:
@@ -110,6 +111,8 @@ def test_what_is_missing_is_named_at_once(initialised: InstalledKeyturn) -> None
         ({"openair_api_key": '{ file = "missing" }'}, "cannot be read"),
         ({"acount": '"canary-in-clear"'}, "acount is not a field"),
         ({"days": '"canary-in-clear"'}, "days has the wrong type"),
+        ({"days": "true"}, "days has the wrong type"),
+        ({"days": "[" * 5000 + "]" * 5000}, "is not TOML: it is nested too deeply"),
         ({"bundles": '"canary-in-clear"'}, "bundles must be"),
         ({"on_refusal": '"canary-in-clear"'}, "on_refusal must be restore or park"),
         ({"account": '"canary-in-clear'}, "is not TOML (at line 1"),
@@ -129,12 +132,10 @@ def test_a_file_that_is_wrong(
 def test_a_secret_from_the_environment(initialised: InstalledKeyturn, simulator: Simulator) -> None:
     """A secret can be in an environment variable."""
     given = {**answers(simulator.credentials, initialised.folder), "openair_api_key": '{ env = "GIVEN_API_KEY" }'}
-    file = initialised.folder / "acme.toml"
-    set_up(initialised, {**given, "openair_api_key": '{ file = "secrets/openair-api-key-file" }'})
+    key = simulator.credentials.api_key
+    assert 3 == set_up(initialised, given, GIVEN_API_KEY=key).returncode
     given["certificate_id"] = mapped(initialised, simulator)
-    file.write_text("".join(f"{name} = {value}\n" for name, value in given.items()))
-    options = ("--from", file, "--certificate-file", certificate(initialised))
-    run = initialised("setup", NAME, "--no-input", *options, GIVEN_API_KEY=simulator.credentials.api_key)
+    run = set_up(initialised, given, GIVEN_API_KEY=key)
     assert 0 == run.returncode, run.stderr
 
 

@@ -35,6 +35,13 @@ def make_manual(app: Keyturn) -> None:
     app.connections.edit(replace(app.connections.show(NAME), bundles={}), {}, actor="ada")
 
 
+def when_due(app: Keyturn) -> datetime:
+    """When the schedule rotates the connection."""
+    due_at = app.connections.show(NAME).due_at
+    assert due_at
+    return due_at
+
+
 def look_at(app: Keyturn, moment: datetime) -> None:
     """Look and send at ``moment``, twice."""
     assert isinstance(app.clock, OffsetClock)
@@ -93,8 +100,7 @@ def test_a_schedule_that_rotates_in_time_is_not_reported(
 ) -> None:
     """Neither by steps before its rotation is due, nor when it is due."""
     end = end_of(rotate())
-    due_at = app.connections.show(NAME).due_at
-    assert due_at
+    due_at = when_due(app)
     for moment in (end - timedelta(days=89), end - timedelta(days=29), due_at - timedelta(minutes=1)):
         look_at(app, moment)
     look_at(app, due_at + timedelta(hours=1))
@@ -108,8 +114,7 @@ def test_a_parked_rotation_does_not_hide_that_the_end_comes(
 ) -> None:
     """The schedule's rotation is parked: its own alert lasts, and the steps of the certificate are reported as well."""
     end = end_of(rotate())
-    due_at = app.connections.show(NAME).due_at
-    assert due_at
+    due_at = when_due(app)
     look_at(app, due_at)
     simulator.faults.add(Fault("netsuite.restlet", "302", times=None))
     parked = rotate()

@@ -222,7 +222,7 @@ def test_the_days_before_expiry_in_a_variable(
     assert expected == load(file).alerts.expiring
 
 
-@pytest.mark.parametrize("given", ["30", "[0]", "[1001]", "['soon']", "[1.5]"])
+@pytest.mark.parametrize("given", ["30", "0", "false", "[0]", "[1001]", "['soon']", "[1.5]"])
 def test_days_before_expiry_that_are_none(file: Path, given: str) -> None:
     """What is no list of days is refused with one that is."""
     file.write_text(f"[alerts]\nexpiring = {given}\n")
