@@ -19,7 +19,7 @@ from persistence.journal import Head
 from persistence.vault import Vault
 from states.access import Account, OpenIdRequest, OpenIdSession, Session, Token
 from states.certificate import Certificate
-from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Options, Policy
+from states.connection import Connection, OpenAirSettings, Options, Policy
 from states.errors import Tampered
 from states.next_action import REPEAT, NextAction, Verb
 from states.rotation import Confirmation, Failure, Receipt, Rotation
@@ -97,7 +97,7 @@ def of_connection(connection: Connection, *, is_automatic: bool) -> bytes:
     """What is authenticated of a connection's settings; ``is_automatic`` is what is stored of that."""
     return _canonical(
         "keyturn connection",
-        *(connection.name, connection.version, _values(connection.netsuite), _values(connection.openair)),
+        *(connection.name, connection.version, connection.netsuite.values(), _values(connection.openair)),
         *(_values(connection.options), _values(connection.policy), dict(connection.bundles), is_automatic),
     )
 
@@ -185,7 +185,7 @@ def _policy_text(policy: Policy) -> str:
     return _ENCODER.encode(_values(policy))
 
 
-def _values(settings: NetSuiteSettings | OpenAirSettings | Options | Policy) -> Mapping[str, object]:
+def _values(settings: OpenAirSettings | Options | Policy) -> Mapping[str, object]:
     """The values by name; they are plain, so that nothing needs to be copied as `asdict` does."""
     return {each.name: getattr(settings, each.name) for each in fields(settings)}
 

@@ -78,7 +78,7 @@ def from_certificate(stored: models.Certificates) -> Certificate:
 def of_connection(connection: Connection) -> Values:
     """The columns that an administrator may change."""
     return {
-        "netsuite": asdict(connection.netsuite),
+        "netsuite": connection.netsuite.values(),
         "openair": asdict(connection.openair),
         "options": asdict(connection.options),
         "policy": asdict(connection.policy),

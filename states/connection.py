@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -116,6 +116,10 @@ class NetSuiteSettings:
     client_id: str
     certificate_id: str
     """The id NetSuite gave the sign-in's own certificate (`kid` of the assertion)."""
+    certificate_until: str = ""
+    """Until when that certificate is valid (ISO 8601, in UTC); empty where Keyturn was not given it."""
+    certificate_fingerprint: str = ""
+    """That certificate's SHA-256; empty where Keyturn was not given the certificate."""
     restlet_url: str = ""
     """Base of the RESTlet domain; empty means the account's own."""
     token_url: str = ""
@@ -134,6 +138,36 @@ class NetSuiteSettings:
         object.__setattr__(self, "token_url", self.token_url or f"https://{host}.suitetalk.api.netsuite.com")
         check_url(self.restlet_url)
         check_url(self.token_url)
+        object.__setattr__(self, "certificate_until", _moment(self.certificate_until))
+
+    @property
+    def sign_in_ends(self) -> datetime | None:
+        """Until when the sign-in certificate is valid (UTC); None where Keyturn was not given it."""
+        return datetime.fromisoformat(self.certificate_until) if self.certificate_until else None
+
+    def values(self) -> dict[str, str]:
+        """Return the values by name, as they are stored and authenticated.
+
+        What is not known of the sign-in certificate is left out: earlier versions stored and authenticated no more.
+        """
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        unknown = [name for name in ("certificate_until", "certificate_fingerprint") if not values[name]]
+        return {name: value for name, value in values.items() if name not in unknown}
+
+
+def _moment(text: str) -> str:
+    """A day or a moment in the one form that is stored, ordered as text: to the second, in UTC. Raises InvalidInput.
+
+    A day means its first moment.
+    """
+    if not text:
+        return ""
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC).replace(microsecond=0).isoformat()
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"{text[:40]!r} is not a day such as 2028-11-26, or a moment of ISO 8601.") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,12 @@ class NetSuite(_Part):
     account: _Text | None = None
     client_id: _Text | None = None
     certificate_id: _Text | None = None
+    certificate_pem: Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")] | None = Field(
+        default=None, description="The sign-in certificate. Its end and its fingerprint are kept."
+    )
+    certificate_until: _Text | None = Field(
+        default=None, description="Until when that certificate is valid, where it is not given itself."
+    )
     assertion_algorithm: _Text | None = None
     restlet_url: _Text | None = None
     token_url: _Text | None = None

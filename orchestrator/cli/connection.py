@@ -17,7 +17,7 @@ from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.secrets import SecretName
 from orchestrator.views import formatting, next_actions, timeline
 from orchestrator.views.connection import PREFERENCE_UNPROVED, connection_json
-from states.connection import Connection, OpenAirKind
+from states.connection import Connection, NetSuiteSettings, OpenAirKind
 from states.errors import Tampered
 from states.outage import Outage, outage_on
 from states.rotation import Rotation
@@ -256,6 +256,7 @@ def _rows(shown: Connection, known: list[SecretName]) -> Rows:
         ("connection", shown.name),
         ("NetSuite", f"account {netsuite.account}, signs in with {netsuite.assertion_algorithm}"),
         ("", f"RESTlet at {netsuite.restlet_url}\ntokens from {netsuite.token_url}"),
+        ("", f"sign-in certificate {_until(netsuite)}"),
         ("OpenAir", _openair(shown)),
         ("options", _options(shown)),
         (
@@ -270,6 +271,11 @@ def _rows(shown: Connection, known: list[SecretName]) -> Rows:
         ("secrets", f"set: {', '.join(map(_label, known)) or 'none'}" + (f"\nnot set: {missing}" if missing else "")),
         ("fingerprint", held),
     ]
+
+
+def _until(netsuite: NetSuiteSettings) -> str:
+    ends = netsuite.sign_in_ends
+    return f"valid until {formatting.moment(ends)}" if ends else "valid until a day that Keyturn does not know"
 
 
 def _openair(shown: Connection) -> str:

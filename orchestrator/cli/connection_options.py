@@ -41,6 +41,12 @@ class ConnectionOptions:
     client_id: Annotated[str | None, _opaque(_NETSUITE, "Client id of the integration record.")] = None
     certificate_id: Annotated[str | None, _opaque(_NETSUITE, "Id of the certificate Keyturn signs in with.")] = None
     netsuite_key_file: Annotated[Path | None, _opaque(_NETSUITE, "That certificate's private key (PEM).")] = None
+    certificate_file: Annotated[
+        Path | None, _opaque(_NETSUITE, "That certificate (PEM). Keyturn keeps when it ends, and its fingerprint.")
+    ] = None
+    certificate_until: Annotated[
+        str | None, _option(_NETSUITE, "Until when it is valid, without the file, such as 2028-11-26.")
+    ] = None
     assertion_algorithm: Annotated[str | None, _option(_NETSUITE, "PS256 to ES512. Default: by the key's type.")] = None
     restlet_url: Annotated[str | None, _option(_NETSUITE, "Base URL of RESTlets. Default: the account's.")] = None
     token_url: Annotated[str | None, _option(_NETSUITE, "Base URL of tokens. Default: the account's.")] = None
@@ -103,13 +109,19 @@ class ConnectionOptions:
         Raises InvalidInput for a file that cannot be read, a value that makes no sense.
         """
         values = {each.name: getattr(self, each.name) for each in fields(ConnectionFields) if hasattr(self, each.name)}
-        return ConnectionFields(**values, bundles=_bundles(self.bundle or ()), secrets=self._secrets())
+        certificate = None if self.certificate_file is None else read_secret(self.certificate_file)
+        return ConnectionFields(
+            **values,
+            certificate_pem=certificate,
+            bundles=_bundles(self.bundle or ()),
+            secrets=self._secrets(),
+        )
 
     def _secrets(self) -> dict[SecretName, str]:
         files = {name: getattr(self, _field(name)) for name in SecretName}
         given = {name: file for name, file in files.items() if file is not None}
-        if list(given.values()).count(_STDIN) > 1:
-            raise InvalidInput("Only one secret can come from standard input.")
+        if [*given.values(), self.certificate_file].count(_STDIN) > 1:
+            raise InvalidInput("Only one file can come from standard input.")
         return {name: read_secret(file) for name, file in given.items()}
 
 

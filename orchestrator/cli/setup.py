@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -23,7 +24,7 @@ from orchestrator.secrets import SecretName
 from orchestrator.views import next_actions
 from orchestrator.views.connection import PREFERENCE_UNPROVED, connection_json
 from orchestrator.views.health import finding_json
-from states.connection import OpenAirKind
+from states.connection import Connection, OpenAirKind
 from states.errors import InvalidInput
 from states.next_action import NextAction, Verb, by_hand
 
@@ -70,6 +71,24 @@ def setup(
         return walk.go()
 
 
+@dataclass(frozen=True, slots=True)
+class _Certificate:
+    """The certificate in the file for NetSuite."""
+
+    pem: str
+    was_held: bool
+    """Whether the file was there before this run."""
+
+    def of_new_id(self, answers: ConnectionFields, connection: Connection, *, is_asked: bool) -> ConnectionFields:
+        """``answers`` with the certificate, where the id that they give can only be that of this certificate.
+
+        An id that the connection has already, or that came in a file before the certificate was made, is another's.
+        """
+        is_new = answers.certificate_id != connection.netsuite.certificate_id and (self.was_held or is_asked)
+        is_given = answers.certificate_pem is not None or answers.certificate_until is not None
+        return replace(answers, certificate_pem=self.pem) if is_new and not is_given else answers
+
+
 class _Walk:
     """One run of the command."""
 
@@ -97,18 +116,19 @@ class _Walk:
         redirect = (connection and connection.openair.redirect_uri) or REDIRECT
         self._findings(place, only_failed=True)
         terminal.write("\n" + INSTRUCTIONS[step].format(file=self.certificate_file, redirect_uri=redirect), error=True)
-        if step is Step.SIGN_IN:
-            self._write_certificate()
+        made = self._certificate() if step is Step.SIGN_IN else None
         if step is Step.CONSENT and SecretName.OPENAIR_REFRESH_TOKEN not in self._answers.given.secrets:
             return self._consent()
         answers = self._answers.to(step, connection, _reported(place))
         if answers is None:
             return False
+        if made and connection:
+            answers = made.of_new_id(answers, connection, is_asked=self._context.asks)
         self._keyturn.setup.give(self._name, step, answers, actor=actor())
         return True
 
-    def _write_certificate(self) -> None:
-        """Write the certificate of the sign-in key, unless an earlier run did. Raises InvalidInput."""
+    def _certificate(self) -> "_Certificate":
+        """Return the certificate of the sign-in key; write it, unless an earlier run did. Raises InvalidInput."""
         file = self.certificate_file
         try:
             held = read_secret(file) if file.exists() else ""
@@ -117,6 +137,7 @@ class _Walk:
                 opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PUBLIC)  # follows no link
                 with os.fdopen(opened, "w", encoding="utf-8") as made:
                     made.write(pem)
+            return _Certificate(pem, was_held=bool(held))
         except OSError as error:
             raise InvalidInput(f"{file} cannot be written: {error.strerror}.", next_action=_ELSEWHERE) from error
         except InvalidInput as error:

@@ -23,7 +23,7 @@ INSTRUCTIONS: Final[Mapping[Step, str]] = {
     Step.SIGN_IN: """NetSuite: let Keyturn sign in.
   Setup > Integration > Manage Authentication > OAuth 2.0 Client Credentials (M2M) Setup > Create New:
   the user, the role and the application Keyturn, and the certificate {file}.
-  Copy the certificate id. The certificate is valid for two years at most: add its expiry to your calendar.""",
+  Copy the certificate id. The certificate is valid for two years at most. Keyturn keeps when it ends.""",
     Step.OPENAIR: """OpenAir: say where it is, and how the certificate gets into it.
   No public endpoint saves the certificate where OpenAir's own connector does. By hand, a person saves it at each
   rotation. By the XML API, Keyturn saves it in a Preference: choose that only if you know that your OpenAir reads it.

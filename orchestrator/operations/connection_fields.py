@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from orchestrator.operations.connections import Connections
 from orchestrator.secrets import SecretName
+from states.certificate import Certificate
 from states.connection import (
     Algorithm,
     Connection,
@@ -32,6 +33,10 @@ class ConnectionFields:
     account: str | None = None
     client_id: str | None = None
     certificate_id: str | None = None
+    certificate_pem: str | None = None
+    """The sign-in certificate; its end and its fingerprint are kept."""
+    certificate_until: str | None = None
+    """Until when that certificate is valid, where it is not given itself: a day, or a moment of ISO 8601."""
     assertion_algorithm: str | None = None
     """PS256 to ES512; by default what suits the sign-in key."""
     restlet_url: str | None = None
@@ -83,7 +88,7 @@ class ConnectionFields:
 
     def changed(self, connection: Connection) -> Connection:
         """``connection`` with the given fields in place of its own. Raises InvalidInput when a value is wrong."""
-        netsuite = {**_derived_urls(connection.netsuite), **self._netsuite()}
+        netsuite = {**_derived_urls(connection.netsuite), **self._forgotten(connection.netsuite), **self._netsuite()}
         return replace(
             connection,
             netsuite=replace(connection.netsuite, **netsuite),
@@ -126,12 +131,29 @@ class ConnectionFields:
             account=self.account,
             client_id=self.client_id,
             certificate_id=self.certificate_id,
+            **self._certificate(),
             restlet_url=self.restlet_url,
             token_url=self.token_url,
             assertion_algorithm=self.assertion_algorithm or suitable,
             script=self.script,
             deployment=self.deployment,
         )
+
+    def _certificate(self) -> dict[str, str]:
+        """What is kept of the sign-in certificate. Raises InvalidInput where it is not one of the given key."""
+        if self.certificate_pem is None:
+            return {} if self.certificate_until is None else _kept(self.certificate_until)
+        if self.certificate_until is not None:
+            raise InvalidInput("Give the sign-in certificate, or until when it is valid: the certificate says it.")
+        certificate = Certificate.parse(self.certificate_pem)
+        if key := self.secrets.get(SecretName.NETSUITE_KEY):
+            ensure_certificate_of(key.encode(), certificate.pem)
+        return _kept(certificate.not_after.isoformat(), certificate.fingerprint)
+
+    def _forgotten(self, before: NetSuiteSettings) -> dict[str, str]:
+        """What was kept of the sign-in certificate, emptied where another certificate takes its place."""
+        pairs = ((self.account, before.account), (self.certificate_id, before.certificate_id))
+        return _kept("") if any(given not in (None, present) for given, present in pairs) else {}
 
     def _openair(self) -> dict[str, Any]:
         kind = {None: None, True: OpenAirKind.EXPORT, False: OpenAirKind.XML}[self.openair_export]
@@ -172,6 +194,18 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _kept(until: str, fingerprint: str = "") -> dict[str, str]:
+    return {"certificate_until": until, "certificate_fingerprint": fingerprint}
+
+
+def ensure_certificate_of(key: bytes, certificate: str) -> None:
+    """Raise InvalidInput unless ``certificate`` (PEM) is one of the sign-in ``key`` (PEM). Raises KeyMismatch."""
+    from orchestrator.adapters.keys import is_certificate_of  # noqa: PLC0415 - seldom needed
+
+    if not is_certificate_of(key, certificate):
+        raise InvalidInput("The sign-in certificate is not one of the key with which Keyturn signs in to NetSuite.")
+
+
 def _derived_urls(netsuite: NetSuiteSettings) -> dict[str, str]:
     """The URLs that are derived from the account, emptied, so that they follow the account where it changes."""
     own = NetSuiteSettings(account=netsuite.account, client_id="", certificate_id="")
@@ -194,6 +228,8 @@ def change(
             f"Connection {name} was changed outside Keyturn. To give all of it again needs {', '.join(missing)}."
         )
     changed = fields.changed(shown) if is_authentic else replace(fields.new(name), version=shown.version)
+    if fields.certificate_pem is not None and SecretName.NETSUITE_KEY not in fields.secrets:
+        ensure_certificate_of(connections.sign_in_key(name), fields.certificate_pem)
     return connections.edit(changed, fields.secrets, actor=actor, is_given_again=not is_authentic)
 
 

@@ -41,6 +41,13 @@ class Connections:
             return False
         return True
 
+    def sign_in_key(self, name: str) -> bytes:
+        """Return the private key (PEM) with which the connection signs in to NetSuite.
+
+        Raises NotFound, SignInRefused without one, Tampered, VaultLocked, SealBroken.
+        """
+        return Secrets(self._store, self._vault, self._store.connections.authentic(name)).need(SecretName.NETSUITE_KEY)
+
     def edit(
         self,
         connection: Connection,

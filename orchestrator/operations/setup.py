@@ -20,11 +20,11 @@ from orchestrator.operations.doctor import (
     Doctor,
     Finding,
 )
-from orchestrator.secrets import SecretName, Secrets
+from orchestrator.secrets import SecretName
 from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection
-from states.errors import InvalidInput, NotFound
+from states.errors import NotFound
 from states.next_action import Verb
 from states.ports import Clock
 
@@ -55,7 +55,7 @@ class Place:
 
 
 _NETSUITE: Final = (
-    *("account", "client_id", "certificate_id", "assertion_algorithm"),
+    *("account", "client_id", "certificate_id", "certificate_pem", "certificate_until", "assertion_algorithm"),
     *("restlet_url", "token_url", "script", "deployment"),
 )
 _OPENAIR: Final = (
@@ -138,7 +138,8 @@ class Setup:
         if SecretName.NETSUITE_KEY not in part.secrets:
             made = {SecretName.NETSUITE_KEY: new_sign_in_key().decode()}
             # An id that was given is another key's.
-            part = replace(part, certificate_id=None, assertion_algorithm=None, secrets={**part.secrets, **made})
+            part = replace(part, certificate_id=None, certificate_pem=None, certificate_until=None)
+            part = replace(part, assertion_algorithm=None, secrets={**part.secrets, **made})
         draft = replace(part, certificate_id=part.certificate_id or "", openair_export=True)
         return self._connections.add(draft.new(name), draft.secrets, actor=actor)
 
@@ -148,14 +149,12 @@ class Setup:
         ``held`` is one from an earlier run, which is kept where it is of this key. Raises NotFound, SignInRefused
         without a key, InvalidInput where ``held`` is of another key, Tampered, VaultLocked, SealBroken.
         """
-        from orchestrator.adapters.keys import is_certificate_of, sign_in_certificate  # noqa: PLC0415 - as above
+        from orchestrator.adapters.keys import sign_in_certificate  # noqa: PLC0415 - as above
 
-        connection = self._store.connections.authentic(name)
-        key = Secrets(self._store, self._vault, connection).need(SecretName.NETSUITE_KEY)
+        key = self._connections.sign_in_key(name)
         if not held:
             return sign_in_certificate(key, name, self._clock.now())
-        if not is_certificate_of(key, held):
-            raise InvalidInput(f"It is not a certificate of the key with which {name} signs in to NetSuite.")
+        connection_fields.ensure_certificate_of(key, held)
         return held
 
 

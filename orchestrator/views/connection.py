@@ -44,6 +44,8 @@ def connection_json(
             "account": netsuite.account,
             "client_id": netsuite.client_id,
             "certificate_id": netsuite.certificate_id,
+            "certificate_until": iso(netsuite.sign_in_ends),
+            "certificate_fingerprint": netsuite.certificate_fingerprint or None,
             "restlet_url": netsuite.restlet_url,
             "token_url": netsuite.token_url,
             "assertion_algorithm": netsuite.assertion_algorithm,

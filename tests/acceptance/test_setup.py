@@ -1,6 +1,7 @@
 """`keyturn setup`: from nothing to the first completed rotation, interrupted anywhere, with wrong answers."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,9 @@ def test_from_nothing_to_the_first_rotation(initialised: InstalledKeyturn, simul
     done = set_up(initialised, given)
     assert 0 == done.returncode, done.stderr
     assert (0, 0) == (initialised("doctor", NAME).returncode, rotate(initialised).returncode)
+    made = x509.load_pem_x509_certificate(certificate(initialised).read_bytes())
+    known = initialised.json("connection", "show", NAME)["netsuite"]
+    assert made.not_valid_after_utc == datetime.fromisoformat(known["certificate_until"])
     assert "project=T" == simulator.import_requests.send()
     before = initialised.dump()
     assert (0, before) == (set_up(initialised, given).returncode, initialised.dump()), "it is safe to repeat"

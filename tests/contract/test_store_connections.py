@@ -22,7 +22,14 @@ def test_a_connection_comes_back_as_it_went_in(store: Store) -> None:
     """Settings, options, policy, bundles and the due moment survive the store."""
     connection = a_connection(
         name="full",
-        netsuite=NetSuiteSettings(account="7", client_id="c", certificate_id="k", assertion_algorithm="ES256"),
+        netsuite=NetSuiteSettings(
+            account="7",
+            client_id="c",
+            certificate_id="k",
+            certificate_until="2028-11-26",
+            certificate_fingerprint="f",
+            assertion_algorithm="ES256",
+        ),
         openair=OpenAirSettings(kind=OpenAirKind.EXPORT),
         options=Options(single_sign_on=True, real_time_integration=False, oauth2=False),
         policy=Policy(algorithm=Algorithm.EC_P256, days=90, keep_key=False),

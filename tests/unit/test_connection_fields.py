@@ -1,14 +1,17 @@
 """The fields that a person gives of a connection: what is needed, and what a change leaves alone."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from support.factories import a_connection
+from support.factories import NOW, a_connection
 
+from orchestrator.adapters.keys import new_sign_in_key, sign_in_certificate
 from orchestrator.operations.connection_fields import ConnectionFields, assertion_algorithm_for
 from orchestrator.secrets import SecretName
+from states.certificate import Certificate
 from states.connection import Algorithm, OpenAirKind
 from states.errors import InvalidInput
 
@@ -71,6 +74,52 @@ def test_a_change_leaves_the_rest_alone() -> None:
     before = a_connection()
     changed = ConnectionFields(keep_key=False, bundles={"369637": ""}).changed(before)
     assert replace(before, policy=replace(before.policy, keep_key=False), bundles={"369630": "4.02"}) == changed
+
+
+SIGN_IN_CERTIFICATE = sign_in_certificate(KEY.encode(), "acme", NOW)
+
+
+def test_what_is_kept_of_the_sign_in_certificate() -> None:
+    """Its end and its fingerprint, with a new connection and with a change."""
+    made = Certificate.parse(SIGN_IN_CERTIFICATE)
+    fields = replace(NETSUITE, certificate_pem=SIGN_IN_CERTIFICATE, openair_export=True)
+    for netsuite in (fields.new("acme").netsuite, fields.changed(a_connection()).netsuite):
+        assert (made.not_after, made.fingerprint) == (netsuite.sign_in_ends, netsuite.certificate_fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"certificate_pem": sign_in_certificate(new_sign_in_key(), "acme", NOW)}, "is not one of the key"),
+        ({"certificate_pem": KEY}, "not a PEM certificate"),
+        ({"certificate_pem": SIGN_IN_CERTIFICATE, "certificate_until": "2028-11-26"}, "the certificate says it"),
+        ({"certificate_until": "in two years"}, "not a day such as"),
+    ],
+    ids=["of another key", "a key", "with a day", "no day"],
+)
+def test_a_sign_in_certificate_that_is_refused(given: dict[str, str], reason: str) -> None:
+    """One of another key, what is no certificate, and an end that is no day; the error quotes no key."""
+    with pytest.raises(InvalidInput) as refused:
+        replace(NETSUITE, **given).changed(a_connection())
+    assert reason in str(refused.value)
+    assert KEY not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "until"),
+    [
+        ({"certificate_id": "another"}, ""),
+        ({"account": "7654321"}, ""),
+        ({"certificate_id": "another", "certificate_until": "2030-01-02"}, "2030-01-02T00:00:00+00:00"),
+        ({"certificate_until": ""}, ""),
+        ({"certificate_id": "kid", "days": 90}, "2028-11-26T00:00:00+00:00"),
+    ],
+    ids=["another id", "another account", "another id and its end", "removed", "the same id"],
+)
+def test_another_certificate_has_another_end(changes: dict[str, Any], until: str) -> None:
+    """The end is that of one certificate: with another id or account it is not known, unless it is given."""
+    before = ConnectionFields(certificate_until="2028-11-26").changed(a_connection())
+    assert until == ConnectionFields(**changes).changed(before).netsuite.certificate_until
 
 
 def test_derived_urls_follow_the_account() -> None:

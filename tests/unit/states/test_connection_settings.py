@@ -1,5 +1,6 @@
 """The accepted settings for reaching NetSuite and OpenAir."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -52,6 +53,34 @@ def test_every_legal_account_gives_legal_urls(account: str) -> None:
     check_url(settings.restlet_url)
     assert settings.restlet_url == settings.restlet_url.lower()
     assert "_" not in settings.token_url
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", None),
+        ("2028-11-26", datetime(2028, 11, 26, tzinfo=UTC)),
+        ("2028-11-26T01:30:00+02:00", datetime(2028, 11, 25, 23, 30, tzinfo=UTC)),
+    ],
+)
+def test_the_end_of_the_sign_in_certificate(given: str, kept: datetime | None) -> None:
+    """A day means its first moment, in UTC; without one, the end is not known."""
+    settings = NetSuiteSettings(account="1", certificate_until=given, **NOTHING)
+    assert (kept, settings) == (settings.sign_in_ends, NetSuiteSettings(**settings.values()))
+
+
+def test_what_is_not_known_is_not_stored() -> None:
+    """So the codes of connections that earlier versions stored are valid still."""
+    settings = NetSuiteSettings(account="1", **NOTHING)
+    assert {"certificate_until", "certificate_fingerprint"}.isdisjoint(settings.values())
+
+
+@pytest.mark.parametrize("given", ["soon", "2028-13-01", "0001-01-01T00:00:00+14:00", 10_000 * "9"])
+def test_an_end_that_is_no_moment(given: str) -> None:
+    """It is refused in a short sentence."""
+    with pytest.raises(InvalidInput, match="not a day such as") as refused:
+        NetSuiteSettings(account="1", certificate_until=given, **NOTHING)
+    assert len(str(refused.value)) < 200
 
 
 def test_urls_can_be_given() -> None:
