@@ -9,14 +9,16 @@ import inspect
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
+import dashboard
 import man_pages
+from prometheus_client.core import Metric
 from pydantic import AfterValidator
 
 from orchestrator import event_log, settings
@@ -78,6 +80,7 @@ def generated() -> dict[Path, str]:
         Path("docs/reference/command-line.md"): _command_line(),
         Path("docs/reference/events.md"): _events(),
         Path("docs/reference/metrics.md"): _metrics(),
+        Path("monitoring/keyturn.dashboard.json"): dashboard.render(),
         Path("docs/reference/evidence.schema.json"): json.dumps(evidence_format.json_schema(), indent=2) + "\n",
         **{Path("docs/man") / name: page for name, page in _man_pages().items()},
     }
@@ -108,14 +111,33 @@ def _errors() -> str:
     )
 
 
-def _metrics() -> str:
+def shown_metrics() -> Mapping[str, Metric]:
+    """Every metric by its name in Prometheus."""
     nothing = Report(at=_NO_TIME, concerns=[], connections=0, under_way=0, coming=[], workers=[], is_checked=True)
     seen = Seen(at=_NO_TIME, processes=[])
-    figures = Figures(version="", report=nothing, rotations=[], expiries=[], workers=seen, last_pass=None, counts={})
+    figures = Figures(
+        version="",
+        report=nothing,
+        rotations=[],
+        expiries=[],
+        workers=seen,
+        last_pass=None,
+        unsent_alerts=0,
+        counts={},
+    )
+    families = metrics.families(figures)
+    return {family.name + ("_total" if family.type == "counter" else ""): family for family in families}
+
+
+def label_names(metric: Metric) -> Sequence[str]:
+    """The labels that a metric's samples have, but for a bucket's bound."""
+    return getattr(metric, "_labelnames", ())
+
+
+def _metrics() -> str:
     rows = ["| metric | type | labels | says |", "|---|---|---|---|"]
-    for family in metrics.families(figures):
-        name = family.name + ("_total" if family.type == "counter" else "")
-        labels = ", ".join(f"`{label}`" for label in getattr(family, "_labelnames", ()))
+    for name, family in shown_metrics().items():
+        labels = ", ".join(f"`{label}`" for label in label_names(family))
         rows.append(f"| `{name}` | {family.type} | {labels} | {_cell(family.documentation)} |")
     return (
         _NOTE.format(source="orchestrator/views/metrics.py")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Text, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Text, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from persistence import alert_models, alert_rows, rotation_statements, rotation_writes
@@ -22,6 +22,7 @@ _s: Final = alert_models.senders
 _LASTING: Final = select(_a).order_by(_a.c.began_at, _a.c.subject)
 _UNSENT: Final = select(_o).where(alert_models.UNSENT).order_by(_o.c.number)
 _HAS_UNSENT: Final = select(exists(select(_o.c.number).where(alert_models.UNSENT)))
+_UNSENT_NUMBER: Final = select(func.count()).select_from(_o).where(alert_models.UNSENT)
 _NEWEST: Final = select(_o).order_by(_o.c.number.desc())
 _NOTE: Final = update(_o).where(_o.c.number == bindparam("of"))
 _FORGET: Final = delete(_o).where(_o.c.done_at < bindparam("before", type_=UtcDateTime()))
@@ -69,6 +70,11 @@ class Alerts:
         """Whether a message is still to be sent."""
         with self._database.reading() as tx:
             return bool(tx.execute(_HAS_UNSENT).scalar_one())
+
+    def number_unsent(self) -> int:
+        """Return how many messages are still to be sent."""
+        with self._database.reading() as tx:
+            return int(tx.execute(_UNSENT_NUMBER).scalar_one())
 
     def unsent(self, limit: int) -> list[Stored]:
         """Return up to ``limit`` messages that are still to be sent, in the order in which they became true."""

@@ -27,6 +27,8 @@ class Figures:
     workers: Seen
     last_pass: datetime | None
     """When everything that was due was last started (UTC)."""
+    unsent_alerts: int
+    """Messages that not every receiver has."""
     counts: Mapping[str, float]
     """By name, as `counters` has them."""
 
@@ -53,5 +55,6 @@ class Metrics:
             expiries=self._store.connections.expiries(until or _ALWAYS),
             workers=self._workers.seen(),
             last_pass=self._store.monitoring.last_pass(),
+            unsent_alerts=self._store.alerts.number_unsent(),
             counts=self._counters.read(),
         )

@@ -112,6 +112,12 @@ def _needs(figures: Figures) -> Iterator[Metric]:
         ("connection", "harm"),
         [((name, harm), 1) for name, harm in sorted({(each.connection or "", each.harm.name) for each in concerns})],
     )
+    yield _gauge(
+        "keyturn_alert_messages_unsent",
+        "Messages of alerts that not every receiver has.",
+        (),
+        [((), figures.unsent_alerts)],
+    )
 
 
 def _processes(figures: Figures) -> Iterator[Metric]:

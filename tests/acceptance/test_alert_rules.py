@@ -1,5 +1,6 @@
-"""The alerting rules for Prometheus: they pass their tests, and name metrics that Keyturn has."""
+"""The alerting rules for Prometheus pass their tests and name existing metrics; the dashboard's queries are valid."""
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from acceptance.documentation import ROOT
 from acceptance.installed_keyturn import NAME, InstalledKeyturn
 
 RULES = ROOT / "monitoring" / "keyturn.rules.yml"
+DASHBOARD = RULES.with_name("keyturn.dashboard.json")
 TESTS = RULES.with_name("keyturn.rules.test.yml")
 REFERENCE = ROOT / "docs" / "reference" / "metrics.md"
 
@@ -38,6 +40,18 @@ def test_the_rules_pass_their_tests() -> None:
     for words in (("check", "rules", RULES), ("test", "rules", TESTS)):
         run = promtool(*words)
         assert (0, True) == (run.returncode, "SUCCESS" in run.stdout), run.stdout + run.stderr
+
+
+@needs_promtool
+def test_prometheus_understands_the_dashboard(tmp_path: Path) -> None:
+    """Each query of the dashboard is well-formed."""
+    panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
+    asked = [ask["expr"].replace("$__range", "30d") for panel in panels for ask in panel["targets"]]
+    rules = [{"record": f"panel:{number}", "expr": ask} for number, ask in enumerate(asked)]
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), "utf-8")
+    run = promtool("check", "rules", file)
+    assert (0, True) == (run.returncode, f"{len(asked)} rules found" in run.stdout), run.stdout + run.stderr
 
 
 @needs_promtool

@@ -109,11 +109,12 @@ def test_what_was_sent_is_noted_and_forgotten(store: Store) -> None:
     """A message is unsent until it is done; then it is kept for a while."""
     carry(store, begin(store), State.FAILED)
     (stored,) = store.alerts.unsent(9)
+    assert 1 == store.alerts.number_unsent()
     store.alerts.note(stored.number, delivered={"a"}, error="b: away", done_at=None)
     (stored,) = store.alerts.unsent(9)
     assert (["a"], "b: away") == (stored.delivered, stored.error)
     store.alerts.note(stored.number, delivered={"b", "a"}, error="", done_at=NOW)
-    assert ([], False) == (store.alerts.unsent(9), store.alerts.has_unsent())
+    assert ([], False, 0) == (store.alerts.unsent(9), store.alerts.has_unsent(), store.alerts.number_unsent())
     store.alerts.forget(NOW)
     assert [(["a", "b"], NOW)] == [(each.delivered, each.done_at) for each in store.alerts.newest(9)]
     store.alerts.forget(LATER)

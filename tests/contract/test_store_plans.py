@@ -111,6 +111,11 @@ def test_the_due_are_a_range_of_the_partial_index(store: Store) -> None:
     assert not any("TEMP B-TREE" in step for step in steps), "nothing is sorted"
 
 
+def test_the_unsent_messages_are_counted_by_the_partial_index(store: Store) -> None:
+    """Messages that were sent are not touched."""
+    assert all("ix_outbox_unsent" in plan for plan in plans(store, store.alerts.number_unsent))
+
+
 def test_a_token_is_found_by_index(store: Store) -> None:
     """A token that a program shows is looked up, however many there are."""
     steps = plans(store, lambda: store.tokens.find("ab" * 32))
