@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format generate bench model crash faults fuzz races soak leaks mutants install node clean
+.PHONY: help demo test slow check format generate bench model crash faults fuzz races soak leaks mutants install node clean
 
 help: ## Show this help
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -14,9 +14,13 @@ help: ## Show this help
 demo: $(VENV)/.demo ## One rotation after another, one of them interrupted, against simulated systems (20 seconds)
 	@$(BIN)/keyturn demo
 
-test: $(VENV)/.dev install node ## Every test, against the built wheel
-	@echo "Running every test. This usually takes half an hour on two cores …"
-	$(PYTEST) -n auto --dist loadscope
+test: $(VENV)/.dev install node ## Every test but the slow ones, against the built wheel
+	@echo "Running the tests. This usually takes ten minutes on two cores …"
+	$(PYTEST) -n auto --dist loadscope -m 'not slow'
+
+slow: $(VENV)/.dev install ## The slow tests: races, faults, kills, shortages, browsers, with a selection of the longest (SEED=any)
+	@echo "Running the slow tests. This usually takes twenty minutes on two cores …"
+	$(PYTEST) -n auto --dist loadscope --no-loadscope-reorder -m slow
 
 test-%: $(VENV)/.dev install ## One folder of the tests: make test-unit, make test-security, …
 	$(PYTEST) -n auto --dist loadscope tests/$*

@@ -22,8 +22,8 @@ from tests.faults.summary import SEED, SLICE, WHOLE
 
 PARTS = 8
 """So many parts, each with a seed of its own, so that they can be shared out."""
-SCHEDULES = 2000 // (SLICE or 1) if WHOLE else 64
-ATTACKED_SCHEDULES = 800 // (SLICE or 1) if WHOLE else 16
+SCHEDULES = 2000 // (SLICE or 1) if WHOLE else 112
+ATTACKED_SCHEDULES = 800 // (SLICE or 1) if WHOLE else 32
 STEPS = 40
 LEAST_PLACES = 16
 """A rotation makes eight calls and more, with a place before and after each."""
