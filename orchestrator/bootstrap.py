@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.saved_views import SavedViews
     from orchestrator.operations.setup import Setup
     from orchestrator.operations.sign_in import SignIn
+    from orchestrator.operations.silences import Silences
     from orchestrator.operations.starts import Starts
     from orchestrator.operations.status import Status
     from orchestrator.operations.tokens import Tokens
@@ -301,6 +302,13 @@ class Keyturn:
         listener, holder = self.events.publish, self.worker_name
         steps = self.settings.alerts.expiring
         return Alerts(self.store, self.status, self.clock, self.random, routes, listener, holder=holder, steps=steps)
+
+    @cached_property
+    def silences(self) -> "Silences":
+        """What people are not notified of for a while."""
+        from orchestrator.operations.silences import Silences
+
+        return Silences(self.store, self.clock, self.random, self.events.publish)
 
     @cached_property
     def metrics(self) -> "Metrics":

@@ -46,6 +46,8 @@ MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.WorkerDied: (logging.WARNING, "worker died"),
     events.AlertSent: (logging.INFO, "alert sent"),
     events.AlertNotSent: (logging.ERROR, "alert not sent"),
+    events.SilenceAdded: (logging.WARNING, "silence added"),
+    events.SilenceEnded: (logging.INFO, "silence ended"),
     events.Checkpointed: (logging.INFO, "journal checkpoint"),
 }
 """Level and message of each event; during an outage the level is ERROR."""

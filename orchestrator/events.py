@@ -307,6 +307,31 @@ class AlertNotSent(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceAdded(Event):
+    """A person silenced alerts for a while."""
+
+    silence: str
+    """Its id."""
+    kind: str | None
+    """None for all kinds but critical ones."""
+    connection: str | None
+    """None for all connections."""
+    until: datetime
+    """UTC."""
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceEnded(Event):
+    """A person ended a silence before its time."""
+
+    silence: str
+    """Its id."""
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpointed(Event):
     """The whole journal at one moment was noted: keep this record where the database's users cannot write."""
 

@@ -1,4 +1,4 @@
-"""The tables of alerts: those that last, the messages about them, and whose turn it is to send."""
+"""The tables of alerts: those that last, the messages about them, whose turn it is to send, and silences."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -48,7 +48,9 @@ class Outbox(TableModel, table=True):
     error: str = Field(sa_type=Text)
     """Why a route's receiver does not have it, as a sentence; empty where nothing failed."""
     done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    """When it was sent on every route, or given up."""
+    """When it was sent on every route, given up, or silenced."""
+    silence: str | None = Field(default=None, sa_type=Text)
+    """The id of the silence that kept it from being sent."""
 
 
 class Senders(TableModel, table=True):
@@ -62,6 +64,23 @@ class Senders(TableModel, table=True):
     """By the database's clock."""
 
 
+class Silences(TableModel, table=True):
+    """What people are not notified of for a while."""
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    connection: str | None = Field(default=None, sa_type=Text)
+    kind: str | None = Field(default=None, sa_type=Text)
+    reason: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    created_by: str = Field(sa_type=Text)
+    until: datetime = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_by: str | None = Field(default=None, sa_type=Text)
+    code: str = Field(sa_type=Text)
+    """Authenticates the silence (persistence/authenticity.py)."""
+
+
 alerts: Final[Table] = TableModel.metadata.tables["alerts"]
 outbox: Final[Table] = TableModel.metadata.tables["outbox"]
 senders: Final[Table] = TableModel.metadata.tables["senders"]
+silences: Final[Table] = TableModel.metadata.tables["silences"]

@@ -4,11 +4,12 @@ The transaction that changes a rotation has locked its row, and so has any other
 the messages about one rotation are numbered in the order in which they become true.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from persistence import alert_models
 from persistence.journal import Entry
@@ -17,10 +18,14 @@ from states import alert
 from states.alert import Alert, Finding, Kind, Message, Phase
 from states.next_action import NextAction, Verb
 from states.rotation import Rotation
+from states.silence import Silence, covering
 
 _a: Final = alert_models.alerts
 _o: Final = alert_models.outbox
-_OF: Final = select(_a).where(_a.c.subject == bindparam("of"))
+_LAST_SILENCED: Final = exists().where(_o.c.alert == _a.c.id, _o.c.seq == _a.c.reported, _o.c.silence.is_not(None))
+LASTING: Final = select(_a, _LAST_SILENCED.label("was_silenced"))
+"""Alerts, and whether a silence kept the last message about each from being sent."""
+_OF: Final = LASTING.where(_a.c.subject == bindparam("of"))
 _BEGIN: Final = insert(_a)
 _REPORTED: Final = update(_a).where(_a.c.subject == bindparam("of"))
 _END: Final = delete(_a).where(_a.c.subject == bindparam("of"))
@@ -43,10 +48,18 @@ def note(tx: Transaction, before: Rotation, after: Rotation, entry: Entry) -> No
         tell(tx, Message(alert=f"{new_id}-restored", seq=1, phase=Phase.HAPPENED, finding=restored, at=now))
 
 
-def settle(tx: Transaction, subject: str, found: Finding | None, new_id: str, now: datetime) -> Message | None:
+def settle(
+    tx: Transaction,
+    subject: str,
+    found: Finding | None,
+    new_id: str,
+    now: datetime,
+    silences: Collection[Silence] = (),
+) -> Message | None:
     """Begin, change, repeat or end the alert of ``subject`` as ``found`` demands; return what is reported, if anything.
 
-    ``new_id`` is the alert's if it begins; None for ``found`` ends it. Safe to repeat.
+    ``new_id`` is the alert's if it begins; None for ``found`` ends it. What one of the ``silences`` covers is not
+    repeated. Safe to repeat.
     """
     row = tx.execute(_OF, {"of": subject}).mappings().first()
     if row is None:
@@ -56,7 +69,8 @@ def settle(tx: Transaction, subject: str, found: Finding | None, new_id: str, no
         tx.execute(_BEGIN, {**began, "reported": 1, "reported_at": now})
         return tell(tx, Message(alert=new_id, seq=1, phase=Phase.BEGAN, finding=found, at=now))
     lasting = to_alert(row)
-    phase = lasting.phase(found, now)
+    is_silenced = found is not None and covering(silences, found.kind, found.connection) is not None
+    phase = lasting.phase(found, now, is_silenced=is_silenced)
     if phase is None:
         return None
     if found is None:
@@ -93,6 +107,7 @@ def to_alert(row: Row) -> Alert:
         began_at=row["began_at"],
         reported=row["reported"],
         reported_at=row["reported_at"],
+        was_silenced=bool(row["was_silenced"]),
     )
 
 

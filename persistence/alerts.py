@@ -15,15 +15,21 @@ from persistence.mapping import Row
 from persistence.vault import Vault
 from states import alert
 from states.alert import Alert, Finding, Message
+from states.silence import Silence
 
 _a: Final = alert_models.alerts
 _o: Final = alert_models.outbox
 _s: Final = alert_models.senders
-_LASTING: Final = select(_a).order_by(_a.c.began_at, _a.c.subject)
+_LASTING: Final = alert_rows.LASTING.order_by(_a.c.began_at, _a.c.subject)
 _UNSENT: Final = select(_o).where(alert_models.UNSENT).order_by(_o.c.number)
 _HAS_UNSENT: Final = select(exists(select(_o.c.number).where(alert_models.UNSENT)))
 _UNSENT_NUMBER: Final = select(func.count()).select_from(_o).where(alert_models.UNSENT)
 _NEWEST: Final = select(_o).order_by(_o.c.number.desc())
+_SILENCED: Final = (
+    select(_o.c.silence, _o.c.delivered)
+    .where(_o.c.alert == bindparam("of"), _o.c.seq < bindparam("before"), _o.c.silence.is_not(None))
+    .order_by(_o.c.seq)
+)
 _NOTE: Final = update(_o).where(_o.c.number == bindparam("of"))
 _FORGET: Final = delete(_o).where(_o.c.done_at < bindparam("before", type_=UtcDateTime()))
 _FIRST_TURN: Final = insert(_s).values(id=1, until=database_now_plus(seconds("lease")))
@@ -46,7 +52,9 @@ class Stored:
     error: str
     """Why a receiver does not have it, or empty."""
     done_at: datetime | None
-    """When it was sent on every route, or given up (UTC)."""
+    """When it was sent on every route, given up, or silenced (UTC)."""
+    silence: str | None
+    """The id of the silence that kept it from being sent."""
 
 
 class Alerts:
@@ -81,22 +89,29 @@ class Alerts:
         with self._database.reading() as tx:
             return [_stored(row) for row in tx.execute(_UNSENT.limit(limit)).mappings()]
 
-    def settle(self, subject: str, found: Finding | None, new_id: str, now: datetime) -> Message | None:
-        """Begin, change, repeat or end the alert of ``subject``; return the message, if any. Safe to repeat."""
+    def settle(
+        self, subject: str, found: Finding | None, new_id: str, now: datetime, silences: Collection[Silence] = ()
+    ) -> Message | None:
+        """Begin, change, repeat or end the alert of ``subject``; return the message, if any. Safe to repeat.
+
+        What one of the ``silences`` covers is not repeated.
+        """
         with self._database.writing() as tx:
-            reported = alert_rows.settle(tx, subject, found, new_id, now)
+            reported = alert_rows.settle(tx, subject, found, new_id, now, silences)
             if reported is None:
                 tx.rollback()
             return reported
 
-    def settle_rotation(self, rotation_id: str, new_id: str, now: datetime) -> Message | None:
+    def settle_rotation(
+        self, rotation_id: str, new_id: str, now: datetime, silences: Collection[Silence] = ()
+    ) -> Message | None:
         """Likewise, as the rotation demands by now, which no one changes meanwhile. Raises VaultLocked, SealBroken."""
         self._vault.unlock()
         with self._database.writing() as tx:
             rotation_statements.LOCK.first(tx, {"id": rotation_id})
             row = rotation_statements.LOCKED.first(tx, {"id": rotation_id})
             found = alert.of_rotation(rotation_writes.check(self._vault, row), now) if row else None
-            reported = alert_rows.settle(tx, alert_rows.of_rotation(rotation_id), found, new_id, now)
+            reported = alert_rows.settle(tx, alert_rows.of_rotation(rotation_id), found, new_id, now, silences)
             if reported is None:
                 tx.rollback()
             return reported
@@ -121,6 +136,21 @@ class Alerts:
         with self._database.writing() as tx:
             tx.execute(_END_TURN, {"by": holder})
 
+    def silencing_all_before(self, message: Message) -> str | None:
+        """Return the id of a silence if silences kept all earlier messages of the alert from every receiver, or None.
+
+        What is not known any more was sent.
+        """
+        with self._database.reading() as tx:
+            rows = list(tx.execute(_SILENCED, {"of": message.alert, "before": message.seq}))
+        unheard = [row.silence for row in rows if not row.delivered]
+        return unheard[-1] if unheard and len(unheard) == message.seq - 1 else None
+
+    def silence(self, number: int, silence_id: str, now: datetime) -> None:
+        """Note that this silence keeps a message from being sent. Safe to repeat."""
+        with self._database.writing() as tx:
+            tx.execute(_NOTE.values(silence=silence_id, error="", done_at=now), {"of": number})
+
     def note(self, number: int, *, delivered: Collection[str], error: str, done_at: datetime | None) -> None:
         """Note how far a message was sent. Safe to repeat."""
         with self._database.writing() as tx:
@@ -141,4 +171,5 @@ def _stored(row: Row) -> Stored:
         delivered=row["delivered"],
         error=row["error"],
         done_at=row["done_at"],
+        silence=row["silence"],
     )

@@ -23,6 +23,7 @@ from states.connection import Connection, OpenAirSettings, Options, Policy
 from states.errors import Tampered
 from states.next_action import REPEAT, NextAction, Verb
 from states.rotation import Confirmation, Failure, Receipt, Rotation
+from states.silence import Silence
 
 
 def authenticate_rotation(vault: Vault, rotation: Rotation, head: Head) -> str | None:
@@ -144,6 +145,15 @@ def of_openid_session(session: OpenIdSession) -> bytes:
 def of_openid_request(request: OpenIdRequest) -> bytes:
     """What is authenticated of a sign-in that has not come back from the provider: all of it."""
     return _canonical("keyturn openid request", request.state, request.browser, request.expires_at)
+
+
+def of_silence(silence: Silence) -> bytes:
+    """What is authenticated of a silence: all of it."""
+    return _canonical(
+        "keyturn silence",
+        *(silence.id, silence.connection, silence.kind, silence.reason, silence.created_at, silence.created_by),
+        *(silence.until, silence.ended_at, silence.ended_by),
+    )
 
 
 def of_evidence(digest: str) -> bytes:

@@ -20,6 +20,7 @@ from persistence import (
     queries,
     rotation_mapping,
     sessions,
+    silences,
     tokens,
 )
 from persistence.journal import Head
@@ -38,7 +39,8 @@ _CONFIRMED: Final = (
 
 
 def verify(tx: Transaction, vault: Vault, rotation_id: str | None = None) -> None:
-    """Check the row of one rotation, or those of all rotations, connections, tokens, accounts and sessions.
+    """Check the row of one rotation, or those of all rotations, connections, tokens, accounts, sessions and
+    silences.
 
     Raises JournalBroken for the first that is not as Keyturn wrote it.
     """
@@ -51,12 +53,19 @@ def verify(tx: Transaction, vault: Vault, rotation_id: str | None = None) -> Non
         _verify_connections(tx, vault)
         _verify_tokens(tx, vault)
         _verify_accounts(tx, vault)
+        _verify_silences(tx, vault)
 
 
 def _verify_tokens(tx: Transaction, vault: Vault) -> None:
     for row in tx.execute(tokens.ALL).mappings():
         if tokens.authentic(vault, row) is None:
             raise JournalBroken(f"Token {row['name']} was changed outside Keyturn.")
+
+
+def _verify_silences(tx: Transaction, vault: Vault) -> None:
+    for row in tx.execute(silences.ALL).mappings():
+        if silences.authentic(vault, row) is None:
+            raise JournalBroken(f"The silence {row['id']} was changed outside Keyturn.")
 
 
 def _verify_accounts(tx: Transaction, vault: Vault) -> None:

@@ -32,6 +32,7 @@ from persistence.rotations import Rotations
 from persistence.saved_views import SavedViews
 from persistence.secrets import Secrets
 from persistence.sessions import Sessions
+from persistence.silences import Silences
 from persistence.tokens import Tokens
 from persistence.upgrade import Authenticated, Reseal, as_it_was
 from persistence.vault import Vault
@@ -73,6 +74,7 @@ class Store:
         self.openid_requests = OpenIdRequests(self._database, self.vault)
         self.attempts = Attempts(self._database)
         self.alerts = Alerts(self._database, self.vault)
+        self.silences = Silences(self._database, self.vault)
         self.monitoring = Monitoring(self._database)
         self.saved_views = SavedViews(self._database)
         # With connections of its own: presence neither waits for a worker's transaction nor takes its connection, nor

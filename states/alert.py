@@ -155,13 +155,22 @@ class Alert:
     """How many messages there were about it."""
     reported_at: datetime
     """When the last of them was written (UTC)."""
+    was_silenced: bool = False
+    """Whether a silence kept the last of them from being sent."""
 
-    def phase(self, found: Finding | None, now: datetime) -> Phase | None:
-        """What is to be reported ``now`` (UTC), when ``found`` is so; None where nothing is."""
+    def phase(self, found: Finding | None, now: datetime, *, is_silenced: bool = False) -> Phase | None:
+        """What is to be reported ``now`` (UTC), when ``found`` is so; None where nothing is.
+
+        ``is_silenced`` says that a silence covers ``found``. When it is over, what lasts is reported at once.
+        """
         if found is None:
             return Phase.ENDED
         if found.differs(self.finding):
             return Phase.CHANGED
+        if is_silenced:
+            return None
+        if self.was_silenced:
+            return Phase.LASTS
         if found.kind is Kind.EXPIRING:
             return None  # the next step of days reminds
         return Phase.LASTS if now - self.reported_at >= REMIND_EVERY[found.severity] else None

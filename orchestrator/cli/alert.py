@@ -10,8 +10,10 @@ from orchestrator.cli.output import View
 from orchestrator.operations.alerts import Stored
 from orchestrator.views import formatting
 from orchestrator.views.alert import alert_json, stored_json, title
+from orchestrator.views.silence import sentence
 from states.alert import Alert
 from states.errors import InvalidInput
+from states.silence import Silence, covering
 
 app = App(name="alert", help="Show what is reported to people, send it, and try whether it arrives.")
 _MOST = 1000
@@ -19,16 +21,21 @@ _MOST = 1000
 
 @app.command(name="list")
 def list_(*, context: Given) -> int:
-    """List the alerts that last, the oldest first.
+    """List the alerts that last, the oldest first. One that is silenced says until when, by whom and why.
 
     ```
     keyturn alert list
     keyturn alert list -o json
     ```
     """
+    silences: list[Silence] = []
+
+    def silence_of(alert: Alert) -> Silence | None:
+        return covering(silences, alert.finding.kind, alert.finding.connection)
+
     view = View[Alert](
         name=lambda each: each.id,
-        record=alert_json,
+        record=lambda each: alert_json(each, silence_of(each)),
         columns={
             "SINCE": lambda each: formatting.moment(each.finding.since),
             "SEVERITY": lambda each: each.finding.severity.name.lower(),
@@ -38,8 +45,10 @@ def list_(*, context: Given) -> int:
         },
         flexible=("CONNECTION",),
         wide={"ID": lambda each: each.id, "MESSAGE": lambda each: each.finding.message},
+        remark=lambda each: sentence(silence) if (silence := silence_of(each)) else "",
     )
     with context.keyturn() as keyturn:
+        silences += keyturn.silences.active()
         context.out.list(keyturn.alerts.lasting(), view, empty="No alert lasts.")
     return Exit.FINE
 
@@ -122,6 +131,8 @@ def try_(
 
 
 def _sent(each: Stored) -> str:
+    if each.silence:
+        return "silenced"
     if each.error:
         return f"not sent: {each.error}" if each.done_at else f"waits: {each.error}"
     if each.done_at is None:

@@ -44,6 +44,7 @@ COMMANDS: Final = (
     ("journal", "journal:app", _LOOK, "Show what happened to all rotations, in order."),
     ("evidence", "evidence:app", _LOOK, "Check a rotation's evidence file, without database and network."),
     ("alert", "alert:app", _LOOK, "Show what is reported to people, send it, and try whether it arrives."),
+    ("silence", "silence:app", _LOOK, "Keep alerts from being sent for a while, with a reason and an end."),
     ("metrics", "metrics:metrics", _LOOK, "Show figures for a monitoring system, in the text format of Prometheus."),
     ("doctor", "health:doctor", _LOOK, "Check everything that rotations depend on; each finding comes with its fix."),
     ("diagram", "diagram:diagram", _LOOK, "Draw the states and every legal move."),

@@ -6,8 +6,10 @@ from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.operations.status import Report
 from orchestrator.views import formatting, next_actions
+from orchestrator.views.silence import sentence
 from orchestrator.views.status import status_json
 from states.concern import Concern
+from states.silence import Silence
 
 
 def status(name: AnyConnection = None, /, *, context: Given) -> int:
@@ -28,17 +30,19 @@ def status(name: AnyConnection = None, /, *, context: Given) -> int:
         if not report.is_checked:
             context.out.note(outages.NOT_CHECKED)
         for each in report.concerns:
-            _print(context, each)
+            _print(context, each, report.silence_of(each))
         if not report.concerns:
             context.out.text(_well(report), style="green")
     return Exit.ATTENTION if report.concerns else Exit.FINE
 
 
-def _print(context: Context, concern: Concern) -> None:
+def _print(context: Context, concern: Concern, silence: Silence | None) -> None:
     style = outages.STYLE if concern.outage else "bold yellow"
     context.out.text(
         f"{concern.message} [{concern.harm.name}]", label=f"{concern.connection or 'workers'}: ", style=style
     )
+    if silence:
+        context.out.text(sentence(silence), label="    ")
     for line in next_actions.render(concern.next_action).splitlines():
         context.out.text(line, label="    ")
     if command := next_actions.command(concern.next_action):

@@ -21,7 +21,7 @@ def workers(console: Console, _subject: str, _query: Form) -> Shown:
     seen = keyturn.workers.seen()
     values = {
         "seen": seen,
-        "concerns": [each for each in console.overviews.get().report.concerns if each.connection is None],
+        "report": console.overviews.get().report,
         "version": keyturn.workers.version,
     }
     return Shown("workers.html", "Workers · Keyturn", values)

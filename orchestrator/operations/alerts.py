@@ -19,6 +19,7 @@ from states.ids import new_id
 from states.next_action import by_hand
 from states.ports import Clock, Random
 from states.shortage import shortage
+from states.silence import Silence, covering
 
 __all__ = ["Alerts", "Route", "Stored"]
 
@@ -29,7 +30,7 @@ TURN: Final = 60.0
 GIVE_UP_AFTER: Final = timedelta(days=3)
 """How long a message is tried. What lasts is reported again by a reminder."""
 KEPT: Final = timedelta(days=90)
-"""How long a message is kept that was sent."""
+"""How long a message is kept that was sent, and a silence whose time is over."""
 _BATCH: Final = 100
 _FIRST_REST: Final = timedelta(seconds=10)
 _LONGEST_REST: Final = timedelta(minutes=5)
@@ -134,18 +135,20 @@ class Alerts:
     def look(self) -> None:
         """Begin the alerts whose cause only time brings, repeat those that last, and end those that are over.
 
+        What is silenced is not repeated; what lasts when its silence is over is repeated at once.
         Safe to repeat, and in several processes at once. Raises TryLater.
         """
         now = self._clock.now()
         wanted = self._wanted(now)
         lasting = {each.subject: each for each in self._store.alerts.lasting()}
+        silences = self._store.silences.active(now)
         for subject in sorted(wanted.keys() | lasting.keys()):
             kind, _, name = subject.partition(" ")
             new = new_id(now, self._random)
             if kind == "rotation":
-                self._store.alerts.settle_rotation(name, new, now)
+                self._store.alerts.settle_rotation(name, new, now, silences)
             else:
-                self._store.alerts.settle(subject, wanted.get(subject), new, now)
+                self._store.alerts.settle(subject, wanted.get(subject), new, now, silences)
 
     def _wanted(self, now: datetime) -> Mapping[str, Finding]:
         """What is to be reported ``now`` (UTC), by subject.
@@ -179,13 +182,28 @@ class Alerts:
             return True
         try:
             blocked: set[tuple[str, str]] = set()
+            now = self._clock.now()
+            silences = self._store.silences.active(now)
             for stored in self._store.alerts.unsent(_BATCH):
-                if not self._send_on_all(routes, stored, blocked):
+                if silence := self._silencing(stored.message, silences):
+                    self._store.alerts.silence(stored.number, silence, now)
+                elif not self._send_on_all(routes, stored, blocked):
                     return True
-            self._store.alerts.forget(self._clock.now() - KEPT)
+            self._store.alerts.forget(now - KEPT)
+            self._store.silences.forget(now - KEPT)
         finally:
             self._store.alerts.end_turn(self._holder)
         return self._store.alerts.has_unsent()
+
+    def _silencing(self, message: Message, silences: Sequence[Silence]) -> str | None:
+        """The id of the silence that keeps ``message`` from being sent, or None.
+
+        Who heard of an alert gets its all-clear, and no one else.
+        """
+        if message.phase is Phase.ENDED:
+            return self._store.alerts.silencing_all_before(message)
+        silence = covering(silences, message.finding.kind, message.finding.connection)
+        return silence.id if silence else None
 
     def _send_on_all(self, routes: Sequence[Route], stored: Stored, blocked: set[tuple[str, str]]) -> bool:
         """Send a message on every route that still lacks it; return False where the turn was lost.

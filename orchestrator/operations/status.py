@@ -9,6 +9,7 @@ from typing import Final
 from orchestrator.operations.approvals import Approvals
 from orchestrator.operations.workers import Work, Worker, Workers
 from persistence.store import Store
+from states.alert import Kind
 from states.concern import Concern, Found, Harm, action_for, in_outage, minute, waiting
 from states.connection import Connection, missing_conditions
 from states.errors import SealBroken, Tampered, VaultLocked
@@ -16,6 +17,7 @@ from states.next_action import NextAction, Verb
 from states.outage import Outage, outage_of, outage_on
 from states.ports import Clock
 from states.rotation import Rotation
+from states.silence import Silence, covering
 from states.summary import ConnectionSummary
 from states.timing import ROTATE_EARLIEST, ROTATE_LATEST, UNATTENDED_AFTER
 
@@ -40,6 +42,12 @@ class Report:
     """The permanent workers that are alive, the one that started last first."""
     is_checked: bool
     """Whether changes made outside Keyturn would show: not without the key-encryption key."""
+    silences: Sequence[Silence] = ()
+    """Those that are active: what they cover needs a person all the same."""
+
+    def silence_of(self, concern: Concern) -> Silence | None:
+        """The silence that keeps people from being notified of ``concern``, or None."""
+        return covering(self.silences, Kind[concern.harm.name], concern.connection)
 
     @property
     def next_due(self) -> tuple[datetime, str] | None:
@@ -137,6 +145,7 @@ class Status:
             coming=coming,
             workers=self._workers.alive(),
             is_checked=is_checked,
+            silences=self._store.silences.active(now),
         )
         postponed = {each.connection for each in going if each.tries and each.available_at > now}
         groups = {

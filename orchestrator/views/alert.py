@@ -5,8 +5,10 @@ from typing import Final
 
 from orchestrator.operations.alerts import Stored
 from orchestrator.views import formatting, next_actions
+from orchestrator.views.silence import silence_json
 from orchestrator.views.values import Json, iso
 from states.alert import Alert, Finding, Kind, Message, Phase
+from states.silence import Silence
 
 _IN_WORDS: Final = {
     Kind.OUTAGE: "Imports are refused, or may be",
@@ -42,11 +44,11 @@ def message_json(message: Message) -> Json:
     }
 
 
-def alert_json(alert: Alert) -> Json:
+def alert_json(alert: Alert, silence: Silence | None) -> Json:
     """``id``, ``began_at``, ``reported`` (how many messages there were), ``reported_at``, ``kind`` and ``severity``
     (stable codes), ``connection``, ``rotation``, ``code`` (of the error, or null), ``days`` (the last step
     before expiry that is reached, or null), ``message``, ``since``, ``next_action``, ``command`` (null where nothing is
-    left but what a person does elsewhere).
+    left but what a person does elsewhere), ``silence`` (what keeps it from being sent, or null).
     """
     return {
         "id": alert.id,
@@ -54,18 +56,21 @@ def alert_json(alert: Alert) -> Json:
         "reported": alert.reported,
         "reported_at": iso(alert.reported_at),
         **_finding_json(alert.finding),
+        "silence": silence_json(silence) if silence else None,
     }
 
 
 def stored_json(stored: Stored) -> Json:
     """What ``message_json`` has, and ``delivered`` (the routes whose receiver has it), ``error`` (why another one's has
-    not; null where nothing failed), ``done_at`` (null while it is still to be sent).
+    not; null where nothing failed), ``done_at`` (null while it is still to be sent), ``silence`` (the id of the silence
+    that kept it from being sent, or null).
     """
     return {
         **message_json(stored.message),
         "delivered": list(stored.delivered),
         "error": stored.error or None,
         "done_at": iso(stored.done_at),
+        "silence": stored.silence,
     }
 
 

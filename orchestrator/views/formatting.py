@@ -32,6 +32,20 @@ def to_moment(text: str, now: datetime) -> datetime:
             return now - to_span(text)
         except OverflowError:
             raise InvalidInput(f"{text!r} is longer ago than any rotation.") from None
+    return _to_time(text)
+
+
+def to_end(text: str, now: datetime) -> datetime:
+    """A moment (UTC): so long after ``now``, as ``2d``, or a day or time in ISO 8601. Raises InvalidInput."""
+    if _SPAN.fullmatch(text.strip()):
+        try:
+            return now + to_span(text)
+        except OverflowError:
+            raise InvalidInput(f"{text!r} is too long.") from None
+    return _to_time(text)
+
+
+def _to_time(text: str) -> datetime:
     try:
         given = datetime.fromisoformat(text.strip())
         return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)

@@ -2,15 +2,17 @@
 
 from orchestrator.operations.status import Report
 from orchestrator.views.outage import outage_json
+from orchestrator.views.silence import silence_json
 from orchestrator.views.values import Json, iso
 
 
 def status_json(report: Report) -> Json:
     """``at``, ``needs_person``, ``concerns`` (the most harmful first: ``code``, ``connection`` (null where it is about
-    the workers), ``rotation`` (null without an open one), ``message``, ``since``, ``outage``, ``next_action``),
-    ``connections`` and ``under_way`` (numbers), ``next_due`` (``at``, ``connection``; null where no rotation begins by
-    itself), ``workers`` (those that are alive: ``name``, ``host``, ``version``, ``threads``, ``started_at``,
-    ``seen_at``), ``checked`` (whether changes made outside Keyturn would show: not without the key-encryption key).
+    the workers), ``rotation`` (null without an open one), ``message``, ``since``, ``outage``, ``next_action``,
+    ``silence`` (what keeps people from being notified of it, or null)), ``connections`` and ``under_way`` (numbers),
+    ``next_due`` (``at``, ``connection``; null where no rotation begins by itself), ``workers`` (alive ones:
+    ``name``, ``host``, ``version``, ``threads``, ``started_at``, ``seen_at``), ``checked`` (whether changes outside
+    Keyturn would show: not without the key-encryption key).
     """
     return {
         "at": iso(report.at),
@@ -24,6 +26,7 @@ def status_json(report: Report) -> Json:
                 "since": iso(each.since),
                 "outage": outage_json(each.outage, report.at),
                 "next_action": each.next_action.to_data(),
+                "silence": silence_json(silence) if (silence := report.silence_of(each)) else None,
             }
             for each in report.concerns
         ],

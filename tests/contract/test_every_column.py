@@ -20,6 +20,7 @@ from support.factories import (
     NOW,
     a_connection,
     a_session,
+    a_silence,
     a_token,
     an_account,
     an_openid_request,
@@ -68,7 +69,7 @@ BY_DEFAULT: Final = " by default"
 EXCEPTED: Final = UNSEEN | {name + OF_REMOVED for name in UNSEEN_OF_REMOVED} | {name + BY_DEFAULT for name in READS}
 UNSEEN_REMOVED: Final = frozenset(
     {"secrets", "workers", "connections", "checkpoints", "tokens", "accounts", "sessions", "attempts", "monitoring"}
-    | {"openidsessions", "openidrequests", "savedviews", "alerts", "outbox", "senders"}
+    | {"openidsessions", "openidrequests", "savedviews", "alerts", "outbox", "senders", "silences"}
 )
 """Tables of which it does not see that some rows were removed."""
 UNSEEN_INSERTED: Final = frozenset(
@@ -123,6 +124,7 @@ def fill(store: Store) -> Any:
     store.attempts.take(OF_ACCOUNT, "ada", NOW)
     store.monitoring.note_pass(NOW)
     assert store.alerts.take_turn("w1", lease=60)
+    store.silences.add(a_silence())
     store.saved_views.add("ada", "mine", "/rotations?q=acme", most=1)
     for _ in range(2):
         store.checkpoints.make()

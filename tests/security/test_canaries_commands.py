@@ -50,6 +50,9 @@ IN_PROCESS = {
     "alert list",
     "alert messages",
     "alert send",
+    "silence add",
+    "silence list",
+    "silence end",
     "suitescript export",
     "run-due",
     "journal checkpoint",
@@ -133,6 +136,7 @@ def test_every_command(keyturn: SearchedKeyturn, form: str) -> None:
     run("vault", "rewrap", new)
     new.replace(keyturn.config / "kek")
     run("suitescript", "export", keyturn.folder / "suitescript")
+    run("silence", "end", json.loads(keyturn("silence", "list", "--output", "json")[1])[0]["id"])
     run("run-due")
     assert IN_PROCESS == used
     keyturn.assert_nothing_leaked()
@@ -211,6 +215,8 @@ def _rotated_and_shown(keyturn: SearchedKeyturn, run: Callable[..., str]) -> Non
         ("alert", "list"),
         ("alert", "messages"),
         ("alert", "send"),
+        ("silence", "add", NAME, "--until", "2d", "--reason", "a move"),
+        ("silence", "list"),
         ("doctor",),
         ("diagram", first),
         ("journal",),

@@ -43,6 +43,8 @@ LOCAL = {
     "version",
     "rotation watch",
     "connection add",
+    "silence add",
+    "silence end",
 }
 """Commands that ask no system and begin or end an installation; test_canaries_commands.py has them."""
 
@@ -104,6 +106,7 @@ def commands(keyturn: SearchedKeyturn) -> dict[str, Callable[[], object]]:
         "alert list": plain("alert", "list", "-o", "json"),
         "alert messages": plain("alert", "messages", "-o", "json"),
         "alert send": plain("alert", "send"),
+        "silence list": plain("silence", "list", "-o", "json"),
         "needs-rotation": plain("needs-rotation", NAME),
         "connection list": plain("connection", "list", "-o", "json"),
         "connection show": plain("connection", "show", NAME),

@@ -14,6 +14,7 @@ from states.connection import Connection, NetSuiteSettings, OpenAirSettings, Opt
 from states.errors import CannotSign
 from states.request import Request
 from states.rotation import Candidate, Cause, Confirmation, Proof, Receipt, Rotation
+from states.silence import Silence
 from states.state import State
 from states.table import FAIL, NEXT
 
@@ -79,6 +80,20 @@ def a_token(**over: Any) -> Token:
         "expires_at": NOW + timedelta(days=30),
     }
     return Token(**{**defaults, **over})
+
+
+def a_silence(**over: Any) -> Silence:
+    """A silence of acme for two days."""
+    defaults: dict[str, Any] = {
+        "id": an_id(50),
+        "connection": "acme",
+        "kind": None,
+        "reason": "OpenAir is being moved",
+        "created_at": NOW,
+        "created_by": "ada",
+        "until": NOW + timedelta(days=2),
+    }
+    return Silence(**{**defaults, **over})
 
 
 def an_account(**over: Any) -> Account:
