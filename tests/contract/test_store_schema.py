@@ -104,7 +104,7 @@ def test_models_and_migrations_make_the_same_tables(url: str) -> None:
         modelled = described(tx)
     database.close()
     assert {kind: modelled[kind] for kind in modelled} == migrated
-    assert 20 == len({row[0] for row in migrated["columns"]})
+    assert 21 == len({row[0] for row in migrated["columns"]})
     assert any("WHERE" in row[2] for row in migrated["indexes"])
     assert any("confirmation_fingerprint = candidate_fingerprint" in row[-1] for row in migrated["constraints"])
 
