@@ -70,7 +70,7 @@ def test_a_removed_silence_silences_nothing(store: Store) -> None:
 
 
 def test_the_all_clear_of_what_no_one_heard_is_known(store: Store) -> None:
-    """An alert of which every message was silenced is told from one that a receiver heard of."""
+    """An alert of which every message was silenced differs from one that a receiver heard of."""
     parked = carry(store, begin(store), State.FAILED).rotation
     (stored,) = store.alerts.unsent(9)
     assert not store.alerts.lasting()[0].was_silenced
