@@ -52,7 +52,7 @@ def _print(context: Context, concern: Concern, silence: Silence | None) -> None:
 def _well(report: Report) -> str:
     """One line: that all is well, and what comes next."""
     if not report.connections:
-        return "All is well: there are no connections yet."
+        return "All is well: there are no connections yet. Set up the first one: `keyturn setup NAME`."
     going = f"{formatting.count(report.under_way, 'rotation')} under way" if report.under_way else "no rotation waits"
     coming = "no rotation begins by itself"
     if report.next_due:

@@ -54,7 +54,7 @@ def test_no_connections_yet(app: Keyturn, console: RunningConsole) -> None:
     """Where there is nothing, a page says the first step."""
     app.connections.remove(app.connections.show(NAME), actor="tester")
     for path in ("/", "/connections"):
-        assert "Add the first one on a terminal: keyturn connection add --help" in console.text(path)
+        assert "Set up the first one on a terminal: keyturn setup NAME" in console.text(path)
     assert "begin one from its Tips menu" in console.text("/rotations")
 
 
