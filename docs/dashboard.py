@@ -11,6 +11,7 @@ from typing import Any, Final
 _COLUMNS: Final = 24
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _OF: Final = '{connection=~"$connection"}'
+_CREDENTIALS: Final = 'keyturn_credential_not_after_timestamp_seconds{connection=~"$connection|"}'
 _NONE: Final = "0 * max(keyturn_build_info)"
 """Zero where nothing is wrong, and no data where Prometheus has no figures."""
 _NUMBERS: Final = {"id": "byType", "options": "number"}
@@ -177,9 +178,18 @@ PANELS: Final = (
         about="A worker says every few seconds that it is alive.",
         kind="table",
         asks=[("sort_desc(time() - max by (worker, role) (keyturn_worker_last_seen_timestamp_seconds))", "")],
-        width=24,
+        width=12,
         unit="s",
         steps=((None, "green"), (120, "red")),
+    ),
+    Panel(
+        title="Keyturn's own credentials by days left",
+        about="`keyturn credentials` says what replaces each. Without a connection where it is the installation's.",
+        kind="table",
+        asks=[(f"sort((min by (connection, credential) ({_CREDENTIALS}) - time()) / 86400)", "")],
+        width=12,
+        unit="d",
+        steps=((None, "red"), (14, "orange"), (30, "green")),
     ),
 )
 

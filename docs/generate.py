@@ -120,6 +120,7 @@ def shown_metrics() -> Mapping[str, Metric]:
         report=nothing,
         rotations=[],
         expiries=[],
+        credentials=[],
         workers=seen,
         last_pass=None,
         unsent_alerts=0,

@@ -91,7 +91,7 @@ class AlertSettings(Table):
     expiring: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
         default=EXPIRING_DAYS,
         description="Days before the certificate in use ends at which that is reported, once each, where no automatic "
-        "rotation renews it in time. `[]`: not by steps.",
+        "rotation renews it in time, and before one of Keyturn's own credentials ends. `[]`: not by steps.",
     )
 
     @field_validator("routes", mode="before")

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.carry import Carry
     from orchestrator.operations.connections import Connections
     from orchestrator.operations.consent import Consents
+    from orchestrator.operations.credentials import Credentials
     from orchestrator.operations.database_copy import DatabaseCopies
     from orchestrator.operations.doctor import Doctor
     from orchestrator.operations.effects import Effects
@@ -142,6 +143,14 @@ class Keyturn:
         from orchestrator.operations.consent import Consents
 
         return Consents(self.store, self.connections, self._factory.consent, self.random)
+
+    @cached_property
+    def credentials(self) -> "Credentials":
+        """The inventory of Keyturn's own credentials."""
+        from orchestrator import tls_files
+        from orchestrator.operations.credentials import Credentials
+
+        return Credentials(self.store, self.vault, self.clock, tls_files.named(self.settings))
 
     @cached_property
     def rotations(self) -> Rotations:
@@ -294,14 +303,15 @@ class Keyturn:
     @cached_property
     def alerts(self) -> "Alerts":
         """Telling people what needs them."""
+        from orchestrator.operations.alert_causes import AlertCauses
         from orchestrator.operations.alerts import Alerts
 
         def routes() -> "Sequence[Route]":
             return self._factory.alert_routes() if self.settings.alerts.routes else []
 
+        causes = AlertCauses(self.store, self.status, self.credentials, steps=self.settings.alerts.expiring)
         listener, holder = self.events.publish, self.worker_name
-        steps = self.settings.alerts.expiring
-        return Alerts(self.store, self.status, self.clock, self.random, routes, listener, holder=holder, steps=steps)
+        return Alerts(self.store, causes, self.clock, self.random, routes, listener, holder=holder)
 
     @cached_property
     def silences(self) -> "Silences":
@@ -315,7 +325,7 @@ class Keyturn:
         """Figures for a monitoring system."""
         from orchestrator.operations.metrics import Metrics
 
-        return Metrics(self.store, self.status, self.workers)
+        return Metrics(self.store, self.status, self.workers, self.credentials)
 
     @cached_property
     def doctor(self) -> "Doctor":

@@ -36,6 +36,9 @@ EXPIRIES: Final = (
     .where(models.IN_USE, models.certificates.c.not_after < bindparam("until", type_=UtcDateTime()))
     .order_by(models.certificates.c.not_after, _c.c.name)
 )
+_UNTIL: Final = _c.c.netsuite["certificate_until"].as_string()
+SIGN_IN_ENDS: Final = select(_UNTIL.label("until"), _c.c.name).where(_UNTIL.is_not(None)).order_by(_UNTIL, _c.c.name)
+"""Their one form orders them as text (states.connection)."""
 COUNT: Final = select(func.count()).select_from(_c).where(models.IN_USE)
 KNOWN: Final = select(_c.c.name).where(
     _c.c.name == bindparam("name"), or_(models.IN_USE, _c.c.latest_rotation.is_not(None))

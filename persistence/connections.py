@@ -250,6 +250,12 @@ class Connections:
         with self._database.reading() as tx:
             return [(row.not_after, row.name) for row in tx.execute(connection_statements.EXPIRIES, {"until": until})]
 
+    def sign_in_ends(self) -> list[tuple[datetime, str]]:
+        """Return when sign-in certificates end (UTC), and of which connections, the first first; where it is known."""
+        with self._database.reading() as tx:
+            rows = list(tx.execute(connection_statements.SIGN_IN_ENDS))
+        return [(datetime.fromisoformat(row.until), row.name) for row in rows]
+
     def count(self) -> int:
         """Return how many connections there are."""
         with self._database.reading() as tx:

@@ -56,6 +56,17 @@ class Secrets:
         with self._database.reading() as tx, Session(tx) as session:
             return {stored.name: (stored.sealed, stored.version) for stored in session.exec(query)}
 
+    def names(self, connection: str | None) -> dict[str, set[str]]:
+        """Return the names of the secrets of a connection, or of all (None), by connection."""
+        query = select(models.Secrets.connection, models.Secrets.name)
+        if connection is not None:
+            query = query.where(models.Secrets.connection == connection)
+        found: dict[str, set[str]] = {}
+        with self._database.reading() as tx, Session(tx) as session:
+            for owner, name in session.exec(query):
+                found.setdefault(owner, set()).add(name)
+        return found
+
     def put(self, connection: str, name: str, sealed: bytes, *, version: int | None) -> int:
         """Set a sealed secret; return its new version.
 

@@ -87,6 +87,11 @@ class Tokens:
         found = ((to_token(row), authentic(self._vault, row) is not None) for row in rows)
         return [(token, is_authentic) for token, is_authentic in found if token]
 
+    def shown(self) -> list[Token]:
+        """Every token by name, to show it: whether it is as Keyturn wrote it is not checked, which needs the key."""
+        with self._database.reading() as tx:
+            return [token for row in tx.execute(ALL).mappings() if (token := to_token(row))]
+
     def note_use(self, token: Token, at: datetime) -> None:
         """Store that ``token`` was used ``at`` this moment (UTC), unless it was within the last minute."""
         if token.used_at and at - token.used_at < _USES:

@@ -38,6 +38,8 @@ class Kind(StrEnum):
     OVERDUE = "OVERDUE"
     EXPIRING = "EXPIRING"
     """The certificate in use ends, and nothing renews it in time: reported once for each step of days."""
+    CREDENTIAL_EXPIRING = "CREDENTIAL_EXPIRING"
+    """One of Keyturn's own credentials ends, or has ended: reported once for each step of days."""
     NO_WORKER = "NO_WORKER"
     LEFT_ALONE = "LEFT_ALONE"
     DUE = "DUE"
@@ -70,6 +72,7 @@ SEVERITY: Final[Mapping[Kind, Severity]] = {
     Kind.AWAITING_PERSON: Severity.WARNING,
     Kind.OVERDUE: Severity.ERROR,
     Kind.EXPIRING: Severity.WARNING,
+    Kind.CREDENTIAL_EXPIRING: Severity.WARNING,
     Kind.NO_WORKER: Severity.ERROR,
     Kind.LEFT_ALONE: Severity.ERROR,
     Kind.DUE: Severity.WARNING,
@@ -78,6 +81,7 @@ SEVERITY: Final[Mapping[Kind, Severity]] = {
     Kind.RESTORED: Severity.ERROR,
     Kind.TEST: Severity.CRITICAL,
 }
+_BY_STEPS: Final = frozenset({Kind.EXPIRING, Kind.CREDENTIAL_EXPIRING})
 REMIND_EVERY: Final[Mapping[Severity, timedelta]] = {
     Severity.CRITICAL: timedelta(hours=1),
     Severity.ERROR: timedelta(days=1),
@@ -102,12 +106,12 @@ class Finding:
     """UTC."""
     next_action: NextAction
     days: int | None = None
-    """The last step of days before expiry that is reached; None where it is about no certificate that ends."""
+    """The last step of days before expiry that is reached, 0 where a credential has ended; None where nothing ends."""
 
     @property
     def severity(self) -> Severity:
         """How soon a person should look."""
-        if self.kind is Kind.EXPIRING and self.days is not None and self.days <= ROTATE_LATEST.days:
+        if self.kind in _BY_STEPS and self.days is not None and self.days <= ROTATE_LATEST.days:
             return Severity.ERROR
         return SEVERITY[self.kind]
 
@@ -171,8 +175,8 @@ class Alert:
             return None
         if self.was_silenced:
             return Phase.LASTS
-        if found.kind is Kind.EXPIRING:
-            return None  # the next step of days reminds
+        if found.kind in _BY_STEPS and found.days:
+            return None  # the next step of days reminds; of what has ended there is none
         return Phase.LASTS if now - self.reported_at >= REMIND_EVERY[found.severity] else None
 
 

@@ -27,11 +27,15 @@ class Verb(StrEnum):
     DUMP_POSTGRESQL = "dump_postgresql"
     EXPORT_SUITESCRIPT = "export_suitescript"
 
+    SETUP = "setup"
     LIST_CONNECTIONS = "list_connections"
     SHOW_CONNECTION = "show_connection"
     EDIT_CONNECTION = "edit_connection"
     AUTHORIZE = "authorize"
     ROTATE = "rotate"
+
+    ADD_TOKEN = "add_token"  # noqa: S105 - a verb
+    REVOKE_TOKEN = "revoke_token"  # noqa: S105 - a verb
 
     LIST_ROTATIONS = "list_rotations"
     SHOW_ROTATION = "show_rotation"
@@ -55,7 +59,12 @@ ON_ROTATION: Final = RECOVERY | {
     *(Verb.SHOW_ROTATION, Verb.EXPLAIN, Verb.WATCH),
     *(Verb.PARK, Verb.CARRY, Verb.BEGIN, Verb.CONFIRM, Verb.WITHDRAW),
 }
-ON_CONNECTION: Final = frozenset({Verb.SHOW_CONNECTION, Verb.EDIT_CONNECTION, Verb.AUTHORIZE, Verb.ROTATE, Verb.DOCTOR})
+ON_CONNECTION: Final = frozenset(
+    {
+        *(Verb.SETUP, Verb.SHOW_CONNECTION, Verb.EDIT_CONNECTION),
+        *(Verb.AUTHORIZE, Verb.ROTATE, Verb.DOCTOR),
+    }
+)
 
 Value = str | bool | tuple[str, ...] | None
 """An option's value; None where a person has to supply it."""

@@ -75,6 +75,8 @@ class Grant:
     """The note: until when a refresh may be running (UTC), or None."""
     in_doubt: bool = False
     """Whether a refresh was sent and its answer lost: the refresh token may be void."""
+    refreshed_at: datetime | None = None
+    """When OpenAir last renewed the tokens (UTC); None before the first refresh."""
 
     def to_bytes(self) -> bytes:
         """Return the form that is sealed and stored. After a consent, store ``Grant(refresh_token=…).to_bytes()``."""
@@ -85,6 +87,7 @@ class Grant:
             "expires_at": self.expires_at.isoformat(),
             "refreshing_until": until.isoformat() if until else None,
             "in_doubt": self.in_doubt,
+            "refreshed_at": self.refreshed_at.isoformat() if self.refreshed_at else None,
         }
         return json.dumps(content).encode()
 
@@ -92,13 +95,14 @@ class Grant:
     def from_bytes(cls, stored: bytes) -> "Grant":
         """The inverse of `to_bytes`."""
         content = json.loads(stored)
-        until = content["refreshing_until"]
+        until, refreshed_at = content["refreshing_until"], content.get("refreshed_at")
         return cls(
             refresh_token=content["refresh_token"],
             access_token=content["access_token"],
             expires_at=datetime.fromisoformat(content["expires_at"]),
             refreshing_until=datetime.fromisoformat(until) if until else None,
             in_doubt=content["in_doubt"],
+            refreshed_at=datetime.fromisoformat(refreshed_at) if refreshed_at else None,
         )
 
     def ensure_settled(self, now: datetime) -> None:
@@ -207,6 +211,7 @@ class OAuthSignIn:
             refresh_token=token.refresh_token or grant.refresh_token,
             access_token=token.value,
             expires_at=token.expires_at,
+            refreshed_at=now,
         )
         return self._store_tokens(fresh, spent=grant.refresh_token, version=version).access_token
 

@@ -43,6 +43,7 @@ COMMANDS: Final = (
     ("request", "request:app", _LOOK, "Explain a real-time import that fails."),
     ("journal", "journal:app", _LOOK, "Show what happened to all rotations, in order."),
     ("evidence", "evidence:app", _LOOK, "Check a rotation's evidence file, without database and network."),
+    ("credentials", "credentials:credentials", _LOOK, "Show Keyturn's own credentials, and when they end."),
     ("alert", "alert:app", _LOOK, "Show what is reported to people, send it, and try whether it arrives."),
     ("silence", "silence:app", _LOOK, "Keep alerts from being sent for a while, with a reason and an end."),
     ("metrics", "metrics:metrics", _LOOK, "Show figures for a monitoring system, in the text format of Prometheus."),

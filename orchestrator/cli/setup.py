@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from orchestrator import terminal
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import setup_file
-from orchestrator.cli.arguments import NewName
+from orchestrator.cli.arguments import NewName, flag
 from orchestrator.cli.authorize import consented
 from orchestrator.cli.connection_options import read_secret
 from orchestrator.cli.context import Context, Given, actor
@@ -41,10 +41,14 @@ def setup(
     certificate_file: Annotated[
         Path | None,
         Parameter(
-            help="Where to write the certificate for NetSuite. Default: NAME-signin-certificate.pem here.",
+            help="Where to write the certificate for NetSuite. Default: NAME-signin-certificate.pem here, with the day "
+            "in the name of a new one.",
             show_default=False,
         ),
     ] = None,
+    new_certificate: Annotated[
+        bool, flag("Replace the certificate with which Keyturn signs in to NetSuite, and prove the new one.")
+    ] = False,
     context: Given,
 ) -> int:
     """Set a connection up, step by step, on both sides.
@@ -60,6 +64,7 @@ def setup(
     ```
     keyturn setup acme
     keyturn setup acme --no-input --from acme.toml
+    keyturn setup acme --new-certificate
     ```
     """
     given = setup_file.read(file) if file else ConnectionFields()
@@ -67,8 +72,9 @@ def setup(
         if not context.asks:
             setup_file.require(keyturn.setup.missing(name, given))
         walk = _Walk(context, keyturn, name, Answers(given, asks=context.asks))
-        walk.certificate_file = certificate_file or Path(f"{name}-signin-certificate.pem")
-        return walk.go()
+        today = f"-{keyturn.rotations.now():%Y-%m-%d}" if new_certificate else ""  # not the file of the former one
+        walk.certificate_file = certificate_file or Path(f"{name}-signin-certificate{today}.pem")
+        return walk.renew() if new_certificate else walk.go()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,28 @@ class _Walk:
                 return self._end(place)
             taken.add(step)
 
+    def renew(self) -> int:
+        """Replace the certificate with which Keyturn signs in to NetSuite, and go on as `go`.
+
+        The former one is used until the new one's id is given. Where there is none yet, there is nothing to replace.
+        """
+        connection = self._keyturn.setup.find(self._name)
+        if connection is None or not connection.netsuite.certificate_id:
+            return self.go()
+        former = connection.netsuite.certificate_id
+        terminal.write(INSTRUCTIONS[Step.SIGN_IN].format(file=self.certificate_file), error=True)
+        made = self._certificate()
+        answers = self._answers.to_renewal(former)
+        if answers is None:
+            self._context.out.note(f"Map {self.certificate_file} in NetSuite, then give its certificate id.")
+            return self._end(Place(Step.SIGN_IN), again=" --new-certificate")
+        answers = made.of_new_id(answers, connection, is_asked=self._context.asks)
+        self._keyturn.setup.give(self._name, Step.SIGN_IN, answers, actor=actor())
+        code = self.go()
+        if code == Exit.FINE:
+            self._context.out.note(f"Keyturn does not use the certificate {former} any more: revoke it in NetSuite.")
+        return code
+
     def _take(self, step: Step, place: Place) -> bool:
         """Say what to do, and store what is answered; False where an answer is missing."""
         connection = self._keyturn.setup.find(self._name)
@@ -149,8 +177,8 @@ class _Walk:
         consented(self._context, self._keyturn, self._name)
         return True
 
-    def _end(self, place: Place) -> int:
-        """Say how far the connection is, and how to go on."""
+    def _end(self, place: Place, *, again: str = "") -> int:
+        """Say how far the connection is, and how to go on: with the option ``again``."""
         name, step = self._name, place.step
         is_set_up = step in (None, Step.AUTOMATION)
         connection = self._keyturn.setup.find(name)
@@ -173,7 +201,7 @@ class _Walk:
         first = ""
         if step is Step.CONSENT and not self._context.asks:
             first = f"`{next_actions.line(NextAction(Verb.AUTHORIZE, {'connection': name}))}`, then "
-        self._context.out.note(f"What was given is kept. Go on: {first}`keyturn setup {shlex.quote(name)}`.")
+        self._context.out.note(f"What was given is kept. Go on: {first}`keyturn setup {shlex.quote(name)}{again}`.")
         return Exit.ATTENTION
 
     def _findings(self, place: Place, *, only_failed: bool = False) -> None:

@@ -68,6 +68,14 @@ class Answers:
         except (EOFError, _NotAnswered):
             return None
 
+    def to_renewal(self, former: str) -> ConnectionFields | None:
+        """The id of a new sign-in certificate; None where it is missing, or is the ``former`` one's."""
+        try:
+            given = self._text("certificate_id", "New certificate id")
+        except (EOFError, _NotAnswered):
+            return None
+        return None if given == former else replace(self.given, certificate_id=given)
+
     def _account(self) -> ConnectionFields:
         account = self._text("account", "NetSuite account id, such as 1234567 or 1234567_SB1")
         return replace(self.given, account=account, client_id=self._text("client_id", "Client id of the integration"))

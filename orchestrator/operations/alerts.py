@@ -1,19 +1,17 @@
 """Telling people: which alerts last, and sending the messages about them, in order, on every route."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Final, Protocol
 
 from orchestrator.events import AlertNotSent, AlertSent, Listener
-from orchestrator.operations.status import Status
+from orchestrator.operations.alert_causes import AlertCauses
 from persistence.alerts import Stored
 from persistence.store import Store
-from states import alert, expiry
 from states.alert import Alert, Finding, Kind, Message, Phase, Severity
-from states.concern import Concern
 from states.errors import InternalError, KeyturnError, NotFound, TryLater, Unknown
 from states.ids import new_id
 from states.next_action import by_hand
@@ -68,28 +66,23 @@ class Alerts:
     def __init__(
         self,
         store: Store,
-        status: Status,
+        causes: AlertCauses,
         clock: Clock,
         random: Random,
         routes: Callable[[], Sequence[Route]],
         listener: Listener,
         *,
         holder: str,
-        steps: Sequence[int],
     ) -> None:
-        """``routes`` builds the routes when they are first needed; ``holder`` is this process's own name.
-
-        ``steps`` are the days before its end at which a certificate is reported.
-        """
+        """``routes`` builds the routes when they are first needed; ``holder`` is this process's own name."""
         self._store = store
-        self._status = status
+        self._causes = causes
         self._clock = clock
         self._random = random
         self._build = routes
         self._routes: Sequence[Route] | None = None
         self._publish = listener
         self._holder = holder
-        self._steps = steps
         self._rests: dict[tuple[str, str], tuple[datetime, timedelta]] = {}
         """Until when a route rests (UTC), and for how long: all of it, or for messages of one order."""
 
@@ -139,7 +132,7 @@ class Alerts:
         Safe to repeat, and in several processes at once. Raises TryLater.
         """
         now = self._clock.now()
-        wanted = self._wanted(now)
+        wanted = self._causes.at(now)
         lasting = {each.subject: each for each in self._store.alerts.lasting()}
         silences = self._store.silences.active(now)
         for subject in sorted(wanted.keys() | lasting.keys()):
@@ -149,24 +142,6 @@ class Alerts:
                 self._store.alerts.settle_rotation(name, new, now, silences)
             else:
                 self._store.alerts.settle(subject, wanted.get(subject), new, now, silences)
-
-    def _wanted(self, now: datetime) -> Mapping[str, Finding]:
-        """What is to be reported ``now`` (UTC), by subject.
-
-        That a certificate ends is one alert with what else needs a person for its connection, which goes first: two
-        would say the same at 14 and at 7 days.
-        """
-        overview = self._status.overview(compares_all=True)
-        found = {_subject(each): alert.of_concern(each) for each in overview.report.concerns}
-        within = timedelta(days=max(self._steps, default=0))
-        for connection in self._store.connections.until(now + within):
-            subject = f"connection {connection.name}"
-            if subject in found and connection.current:
-                days = expiry.step_of(connection.current, self._steps, now)
-                found[subject] = replace(found[subject], days=days)
-            elif ends := expiry.of_connection(connection, overview.rotations.get(connection.name), self._steps, now):
-                found[subject] = ends
-        return found
 
     def send(self) -> bool:
         """Send what is still to be sent, in order, unless another process does; return whether anything is left.
@@ -269,13 +244,3 @@ class Alerts:
 def _order(message: Message) -> str:
     """What keeps messages in order: those about one rotation, otherwise those about one alert."""
     return message.finding.rotation or message.alert
-
-
-def _subject(concern: Concern) -> str:
-    """The subject of the alert about what needs a person."""
-    is_of_rotation = concern.rotation and not (concern.outage and concern.outage.rotation is None)
-    if is_of_rotation:
-        return f"rotation {concern.rotation}"
-    if concern.connection:
-        return f"connection {concern.connection}"
-    return f"installation {concern.harm.name}"

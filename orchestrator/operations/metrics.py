@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from orchestrator.operations.counters import Counters
+from orchestrator.operations.credentials import Credentials
 from orchestrator.operations.status import Report, Status
 from orchestrator.operations.workers import Seen, Workers
 from persistence.store import Store
+from states.credential import Credential
 from states.rotation import Rotation
 
 _ALWAYS: Final = datetime.max.replace(tzinfo=UTC)
@@ -24,6 +26,8 @@ class Figures:
     """The open ones."""
     expiries: Sequence[tuple[datetime, str]]
     """When each current certificate expires (UTC), and of which connection."""
+    credentials: Sequence[Credential]
+    """Keyturn's own whose end is known, the one that ends first first."""
     workers: Seen
     last_pass: datetime | None
     """When everything that was due was last started (UTC)."""
@@ -36,8 +40,9 @@ class Figures:
 class Metrics:
     """The figures, read from the store at each call."""
 
-    def __init__(self, store: Store, status: Status, workers: Workers) -> None:
+    def __init__(self, store: Store, status: Status, workers: Workers, credentials: Credentials) -> None:
         self._store = store
+        self._credentials = credentials
         self._status = status
         self._workers = workers
         self._counters = Counters(store)
@@ -53,6 +58,7 @@ class Metrics:
             report=overview.report,
             rotations=list(overview.rotations.values()),
             expiries=self._store.connections.expiries(until or _ALWAYS),
+            credentials=self._credentials.ending(),
             workers=self._workers.seen(),
             last_pass=self._store.monitoring.last_pass(),
             unsent_alerts=self._store.alerts.number_unsent(),

@@ -17,6 +17,7 @@ _IN_WORDS: Final = {
     Kind.AWAITING_PERSON: "A rotation waits for a person",
     Kind.OVERDUE: "A certificate is overdue",
     Kind.EXPIRING: "A certificate expires",
+    Kind.CREDENTIAL_EXPIRING: "One of Keyturn's own credentials expires",
     Kind.NO_WORKER: "No worker",
     Kind.LEFT_ALONE: "Work is left alone",
     Kind.DUE: "A certificate is due that no schedule rotates",

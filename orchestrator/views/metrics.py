@@ -76,6 +76,16 @@ def _state(figures: Figures) -> Iterator[Metric]:
         ("connection",),
         [((name,), at.timestamp()) for at, name in figures.expiries],
     )
+    yield _gauge(
+        "keyturn_credential_not_after_timestamp_seconds",
+        "When one of Keyturn's own credentials ends, in Unix time; without a connection if it is the installation's.",
+        ("connection", "credential"),
+        [
+            ((each.connection or "", each.id), each.not_after.timestamp())
+            for each in figures.credentials
+            if each.not_after
+        ],
+    )
     yield _gauge("keyturn_connections", "Connections.", (), [((), figures.report.connections)])
     yield _gauge(
         "keyturn_rotation_state",

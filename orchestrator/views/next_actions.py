@@ -37,15 +37,18 @@ COMMANDS: Final[Mapping[Verb, _Command]] = {
     Verb.DOCTOR: _on_connection("keyturn doctor", otherwise="keyturn doctor"),
     Verb.TEST_ALERTS: _Command("keyturn alert test"),
     Verb.EXPORT_SUITESCRIPT: _Command("keyturn suitescript export keyturn-suitescript"),
+    Verb.SETUP: _on_connection("keyturn setup", "new_certificate"),
     Verb.LIST_CONNECTIONS: _Command("keyturn connection list"),
     Verb.SHOW_CONNECTION: _on_connection("keyturn connection show"),
     Verb.EDIT_CONNECTION: _on_connection(
         "keyturn connection edit",
         *("secret", "algorithm", "account", "openair_url"),
-        *("oauth2", "real_time_integration", "starts_by_hand", "bundle"),
+        *("oauth2", "real_time_integration", "starts_by_hand", "bundle", "certificate_until"),
     ),
     Verb.AUTHORIZE: _on_connection("keyturn connection authorize"),
     Verb.ROTATE: _on_connection("keyturn rotate"),
+    Verb.ADD_TOKEN: _Command("keyturn token add", "token", ("role",), "keyturn token list"),
+    Verb.REVOKE_TOKEN: _Command("keyturn token revoke", "token", (), "keyturn token list"),
     Verb.LIST_ROTATIONS: _Command("keyturn rotation list"),
     Verb.SHOW_ROTATION: _on_rotation("keyturn rotation show"),
     Verb.EXPLAIN: _on_rotation("keyturn rotation explain"),
@@ -101,6 +104,7 @@ _SUPPLIED: Final = {
     "account": "the account",
     "openair_url": "the base URL",
     "bundle": "the bundle and its version, such as 369630=4.02",
+    "certificate_until": "the day on which NetSuite shows that it ends, such as 2028-11-26",
 }
 """What a person supplies, by the option."""
 

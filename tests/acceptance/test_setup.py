@@ -8,6 +8,7 @@ import pytest
 from acceptance.consent import consented
 from acceptance.installed_keyturn import NAME, InstalledKeyturn, Run, options_for, rotate
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from simulator import Credentials, Fault, Simulator
 
@@ -35,7 +36,8 @@ def set_up(keyturn: InstalledKeyturn, given: Mapping[str, str], *more: object, *
     """Run the command with these answers, and without a question."""
     file = keyturn.folder / "acme.toml"
     file.write_text("".join(f"{name} = {value}\n" for name, value in given.items()))
-    options = ("--from", file, "--certificate-file", certificate(keyturn), *more)
+    own = () if "--certificate-file" in more else ("--certificate-file", certificate(keyturn))
+    options = ("--from", file, *own, *more)
     return keyturn("setup", NAME, "--no-input", *options, **environment)
 
 
@@ -78,6 +80,48 @@ def test_the_certificate_for_netsuite(initialised: InstalledKeyturn, simulator: 
     assert 3 == set_up(initialised, given).returncode
     given["certificate_id"] = mapped(initialised, simulator)
     assert 0 == set_up(initialised, given).returncode, "another certificate of the same key"
+
+
+def test_a_new_certificate(initialised: InstalledKeyturn, simulator: Simulator) -> None:
+    """The first run writes it, and changes nothing else; the second one takes its id, proves it, and keeps its end."""
+    given = answers(simulator.credentials, initialised.folder)
+    set_up(initialised, given)
+    given["certificate_id"] = former = mapped(initialised, simulator)
+    assert 0 == set_up(initialised, given).returncode
+    before, file = initialised.dump(), initialised.folder / "new.pem"
+    for _ in range(2):
+        asked = set_up(initialised, given, "--new-certificate", "--certificate-file", file)
+        assert (3, before) == (asked.returncode, initialised.dump()), asked.stderr
+        assert "Go on: `keyturn setup acme --new-certificate`" in asked.stderr
+    made = x509.load_pem_x509_certificate(file.read_bytes())
+    given["certificate_id"] = f'"{simulator.netsuite.map_sign_in(file.read_text())}"'
+    done = set_up(initialised, given, "--new-certificate", "--certificate-file", file)
+    assert (0, True) == (done.returncode, f"the certificate {former[1:-1]} any more: revoke it" in done.stderr), (
+        done.stderr
+    )
+    known = initialised.json("connection", "show", NAME)["netsuite"]
+    assert f'"{known["certificate_id"]}"' == given["certificate_id"]
+    assert made.fingerprint(SHA256()).hex() == known["certificate_fingerprint"]
+    assert 0 == initialised("doctor", NAME).returncode
+
+
+def test_the_end_of_a_certificate_of_another_id_is_not_guessed(
+    initialised: InstalledKeyturn, simulator: Simulator
+) -> None:
+    """An id that came before its certificate was made here is another's: its end is not known."""
+    given = answers(simulator.credentials, initialised.folder)
+    set_up(initialised, given)
+    given["certificate_id"] = mapped(initialised, simulator)
+    certificate(initialised).unlink()
+    assert 0 == set_up(initialised, given).returncode
+    listed = initialised("credentials", NAME, "--within", "800d")
+    assert (0, True) == (listed.returncode, "not known" in listed.stdout)
+    assert f"keyturn connection edit {NAME} --certificate-until" in " ".join(listed.stderr.split())
+    initialised("connection", "edit", NAME, "--certificate-until", "2028-11-26")
+    found = {each["credential"]: each["not_after"] for each in initialised.json("credentials", NAME)}
+    assert "2028-11-26T00:00:00.000Z" == found["sign-in-certificate"]
+    codes = [initialised("credentials", "--within", within).returncode for within in ("36500d", "1s")]
+    assert [3, 0] == codes
 
 
 def test_a_file_that_is_not_ours(initialised: InstalledKeyturn, simulator: Simulator) -> None:

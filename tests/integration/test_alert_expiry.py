@@ -130,10 +130,10 @@ def test_a_parked_rotation_does_not_hide_that_the_end_comes(
 
 def test_the_steps_can_be_set(app: Keyturn, taker: Taker, rotate: Rotate) -> None:
     """To other days, or to none."""
-    app.alerts._steps = (200,)
+    app.alerts._causes.steps = (200,)
     end = end_of(rotate())
     make_manual(app)
     look_at(app, end - timedelta(days=199))
-    app.alerts._steps = ()
+    app.alerts._causes.steps = ()
     look_at(app, end - timedelta(days=198))
     assert [(Kind.EXPIRING, BEGAN, 200), (Kind.EXPIRING, ENDED, 200)] == reported(taker)

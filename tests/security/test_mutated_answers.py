@@ -103,6 +103,7 @@ def commands(keyturn: SearchedKeyturn) -> dict[str, Callable[[], object]]:
         "diagram": of("diagram", "--format", "text"),
         "status": plain("status", "-o", "json"),
         "metrics": plain("metrics"),
+        "credentials": plain("credentials", "-o", "json"),
         "alert list": plain("alert", "list", "-o", "json"),
         "alert messages": plain("alert", "messages", "-o", "json"),
         "alert send": plain("alert", "send"),

@@ -15,7 +15,7 @@ from states.errors import KeyturnError
 from states.next_action import ADOPT, NextAction, Value, Verb, by_hand
 
 EVERY = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, KeyturnError)]
-SUBJECTS: dict[str, Value] = {"rotation": "01KAZ6J5V0ROTATION00000001", "connection": "acme"}
+SUBJECTS: dict[str, Value] = {"rotation": "01KAZ6J5V0ROTATION00000001", "connection": "acme", "token": "ci"}
 VALUES: dict[str, Value] = {
     "config": "/etc/keyturn.toml",
     "secret": "openair_refresh_token",
@@ -30,7 +30,12 @@ VALUES: dict[str, Value] = {
     "create_record": True,
     "fingerprint": "0" * 64,
     "approves": "6",
+    "certificate_until": "2028-11-26",
+    "new_certificate": True,
+    "role": "viewer",
 }
+NEEDS_OPTION = {Verb.CONFIRM, Verb.ADD_TOKEN}
+"""Without a fingerprint there is nothing to confirm, and a token has a role."""
 SILENT = {Verb.WAIT, Verb.BY_HAND, Verb.REPEAT}
 SHELL: dict[Verb, tuple[dict[str, Value], str]] = {
     Verb.CLOSE_FILES: ({"paths": ("a file", "b")}, "chmod go= 'a file' b"),
@@ -49,7 +54,7 @@ def renderable() -> list[NextAction]:
     """Every verb that is a command of Keyturn's, with every set of options that it may have, known or not."""
     found = []
     for verb, known in next_actions.COMMANDS.items():
-        least = 1 if verb is Verb.CONFIRM else 0  # without a fingerprint there is nothing to confirm
+        least = 1 if verb in NEEDS_OPTION else 0
         sets = chain.from_iterable(combinations(known.options, size) for size in range(least, len(known.options) + 1))
         found += [NextAction(verb, {**SUBJECTS, **{name: VALUES[name] for name in names}}) for names in sets]
         found.append(NextAction(verb))

@@ -16,10 +16,10 @@ from states.errors import KeyturnError, SignInRefused, Throttled, TryLater, Wron
 
 
 def test_first_sign_in_refreshes() -> None:
-    """The first sign-in after a consent sends the refresh token and stores both new tokens."""
+    """The first sign-in after a consent sends the refresh token, and stores both new tokens and when it got them."""
     openair, secrets = FakeOpenAir(), FakeSecrets(a_grant())
     assert {"access_token": "access-1"} == sign_in(openair, secrets).fields()
-    expected = a_grant(1, access_token="access-1", expires_at=NOW + timedelta(seconds=3600))
+    expected = a_grant(1, access_token="access-1", expires_at=NOW + timedelta(seconds=3600), refreshed_at=NOW)
     assert expected == secrets.grant
 
 
