@@ -7,6 +7,7 @@ import base64
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -176,30 +177,41 @@ class _Random:
 
 
 class EngineOnStore:
-    """The whole engine on a new SQLite store, with one automatic connection between systems in memory."""
+    """The whole engine on a new SQLite store, with automatic connections between systems in memory."""
 
-    def __init__(self, folder: Path) -> None:
-        """``folder`` gets the database, ``keyturn.db``."""
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        """``folder`` gets the database, ``keyturn.db``. Each of the ``threads`` has a connection of its own."""
         self.file, kek = folder / "keyturn.db", KeyEncryptionKey(secrets.token_bytes(32))
         self.store = Store(f"sqlite:///{self.file}", lambda: kek)
         self.store.migrate()
         clock = SystemClock()
         self.rotations = Rotations(self.store, clock, SystemRandom(), worker="bench", lease=15)
-        self._clock, self._world = clock, World()
-        self._ports = self._world.ports(clock)
-        netsuite = NetSuiteSettings(account="1", client_id="c", certificate_id="k")
-        openair = OpenAirSettings(url="https://a.app.openair.com", client_id="c")
+        self._clock = clock
+        self._worlds = {name: World() for name in (NAME, *(f"{NAME}-{number}" for number in range(2, threads + 1)))}
+        self._ports = {name: world.ports(clock) for name, world in self._worlds.items()}
         bundles: Mapping[str, str] = {"369630": "4.02", "369637": "5.02"}
-        self.store.connections.add(Connection(name=NAME, netsuite=netsuite, openair=openair, bundles=bundles), {})
+        for number, name in enumerate(self._worlds, 1):
+            netsuite = NetSuiteSettings(account=str(number), client_id="c", certificate_id="k")
+            openair = OpenAirSettings(url=f"https://a{number}.app.openair.com", client_id="c")
+            self.store.connections.add(Connection(name=name, netsuite=netsuite, openair=openair, bundles=bundles), {})
 
-    def run(self, prepared: list[Prepared]) -> float:
-        """Run one rotation after another to Completed; return how many seconds that took."""
-        self._world.prepared = iter(prepared)
+    def run(self, *prepared: list[Prepared]) -> float:
+        """Run the rotations of each connection, one after another to Completed, all connections at once; return how
+        many seconds that took.
+        """
         with LeaseRenewer(self.store, lease=15) as leases:
-            engine = Engine(self.store, lambda _name: self._ports, leases, self._clock)
+            engine = Engine(self.store, self._ports.__getitem__, leases, self._clock)
             began = time.perf_counter()
-            for _ in prepared:
-                _, claim = self.rotations.request_and_claim(NAME, actor="bench")
-                assert claim
-                assert engine.run(claim).state is State.COMPLETED
+            if len(prepared) == 1:
+                self._run(engine, NAME, prepared[0])
+            else:
+                with ThreadPoolExecutor(len(prepared)) as pool:
+                    list(pool.map(lambda own: self._run(engine, *own), zip(self._worlds, prepared, strict=True)))
             return time.perf_counter() - began
+
+    def _run(self, engine: Engine, name: str, prepared: list[Prepared]) -> None:
+        self._worlds[name].prepared = iter(prepared)
+        for _ in prepared:
+            _, claim = self.rotations.request_and_claim(name, actor="bench")
+            assert claim
+            assert engine.run(claim).state is State.COMPLETED

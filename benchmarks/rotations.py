@@ -124,12 +124,28 @@ def measure(rounds: int, rotations: int, key_size: int) -> list[Round]:
     return measured
 
 
+def measure_threads(rounds: int, rotations: int, key_size: int, threads: int) -> list[float]:
+    """Rotations per second of so many threads at once, each with a connection of its own, by round."""
+    own = max(1, rotations // threads)
+    with tempfile.TemporaryDirectory() as folder:
+        engine = EngineOnStore(Path(folder), threads)
+        preparations = [Preparation(key_size) for _ in range(threads)]
+        engine.run(*(each.prepare(1) for each in preparations))
+        measured = []
+        for _ in range(rounds):
+            prepared = [each.prepare(own) for each in preparations]
+            measured.append(own * threads / engine.run(*prepared))
+        engine.store.close()
+    return measured
+
+
 def main() -> None:
-    """Measure, and print both medians and their ratio."""
+    """Measure, and print the medians and the ratio."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--rotations", type=int, default=200, help="rotations per round")
     options.add_argument("--key-size", type=int, default=3072, help="bits of the RSA keys")
+    options.add_argument("--threads", type=int, default=8)
     chosen = options.parse_args()
     print_machine()
     measured = measure(chosen.rounds, chosen.rotations, chosen.key_size)
@@ -140,6 +156,8 @@ def main() -> None:
     print_figure("through the engine", engine, f"CPU: {cpu_engine:.2f} ms per rotation")
     spread = f"wanted: {WANTED_RATIO}; from {ratios[0]:.2f} to {ratios[-1]:.2f}"
     print_figure("ratio, median of the rounds", statistics.median(ratios), spread, digits=2)
+    shared = measure_threads(chosen.rounds, chosen.rotations, chosen.key_size, chosen.threads)
+    print_figure(f"through the engine, {chosen.threads} threads", statistics.median(shared), "they share commits")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from persistence import alert_models, alert_rows, rotation_statements, rotation_
 from persistence.clock import UtcDateTime, database_now, database_now_plus, seconds
 from persistence.database import Database
 from persistence.mapping import Row
+from persistence.shared_commit import undo
 from persistence.vault import Vault
 from states import alert
 from states.alert import Alert, Finding, Message
@@ -99,7 +100,7 @@ class Alerts:
         with self._database.writing() as tx:
             reported = alert_rows.settle(tx, subject, found, new_id, now, silences)
             if reported is None:
-                tx.rollback()
+                undo(tx)
             return reported
 
     def settle_rotation(
@@ -113,7 +114,7 @@ class Alerts:
             found = alert.of_rotation(rotation_writes.check(self._vault, row), now) if row else None
             reported = alert_rows.settle(tx, alert_rows.of_rotation(rotation_id), found, new_id, now, silences)
             if reported is None:
-                tx.rollback()
+                undo(tx)
             return reported
 
     def take_turn(self, holder: str, *, lease: float) -> bool:
@@ -161,7 +162,7 @@ class Alerts:
         """Remove the messages that were done ``before`` (UTC). Safe to repeat."""
         with self._database.writing() as tx:
             if not tx.execute(_FORGET, {"before": before}).rowcount:
-                tx.rollback()
+                undo(tx)
 
 
 def _stored(row: Row) -> Stored:

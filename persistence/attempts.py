@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from persistence import access_models
 from persistence.clock import UtcDateTime
 from persistence.database import Database
+from persistence.shared_commit import undo
 from states.access import Bucket
 
 _t: Final = access_models.attempts
@@ -54,7 +55,7 @@ class Attempts:
             try:
                 tx.execute(_ADD, {"key": digest, "full_at": after})
             except IntegrityError:
-                tx.rollback()
+                undo(tx)
                 return None
             return timedelta()
 

@@ -10,6 +10,7 @@ from persistence import authenticity, clock_repair, mapping, rotation_mapping, r
 from persistence.database import Database
 from persistence.journal import TAKEN_OVER, Head, append
 from persistence.prepared import Prepared, Values
+from persistence.shared_commit import undo
 from persistence.vault import Vault
 from states.errors import IllegalMove, Stale, Tampered
 from states.rotation import Rotation
@@ -55,7 +56,7 @@ class Claims:
         with self._database.writing() as tx:
             row = _lock(tx, statement, wanted)
             if row is None:
-                tx.rollback()
+                undo(tx)
                 return None
             return _claim_row(tx, self._vault, row, worker, lease=lease, now=now)
 
@@ -131,7 +132,7 @@ class Claims:
         with self._database.writing() as tx:
             repaired = clock_repair.repair(tx, self._vault, now)
             if not repaired:
-                tx.rollback()
+                undo(tx)
             return repaired
 
     def _update(self, statement: Prepared, values: Values) -> None:

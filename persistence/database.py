@@ -20,6 +20,7 @@ from sqlalchemy.exc import (
 from persistence import database_url, postgresql, sqlite
 from persistence.descriptors import descriptor_shortage
 from persistence.prepared import Prepared
+from persistence.shared_commit import CommitFailed, SharedCommit
 from states.errors import Exhausted, InvalidSettings, KeyturnError, TryLater, Unknown
 from states.next_action import by_hand
 
@@ -60,9 +61,10 @@ class Database:
         self.is_sqlite = self._url.drivername == "sqlite"
         self._engine = sqlite.open_engine(self._url) if self.is_sqlite else postgresql.open_engine(self._url)
         self._snapshots = self._engine if self.is_sqlite else self._engine.execution_options(**_SNAPSHOT)
-        self._turn = Lock()
-        self._writer: Connection | None = None
-        self._opened: tuple[int, int] | None = None
+        self._writer = sqlite.KeptConnection(self._engine)
+        self._writes = SharedCommit(self._begin, self._commit, self._drop_writer)
+        self._glancer = sqlite.KeptConnection(self._engine)
+        self._glances = Lock()
         self.has_written = False
         """Whether a transaction was committed, or may have been."""
         self.committed = Event()
@@ -83,7 +85,7 @@ class Database:
         server is up and refuses the connection.
         """
         if self.is_sqlite:
-            return self._place() is None
+            return sqlite.identity(str(self._url.database)) is None
         return postgresql.refuses_for_good(error.message)
 
     def make_file(self) -> None:
@@ -157,35 +159,79 @@ class Database:
 
     @contextmanager
     def glancing(self) -> Iterator[Connection]:
-        """For one short SELECT. On SQLite it uses the writer's connection, whose cache has what it has just written.
+        """For one short SELECT, which sees what is committed; never inside `writing`. On SQLite it uses a connection
+        that is kept for it, and does not wait for a writer.
 
         Raises TryLater when the database is unavailable.
         """
+        if self._glancer.has_moved:
+            self.close()
         try:
-            with self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
+            with self._one_glancer() if self.is_sqlite else self._engine.connect() as tx:
                 yield tx
         except (*_AWAY, ProgrammingError) as error:
             raise self._explained(TryLater, error) from error
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that commits when the block ends, and changes nothing when the block raises or rolls back.
+    def _one_glancer(self) -> Iterator[Connection]:
+        with self._glances:
+            try:
+                glancer = self._glancer.get()
+                yield glancer
+                glancer.rollback()  # SQLite has not begun a transaction; SQLAlchemy has
+            except BaseException:
+                self._glancer.drop()
+                raise
 
-        Raises TryLater when the database is unavailable, busy or read-only, Unknown when it went away during the
-        commit: then the transaction may have been committed.
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that commits when the block ends, and changes nothing when the block raises or calls `undo`.
+
+        On SQLite, threads share a commit; the block has the writer alone (persistence/shared_commit.py). Raises
+        TryLater when the database is unavailable, busy or read-only, Unknown when it went away during the commit: then
+        the transaction may have been committed.
         """
         kind: type[KeyturnError] = TryLater
         try:
-            with self._one_writer() if self.is_sqlite else self._engine.connect() as tx:
-                tx.begin()
-                if self.is_sqlite:
-                    _BEGIN_WRITING.run(tx, {})
+            with self._writes.move() if self.is_sqlite else self._engine.connect() as tx:
+                if not self.is_sqlite:
+                    tx.begin()
                 yield tx
-                if tx.in_transaction():  # unless the block changed nothing, and rolled back
+                if not self.is_sqlite and tx.in_transaction():  # unless the block called `undo`
                     kind = Unknown
                     self._commit(tx)
+        except CommitFailed as failed:
+            raise self._failed(failed) from failed.reason
         except (*_AWAY, ProgrammingError) as error:
             raise self._explained(kind, error) from error
+
+    def _begin(self) -> Connection:
+        """Begin a transaction with SQLite's one writer."""
+        if self._writer.has_moved:
+            with self._glances:
+                self._drop_connections()
+        try:
+            tx = self._writer.get()
+            tx.begin()
+            _BEGIN_WRITING.run(tx, {})
+        except BaseException:
+            self._drop_writer()
+            raise
+        return tx
+
+    def _drop_writer(self) -> None:
+        """Close the writer, and the pool: after an error, no connection is trusted."""
+        self._writer.drop()
+        self._engine.dispose()
+
+    def _drop_connections(self) -> None:
+        """Close every connection; the caller has the writer, and the glances' lock.
+
+        After a file was replaced, all are closed before one is opened: the last connection to a file deletes the log
+        that is at its path, which may be the next file's by then.
+        """
+        self._glancer.drop()
+        self._drop_writer()
 
     def _commit(self, tx: Connection) -> None:
         """Commit, and remember that something was written, or may have been: not where the commit did nothing."""
@@ -206,50 +252,19 @@ class Database:
         """
         if not self.is_sqlite:
             return False
-        with self.glancing() as tx:
+        with self._writes.exclusive(), self._one_glancer() as tx:
             return not tx.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
 
     def close(self) -> None:
         """Close every connection. Safe to repeat; the next transaction opens new ones."""
-        with self._turn:
+        with self._writes.exclusive(), self._glances:
             self._drop_connections()
 
-    def _drop_connections(self) -> None:
-        if self._writer:
-            self._writer.close()
-            self._writer = None
-        self._engine.dispose()
-
-    @contextmanager
-    def _one_writer(self) -> Iterator[Connection]:
-        """The connection of the one writer that SQLite has at a time. This process's threads queue for it here, because
-        SQLite has no queue: it sleeps and tries again. One connection is kept, as getting one from the pool costs as
-        much as a write.
-
-        It is kept while all goes well and the file is where it was: a file that was moved away can be written to as
-        before, but no other process would see it.
-        """
-        with self._turn:
-            if self._writer and self._opened != self._place():
-                self._drop_connections()
-            if not self._writer:
-                self._writer, self._opened = self._engine.connect(), self._place()
-            try:
-                yield self._writer
-            except _AWAY:
-                self._drop_connections()
-                raise
-            finally:
-                if self._writer:
-                    self._writer.rollback()  # after a commit, there is nothing to roll back
-
-    def _place(self) -> tuple[int, int] | None:
-        """The identity of the file at the database's path."""
-        try:
-            found = os.stat(str(self._url.database))  # noqa: PTH116 - before every write: Path takes twice as long
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+    def _failed(self, failed: CommitFailed) -> KeyturnError:
+        kind = Unknown if failed.is_unknown else TryLater
+        if isinstance(failed.reason, DBAPIError):
+            return self._explained(kind, failed.reason)
+        return kind(f"The database {self.name} did not commit: {type(failed.reason).__name__}.")
 
     def _explained(self, kind: type[KeyturnError], error: DBAPIError) -> KeyturnError:
         """Return our own error for a driver's. Raises the driver's again where it is a mistake of ours."""

@@ -18,6 +18,7 @@ from sqlalchemy import Table, Text, bindparam, exists, func, inspect, or_, selec
 from persistence import models
 from persistence.clock import database_now, database_now_plus, seconds
 from persistence.database import Database
+from persistence.shared_commit import undo
 from states.errors import AlreadyExists, InvalidSettings, TryLater
 from states.next_action import by_hand
 from states.timing import SILENT_AFTER
@@ -61,7 +62,7 @@ def copy(source: Database, target: Database) -> dict[str, int]:
             for table in models.METADATA.sorted_tables:
                 _copy(table, original, made)
             counts = {table.name: _compare(table, original, made) for table in models.METADATA.sorted_tables}
-        original.rollback()
+        undo(original)
     return counts
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from persistence import models, presence, queue_schema
 from persistence.clock import UtcDateTime
 from persistence.database import Database
+from persistence.shared_commit import undo
 
 QUEUE: Final = "keyturn"
 CARRY: Final = "keyturn.carry"
@@ -111,4 +112,4 @@ def _give(tx: Transaction, statement: TextClause, values: dict[str, object]) -> 
     except IntegrityError:  # another process gave the same hint since the look
         given = None
     if given is None:
-        tx.rollback()
+        undo(tx)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection as Transaction
 from persistence import journal_feed, queue_schema, schema_digest
 from persistence.database import Database
 from persistence.models import for_postgresql
+from persistence.shared_commit import undo
 from states.errors import InvalidSettings, TryLater
 from states.next_action import REPEAT, NextAction, Verb, by_hand
 
@@ -127,7 +128,7 @@ def check_writable(database: Database) -> None:
     try:
         with database.writing() as tx:
             tx.execute(_WRITE_NOTHING)
-            tx.rollback()
+            undo(tx)
     except TryLater as error:
         error.next_action = _BE_WRITABLE
         raise

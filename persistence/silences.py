@@ -13,6 +13,7 @@ from persistence import alert_models, authenticity
 from persistence.clock import UtcDateTime
 from persistence.database import Database
 from persistence.mapping import NOT_OURS, Row
+from persistence.shared_commit import undo
 from persistence.vault import Vault
 from states.alert import Kind
 from states.errors import NotFound, SealBroken, VaultLocked
@@ -93,7 +94,7 @@ class Silences:
         """Remove the silences whose time was over ``before`` (UTC). Safe to repeat."""
         with self._database.writing() as tx:
             if not tx.execute(_FORGET, {"before": before}).rowcount:
-                tx.rollback()
+                undo(tx)
 
 
 def to_silence(row: Row) -> Silence | None:

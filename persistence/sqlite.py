@@ -1,4 +1,4 @@
-"""Opens SQLite: in WAL, durable, and for reading alone where this user may not write."""
+"""Opens SQLite: in WAL, durable, and for reading alone where this user may not write. Keeps connections open."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine
 
 from states.errors import InvalidSettings
 from states.timing import DATABASE_WAIT
@@ -33,6 +33,48 @@ def open_engine(url: URL) -> Engine:
         max_overflow=-1,
         json_deserializer=_legible,
     )
+
+
+class KeptConnection:
+    """A connection that is kept open, as getting one from the pool costs as much as a write; for one thread at a time.
+
+    Kept while all goes well and the file is where it was: a file that was moved away can be written to as
+    before, but no other process would see it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._file = str(engine.url.database)
+        self._connection: Connection | None = None
+        self._place: tuple[int, int] | None = None
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the connection is to another file than the one that is at the database's path now."""
+        return self._connection is not None and self._place != identity(self._file)
+
+    def get(self) -> Connection:
+        """Return the connection. Raises what SQLAlchemy does."""
+        if not self._connection:
+            self._connection = self._engine.connect()
+            self._connection.detach()  # closing it closes the file
+            self._place = identity(self._file)
+        return self._connection
+
+    def drop(self) -> None:
+        """Close the connection; what it has not committed is undone. Safe to repeat."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+
+def identity(file: str) -> tuple[int, int] | None:
+    """The identity of the file at this path; None without one."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - before every write: Path takes twice as long
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connect(file: Path) -> sqlite3.Connection:

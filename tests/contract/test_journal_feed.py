@@ -27,13 +27,14 @@ def request(store: Store, number: int, connection: str) -> None:
 
 def before_commit(monkeypatch: pytest.MonkeyPatch, store: Store, act: Callable[[], object]) -> None:
     """Let each commit of ``store`` be preceded by ``act``."""
-    commit = store._database._commit
+    owner = store._database._writes if store._database.is_sqlite else store._database
+    commit = owner._commit
 
     def committing(tx: Transaction) -> None:
         act()
         commit(tx)
 
-    monkeypatch.setattr(store._database, "_commit", committing)
+    monkeypatch.setattr(owner, "_commit", committing)
 
 
 @contextmanager
