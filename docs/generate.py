@@ -16,12 +16,13 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
+import api_reference
 import dashboard
 import man_pages
 from prometheus_client.core import Metric
 from pydantic import AfterValidator
 
-from orchestrator import event_log, settings
+from orchestrator import event_log, settings, settings_file
 from orchestrator.cli import application
 from orchestrator.cli.exit_codes import Exit, NeedsRotation
 from orchestrator.operations.metrics import Figures
@@ -35,6 +36,8 @@ from states.errors import AwaitingPerson, KeyturnError, Refused, Rejected, Stale
 _NOTE: Final = "<!-- Generated from {source} by `make generate`. Edit that, not this. -->\n\n"
 
 _GLOBAL: Final = """\
+## What every command has
+
 Every command takes `--config FILE`, `-o FORM`, `-v`, `-q`, `-y` and `--no-input`. What you ask for goes to standard
 output alone; logs, notes and errors go to standard error, errors as an object with `-o json` and `-o yaml`.
 
@@ -80,6 +83,7 @@ def generated() -> dict[Path, str]:
         Path("docs/reference/command-line.md"): _command_line(),
         Path("docs/reference/events.md"): _events(),
         Path("docs/reference/metrics.md"): _metrics(),
+        Path("docs/reference/api.md"): _NOTE.format(source="orchestrator/api/") + api_reference.render(),
         Path("monitoring/keyturn.dashboard.json"): dashboard.render(),
         Path("docs/reference/evidence.schema.json"): json.dumps(evidence_format.json_schema(), indent=2) + "\n",
         **{Path("docs/man") / name: page for name, page in _man_pages().items()},
@@ -173,9 +177,9 @@ def _cell(text: str) -> str:
 
 
 def _command_line() -> str:
-    commands = application.build().generate_docs()
+    commands = application.build().generate_docs(heading_level=2)
     commands = commands.replace(f" {Path(sys.argv[0]).name}", "")  # cyclopts takes the running module for a command
-    exits = f"# Exit codes\n\n{_exit_codes(Exit)}\n`needs-rotation` answers by its exit code:\n\n"
+    exits = f"# Command line\n\n## Exit codes\n\n{_exit_codes(Exit)}\n`needs-rotation` answers by its exit code:\n\n"
     return _NOTE.format(source="orchestrator/cli/") + exits + f"{_exit_codes(NeedsRotation)}\n" + _GLOBAL + commands
 
 
@@ -214,11 +218,10 @@ def _events() -> str:
 
 
 def _settings() -> str:
-    introduction = inspect.getdoc(settings) or ""
-    what, _, where = introduction.partition("\n\n")
+    _, order, variables = (inspect.getdoc(settings_file) or "").split("\n\n")
     return (
         _NOTE.format(source="orchestrator/settings.py")
-        + f"# Settings\n\n{what}\n\n```\n{inspect.cleandoc(where)}\n```\n"
+        + f"# Settings\n\n{inspect.getdoc(settings)}\n\n{order}\n\n```\n{variables}\n```\n"
         + "".join(f"\n## [{name}]\n\n{_settings_table(table)}" for name, table in settings.tables().items())
     )
 

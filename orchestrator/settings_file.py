@@ -1,6 +1,6 @@
-"""Reads the settings from a TOML file and from environment variables, which take precedence. Every value has a default.
+"""Reads the settings from a TOML file and from environment variables.
 
-The file is UTF-8 in any locale.
+Environment variables take precedence over the file, which is UTF-8 in any locale. Every value has a default.
 
 KEYTURN_CONFIG         the settings file; default: /etc/keyturn/keyturn.toml for root and services, or the user's own
 KEYTURN_DATA           the data folder; default: /var/lib/keyturn, or the user's own

@@ -19,6 +19,7 @@ FILES = [
     "docs/reference/command-line.md",
     "docs/reference/events.md",
     "docs/reference/metrics.md",
+    "docs/reference/api.md",
     "monitoring/keyturn.dashboard.json",
     "docs/reference/evidence.schema.json",
     "docs/man/keyturn.1",
