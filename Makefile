@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check format generate bench model crash faults fuzz races soak leaks mutants install node clean
+.PHONY: help demo test slow check format generate docs bench model crash faults fuzz races soak leaks mutants install node clean
 
 help: ## Show this help
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -74,6 +74,9 @@ format: $(VENV)/.dev ## Format the code and fix what can be fixed
 generate: $(VENV)/.dev ## Regenerate the diagrams and reference tables
 	PYTHONPATH=. $(BIN)/python docs/generate.py
 
+docs: $(VENV)-docs/.ready ## Build the documentation as a site, in build/site; a dead link fails (half a minute)
+	@$(VENV)-docs/bin/python docs/build_site.py
+
 bench: $(VENV)/.dev install ## Measure, each figure next to its floor in the same run
 	$(BIN)/python benchmarks/rotations.py
 	$(BIN)/python benchmarks/scale.py
@@ -99,6 +102,12 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt '.[simulator,console,postgresql,keyring]' --group dev
 	@touch $@
 
+$(VENV)-docs/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing the documentation's site builder into $(VENV)-docs. This usually takes about ten seconds …"
+	@$(PYTHON) -m venv --without-pip $(VENV)-docs
+	@$(PIP) --python $(VENV)-docs/bin/python install -c constraints.txt --group docs
+	@touch $@
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Keyturn needs Python 3.11 or newer: make PYTHON=python3.12 …")'
 	@echo "Making the Python environment $(VENV). This usually takes about ten seconds …"
@@ -106,4 +115,4 @@ $(VENV)/bin/python:
 	@$(PIP) install 'pip>=25.1'
 
 clean: ## Remove the environment and everything built
-	rm -rf $(VENV) dist build suitescript/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-docs dist build suitescript/node_modules .pytest_cache .mypy_cache .ruff_cache
