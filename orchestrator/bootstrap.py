@@ -298,7 +298,7 @@ class Keyturn:
         """What needs a person now."""
         from orchestrator.operations.status import Status
 
-        return Status(self.store, self.workers, self.clock, self.approvals)
+        return Status(self.store, self.workers, self.clock, self.approvals, self.settings.alerts.expiring)
 
     @cached_property
     def alerts(self) -> "Alerts":
@@ -309,7 +309,7 @@ class Keyturn:
         def routes() -> "Sequence[Route]":
             return self._factory.alert_routes() if self.settings.alerts.routes else []
 
-        causes = AlertCauses(self.store, self.status, self.credentials, steps=self.settings.alerts.expiring)
+        causes = AlertCauses(self.status, self.credentials, steps=self.settings.alerts.expiring)
         listener, holder = self.events.publish, self.worker_name
         return Alerts(self.store, causes, self.clock, self.random, routes, listener, holder=holder)
 

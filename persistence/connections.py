@@ -240,10 +240,13 @@ class Connections:
                 return
             after = page.following
 
-    def until(self, moment: datetime) -> list[ConnectionSummary]:
-        """Return the connections whose certificate expires, or whose automatic rotation begins, before then (UTC)."""
+    def until(self, moment: datetime, *, by_hand: datetime | None = None) -> list[ConnectionSummary]:
+        """Return the connections whose certificate expires, or whose automatic rotation begins, before then (UTC).
+
+        And those that no schedule rotates, whose certificate expires before ``by_hand`` (UTC).
+        """
         with self._database.reading() as tx:
-            return connections_until(tx, moment)
+            return connections_until(tx, moment, by_hand or moment)
 
     def expiries(self, until: datetime) -> list[tuple[datetime, str]]:
         """Return when certificates expire before ``until`` (UTC), and of which connections, the first first."""

@@ -164,12 +164,17 @@ def connection_page(
     return Page(items, _last_examined(tx, keys) if residual else None)
 
 
-def connections_until(tx: Transaction, until: datetime) -> list[ConnectionSummary]:
-    """The connections whose certificate expires, or whose automatic rotation begins, before ``until`` (UTC)."""
+def connections_until(tx: Transaction, until: datetime, by_hand: datetime) -> list[ConnectionSummary]:
+    """The connections whose certificate expires, or whose automatic rotation begins, before ``until`` (UTC).
+
+    And those that no schedule rotates, whose certificate expires before ``by_hand`` (UTC).
+    """
+    expires = _current.c.not_after
+    ends = or_(expires < until, and_(models.AUTOMATIC, _c.c.due_at < until), and_(models.BY_HAND, expires < by_hand))
     query = (
         select(*_CONNECTION)
         .select_from(_c.outerjoin(_current, _current.c.fingerprint == _c.c.current_fingerprint))
-        .where(models.IN_USE, or_(_current.c.not_after < until, and_(models.AUTOMATIC, _c.c.due_at < until)))
+        .where(models.IN_USE, ends)
         .order_by(_c.c.name)
     )
     return [mapping.to_connection_summary(row) for row in tx.execute(query).mappings()]

@@ -30,9 +30,11 @@ class Harm(IntEnum):
     """A rotation is due or under way, and no worker has touched it for a day."""
     DUE = 8
     """A certificate is due that no schedule rotates."""
-    SILENT_WORKER = 9
+    EXPIRING = 9
+    """The certificate in use ends, a step of days before that is reached, and nothing renews it in time."""
+    SILENT_WORKER = 10
     """A worker's process lives, and has not noted so for a while: it hangs, was stopped, or is cut off."""
-    OTHER_VERSION = 10
+    OTHER_VERSION = 11
     """A worker runs another version of Keyturn than this one."""
 
 

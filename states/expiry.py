@@ -1,11 +1,11 @@
-"""When people are notified that the certificate in use ends: by steps of days, where nothing renews it in time."""
+"""When it needs a person that the certificate in use ends: by steps of days, where nothing renews it in time."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from states.alert import Finding, Kind
-from states.concern import minute
-from states.connection import missing_conditions
+from states.certificate import Certificate
+from states.concern import Concern, Harm, minute
+from states.connection import Connection, missing_conditions
 from states.next_action import NextAction, Verb
 from states.preconditions import advise
 from states.rotation import Rotation
@@ -13,7 +13,7 @@ from states.summary import CertificateSummary, ConnectionSummary
 from states.timing import ROTATE_LATEST, UNATTENDED_AFTER
 
 
-def step_of(certificate: CertificateSummary, steps: Collection[int], now: datetime) -> int | None:
+def step_of(certificate: Certificate | CertificateSummary, steps: Collection[int], now: datetime) -> int | None:
     """Return the last of ``steps`` (days before expiry) that is reached ``now`` (UTC); None before the first.
 
     A step that is as long as the certificate's validity does not count: each new certificate would reach it at once.
@@ -23,7 +23,7 @@ def step_of(certificate: CertificateSummary, steps: Collection[int], now: dateti
     return min(reached, default=None)
 
 
-def is_left_to_schedule(certificate: CertificateSummary, due_at: datetime | None, now: datetime) -> bool:
+def is_left_to_schedule(certificate: Certificate | CertificateSummary, due_at: datetime | None, now: datetime) -> bool:
     """Whether the automatic rotation that begins at ``due_at`` may still renew ``certificate`` without a person.
 
     It has a day, and no more than a day after the window in which automatic rotations begin: a quiet time postpones
@@ -34,9 +34,9 @@ def is_left_to_schedule(certificate: CertificateSummary, due_at: datetime | None
 
 
 def of_connection(
-    connection: ConnectionSummary, rotation: Rotation | None, steps: Collection[int], now: datetime
-) -> Finding | None:
-    """What is to be reported ``now`` (UTC) of the end of the certificate in use; ``rotation`` is the open one."""
+    connection: Connection | ConnectionSummary, rotation: Rotation | None, steps: Collection[int], now: datetime
+) -> Concern | None:
+    """What needs a person ``now`` (UTC) because the certificate in use ends; ``rotation`` is the open one."""
     current = connection.current
     days = step_of(current, steps, now) if current else None
     if current is None or days is None:
@@ -49,13 +49,11 @@ def of_connection(
         why = "no automatic rotation has replaced it."
     else:
         why = " ".join(("no schedule rotates it.", *missing_conditions(connection.options, connection.bundles)))
-    return Finding(
-        kind=Kind.EXPIRING,
+    return Concern(
+        harm=Harm.EXPIRING,
         connection=connection.name,
         rotation=None,
-        code=None,
         message=f"The certificate in use expires on {minute(current.not_after)}, and {why}",
         since=current.not_after - timedelta(days=days),
         next_action=advise(rotation, now) if rotation else NextAction(Verb.ROTATE, {"connection": connection.name}),
-        days=days,
     )

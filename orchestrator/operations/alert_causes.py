@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from orchestrator.operations.credentials import Credentials
 from orchestrator.operations.status import Status
-from persistence.store import Store
-from states import alert, credential, expiry
+from states import alert, credential
 from states.alert import Finding
 from states.concern import Concern
 
@@ -15,9 +14,8 @@ from states.concern import Concern
 class AlertCauses:
     """The causes of alerts, looked for in the store at each call."""
 
-    def __init__(self, store: Store, status: Status, credentials: Credentials, *, steps: Sequence[int]) -> None:
-        """``steps`` are the days before its end at which a certificate or a credential is reported."""
-        self._store = store
+    def __init__(self, status: Status, credentials: Credentials, *, steps: Sequence[int]) -> None:
+        """``steps`` are the days before its end at which a credential is reported."""
         self._status = status
         self._credentials = credentials
         self.steps = steps
@@ -29,15 +27,11 @@ class AlertCauses:
         would say the same at 14 and at 7 days. Each credential of Keyturn's own is a subject.
         """
         overview = self._status.overview(compares_all=True)
-        found = {_subject(each): alert.of_concern(each) for each in overview.report.concerns}
-        within = timedelta(days=max(self.steps, default=0))
-        for connection in self._store.connections.until(now + within):
-            subject = f"connection {connection.name}"
-            if subject in found and connection.current:
-                days = expiry.step_of(connection.current, self.steps, now)
-                found[subject] = replace(found[subject], days=days)
-            elif ends := expiry.of_connection(connection, overview.rotations.get(connection.name), self.steps, now):
-                found[subject] = ends
+        concerns = (*overview.expiring.values(), *overview.report.concerns)
+        found = {_subject(each): alert.of_concern(each) for each in concerns}
+        for name, days in overview.steps.items():
+            if finding := found.get(subject := f"connection {name}"):
+                found[subject] = replace(finding, days=days)
         for each in self._credentials.ending():
             if ends := credential.finding_of(each, self.steps, now):
                 found[f"credential {each.connection or ''} {each.id}"] = ends

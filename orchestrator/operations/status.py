@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from orchestrator.operations.approvals import Approvals
 from orchestrator.operations.workers import Work, Worker, Workers
 from persistence.store import Store
+from states import expiry
 from states.alert import Kind
 from states.concern import Concern, Found, Harm, action_for, in_outage, minute, waiting
 from states.connection import Connection, missing_conditions
@@ -76,12 +77,21 @@ class Overview:
     """The open rotations, by connection."""
     groups: Mapping[Group, frozenset[str]]
     """The names of connections."""
+    expiring: Mapping[str, Concern]
+    """By connection, that its certificate ends and nothing renews it in time: also where the report has something more
+    harmful of it."""
+    steps: Mapping[str, int]
+    """By connection, the last step of days before its certificate's end that is reached."""
 
 
 class Status:
     """What people and monitors ask first."""
 
-    def __init__(self, store: Store, workers: Workers, clock: Clock, approvals: Approvals) -> None:
+    def __init__(
+        self, store: Store, workers: Workers, clock: Clock, approvals: Approvals, steps: Collection[int]
+    ) -> None:
+        """``steps`` are the days before its end at which a certificate needs a person, where nothing renews it."""
+        self._steps = steps
         self._approvals = approvals
         self._store = store
         self._workers = workers
@@ -118,22 +128,24 @@ class Status:
 
     def _look(self, connection: str | None, *, compares_all: bool = False) -> Overview:
         now = self._clock.now()
-        chosen = self._chosen(connection, now + ROTATE_EARLIEST)
+        chosen = self._chosen(connection, now)
         open_ones, is_checked = self.open_rotations(connection)
         rotations = {rotation.connection: rotation for rotation in self._approvals.all_seen(open_ones)}
-        compared = {*chosen, *rotations} if connection or not compares_all else None
+        near = {name for name, each in chosen.items() if connection or _is_near(each, now)}
+        expiring = {name: end for name, each in chosen.items() if (end := self._end(each, rotations.get(name), now))}
+        compared = {*near, *expiring, *rotations} if connection or not compares_all else None
         changed = self.tampered(compared) or {}
         concerns = [
             concern
             for name in sorted({*chosen, *rotations, *changed})
-            if (concern := _concern(name, chosen.get(name), rotations.get(name), now, changed))
+            if (concern := _concern(name, chosen.get(name), rotations.get(name), now, changed) or expiring.get(name))
         ]
         if connection is None:
             number, coming = self._store.connections.count(), self._store.connections.coming(_COMING)
         else:
             number = len(chosen)
             coming = [(at, name) for name, each in chosen.items() if name not in rotations and (at := _begins(each))]
-        due = {name for name, each in chosen.items() if name not in rotations and _is_due(each, now)}
+        due = {name for name, each in chosen.items() if name not in rotations and _is_near(each, now)}
         going = [rotation for rotation in rotations.values() if not (rotation.failure or rotation.awaits_person)]
         concerns += self._workers.concerns(_work(going, now, is_scheduled=bool(coming)), now)
         concerns.sort(key=lambda concern: (concern.harm, concern.since))
@@ -155,14 +167,26 @@ class Status:
             Group.DUE: due,
         }
         return Overview(
-            report=report, rotations=rotations, groups={group: frozenset(names) for group, names in groups.items()}
+            report=report,
+            rotations=rotations,
+            groups={group: frozenset(names) for group, names in groups.items()},
+            expiring=expiring,
+            steps={name: step for name, each in chosen.items() if (step := self._step(each, now))},
         )
 
-    def _chosen(self, connection: str | None, until: datetime) -> Mapping[str, _Connection]:
-        """The connection, or all that can need a person by themselves: nothing is due of the others ``until`` then."""
-        if connection is None:
-            return {each.name: each for each in self._store.connections.until(until)}
-        return {connection: self._store.connections.get(connection)}
+    def _chosen(self, connection: str | None, now: datetime) -> Mapping[str, _Connection]:
+        """The connection, or all that can need a person by themselves: of the others nothing is due for long."""
+        if connection is not None:
+            return {connection: self._store.connections.get(connection)}
+        by_hand = max(ROTATE_EARLIEST, timedelta(days=max(self._steps, default=0)))
+        found = self._store.connections.until(now + ROTATE_EARLIEST, by_hand=now + by_hand)
+        return {each.name: each for each in found}
+
+    def _end(self, connection: _Connection, rotation: Rotation | None, now: datetime) -> Concern | None:
+        return expiry.of_connection(connection, rotation, self._steps, now)
+
+    def _step(self, connection: _Connection, now: datetime) -> int | None:
+        return expiry.step_of(connection.current, self._steps, now) if connection.current else None
 
     def tampered(self, names: Collection[str] | None = None) -> Mapping[str, Tampered] | None:
         """The errors for those connections of these names, or of all, that were changed outside Keyturn, by name.
@@ -195,7 +219,7 @@ def _begins(connection: _Connection) -> datetime | None:
     return connection.due_at if connection.is_automatic else None
 
 
-def _is_due(connection: _Connection, now: datetime) -> bool:
+def _is_near(connection: _Connection, now: datetime) -> bool:
     """Whether a connection without an open rotation gets one within the window, or should."""
     moments = [each for each in (connection.current and connection.current.not_after, _begins(connection)) if each]
     return bool(moments) and min(moments) - now < ROTATE_EARLIEST

@@ -152,6 +152,18 @@ def test_connections_come_by_name(store: Store) -> None:
         assert getattr(kept, field) == getattr(shown, field)
 
 
+def test_what_no_schedule_rotates_is_looked_at_earlier(store: Store) -> None:
+    """A certificate that a schedule renews is none of what comes by then, and one that nothing renews is."""
+    store.connections.add(a_connection(name="by-hand", options=Options(oauth2=False)))
+    for number, name in enumerate(("acme", "by-hand"), start=1):
+        carry(store, begin(store, number=number, connection=name), State.COMPLETED)
+    ends = store.connections.get("by-hand").current
+    assert ends
+    soon, before, after = NOW - HOUR, ends.not_after, ends.not_after + HOUR
+    for by_hand, expected in ((before, []), (after, ["by-hand"])):
+        assert expected == [each.name for each in store.connections.until(soon, by_hand=by_hand)]
+
+
 def test_what_comes_soon(store: Store) -> None:
     """The connections of which something is due by then, the next automatic rotations, and how many there are."""
     store.connections.add(a_connection(name="beta", due_at=NOW + 10 * HOUR))

@@ -10,8 +10,10 @@ from support.clock import OffsetClock
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
+from orchestrator.views.metrics import families, metrics_json
 from simulator import Fault, Simulator
 from states.alert import Kind, Phase
+from states.concern import Harm
 from states.rotation import Rotation
 from states.state import State
 
@@ -130,10 +132,29 @@ def test_a_parked_rotation_does_not_hide_that_the_end_comes(
 
 def test_the_steps_can_be_set(app: Keyturn, taker: Taker, rotate: Rotate) -> None:
     """To other days, or to none."""
-    app.alerts._causes.steps = (200,)
+    app.status._steps = (200,)
     end = end_of(rotate())
     make_manual(app)
     look_at(app, end - timedelta(days=199))
-    app.alerts._causes.steps = ()
+    app.status._steps = ()
     look_at(app, end - timedelta(days=198))
     assert [(Kind.EXPIRING, BEGAN, 200), (Kind.EXPIRING, ENDED, 200)] == reported(taker)
+
+
+def test_the_status_and_the_metrics_know_what_is_reported(app: Keyturn, taker: Taker, rotate: Rotate) -> None:
+    """A certificate that ends, and that nothing renews, needs a person there as soon as it is reported."""
+    end = end_of(rotate())
+    look_at(app, end - timedelta(days=60))
+    assert [] == app.status.report().concerns, "a schedule renews it"
+    make_manual(app)
+    look_at(app, end - timedelta(days=60))
+    (finding,) = [each.finding for each in taker.got]
+    reports = [app.status.report(), app.status.report(NAME), app.status.overview().report, app.metrics.read().report]
+    for report in reports:
+        (concern,) = report.concerns
+        assert (Harm.EXPIRING, finding.message, finding.since) == (concern.harm, concern.message, concern.since)
+        assert finding.next_action == concern.next_action
+    (sample,) = [each for each in metrics_json(families(app.metrics.read())) if each["name"] == "keyturn_needs_person"]
+    assert [{"connection": NAME, "harm": "EXPIRING"}] == [each["labels"] for each in sample["samples"]]
+    look_at(app, end - timedelta(days=10))
+    assert [Harm.DUE] == [each.harm for each in app.status.report().concerns], "the more harmful of both"

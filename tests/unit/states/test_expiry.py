@@ -1,11 +1,12 @@
 """When it is reported that the certificate in use ends: the steps, and what the schedule still has time for."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from support.factories import NOW, a_connection
 
-from states.alert import SEVERITY, Kind, Severity
+from states.alert import SEVERITY, Kind, Severity, of_concern
 from states.expiry import is_left_to_schedule, of_connection, step_of
 from states.summary import CertificateSummary, ConnectionSummary
 from states.timing import EXPIRING_DAYS, ROTATE_LATEST, UNATTENDED_AFTER
@@ -69,8 +70,10 @@ def test_a_schedule_has_a_day_to_rotate(days_before: int) -> None:
 def test_it_becomes_urgent_in_the_last_week(left: float, severity: Severity) -> None:
     """A route for errors gets nothing about a certificate that has weeks left."""
     now = END - timedelta(days=left)
-    found = of_connection(summary(is_automatic=False), None, EXPIRING_DAYS, now)
-    assert found
+    connection = summary(is_automatic=False)
+    concern = of_connection(connection, None, EXPIRING_DAYS, now)
+    assert concern
+    found = replace(of_concern(concern), days=step_of(CURRENT, EXPIRING_DAYS, now))
     assert (Kind.EXPIRING, severity, "acme") == (found.kind, found.severity, found.connection)
     assert Severity.WARNING is SEVERITY[Kind.EXPIRING]
 
@@ -82,13 +85,13 @@ def test_an_automatic_connection_that_rotates_in_time_is_not_reported() -> None:
         assert of_connection(connection, None, EXPIRING_DAYS, END - timedelta(days=left)) is None
     found = of_connection(connection, None, EXPIRING_DAYS, END - timedelta(days=7.9))
     assert found
-    assert (14, True) == (found.days, "no automatic rotation has replaced it" in found.message)
+    assert (END - timedelta(days=14), True) == (found.since, "no automatic rotation has replaced it" in found.message)
 
 
 def test_the_message_says_why_nothing_renews_it() -> None:
     """Which condition for automatic rotations is not met."""
     found = of_connection(summary(is_automatic=False, bundles=False), None, EXPIRING_DAYS, END - timedelta(days=29))
     assert found
-    assert (30, END - timedelta(days=30)) == (found.days, found.since)
+    assert END - timedelta(days=30) == found.since
     assert "no schedule rotates it. " in found.message
     assert "369630" in found.message
