@@ -8,7 +8,7 @@ from typing import Final
 
 from states.alert import Finding, Kind
 from states.concern import minute
-from states.next_action import NextAction
+from states.next_action import NextAction, Verb
 from states.timing import CREDENTIAL_UNUSED_AFTER
 
 
@@ -93,14 +93,16 @@ class Credential:
         return self.not_after or _LATEST, self.is_known, self.connection or "", self.id
 
 
-def sign_in_certificate(connection: str, ends: datetime | None, next_action: NextAction) -> Credential:
+def sign_in_certificate(connection: str, ends: datetime | None) -> Credential:
     """The certificate with which ``connection`` signs in to NetSuite, and that ``ends`` then (UTC; None: unknown)."""
+    given = {"connection": connection}
+    replaced = NextAction(Verb.SETUP, {**given, "new_certificate": True})
     return Credential(
         kind=CredentialKind.SIGN_IN_CERTIFICATE,
         connection=connection,
         not_after=ends,
         is_known=ends is not None,
-        next_action=next_action,
+        next_action=replaced if ends else NextAction(Verb.EDIT_CONNECTION, {**given, "certificate_until": None}),
     )
 
 

@@ -12,12 +12,14 @@ from typing import Final
 from states import due
 from states.certificate import Certificate
 from states.connection import Connection, OpenAirKind
+from states.credential import sign_in_certificate
 from states.due import Need
 from states.errors import CertificateRecordMissing, Drift, ForeignRotation, KeyturnError
 from states.next_action import NextAction, Verb, by_hand
 from states.outage import Outage, outage_of
 from states.ports import Record
 from states.rotation import Rotation
+from states.timing import CREDENTIAL_PROBLEM_WITHIN
 
 OUTAGE: Final = "OUTAGE"
 """The code of the problem that an open rotation leaves imports in an outage."""
@@ -65,6 +67,8 @@ class Health:
     valid_until: datetime | None
     """UTC; None where there is no valid certificate, or where that is not known."""
     problems: tuple[Problem, ...]
+    sign_in_until: datetime | None = None
+    """Until when Keyturn's own certificate for NetSuite is valid (UTC); None where that is not known."""
     outage: Outage | None = None
     """The outage that the connection's open rotation leaves imports in, if any."""
 
@@ -73,8 +77,16 @@ def check(facts: Facts) -> Health:
     """Judge ``facts``. An expired, absent, placeholder or disagreeing certificate counts as none (assumption)."""
     problems = tuple(problem for look in _LOOKS if (problem := look(facts)))
     outage = outage_of(facts.rotation) if facts.rotation else None
+    sign_in_until = facts.connection.netsuite.sign_in_ends
     if isinstance(facts.openair, KeyturnError) and not _holds_none(facts.netsuite):
-        return Health(shows=None, sentence=_unknown(facts), valid_until=None, problems=problems, outage=outage)
+        return Health(
+            shows=None,
+            sentence=_unknown(facts),
+            valid_until=None,
+            problems=problems,
+            sign_in_until=sign_in_until,
+            outage=outage,
+        )
     certificate = _certificate(facts)
     until = certificate.not_after if certificate and _works(certificate, facts) else None
     return Health(
@@ -82,6 +94,7 @@ def check(facts: Facts) -> Health:
         sentence=VALID_UNTIL.format(expiry=f"{until:%Y-%m-%d}") if until else NO_VALID_CERTIFICATE,
         valid_until=until,
         problems=problems,
+        sign_in_until=sign_in_until,
         outage=outage,
     )
 
@@ -217,6 +230,14 @@ def _explain(rotation: Rotation, because: str = "") -> NextAction:
     return NextAction(Verb.EXPLAIN, {"rotation": rotation.id}, because)
 
 
+def _sign_in(facts: Facts) -> Problem | None:
+    """Keyturn's own certificate for NetSuite ends: no certificate is rotated then."""
+    mine = sign_in_certificate(facts.connection.name, facts.connection.netsuite.sign_in_ends)
+    if mine.not_after is None or mine.not_after - facts.now > CREDENTIAL_PROBLEM_WITHIN:
+        return None
+    return Problem("CREDENTIAL_EXPIRING", f"{mine.label} {mine.ends(facts.now)}.", mine.next_action)
+
+
 def _parked(facts: Facts) -> Problem | None:
     rotation = facts.rotation
     if rotation is None or rotation.failure is None:
@@ -256,6 +277,7 @@ _LOOKS: Final[tuple[Callable[[Facts], Problem | None], ...]] = (
     _foreign,
     _due,
     _not_yet_valid,
+    _sign_in,
     _parked,
 )
 """What is looked at, the most harmful first: imports that are refused."""

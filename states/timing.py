@@ -111,6 +111,9 @@ ROTATE_LATEST: Final = timedelta(days=7)
 https://docs.oracle.com/en/cloud/saas/netsuite-suiteprojects-pro/ (real-time certificate rotation)"""
 EXPIRING_DAYS: Final = (90, 30, 14, 7, 1)
 """Days before the certificate in use ends at which that is reported, where nothing renews it in time."""
+CREDENTIAL_PROBLEM_WITHIN: Final = timedelta(days=30)
+"""How long before its end the health check reports a sign-in certificate: an administrator of NetSuite has to map a new
+one."""
 CREDENTIAL_UNUSED_AFTER: Final = timedelta(days=90)
 """How long after its last use the end of an API token harms no one: what runs each quarter has used it since."""
 APPROVED_WITHIN: Final = timedelta(hours=24)

@@ -9,6 +9,7 @@ from states.access import Role
 PREFIX: Final = "/api/v1"
 _READS: Final = (
     *("/openapi.json", "/status", "/connections", "/connections/{name}", "/connections/{name}/health"),
+    "/connections/{name}/credentials",
     *("/rotations", "/rotations/{rotation}", "/rotations/{rotation}/journal", "/rotations/{rotation}/diagram"),
     "/rotations/{rotation}/evidence",
     *("/journal", "/diagram", "/events", "/metrics"),

@@ -15,6 +15,7 @@ from orchestrator.api.examples import PAGE, ROTATION, answer
 from orchestrator.api.router import add
 from orchestrator.operations.lists import JournalFilter, Only, RotationFilter
 from orchestrator.views.connection import connection_json
+from orchestrator.views.credential import credential_json
 from orchestrator.views.evidence import attached
 from orchestrator.views.evidence import text as text_of_evidence
 from orchestrator.views.health import health_json
@@ -118,12 +119,18 @@ def _add_connections(app: FastAPI, api: Api) -> None:
         keyturn.connections.show(name)
         return health_json(name, keyturn.health.report(name), keyturn.rotations.now())
 
+    def credentials(name: ConnectionName) -> Json:
+        found, now = keyturn.credentials.all(name), keyturn.rotations.now()
+        return {"items": [credential_json(each, now) for each in found]}
+
     page = {200: answer("A page of connections, by name.", PAGE)}
     add(app, "GET", "/connections", connections, responses=page)
     one = {200: answer("The connection. Its ETag is for If-Match when you start a rotation.")}
     add(app, "GET", "/connections/{name}", connection, responses=one)
     asked = {200: answer("The health check: both systems are asked now, which can take a minute.")}
     add(app, "GET", "/connections/{name}/health", connection_health, responses=asked)
+    own = {200: answer("With what Keyturn signs in, without what is secret; the one that ends first comes first.")}
+    add(app, "GET", "/connections/{name}/credentials", credentials, responses=own)
 
 
 def _add_rotations(app: FastAPI, api: Api) -> None:

@@ -1,9 +1,9 @@
 """`keyturn health`, `keyturn needs-rotation` and `keyturn doctor`: questions, and answers that scripts can act on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
@@ -22,6 +22,8 @@ from states.connection import Connection, OpenAirKind
 from states.due import Need
 from states.health import Health
 from states.summary import ConnectionSummary
+
+_FEW: Final = 5
 
 
 def health(name: AnyConnection = None, /, *, within: Within = None, context: Given) -> int:
@@ -46,6 +48,7 @@ def health(name: AnyConnection = None, /, *, within: Within = None, context: Giv
         if not context.out.is_for_people:
             context.out.show(health_json(name, found, keyturn.rotations.now()), name)
         _note_preference(context, [connection])
+        _note_sign_in(context, [connection])
     return Exit.FINE if _is_healthy(found) else Exit.ATTENTION
 
 
@@ -78,6 +81,7 @@ def _fleet(context: Context, keyturn: Keyturn, within: timedelta | None) -> int:
                 empty="",
             )
     _note_preference(context, connections)
+    _note_sign_in(context, connections)
     if not names:
         context.out.note("There are no connections. Add one: `keyturn setup NAME`.")
     return Exit.ATTENTION if unhealthy else Exit.FINE
@@ -87,6 +91,17 @@ def _note_preference(context: Context, connections: Iterable[Connection | Connec
     """Say what a healthy certificate in OpenAir does not show, where one of ``connections`` saves it by the API."""
     if any(each.openair.kind is OpenAirKind.XML for each in connections):
         context.out.note(f"{PREFERENCE_UNPROVED} Only an import that succeeds shows that OpenAir uses it.")
+
+
+def _note_sign_in(context: Context, connections: Sequence[Connection | ConnectionSummary]) -> None:
+    """Say of which ``connections`` it is not known when Keyturn's own certificate for NetSuite ends."""
+    names = [each.name for each in connections if each.netsuite.certificate_id and not each.netsuite.certificate_until]
+    if names:
+        some = ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+        context.out.note(
+            f"When Keyturn's own sign-in certificate for NetSuite ends is not known ({some}): `keyturn credentials` "
+            "says how to give it."
+        )
 
 
 def _is_healthy(health: Health) -> bool:
@@ -99,6 +114,8 @@ def lines(health: Health, now: datetime) -> list[str]:
     text.append(health.sentence)
     if health.shows is False:
         text.append("(OpenAir's own health check does not show this line: the connector form's boxes are not ticked.)")
+    if health.sign_in_until and health.sign_in_until > now:
+        text.append(f"Keyturn's own sign-in to NetSuite is valid until {formatting.day(health.sign_in_until)}")
     for problem in health.problems:
         text.append(f"  {problem.message} [{problem.code}]")
         text += [f"    {line}" for line in next_actions.render(problem.next_action).splitlines()]

@@ -106,6 +106,7 @@ def connection(console: Console, name: str, query: Form) -> Shown:
         "tips": _tips(found, rotation),
         "missing": missing_conditions(found.options, found.bundles),
         "now": report.at,
+        "credentials": keyturn.credentials.all(name),
         "health": keyturn.health.report(name) if query.is_ticked("ask") else None,
     }
     return Shown("connection.html", f"{name} · Keyturn", values)

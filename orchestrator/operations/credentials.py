@@ -60,13 +60,13 @@ class Credentials:
         """Every credential in use whose end is known, in the same order; quick with many connections."""
         now = self._clock.now()
         known = self._store.connections.sign_in_ends()
-        found = [sign_in_certificate(name, at, renewal(name)) for at, name in known]
+        found = [sign_in_certificate(name, at) for at, name in known]
         found += [each for each in (*self._tokens(), *self._tls()) if each.not_after and not each.is_out_of_use(now)]
         return sorted(found, key=lambda each: each.order)
 
     def _of_connection(self, shown: Connection | ConnectionSummary, secrets: Collection[str]) -> Iterator[Credential]:
         if shown.netsuite.certificate_id:
-            yield of_sign_in(shown)
+            yield sign_in_certificate(shown.name, shown.netsuite.sign_in_ends)
         for secret, kind in _KINDS.items():
             if secret not in secrets:
                 continue
@@ -99,18 +99,6 @@ class Credentials:
 
     def _tls(self) -> list[Credential]:
         return [_of_file(read(setting, path, self._clock.now())) for setting, path in self._files.items()]
-
-
-def of_sign_in(shown: Connection | ConnectionSummary) -> Credential:
-    """The certificate with which a connection signs in to NetSuite."""
-    ends = shown.netsuite.sign_in_ends
-    unknown = NextAction(Verb.EDIT_CONNECTION, {"connection": shown.name, "certificate_until": None})
-    return sign_in_certificate(shown.name, ends, renewal(shown.name) if ends else unknown)
-
-
-def renewal(connection: str) -> NextAction:
-    """What replaces the certificate with which ``connection`` signs in to NetSuite."""
-    return NextAction(Verb.SETUP, {"connection": connection, "new_certificate": True})
 
 
 def _of_token(token: Token, taken: Collection[str], now: datetime) -> Credential:

@@ -13,8 +13,9 @@ from states.health import Health
 def health_json(name: str, found: Health, now: datetime) -> Json:
     """``connection``, ``outage`` (null unless imports are or may be refused because of its open rotation), ``shows``
     (whether OpenAir's form shows the line; null where that is not known), ``sentence`` (the vendor's, or that it is not
-    known), ``valid_until`` (null where no certificate is valid, or that is not known), ``problems`` (``code``,
-    ``message``, ``next_action``).
+    known), ``valid_until`` (null where no certificate is valid, or that is not known), ``sign_in_until`` (until when
+    Keyturn's own certificate for NetSuite is valid; null where that is not known), ``problems`` (``code``, ``message``,
+    ``next_action``).
     """
     return {
         "connection": name,
@@ -22,6 +23,7 @@ def health_json(name: str, found: Health, now: datetime) -> Json:
         "shows": found.shows,
         "sentence": found.sentence,
         "valid_until": iso(found.valid_until),
+        "sign_in_until": iso(found.sign_in_until),
         "problems": [
             {"code": problem.code, "message": problem.message, "next_action": problem.next_action.to_data()}
             for problem in found.problems

@@ -117,9 +117,13 @@ def test_the_end_of_a_certificate_of_another_id_is_not_guessed(
     listed = initialised("credentials", NAME, "--within", "800d")
     assert (0, True) == (listed.returncode, "not known" in listed.stdout)
     assert f"keyturn connection edit {NAME} --certificate-until" in " ".join(listed.stderr.split())
-    initialised("connection", "edit", NAME, "--certificate-until", "2028-11-26")
+    assert f"is not known ({NAME}): `keyturn credentials`" in " ".join(initialised("health").stderr.split())
+    initialised("connection", "edit", NAME, "--certificate-until", "2099-01-02")
+    health = initialised("health")
+    assert "Keyturn's own sign-in to NetSuite is valid until 2099-01-02" in health.stdout
+    assert "sign-in certificate" not in health.stderr
     found = {each["credential"]: each["not_after"] for each in initialised.json("credentials", NAME)}
-    assert "2028-11-26T00:00:00.000Z" == found["sign-in-certificate"]
+    assert "2099-01-02T00:00:00.000Z" == found["sign-in-certificate"]
     codes = [initialised("credentials", "--within", within).returncode for within in ("36500d", "1s")]
     assert [3, 0] == codes
 

@@ -12,8 +12,9 @@ from acceptance.installed_keyturn import NAME, InstalledKeyturn, rotate
 
 from orchestrator.cli import application
 from simulator import Credentials, Simulator
+from states.certificate import Certificate
 
-Ask = Callable[[Sequence[str]], tuple[int, str]]
+Ask = Callable[..., tuple[int, str]]
 
 
 class Terminal(io.StringIO):
@@ -34,9 +35,10 @@ def ask(initialised: InstalledKeyturn, simulator: Simulator, monkeypatch: pytest
     hosts = initialised.folder / "hosts.toml"
     hosts.write_text(f'restlet_url = "{known.netsuite_url}"\ntoken_url = "{known.netsuite_url}"\nalgorithm = "ec-p256"')
 
-    def run(answers: Sequence[str]) -> tuple[int, str]:
+    def run(answers: Sequence[str], *more: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "stdin", Terminal("".join(f"{each}\n" for each in answers)))
-        files = ("--from", str(hosts), "--certificate-file", str(certificate(initialised)))
+        made = renewed(initialised) if more else certificate(initialised)
+        files = ("--from", str(hosts), "--certificate-file", str(made), *more)
         err = io.StringIO()
         with redirect_stdout(io.StringIO()), redirect_stderr(err):
             exit_code = application.run(["setup", NAME, *files])
@@ -47,6 +49,10 @@ def ask(initialised: InstalledKeyturn, simulator: Simulator, monkeypatch: pytest
 
 def certificate(keyturn: InstalledKeyturn) -> Path:
     return keyturn.folder / "signin.pem"
+
+
+def renewed(keyturn: InstalledKeyturn) -> Path:
+    return keyturn.folder / "renewed.pem"
 
 
 def in_openair(known: Credentials) -> list[str]:
@@ -69,6 +75,24 @@ def test_stopping_at_a_question(ask: Ask, initialised: InstalledKeyturn, simulat
     assert "Certificate id" not in said or taken == 0, "a step that is proved is not asked again"
     assert 0 == rotate(initialised).returncode
     assert initialised.json("connection", "show", NAME)["automatic"]
+
+
+def test_a_new_sign_in_certificate(ask: Ask, initialised: InstalledKeyturn, simulator: Simulator) -> None:
+    """Stopping at the question changes nothing; an id that is not proved is asked for again, and then corrected."""
+    known = simulator.credentials
+    ask([known.account, known.client_id])
+    mapped = simulator.netsuite.map_sign_in(certificate(initialised).read_text())
+    assert 0 == ask([mapped, *in_openair(known), "y"])[0]
+    before = initialised.dump()
+    code, said = ask([], "--new-certificate")
+    assert (3, before) == (code, initialised.dump())
+    assert said.endswith(f"Go on: `keyturn setup {NAME} --new-certificate`.\n"), said
+    new = simulator.netsuite.map_sign_in(renewed(initialised).read_text())
+    code, said = ask(["wrong", "", new], "--new-certificate")
+    assert (0, True) == (code, f"does not use the certificate {mapped} any more" in said), said
+    netsuite = initialised.json("connection", "show", NAME)["netsuite"]
+    fingerprint = Certificate.parse(renewed(initialised).read_text()).fingerprint
+    assert (new, fingerprint) == (netsuite["certificate_id"], netsuite["certificate_fingerprint"])
 
 
 def test_no_secret_is_shown(ask: Ask, initialised: InstalledKeyturn, simulator: Simulator) -> None:

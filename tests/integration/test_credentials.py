@@ -21,8 +21,17 @@ from orchestrator.views import next_actions
 from states.access import Role
 from states.alert import Kind, Phase
 from states.credential import Credential
+from states.errors import VaultLocked
 
 BEGAN, CHANGED, LASTS, ENDED = Phase.BEGAN, Phase.CHANGED, Phase.LASTS, Phase.ENDED
+
+
+class Locked:
+    """A vault without its key-encryption key."""
+
+    def open(self, *_: object, **__: object) -> bytes:
+        """Raise VaultLocked."""
+        raise VaultLocked
 
 
 def sign_in_ends(app: Keyturn, until: datetime | None) -> None:
@@ -75,6 +84,9 @@ def test_when_the_refresh_token_was_renewed(app: Keyturn, rotate: Rotate) -> Non
     renewed_at = named(app.credentials.all(NAME), "refresh-token").used_at
     assert renewed_at
     assert began <= renewed_at <= app.clock.now()
+    locked = Credentials(app.store, Locked(), app.clock, {})  # type: ignore[arg-type]  # all that it needs
+    shown = named(locked.all(NAME), "refresh-token")
+    assert (None, True) == (shown.used_at, "without the key-encryption key" in shown.note)
 
 
 def test_each_step_is_reported_once_and_a_new_certificate_ends_it(app: Keyturn) -> None:

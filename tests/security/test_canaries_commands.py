@@ -181,16 +181,28 @@ def _set_up(keyturn: SearchedKeyturn, run: Callable[..., str]) -> None:
             for name in ("openair_api_key", "openair_client_secret", "openair_refresh_token")
         },
     }
-    for _ in range(3):
+
+    def write() -> None:
         lines = [f"{name} = {json.dumps(value).replace(': ', ' = ')}" for name, value in given.items()]
         lines = [line.replace('"file"', "file") for line in lines]
         file.write_text("\n".join(lines))
+
+    for _ in range(3):
+        write()
         run("setup", "fresh", "--no-input", "--from", file, "--certificate-file", certificate)
         if "certificate_id" in given:
             (folder / "openair-api-key-file").write_text(known.api_key)
         else:
             given["certificate_id"] = netsuite.map_sign_in(certificate.read_text())
     assert keyturn("doctor", "fresh")[0] == 0
+    renewed = certificate.with_name("renewed.pem")
+    options = ("--no-input", "--from", file, "--certificate-file", renewed, "--new-certificate")
+    run("setup", "fresh", *options)
+    given["certificate_id"] = netsuite.map_sign_in(renewed.read_text())
+    write()
+    run("setup", "fresh", *options)
+    assert "--certificate-until" not in run("credentials", "fresh")
+    run("connection", "edit", "fresh", "--certificate-file", renewed)
     run("connection", "remove", "fresh")
 
 
@@ -214,7 +226,7 @@ def _rotated_and_shown(keyturn: SearchedKeyturn, run: Callable[..., str]) -> Non
         ("version",),
         ("metrics",),
         ("credentials",),
-        ("credentials", NAME, "-o", "json"),
+        ("credentials", NAME),
         ("alert", "list"),
         ("alert", "messages"),
         ("alert", "send"),

@@ -48,6 +48,9 @@ def test_what_is_read(app: Keyturn, operator: Program, rotate: Rotate) -> None:
     assert (ids[0], State.COMPLETED) == (one["rotation"]["id"], one["rotation"]["state"])
     assert [] == operator.get(f"/connections/{NAME}/health").json()["problems"]
     assert {"alive": True} == operator.get("/health").json()
+    own = operator.get(f"/connections/{NAME}/credentials").json()["items"]
+    assert [each.id for each in app.credentials.all(NAME)] == [each["credential"] for each in own]
+    assert {NAME} == {each["connection"] for each in own}
     assert {"ready": True} == operator.get("/ready").json()
     assert NAME == operator.get(f"/connections/{NAME}").json()["name"]
     assert 1 == operator.get("/status").json()["connections"]

@@ -118,6 +118,20 @@ def test_the_tips_menu(app: Keyturn, console: RunningConsole) -> None:
     )
 
 
+def test_keyturns_own_credentials(app: Keyturn, console: RunningConsole) -> None:
+    """A connection's page has what Keyturn signs in with: what ends when, what is not known, and what replaces it."""
+    shown = console.text(f"/connections/{NAME}")
+    assert "The certificate with which Keyturn signs in to NetSuite" in shown
+    assert f"keyturn connection edit {NAME} --certificate-until" in shown
+    assert f"keyturn connection authorize {NAME}" in shown
+    acme = app.connections.show(NAME)
+    ending = replace(acme.netsuite, certificate_until="2028-11-26")
+    app.connections.edit(replace(acme, netsuite=ending), {}, actor="tester")
+    shown = console.text(f"/connections/{NAME}")
+    assert "2028-11-26 00:00:00 UTC" in shown
+    assert f"keyturn setup {NAME} --new-certificate" in shown
+
+
 def test_a_page_follows_the_store(app: Keyturn, console: RunningConsole) -> None:
     """A page's stream sends at once what the page has missed, then each change; a page that is up to date waits."""
     page = console.get(f"/connections/{NAME}").text

@@ -15,7 +15,7 @@ ACTION = NextAction(Verb.SETUP, {"connection": "acme", "new_certificate": True})
 
 def ends_in(days: float) -> Credential:
     """A sign-in certificate that ends so many days after NOW."""
-    return sign_in_certificate("acme", NOW + timedelta(days=days), ACTION)
+    return sign_in_certificate("acme", NOW + timedelta(days=days))
 
 
 def token(*, life: float, left: float) -> Credential:
@@ -55,8 +55,8 @@ def test_a_short_life_has_only_its_last_third_for_steps(life: float, left: float
 
 def test_what_has_no_known_end_is_not_reported() -> None:
     """Neither what has none, nor what ends on a day that is not known: it is never guessed."""
-    assert finding_of(sign_in_certificate("acme", None, ACTION), EXPIRING_DAYS, NOW) is None
-    assert "ends on a day that Keyturn does not know" == sign_in_certificate("acme", None, ACTION).ends(NOW)
+    assert finding_of(sign_in_certificate("acme", None), EXPIRING_DAYS, NOW) is None
+    assert "ends on a day that Keyturn does not know" == sign_in_certificate("acme", None).ends(NOW)
 
 
 def test_the_words_of_an_alert() -> None:
@@ -97,6 +97,6 @@ def test_when_it_is_reported_again(before: float, after: float, phase: Phase | N
 def test_the_order_of_the_list() -> None:
     """The one that ends first, then those whose end is not known, then those that have no known end."""
     endless = Credential(kind=CredentialKind.API_KEY, connection="acme", next_action=ACTION)
-    unknown = sign_in_certificate("acme", None, ACTION)
+    unknown = sign_in_certificate("acme", None)
     first, second = ends_in(-1), ends_in(9)
     assert [first, second, unknown, endless] == sorted([endless, second, unknown, first], key=lambda each: each.order)

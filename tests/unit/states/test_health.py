@@ -50,6 +50,23 @@ def test_a_key_file_that_was_left() -> None:
     assert Verb.BY_HAND is problem.next_action.verb
 
 
+@pytest.mark.parametrize(
+    ("left", "problem"),
+    [(31, []), (30, ["CREDENTIAL_EXPIRING"]), (-1, ["CREDENTIAL_EXPIRING"]), (None, [])],
+    ids=["more than a month", "a month", "ended", "not known"],
+)
+def test_keyturns_own_sign_in_that_ends(left: int | None, problem: list[str]) -> None:
+    """It is a problem in its last month and after its end, with the command that replaces it; never by guess."""
+    end = None if left is None else NOW + timedelta(days=left)
+    acme = a_connection()
+    netsuite = replace(acme.netsuite, certificate_until=end.isoformat() if end else "")
+    found = check(facts(connection=replace(acme, netsuite=netsuite)))
+    assert (problem, end) == (codes(found), found.sign_in_until)
+    assert ["setup acme --new-certificate"] * len(problem) == [
+        line for each in found.problems for line in commands(each.next_action)
+    ]
+
+
 # --- the sentence -----------------------------------------------------------------------------------------------------
 
 
