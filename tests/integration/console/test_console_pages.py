@@ -19,6 +19,7 @@ from orchestrator.console import context
 from orchestrator.operations.status import Group, Overview
 from orchestrator.operations.workers import Role
 from simulator import Simulator
+from states.alert import Kind
 from states.connection import Connection, OpenAirSettings, Options
 
 
@@ -39,6 +40,18 @@ def test_the_first_page(app: Keyturn, console: RunningConsole, rotate: Rotate, p
         assert words in needs
     with running_worker(app):
         assert app.worker_name in console.text("/")
+
+
+def test_what_is_silenced_stays_on_the_pages(app: Keyturn, console: RunningConsole, park: Rotate) -> None:
+    """The first page and the connection's say until when, by whom and why; a reason is shown as text."""
+    park()
+    until_then = app.clock.now() + timedelta(days=2)
+    silenced = app.silences.preview(NAME, Kind.OUTAGE, until=until_then, reason="<b>moved</b>", actor="ada")
+    app.silences.add(silenced)
+    for address in ("/", f"/connections/{NAME}"):
+        page = console.get(address).text
+        assert "Silenced until" in page, address
+        assert "by ada: &lt;b&gt;moved&lt;/b&gt;" in page, address
 
 
 def test_a_worker_that_runs_needs_no_second_one(app: Keyturn, console: RunningConsole) -> None:
