@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from orchestrator.operations.effects import Effects
     from orchestrator.operations.evidence import Evidences
     from orchestrator.operations.feed import Feed
+    from orchestrator.operations.forecasts import Forecasts
     from orchestrator.operations.health import HealthChecks
     from orchestrator.operations.installation import Installation
     from orchestrator.operations.journal import JournalChecks
@@ -363,6 +364,13 @@ class Keyturn:
         from orchestrator.schedule import Schedule
 
         return Schedule(self.store, self.rotations, self.clock, self.settings.schedule.quiet_times)
+
+    @cached_property
+    def forecasts(self) -> "Forecasts":
+        """Playing the schedule forward."""
+        from orchestrator.operations.forecasts import Forecasts
+
+        return Forecasts(self.store, self.clock, self.settings.schedule.quiet_times)
 
     @cached_property
     def journal(self) -> "JournalChecks":

@@ -7,14 +7,14 @@ stored (persistence/store.py). It decides what follows a step's result: the next
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from orchestrator import events, retry
 from orchestrator.events import Listener, ignore
 from orchestrator.leases import LeaseRenewer
 from orchestrator.restoration import Restoration
-from orchestrator.retry import RETRIED, RetriedStep, retry_after
+from orchestrator.retry import RETRIED, RetriedStep
 from orchestrator.step_attempt import StepAttempt
 from persistence.journal import POSTPONED, RESTORE_REFUSED
 from persistence.store import Claim, Store
@@ -158,24 +158,21 @@ class Engine:
 
     def _postpone_step(self, attempt: StepAttempt, rotation: Rotation, step: RetriedStep, error: KeyturnError) -> Claim:
         """Schedule the step again, or park the rotation when the step's retry policy gives up."""
-        wait = step.policy.postponement(rotation.tries)
-        if wait is None or _is_hopeless(rotation, error):
+        until = step.policy.next_try(rotation.tries, error, self._clock.now())
+        if until is None or _is_hopeless(rotation, error):
             return self._park(attempt.claim, rotation, _gave_up(rotation, error), attempt.evidence)
-        return self._postpone(attempt.claim, rotation, error, wait, evidence=attempt.evidence, outage=step.edge.urgent)
+        return self._postpone(attempt.claim, rotation, error, until, evidence=attempt.evidence, outage=step.edge.urgent)
 
     def _postpone(
         self,
         claim: Claim,
         rotation: Rotation,
         error: KeyturnError,
-        wait: timedelta,
+        until: datetime,
         *,
         outage: bool,
         evidence: Mapping[str, object] = _NO_EVIDENCE,
     ) -> Claim:
-        until = self._clock.now() + max(wait, timedelta(seconds=retry_after(error) or 0))
-        if isinstance(error, TryLater) and error.over_at:
-            until = min(until, error.over_at)
         after = replace(rotation, tries=rotation.tries + 1, available_at=until, awaits_person=False)
         postponed = self._store_note(claim, after, error, evidence)
         self._listener(events.Postponed(postponed.rotation, error.code, until, outage))
@@ -236,10 +233,10 @@ class Engine:
             return self._leave_to_person(claim, error)
         # What a system refuses now, such as a sign-in, a person may correct: the outage then ends by itself.
         policy = retry.RESTORE if isinstance(error, RETRIED) else retry.REFUSED_RESTORE
-        wait = policy.postponement(claim.rotation.tries)
-        if wait is None:
+        until = policy.next_try(claim.rotation.tries, error, self._clock.now())
+        if until is None:
             return self._leave_to_person(claim, _gave_up(claim.rotation, error))
-        return self._postpone(claim, claim.rotation, error, wait, outage=True).rotation
+        return self._postpone(claim, claim.rotation, error, until, outage=True).rotation
 
     def _leave_to_person(self, claim: Claim, error: KeyturnError) -> Rotation:
         """Let the rotation wait for a person: the previous certificate cannot be restored, or does not help."""

@@ -11,7 +11,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
@@ -47,6 +47,18 @@ class RetryPolicy:
         if tries >= self.most_postponements:
             return None
         return timedelta(seconds=self.postponements[min(tries, len(self.postponements) - 1)])
+
+    def next_try(self, tries: int, error: KeyturnError, now: datetime) -> datetime | None:
+        """When to try again (UTC) after ``error`` ended a round of tries ``now``, or None to give up.
+
+        ``tries`` counts the earlier postponements. The other system may ask for a longer wait; where it is known when
+        the obstacle ends, the wait is no longer than that.
+        """
+        wait = self.postponement(tries)
+        if wait is None:
+            return None
+        until = now + max(wait, timedelta(seconds=retry_after(error) or 0))
+        return min(until, error.over_at) if isinstance(error, TryLater) and error.over_at else until
 
 
 _MINUTE: Final = 60.0

@@ -6,9 +6,10 @@ Parsing and verifying are pure computations, in states/x509.py; there is no I/O 
 import base64
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from states.errors import InvalidInput
+from states.timing import CERTIFICATE_BACKDATED
 
 CHALLENGE_PREFIX = "keyturn-challenge-v1:"
 """The prefix of every signed challenge. A real-time import trigger begins with ``action=``, so a signature over a
@@ -76,6 +77,15 @@ class Certificate:
         from states import x509  # noqa: PLC0415 - see there
 
         return x509.verifies(self.pem, signature, message)
+
+
+def validity(made_at: datetime, life: timedelta) -> tuple[datetime, datetime]:
+    """From when to when (UTC) a certificate is valid that Keyturn makes at ``made_at`` for ``life``: in whole seconds.
+
+    It begins CERTIFICATE_BACKDATED before, so that a system whose clock is slow accepts it at once.
+    """
+    made_at = made_at.replace(microsecond=0)
+    return made_at - CERTIFICATE_BACKDATED, made_at + life
 
 
 def plain(fingerprint: str) -> str:

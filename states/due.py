@@ -42,13 +42,14 @@ def retry_at(certificate: Certificate, now: datetime) -> datetime:
     return min(now + TRY_AGAIN_AFTER, latest if latest > now else certificate.not_after)
 
 
-def postponed_until(certificate: Certificate | None, quiet_until: datetime, now: datetime) -> datetime | None:
-    """The moment (UTC) at which a rotation that is due begins, where a quiet time lasts until ``quiet_until``.
+def postponed_until(certificate: Certificate | None, quiet_until: datetime | None, now: datetime) -> datetime | None:
+    """The moment (UTC) until which a quiet time that lasts until ``quiet_until`` postpones a rotation that is due.
 
-    None where it begins now: at the end of the window in which automatic rotations begin, expiry goes first. Nor does
-    the initial set-up wait: without a certificate there are no imports that it could interrupt.
+    None where it begins now: outside a quiet time, and at the end of the window in which automatic rotations begin,
+    since expiry goes first. Nor does the initial set-up wait: without a certificate there are no imports that it could
+    interrupt.
     """
-    if certificate is None:
+    if certificate is None or quiet_until is None:
         return None
     until = min(quiet_until, certificate.not_after - ROTATE_LATEST)
     return until if until > now else None

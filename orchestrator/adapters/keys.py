@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from states.certificate import Certificate
+from states.certificate import Certificate, validity
 from states.connection import Algorithm, Policy
 from states.errors import KeyMismatch
 from states.rotation import Candidate, PrivateKey
@@ -141,7 +141,7 @@ _GENERATORS: Final[dict[Algorithm, Callable[[], _Key]]] = {
 
 def _self_signed(key: _Key, common_name: str, connection: str, now: datetime, life: timedelta) -> x509.Certificate:
     """Return an X.509 v3 end-entity certificate that may only sign data (RFC 5280)."""
-    now = now.replace(microsecond=0)
+    not_before, not_after = validity(now, life)
     # The connection's name has its own field: as part of the common name, it could exceed the limit of 64 characters.
     name = x509.Name(
         [
@@ -156,8 +156,8 @@ def _self_signed(key: _Key, common_name: str, connection: str, now: datetime, li
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CERTIFICATE_BACKDATED)
-        .not_valid_after(now + life)
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_digital_signature_only(), critical=True)
         .add_extension(key_id, critical=False)

@@ -1,13 +1,12 @@
 """`keyturn rotation evidence` and `keyturn evidence verify`: a rotation's evidence as a file that others can check."""
 
-import os
 import shlex
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from orchestrator.cli import new_file
 from orchestrator.cli.arguments import RotationId, flag
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
@@ -17,8 +16,6 @@ from orchestrator.views import formatting
 from orchestrator.views.evidence import file_name, text
 from orchestrator.views.evidence_format import Evidence
 from orchestrator.views.values import Json
-from states.errors import InvalidInput
-from states.next_action import by_hand
 
 app = App(name="evidence", help="Check a rotation's evidence file, without database and network.")
 
@@ -45,7 +42,7 @@ def evidence(
     with context.keyturn() as keyturn:
         made = keyturn.evidence.of(rotation)
     place = file or Path(file_name(made))
-    _write(place, text(made))
+    new_file.make(place, text(made), option="--file")
     record = {
         "file": str(place),
         "rotation": made["rotation"]["id"],
@@ -60,24 +57,6 @@ def evidence(
     command = f"keyturn evidence verify {shlex.quote(record['file'])}"
     context.out.note(f"Keep the digest elsewhere. Anyone can check the file: `{command}`.")
     return Exit.FINE
-
-
-def _write(file: Path, content: str) -> None:
-    """Make ``file``, which does not exist yet. Raises InvalidInput, and leaves nothing behind."""
-    try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as made:
-            try:
-                made.write(content)
-                made.flush()
-            except OSError:
-                with suppress(OSError):
-                    file.unlink()
-                raise
-    except OSError as error:
-        raise InvalidInput(
-            f"The file {file} cannot be made: {error.strerror}.",
-            next_action=by_hand("Name another file with --file: none is overwritten."),
-        ) from error
 
 
 @app.command

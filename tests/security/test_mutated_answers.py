@@ -82,6 +82,7 @@ def commands(keyturn: SearchedKeyturn) -> dict[str, Callable[[], object]]:
 
     return {
         "doctor": plain("doctor", NAME),
+        "simulate": plain("simulate", "--outage", "6h"),
         "setup": plain("setup", NAME, "--no-input", "--certificate-file", str(keyturn.folder / "data" / "signin.pem")),
         "health": plain("health", NAME),
         "run-due": keyturn.advance,

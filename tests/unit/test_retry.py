@@ -93,6 +93,43 @@ def test_the_postponements_of_a_step(step: Step, waits: Sequence[float], most: i
     assert policy.postponement(most) is None
 
 
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (TryLater(), MINUTE),
+        (Unknown(), MINUTE),
+        (TryLater(retry_after=MINUTE + 1), MINUTE + 1),
+        (TryLater(retry_after=1), MINUTE),
+        (TryLater(over_at=NOW + timedelta(seconds=7)), 7),
+        (TryLater(retry_after=900, over_at=NOW + timedelta(seconds=7)), 7),
+        (TryLater(over_at=NOW + timedelta(days=1)), MINUTE),
+    ],
+    ids=[
+        "as the policy says",
+        "unknown",
+        "asked for longer",
+        "for less",
+        "over sooner",
+        "for longer, over sooner",
+        "later",
+    ],
+)
+def test_the_next_try(error: KeyturnError, seconds: float) -> None:
+    """It comes when the policy says, or as late as the other system asks; not after the obstacle's known end."""
+    assert NOW + timedelta(seconds=seconds) == TABLE[steps.upload_to_netsuite].next_try(0, error, NOW)
+
+
+def test_after_the_last_postponement_there_is_no_next_try() -> None:
+    """The policy gives up, and no wait that the other system asks for changes that."""
+    policy = TABLE[steps.verify]
+    last = policy.most_postponements - 1
+    asked = TryLater(retry_after=1, over_at=NOW)
+    assert [NOW + timedelta(minutes=5), None] == [
+        policy.next_try(last, TryLater(), NOW),
+        policy.next_try(last + 1, asked, NOW),
+    ]
+
+
 def test_total_length_of_the_postponements() -> None:
     """In total: 20 minutes for a key, a day before the upload, half a day in the outage, two hours to verify."""
     hours = {row[0].__name__: round(sum(row[2]) / 3600, 1) for row in STEPS}

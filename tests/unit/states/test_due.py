@@ -124,3 +124,8 @@ def test_expiry_goes_before_quiet() -> None:
 def test_the_initial_set_up_does_not_wait() -> None:
     """Without a certificate there are no imports that a rotation could interrupt."""
     assert postponed_until(None, NOW + timedelta(days=3), NOW) is None
+
+
+def test_outside_a_quiet_time_a_rotation_begins_now() -> None:
+    """Nothing postpones a rotation that is due when it is not quiet."""
+    assert postponed_until(CERTIFICATE, None, DUE_AT) is None
