@@ -20,7 +20,7 @@ ASSUMED: Final = (
 
 
 def refused_for(played: Rotated) -> timedelta | None:
-    """For how long imports are refused because of the outage; None where only for as long as a rotation takes."""
+    """For how long imports are refused because of the outage; None where only while a rotation runs."""
     return played.carried.skew if played.carried.postponed and played.carried.skew > OUTAGE_REPORTED_AFTER else None
 
 
@@ -31,7 +31,7 @@ def forecast_json(forecast: Forecast) -> Json:
     one); ``expired`` (certificates that expire in use, the first first: ``connection``, ``at``, ``until``, null where
     none replaces it, ``because``); ``left_to_person`` and ``postponed`` (rotations: ``connection``, ``begins``, null
     for one that is open already, ``ends``, null for one that is left, ``outcome``, and ``refused_for``, in seconds,
-    null where imports are refused only for as long as a rotation takes); ``restored`` (a number); ``nearest`` (the
+    null where imports are refused only while a rotation runs); ``restored`` (a number); ``nearest`` (the
     completed rotation that was the nearest to an expiry: ``connection``, ``at``, ``margin`` in seconds; null without
     one); ``weeks`` (``from``, ``begun``, ``completed``, ``most_at_once``, ``postponed``, ``left_to_person``,
     ``expired``, ``margin``); ``assumed`` (sentences).
