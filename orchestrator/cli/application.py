@@ -48,7 +48,12 @@ COMMANDS: Final = (
     ("silence", "silence:app", _LOOK, "Keep alerts from being sent for a while, with a reason and an end."),
     ("metrics", "metrics:metrics", _LOOK, "Show figures for a monitoring system, in the text format of Prometheus."),
     ("doctor", "health:doctor", _LOOK, "Check everything that rotations depend on; each finding comes with its fix."),
-    ("simulate", "simulate:simulate", _LOOK, "Forecast rotations and expiries: the schedule, played forward."),
+    (
+        "simulate",
+        "simulate:simulate",
+        _LOOK,
+        "Forecast what would happen to this installation's connections, from now on.",
+    ),
     ("diagram", "diagram:diagram", _LOOK, "Draw the states and every legal move."),
     ("worker", "worker:worker", _SERVE, "Carry rotations, and start those that are due, until it is stopped."),
     (
