@@ -48,6 +48,12 @@ class RetryPolicy:
             return None
         return timedelta(seconds=self.postponements[min(tries, len(self.postponements) - 1)])
 
+    @property
+    def mean_round(self) -> timedelta:
+        """How long the waits of a round of tries are in all, on average: each is drawn between nothing and its most."""
+        most = (min(self.first_wait * 2**number, self.longest_wait) for number in range(self.attempts - 1))
+        return timedelta(seconds=sum(most) / 2)
+
     def next_try(self, tries: int, error: KeyturnError, now: datetime) -> datetime | None:
         """When to try again (UTC) after ``error`` ended a round of tries ``now``, or None to give up.
 

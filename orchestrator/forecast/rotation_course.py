@@ -70,8 +70,13 @@ def carry(rotation: Rotation, downtime: Downtime | None) -> Carried:
         if edge is None or _is_for_person(edge, rotation):
             break
         assert edge.step
+        policy = TABLE[edge.step]
+        now += policy.mean_round
+        if downtime and not downtime.contains(now):  # the last try of this round succeeds
+            rotation = replace(rotation, available_at=now)
+            continue
         postponed = True
-        until = TABLE[edge.step].next_try(rotation.tries, _DOWN, now)
+        until = policy.next_try(rotation.tries, _DOWN, now)
         if until is None:
             rotation = machine.fail(rotation, GaveUp(_DOWN.message), now)
             break
@@ -96,10 +101,10 @@ def _advance(rotation: Rotation, downtime: Downtime | None) -> Rotation:
     while (edge := NEXT.get(state)) and not _is_for_person(edge, rotation):
         if edge.step is not steps.generate_key and downtime and downtime.contains(now):
             break
-        now += STEP_TAKES
+        began, now = now, now + STEP_TAKES
         state = edge.target
         if edge.brings == "candidate":
-            proofs[edge.brings] = _candidate(rotation, now)
+            proofs[edge.brings] = _candidate(rotation, began)
         elif edge.begins_skew:
             skew_from = skew_from or now
         else:

@@ -14,7 +14,7 @@ ASSUMED: Final = (
     "runs, and begins a rotation at the moment that is stored or drawn for it.",
     "A new certificate is valid for the days that its connection's policy says.",
     "No person acts: what is parked or waits for a person remains so. No connection is added, changed or removed.",
-    "Apart from the outage, every request succeeds.",
+    "Apart from the outage, every request succeeds. Within a step, the waits between tries are the average ones.",
 )
 """What a forecast assumes, in sentences."""
 

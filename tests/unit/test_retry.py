@@ -11,7 +11,7 @@ import pytest
 from support.factories import NOW, a_rotation
 
 from orchestrator import event_log
-from orchestrator.retry import TABLE, RetriedStep, retry_after
+from orchestrator.retry import RESTORE, TABLE, RetriedStep, retry_after
 from states import steps
 from states.errors import KeyturnError, NotPermitted, Throttled, TryLater, Unknown
 from states.ports import Attempt, Ports
@@ -91,6 +91,13 @@ def test_the_postponements_of_a_step(step: Step, waits: Sequence[float], most: i
     policy = TABLE[step]
     assert [timedelta(seconds=wait) for wait in waits] == [policy.postponement(tries) for tries in range(most)]
     assert policy.postponement(most) is None
+
+
+@pytest.mark.parametrize(("step", "waits"), [row[:2] for row in STEPS], ids=[row[0].__name__ for row in STEPS])
+def test_a_round_lasts_half_of_its_longest_waits(step: Step, waits: Sequence[float]) -> None:
+    """Each wait is drawn between nothing and its most."""
+    assert pytest.approx(sum(waits) / 2) == TABLE[step].mean_round.total_seconds()
+    assert timedelta() == RESTORE.mean_round
 
 
 @pytest.mark.parametrize(

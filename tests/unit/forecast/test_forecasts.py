@@ -135,13 +135,13 @@ def test_the_same_fleet_has_the_same_forecast() -> None:
 
 def test_the_json() -> None:
     """It is plain JSON, and its weeks add up to its lists."""
-    made = json.loads(json.dumps(forecast_json(of(FLEET, PARKED).make(50, outage=13 * HOUR))))
-    assert {"from": "2026-12-13T12:00:30.123Z", "until": "2026-12-14T01:00:30.123Z"} == made["outage"]
+    made = json.loads(json.dumps(forecast_json(of(FLEET, PARKED).make(50, outage=15 * HOUR))))
+    assert {"from": "2026-12-13T12:00:30.123Z", "until": "2026-12-14T03:00:30.123Z"} == made["outage"]
     assert len(made["expired"]) == sum(week["expired"] for week in made["weeks"])
     assert len(made["postponed"]) == sum(week["postponed"] for week in made["weeks"])
     caught = {each["connection"]: (each["outcome"], each["refused_for"]) for each in made["postponed"]}
     assert ("restored", None) == (caught["one"][0], caught["two"][1])
-    assert caught["one"][1] > HOUR.total_seconds() * 13
+    assert caught["one"][1] > HOUR.total_seconds() * 15
     assert 1 == made["restored"]
 
 

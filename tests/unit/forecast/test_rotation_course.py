@@ -8,7 +8,7 @@ from support.factories import NOW, a_rotation
 from unit.forecast.fleet import DAY, HOUR, ROTATION, certificate
 
 from orchestrator.forecast.rotation_course import STEP_TAKES, Downtime, Outcome, carry
-from orchestrator.retry import RESTORE, TABLE
+from orchestrator.retry import RESTORE, TABLE, RetryPolicy
 from states import steps
 from states.connection import OnRefusal, Policy
 from states.errors import GaveUp
@@ -16,7 +16,9 @@ from states.rotation import Rotation
 from states.state import State
 from states.table import FORWARD
 
+SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+UPLOAD, SAVE, VERIFY = (TABLE[step] for step in (steps.upload_to_netsuite, steps.save_to_openair, steps.verify))
 BETWEEN = NOW + 2 * STEP_TAKES
 """NetSuite has the new key, and the save is next."""
 
@@ -29,10 +31,10 @@ def down_for(length: timedelta, since: timedelta = timedelta()) -> Downtime:
     return Downtime(NOW + since, NOW + since + length)
 
 
-def total(policy_waits: tuple[float, ...], count: int) -> timedelta:
-    """How long so many postponements are in all; the last one repeats."""
-    waits = [policy_waits[min(number, len(policy_waits) - 1)] for number in range(count)]
-    return timedelta(seconds=sum(waits))
+def lasts(policy: RetryPolicy) -> timedelta:
+    """How long a policy tries before it gives up: its rounds of tries, and the postponements between them."""
+    waits = [policy.postponement(tries) or timedelta() for tries in range(policy.most_postponements)]
+    return sum(waits, timedelta()) + (policy.most_postponements + 1) * policy.mean_round
 
 
 def test_a_rotation_without_faults() -> None:
@@ -42,7 +44,7 @@ def test_a_rotation_without_faults() -> None:
     assert len(FORWARD) * STEP_TAKES == ROTATION
     made = carried.rotation.proofs.candidate
     assert made
-    assert (NOW + STEP_TAKES).replace(microsecond=0) + 90 * DAY == made.certificate.not_after
+    assert NOW.replace(microsecond=0) + 90 * DAY == made.certificate.not_after
     assert (State.COMPLETED, STEP_TAKES) == (carried.rotation.state, carried.skew)
 
 
@@ -53,20 +55,24 @@ def test_an_outage_elsewhere_changes_nothing() -> None:
     assert calm == carry(requested(), down_for(HOUR, since=ROTATION))
 
 
+def test_a_short_outage_ends_within_the_step() -> None:
+    """The last try of a round succeeds: nothing is postponed."""
+    carried = carry(requested(), down_for(STEP_TAKES + UPLOAD.mean_round))
+    assert (NOW + ROTATION + UPLOAD.mean_round, False) == (carried.at, carried.postponed)
+
+
 def test_an_upload_waits_as_its_policy_says() -> None:
     """In an outage of 20 minutes the upload is tried after 1, 6 and 21 minutes; the key was made in the outage."""
     carried = carry(requested(), down_for(20 * MINUTE))
-    assert (NOW + 21 * MINUTE + ROTATION, True) == (carried.at, carried.postponed)
+    assert (NOW + 21 * MINUTE + 3 * UPLOAD.mean_round + ROTATION, True) == (carried.at, carried.postponed)
     assert (Outcome.COMPLETED, STEP_TAKES) == (carried.outcome, carried.skew)
 
 
 def test_a_long_outage_parks_the_upload_for_a_person() -> None:
     """After its last postponement, nothing has been sent to NetSuite: there is nothing to restore."""
-    policy = TABLE[steps.upload_to_netsuite]
-    lasts = total(policy.postponements, policy.most_postponements)
-    assert Outcome.COMPLETED is carry(requested(), down_for(STEP_TAKES + lasts)).outcome
-    carried = carry(requested(), down_for(STEP_TAKES + lasts + timedelta.resolution))
-    assert (Outcome.LEFT, NOW + STEP_TAKES + lasts) == (carried.outcome, carried.at)
+    assert Outcome.COMPLETED is carry(requested(), down_for(STEP_TAKES + lasts(UPLOAD))).outcome
+    carried = carry(requested(), down_for(STEP_TAKES + lasts(UPLOAD) + timedelta.resolution))
+    assert (Outcome.LEFT, NOW + STEP_TAKES + lasts(UPLOAD)) == (carried.outcome, carried.at)
     assert carried.rotation.failure
     assert (GaveUp.code, State.KEY_GENERATED) == (carried.rotation.failure.code, carried.rotation.failure.failed_from)
 
@@ -81,13 +87,11 @@ def test_between_both_systems_the_save_is_tried_hard() -> None:
 def test_in_a_long_outage_the_previous_certificate_is_restored() -> None:
     """When the save gives up after half a day, the restore is tried by its policy until the systems answer."""
     carried = carry(requested(), Downtime(BETWEEN, BETWEEN + 15 * HOUR))
-    save = TABLE[steps.save_to_openair]
-    gave_up = BETWEEN + total(save.postponements, save.most_postponements)
     assert (Outcome.RESTORED, True) == (carried.outcome, carried.postponed)
     assert BETWEEN + 15 * HOUR <= carried.at <= BETWEEN + 15 * HOUR + 5 * MINUTE + STEP_TAKES
     assert (carried.at - BETWEEN, carried.at) == (carried.skew, carried.rotation.closed_at)
     assert carried.rotation.failure
-    assert gave_up == carried.rotation.failure.at
+    assert BETWEEN + lasts(SAVE) == carried.rotation.failure.at
 
 
 @pytest.mark.parametrize(
@@ -110,11 +114,7 @@ def test_without_a_restore_a_person_is_needed(kept: dict[str, object]) -> None:
 def test_a_restore_gives_up_too() -> None:
     """In an outage of days, a person has to restore."""
     carried = carry(requested(), Downtime(BETWEEN, BETWEEN + 5 * DAY))
-    save = TABLE[steps.save_to_openair]
-    lasts = total(save.postponements, save.most_postponements) + total(
-        RESTORE.postponements, RESTORE.most_postponements
-    )
-    assert (Outcome.LEFT, BETWEEN + lasts) == (carried.outcome, carried.at)
+    assert (Outcome.LEFT, BETWEEN + lasts(SAVE) + lasts(RESTORE)) == (carried.outcome, carried.at)
 
 
 def test_a_certificate_that_expired_meanwhile_is_not_restored() -> None:
@@ -127,8 +127,8 @@ def test_a_certificate_that_expired_meanwhile_is_not_restored() -> None:
 def test_verifying_waits_too() -> None:
     """When only the last check is missing, imports work."""
     began = NOW + 3 * STEP_TAKES
-    carried = carry(requested(), Downtime(began, began + 5 * timedelta(seconds=1)))
-    assert (Outcome.COMPLETED, NOW + ROTATION + timedelta(seconds=10)) == (carried.outcome, carried.at)
+    carried = carry(requested(), Downtime(began, began + VERIFY.mean_round + SECOND))
+    assert (Outcome.COMPLETED, NOW + ROTATION + VERIFY.mean_round + 10 * SECOND) == (carried.outcome, carried.at)
     assert STEP_TAKES == carried.skew
 
 
@@ -148,5 +148,5 @@ def test_a_postponed_rotation_goes_on_where_it_is() -> None:
     """An open rotation has its step, its tries and its moment."""
     opened = requested(state=State.SAVED_TO_OPENAIR, tries=3, available_at=NOW + HOUR)
     assert NOW + HOUR + STEP_TAKES == carry(opened, None).at
-    down = Downtime(NOW, NOW + HOUR + timedelta(seconds=1))
-    assert NOW + HOUR + 5 * MINUTE + STEP_TAKES == carry(opened, down).at
+    down = Downtime(NOW, NOW + HOUR + VERIFY.mean_round + SECOND)
+    assert NOW + HOUR + VERIFY.mean_round + 5 * MINUTE + STEP_TAKES == carry(opened, down).at
