@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check format generate docs bench model crash faults fuzz races soak leaks mutants install node clean
+.PHONY: help demo test slow check format generate docs bench model crash faults fuzz races year soak leaks mutants install node clean
 
 help: ## Show this help
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ races: $(VENV)/.dev install ## Each pair of verbs at the same moment, 200 times 
 model: $(VENV)/.dev ## Explore the model of the protocol, without each guard too, and replay it (needs spin, gcc)
 	$(BIN)/python verification/model/run.py --quick --mutants
 	$(PYTEST) tests/model
+
+year: $(VENV)/.dev install ## A year of 200 connections on a fake clock, with random trouble (YEAR=50 of fewer, SEED=any; minutes)
+	YEAR=$(or $(YEAR),200) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) tests/integration/test_year.py
 
 soak: $(VENV)/.dev install ## Rotate 50 connections with random faults while workers are killed (MINUTES=30, SEED=any)
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))

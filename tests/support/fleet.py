@@ -4,11 +4,13 @@ The clock is set from one event to the next, so that a year takes seconds.
 """
 
 import random
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import event
 from support.clock import FakeClock
 from support.fake_systems import FakeSystems, Fault
 from support.migrated import migrated_sqlite
@@ -46,6 +48,10 @@ def no_fault(_name: str, _call: str) -> Fault | None:
     return None
 
 
+def _spare_the_disk(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
+
+
 class Fleet:
     """Connections with their systems, and the process that rotates them."""
 
@@ -53,6 +59,7 @@ class Fleet:
         """``file`` is the database to make."""
         file.write_bytes(migrated_sqlite().read_bytes())
         self.store: Store = open_store(f"sqlite:///{file}")
+        event.listen(self.store._database._engine, "connect", _spare_the_disk)
         self.clock = FakeClock()
         self.systems: dict[str, FakeSystems] = {}
         self.fault: Callable[[str, str], Fault | None] = no_fault
