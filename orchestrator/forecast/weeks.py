@@ -1,7 +1,8 @@
 """What is played, counted by week."""
 
 from array import array
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
@@ -13,7 +14,7 @@ _WEEK: Final = timedelta(weeks=1)
 _TICK: Final = timedelta.resolution
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Week:
     """From one Monday, 00:00 UTC, to the next; the first week is counted from the moment of the forecast."""
 
@@ -46,50 +47,59 @@ class Weeks:
         day = term.begins.date() - timedelta(days=term.begins.weekday())
         self._monday = datetime.combine(day, time(), UTC)
         count = -((self._monday - term.ends) // _WEEK)
-        self._weeks = [Week(begins=self._monday + number * _WEEK) for number in range(count)]
+        self._counts: list[Counter[str]] = [Counter() for _ in range(count)]
+        self._margins: list[timedelta | None] = [None] * count
         self._begins = array("q")
         self._ends = array("q")
 
     def add(self, played: Rotated | Expired) -> None:
         """Count what is played. What happens after the term is not counted."""
         if isinstance(played, Expired):
-            if week := self._week(played.at):
-                week.expired += 1
+            self._count(played.at, expired=True)
             return
         carried = played.carried
-        begins = self._week(played.from_)
-        ends = self._week(carried.at)
-        if begins:
-            begins.begun += played.begins is not None
-            begins.postponed += carried.postponed
-        if ends:
-            ends.completed += carried.outcome is Outcome.COMPLETED
-            ends.left += carried.outcome is Outcome.LEFT
-            if played.margin is not None:
-                ends.margin = played.margin if ends.margin is None else min(ends.margin, played.margin)
+        self._count(played.from_, begun=played.begins is not None, postponed=carried.postponed)
+        self._count(
+            carried.at,
+            completed=carried.outcome is Outcome.COMPLETED,
+            left=carried.outcome is Outcome.LEFT,
+        )
+        if played.margin is not None and carried.at < self._term.ends:
+            place = self._place(carried.at)
+            least = self._margins[place]
+            self._margins[place] = played.margin if least is None else min(least, played.margin)
         self._begins.append((played.from_ - self._monday) // _TICK)
         self._ends.append((carried.at - self._monday) // _TICK)
 
     def counted(self) -> Sequence[Week]:
         """Return every week of the term."""
+        return [
+            Week(begins=self._monday + place * _WEEK, most_at_once=most, margin=self._margins[place], **count)
+            for place, (count, most) in enumerate(zip(self._counts, self._most_at_once(), strict=True))
+        ]
+
+    def _most_at_once(self) -> Iterator[int]:
+        """The most rotations under way at one moment, for each week."""
         begins, ends = sorted(self._begins), sorted(self._ends)
         place, ended = 0, 0
-        for week in self._weeks:
-            beginning = (week.begins - self._monday) // _TICK
+        for week in range(len(self._counts)):
+            beginning = week * (_WEEK // _TICK)
             ended = _passed(ends, ended, beginning)
-            week.most_at_once = place - ended
-            following = beginning + _WEEK // _TICK
-            while place < len(begins) and begins[place] < following:
+            most = place - ended
+            while place < len(begins) and begins[place] < beginning + _WEEK // _TICK:
                 ended = _passed(ends, ended, begins[place])
                 place += 1
-                week.most_at_once = max(week.most_at_once, place - ended)
-        return self._weeks
+                most = max(most, place - ended)
+            yield most
 
-    def _week(self, moment: datetime) -> Week | None:
-        """The week in which ``moment`` is counted; None after the term."""
-        if moment >= self._term.ends:
-            return None
-        return self._weeks[max(0, (moment - self._monday) // _WEEK)]
+    def _count(self, moment: datetime, **happened: bool) -> None:
+        """Count what happened at ``moment``."""
+        if moment < self._term.ends:
+            self._counts[self._place(moment)].update({name: int(is_so) for name, is_so in happened.items()})
+
+    def _place(self, moment: datetime) -> int:
+        """The week in which ``moment`` is counted."""
+        return max(0, (moment - self._monday) // _WEEK)
 
 
 def _passed(ends: Sequence[int], ended: int, moment: int) -> int:

@@ -137,6 +137,7 @@ def test_the_json() -> None:
     """It is plain JSON, and its weeks add up to its lists."""
     made = json.loads(json.dumps(forecast_json(of(FLEET, PARKED).make(50, outage=15 * HOUR))))
     assert {"from": "2026-12-13T12:00:30.123Z", "until": "2026-12-14T03:00:30.123Z"} == made["outage"]
+    assert {int} == {type(week[name]) for week in made["weeks"] for name in ("begun", "postponed", "expired")}
     assert len(made["expired"]) == sum(week["expired"] for week in made["weeks"])
     assert len(made["postponed"]) == sum(week["postponed"] for week in made["weeks"])
     caught = {each["connection"]: (each["outcome"], each["refused_for"]) for each in made["postponed"]}
