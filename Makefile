@@ -15,7 +15,7 @@ demo: $(VENV)/.demo ## One rotation after another, one of them interrupted, agai
 	@$(BIN)/keyturn demo
 
 test: $(VENV)/.dev install node ## Every test but the slow ones, against the built wheel
-	@echo "Running the tests. This usually takes ten minutes on two cores …"
+	@echo "Running the tests. This usually takes ten to fifteen minutes on two cores …"
 	$(PYTEST) -n auto --dist loadscope -m 'not slow'
 
 slow: $(VENV)/.dev install ## The slow tests: races, faults, kills, shortages, browsers, with a selection of the longest (SEED=any)

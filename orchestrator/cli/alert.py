@@ -99,7 +99,10 @@ def send(*, context: Given) -> int:
         keyturn.alerts.look()
         is_left = keyturn.alerts.send()
         errors = [each for each in keyturn.alerts.newest(_MOST) if each.done_at is None and each.error]
-    context.out.show({"left": is_left}, "", [("", "A message is left to be sent." if is_left else "All is sent.")])
+    said = "A message is left to be sent." if is_left else "All is sent."
+    if not keyturn.settings.alerts.routes:
+        said = "No route is set, so no one is notified: set one in alerts.routes of the settings."
+    context.out.show({"left": is_left}, "", [("", said)])
     for each in errors:
         context.out.warn(f"{each.message.id} was not sent: {each.error}")
     return Exit.REMOTE_DOWN if is_left else Exit.FINE

@@ -72,9 +72,18 @@ def setup(
         if not context.asks:
             setup_file.require(keyturn.setup.missing(name, given))
         walk = _Walk(context, keyturn, name, Answers(given, asks=context.asks))
+        walk.options = _options(context, file, certificate_file)
         today = f"-{keyturn.rotations.now():%Y-%m-%d}" if new_certificate else ""  # not the file of the former one
         walk.certificate_file = certificate_file or Path(f"{name}-signin-certificate{today}.pem")
         return walk.renew() if new_certificate else walk.go()
+
+
+def _options(context: Context, file: Path | None, certificate_file: Path | None) -> str:
+    """The options of this run with which the next one goes on, for a shell."""
+    options = [] if context.asks or file is None else ["--no-input"]
+    options += [] if file is None else ["--from", str(file)]
+    options += [] if certificate_file is None else ["--certificate-file", str(certificate_file)]
+    return "".join(f" {shlex.quote(option)}" for option in options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,8 @@ class _Walk:
     """One run of the command."""
 
     certificate_file: Path
+    options: str
+    """Those of this run with which the next one goes on."""
 
     def __init__(self, context: Context, keyturn: Keyturn, name: str, answers: Answers) -> None:
         self._context = context
@@ -129,7 +140,7 @@ class _Walk:
         made = self._certificate()
         answers = self._answers.to_renewal(former)
         if answers is None:
-            self._context.out.note(f"Map {self.certificate_file} in NetSuite, then give its certificate id.")
+            self._ask_for_id()
             return self._end(Place(Step.SIGN_IN), again=" --new-certificate")
         answers = made.of_new_id(answers, connection, is_asked=self._context.asks)
         self._keyturn.setup.give(self._name, Step.SIGN_IN, answers, actor=actor())
@@ -149,6 +160,8 @@ class _Walk:
             return self._consent()
         answers = self._answers.to(step, connection, _reported(place))
         if answers is None:
+            if step is Step.SIGN_IN:
+                self._ask_for_id()
             return False
         if made and connection:
             answers = made.of_new_id(answers, connection, is_asked=self._context.asks)
@@ -170,6 +183,9 @@ class _Walk:
             raise InvalidInput(f"{file} cannot be written: {error.strerror}.", next_action=_ELSEWHERE) from error
         except InvalidInput as error:
             raise InvalidInput(f"{file} exists already. {error.message}", next_action=_ELSEWHERE) from error
+
+    def _ask_for_id(self) -> None:
+        self._context.out.note(f"Map {self.certificate_file} in NetSuite, then give its certificate id.")
 
     def _consent(self) -> bool:
         if not self._context.asks:
@@ -198,10 +214,10 @@ class _Walk:
                 self._context.out.note(f"{PREFERENCE_UNPROVED} Make sure that an import succeeds after the rotation.")
             self._context.out.note(f"Next: `{next_actions.line(NextAction(Verb.ROTATE, {'connection': name}))}`.")
             return Exit.FINE
-        first = ""
+        command, first = f"keyturn setup {shlex.quote(name)}{self.options}{again}", ""
         if step is Step.CONSENT and not self._context.asks:
             first = f"`{next_actions.line(NextAction(Verb.AUTHORIZE, {'connection': name}))}`, then "
-        self._context.out.note(f"What was given is kept. Go on: {first}`keyturn setup {shlex.quote(name)}{again}`.")
+        self._context.out.note(f"The answers up to this step are kept. Go on: {first}`{command}`.")
         return Exit.ATTENTION
 
     def _findings(self, place: Place, *, only_failed: bool = False) -> None:

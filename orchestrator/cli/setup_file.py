@@ -1,5 +1,6 @@
 """The answers of `keyturn setup` in a TOML file: the fields of a connection, and where its secrets are."""
 
+import difflib
 import os
 import re
 import tomllib
@@ -73,7 +74,8 @@ def _value(name: str, value: Any) -> Any:
             return OnRefusal(value)
         raise InvalidInput(f"on_refusal must be {' or '.join(OnRefusal)}.")
     if name not in _TYPES:
-        raise InvalidInput(f"{name} is not a field of a connection.")
+        near = difflib.get_close_matches(name, [*_TYPES, *_SECRETS, "bundles", "on_refusal"], 1)
+        raise InvalidInput(f"{name} is not a field of a connection{f': perhaps {near[0]}' if near else ''}.")
     if type(value) not in get_args(_TYPES[name]):  # not isinstance: true is no number of days
         raise InvalidInput(f"{name} has the wrong type.")
     return value

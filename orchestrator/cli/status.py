@@ -50,13 +50,17 @@ def _print(context: Context, concern: Concern, silence: Silence | None) -> None:
 
 
 def _well(report: Report) -> str:
-    """One line: that all is well, and what comes next."""
+    """That nothing stored needs a person, and what comes next."""
     if not report.connections:
-        return "All is well: there are no connections yet. Set up the first one: `keyturn setup NAME`."
+        return "There are no connections yet. Set up the first one: `keyturn setup NAME`."
     going = f"{formatting.count(report.under_way, 'rotation')} under way" if report.under_way else "no rotation waits"
     coming = "no rotation begins by itself"
     if report.next_due:
         at, name = report.next_due
         when = "is due now" if at <= report.at else f"begins on {formatting.moment(at)}"
         coming = f"the next one, of {name}, {when}"
-    return f"All is well: {formatting.count(report.connections, 'connection')}, {going}, {coming}."
+    connections = formatting.count(report.connections, "connection")
+    return (
+        f"Nothing that Keyturn has stored needs a person: {connections}, {going}, {coming}.\n"
+        "NetSuite and OpenAir were not asked: `keyturn health` asks them."
+    )

@@ -1,5 +1,6 @@
 """`keyturn setup`: from nothing to the first completed rotation, interrupted anywhere, with wrong answers."""
 
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +42,12 @@ def set_up(keyturn: InstalledKeyturn, given: Mapping[str, str], *more: object, *
     return keyturn("setup", NAME, "--no-input", *options, **environment)
 
 
+def again(keyturn: InstalledKeyturn, file: Path | None = None) -> str:
+    """The command that goes on, with the certificate in ``file``."""
+    options = ("--from", keyturn.folder / "acme.toml", "--certificate-file", file or certificate(keyturn))
+    return shlex.join(["keyturn", "setup", NAME, "--no-input", *map(str, options)])
+
+
 def certificate(keyturn: InstalledKeyturn) -> Path:
     return keyturn.folder / "signin.pem"
 
@@ -54,7 +61,8 @@ def test_from_nothing_to_the_first_rotation(initialised: InstalledKeyturn, simul
     """Two runs, with the certificate's id between them; then a rotation completes and an import succeeds."""
     given = answers(simulator.credentials, initialised.folder)
     first = set_up(initialised, given)
-    assert (3, True) == (first.returncode, "Go on: `keyturn setup acme`" in first.stderr), first.stderr
+    assert (3, True) == (first.returncode, f"Go on: `{again(initialised)}`" in first.stderr), first.stderr
+    assert f"Map {certificate(initialised)} in NetSuite, then give its certificate id." in first.stderr
     given |= {"certificate_id": mapped(initialised, simulator), "bundles": '{ 369630 = "4.02", 369637 = "5.02" }'}
     done = set_up(initialised, given)
     assert 0 == done.returncode, done.stderr
@@ -92,7 +100,7 @@ def test_a_new_certificate(initialised: InstalledKeyturn, simulator: Simulator) 
     for _ in range(2):
         asked = set_up(initialised, given, "--new-certificate", "--certificate-file", file)
         assert (3, before) == (asked.returncode, initialised.dump()), asked.stderr
-        assert "Go on: `keyturn setup acme --new-certificate`" in asked.stderr
+        assert f"Go on: `{again(initialised, file)} --new-certificate`" in asked.stderr
     made = x509.load_pem_x509_certificate(file.read_bytes())
     given["certificate_id"] = f'"{simulator.netsuite.map_sign_in(file.read_text())}"'
     done = set_up(initialised, given, "--new-certificate", "--certificate-file", file)
@@ -161,7 +169,7 @@ def test_what_is_missing_is_named_at_once(initialised: InstalledKeyturn) -> None
         ({"openair_api_key": '"canary-in-clear"'}, "openair_api_key must say where"),
         ({"openair_api_key": '{ env = "NO_SUCH_VARIABLE" }'}, "variable of openair_api_key is not set"),
         ({"openair_api_key": '{ file = "missing" }'}, "cannot be read"),
-        ({"acount": '"canary-in-clear"'}, "acount is not a field"),
+        ({"acount": '"canary-in-clear"'}, "acount is not a field of a connection: perhaps account."),
         ({"days": '"canary-in-clear"'}, "days has the wrong type"),
         ({"days": "true"}, "days has the wrong type"),
         ({"days": "[" * 5000 + "]" * 5000}, "is not TOML: it is nested too deeply"),

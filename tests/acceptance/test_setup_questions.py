@@ -2,6 +2,7 @@
 
 import getpass
 import io
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -64,7 +65,10 @@ def test_stopping_at_a_question(ask: Ask, initialised: InstalledKeyturn, simulat
     """Stopping exits with 3, and the next run goes on at that step; in the end a rotation completes."""
     known = simulator.credentials
     code, said = ask([known.account, known.client_id])
-    assert (3, True) == (code, said.endswith(f"What was given is kept. Go on: `keyturn setup {NAME}`.\n")), said
+    files = ("--from", initialised.folder / "hosts.toml", "--certificate-file", certificate(initialised))
+    again = shlex.join(["keyturn", "setup", NAME, *map(str, files)])
+    assert 3 == code, said
+    assert said.endswith(f"The answers up to this step are kept. Go on: `{again}`.\n"), said
     steps = [[simulator.netsuite.map_sign_in(certificate(initialised).read_text())], in_openair(known), ["y"]]
     everything = [answer for step in steps for answer in step]
     code, said = ask(everything[:answered])
