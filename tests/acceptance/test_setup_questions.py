@@ -56,6 +56,12 @@ def renewed(keyturn: InstalledKeyturn) -> Path:
     return keyturn.folder / "renewed.pem"
 
 
+def again(keyturn: InstalledKeyturn, certificate_file: Path) -> str:
+    """The command that goes on."""
+    files = ("--from", keyturn.folder / "hosts.toml", "--certificate-file", certificate_file)
+    return shlex.join(["keyturn", "setup", NAME, *map(str, files)])
+
+
 def in_openair(known: Credentials) -> list[str]:
     return [known.openair_url, "y", known.api_namespace, "-", known.company, known.user]
 
@@ -65,10 +71,9 @@ def test_stopping_at_a_question(ask: Ask, initialised: InstalledKeyturn, simulat
     """Stopping exits with 3, and the next run goes on at that step; in the end a rotation completes."""
     known = simulator.credentials
     code, said = ask([known.account, known.client_id])
-    files = ("--from", initialised.folder / "hosts.toml", "--certificate-file", certificate(initialised))
-    again = shlex.join(["keyturn", "setup", NAME, *map(str, files)])
     assert 3 == code, said
-    assert said.endswith(f"The answers up to this step are kept. Go on: `{again}`.\n"), said
+    going_on = again(initialised, certificate(initialised))
+    assert said.endswith(f"The answers up to this step are kept. Go on: `{going_on}`.\n"), said
     steps = [[simulator.netsuite.map_sign_in(certificate(initialised).read_text())], in_openair(known), ["y"]]
     everything = [answer for step in steps for answer in step]
     code, said = ask(everything[:answered])
@@ -90,7 +95,7 @@ def test_a_new_sign_in_certificate(ask: Ask, initialised: InstalledKeyturn, simu
     before = initialised.dump()
     code, said = ask([], "--new-certificate")
     assert (3, before) == (code, initialised.dump())
-    assert said.endswith(f"Go on: `keyturn setup {NAME} --new-certificate`.\n"), said
+    assert said.endswith(f"Go on: `{again(initialised, renewed(initialised))} --new-certificate`.\n"), said
     new = simulator.netsuite.map_sign_in(renewed(initialised).read_text())
     code, said = ask(["wrong", "", new], "--new-certificate")
     assert (0, True) == (code, f"does not use the certificate {mapped} any more" in said), said
