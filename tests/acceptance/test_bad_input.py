@@ -86,7 +86,7 @@ BAD = {
         (*NEW, *NETSUITE[:-1], "-", "--openair-password-file", "-"),
         "INVALID_INPUT",
         2,
-        "Only one secret can come from standard input",
+        "Only one file can come from standard input",
     ),
     "an empty secret": (("connection", "edit", NAME, "--openair-password-file", "-"), "INVALID_INPUT", 2, "is empty"),
     "editing an unknown connection": (("connection", "edit", "acme-eu", "--days", "90"), "NOT_FOUND", 5, "acme-eu"),
