@@ -50,8 +50,9 @@ CLOSED: Final = text("closed_at IS NOT NULL")
 PRESENT: Final = text("ended_at IS NULL")
 """A worker that was not seen to end."""
 AUTOMATIC: Final = text("automatic")
-BY_HAND: Final = text("NOT automatic")
 """A connection whose certificates are rotated by the schedule."""
+BY_HAND: Final = text("NOT automatic")
+"""One whose rotations a person begins."""
 CALM: Final[ColumnClause[bool]] = literal_column(f"(state NOT IN ('{table.OUTAGE}', '{State.FAILED}'))")
 """Sorts the claimable rotations in UploadedToNetSuite first, and those that are restored: each of their seconds is an
 outage."""

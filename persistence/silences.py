@@ -17,7 +17,7 @@ from persistence.shared_commit import undo
 from persistence.vault import Vault
 from states.alert import Kind
 from states.errors import NotFound, SealBroken, VaultLocked
-from states.next_action import by_hand
+from states.next_action import NextAction, Verb
 from states.silence import Silence
 
 _s: Final = alert_models.silences
@@ -81,10 +81,7 @@ class Silences:
                 tx.execute(_REMOVE, {"of": silence_id})
                 return None
             if silence is None or not silence.is_active(now):
-                raise NotFound(
-                    f"No silence {silence_id} is active.",
-                    next_action=by_hand("See those that are: `keyturn silence list`.", None),
-                )
+                raise NotFound(f"No silence {silence_id} is active.", next_action=NextAction(Verb.LIST_SILENCES))
             ended = replace(silence, ended_at=now, ended_by=by)
             code = self._vault.authenticate(authenticity.of_silence(ended))
             tx.execute(_END.values(ended_at=now, ended_by=by, code=code), {"of": silence_id})

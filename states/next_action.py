@@ -37,6 +37,8 @@ class Verb(StrEnum):
     ADD_TOKEN = "add_token"  # noqa: S105 - a verb
     REVOKE_TOKEN = "revoke_token"  # noqa: S105 - a verb
 
+    LIST_SILENCES = "list_silences"
+
     LIST_ROTATIONS = "list_rotations"
     SHOW_ROTATION = "show_rotation"
     EXPLAIN = "explain"

@@ -10,7 +10,6 @@ from typing import Final
 
 from states.alert import SEVERITY, Alert, Kind, Severity
 from states.errors import InvalidInput
-from states.next_action import by_hand
 
 LONGEST: Final = timedelta(days=90)
 """How long a silence lasts at most: one that is forgotten ends by itself."""
@@ -41,7 +40,7 @@ class Silence:
 
     def __post_init__(self) -> None:
         if problem := _problem(self):
-            raise InvalidInput(problem, next_action=by_hand("See `keyturn silence add --help`."))
+            raise InvalidInput(problem)
 
     def is_active(self, now: datetime) -> bool:
         """Whether it silences anything ``now`` (UTC)."""
