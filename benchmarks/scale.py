@@ -174,8 +174,8 @@ def measure_due(counts: Counts, preparation: Preparation) -> None:
         with closing(sqlite3.connect(engine.file)) as database:
             for minutes in (0, 100, 10_000):
                 now = first + timedelta(minutes=minutes)
-                found = len(engine.store.connections.due(now, 10_000))
-                ours = median_ms(partial(engine.store.connections.due, now, 10_000), counts.repeats)
+                found = len(engine.store.deadlines.due(now, 10_000))
+                ours = median_ms(partial(engine.store.deadlines.due, now, 10_000), counts.repeats)
                 read = partial(read_due, database, f"{now:%Y-%m-%d %H:%M:%S}.000000")
                 assert len(read()) == found
                 by_hand = median_ms(read, counts.repeats)

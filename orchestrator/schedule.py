@@ -67,7 +67,7 @@ class Schedule:
         """The connections whose rotations a run would start now, the longest overdue first."""
         now = self._clock.now()
         quiet_until = self._quiet.until(now)
-        names = self._store.connections.due(now, _ALL)
+        names = self._store.deadlines.due(now, _ALL)
         return [name for name in names if not self._postponed_until(name, quiet_until, now)]
 
     def left(self) -> Left:
@@ -115,10 +115,10 @@ class Schedule:
         postponed: list[tuple[str, datetime]] = []
         now = self._clock.now()
         quiet_until = self._quiet.until(now)
-        for name in self._store.connections.due(now, BATCH):
+        for name in self._store.deadlines.due(now, BATCH):
             try:
                 if until := self._postponed_until(name, quiet_until, now):
-                    self._store.connections.postpone(name, until)
+                    self._store.deadlines.postpone(name, until)
                     postponed.append((name, until))
                     continue
                 started.append(self._rotations.request(name, actor=actor, reason="due", scheduled=True, due_by=now))

@@ -23,6 +23,7 @@ from persistence.claims import Claim, Claims
 from persistence.clock import database_now
 from persistence.connections import Connections
 from persistence.database import Database
+from persistence.deadlines import Deadlines
 from persistence.hints import Hints
 from persistence.journal_check import Journal
 from persistence.kek import KeyEncryptionKey
@@ -65,6 +66,7 @@ class Store:
         self.rotations = Rotations(self._database, self.vault)
         self.claims = Claims(self._database, self.vault)
         self.connections = Connections(self._database, self.vault)
+        self.deadlines = Deadlines(self._database)
         self.journal = Journal(self._database, self.vault)
         self.checkpoints = Checkpoints(self._database, self.vault)
         self.tokens = Tokens(self._database, self.vault)

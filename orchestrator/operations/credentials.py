@@ -59,7 +59,7 @@ class Credentials:
     def ending(self) -> list[Credential]:
         """Every credential in use whose end is known, in the same order; quick with many connections."""
         now = self._clock.now()
-        known = self._store.connections.sign_in_ends()
+        known = self._store.deadlines.sign_in_ends()
         found = [sign_in_certificate(name, at) for at, name in known]
         found += [each for each in (*self._tokens(), *self._tls()) if each.not_after and not each.is_out_of_use(now)]
         return sorted(found, key=lambda each: each.order)

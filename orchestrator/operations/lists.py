@@ -114,7 +114,7 @@ class Lists:
 
     def expiries(self, until: datetime) -> Sequence[tuple[datetime, str]]:
         """Return when certificates expire before ``until`` (UTC), and of which connections."""
-        return self._store.connections.expiries(until)
+        return self._store.deadlines.expiries(until)
 
     def _connections(
         self, text: str, names: Collection[str] | None, after: str | None, limit: int

@@ -57,7 +57,7 @@ class Metrics:
             version=self._workers.version,
             report=overview.report,
             rotations=list(overview.rotations.values()),
-            expiries=self._store.connections.expiries(until or _ALWAYS),
+            expiries=self._store.deadlines.expiries(until or _ALWAYS),
             credentials=self._credentials.ending(),
             workers=self._workers.seen(),
             last_pass=self._store.monitoring.last_pass(),

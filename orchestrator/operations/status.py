@@ -141,7 +141,7 @@ class Status:
             if (concern := _concern(name, chosen.get(name), rotations.get(name), now, changed) or expiring.get(name))
         ]
         if connection is None:
-            number, coming = self._store.connections.count(), self._store.connections.coming(_COMING)
+            number, coming = self._store.connections.count(), self._store.deadlines.coming(_COMING)
         else:
             number = len(chosen)
             coming = [(at, name) for name, each in chosen.items() if name not in rotations and (at := _begins(each))]
@@ -179,7 +179,7 @@ class Status:
         if connection is not None:
             return {connection: self._store.connections.get(connection)}
         by_hand = max(ROTATE_EARLIEST, timedelta(days=max(self._steps, default=0)))
-        found = self._store.connections.until(now + ROTATE_EARLIEST, by_hand=now + by_hand)
+        found = self._store.deadlines.until(now + ROTATE_EARLIEST, by_hand=now + by_hand)
         return {each.name: each for each in found}
 
     def _end(self, connection: _Connection, rotation: Rotation | None, now: datetime) -> Concern | None:

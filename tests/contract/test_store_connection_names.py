@@ -63,7 +63,7 @@ def test_a_removed_connection_is_gone(store: Store) -> None:
     ):
         with pytest.raises(NotFound):
             ask()
-    assert ([], []) == (list(store.connections.all()), store.connections.due(LATER + timedelta(days=999), 10))
+    assert ([], []) == (list(store.connections.all()), store.deadlines.due(LATER + timedelta(days=999), 10))
 
 
 def test_removing_destroys_secrets_and_keys(store: Store) -> None:

@@ -215,17 +215,17 @@ def test_who_is_due(store: Store) -> None:
     store.connections.add(a_connection(name="by-hand", bundles={}, due_at=NOW))
     begin(store, number=1, connection="busy")
     carry(store, begin(store, number=2, connection="parked"), State.FAILED)
-    assert ["late", "now"] == store.connections.due(NOW, 10)
-    assert ["late"] == store.connections.due(NOW, 1)
+    assert ["late", "now"] == store.deadlines.due(NOW, 10)
+    assert ["late"] == store.deadlines.due(NOW, 1)
 
 
 def test_due_follows_the_settings(store: Store) -> None:
     """A connection whose boxes are unticked is not due any more; ticked again, it is."""
     connection = store.connections.add(a_connection(name="late", due_at=NOW))
     connection = store.connections.save(replace(connection, options=Options(oauth2=False)))
-    assert [] == store.connections.due(NOW, 10)
+    assert [] == store.deadlines.due(NOW, 10)
     store.connections.save(replace(connection, options=Options()))
-    assert ["late"] == store.connections.due(NOW, 10)
+    assert ["late"] == store.deadlines.due(NOW, 10)
 
 
 def test_what_a_person_confirmed(store: Store) -> None:

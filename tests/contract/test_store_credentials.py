@@ -26,7 +26,7 @@ def test_the_ends_of_sign_in_certificates(store: Store) -> None:
     assert [
         (datetime(2026, 12, 2, 1, tzinfo=UTC), "soon"),
         (datetime(2030, 1, 2, tzinfo=UTC), "late"),
-    ] == store.connections.sign_in_ends()
+    ] == store.deadlines.sign_in_ends()
 
 
 def test_the_end_is_authenticated(store: Store) -> None:

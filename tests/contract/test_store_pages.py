@@ -161,7 +161,7 @@ def test_what_no_schedule_rotates_is_looked_at_earlier(store: Store) -> None:
     assert ends
     soon, before, after = NOW - HOUR, ends.not_after, ends.not_after + HOUR
     for by_hand, expected in ((before, []), (after, ["by-hand"])):
-        assert expected == [each.name for each in store.connections.until(soon, by_hand=by_hand)]
+        assert expected == [each.name for each in store.deadlines.until(soon, by_hand=by_hand)]
 
 
 def test_what_comes_soon(store: Store) -> None:
@@ -169,16 +169,16 @@ def test_what_comes_soon(store: Store) -> None:
     store.connections.add(a_connection(name="beta", due_at=NOW + 10 * HOUR))
     store.connections.add(a_connection(name="gamma", due_at=NOW, options=Options(oauth2=False)))
     carry(store, begin(store), State.COMPLETED)
-    connections = store.connections
+    deadlines = store.deadlines
     assert [["acme"], ["acme", "beta"], ["acme", "beta"]] == [
-        [each.name for each in connections.until(NOW + hours * HOUR)] for hours in (1, 11, 366 * 24)
+        [each.name for each in deadlines.until(NOW + hours * HOUR)] for hours in (1, 11, 366 * 24)
     ]
     assert ([(NOW, "acme"), (NOW + 10 * HOUR, "beta")], [(NOW, "acme")]) == (
-        connections.coming(10),
-        connections.coming(1),
+        deadlines.coming(10),
+        deadlines.coming(1),
     )
     begin(store, number=2)
-    assert ([(NOW + 10 * HOUR, "beta")], 3) == (connections.coming(10), connections.count())
+    assert ([(NOW + 10 * HOUR, "beta")], 3) == (deadlines.coming(10), store.connections.count())
 
 
 def test_connections_of_some_names(store: Store) -> None:

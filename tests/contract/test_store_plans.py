@@ -105,7 +105,7 @@ def test_claiming_walks_the_partial_index(store: Store) -> None:
 
 def test_the_due_are_a_range_of_the_partial_index(store: Store) -> None:
     """Choosing the due reads the index from its beginning to now, and asks another one who is busy already."""
-    steps = plans(store, lambda: store.connections.due(NOW, 100))
+    steps = plans(store, lambda: store.deadlines.due(NOW, 100))
     assert "SEARCH connections USING INDEX ix_connections_due (due_at<?)" == steps[0]
     assert any(step.startswith("SEARCH rotations USING") and "uq_rotations_open" in step for step in steps)
     assert not any("TEMP B-TREE" in step for step in steps), "nothing is sorted"

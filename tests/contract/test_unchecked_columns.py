@@ -50,7 +50,7 @@ def test_a_due_moment_decides_no_more_than_when(store: Store) -> None:
     """A connection that was made due by a change of the database begins the rotation that a person could have begun."""
     connection = store.connections.get("acme")
     tamper(store, "UPDATE connections SET due_at = '2000-01-01 00:00:00.000000'")
-    assert ["acme"] == store.connections.due(NOW, 9)
+    assert ["acme"] == store.deadlines.due(NOW, 9)
     assert replace(connection, due_at=None) == replace(store.connections.authentic("acme"), due_at=None)
 
 

@@ -63,7 +63,7 @@ def test_a_connection_that_is_removed_while_it_is_started_is_no_failure(
     app: Keyturn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A schedule that has read that it is due, and then finds it gone, has started nothing and failed in nothing."""
-    monkeypatch.setattr(app.store.connections, "due", lambda _now, _limit: ["gone"])
+    monkeypatch.setattr(app.store.deadlines, "due", lambda _now, _limit: ["gone"])
     assert ([], [], []) == astuple(app.schedule.start_due(actor="schedule"))
 
 

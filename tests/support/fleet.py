@@ -102,7 +102,7 @@ class Fleet:
             for rotation in self.store.rotations.all_open()
             if preconditions.goes_on(rotation) and not rotation.awaits_person
         ]
-        return min([*waiting, *(at for at, _ in self.store.connections.coming(1))], default=None)
+        return min([*waiting, *(at for at, _ in self.store.deadlines.coming(1))], default=None)
 
     def _connect(self, name: str) -> Ports:
         return replace(self.systems[name].as_ports(), random=self._chance.setdefault(name, Drawn(name)))
