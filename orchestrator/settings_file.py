@@ -91,16 +91,31 @@ def _read(file: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{file} is not valid TOML: {error}") from None
+    except ValueError:
+        raise InvalidSettings(f"{file} is not valid TOML: a number has too many digits.") from None
     except RecursionError:
         raise InvalidSettings(f"{file} is not valid TOML: it is nested too deeply.") from None
     except OSError as error:
         if lacking := shortage(error):
             raise lacking from error
         raise InvalidSettings(f"{file} cannot be read: {error.strerror}.") from error
+    _refuse_nul(values, file)
     for reserved in ("config_file", "data"):
         if reserved in values:
             raise InvalidSettings(f"{file}: there is no setting {reserved}.")
     return values
+
+
+def _refuse_nul(value: object, file: Path, name: str = "") -> None:
+    """Refuse a string with a NUL, at which the system would end a path or a URL."""
+    if isinstance(value, str) and "\0" in value:
+        raise InvalidSettings(f"{file}: {name} holds a NUL character.")
+    if isinstance(value, dict):
+        for key, each in value.items():
+            _refuse_nul(each, file, f"{name}.{key}".lstrip("."))
+    if isinstance(value, list):
+        for each in value:
+            _refuse_nul(each, file, name)
 
 
 def _overridden(values: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -33,7 +34,7 @@ def parse(url: str) -> URL:
     except (ArgumentError, ValueError):
         raise InvalidSettings("The store's postgresql:// URL cannot be read.") from None
     _check_parameters(parsed)
-    return parsed
+    return _with_folder(parsed)
 
 
 def shown(url: URL) -> str:
@@ -61,6 +62,17 @@ def _with_one_place(url: str) -> str:
     user, hosts, name, query = (part or "" for part in found.groups())
     places = "&".join(f"host={host}" for host in hosts.split(","))
     return f"postgresql+psycopg://{user}{name or '/'}?{places}" + (f"&{query}" if query else "")
+
+
+def _with_folder(url: URL) -> URL:
+    """Take a socket's folder from libpq's form ``//user@%2Frun%2Fpostgresql/name``: SQLAlchemy decodes no host."""
+    host = unquote(url.host or "")
+    if not host.startswith("/"):
+        return url
+    port = {} if url.port is None else {"port": str(url.port)}
+    return URL.create(
+        url.drivername, url.username, url.password, database=url.database, query={**url.query, "host": host, **port}
+    )
 
 
 def _check_parameters(url: URL) -> None:

@@ -100,10 +100,11 @@ def _is_for_reading(file: Path) -> bool:
 
 
 def _opened(file: Path, mode: str, pragmas: tuple[str, ...]) -> sqlite3.Connection:
+    # The name's bytes are quoted: a folder's name need not be UTF-8.
     # isolation_level=None: the driver begins no transactions of its own. Nor does an SQLAlchemy event: with one
     # listener, all the engine's statements pay for events.
     connection = sqlite3.connect(
-        f"file:{quote(str(file))}?{mode}",
+        f"file:{quote(bytes(file))}?{mode}",
         uri=True,
         timeout=DATABASE_WAIT,
         isolation_level=None,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from orchestrator.cli.arguments import WHOLE
 from orchestrator.cli.context import Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import View
@@ -56,7 +57,7 @@ def list_(*, context: Given) -> int:
 @app.command
 def messages(
     *,
-    limit: Annotated[int, Parameter(help="How many at most.")] = 50,
+    limit: Annotated[int, WHOLE, Parameter(help="How many at most.")] = 50,
     context: Given,
 ) -> int:
     """List the messages that were written about alerts, the newest first, and whether each was sent.

@@ -1,8 +1,10 @@
 """The arguments and options that several commands have in common."""
 
-from typing import Annotated, Final
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from orchestrator.cli import completion
 
@@ -21,7 +23,30 @@ _ROTATION: Final = (
 RotationId = Annotated[str, Parameter(help=_ROTATION, completer=completion.rotations)]
 AnyRotation = Annotated[str | None, Parameter(help=_ROTATION, completer=completion.rotations)]
 
-Reason = Annotated[str, Parameter(help="The reason, for the journal.", show_default=False)]
+_WHOLE: Final = re.compile("[+-]?[0-9]+")
+_LONGEST_REASON: Final = 500
+"""Characters, as in the API: every list and every alert shows a reason."""
+
+
+def _to_whole(_kind: Any, given: Sequence[Token]) -> int:
+    """Read a whole number as it is written. Cyclopts rounds 1.5 to 2, and reads digits of every script."""
+    text = given[-1].value
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a whole number.")
+    return int(text)
+
+
+def _to_reason(_kind: Any, given: Sequence[Token]) -> str:
+    # A converter, not a validator: with a validator, the message would repeat all of it.
+    reason = given[-1].value
+    if len(reason) > _LONGEST_REASON:
+        raise ValueError(f"A reason has at most {_LONGEST_REASON} characters, not {len(reason)}.")
+    return reason
+
+
+WHOLE: Final = Parameter(converter=_to_whole)
+"""Of each option that is a whole number."""
+Reason = Annotated[str, Parameter(help="The reason, for the journal.", show_default=False, converter=_to_reason)]
 Within = Annotated[str | None, Parameter(help="A time before expiry, such as 14d.")]
 
 

@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import rehearsal, stopped
-from orchestrator.cli.arguments import DryRun, Reason, RotationId, flag
+from orchestrator.cli.arguments import WHOLE, DryRun, Reason, RotationId, flag
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.views import formatting, next_actions
@@ -17,6 +17,7 @@ from states.rotation import Rotation
 Seen = Annotated[str, Parameter(help="For a connection with --openair-export: the SHA-256 that OpenAir shows now.")]
 Approves = Annotated[
     int | None,
+    WHOLE,
     Parameter(help="The number of another person's request that you approve, where recovery.second_approval is set."),
 ]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Group, Parameter
 
+from orchestrator.cli.arguments import WHOLE
 from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.secrets import SecretName
 from states.connection import Algorithm, OnRefusal
@@ -87,7 +88,7 @@ class ConnectionOptions:
     ] = None
 
     algorithm: Annotated[str | None, _option(_POLICY, "Algorithm of new keys.", choices=_ALGORITHMS)] = None
-    days: Annotated[int | None, _option(_POLICY, "How long a new certificate is valid.")] = None
+    days: Annotated[int | None, WHOLE, _option(_POLICY, "How long a new certificate is valid.")] = None
     keep_key: Annotated[bool | None, _option(_POLICY, "Keep the current private key, sealed, to restore it.")] = None
 
     on_refusal: Annotated[

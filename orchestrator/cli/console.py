@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
+from orchestrator.cli.arguments import WHOLE
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.signals import stoppable
@@ -22,7 +23,7 @@ PORT: Final = 8742
 
 def console(
     *,
-    port: Annotated[int, Parameter(help="The port; 0 takes a free one.")] = PORT,
+    port: Annotated[int, WHOLE, Parameter(help="The port; 0 takes a free one.")] = PORT,
     host: Annotated[str, Parameter(help="The address to listen on; off loopback only with TLS.")] = "127.0.0.1",
     context: Given,
 ) -> int:

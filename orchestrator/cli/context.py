@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
@@ -28,6 +28,10 @@ from states.rotation import Rotation
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Keyturn
     from orchestrator.operations.effects import Effects, Found
+
+
+_LONGEST_NAME: Final = 100
+"""Characters of the name of a user."""
 
 
 class Run:
@@ -174,6 +178,8 @@ def about(rotation: Rotation, now: datetime) -> Json:
 def actor() -> str:
     """The name of the user who runs this command, for the journal; with sudo the user who called it."""
     try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
+        name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"  # a container's user may have no name
+    # A variable of the environment may hold any bytes, and any number of them.
+    return os.fsencode(name).decode(errors="replace")[:_LONGEST_NAME]

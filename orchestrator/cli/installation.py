@@ -53,7 +53,7 @@ def rewrap(
     if not new_key_file.is_file():
         raise InvalidInput(f"There is no key file {new_key_file}.")
     with context.keyturn() as keyturn:
-        keys = keyturn.installation.count_data_keys()
+        keys = keyturn.installation.count_data_keys(new_key_file)
         if dry_run:
             text = f"Would wrap {formatting.count(keys, 'data key')} with the key in {new_key_file}."
             context.out.show({"dry_run": True, "data_keys": keys}, str(keys), [("", text)])

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.cli import outages
-from orchestrator.cli.arguments import OnlyConnection, flag
+from orchestrator.cli.arguments import WHOLE, OnlyConnection, flag
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import View
@@ -44,7 +44,7 @@ def list_(
     *,
     wanted: Annotated[_Filter, Parameter(name="*")] = _EVERYTHING,
     sort: Annotated[Sort, Parameter(help="What comes first.")] = Sort.NEWEST,
-    limit: Annotated[int, Parameter(help="How many at most.")] = 50,
+    limit: Annotated[int, WHOLE, Parameter(help="How many at most.")] = 50,
     watch: Annotated[bool, flag("Show the list again whenever it changes, until Ctrl-C.")] = False,
     context: Given,
 ) -> int:
@@ -84,7 +84,7 @@ def _read(keyturn: Keyturn, wanted: _Filter, sort: Sort, limit: int) -> Listing:
         states=[State(name) for name in wanted.state or []],
         is_open=wanted.open,
         is_parked=wanted.parked,
-        since=formatting.to_moment(wanted.since, keyturn.rotations.now()) if wanted.since else None,
+        since=formatting.to_moment(wanted.since, keyturn.rotations.now()) if wanted.since is not None else None,
         sort=sort,
         limit=limit,
     )

@@ -60,6 +60,8 @@ def _table(file: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         place = _PLACE.search(str(error))
         raise InvalidInput(f"{file} is not TOML{f' {place[0]}' if place else ''}.") from None  # may quote a secret
+    except ValueError:
+        raise InvalidInput(f"{file} is not TOML: a number has too many digits.") from None
     except RecursionError:
         raise InvalidInput(f"{file} is not TOML: it is nested too deeply.") from None
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from orchestrator.cli import new_file, outages
+from orchestrator.cli.arguments import WHOLE
 from orchestrator.cli.context import Context, Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Output, View
@@ -35,7 +36,7 @@ _WEEKS: Final = View[Week](
 
 def simulate(
     *,
-    days: Annotated[int, Parameter(help=f"How many days, {DAYS.start} to {DAYS.stop - 1}.")] = 365,
+    days: Annotated[int, WHOLE, Parameter(help=f"How many days, {DAYS.start} to {DAYS.stop - 1}.")] = 365,
     outage: Annotated[
         str | None, Parameter(help="For how long NetSuite and OpenAir refuse every request, such as 6h.")
     ] = None,
@@ -67,8 +68,8 @@ def simulate(
     with context.keyturn() as keyturn:
         forecast = keyturn.forecasts.make(
             days,
-            outage=formatting.to_span(outage) if outage else None,
-            at=formatting.to_moment(outage_at, keyturn.rotations.now()) if outage_at else None,
+            outage=formatting.to_span(outage) if outage is not None else None,
+            at=formatting.to_moment(outage_at, keyturn.rotations.now()) if outage_at is not None else None,
         )
     if plot:
         new_file.make(plot, forecast_plot.svg(forecast), option="--plot")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from cyclopts import App, Parameter
 
-from orchestrator.cli.arguments import flag
+from orchestrator.cli.arguments import WHOLE, flag
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import Output
@@ -52,7 +52,7 @@ def simulator(
         int, Parameter(help="NetSuite's port; OpenAir and the control API take the next two. 0: free ports.")
     ] = 0,
     directory: Annotated[Path | None, Parameter(help="Folder for the credentials. Default: a temporary one.")] = None,
-    accounts: Annotated[int, Parameter(help="How many NetSuite accounts, each with an OpenAir company.")] = 1,
+    accounts: Annotated[int, WHOLE, Parameter(help="How many NetSuite accounts, each with an OpenAir company.")] = 1,
     context: Given,
 ) -> int:
     """Run simulated NetSuite and OpenAir on loopback.
@@ -113,8 +113,8 @@ class _Knobs:
         Literal["before", "after"] | None,
         Parameter(help="Before or after the request is applied. Default: as the kind has it."),
     ] = None
-    times: Annotated[int, Parameter(help="How many matching calls fail; 0: all, until --clear.")] = 1
-    skip: Annotated[int, Parameter(help="How many matching calls succeed first.")] = 0
+    times: Annotated[int, WHOLE, Parameter(help="How many matching calls fail; 0: all, until --clear.")] = 1
+    skip: Annotated[int, WHOLE, Parameter(help="How many matching calls succeed first.")] = 0
     seconds: Annotated[float, Parameter(help="How long: for delay, drip, late and stale.")] = 0.0
     code: Annotated[str | None, Parameter(help="The system's error code, for error: SSS_TIME_LIMIT_EXCEEDED, 965.")] = (
         None

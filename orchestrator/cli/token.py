@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from orchestrator.cli.arguments import WHOLE
 from orchestrator.cli.context import Given, actor
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.output import View
@@ -22,7 +23,7 @@ def add(
     /,
     *,
     role: Annotated[Role, Parameter(help="A viewer reads, an operator acts on rotations, an administrator does all.")],
-    expires: Annotated[int, Parameter(help="After how many days it expires; at most 366.")] = DAYS,
+    expires: Annotated[int, WHOLE, Parameter(help="After how many days it expires; at most 366.")] = DAYS,
     context: Given,
 ) -> int:
     """Make a token for the API, and show it once. Keyturn stores only its hash.

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.cli import stopped
+from orchestrator.cli.arguments import WHOLE
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
 from orchestrator.cli.signals import stoppable
@@ -19,7 +20,9 @@ MOST_THREADS = 64
 
 def worker(
     *,
-    threads: Annotated[int | None, Parameter(help="How many rotations at a time. Default: worker.threads.")] = None,
+    threads: Annotated[
+        int | None, WHOLE, Parameter(help="How many rotations at a time. Default: worker.threads.")
+    ] = None,
     context: Given,
 ) -> int:
     """Carry rotations, and start those that are due, until it is stopped.

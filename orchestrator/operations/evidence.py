@@ -74,7 +74,7 @@ def read(file: Path) -> Json:
         raise InvalidInput(f"The file {file} is no evidence file of Keyturn.")
     if found.get("version") != VERSION:
         raise InvalidInput(
-            f"The file {file} has version {found.get('version')!r} of the format; this Keyturn knows {VERSION}.",
+            f"The file {file} has another version of the format than {VERSION}, which this Keyturn knows.",
             next_action=by_hand("Check it with a newer Keyturn."),
         )
     return found
@@ -100,7 +100,7 @@ def check(content: Json) -> Evidence:
         file = Evidence.model_validate_json(json.dumps(content))
     except ValidationError as error:
         # Not what was given: a file from elsewhere may hold anything.
-        places = dict.fromkeys(".".join(map(str, each["loc"])) for each in error.errors())
+        places = dict.fromkeys(".".join(map(str, each["loc"])) or "no text of Unicode" for each in error.errors())
         raise EvidenceBroken(f"The file is not in the format: {', '.join(places)}.") from error
     found = evidence_check.findings(file)
     if digest_of(content) != file.digest:

@@ -100,9 +100,13 @@ class Installation:
         self._store.check_writable()
         self._vault.check()
 
-    def count_data_keys(self) -> int:
-        """How many data keys ``rewrap`` would wrap. Raises VaultLocked when the present key does not open them."""
+    def count_data_keys(self, new_file: Path) -> int:
+        """How many data keys ``rewrap`` would wrap with the key in ``new_file``.
+
+        Raises VaultLocked when the present key does not open them, or the new one cannot be read.
+        """
         self._vault.check()
+        read_kek_file(new_file)
         return len(self._store.secrets.data_keys())
 
     def rewrap(self, new_file: Path) -> int:

@@ -1,8 +1,9 @@
 """The verbs on the whole journal: checking it, and the checkpoints that are kept elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, TextIO
 
 from orchestrator.events import Checkpointed, Listener, ignore
 from persistence.checkpoint import Checkpoint, read_lines
@@ -11,6 +12,9 @@ from states.errors import InvalidInput
 from states.timing import CHECKPOINT_EVERY
 
 __all__ = ["Checked", "Checkpoint", "JournalChecks"]
+
+_LONGEST_LINE: Final = 1_000_000
+"""Characters of a line of a log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +73,18 @@ class JournalChecks:
         )
 
 
+def _lines(opened: TextIO, file: Path) -> Iterator[str]:
+    """Yield the lines of ``file``: a device, or a file that is no text, may have one that never ends."""
+    while line := opened.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise InvalidInput(f"The file {file} is no text: a line has {_LONGEST_LINE:,} characters or more.")
+        yield line
+
+
 def _read(file: Path) -> list[Checkpoint]:
     try:
         with file.open(encoding="utf-8", errors="replace") as lines:
-            found = read_lines(lines)
+            found = read_lines(_lines(lines, file))
     except OSError as error:
         raise InvalidInput(f"The file {file} cannot be read: {error.strerror}.") from error
     if not found:

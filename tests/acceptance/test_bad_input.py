@@ -22,6 +22,17 @@ BAD = {
     "an unknown command": (("rotat", NAME), "USAGE", 2, "rotat"),
     "an unknown state": (("rotation", "list", "--state", "Lost"), "USAGE", 2, "UploadedToNetSuite"),
     "a limit of no lines": (("rotation", "list", "--limit", "0"), "INVALID_INPUT", 2, "at least one line"),
+    "half a day": (("connection", "edit", NAME, "--days", "89.5"), "USAGE", 2, "'89.5' is not a whole number"),
+    "digits of another script": (("rotation", "list", "--limit", "\u0661"), "USAGE", 2, "is not a whole number"),
+    "more digits than a number has": (("simulate", "--days", "9" * 5000), "USAGE", 2, "4300 digits"),
+    "a time that is empty": (("rotation", "list", "--since", ""), "INVALID_INPUT", 2, "'' is neither a span of time"),
+    "a reason as long as a book": (("rotate", NAME, "--reason", "x" * 501), "USAGE", 2, "500 characters, not 501."),
+    "a copy of checkpoints that never ends": (
+        ("journal", "verify", "--against", "/dev/zero"),
+        "INVALID_INPUT",
+        2,
+        "/dev/zero is no text",
+    ),
     "an invalid span": (("health", "--within", "soon"), "INVALID_INPUT", 2, "'soon' is not a span of time"),
     "a port that does not exist": (("simulator", "--port", "65534"), "INVALID_INPUT", 2, "is 0 to 65533, not 65534"),
     "an argument that is not UTF-8": (("connection", "show", "\udcff"), "USAGE", 2, "is not UTF-8"),
@@ -113,7 +124,13 @@ BAD = {
         1,
         "does not hold 32 bytes in Base64",
     ),
-    "a question without a terminal": (("vault", "rewrap", "KEY"), "INVALID_INPUT", 2, "cannot be asked here"),
+    "an invalid new key, without doing it": (
+        ("vault", "rewrap", "TEXT", "--dry-run"),
+        "VAULT_LOCKED",
+        1,
+        "does not hold 32 bytes in Base64",
+    ),
+    "a question without a terminal": (("vault", "rekey"), "INVALID_INPUT", 2, "cannot be asked here"),
     "a missing settings file": (("--config", "/nowhere", "health"), "INVALID_SETTINGS", 2, "/nowhere"),
 }
 

@@ -1,5 +1,6 @@
 """Everyday use of `keyturn`: set up, rotate, show."""
 
+import os
 import stat
 from datetime import datetime, timedelta
 
@@ -91,6 +92,13 @@ def test_urls_follow_the_account(initialised: InstalledKeyturn, simulator: Simul
         shown["restlet_url"],
         shown["token_url"],
     )
+
+
+def test_a_users_name_of_any_bytes(connected: InstalledKeyturn) -> None:
+    """A user's name that is no UTF-8, or has no end, is made legible and short: the journal keeps it for ever."""
+    name = os.fsdecode(b"\xff") + "x" * 5000
+    assert 0 == connected("rotate", NAME, "--detach", SUDO_USER=name, USER=name).returncode
+    assert "\ufffd" + "x" * 99 == connected.json("rotation", "list")[0]["actor"]
 
 
 def test_rotate(connected: InstalledKeyturn, simulator: Simulator) -> None:

@@ -173,6 +173,7 @@ def test_what_is_missing_is_named_at_once(initialised: InstalledKeyturn) -> None
         ({"days": '"canary-in-clear"'}, "days has the wrong type"),
         ({"days": "true"}, "days has the wrong type"),
         ({"days": "[" * 5000 + "]" * 5000}, "is not TOML: it is nested too deeply"),
+        ({"days": "9" * 5000}, "is not TOML: a number has too many digits"),
         ({"bundles": '"canary-in-clear"'}, "bundles must be"),
         ({"on_refusal": '"canary-in-clear"'}, "on_refusal must be restore or park"),
         ({"account": '"canary-in-clear'}, "is not TOML (at line 1"),

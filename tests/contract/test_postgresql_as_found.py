@@ -130,6 +130,7 @@ FORMS = {
     "spaces around it": " postgresql://postgres@/{name}?host={host} ",
     "several hosts, each a parameter": "postgresql://postgres@/{name}?host=127.0.0.1:1&host={host}",
     "several hosts, as libpq has them": "postgresql://postgres@127.0.0.1:1,{host}/{name}?target_session_attrs=any",
+    "a socket's folder, as libpq has it": "postgresql://postgres@{host}/{name}",
     "its own keepalives": "postgresql://postgres@/{name}?host={host}&keepalives_idle=30&connect_timeout=3",
     "options": "postgresql://postgres@/{name}?host={host}&options=-c%20statement_timeout%3D5000",
 }

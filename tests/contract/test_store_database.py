@@ -150,6 +150,14 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert before == file.read_bytes()
 
 
+def test_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    """The bytes of a folder's name lead to the file, whatever they are."""
+    folder = tmp_path / os.fsdecode(b"\xff%41?#")
+    folder.mkdir()
+    open_store(f"sqlite:///{folder}/keyturn.db").migrate()
+    assert (folder / "keyturn.db").is_file()
+
+
 @pytest.mark.parametrize("path", ["{folder}/keyturn.db", "/{folder}/keyturn.db", "//{folder}/keyturn.db"])
 def test_slashes_of_a_path(tmp_path: Path, path: str) -> None:
     """As many slashes as people write lead to the same file: SQLite would take //name for a host."""

@@ -134,6 +134,12 @@ def test_what_was_changed_gives_no_evidence(
         app.evidence.of(done.id)
 
 
+def test_half_a_character(made: Any) -> None:
+    """A text that no file can hold is said to be none: the checker has no name for the place."""
+    with pytest.raises(EvidenceBroken, match=r"not in the format: no text of Unicode\."):
+        check({**made, "digest": "\ud800"})
+
+
 def test_what_is_no_evidence_file(made: Any, tmp_path: Path) -> None:
     """A file of another kind or version, or that names a field twice, is refused as input."""
     file = tmp_path / "file.json"

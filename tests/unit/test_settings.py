@@ -67,6 +67,10 @@ WRONG = {
     "[worker]\nthreads = 65": "worker.threads must be a whole number from 1 to 64.",
     "[worker]\nthreads = 's3cret'": "worker.threads must be a whole number from 1 to 64.",
     "[worker.threads]\na = 1": "worker.threads must be a whole number from 1 to 64.",
+    "[worker]\nthreads = true": "worker.threads must be a whole number from 1 to 64.",
+    "[http]\ntimeout = true": "http.timeout must be a number above 0, at most 120.",
+    '[vault]\nfile = "kek\\u0000"': "vault.file holds a NUL character.",
+    '[alerts.routes.a]\nrecipients = ["a\\u0000"]': "alerts.routes.a.recipients holds a NUL character.",
     "[worker]\nlease = 0.5": "worker.lease must be a number from 1 to 600.",
     "[http]\ntimeout = 0": "http.timeout must be a number above 0, at most 120.",
     "[http]\nca_bundle = 3": "http.ca_bundle must be a path.",
@@ -179,9 +183,11 @@ def test_the_file_is_utf8(file: Path, encoding: str) -> None:
     assert 3 == load(file).worker.threads
 
 
-@pytest.mark.parametrize("content", ["# Schl\xfcssel".encode("latin-1"), b"x = " + b"[" * 20_000, b"\xff\xfe["])
+@pytest.mark.parametrize(
+    "content", ["# Schl\xfcssel".encode("latin-1"), b"x = " + b"[" * 20_000, b"\xff\xfe[", b"x = " + b"9" * 5000]
+)
 def test_what_is_no_toml_is_named(file: Path, content: bytes) -> None:
-    """A file in another encoding, or of 20,000 brackets, is refused with its name."""
+    """A file in another encoding, or of 20,000 brackets, or with a number of 5,000 digits, is refused with its name."""
     file.write_bytes(content)
     assert refusal(file).startswith(f"{file} is not valid TOML: ")
 
