@@ -151,7 +151,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 
 def test_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:
-    """The bytes of a folder's name lead to the file, whatever they are."""
+    """The bytes of a folder's name lead to the file: none has a meaning for SQLite."""
     folder = tmp_path / os.fsdecode(b"\xff%41?#")
     folder.mkdir()
     open_store(f"sqlite:///{folder}/keyturn.db").migrate()
