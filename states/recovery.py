@@ -92,13 +92,19 @@ def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
 
     Raises Drift when the two do not agree, CannotSign, CertificateRecordMissing.
     """
+    # NetSuite first: where its record is gone or cannot sign, there is nothing that a person could save in OpenAir.
+    try:
+        signature = sign(ports)
+    except CertificateRecordMissing as error:  # nor is there anything to adopt once the record is made again
+        again = replace(CertificateRecordMissing.next_action, then=_RESUME)
+        raise CertificateRecordMissing(next_action=again) from error
     held = read_openair(ports)
     if isinstance(held, UnreadableCertificate):
         raise Drift(held.message, next_action=_SAVE_IN_OPENAIR)
     if held is None:
         raise Drift("OpenAir holds no certificate.", next_action=_SAVE_IN_OPENAIR)
     try:
-        return sign(ports).confirm(rotation.id, held)
+        return signature.confirm(rotation.id, held)
     except NotConfirmed as error:
         message = "NetSuite signs with another key than that of the certificate in OpenAir."
         raise Drift(message, next_action=_SAVE_IN_OPENAIR) from error

@@ -254,8 +254,8 @@ def test_what_both_sides_hold_is_found(systems: StepSystems) -> None:
     systems.netsuite.hold(stranger)
     systems.openair.held = stranger.certificate
     proof = recovery.find_agreement(rotation, systems.ports)
-    assert (stranger.certificate, LOOK, []) == (proof.certificate, systems.calls, systems.installed)
-    assert NOW + A_CALL == proof.asked_at
+    assert (stranger.certificate, LOOK[::-1], []) == (proof.certificate, systems.calls, systems.installed)
+    assert NOW == proof.asked_at
 
 
 @pytest.mark.parametrize("holds", ["previous", "none"])
@@ -270,6 +270,18 @@ def test_half_a_change_is_not_adopted(systems: StepSystems, holds: str) -> None:
     if holds == "previous":
         assert "signs with another key" in caught.value.message
         assert isinstance(caught.value.__cause__, NotConfirmed)
+
+
+@pytest.mark.parametrize("holds", ["previous", "none"])
+def test_without_a_record_there_is_nothing_to_adopt(systems: StepSystems, holds: str) -> None:
+    """If NetSuite's record is missing, that is said even where OpenAir holds none; going on can make another."""
+    rotation = a_parked(systems)
+    systems.netsuite.hold(None)
+    systems.openair.held = systems.previous.certificate if holds == "previous" else None
+    with pytest.raises(CertificateRecordMissing) as caught:
+        recovery.find_agreement(rotation, systems.ports)
+    assert ["rotation resume ID", "rotation resume ID --create-record"] == commands(caught.value.next_action)
+    assert isinstance(caught.value.__cause__, CertificateRecordMissing)
 
 
 def test_without_a_previous_certificate_nothing_is_restored(systems: StepSystems) -> None:
