@@ -5,7 +5,7 @@ rotation ends it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -83,6 +83,17 @@ class ApprovalRequest:
             options["fingerprint"] = None  # the approver reads it in OpenAir, too
         return NextAction(self.wanted.verb, options, because=self.sentence)
 
+    def advice(self, *others: NextAction) -> NextAction:
+        """What can be done about it: approve it or take it back, or one of the ``others``.
+
+        What replaces another party's certificate is a choice: the next safe action is to look at both systems.
+        """
+        approve, rest = self.action, (NextAction(Verb.WITHDRAW, {"rotation": self.rotation}), *others)
+        if not approve.replaces_others:
+            return replace(approve, alternatives=rest)
+        look = f"{self.sentence} It may replace another party's certificate: look at both systems first."
+        return NextAction(Verb.DOCTOR, because=look, alternatives=(replace(approve, because=""), *rest))
+
     @property
     def evidence(self) -> dict[str, object]:
         """What the journal keeps of it where the rotation is closed."""
@@ -92,7 +103,7 @@ class ApprovalRequest:
 def check_request(pending: ApprovalRequest | None, now: datetime) -> None:
     """Raise ApprovalPending where another request waits: it is approved or withdrawn first."""
     if pending and pending.is_valid(now):
-        raise ApprovalPending(pending.sentence, next_action=_or_withdraw(pending))
+        raise ApprovalPending(pending.sentence, next_action=pending.advice())
 
 
 def check_approval(
@@ -106,23 +117,17 @@ def check_approval(
     again = NextAction(wanted.verb, {"rotation": rotation}, because="Ask for it again, if it is still wanted.")
     if pending is None or pending.number != number:
         message = f"Request {number} of rotation {rotation} does not wait for approval: the rotation was changed since."
-        raise ApprovalMissing(message, next_action=_or_withdraw(pending) if pending else again)
+        raise ApprovalMissing(message, next_action=pending.advice() if pending else again)
     if not pending.is_valid(now):
         message = f"{pending.actor}'s request is of {pending.at:%Y-%m-%d %H:%M} UTC, and expired after 24 hours."
         raise ApprovalExpired(message, next_action=again)
     if pending.wanted != wanted:
         message = f"{pending.actor} did not ask for this: {_described(pending.wanted)}, and not {_described(wanted)}."
-        raise ApprovalDiffers(message, next_action=_or_withdraw(pending))
+        raise ApprovalDiffers(message, next_action=pending.advice())
     if pending.actor.casefold() == actor.casefold():
         message = f"{pending.actor} asked for it, so that someone else has to approve it."
         raise SamePerson(message, next_action=NextAction(Verb.WITHDRAW, {"rotation": rotation}))
     return pending
-
-
-def _or_withdraw(pending: ApprovalRequest) -> NextAction:
-    withdraw = NextAction(Verb.WITHDRAW, {"rotation": pending.rotation})
-    action = pending.action
-    return NextAction(action.verb, action.options, because=action.because, alternatives=(withdraw,))
 
 
 def _described(wanted: Wanted) -> str:

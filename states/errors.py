@@ -249,7 +249,7 @@ class Drift(Refused):
     """OpenAir holds another certificate than the one that Keyturn saved there."""
 
     code = "DRIFT"
-    next_action = by_hand("Find out who changed OpenAir's certificate.", OVERWRITE)
+    next_action = by_hand("Find out who changed OpenAir's certificate.", alternatives=(OVERWRITE,))
 
 
 class KeyMismatch(Refused):

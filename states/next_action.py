@@ -105,6 +105,11 @@ class NextAction:
         """Whether this action, or one that follows it, is ``verb``."""
         return self.verb is verb or (self.then is not None and self.then.leads_to(verb))
 
+    @property
+    def replaces_others(self) -> bool:
+        """Whether this action, or one that follows it, may replace a certificate that another party put there."""
+        return bool(self.options.get("overwrite")) or (self.then is not None and self.then.replaces_others)
+
     def mapped(self, change: "Callable[[NextAction], NextAction]") -> "NextAction":
         """Return the action with ``change`` applied to every action in it."""
         return replace(
@@ -198,7 +203,10 @@ class NextAction:
 REPEAT: Final = NextAction(Verb.REPEAT)
 ADOPT: Final = NextAction(Verb.ADOPT, because="You can adopt the foreign certificate once OpenAir holds it too.")
 OVERWRITE: Final = NextAction(Verb.RESUME, {"overwrite": True})
-"""Resume, and replace the certificate that NetSuite or OpenAir holds with Keyturn's."""
+"""Resume, and replace the certificate that NetSuite or OpenAir holds with Keyturn's. A choice, never the first one: it
+destroys what another party did."""
+LOOK_AGAIN: Final = NextAction(Verb.RESUME, because="Resuming looks again, and replaces nothing.")
+"""Resume without permission to replace another party's certificate."""
 
 
 def by_hand(task: str, then: NextAction | None = REPEAT, *, alternatives: tuple[NextAction, ...] = ()) -> NextAction:

@@ -21,7 +21,7 @@ from states.errors import (
     ParkedByPerson,
     Tampered,
 )
-from states.next_action import NextAction, Verb, by_hand
+from states.next_action import LOOK_AGAIN, NextAction, Verb, by_hand
 from states.rotation import Ending, Failure, Rotation
 from states.state import State
 
@@ -240,6 +240,7 @@ def _advise_parked(rotation: Rotation, failure: Failure, now: datetime) -> NextA
     choices = _with_restore(rotation, failure)
     if rotation.circumstances.by_hand:  # Keyturn cannot read OpenAir, and resuming helps in every case
         choices = tuple(sorted(choices, key=lambda each: each.leads_to(Verb.RESUME), reverse=True))
+    choices = _safe_first(choices)
     return _complete(_possible(choices, rotation, now), rotation)
 
 
@@ -252,8 +253,7 @@ def _with_approval(action: NextAction, rotation: Rotation, now: datetime) -> Nex
     if asked is None or not asked.is_valid(now) or why_not(asked.wanted.verb, rotation, now):
         return action
     others = tuple(each for each in action.choices if not any(map(each.leads_to, APPROVABLE)))
-    withdraw = NextAction(Verb.WITHDRAW)
-    return _complete(replace(asked.action, alternatives=(withdraw, *others)), rotation)
+    return _complete(asked.advice(*others), rotation)
 
 
 def _goes_on(rotation: Rotation, now: datetime) -> str:
@@ -274,6 +274,13 @@ def _with_restore(rotation: Rotation, failure: Failure) -> tuple[NextAction, ...
     if rotation.position is not table.OUTAGE or failure.code in FOR_A_PERSON or is_edited_first:
         return choices
     return (*choices, NextAction(Verb.RESTORE, because="To end the outage now, restore the previous certificate."))
+
+
+def _safe_first(choices: tuple[NextAction, ...]) -> tuple[NextAction, ...]:
+    """Return ``choices`` so that none comes first that replaces another party's certificate: a look again does then."""
+    if not choices[0].replaces_others:
+        return choices
+    return (LOOK_AGAIN, *sorted(choices, key=lambda each: each.replaces_others))
 
 
 def _possible(choices: tuple[NextAction, ...], rotation: Rotation, now: datetime) -> NextAction:

@@ -27,6 +27,7 @@ from states.proof import Signer, absence, install, judge, looks, read_openair, s
 from states.rotation import Absence, Candidate, Confirmation, PrivateKey, Rotation
 
 _RESUME: Final = NextAction(Verb.RESUME)
+_RESTORE: Final = NextAction(Verb.RESTORE)
 _RESTORE_OVER: Final = NextAction(Verb.RESTORE, {"overwrite": True})
 _PUT_ANOTHER: Final = by_hand(
     "Put another certificate into the record in NetSuite, such as bundle 369630's openair-certificate.pem.",
@@ -163,9 +164,14 @@ def _ask(rotation: Rotation, ports: Ports, *, times: int, may_overwrite: bool) -
         if verdict.signer is Signer.CANDIDATE or may_overwrite or _is_placeholder(ports):
             continue
         if verdict.error:
-            raise CannotSign(next_action=by_hand("Look at the record in NetSuite.", _RESTORE_OVER)) from verdict.error
-        raise ForeignRotation(next_action=by_hand("Find out who replaced the certificate.", _RESTORE_OVER))
+            raise CannotSign(next_action=_after("Look at the record in NetSuite.")) from verdict.error
+        raise ForeignRotation(next_action=_after("Find out who replaced the certificate."))
     return None
+
+
+def _after(task: str) -> NextAction:
+    """Return a person's ``task``, after which restoring looks again. To replace the certificate is another choice."""
+    return by_hand(task, _RESTORE, alternatives=(_RESTORE_OVER,))
 
 
 def _is_placeholder(ports: Ports) -> bool:
@@ -180,7 +186,7 @@ def _is_placeholder(ports: Ports) -> bool:
 
 
 def _record_missing() -> CertificateRecordMissing:
-    again = by_hand(CertificateRecordMissing.repair, NextAction(Verb.RESTORE))
+    again = by_hand(CertificateRecordMissing.repair, _RESTORE)
     return CertificateRecordMissing(next_action=again)
 
 

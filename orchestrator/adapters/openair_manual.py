@@ -61,7 +61,8 @@ def with_persons_reading(rotation: Rotation, ports: Ports, fingerprint: str) -> 
 def resume_with_candidate(rotation: Rotation) -> NextAction:
     """Return the next action if OpenAir shows a certificate unknown to Keyturn: resume with the candidate."""
     is_foreign = rotation.failure is not None and rotation.failure.code == ForeignRotation.code
-    resume = OVERWRITE if is_foreign else NextAction(Verb.RESUME)
     return by_hand(
-        "Find out who saved it. Resuming goes on with Keyturn's candidate: save that one in OpenAir.", resume
+        "Find out who saved it. Resuming goes on with Keyturn's candidate: save that one in OpenAir.",
+        NextAction(Verb.RESUME),
+        alternatives=(OVERWRITE,) if is_foreign else (),
     )

@@ -52,8 +52,8 @@ def alternatives(action: NextAction) -> list[list[Step]]:
 
 
 def button(action: NextAction) -> Step | None:
-    """The first step that has a button."""
-    return next((each for each in steps(action) if each.href), None)
+    """The first step that has a button. What replaces another party's certificate is a choice, never the one button."""
+    return None if action.replaces_others else next((each for each in steps(action) if each.href), None)
 
 
 def _sequence(action: NextAction | None) -> Iterator[NextAction]:

@@ -88,6 +88,7 @@ _PURPOSES: Final[Mapping[tuple[Verb, str], str]] = {
     (Verb.RESUME, ""): "go on",
     (Verb.RESUME, "overwrite"): "put Keyturn's certificate in its place",
     (Verb.RESUME, "create_record"): "let Keyturn create the record",
+    (Verb.RESTORE, "overwrite"): "put the previous certificate in its place",
     (Verb.ABANDON, ""): "give this rotation up",
     (Verb.WITHDRAW, ""): "take the request back",
     (Verb.EXPLAIN, ""): "see what else is possible",
@@ -127,10 +128,13 @@ def command(action: NextAction) -> str:
     """The command line to run next as it is; empty where there is none.
 
     It is that of the first choice that needs nothing done by hand before. Where each does, it is what follows the
-    first one's work. Where a person supplies the last option's value, the line ends with that option.
+    first one's work. What replaces another party's certificate is a person's choice, and never the line to run next.
+    Where a person supplies the last option's value, the line ends with that option.
     """
-    ready = (each for each in action.choices if each.verb is not Verb.BY_HAND and _first_line(each))
-    return _first_line(next(ready, action))
+    safe = [each for each in action.choices if not each.replaces_others]
+    ready = (each for each in safe if each.verb is not Verb.BY_HAND and _first_line(each))
+    found = next(ready, safe[0] if safe else None)
+    return _first_line(found) if found else ""
 
 
 def _first_line(action: NextAction) -> str:
@@ -150,11 +154,11 @@ def _shown(data: Any) -> Any:
     if data is None:
         return None
     action = NextAction.from_data(data)
-    return {**_with_command(action), "text": render(action)}
+    return {**_with_command(action), "command": command(action) or None, "text": render(action)}
 
 
 def _with_command(action: NextAction) -> Mapping[str, Any]:
-    shown = {**action.to_data(), "command": command(action) or None}
+    shown = {**action.to_data(), "command": _first_line(action) or None}
     if action.then:
         shown["then"] = _with_command(action.then)
     if action.alternatives:

@@ -168,6 +168,26 @@ def test_the_command_is_one_that_can_be_run_as_it_is() -> None:
     assert "keyturn rotation resume 01JD" == next_actions.command(replace(again, alternatives=(allowed,)))
 
 
+def test_the_command_replaces_nothing_of_another_party() -> None:
+    """Alone, first or after something done by hand: such a line is a choice that a person makes, and keeps its own."""
+    over = NextAction(Verb.RESUME, {"rotation": "01JD", "overwrite": True})
+    adopt = NextAction(Verb.ADOPT, {"rotation": "01JD"})
+    assert "" == next_actions.command(over) == next_actions.command(by_hand("Find out who.", over))
+    assert "keyturn rotation adopt 01JD" == next_actions.command(replace(over, alternatives=(adopt,)))
+    assert "keyturn rotation adopt 01JD" == next_actions.command(by_hand("Ask.", adopt, alternatives=(over,)))
+    shown = next_actions.with_commands({"fix": replace(adopt, alternatives=(over,)).to_data()})["fix"]
+    assert "keyturn rotation adopt 01JD" == shown["command"]
+    assert "keyturn rotation resume 01JD --overwrite" == shown["alternatives"][0]["command"]
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_no_errors_command_replaces_anything_of_another_party(kind: type[KeyturnError]) -> None:
+    """Neither the first thing to do nor the line to run next, as a command met the error and as a rotation has it."""
+    for action in (kind().next_action, kind().next_action.resuming()):
+        assert not action.replaces_others
+        assert "--overwrite" not in next_actions.command(action.about(rotation="01JD", connection="acme"))
+
+
 def test_json_gets_commands() -> None:
     """In a JSON record each next action gets its first command, and all of it as text."""
     action = by_hand(

@@ -104,6 +104,15 @@ def test_the_action_of_who_approves(wanted: Wanted, more: dict[str, Value]) -> N
     assert "ada asks to restore it: “closed”. Another person has to approve that." == action.because
 
 
+def test_what_replaces_anothers_certificate_is_a_choice() -> None:
+    """The next action of who approves is the verb itself; where it may replace a foreign certificate, to look first."""
+    assert Verb.RESTORE is a_request(wanted=RESTORE).advice().verb
+    advice = a_request(wanted=replace(RESTORE, overwrite=True)).advice(NextAction(Verb.RESUME))
+    expected = [Verb.DOCTOR, Verb.RESTORE, Verb.WITHDRAW, Verb.RESUME]
+    assert (expected, False) == ([each.verb for each in advice.choices], advice.replaces_others)
+    assert advice.because.startswith("ada asks to restore it: “closed”.")
+
+
 def test_what_the_journal_keeps() -> None:
     """The entry that closes a rotation names the request, who made it, and why."""
     assert {"approves": 6, "asked_by": "ada", "asked_because": "closed"} == a_request().evidence

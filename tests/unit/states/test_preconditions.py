@@ -10,13 +10,16 @@ from support.factories import changed
 from support.pairs import NOW, Pair
 from unit.states.rotations import ID, a_rotation, parked
 
+from orchestrator.views.next_actions import command
 from states import errors
 from states.connection import Policy
 from states.errors import (
+    CannotSign,
+    Drift,
     ForeignRotation,
     Refused,
 )
-from states.next_action import Verb, by_hand
+from states.next_action import ADOPT, OVERWRITE, NextAction, Verb, by_hand
 from states.preconditions import PRECONDITIONS, advise, why_not
 from states.state import State
 from states.table import ACTIVE
@@ -26,6 +29,8 @@ REFUSALS = [
 ]
 
 MINUTE = timedelta(minutes=1)
+FIND_OUT = by_hand("Find out who.", OVERWRITE)
+"""What an older version stored with a rotation that met Drift."""
 HOLDS = "NetSuite has proved that it holds its certificate."
 
 
@@ -154,12 +159,28 @@ def test_advice_does_not_depend_on_the_policy(pair: Pair) -> None:
 
 
 def test_advice_asks_for_the_fingerprint_if_only_a_person_sees_openair(pair: Pair) -> None:
-    """If only a person sees OpenAir, adopting asks for its fingerprint, and overwriting comes first."""
+    """If only a person sees OpenAir, adopting asks for its fingerprint, and a look again comes first."""
     rotation = changed(parked(a_rotation(pair, State.KEY_GENERATED), ForeignRotation()), by_hand=True)
     found = advise(rotation, NOW)
-    assert [f"rotation resume {ID} --overwrite", f"rotation adopt {ID} --fingerprint"] == commands(found)
+    expected = [f"rotation resume {ID}", f"rotation adopt {ID} --fingerprint", f"rotation resume {ID} --overwrite"]
+    assert expected == commands(found)
     assert "only a certificate that Keyturn knows already can be adopted." in text(found)
-    assert text(found).endswith("--fingerprint`, followed by the SHA-256 that OpenAir shows.")
+    assert "--fingerprint`, followed by the SHA-256 that OpenAir shows." in text(found)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize("kind", [ForeignRotation, CannotSign, Drift])
+@pytest.mark.parametrize("stored", [None, OVERWRITE, FIND_OUT, replace(OVERWRITE, alternatives=(ADOPT,))])
+def test_the_line_to_run_next_replaces_nothing_of_others(
+    pair: Pair, kind: type[Refused], stored: NextAction | None, *, by_hand: bool
+) -> None:
+    """To replace another party's certificate is a choice. So it is where an older version stored it as the first."""
+    error = kind(next_action=stored)
+    found = advise(changed(parked(a_rotation(pair, State.KEY_GENERATED), error), by_hand=by_hand), NOW)
+    assert command(found).startswith((f"keyturn rotation resume {ID}", f"keyturn rotation adopt {ID}"))
+    assert "--overwrite" not in command(found)
+    assert not found.replaces_others
+    assert f"rotation resume {ID} --overwrite" in commands(found)
 
 
 def test_an_unfinished_restore_asks_what_openair_shows(pair: Pair) -> None:

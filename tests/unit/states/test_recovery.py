@@ -119,7 +119,7 @@ def test_a_strangers_key_stays(systems: StepSystems) -> None:
     systems.netsuite.hold(a_pair())
     with pytest.raises(ForeignRotation) as caught:
         find(systems, rotation)
-    assert ["rotation restore ID --overwrite"] == commands(caught.value.next_action)
+    assert ["rotation restore ID", "rotation restore ID --overwrite"] == commands(caught.value.next_action)
     assert None is find(systems, rotation, may_overwrite=True)
 
 
@@ -129,7 +129,7 @@ def test_a_mute_record_stays(systems: StepSystems) -> None:
     systems.netsuite.can_sign = False
     with pytest.raises(CannotSign) as caught:
         find(systems, rotation)
-    assert ["rotation restore ID --overwrite"] == commands(caught.value.next_action)
+    assert ["rotation restore ID", "rotation restore ID --overwrite"] == commands(caught.value.next_action)
     assert isinstance(caught.value.__cause__, CannotSign)
     assert None is find(systems, rotation, may_overwrite=True)
 

@@ -122,8 +122,8 @@ def test_permission_to_create_is_no_permission_to_overwrite(systems: StepSystems
 
 
 def test_a_drifted_rotation_has_a_way_out(systems: StepSystems) -> None:
-    """The next action of Drift, resuming with permission to overwrite, completes the rotation."""
-    assert ["rotation resume ID --overwrite"] == commands(Drift().next_action)
+    """A choice that Drift offers, resuming with permission to overwrite, completes the rotation."""
+    assert ["rotation resume ID", "rotation resume ID --overwrite"] == commands(Drift().next_action.resuming())
     rotation = systems.rotation(AT, may_overwrite=True)
     systems.openair.held = a_pair().certificate
     assert verify(rotation, systems.ports, systems.attempt)
