@@ -42,6 +42,10 @@ _LACKS_IN_SQLITE: Final = (
 _UNDONE: Final = ("SQLITE_FULL", "SQLITE_BUSY")
 """SQLite's names for a COMMIT that did nothing: the disk is full, or another process kept its lock for too long."""
 
+_LOOK: Final = by_hand(
+    "Make sure that the database is up. Then look whether the change was made, before you repeat the command.", None
+)
+
 _BEGIN: Final = Prepared(text("BEGIN"))
 _BEGIN_WRITING: Final = Prepared(text("BEGIN IMMEDIATE"))
 """Takes the write lock at once. A transaction that begins with a read cannot wait for another writer later: what it has
@@ -264,7 +268,7 @@ class Database:
         kind = Unknown if failed.is_unknown else TryLater
         if isinstance(failed.reason, DBAPIError):
             return self._explained(kind, failed.reason)
-        return kind(f"The database {self.name} did not commit: {type(failed.reason).__name__}.")
+        return _lost(kind, f"The database {self.name} did not commit: {type(failed.reason).__name__}.")
 
     def _explained(self, kind: type[KeyturnError], error: DBAPIError) -> KeyturnError:
         """Return our own error for a driver's. Raises the driver's again where it is a mistake of ours."""
@@ -289,7 +293,12 @@ class Database:
         # SQLite says only that it cannot open a file, and libpq that it cannot make a socket.
         if kind is TryLater and (lacking := descriptor_shortage()):
             return Exhausted(f"{lacking.message} The database {self.name} cannot be opened: {reason}.")
-        return kind(f"The database {self.name} is not available: {reason}.")
+        return _lost(kind, f"The database {self.name} is not available: {reason}.")
+
+
+def _lost(kind: type[KeyturnError], message: str) -> KeyturnError:
+    # What a lost commit changed is not read back by itself, unlike what a lost request to NetSuite or OpenAir changed.
+    return Unknown(message, next_action=_LOOK) if kind is Unknown else kind(message)
 
 
 def _did_nothing(error: DBAPIError) -> bool:

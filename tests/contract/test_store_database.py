@@ -237,6 +237,7 @@ def test_a_commit_that_did_nothing_has_written_nothing(
             tx.exec_driver_sql("DELETE FROM connections")
         event.remove(fresh._database._engine, "commit", fail)
         assert expected is type(caught.value)
+        assert is_unknown is ("look whether the change was made" in (caught.value.next_action.because or ""))
 
     refused()
     assert is_unknown is fresh.has_written

@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import resource
+import ssl
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -21,6 +22,7 @@ from orchestrator.cli import application
 from persistence.kek import read_kek_file
 from simulator import Simulator
 from states.errors import Exhausted, TryLater
+from states.shortage import shortage
 from states.state import State
 
 Start = Callable[..., AbstractContextManager[Worker]]
@@ -204,3 +206,19 @@ def test_what_cannot_be_opened_is_a_shortage(app: Keyturn, simulator: Simulator,
             openings[what]()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize(
+    ("error", "lacking"),
+    [
+        (ImportError("_rust.abi3.so: failed to map segment from shared object"), "memory"),
+        (ImportError("libssl.so.3: cannot open shared object file: Too many open files"), "Too many open files"),
+        (ssl.SSLError("[SSL] malloc failure (_ssl.c:3098)"), "memory"),
+    ],
+)
+def test_a_shortage_in_words(error: Exception, lacking: str) -> None:
+    """Libraries in C name a shortage in words alone: it is no fault of Keyturn then."""
+    found = shortage(error)
+    assert found is not None
+    assert found.message.endswith(f": {lacking}.")
+    assert shortage(ImportError("No module named psycopg")) is None
