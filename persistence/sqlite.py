@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -18,6 +19,9 @@ _PRAGMAS: Final = (
     "foreign_keys = ON",
     "secure_delete = ON",  # an erased key is overwritten, not only unlinked
 )
+_TEXT: Final = methodcaller("decode", "utf-8", "replace")
+"""Reads a text. SQLite stores any bytes as one: those that are no text must not make their row unreadable, and what was
+authenticated shows that it was changed."""
 _READING: Final = ("schema_version",)
 """Reads the file's head, to see that it is a database."""
 
@@ -110,6 +114,7 @@ def _opened(file: Path, mode: str, pragmas: tuple[str, ...]) -> sqlite3.Connecti
         isolation_level=None,
         check_same_thread=False,
     )
+    connection.text_factory = _TEXT
     try:
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")

@@ -36,7 +36,8 @@ def setup(
     /,
     *,
     file: Annotated[
-        Path | None, Parameter(name="--from", help="A TOML file with answers; - for standard input.")
+        Path | None,
+        Parameter(name="--from", help="A TOML file with answers; - for standard input.", allow_leading_hyphen=True),
     ] = None,
     certificate_file: Annotated[
         Path | None,

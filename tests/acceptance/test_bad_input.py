@@ -100,6 +100,7 @@ BAD = {
         "Only one file can come from standard input",
     ),
     "an empty secret": (("connection", "edit", NAME, "--openair-password-file", "-"), "INVALID_INPUT", 2, "is empty"),
+    "no answers": (("setup", "new", "--no-input", "--from", "-"), "INVALID_INPUT", 2, "standard input is empty"),
     "editing an unknown connection": (("connection", "edit", "acme-eu", "--days", "90"), "NOT_FOUND", 5, "acme-eu"),
     "a URL that is no import": (
         ("request", "verify", "https://example.com/", "--connection", NAME),

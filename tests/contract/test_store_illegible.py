@@ -18,7 +18,15 @@ ANYWHERE = (
     ("policy", """'{"algorithm": "ec-p256", "days": 0, "keep_key": true}'"""),
     ("cause", "'whim'"),
 )
-ON_SQLITE = (("policy", "'nonsense'"), ("skew_from", "'nonsense'"), ("updated_at", "5"), ("created_at", "''"))
+ON_SQLITE = (
+    ("policy", "'nonsense'"),
+    ("skew_from", "'nonsense'"),
+    ("updated_at", "5"),
+    ("created_at", "''"),
+    ("cause", "CAST(X'FF' AS TEXT)"),
+    ("policy", "CAST(X'7BFF7D' AS TEXT)"),
+    ("updated_at", "CAST(X'C328' AS TEXT)"),
+)
 """PostgreSQL refuses such values itself."""
 
 
