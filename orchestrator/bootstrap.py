@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from orchestrator.operations.saved_views import SavedViews
     from orchestrator.operations.setup import Setup
     from orchestrator.operations.sign_in import SignIn
+    from orchestrator.operations.sign_in_renewal import SignInRenewals
+    from orchestrator.operations.sign_in_schedule import SignInSchedule
     from orchestrator.operations.silences import Silences
     from orchestrator.operations.starts import Starts
     from orchestrator.operations.status import Status
@@ -144,6 +146,21 @@ class Keyturn:
         from orchestrator.operations.consent import Consents
 
         return Consents(self.store, self.connections, self._factory.consent, self.random)
+
+    @cached_property
+    def renewals(self) -> "SignInRenewals":
+        """The renewal of the sign-in to NetSuite."""
+        from orchestrator.operations.sign_in_renewal import SignInRenewals
+
+        netsuite, listener = self._factory.sign_in_certificates, self.events.publish
+        return SignInRenewals(self.store, self.vault, self.connections, netsuite, self.clock, listener)
+
+    @cached_property
+    def sign_in_schedule(self) -> "SignInSchedule":
+        """Renewing the sign-ins that end soon."""
+        from orchestrator.operations.sign_in_schedule import SignInSchedule
+
+        return SignInSchedule(self.store, self.renewals, self.clock, self.events.publish)
 
     @cached_property
     def credentials(self) -> "Credentials":
@@ -478,6 +495,7 @@ class Keyturn:
         """Start what is due; return whether more may be due. Makes the day's checkpoint of the journal when idle."""
         if self.schedule.start_due(actor=self.worker_name).is_full:
             return True
+        self.sign_in_schedule.renew_due(actor=self.worker_name)
         self.journal.checkpoint_daily()
         return False
 

@@ -16,6 +16,10 @@ _log = logging.getLogger("keyturn.rotation")
 
 MESSAGES: Final[Mapping[type[Event], tuple[int, str]]] = {
     events.ConnectionSaved: (logging.INFO, "connection saved"),
+    events.SignInRenewed: (logging.INFO, "sign-in renewed"),
+    events.SignInNotRenewed: (logging.WARNING, "sign-in not renewed"),
+    events.SignInRevoked: (logging.INFO, "former sign-in certificate revoked"),
+    events.SignInNotRevoked: (logging.ERROR, "former sign-in certificate not revoked"),
     events.ConnectionRemoved: (logging.INFO, "connection removed"),
     events.ConnectionRenamed: (logging.INFO, "connection renamed"),
     events.AccountAdded: (logging.INFO, "account added"),

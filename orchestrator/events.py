@@ -34,6 +34,47 @@ class ConnectionSaved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SignInRenewed(Event):
+    """Keyturn signs in to NetSuite with another key and certificate from now on."""
+
+    connection: str
+    certificate_id: str
+    not_after: datetime
+    """When the certificate ends (UTC)."""
+    former_id: str
+    """The certificate that it replaces."""
+    revoke_at: datetime
+    """When the former certificate is revoked (UTC)."""
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignInNotRenewed(Event):
+    """The schedule could not renew a sign-in that ends soon, or revoke a former one; it tries again a day later."""
+
+    connection: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRevoked(Event):
+    """A former sign-in certificate is valid in NetSuite no more."""
+
+    connection: str
+    certificate_id: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignInNotRevoked(Event):
+    """A former sign-in certificate is still valid in NetSuite, and Keyturn no longer tries to revoke it."""
+
+    connection: str
+    certificate_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionRemoved(Event):
     """A person removed a connection: its settings, secrets and private keys were destroyed."""
 

@@ -5,6 +5,7 @@ A secret is bound to the hosts that it may be sent to: who changes a URL in the 
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 from persistence.store import Store
 from persistence.vault import Vault
@@ -34,6 +35,10 @@ class SecretName(StrEnum):
 
             return Grant(refresh_token=given).to_bytes()
         return given.encode()
+
+
+SIGN_IN_DRAFT: Final = "netsuite_sign_in_draft"
+"""The name of what Keyturn itself keeps while it renews the sign-in (sign_in_draft.py); no person gives it."""
 
 
 def _column(name: SecretName, connection: Connection) -> str:
@@ -74,6 +79,8 @@ class Secrets:
         self._vault = vault
         self._connection = connection.name
         self._columns = {name.value: _column(name, connection) for name in SecretName}
+        key = SecretName.NETSUITE_KEY
+        self._columns[SIGN_IN_DRAFT] = self._columns[key].replace(key, SIGN_IN_DRAFT)  # the same hosts
 
     def get(self, name: str) -> tuple[bytes, int] | None:
         """Return the secret and its version, or None. Raises VaultLocked, SealBroken."""
@@ -104,6 +111,8 @@ class Secrets:
         """A person gives the secret again, or consents in OpenAir again."""
         if name == SecretName.OPENAIR_REFRESH_TOKEN:
             return NextAction(Verb.AUTHORIZE, {"connection": self._connection}, then=REPEAT)
+        if name == SIGN_IN_DRAFT:
+            return NextAction(Verb.SETUP, {"connection": self._connection, "new_certificate": True})
         options = {"connection": self._connection, "secret": SecretName(name).name.lower()}
         return NextAction(Verb.EDIT_CONNECTION, options, then=REPEAT)
 
@@ -112,7 +121,7 @@ class Secrets:
         return self._vault.seal(value, owner=self._connection, column=self._columns[name])
 
     def replace(self, name: str, value: bytes, version: int) -> int:
-        """Replace the secret that was read at ``version``, durably, and return the new version.
+        """Replace the secret that was read at ``version`` (0: there was none), durably, and return the new version.
 
         Raises Stale if another worker replaced it first.
         """

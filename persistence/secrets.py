@@ -70,7 +70,8 @@ class Secrets:
     def put(self, connection: str, name: str, sealed: bytes, *, version: int | None) -> int:
         """Set a sealed secret; return its new version.
 
-        With a ``version``, only the secret that was read at that version is replaced.
+        With a ``version``, only the secret that was read at that version is replaced; with 0, only one that
+        is missing is stored.
 
         Raises:
             NotFound: without such a connection.
@@ -174,11 +175,11 @@ def put(tx: Transaction, connection: str, name: str, sealed: bytes, *, version: 
         if key and key.retired_at:
             raise DataKeyRetired(f"The data key that sealed the secret {name} of connection {connection} was retired.")
         # Locking the connection, which exists, also orders those who set a secret that does not exist yet.
-        owner = session.get(models.Connections, connection, with_for_update=_LOCK) if version is None else None
-        if version is None and not (owner and owner.netsuite):  # the row of a removed connection is blank
+        owner = session.get(models.Connections, connection, with_for_update=_LOCK) if not version else None
+        if not version and not (owner and owner.netsuite):  # the row of a removed connection is blank
             raise NotFound(f"There is no connection {connection}.")
         stored = session.get(models.Secrets, (connection, name), with_for_update=_LOCK)
-        if version is not None and (stored is None or stored.version != version):
+        if version is not None and (stored.version if stored else 0) != version:
             raise Stale(f"The secret {name} of connection {connection} was replaced by another worker in the meantime.")
         if stored is None:
             stored = models.Secrets(connection=connection, name=name, sealed=sealed, version=0)

@@ -4,7 +4,8 @@ Source of the rules: Oracle's help, section_162790605110 (OAuth 2.0 client crede
 joserfc. Keyturn signs with another library, so the two cannot share a bug.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -29,9 +30,12 @@ def check_assertion(
     token_url: str,
     client_id: str,
     public_keys: Mapping[str, ECKey | RSAKey],
+    scopes: Collection[str],
     now: Callable[[], datetime],
-) -> None:
+) -> AbstractSet[str]:
     """Accept a token request that is signed with one of ``public_keys``, by their certificates' ids.
+
+    Returns those of ``scopes``, which the integration has, that the token gets.
 
     Raises:
         OAuthError: the request is refused, with the error code of RFC 6749 section 5.2.
@@ -47,8 +51,10 @@ def check_assertion(
         raise _refused("aud is not this token endpoint")
     _check_times(claims, now().timestamp())
     scope = claims.get("scope", [])
-    if "restlets" not in (scope if isinstance(scope, list) else str(scope).replace(",", " ").split()):
-        raise OAuthError("invalid_scope", "scope must contain restlets")
+    asked = set(scope if isinstance(scope, list) else str(scope).replace(",", " ").split())
+    if not asked or not asked <= set(scopes):
+        raise OAuthError("invalid_scope", "scope must contain only scopes of the integration")
+    return asked
 
 
 def _verified(assertion: str, public_keys: Mapping[str, ECKey | RSAKey]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ GET    /imports?account=                       the counts
 POST   /imports                                {"do": "start", "rate": 5} | {"do": "stop"} | {"do": "send"}
 GET    /state?account=                         what both systems hold, without private keys
 POST   /netsuite/record                        {"state": "missing"}, one of `certificate_record.STATES`
-POST   /netsuite/permissions                   {"permissions": ["LIST_CERTIFICATES"]}
+POST   /netsuite/permissions                   {"permissions": ["LIST_CERTIFICATES", "MANAGE_OWN_CERTIFICATES"]}
 POST   /netsuite/bundles                       {"bundles": [{"id": "369630", "name": "…", "version": "4.02"}]}
 POST   /openair/certificate                    {"pem": "-----BEGIN CERTIFICATE-----…"} | {"pem": null}
 POST   /clock                                  {"offset": 120} seconds ahead of the computer's clock

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-ENDPOINTS = ("netsuite.token", "netsuite.restlet", "openair.token", "openair.api", "openair.import")
+ENDPOINTS = (
+    "netsuite.token",
+    "netsuite.restlet",
+    "netsuite.certificates",
+    "openair.token",
+    "openair.api",
+    "openair.import",
+)
 
 When = Literal["before", "after"]
 
@@ -58,7 +65,8 @@ class Fault:
     Args:
         endpoint: one of `ENDPOINTS`.
         kind: a key of `KINDS`.
-        action: matches only calls with this action: report, sign, install (RESTlet); Auth, Read, Add, Modify, Delete
+        action: matches only calls with this action: report, sign, install (RESTlet); list, upload,
+            revoke (certificates); Auth, Read, Add, Modify, Delete
             (XML API); the grant type (tokens). A call with several commands matches if one of them does. None matches
             any.
         account: matches only calls for this NetSuite account or the OpenAir company paired with it. None matches any.

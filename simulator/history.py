@@ -31,7 +31,7 @@ class Entry:
     fault     the injected kinds joined by "+", or None
     effect    what changed or was proved: "installed", "signed" and "saved" hold the SHA-256 fingerprint (hex) of the
               certificate, "removed" that of the removed certificate; "leaked" reports a private key sent where none
-              is allowed
+              is allowed; "mapped" holds the fingerprint of a sign-in certificate, "revoked" the id of one
     """
 
     seq: int

@@ -1,17 +1,14 @@
 """NetSuite over HTTP: the token endpoint and the RESTlet's URL. Each account has its own path prefix."""
 
+import base64
 import json
 import secrets
 from collections import deque
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
-
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import load_pem_x509_certificate
-from joserfc.jwk import ECKey, RSAKey
 
 from simulator.certificate_record import CertificateRecord
 from simulator.certificates import PrivateKey
@@ -24,6 +21,8 @@ from simulator.history import Call
 from simulator.oauth_errors import OAuthError, refusal, refuse_token
 from simulator.restlet import Host, LogLine, Restlet, UnhandledScriptError
 from simulator.server import NOT_FOUND, Delivery, Reply, Request, json_reply
+from simulator.sign_in_certificates import ENTITY, PATH, ROLE, SignInCertificates
+from simulator.sign_in_certificates import refuse as refuse_certificates
 
 SIGN_IN_PATH = "/services/rest/auth/oauth2/v1/token"
 RESTLET_PATH = "/app/site/hosting/restlet.nl"
@@ -51,26 +50,22 @@ class NetSuiteAccount:
         token_seconds: float,
     ) -> None:
         self._credentials = credentials
-        public_key = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        kind = RSAKey if isinstance(key, rsa.RSAPrivateKey) else ECKey
-        self._sign_ins = {credentials.certificate_id: kind.import_key(public_key)}
+        self.sign_ins = SignInCertificates(
+            credentials.client_id, credentials.certificate_id, key, clock.now, lambda: record.permissions
+        )
         self._injector = injector
         self._clock = clock
         self._restlet = restlet
         self._token_life = timedelta(seconds=token_seconds)
-        self._tokens: dict[str, datetime] = {}
+        self._tokens: dict[str, tuple[datetime, AbstractSet[str]]] = {}
+        """When each access token ends, and its scopes."""
         self.account = credentials.account
         self.record = record
         self.script_log: deque[LogLine] = deque(maxlen=MOST_LOG_LINES)
 
     def map_sign_in(self, certificate_pem: str) -> str:
         """Map another certificate to the integration; return the id that it gets."""
-        key = load_pem_x509_certificate(certificate_pem.encode()).public_key()
-        public_key = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        kind = RSAKey if isinstance(key, rsa.RSAPublicKey) else ECKey
-        certificate_id = secrets.token_urlsafe(32)
-        self._sign_ins[certificate_id] = kind.import_key(public_key)
-        return certificate_id
+        return self.sign_ins.map(certificate_pem)
 
     def revoke_tokens(self) -> None:
         """Invalidate every token issued so far, as an administrator can."""
@@ -86,28 +81,43 @@ class NetSuiteAccount:
                 "netsuite", "netsuite.restlet", self.account, self._refuse_restlet, self.record.apply_fault
             )
             return self._injector.serve(endpoint, _action_of(request), lambda call: self._run(request, call))
+        if found := PATH.fullmatch(path):
+            endpoint = Endpoint(
+                "netsuite", "netsuite.certificates", self.account, refuse_certificates, self.record.apply_fault
+            )
+            client_id, certificate_id = found.groups()
+            action = "revoke" if certificate_id else {"GET": "list"}.get(request.method, "upload")
+            return self._injector.serve(
+                endpoint,
+                (action,),
+                lambda call: (
+                    self._refuse_caller(request, "rest_webservices")
+                    or self.sign_ins.serve(client_id, certificate_id, request, call)
+                ),
+            )
         return Delivery(NOT_FOUND)
 
     def _issue(self, request: Request) -> Reply:
         if request.method != "POST":
             return Reply(405, headers=(("Allow", "POST"),))
         try:
-            check_assertion(
+            scopes = check_assertion(
                 request.form(),
                 token_url=self._credentials.netsuite_url + SIGN_IN_PATH,
                 client_id=self._credentials.client_id,
-                public_keys=self._sign_ins,
+                public_keys={each.id: each.public_key for each in self.sign_ins.live().values()},
+                scopes=self.sign_ins.scopes,
                 now=self._clock.now,
             )
         except OAuthError as error:
             return refusal(error)
-        token = secrets.token_urlsafe(48)
-        self._tokens[token] = self._clock.now() + self._token_life
+        token = _access_token()
+        self._tokens[token] = (self._clock.now() + self._token_life, scopes)
         seconds = int(self._token_life.total_seconds())
         return json_reply(200, {"access_token": token, "expires_in": seconds, "token_type": "Bearer"})
 
     def _run(self, request: Request, call: Call) -> Reply:
-        refused = self._refuse_caller(request) or _refuse_form(request)
+        refused = self._refuse_caller(request, "restlets") or _refuse_form(request)
         if refused is not None:
             return refused
         host = Host(self.record, call, self.script_log, lambda: int(self._clock.now().timestamp() * 1000))
@@ -120,12 +130,12 @@ class NetSuiteAccount:
         answer = json.loads(body)
         return Reply(200, body.encode(), code=answer.get("error", {}).get("code"))
 
-    def _refuse_caller(self, request: Request) -> Reply | None:
+    def _refuse_caller(self, request: Request, scope: str) -> Reply | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return self._challenge(HTTPStatus.BAD_REQUEST, "invalid_request", "The request is missing a bearer token.")
-        expires = self._tokens.get(token)
-        if expires is None or expires <= self._clock.now():
+        expires, scopes = self._tokens.get(token, (self._clock.now(), ()))
+        if expires <= self._clock.now() or scope not in scopes:
             return self._challenge(*INVALID_TOKEN)
         return None
 
@@ -166,6 +176,16 @@ class NetSuite:
 def platform_error(code: str, message: str, status: int = 400) -> Reply:
     """Build an error response of the NetSuite platform. `message` may itself be JSON text."""
     return json_reply(status, {"error": {"code": code, "message": message}}, code=code)
+
+
+def _access_token() -> str:
+    """Return a token of three parts, the second of which names role and user.
+
+    Source: Oracle's help, section_158255317571 (OAuth 2.0 access and refresh token structure).
+    """
+    parts = ({"typ": "JWT", "alg": "PS256"}, {"sub": f"{ROLE};{ENTITY}"})
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+    return ".".join([*encoded, secrets.token_urlsafe(48)])
 
 
 def _action_of(request: Request) -> tuple[str, ...]:

@@ -102,6 +102,40 @@ class NetSuite(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SignInCertificate:
+    """One certificate that can sign in to NetSuite, as NetSuite lists it."""
+
+    id: str
+    is_revoked: bool = False
+
+
+class SignInCertificates(Protocol):
+    """The certificates with which one integration signs in to NetSuite; not the certificate that is rotated."""
+
+    def held(self) -> list[SignInCertificate]:
+        """What NetSuite lists. Changes nothing; shows that NetSuite lets Keyturn manage them. Raises NotPermitted."""
+        ...
+
+    def upload(self, certificate: str) -> None:
+        """Give NetSuite another ``certificate`` (PEM). ``held`` shows whether it took it. Look before repeating it.
+
+        Raises Unknown, Refused.
+        """
+        ...
+
+    def revoke(self, certificate_id: str) -> None:
+        """Revoke a certificate, for good. ``held`` shows whether NetSuite did. Safe to repeat. Raises Unknown."""
+        ...
+
+    def proves(self, key: PrivateKey, certificate_id: str) -> bool:
+        """Whether NetSuite signs Keyturn in with ``key`` and that certificate, and its RESTlet answers.
+
+        Only that proves which certificate an id belongs to. Changes nothing. Raises TryLater, Refused.
+        """
+        ...
+
+
 class OpenAir(Protocol):
     """The certificate with which one OpenAir company checks real-time imports. A private key has no way in."""
 

@@ -116,6 +116,16 @@ CREDENTIAL_PROBLEM_WITHIN: Final = timedelta(days=30)
 one."""
 CREDENTIAL_UNUSED_AFTER: Final = timedelta(days=90)
 """How long after its last use the end of an API token harms no one: what runs each quarter has used it since."""
+SIGN_IN_GRACE: Final = timedelta(days=1)
+"""How long a sign-in certificate that was replaced stays valid: tokens and requests that it began go on."""
+SIGN_IN_HOLD_OFF: Final = timedelta(minutes=10)
+"""After a sign-in certificate was sent: it is not sent again before. Longer than a call takes."""
+SIGN_IN_RENEWED_BEFORE: Final = timedelta(days=100)
+"""Before the first step of EXPIRING_DAYS: people are notified only where the renewal did not succeed."""
+SIGN_IN_LOOKED_AT_EVERY: Final = timedelta(hours=1)
+"""How often a process looks for sign-ins to renew."""
+SIGN_IN_TRIED_EVERY: Final = timedelta(hours=23)
+"""How often one connection is tried: once a day, whichever worker does it."""
 APPROVED_WITHIN: Final = timedelta(hours=24)
 """How long a person's request waits for another person's approval: by then, what they saw may be over."""
 READY_FOR: Final = timedelta(minutes=15)

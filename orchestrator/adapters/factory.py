@@ -1,13 +1,15 @@
 """Builds the adapters of a connection. With bootstrap.py it is the composition root."""
 
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.adapters.http import Http
-from orchestrator.adapters.keys import VaultKeys, throwaway_certificate
+from orchestrator.adapters.keys import SIGN_IN_ALGORITHM, VaultKeys, throwaway_certificate
 from orchestrator.adapters.mail import WITHIN as MAIL_WITHIN
 from orchestrator.adapters.mail import Mail, MailServer, read_password
 from orchestrator.adapters.netsuite import NetSuiteAdapter
-from orchestrator.adapters.netsuite_token import NetSuiteTokens
+from orchestrator.adapters.netsuite_certificates import NetSuiteCertificates
+from orchestrator.adapters.netsuite_token import REST_SERVICES, NetSuiteTokens
 from orchestrator.adapters.openair_auth import OAuthSignIn, PasswordSignIn
 from orchestrator.adapters.openair_consent import OpenAirConsent
 from orchestrator.adapters.openair_export import OpenAirExport
@@ -25,7 +27,7 @@ from persistence.store import Store
 from persistence.vault import Vault
 from states.base_url import is_loopback
 from states.connection import Connection, NetSuiteSettings, OpenAirKind, OpenAirSettings
-from states.ports import Clock, NetSuite, OpenAir, Ports, Random, Rehearsal
+from states.ports import Clock, NetSuite, OpenAir, Ports, Random, Rehearsal, SignInCertificates
 from states.rotation import PrivateKey
 from states.timing import READ_BACK_DELAY
 
@@ -61,6 +63,20 @@ class AdapterFactory:
         key = PrivateKey(secrets.need(SecretName.NETSUITE_KEY))
         tokens = NetSuiteTokens(settings, key, self._http("NetSuite", settings.token_url, secrets), self._clock)
         return NetSuiteAdapter(settings, tokens, self._http("NetSuite", settings.restlet_url, secrets), self._clock)
+
+    def sign_in_certificates(self, connection: Connection) -> SignInCertificates:
+        """Build NetSuite's side of a new sign-in certificate. Raises as ``ports``."""
+        settings, secrets = connection.netsuite, Secrets(self._store, self._vault, connection)
+        token_http = self._http("NetSuite", settings.token_url, secrets)
+        http = self._http("NetSuite", settings.restlet_url, secrets)
+
+        def sign_in(key: PrivateKey, certificate_id: str) -> NetSuite:
+            changed = replace(settings, certificate_id=certificate_id, assertion_algorithm=SIGN_IN_ALGORITHM)
+            return NetSuiteAdapter(changed, NetSuiteTokens(changed, key, token_http, self._clock), http, self._clock)
+
+        key = PrivateKey(secrets.need(SecretName.NETSUITE_KEY))
+        tokens = NetSuiteTokens(settings, key, token_http, self._clock, scope=REST_SERVICES)
+        return NetSuiteCertificates(settings.client_id, tokens, http, sign_in)
 
     def rehearse(self, connection: Connection) -> Rehearsal | None:
         """Save a throw-away certificate of the policy's size in OpenAir, and remove it; None where a person saves.

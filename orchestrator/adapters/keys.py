@@ -92,6 +92,10 @@ def throwaway_certificate(connection: str, policy: Policy, now: datetime) -> Cer
     return Certificate.parse(made.public_bytes(Encoding.PEM).decode())
 
 
+SIGN_IN_ALGORITHM: Final = "ES256"
+"""What the keys that ``new_sign_in_key`` makes sign assertions with."""
+
+
 def new_sign_in_key() -> bytes:
     """Generate a key (EC P-256) with which Keyturn signs in to NetSuite, as unencrypted PKCS#8 PEM."""
     key = ec.generate_private_key(ec.SECP256R1())

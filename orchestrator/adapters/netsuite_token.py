@@ -22,6 +22,9 @@ from states.ports import Clock
 from states.rotation import PrivateKey
 from states.timing import ASSERTION_BACKDATED, ASSERTION_VALID_FOR, CLOCK_ERROR
 
+RESTLETS: Final = "restlets"
+REST_SERVICES: Final = "rest_webservices"
+"""The scopes of tokens: for the RESTlet, and for the endpoint of sign-in certificates."""
 PATH: Final = "/services/rest/auth/oauth2/v1/token"
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -37,7 +40,9 @@ _CORRECT_CLOCK: Final = by_hand("Correct this machine's clock (NTP): NetSuite ju
 class NetSuiteTokens:
     """Access tokens of one NetSuite account, cached until they are about to expire. Safe to share between threads."""
 
-    def __init__(self, settings: NetSuiteSettings, key: PrivateKey, http: Http, clock: Clock) -> None:
+    def __init__(
+        self, settings: NetSuiteSettings, key: PrivateKey, http: Http, clock: Clock, *, scope: str = RESTLETS
+    ) -> None:
         """Prepare the sign-in; nothing is sent yet.
 
         Args:
@@ -45,7 +50,9 @@ class NetSuiteTokens:
             key: The private key of the sign-in's own certificate. It is not the certificate that Keyturn rotates.
             http: A client whose base URL is ``settings.token_url``.
             clock: Dates the assertions and decides whether a token has expired.
+            scope: What the tokens are for.
         """
+        self._scope = scope
         self._settings = settings
         self._key = key
         self._http = http
@@ -106,7 +113,7 @@ class NetSuiteTokens:
         issued_at = self._clock.now() - ASSERTION_BACKDATED
         claims = {
             "iss": self._settings.client_id,
-            "scope": ["restlets"],
+            "scope": [self._scope],
             "aud": self._settings.token_url.rstrip("/") + PATH,
             "iat": int(issued_at.timestamp()),
             "exp": int((issued_at + ASSERTION_BACKDATED + ASSERTION_VALID_FOR).timestamp()),

@@ -54,6 +54,7 @@ def run_due(*, dry_run: DryRun = False, context: Given) -> int:
             began = keyturn.schedule.start_all_due(actor=actor())
             with keyturn.events.listening(receive):
                 work.drain()
+            keyturn.sign_in_schedule.renew_due(actor=actor())  # no outage waits for it
             alert_sender.tell(keyturn.alerts)
         changed = _journal_changed(keyturn)  # before the summary, whose errors are the last lines
         exit_code = _summary(context, keyturn, began, list(carried.values()), stop)

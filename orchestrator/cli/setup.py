@@ -25,7 +25,7 @@ from orchestrator.views import next_actions
 from orchestrator.views.connection import PREFERENCE_UNPROVED, connection_json
 from orchestrator.views.health import finding_json
 from states.connection import Connection, OpenAirKind
-from states.errors import InvalidInput
+from states.errors import InvalidInput, NotPermitted, SignInRefused
 from states.next_action import NextAction, Verb, by_hand
 
 _PUBLIC: Final = 0o644
@@ -137,6 +137,8 @@ class _Walk:
         if connection is None or not connection.netsuite.certificate_id:
             return self.go()
         former = connection.netsuite.certificate_id
+        if self._answers.given.certificate_id in (None, former) and self._renewed(former):
+            return self.go()
         terminal.write(INSTRUCTIONS[Step.SIGN_IN].format(file=self.certificate_file), error=True)
         made = self._certificate()
         answers = self._answers.to_renewal(former)
@@ -149,6 +151,21 @@ class _Walk:
         if code == Exit.FINE:
             self._context.out.note(f"Keyturn does not use the certificate {former} any more: revoke it in NetSuite.")
         return code
+
+    def _renewed(self, former: str) -> bool:
+        """Let Keyturn replace the certificate by NetSuite's API; False where NetSuite does not permit that."""
+        try:
+            renewed = self._keyturn.renewals.renew(self._name, actor=actor())
+        except (NotPermitted, SignInRefused) as error:
+            self._context.out.note(f"Keyturn cannot replace the certificate by itself: {error.message}")
+            self._context.out.note("A person replaces it, then:")
+            return False
+        netsuite = renewed.netsuite
+        self._context.out.note(
+            f"Keyturn signs in to NetSuite with the new certificate {netsuite.certificate_id}, which it proved. The "
+            f"former one, {former}, is valid for another day, and is revoked then."
+        )
+        return True
 
     def _take(self, step: Step, place: Place) -> bool:
         """Say what to do, and store what is answered; False where an answer is missing."""

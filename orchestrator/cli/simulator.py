@@ -23,7 +23,14 @@ MOST_ACCOUNTS: Final = 1000
 _LAST_PORT: Final = 65535 - 2
 """The highest one with two more after it."""
 
-Endpoint = Literal["netsuite.token", "netsuite.restlet", "openair.token", "openair.api", "openair.import"]
+Endpoint = Literal[
+    "netsuite.token",
+    "netsuite.restlet",
+    "netsuite.certificates",
+    "openair.token",
+    "openair.api",
+    "openair.import",
+]
 Kind = Literal[
     "throttle",
     "error",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.events import ConnectionRemoved, ConnectionRenamed, ConnectionSaved, Listener, ignore
-from orchestrator.secrets import SecretName, Secrets
+from orchestrator.secrets import SIGN_IN_DRAFT, SecretName, Secrets
 from persistence.store import Store
 from persistence.vault import Vault
 from states.connection import Connection
@@ -55,11 +55,13 @@ class Connections:
         *,
         actor: str,
         is_given_again: bool = False,
+        sign_in_draft: bytes | None = None,
     ) -> Connection:
         """Store a changed connection and the secrets that are given, in one transaction.
 
         The other secrets are sealed again where they may be sent to another host now. ``is_given_again``: a person gave
-        all settings and secrets, because the connection was changed outside Keyturn.
+        all settings and secrets, because the connection was changed outside Keyturn. ``sign_in_draft``: the state of the
+        renewal of the sign-in that is stored with them.
 
         ``connection.version`` is the version that was read. Raises NotFound, Stale when the stored connection is at
         another version by now, AlreadyExists where another connection has that
@@ -68,6 +70,9 @@ class Connections:
         tokens and a URL changes, VaultLocked, SealBroken.
         """
         sealed = self._sealed(connection, secrets)
+        if sign_in_draft is not None:
+            keeper = Secrets(self._store, self._vault, connection)
+            sealed[SIGN_IN_DRAFT] = keeper.seal(SIGN_IN_DRAFT, sign_in_draft)
         resealed = {} if is_given_again else self._resealed(connection, sealed)
         saved = self._store.connections.save(connection, sealed, resealed, is_given_again=is_given_again)
         return self._saved(saved, actor)

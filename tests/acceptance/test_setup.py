@@ -113,6 +113,26 @@ def test_a_new_certificate(initialised: InstalledKeyturn, simulator: Simulator) 
     assert 0 == initialised("doctor", NAME).returncode
 
 
+def test_a_new_certificate_by_keyturn_itself(initialised: InstalledKeyturn, simulator: Simulator) -> None:
+    """Where NetSuite permits it, one run replaces key and certificate, proves them, and keeps the end."""
+    given = answers(simulator.credentials, initialised.folder)
+    set_up(initialised, given)
+    given["certificate_id"] = former = mapped(initialised, simulator)
+    assert 0 == set_up(initialised, given).returncode
+    simulator.netsuite.record.permissions.add("MANAGE_OWN_CERTIFICATES")
+    file = initialised.folder / "new.pem"
+    done = set_up(initialised, given, "--new-certificate", "--certificate-file", file)
+    said = " ".join(done.stderr.split())
+    assert (0, False) == (done.returncode, file.exists()), done.stderr
+    assert f"The former one, {former[1:-1]}, is valid for another day, and is revoked then." in said
+    known = initialised.json("connection", "show", NAME)["netsuite"]
+    made = simulator.netsuite.sign_ins.live()[known["certificate_id"]].certificate
+    assert made.fingerprint(SHA256()).hex() == known["certificate_fingerprint"]
+    assert made.not_valid_after_utc == datetime.fromisoformat(known["certificate_until"])
+    assert f'"{known["certificate_id"]}"' != former
+    assert (0, False) == (initialised("doctor", NAME).returncode, "PRIVATE KEY" in done.stderr + done.stdout)
+
+
 def test_the_end_of_a_certificate_of_another_id_is_not_guessed(
     initialised: InstalledKeyturn, simulator: Simulator
 ) -> None:

@@ -17,6 +17,7 @@ from unit.adapters.openair_tokens import FakeSecrets
 
 from orchestrator.adapters.http import Answer
 from orchestrator.adapters.netsuite import NetSuiteAdapter
+from orchestrator.adapters.netsuite_certificates import NetSuiteCertificates
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from orchestrator.adapters.openair_auth import Grant, OAuthSignIn
 from orchestrator.adapters.openair_xml import OpenAirXml
@@ -109,6 +110,12 @@ def netsuite_token(odd: Answer) -> None:
     assert token.isprintable()
 
 
+def certificates(odd: Answer) -> None:
+    tokens = NetSuiteTokens(NETSUITE, KEY, Http(Answer(200, {}, b'{"access_token": "a.e30.c"}')), FakeClock())  # type: ignore[arg-type]
+    port = NetSuiteCertificates("client", tokens, Http(odd), lambda _key, _id: _netsuite(odd))  # type: ignore[arg-type]
+    assert all(each.id.isprintable() for each in port.held())
+
+
 def openair_token(odd: Answer) -> None:
     secrets = FakeSecrets(Grant(refresh_token="refresh"))
     sign_in = OAuthSignIn(OPENAIR, "secret", Http(odd), secrets, FakeClock())  # type: ignore[arg-type]
@@ -140,7 +147,14 @@ READERS_OF_OPENID: Final = [
         *(openid_readers.openid_user_info, openid_readers.openid_claims),
     )
 ]
-READERS: Final = [(report, JSON), (sign, JSON), (install, JSON), (netsuite_token, TOKEN), (openair_token, TOKEN)]
+READERS: Final = [
+    (report, JSON),
+    (sign, JSON),
+    (certificates, JSON),
+    (install, JSON),
+    (netsuite_token, TOKEN),
+    (openair_token, TOKEN),
+]
 READERS_OF_XML: Final = [(read, XML), (save, XML)]
 
 

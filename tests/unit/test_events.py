@@ -58,6 +58,12 @@ def test_a_listener_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -
             "connection renamed",
             {"connection": "bolt", "before": "acme", "version": 4, "actor": "ada"},
         ),
+        (
+            events.SignInNotRenewed("acme", "NOT_PERMITTED", "NetSuite does not permit it."),
+            logging.WARNING,
+            "sign-in not renewed",
+            {"connection": "acme", "code": "NOT_PERMITTED", "reason": "NetSuite does not permit it."},
+        ),
         (events.Closed(ROTATION, Ending.ADOPTED), logging.INFO, "rotation closed", {"ending": "adopted"}),
         (
             events.Retrying(ROTATION, "verify", 2, 0.5, "TRY_LATER", outage=False),

@@ -88,6 +88,13 @@ class Client:
         """Call the RESTlet."""
         return self.session.post(self.restlet_url, json=body, timeout=timeout, allow_redirects=False)
 
+    def certificates(self, path: str = "", body: dict[str, Any] | None = None, client: str = "") -> requests.Response:
+        """List the sign-in certificates, or post ``body`` below them."""
+        known = self.credentials
+        url = f"{known.netsuite_url}/services/rest/auth/oauth2/v1/clients/{client or known.client_id}/certificates"
+        method = "GET" if body is None else "POST"
+        return self.session.request(method, url + path, json=body, timeout=TIMEOUT, allow_redirects=False)
+
     def ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """Call the RESTlet with a valid request and return its valid reply."""
         check_form(body, "request")

@@ -234,6 +234,8 @@ def test_every_kind_works_at_every_endpoint(sim: Simulator, client: Any, endpoin
                 answer = client.sign_in()
             case "netsuite.restlet":
                 answer = client.call(REPORT)
+            case "netsuite.certificates":
+                answer = client.certificates()
             case "openair.token":
                 answer = client.openair_token(grant_type="refresh_token", refresh_token="x")
             case "openair.api":
