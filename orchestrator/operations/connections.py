@@ -60,8 +60,8 @@ class Connections:
         """Store a changed connection and the secrets that are given, in one transaction.
 
         The other secrets are sealed again where they may be sent to another host now. ``is_given_again``: a person gave
-        all settings and secrets, because the connection was changed outside Keyturn. ``sign_in_draft``: the state of the
-        renewal of the sign-in that is stored with them.
+        all settings and secrets, because the connection was changed outside Keyturn. ``sign_in_draft``: what is
+        stored with them of the renewal of the sign-in.
 
         ``connection.version`` is the version that was read. Raises NotFound, Stale when the stored connection is at
         another version by now, AlreadyExists where another connection has that

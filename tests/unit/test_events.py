@@ -78,7 +78,7 @@ def test_a_listener_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -
             {"step": "save_to_openair", "try": 1, "wait_seconds": 0.5, "code": "TRY_LATER", "outage": True},
         ),
     ],
-    ids=["connection", "removed", "renamed", "closed", "retrying", "retrying-in-an-outage"],
+    ids=["connection", "removed", "renamed", "sign-in not renewed", "closed", "retrying", "retrying-in-an-outage"],
 )
 def test_an_event_is_logged_with_its_fields(
     event: Event, level: int, message: str, more: dict[str, object], caplog: pytest.LogCaptureFixture
