@@ -194,7 +194,7 @@ def kill_at(app: Keyturn, at: int, patch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("at", range(1, 30))
 def test_killed_at_any_point(app: Keyturn, permitted: Simulator, clock: Ahead, at: int) -> None:
-    """Whatever was done, another run completes: one new certificate, the sign-in works, the former one is revoked."""
+    """After each of them, another run completes: one new certificate, the sign-in works, the former one is revoked."""
     former = in_use(app)
     with pytest.MonkeyPatch.context() as patch:
         calls = kill_at(app, at, patch)
