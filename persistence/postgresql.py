@@ -24,12 +24,17 @@ SELECT set_config('DateStyle', 'ISO, YMD', false), set_config('TimeZone', 'UTC',
   set_config('search_path', coalesce(
     (SELECT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.oid = to_regclass('alembic_version')),
-    quote_ident(current_schema())) || ', pg_temp', false)
+    quote_ident(current_schema())) || ', pg_temp', false),
+  set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
+  set_config('tcp_keepalives_count', '2', false), set_config('tcp_user_timeout', '10000', false)
 """
 """The driver reads only ISO dates and named time zones. The schema is the one that has Keyturn's tables, or that new
 ones would go to: neither a temporary table hides them, nor a schema that someone makes later and that comes first by
 the role's settings. Without any schema the role's own path stays. Behind a pooler the session may be another client's
-of the same role, with the same settings."""
+of the same role, with the same settings.
+
+The server ends the session of a machine that vanished after ten seconds: the rows that it has locked, and its presence,
+would otherwise be held for two hours, its system's default. Without effect on a Unix socket."""
 _QUEUE_SESSION: Final = (
     "SELECT set_config('search_path', quote_ident(current_schema() || '_queue') || ', pg_temp', false)"
 )

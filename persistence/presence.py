@@ -28,11 +28,6 @@ _IS_LOCKED: Final = text(
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     " AND classid::bigint = :high AND objid::bigint = :low)"
 )
-_NOTICE_DEATH: Final = text(
-    "SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),"
-    " set_config('tcp_keepalives_count', '2', false)"
-)
-"""Lets the server end the session of a machine that is cut off, after nine seconds. Without effect on a Unix socket."""
 _WAIT: Final = text("SET LOCAL lock_timeout = '500ms'")
 """The server releases the lock of a session that was closed within that time."""
 
@@ -150,7 +145,6 @@ class _SessionLock:
     def take(cls, database: Database, key: int) -> "_SessionLock | None":
         session = database.open_session()
         try:
-            session.execute(_NOTICE_DEATH)
             if session.execute(_TRY_LOCK, {"key": key}).scalar():
                 return cls(session, key)
         except SQLAlchemyError:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -58,13 +59,14 @@ class Simulator:
         certificate_preference: name of the XML API preference whose value OpenAir verifies imports with.
         port: NetSuite's port. OpenAir takes the next port, the control API the one after it. 0 takes free ports.
         clock: the systems' clock. None uses the computer's.
+        reached_at: returns the URL at which clients reach a server, given its own URL: that of a front, for example.
 
     Raises:
         FileNotFoundError: the RESTlet is missing.
         OSError: a port is in use.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default
         self,
         *,
         accounts: int = 1,
@@ -75,6 +77,7 @@ class Simulator:
         certificate_preference: str = CERTIFICATE_PREFERENCE,
         port: int = 0,
         clock: Clock | None = None,
+        reached_at: Callable[[str], str] = str,
     ) -> None:
         self.clock = clock or Clock()
         self.history = History(self.clock)
@@ -87,9 +90,10 @@ class Simulator:
         injector = FaultInjector(self.history, self.faults, self.clock)
         restlet = Restlet(find_script())
         self._servers = self._bind(port)
+        netsuite_url, openair_url = (reached_at(server.url) for server in self._servers[:2])
         for number in range(1, accounts + 1):
             key = sign_in_key or new_ec_key()
-            credentials = generate(f"TSTDRV{number}", self._servers[0].url, self._servers[1].url, key)
+            credentials = generate(f"TSTDRV{number}", netsuite_url, openair_url, key)
             netsuite = NetSuiteAccount(
                 credentials,
                 key,

@@ -13,6 +13,7 @@ SLOW = (
     "contract/test_verb_races.py",
     "faults",
     "crash",
+    "machines",
     "model",
     "acceptance/test_benchmarks.py",
     "hostile",

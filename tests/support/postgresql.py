@@ -17,8 +17,10 @@ _names = itertools.count(1)
 
 
 @contextmanager
-def server() -> Iterator[Path]:
+def server(address: str = "", clients: str = "") -> Iterator[Path]:
     """Start a server on a Unix socket, and stop it at the end. Yields the socket's folder; the cluster is in ``data``.
+
+    With an ``address``, it listens there too, to the network ``clients``.
 
     Clean-up never fails: it happens after the tests, which have passed or failed by then.
     """
@@ -29,8 +31,11 @@ def server() -> Iterator[Path]:
     programs = _programs(folder)
     try:
         _run(programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        if clients:
+            with (data / "pg_hba.conf").open("a") as access:
+                access.write(f"host all all {clients} trust\nhost replication all {clients} trust\n")
         # Nothing here outlives the tests, so the server need not wait for a disk.
-        _run(programs / "pg_ctl", "-D", data, "-l", data / "log", "-o", f"-k {folder} -h '' -F", "-w", "start")
+        _run(programs / "pg_ctl", "-D", data, "-l", data / "log", "-o", f"-k {folder} -h '{address}' -F", "-w", "start")
         try:
             yield folder
         finally:
