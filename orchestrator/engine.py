@@ -158,6 +158,8 @@ class Engine:
 
     def _postpone_step(self, attempt: StepAttempt, rotation: Rotation, step: RetriedStep, error: KeyturnError) -> Claim:
         """Schedule the step again, or park the rotation when the step's retry policy gives up."""
+        if rotation.awaits_person:
+            return self._wait_on(attempt, rotation, error, outage=step.edge.urgent)
         until = step.policy.next_try(rotation.tries, error, self._clock.now())
         if until is None or _is_hopeless(rotation, error):
             return self._park(attempt.claim, rotation, _gave_up(rotation, error), attempt.evidence)
@@ -185,13 +187,31 @@ class Engine:
         self._listener(events.AwaitingPerson(claim.rotation, error.code))
         return claim
 
+    def _wait_on(self, attempt: StepAttempt, rotation: Rotation, error: KeyturnError, *, outage: bool) -> Claim:
+        """Let a rotation that waits for a person go on to wait.
+
+        That a system is away when it is looked at changes nothing about that, however long it lasts: the person can
+        still do their part, and only from then on the step's retry policy counts.
+        """
+        until = self._clock.now() + WAIT_FOR_PERSON
+        after = replace(rotation, available_at=until)
+        claim = self._store_note(attempt.claim, after, error, attempt.evidence, waiting_for=rotation.waiting_for)
+        self._listener(events.Postponed(claim.rotation, error.code, until, outage))
+        return claim
+
     def _store_note(
-        self, claim: Claim, after: Rotation, error: KeyturnError, evidence: Mapping[str, object], event: str = POSTPONED
+        self,
+        claim: Claim,
+        after: Rotation,
+        error: KeyturnError,
+        evidence: Mapping[str, object],
+        event: str = POSTPONED,
+        waiting_for: str = "",
     ) -> Claim:
         detail = {"code": error.code, "message": error.message, "until": after.available_at.isoformat()}
         return self._store.rotations.advance(
             claim,
-            replace(after, waiting_for=error.message, updated_at=self._clock.now()),
+            replace(after, waiting_for=waiting_for or error.message, updated_at=self._clock.now()),
             event=event,
             detail={**detail, **evidence},
         )

@@ -16,10 +16,11 @@ from sqlmodel import Session, col, select
 from persistence import authenticity, mapping, models, queries
 from persistence.mapping import Row
 from persistence.prepared import Prepared
+from persistence.unknown_names import no_connection
 from persistence.vault import Vault
 from states.certificate import Certificate
 from states.connection import Connection
-from states.errors import InvalidInput, NotFound, Stale
+from states.errors import InvalidInput, Stale
 from states.next_action import REPEAT, NextAction, Verb
 from states.rotation import Rotation
 
@@ -54,7 +55,7 @@ def one(session: Session, name: str) -> tuple[models.Connections, Connection]:
     """Return the connection as it is stored and as a value. Raises NotFound."""
     found = session.exec(_WITH_CURRENT.where(_Connection.name == name)).one_or_none()
     if found is None:
-        raise NotFound(f"There is no connection {name}.")
+        raise no_connection(session.connection(), name)
     return found[0], mapping.from_connection(*found)
 
 

@@ -23,11 +23,12 @@ from persistence import (
 from persistence.database import Database
 from persistence.read_model import ConnectionFilter, Page, connection_page
 from persistence.rotation_statements import CHANGE_CONNECTION
+from persistence.unknown_names import no_connection
 from persistence.vault import Vault
 from states import connection_changes
 from states.certificate import Certificate
 from states.connection import Connection
-from states.errors import NotFound, Tampered
+from states.errors import Tampered
 from states.state import State
 from states.summary import ConnectionSummary
 
@@ -218,7 +219,7 @@ class Connections:
         """Raise NotFound unless there is a connection of this name, or was one whose rotations are kept."""
         with self._database.reading() as tx:
             if not tx.execute(connection_statements.KNOWN, {"name": name}).first():
-                raise NotFound(f"There is no connection {name}.")
+                raise no_connection(tx, name)
 
     def page(
         self, wanted: ConnectionFilter = _EVERY, *, after: str | None = None, limit: int = 50

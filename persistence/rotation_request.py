@@ -18,8 +18,9 @@ from persistence import (
 from persistence.claims import Claim
 from persistence.journal import ORIGIN, REQUEST, Head, append
 from persistence.prepared import Values
+from persistence.unknown_names import no_connection
 from persistence.vault import Vault
-from states.errors import HeldOff, IllegalMove, JournalBroken, NotFound, RotationOpen, Stale
+from states.errors import HeldOff, IllegalMove, JournalBroken, RotationOpen, Stale
 from states.next_action import NextAction, Verb
 from states.request import Request
 from states.rotation import Rotation
@@ -35,7 +36,7 @@ def add(
     rotation_statements.LOCK_CONNECTION.first(tx, {"name": request.connection})
     latest = rotation_statements.LATEST.first(tx, {"name": request.connection})
     if latest is None:
-        raise NotFound(f"There is no connection {request.connection}.")
+        raise no_connection(tx, request.connection)
     previous_hash = _ended(latest)
     if request.due_by and not _is_due(latest, request.due_by):
         raise Stale(f"Connection {request.connection} is not due any more; no rotation was requested.")

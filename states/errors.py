@@ -381,6 +381,20 @@ class AlreadyExists(Rejected):
     next_action = by_hand("Choose another name.", alternatives=(NextAction(Verb.SHOW_CONNECTION),))
 
 
+class NotSetUp(Rejected):
+    """The connection is not set up yet: Keyturn has no certificate with which it signs in to NetSuite."""
+
+    code = "NOT_SET_UP"
+    next_action = NextAction(Verb.SETUP)
+
+
+class Declined(Rejected):
+    """You answered no."""
+
+    code = "DECLINED"
+    next_action = NextAction(Verb.WAIT)
+
+
 class LastAdministrator(Rejected):
     """No administrator would be left."""
 

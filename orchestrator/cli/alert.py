@@ -18,11 +18,14 @@ from states.silence import Silence, covering
 
 app = App(name="alert", help="Show what is reported to people, send it, and try whether it arrives.")
 _MOST = 1000
+_NO_ROUTE = "No route is set, so no one is notified: set one in alerts.routes of the settings."
 
 
 @app.command(name="list")
 def list_(*, context: Given) -> int:
     """List the alerts that last, the oldest first. One that is silenced says until when, by whom and why.
+
+    Where no route is set, none of them is reported to anyone, and the list says so.
 
     ```
     keyturn alert list
@@ -30,6 +33,7 @@ def list_(*, context: Given) -> int:
     ```
     """
     silences: list[Silence] = []
+    has_routes = False
 
     def silence_of(alert: Alert) -> Silence | None:
         return covering(silences, alert.finding.kind, alert.finding.connection)
@@ -42,7 +46,7 @@ def list_(*, context: Given) -> int:
             "SEVERITY": lambda each: each.finding.severity.name.lower(),
             "KIND": lambda each: each.finding.kind.value,
             "CONNECTION": lambda each: each.finding.connection or "",
-            "REPORTED": lambda each: formatting.moment(each.reported_at),
+            "REPORTED": lambda each: formatting.moment(each.reported_at) if has_routes else "to no one",
         },
         flexible=("CONNECTION",),
         wide={"ID": lambda each: each.id, "MESSAGE": lambda each: each.finding.message},
@@ -50,7 +54,10 @@ def list_(*, context: Given) -> int:
     )
     with context.keyturn() as keyturn:
         silences += keyturn.silences.active()
+        has_routes = bool(keyturn.settings.alerts.routes)
         context.out.list(keyturn.alerts.lasting(), view, empty="No alert lasts.")
+    if not has_routes:
+        context.out.note(_NO_ROUTE)
     return Exit.FINE
 
 
@@ -102,7 +109,7 @@ def send(*, context: Given) -> int:
         errors = [each for each in keyturn.alerts.newest(_MOST) if each.done_at is None and each.error]
     said = "A message is left to be sent." if is_left else "All is sent."
     if not keyturn.settings.alerts.routes:
-        said = "No route is set, so no one is notified: set one in alerts.routes of the settings."
+        said = _NO_ROUTE
     context.out.show({"left": is_left}, "", [("", said)])
     for each in errors:
         context.out.warn(f"{each.message.id} was not sent: {each.error}")

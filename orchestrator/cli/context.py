@@ -19,7 +19,7 @@ from orchestrator.cli.output import Output
 from orchestrator.cli.streams import OutputLost
 from orchestrator.views.outage import outage_json
 from orchestrator.views.values import Json
-from states.errors import InvalidInput, KeyturnError
+from states.errors import Declined, InvalidInput, KeyturnError
 from states.next_action import NextAction, Verb, by_hand
 from states.outage import outage_of
 from states.preconditions import advise, why_not
@@ -102,7 +102,7 @@ class Context:
             raise InvalidInput(f"{question} The question cannot be asked here.", next_action=by_hand("Add --yes."))
         terminal.write(f"{question} [y/N] ", error=True, end="")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise InvalidInput("Not confirmed.", next_action=NextAction(Verb.WAIT))
+            raise Declined
 
     def fail(
         self, error: KeyturnError, *, rotation: str | None = None, connection: str | None = None, kept: str = ""

@@ -163,10 +163,10 @@ def doctor(
 ) -> int:
     """Check everything that rotations depend on; each finding comes with its fix.
 
-    Outages and parked rotations come first. Looks at settings, files, database, vault, workers, clocks, sign-ins and
-    permissions, of one connection or all. Changes nothing, except with --probe: that adds the Preference keyturn_probe
-    in OpenAir, with a certificate of the policy's size, reads it back and removes it. The connection's own Preference
-    is not touched. Exits with 0 when all is well, 3 otherwise.
+    Outages and parked rotations come first. ○ marks what is not set up, which is no failure. Looks at settings, files,
+    database, vault, workers, clocks, sign-ins and permissions, of one connection or all. Changes nothing, except with
+    --probe: that adds the Preference keyturn_probe in OpenAir, with a certificate of the policy's size, reads it back
+    and removes it. The connection's own Preference is not touched. Exits with 0 when all is well, 3 otherwise.
 
     ```
     keyturn doctor
@@ -180,8 +180,8 @@ def doctor(
         for finding in chain(keyturn.doctor.waiting(name), [settings], keyturn.doctor.examine(name), rehearsed):
             found.append(finding)
             if context.out.is_for_people:
-                mark = "✓ " if finding.ok else "✗ "
-                context.out.text(f"{finding.subject}: {finding.message}", label=mark, style=_style(finding))
+                text = f"{finding.subject}: {finding.message}"
+                context.out.text(text, label=f"{mark(finding)} ", style=_style(finding))
                 context.out.text(next_actions.render(finding.fix) if finding.fix else "", label="    ")
     failed = [finding for finding in found if not finding.ok]
     if context.out.is_for_people:
@@ -189,6 +189,13 @@ def doctor(
     else:
         context.out.show([finding_json(each) for each in found], "\n".join(each.subject for each in failed))
     return Exit.ATTENTION if failed else Exit.FINE
+
+
+def mark(finding: Finding) -> str:
+    """Return the mark of a finding: a tick only where something was checked and is well."""
+    if not finding.ok:
+        return "✗"
+    return "✓" if finding.is_set_up else "○"
 
 
 def _settings(keyturn: Keyturn) -> str:

@@ -132,7 +132,7 @@ def _detail(state: State, rotation: Rotation, now: datetime) -> str:
     skew = rotation.skew(now)
     if state is OUTAGE and skew is not None:
         return f"skew {formatting.span(skew)}"
-    return f"{NEXT[state].trigger} …" if state is rotation.state and state in NEXT else ""
+    return f"{timeline.STEPS[NEXT[state].trigger]} …" if state is rotation.state and state in NEXT else ""
 
 
 def _waits(rotation: Rotation, now: datetime) -> str:
@@ -157,7 +157,7 @@ def listener(show: Show) -> Listener:
         if isinstance(event, Changed):
             show.moved(event.rotation)
         elif isinstance(event, Retrying):
-            failed = f"{event.step}: try {event.number} failed ({event.code})"
+            failed = f"{timeline.STEPS[event.step]}: try {event.number} failed ({event.code})"
             show.retrying(f"{failed}; again in {event.wait_seconds:.1f} s.")
 
     return receive

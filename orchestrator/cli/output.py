@@ -277,10 +277,11 @@ def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str],
     # Rich heeds the width of a dumb terminal only together with a height.
     console = terminal.console(width=width, height=width and 1)
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading, fitted in _fitted(view, cells, console.width).items():
-        grid.add_column(heading, no_wrap=True, overflow="ellipsis", width=fitted)
+    fitted = _fitted(view, cells, console.width)
+    for heading, wide in fitted.items():
+        grid.add_column(heading, no_wrap=True, overflow="ellipsis", width=wide)
     for row in cells:
-        grid.add_row(*(terminal.rich_text(cell, STYLES.get(cell, "")) for cell in row))
+        grid.add_row(*(terminal.rich_text(cell, STYLES.get(cell, "")) for cell in row[: len(fitted)]))
     lines = console.render_lines(grid, pad=False)
     for line, remark in zip(lines, ["", *remarks], strict=True):
         console.print(
@@ -291,14 +292,26 @@ def _draw(view: View[T], cells: Sequence[Sequence[str]], remarks: Sequence[str],
 
 
 def _fitted(view: View[T], cells: Sequence[Sequence[str]], available: int) -> Mapping[str, int]:
-    """How wide each column is, by its heading: the widest flexible ones are shortened where a line is too narrow."""
+    """How wide each shown column is, by its heading. The first one is never cut: it names the thing.
+
+    Where a line is too narrow, the last columns are left out until the others fit, the flexible ones at the width of
+    their headings; then the widest flexible ones are shortened.
+    """
     from rich.cells import cell_len  # noqa: PLC0415 - imported where it is used: start-up counts
 
     columns = zip(view.columns, zip(*cells, strict=True), strict=True)
     widths = {heading: max(map(cell_len, (heading, *column))) for heading, column in columns}
+    while len(widths) > 1 and _least(view, widths) > available:
+        widths.popitem()
     excess = sum(widths.values()) + len(_GAP) * (len(widths) - 1) - available
-    for heading in sorted(view.flexible, key=lambda each: widths[each], reverse=True):
+    for heading in sorted(widths.keys() & set(view.flexible), key=lambda each: widths[each], reverse=True):
         cut = max(0, min(excess, widths[heading] - len(heading)))
         widths[heading] -= cut
         excess -= cut
     return widths
+
+
+def _least(view: View[T], widths: Mapping[str, int]) -> int:
+    """How wide a line of columns with these ``widths`` is at least."""
+    narrow = (len(heading) if heading in view.flexible else width for heading, width in widths.items())
+    return sum(narrow) + len(_GAP) * (len(widths) - 1)

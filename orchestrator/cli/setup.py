@@ -16,6 +16,7 @@ from orchestrator.cli.authorize import consented
 from orchestrator.cli.connection_options import read_secret
 from orchestrator.cli.context import Context, Given, actor
 from orchestrator.cli.exit_codes import Exit
+from orchestrator.cli.health import mark
 from orchestrator.cli.setup_steps import INSTRUCTIONS, REDIRECT, Answers
 from orchestrator.operations.connection_fields import ConnectionFields
 from orchestrator.operations.doctor import Finding
@@ -242,7 +243,7 @@ class _Walk:
         """Print the doctor's findings."""
         for each in place.findings:
             if not each.ok or not only_failed:
-                self._context.out.note(f"{'✓' if each.ok else '✗'} {each.subject}: {each.message}")
+                self._context.out.note(f"{mark(each)} {each.subject}: {each.message}")
                 if each.fix:
                     self._context.out.note(f"    {next_actions.render(each.fix)}")
 

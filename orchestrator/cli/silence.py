@@ -106,8 +106,9 @@ def end(
     ```
     """
     with context.keyturn() as keyturn:
-        keyturn.silences.end(silence, actor=actor())
-    context.out.show({"ended": silence}, silence, [("ended", silence)])
+        was_ours = keyturn.silences.end(silence, actor=actor())
+    row = ("ended", silence) if was_ours else ("removed", f"{silence}, which was changed outside Keyturn")
+    context.out.show({"ended" if was_ours else "removed": silence}, silence, [row])
     return Exit.FINE
 
 

@@ -11,7 +11,7 @@ from orchestrator.operations.status import Status
 from orchestrator.operations.workers import Workers
 from persistence.store import Store
 from persistence.vault import Vault
-from states.connection import ALL_TICKED, NEEDED_BUNDLES, Connection, missing_conditions
+from states.connection import ALL_TICKED, NEEDED_BUNDLES, Connection, OpenAirKind, missing_conditions
 from states.errors import CannotSign, KeyturnError, NotFound, WrongBaseUrl
 from states.health import DELETE_KEY_FILE, KEY_FILE_LEFT
 from states.next_action import NextAction, Value, Verb, by_hand
@@ -35,6 +35,8 @@ class Finding:
     ok: bool
     message: str
     fix: NextAction | None = None
+    is_set_up: bool = True
+    """False where there is nothing to check, which is no failure: there is none, or it is not set up."""
 
 
 class Doctor:
@@ -95,7 +97,7 @@ class Doctor:
         if not database.ok:
             return
         yield _look("vault", self._open_vault)
-        yield _look("workers", self._workers.summary)
+        yield self._carriers()
         for each in [self._store.connections.get(connection)] if connection else self._store.connections.all():
             yield from self._connection(each)
 
@@ -117,6 +119,11 @@ class Doctor:
                 continue
             yield _rehearsed(subject, done, each.name)
 
+    def _carriers(self) -> Finding:
+        """The workers; that there is none is no failure where nothing waits for one, which ``waiting`` reports."""
+        found = _look("workers", self._workers.summary)
+        return replace(found, is_set_up=bool(self._workers.alive())) if found.ok else found
+
     def _database(self) -> str:
         self._store.verify()
         return f"reachable and up to date; its clock says {self._store.now():%Y-%m-%d %H:%M:%S} UTC"
@@ -135,7 +142,10 @@ class Doctor:
         account = connection.netsuite.account
         yield _look(f"{name}: {NETSUITE_SIGN_IN}", lambda: self._netsuite(ports, account), name)
         yield _look(f"{name}: {NETSUITE_SIGNING}", lambda: _signing(ports), name)
-        yield _look(f"{name}: {OPENAIR_SIGN_IN}", lambda: _openair(ports), name)
+        if connection.openair.kind is OpenAirKind.EXPORT:
+            yield _exported(connection, ports)
+        else:
+            yield _look(f"{name}: {OPENAIR_SIGN_IN}", lambda: _openair(ports), name)
         reported = _reported(ports)
         yield from _bundles(connection, reported)
         is_open = self._store.rotations.open_for(name) is not None
@@ -187,9 +197,21 @@ def _openair(ports: Ports) -> str:
     return f"answers; OpenAir holds {held.fingerprint[:16]}…, valid until {held.not_after:%Y-%m-%d}"
 
 
+def _exported(connection: Connection | ConnectionSummary, ports: Ports) -> Finding:
+    """That there is no sign-in to OpenAir: a person saves the certificate there, or the set-up has not come so far."""
+
+    def look() -> str:
+        held = ports.openair.read()
+        last = f"The last one is {held.fingerprint[:16]}…" if held else "No one has confirmed one yet"
+        return f"none: a person saves the certificate in OpenAir and confirms it. {last}."
+
+    found = _look(f"{connection.name}: {OPENAIR_SIGN_IN}", look, connection.name)
+    return replace(found, is_set_up=False) if found.ok else found
+
+
 def _rehearsed(subject: str, done: Rehearsal | None, connection: str) -> Finding:
     if done is None:
-        return Finding(subject, True, "a person saves the certificate in OpenAir: nothing to rehearse")
+        return Finding(subject, True, "none: a person saves the certificate in OpenAir", is_set_up=False)
     removed = f"The throw-away Preference {done.preference} was removed again."
     if done.left:
         removed = f"The throw-away Preference {done.preference} may be left in OpenAir: {done.left}"

@@ -15,7 +15,7 @@ from states import machine, preconditions
 from states.approval import APPROVABLE
 from states.certificate import plain
 from states.connection import OnRefusal
-from states.errors import IllegalMove, InvalidInput, ParkedByPerson, SealBroken, Stale, VaultLocked
+from states.errors import IllegalMove, InvalidInput, NotSetUp, ParkedByPerson, SealBroken, Stale, VaultLocked
 from states.ids import new_id
 from states.next_action import NextAction, Verb, by_hand
 from states.ports import Clock, Random
@@ -78,8 +78,8 @@ class Rotations:
         """Request a rotation; a worker carries it. ``due_by``, ``follows``, ``key`` and ``on_refusal`` as
         `states.request.Request`.
 
-        Raises NotFound, RotationOpen while the connection has one under way or parked, and Stale when it is not due by
-        ``due_by``, or does not follow ``follows``.
+        Raises NotFound, NotSetUp where a person asks for one of a draft, RotationOpen while the connection has one
+        under way or parked, and Stale when it is not due by ``due_by``, or does not follow ``follows``.
         """
         asked = self._asked(connection, actor, reason, on_refusal, scheduled=scheduled)
         rotation = self._store.rotations.request(replace(asked, due_by=due_by, follows=follows, key=key))
@@ -102,6 +102,9 @@ class Rotations:
         self, connection: str, actor: str, reason: str, on_refusal: OnRefusal | None, *, scheduled: bool = False
     ) -> Request:
         now = self._clock.now()
+        if not scheduled and not self._store.connections.get(connection).netsuite.certificate_id:
+            message = f"Connection {connection} is not set up yet: its certificate for NetSuite has no id."
+            raise NotSetUp(message, next_action=NextAction(Verb.SETUP, {"connection": connection}))
         return Request(
             id=new_id(now, self._random),
             connection=connection,

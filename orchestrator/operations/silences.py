@@ -102,10 +102,14 @@ class Silences:
         """What silences anything now. Raises TryLater."""
         return self._store.silences.active(self._clock.now())
 
-    def end(self, silence_id: str, *, actor: str) -> None:
-        """End a silence before its time: what lasts is reported at the next look.
+    def end(self, silence_id: str, *, actor: str) -> bool:
+        """End a silence before its time: what lasts is reported at the next look. Return whether it silenced anything.
+
+        One that was changed outside Keyturn silenced nothing. It is removed, and no end of it is published.
 
         Raises NotFound where no such silence is active; VaultLocked, SealBroken.
         """
-        self._store.silences.end(silence_id, by=actor, now=self._clock.now())
-        self._publish(SilenceEnded(silence_id, actor))
+        ended = self._store.silences.end(silence_id, by=actor, now=self._clock.now())
+        if ended:
+            self._publish(SilenceEnded(silence_id, actor))
+        return ended is not None

@@ -32,10 +32,13 @@ def health_json(name: str, found: Health, now: datetime) -> Json:
 
 
 def finding_json(found: Finding) -> Json:
-    """What the doctor found: ``subject``, ``ok``, ``message``, ``fix`` (null where nothing is to be fixed)."""
+    """What the doctor found: ``subject``, ``ok``, ``set_up`` (false where there was nothing to check, which is no
+    failure), ``message``, ``fix`` (null where nothing is to be fixed).
+    """
     return {
         "subject": found.subject,
         "ok": found.ok,
+        "set_up": found.is_set_up,
         "message": found.message,
         "fix": found.fix and found.fix.to_data(),
     }

@@ -13,6 +13,13 @@ from states.state import State
 from states.summary import RotationSummary
 from states.table import ABANDON, ADOPT, FAIL, RESTORE, RESTORING, RESUME
 
+STEPS: Final = {
+    "generate_key": "generate the key",
+    "upload_to_netsuite": "upload to NetSuite",
+    "save_to_openair": "save to OpenAir",
+    "verify": "verify both sides",
+}
+"""The steps, by their names in the transition table, as people read them."""
 _SAID: Final = {
     RESTORING: "putting the previous certificate back into NetSuite begun",
     ABANDON: "abandoned",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.consent import consented
-from acceptance.installed_keyturn import NAME, InstalledKeyturn, Run, options_for, rotate
+from acceptance.installed_keyturn import NAME, InstalledKeyturn, Run, error, options_for, rotate
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
@@ -165,10 +165,12 @@ def test_a_file_that_is_not_ours(initialised: InstalledKeyturn, simulator: Simul
 
 
 def test_no_rotation_of_a_draft(initialised: InstalledKeyturn, simulator: Simulator) -> None:
-    """What is set up in part is not due: the schedule begins nothing."""
+    """What is set up in part is not due: the schedule begins nothing. A person sees how to go on with the set-up."""
     given = answers(simulator.credentials, initialised.folder)
     set_up(initialised, given)
     assert 0 == initialised("run-due").returncode
+    refused = error(initialised("rotate", NAME, "-o", "json"))
+    assert ("NOT_SET_UP", f"keyturn setup {NAME}") == (refused["code"], refused["next_action"]["command"])
     given["certificate_id"] = mapped(initialised, simulator)
     assert (0, 0) == (set_up(initialised, given).returncode, initialised("run-due").returncode)
     assert [] == initialised.json("rotation", "list")

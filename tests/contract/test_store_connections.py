@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from support.advice import commands
-from support.factories import NOW, a_connection, advance_to, begin, carry
+from support.factories import NOW, a_connection, a_rotation, advance_to, begin, carry, requested
 
 from persistence.journal import CONFIRMED_BY_PERSON, POSTPONED
 from persistence.store import Store
@@ -154,6 +154,20 @@ def test_an_unknown_connection_is_not_found(store: Store) -> None:
     ):
         with pytest.raises(NotFound):
             ask()
+
+
+def test_a_mistyped_name_gets_the_one_that_may_be_meant(store: Store) -> None:
+    """So it is for each look-up by name; nothing is guessed where none is like it."""
+    asked = replace(requested(store, a_rotation()), connection="acmee")
+    for ask in (
+        lambda: store.connections.get("amce"),
+        lambda: store.connections.check_known("acme1"),
+        lambda: store.rotations.request(asked),
+    ):
+        with pytest.raises(NotFound, match=r"There is no connection \w+\. Did you mean acme\?$"):
+            ask()
+    with pytest.raises(NotFound, match=r"There is no connection zeta\.$"):
+        store.connections.get("zeta")
 
 
 def test_saving_changes_what_an_administrator_may_change(store: Store) -> None:

@@ -8,8 +8,10 @@ from integration.fixture_types import Rotate
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
+from orchestrator.cli.health import mark
 from orchestrator.operations.doctor import Finding
 from orchestrator.views import next_actions
+from orchestrator.views.health import finding_json
 from simulator import Fault, Simulator
 from simulator.errors import SuiteScriptError
 from states.connection import OpenAirKind, OpenAirSettings, Options
@@ -113,6 +115,18 @@ def test_a_bundle_that_netsuite_does_not_report_is_looked_up(app: Keyturn, simul
     assert "NetSuite does not report the version of bundle 369630: look it up there." == found.fix.because
 
 
+def test_what_is_not_set_up_is_no_tick(app: Keyturn) -> None:
+    """Without a worker, and without a sign-in to OpenAir, there is nothing to tick, and that is no failure."""
+    exported = OpenAirSettings(kind=OpenAirKind.EXPORT)
+    app.connections.edit(replace(app.connections.show(NAME), openair=exported), {}, actor="ada")
+    found = {each.subject: each for each in app.doctor.examine(NAME)}
+    workers, openair = found["workers"], found[f"{NAME}: OpenAir sign-in"]
+    assert [(True, False, "○")] * 2 == [(each.ok, each.is_set_up, mark(each)) for each in (workers, openair)]
+    assert openair.message.startswith("none: a person saves the certificate in OpenAir and confirms it.")
+    assert {"✓"} == {mark(each) for each in found.values() if each not in (workers, openair)}
+    assert finding_json(openair)["set_up"] is False
+
+
 def test_where_a_person_saves_the_schedule_can_begin(app: Keyturn) -> None:
     """Nothing about boxes and bundles is said where they are not the reason."""
     exported = OpenAirSettings(kind=OpenAirKind.EXPORT)
@@ -155,7 +169,11 @@ def test_nothing_is_rehearsed_where_a_person_saves(app: Keyturn) -> None:
     exported = OpenAirSettings(kind=OpenAirKind.EXPORT)
     app.connections.edit(replace(app.connections.show(NAME), openair=exported), {}, actor="ada")
     (found,) = app.doctor.rehearse(NAME)
-    assert (True, "a person saves the certificate in OpenAir: nothing to rehearse") == (found.ok, found.message)
+    assert (True, False, "none: a person saves the certificate in OpenAir") == (
+        found.ok,
+        found.is_set_up,
+        found.message,
+    )
 
 
 def command(found: Finding) -> str:

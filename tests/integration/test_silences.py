@@ -5,12 +5,14 @@ from datetime import timedelta
 import pytest
 from integration.fixture_types import Rotate
 from integration.test_alert_kinds import Taker, found, routed
+from sqlalchemy import update
 from support.clock import OffsetClock
 from support.environment import NAME
 
 from orchestrator.bootstrap import Keyturn
 from orchestrator.events import Event, SilenceAdded, SilenceEnded
 from orchestrator.operations.alerts import KEPT
+from persistence import alert_models
 from simulator import Fault, Simulator
 from states.alert import Kind, Phase
 from states.errors import InvalidInput, NotFound, VaultLocked
@@ -125,6 +127,18 @@ def test_a_silence_ended_early_lets_go_at_once(app: Keyturn, taker: Taker, parke
     assert [] == app.silences.all(ended=False)
     (listed,) = app.silences.all(ended=True)
     assert ("bob", False, True) == (listed.silence.ended_by, listed.is_active, listed.is_authentic)
+
+
+def test_no_end_is_published_of_what_silenced_nothing(app: Keyturn, parked: Rotation) -> None:
+    """A silence that was changed outside Keyturn is removed when it is ended."""
+    made = silence(app)
+    with app.store._database.writing() as tx:
+        tx.execute(update(alert_models.silences).values(reason="forged"))
+    events: list[Event] = []
+    with app.events.listening(events.append):
+        assert not app.silences.end(made.id, actor="bob")
+    assert ([], []) == (events, app.silences.all(ended=True))
+    assert parked.failure
 
 
 def test_an_outage_is_sent_in_a_silence_of_its_connection(app: Keyturn, simulator: Simulator, rotate: Rotate) -> None:

@@ -71,6 +71,15 @@ def test_view_of_an_open_rotation() -> None:
     ] == rendered_lines(rotation, journal, NOW + 2.75 * SECOND)
 
 
+def test_steps_are_named_in_words() -> None:
+    """What goes on is said in the glossary's words, for each step of the table."""
+    rotation, journal = rotation_after(0.25)
+    shown = rendered_lines(rotation, journal, NOW + SECOND)[2]
+    assert shown.endswith("upload to NetSuite …")
+    assert {edge.trigger for edge in NEXT.values()} == set(timeline.STEPS)
+    assert not any("_" in words for words in timeline.STEPS.values())
+
+
 def test_view_of_a_completed_rotation() -> None:
     """A completed rotation has a tick at every state, and its skew no longer grows."""
     rotation, journal = rotation_after(1, 1, 3, 1)

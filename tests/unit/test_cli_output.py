@@ -67,6 +67,27 @@ def test_a_narrow_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch) ->
     assert expected == [line.rstrip() for line in shown.splitlines()]
 
 
+def test_an_id_is_never_cut(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where shortening does not do, the last columns are left out: the first one, which names the thing, is whole."""
+    for name, value in {"COLUMNS": "60", "TERM": "xterm", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    columns = {
+        "ROTATION": lambda _: "01M8556XYDG7FVQH8A1R3B0N6K",
+        "CONNECTION": str,
+        "STATE": lambda _: "UploadedToNetSuite",
+        "AGE": lambda _: "12 min",
+        "WHO": str,
+    }
+    view = View[str](name=str, record=lambda _: {}, columns=columns, flexible=("CONNECTION", "WHO"))
+    Output().list(["barley-production"], view, empty="")
+    shown = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)
+    assert [
+        "ROTATION                    CONNECTION    STATE",
+        "01M8556XYDG7FVQH8A1R3B0N6K  barley-prod…  UploadedToNetSuite",
+    ] == [line.rstrip() for line in shown.splitlines()]
+
+
 def test_json(capsys: Captured) -> None:
     """JSON output is an array of the records, also an empty one."""
     out = Output(Form.JSON)

@@ -132,9 +132,12 @@ def test_waiting_for_a_person_is_no_failure(environment: EngineEnvironment, capl
 
 
 def test_trouble_while_a_person_is_waited_for(environment: EngineEnvironment) -> None:
-    """A rotation that is postponed for another reason does not say that it waits for a person."""
-    environment.systems.will_fail("openair.save", AwaitingPerson())
+    """A rotation goes on to wait for its person while a system is away, however long that lasts: it is not parked."""
+    environment.systems.will_fail("openair.save", AwaitingPerson("A person saves it."))
     waiting = environment.run(State.UPLOADED_TO_NETSUITE)
-    environment.systems.will_fail("netsuite.sign", *[TryLater()] * 8)
-    postponed = environment.go_on(waiting)
-    assert (False, 1) == (postponed.awaits_person, postponed.tries)
+    environment.systems.will_fail("netsuite.sign", *[TryLater("Down.")] * 8 * 30)
+    for _ in range(30):
+        waiting = environment.go_on(waiting)
+        assert (True, 0, "A person saves it.") == (waiting.awaits_person, waiting.tries, waiting.waiting_for)
+        assert timedelta(hours=1) == waiting.available_at - waiting.updated_at
+    assert "Down." == environment.last(waiting).detail["message"]
