@@ -169,7 +169,8 @@ def from_entry(stored: models.Journal) -> Entry:
         source=State(stored.source) if stored.source else None,
         target=State(stored.target),
         attempt=stored.attempt,
-        detail=stored.detail,
+        # Not a table only where someone else wrote it: then no reader finds a field in it, and it is another one still.
+        detail=stored.detail if isinstance(stored.detail, dict) else {"": stored.detail},
         previous_hash=stored.previous_hash,
         hash=stored.hash,
     )

@@ -184,7 +184,9 @@ def put(tx: Transaction, connection: str, name: str, sealed: bytes, *, version: 
         if stored is None:
             stored = models.Secrets(connection=connection, name=name, sealed=sealed, version=0)
             session.add(stored)
-        stored.sealed, stored.version = sealed, stored.version + 1
+        # SQLite keeps any text as a number: one that someone else wrote must not end a sign-in.
+        following = stored.version + 1 if isinstance(stored.version, int) else 1
+        stored.sealed, stored.version = sealed, following
         session.flush()
         return stored.version
 

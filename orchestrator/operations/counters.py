@@ -16,6 +16,8 @@ BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0
 """The upper bounds of the histograms, in seconds: a step without trouble takes less than one, an outage that Keyturn
 ends by itself some minutes, one that waits for a person longer."""
 DONE, AWAITS_PERSON, FAILED = "done", "awaits_person", "failed"
+_LONGEST: Final = 1e10
+"""Seconds, some centuries."""
 OUTCOMES: Final = (DONE, POSTPONED, AWAITS_PERSON, UNKNOWN, FAILED)
 """How an attempt at a step ends. After an unknown outcome the same attempt goes on, and ends in another one."""
 COMPLETED: Final = "completed"
@@ -103,7 +105,7 @@ def _outcome(entry: Entry, trigger: str) -> str | None:
 
 def _observed(name: str, seconds: object) -> Iterator[tuple[str, float]]:
     """What an observation adds to a histogram: to its bucket, and to its sum."""
-    if isinstance(seconds, int | float):
+    if isinstance(seconds, int | float) and 0 <= seconds < _LONGEST:  # another number was never observed
         bucket = next((str(bound) for bound in BUCKETS if seconds <= bound), "+Inf")
         yield f"{name}/{bucket}", 1
         yield f"{name}/sum", float(seconds)

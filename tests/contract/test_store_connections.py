@@ -214,6 +214,16 @@ def test_a_secret_is_replaced_by_one_only(store: Store) -> None:
     assert (b"two", version + 1) == store.secrets.get("acme", "token")
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_version_that_is_no_number(store: Store) -> None:
+    """SQLite keeps a text that someone wrote as a version: the secret is replaced, and counts again from 1."""
+    store.secrets.put("acme", "token", b"one", version=None)
+    with store._database.writing() as tx:
+        tx.exec_driver_sql("UPDATE secrets SET version = 'nonsense'")
+    _, version = store.secrets.get("acme", "token")
+    assert 1 == store.secrets.put("acme", "token", b"two", version=version)
+
+
 def test_who_is_due(store: Store) -> None:
     """Due are automatic connections whose moment has come and that have no open rotation, the longest due first."""
     moments = {

@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from integration.fixture_types import Rotate
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import update
 from support.clock import OffsetClock
+from support.database_writer import write
 from support.environment import NAME
 from support.stores import open_store
 
@@ -14,6 +16,7 @@ from orchestrator.bootstrap import Keyturn
 from orchestrator.operations import counters
 from orchestrator.operations.counters import Counters
 from orchestrator.views import metrics
+from persistence import models
 from simulator import Fault, Simulator
 from states.errors import TryLater
 from states.rotation import Rotation
@@ -124,6 +127,16 @@ def test_nothing_is_counted_twice(app: Keyturn, rotate: Rotate) -> None:
     rotate()
     figures = [other.read(), app.metrics.read().counts]
     assert [2, 2] == [each["rotations/completed"] for each in figures]
+
+
+@pytest.mark.parametrize("detail", [7, [], "seconds", None, {"seconds": 10**400}, {"seconds": -1}, {"seconds": "1"}])
+def test_an_entry_that_keyturn_never_wrote(app: Keyturn, rotate: Rotate, detail: object) -> None:
+    """What someone else wrote as an entry's detail is counted as no duration, and ends no scrape."""
+    rotate()
+    write(app, lambda tx, _name: tx.execute(update(models.journal).values(detail=detail)))
+    figures = scraped(app)
+    assert 1 == figures["keyturn_rotations_total(completed)"]
+    assert 0 == figures["keyturn_step_duration_seconds_count(generate_key)"]
 
 
 def test_what_was_missed_is_counted_page_by_page(app: Keyturn, rotate: Rotate, monkeypatch: pytest.MonkeyPatch) -> None:
