@@ -138,6 +138,8 @@ _PROOFS: Final[Mapping[str, Callable[[Any], Values]]] = {
     "saved": _of_saved,
     "verified": _of_verified,
 }
+_SEALED: Final = "candidate_sealed_key"
+"""The one column of bytes that is joined."""
 
 
 def to_rotation(row: Row) -> Rotation:
@@ -147,16 +149,20 @@ def to_rotation(row: Row) -> Rotation:
     value that Keyturn never writes, is left out, and ``broken`` says so. An error here would stop every claim for one
     row.
     """
+    row, cause, illegible = _legible(row)
     certificate = to_certificate(row, "candidate")
     confirmation, broken = _to_confirmation(row, certificate)
-    policy, cause, illegible = _to_request(row)
+    try:
+        policy = to_policy(row["policy"])
+    except NOT_OURS:
+        policy, illegible = Policy(), [*illegible, "policy"]
     return Rotation(
         **_shown(row),
         cause=cause,
         policy=policy,
         previous=to_certificate(row, "previous"),
         proofs=Proofs(
-            candidate=Candidate(certificate, row["candidate_sealed_key"] or b"") if certificate else None,
+            candidate=Candidate(certificate, row[_SEALED] or b"") if certificate else None,
             confirmation=confirmation,
             saved=_to_receipt(row, "saved"),
             verified=_to_receipt(row, "verified"),
@@ -177,7 +183,7 @@ def to_rotation_summary(row: Row) -> RotationSummary:
 
     Its confirmation is not verified: that takes the certificate itself, and nothing is decided by a list.
     """
-    cause, illegible = _legible(row)
+    row, cause, illegible = _legible(row)
     return RotationSummary(
         **_shown(row),
         cause=cause,
@@ -215,23 +221,21 @@ def _shown(row: Row) -> Values:
     }
 
 
-def _to_request(row: Row) -> tuple[Policy, Cause, list[str]]:
-    """The policy and the cause, and the names of all columns that cannot be read."""
-    cause, illegible = _legible(row)
-    try:
-        return to_policy(row["policy"]), cause, illegible
-    except NOT_OURS:
-        return Policy(), cause, [*illegible, "policy"]
+def _legible(row: Row) -> tuple[Row, Cause, list[str]]:
+    """The row, its cause, and the names of the columns that hold what Keyturn never wrote.
 
-
-def _legible(row: Row) -> tuple[Cause, list[str]]:
-    illegible = [name for name, value in row.items() if value == ILLEGIBLE]
+    SQLite stores bytes in a column of text, too: the row that is returned has a text in their place.
+    """
+    texts = {name: value for name, value in row.items() if isinstance(value, bytes) and name != _SEALED}
+    illegible = [*texts, *(name for name, value in row.items() if value == ILLEGIBLE)]
+    if texts:
+        row = {**row, **{name: value.decode(errors="replace") for name, value in texts.items()}}
     if row["failed_from"] is not None and _to_action(row["failure_next_action"]) is None:
         illegible.append("failure_next_action")
     try:
-        return Cause(row["cause"]), illegible
+        return row, Cause(row["cause"]), illegible
     except ValueError:
-        return Cause.MANUAL, [*illegible, "cause"]
+        return row, Cause.MANUAL, [*illegible, "cause"]
 
 
 def _illegible(rotation_id: str, columns: list[str]) -> str:

@@ -26,6 +26,9 @@ ON_SQLITE = (
     ("cause", "CAST(X'FF' AS TEXT)"),
     ("policy", "CAST(X'7BFF7D' AS TEXT)"),
     ("updated_at", "CAST(X'C328' AS TEXT)"),
+    ("waiting_for", "X'00FF'"),
+    ("reason", "X'41'"),
+    ("policy", "X'FF'"),
 )
 """PostgreSQL refuses such values itself."""
 
