@@ -212,3 +212,9 @@ LOOK_AGAIN: Final = NextAction(Verb.RESUME, because="Resuming looks again, and r
 def by_hand(task: str, then: NextAction | None = REPEAT, *, alternatives: tuple[NextAction, ...] = ()) -> NextAction:
     """Make the action of a person who does ``task`` outside Keyturn, followed by ``then``."""
     return NextAction(Verb.BY_HAND, because=task, then=then, alternatives=alternatives)
+
+
+SAVE_THEN_ADOPT: Final = by_hand(
+    "Have the person who changed NetSuite's certificate save it in OpenAir too.", NextAction(Verb.ADOPT)
+)
+"""Where OpenAir does not hold the foreign certificate, so that adopting is refused until it does."""

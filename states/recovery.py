@@ -21,7 +21,7 @@ from states.errors import (
     Unknown,
     UnreadableCertificate,
 )
-from states.next_action import OVERWRITE, NextAction, Verb, by_hand
+from states.next_action import OVERWRITE, SAVE_THEN_ADOPT, NextAction, Verb, by_hand
 from states.ports import Ports
 from states.proof import Signer, absence, install, judge, looks, read_openair, sign
 from states.rotation import Absence, Candidate, Confirmation, PrivateKey, Rotation
@@ -34,11 +34,7 @@ _PUT_ANOTHER: Final = by_hand(
     NextAction(Verb.ABANDON, then=NextAction(Verb.ROTATE)),
 )
 """A new rotation replaces the placeholder, no matter what became of the one that is given up."""
-_SAVE_IN_OPENAIR: Final = by_hand(
-    "Have the person who changed NetSuite's certificate save it in OpenAir too.",
-    NextAction(Verb.ADOPT),
-    alternatives=(OVERWRITE,),
-)
+_SAVE_IN_OPENAIR: Final = replace(SAVE_THEN_ADOPT, alternatives=(OVERWRITE,))
 
 
 def find_previous(rotation: Rotation, ports: Ports, *, may_overwrite: bool) -> Confirmation | None:

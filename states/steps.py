@@ -23,7 +23,7 @@ from states.errors import (
     Unknown,
     UnreadableCertificate,
 )
-from states.next_action import ADOPT, LOOK_AGAIN, OVERWRITE, NextAction, Verb, by_hand
+from states.next_action import ADOPT, LOOK_AGAIN, OVERWRITE, SAVE_THEN_ADOPT, NextAction, Verb, by_hand
 from states.ports import Attempt, Ports, Write
 from states.proof import Signer, Verdict, install, judge, looks, read_openair, shows
 from states.readiness import ensure_attended, ensure_set_up
@@ -169,7 +169,7 @@ def _foreign(rotation: Rotation, ports: Ports, *, is_previous: bool) -> ForeignR
     if rotation.previous is None and rotation.proofs.confirmation is None:
         message = "NetSuite signs already, with a key that Keyturn did not make"
         if _holds_none(ports):  # adopting would be refused
-            asked = by_hand("Find out who made it.", LOOK_AGAIN, alternatives=(ADOPT, OVERWRITE))
+            asked = by_hand("Find out who made it.", LOOK_AGAIN, alternatives=(SAVE_THEN_ADOPT, OVERWRITE))
             return ForeignRotation(f"{message}. OpenAir holds no certificate.", next_action=asked)
         return ForeignRotation(
             f"{message}: imports may rest on it.", next_action=replace(ADOPT, alternatives=(OVERWRITE,))

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from acceptance.consent import consented
 from acceptance.installed_keyturn import NAME, InstalledKeyturn, Run, rotate
 from support.polling import WAIT_LIMIT
@@ -41,14 +40,24 @@ def arrow(keyturn: InstalledKeyturn, *command: str) -> str:
     return str(ARROW.findall(keyturn(*command).stdout)[0])
 
 
-@pytest.mark.parametrize(("broken", "shown_by"), [("missing", ("status",)), ("foreign", ("rotation", "explain", NAME))])
-def test_the_arrow_completes_a_parked_rotation(
-    connected: InstalledKeyturn, simulator: Simulator, broken: str, shown_by: tuple[str, ...]
-) -> None:
-    """A missing or replaced certificate: the command after the arrow asks where it overwrites, and completes."""
-    simulator.netsuite.record.reset(broken)
+def test_the_arrow_completes_a_parked_rotation(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A missing record: the command after the arrow creates it, and completes."""
+    simulator.netsuite.record.reset("missing")
     assert 3 == rotate(connected).returncode
-    done = typed(connected, arrow(connected, *shown_by))
+    done = typed(connected, arrow(connected, "status"))
+    assert (0, 0) == (done.returncode, connected("status").returncode), done.stderr
+
+
+def test_the_arrow_replaces_no_certificate_of_others(connected: InstalledKeyturn, simulator: Simulator) -> None:
+    """A foreign certificate: the command after the arrow looks again. The one that overwrites is a choice, and asks."""
+    simulator.netsuite.record.reset("foreign")
+    foreign = simulator.netsuite.record.fingerprint
+    assert 3 == rotate(connected).returncode
+    looked = typed(connected, arrow(connected, "rotation", "explain", NAME))
+    assert (3, foreign) == (looked.returncode, simulator.netsuite.record.fingerprint), looked.stderr
+    explained = connected("rotation", "explain", NAME).stdout
+    overwrite = next(line for line in NOTED.findall(explained) if line.endswith(" --overwrite"))
+    done = typed(connected, overwrite)
     assert (0, 0) == (done.returncode, connected("status").returncode), done.stderr
 
 

@@ -30,8 +30,9 @@ from states.state import State
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-NEAR = timedelta(minutes=2)
-"""How far the moments may be apart: a forecast's rotation takes a minute, these a second or two."""
+NEAR = timedelta(minutes=5)
+"""How far the moments may be apart: a forecast's rotation takes a minute, these a second or two. One worker carries
+them, and a look at another rotation in the outage delays it by a round of tries."""
 QUIET = QuietTimes.parse("-2..3")
 OUTAGE = 25 * HOUR
 
@@ -93,9 +94,8 @@ def of_store(rotation: Rotation) -> Happened:
         outcome = Outcome.RESTORED if rotation.ending else Outcome.COMPLETED
         return Happened(rotation.created_at, rotation.closed_at, outcome)
     assert rotation.awaits_person
-    # One by hand waits from its begin on; it is looked at each hour, and the outage parks it in the end.
-    is_parked = rotation.failure and not rotation.circumstances.by_hand
-    return Happened(rotation.created_at, rotation.failure.at if is_parked else rotation.created_at, Outcome.LEFT)
+    # One by hand waits from its begin on, and is not parked: the outage only delays the hourly look at it.
+    return Happened(rotation.created_at, rotation.failure.at if rotation.failure else rotation.created_at, Outcome.LEFT)
 
 
 def assert_agree(forecast: list[Happened], real: list[Happened]) -> None:
