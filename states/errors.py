@@ -249,7 +249,8 @@ class Drift(Refused):
     """OpenAir holds another certificate than the one that Keyturn saved there."""
 
     code = "DRIFT"
-    next_action = by_hand("Find out who changed OpenAir's certificate.", alternatives=(OVERWRITE,))
+    repair = "Find out who changed OpenAir's certificate, and let them put it back."
+    next_action = by_hand(repair, alternatives=(OVERWRITE,))
 
 
 class KeyMismatch(Refused):

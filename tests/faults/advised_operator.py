@@ -15,7 +15,7 @@ from simulator import Pair
 from simulator.openair import AUTHORIZE_PATH
 from simulator.server import Request
 from states.connection import Algorithm, Connection
-from states.errors import CertificateRecordMissing, IllegalMove, KeyturnError
+from states.errors import CertificateRecordMissing, Drift, IllegalMove, KeyturnError
 from states.next_action import RECOVERY, REPEAT, NextAction, Verb
 from states.timing import HOLD_OFF
 
@@ -130,6 +130,8 @@ class Person:
         is_missing = self._pair.netsuite.record.held is None
         if (task == CertificateRecordMissing.repair and is_missing) or _REPLACE in task:
             self._pair.netsuite.record.reset("placeholder")
+        if task == Drift.repair:
+            self._let_the_stranger_finish()
 
     def _edit(self, action: NextAction) -> None:
         if action.verb is Verb.AUTHORIZE:
@@ -167,7 +169,7 @@ class Person:
         return {wanted: secrets(self._pair.credentials)[wanted]}
 
     def _let_the_stranger_finish(self) -> None:
-        """Let the party that replaced NetSuite's certificate save it in OpenAir too, if its record is there."""
+        """Let the party that changed one side put into OpenAir what NetSuite holds, if that has a record."""
         held = self._pair.netsuite.record.held
         if held and held.pair.fingerprint != self._pair.openair.settings.fingerprint:
             self._pair.openair.settings.save_outside(held.pair.certificate_pem())

@@ -76,6 +76,8 @@ def _break(environment: FaultEnvironment, terminal: Terminal, call: Call, kind: 
         if place == 1:  # a person did in a minute what was to be done by hand
             environment.simulator.faults.clear()
             environment.virtual_time.go_on(60)
+            if kind == "foreign":
+                _agree(pair)
         if WORKER in explained.out:  # which waits that long
             environment.virtual_time.until(rotation.available_at)
         printed = _follow(typist, explained, last=last)
@@ -83,6 +85,13 @@ def _break(environment: FaultEnvironment, terminal: Terminal, call: Call, kind: 
     ended = environment.app.store.rotations.newest(connection=name)[0]
     assert not ended.is_open, f"{call}, {kind}: {typist}"
     assert_openair_came_second(environment.history(pair))
+
+
+def _agree(pair: Pair) -> None:
+    """Let the party that changed a system see to it that both hold the same: no arrow replaces what is its own."""
+    held = pair.netsuite.record.held
+    if held and held.pair.fingerprint != pair.openair.settings.fingerprint:
+        pair.openair.settings.save_outside(held.pair.certificate_pem())
 
 
 def _follow(typist: Typist, explained: Printed, *, last: bool) -> Printed:
