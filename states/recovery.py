@@ -89,13 +89,13 @@ def find_agreement(rotation: Rotation, ports: Ports) -> Confirmation:
 
     Raises Drift when the two do not agree, CannotSign, CertificateRecordMissing.
     """
-    # NetSuite first: where its record is gone or cannot sign, there is nothing that a person could save in OpenAir.
+    held = read_openair(ports)
+    # NetSuite is asked even where OpenAir holds none: without a record, nothing could be saved in OpenAir either.
     try:
         signature = sign(ports)
     except CertificateRecordMissing as error:  # nor is there anything to adopt once the record is made again
         again = replace(CertificateRecordMissing.next_action, then=_RESUME)
         raise CertificateRecordMissing(next_action=again) from error
-    held = read_openair(ports)
     if isinstance(held, UnreadableCertificate):
         raise Drift(held.message, next_action=_SAVE_IN_OPENAIR)
     if held is None:
