@@ -22,7 +22,8 @@ from orchestrator.settings import Settings
 from orchestrator.settings_file import load
 from orchestrator.stop_request import StopRequest
 from persistence.store import Role, Store, Worker
-from states.ports import Ports
+from states.connection import Connection
+from states.ports import Ports, SignInCertificates
 
 if TYPE_CHECKING:
     from orchestrator.adapters.factory import AdapterFactory
@@ -152,8 +153,10 @@ class Keyturn:
         """The renewal of the sign-in to NetSuite."""
         from orchestrator.operations.sign_in_renewal import SignInRenewals
 
-        netsuite, listener = self._factory.sign_in_certificates, self.events.publish
-        return SignInRenewals(self.store, self.vault, self.connections, netsuite, self.clock, listener)
+        def certificates(connection: Connection) -> SignInCertificates:
+            return self._factory.sign_in_certificates(connection)  # an idle worker's pass loads no adapters
+
+        return SignInRenewals(self.store, self.vault, self.connections, certificates, self.clock, self.events.publish)
 
     @cached_property
     def sign_in_schedule(self) -> "SignInSchedule":
