@@ -67,6 +67,11 @@ class Secrets:
                 found.setdefault(owner, set()).add(name)
         return found
 
+    def owners(self, name: str) -> set[str]:
+        """Return the connections that have a secret of this name."""
+        with self._database.reading() as tx, Session(tx) as session:
+            return set(session.exec(select(models.Secrets.connection).where(models.Secrets.name == name)))
+
     def put(self, connection: str, name: str, sealed: bytes, *, version: int | None) -> int:
         """Set a sealed secret; return its new version.
 

@@ -17,11 +17,19 @@ from urllib.parse import quote
 from orchestrator.adapters import netsuite_errors
 from orchestrator.adapters.answer_guard import guarded
 from orchestrator.adapters.decision_table import Rule, first_match
-from orchestrator.adapters.http import REDIRECTS, Answer, Http
-from orchestrator.adapters.netsuite_errors import PERMISSIONS, THROTTLES, Reply, unclear
+from orchestrator.adapters.http import Answer, Http
+from orchestrator.adapters.netsuite_errors import (
+    AT_ONCE_WITH_OTHERS,
+    PERMISSIONS,
+    THROTTLES,
+    UNCLEAR,
+    WRONG_ADDRESS,
+    Reply,
+    unclear,
+)
 from orchestrator.adapters.netsuite_token import NetSuiteTokens
 from orchestrator.adapters.oauth import CLIENT_ERRORS
-from states.errors import NotPermitted, Refused, SignInRefused, Throttled, WrongBaseUrl
+from states.errors import NotPermitted, Refused, SignInRefused, Throttled
 from states.ports import NetSuite, SignInCertificate
 from states.rotation import PrivateKey
 
@@ -31,17 +39,13 @@ _TRUE: Final = (True, "T", "true")
 """How NetSuite writes that something is so."""
 
 RULES: Final[tuple[Rule[Reply], ...]] = (
-    Rule(
-        "wrong address",
-        lambda it: it.status in REDIRECTS or it.status == HTTPStatus.UPGRADE_REQUIRED,
-        lambda it: WrongBaseUrl(f"NetSuite serves this account at another address ({it.summary})."),
-    ),
+    WRONG_ADDRESS,
     Rule(
         "throttled",
         lambda it: it.code in THROTTLES or it.status == HTTPStatus.TOO_MANY_REQUESTS,
         lambda it: Throttled(f"NetSuite asks for fewer requests ({it.summary}).", retry_after=it.retry_after),
     ),
-    Rule("signed in at once with others", lambda it: it.is_bare_401 and it.writes, unclear),
+    AT_ONCE_WITH_OTHERS,
     Rule(
         "sign-in refused",
         lambda it: (
@@ -62,7 +66,7 @@ RULES: Final[tuple[Rule[Reply], ...]] = (
         lambda it: Refused(f"NetSuite refused the request about the sign-in certificate ({it.summary})."),
     ),
     # The rest: 5xx, an error without a code, a page instead of JSON.
-    Rule("unclear", lambda _: True, unclear),
+    UNCLEAR,
 )
 """Decides what an answer without success means. The order matters: the first rule that applies decides."""
 

@@ -212,12 +212,19 @@ def _unclear(summary: str, retry_after: float | None, *, writes: bool) -> Keytur
     return TryLater(f"NetSuite gave no usable answer ({summary}).", retry_after=retry_after)
 
 
+WRONG_ADDRESS: Final[Rule[Reply]] = Rule(
+    "wrong address",
+    lambda it: it.status in REDIRECTS or it.status == HTTPStatus.UPGRADE_REQUIRED,
+    lambda it: WrongBaseUrl(f"NetSuite serves this account at another address ({it.summary})."),
+)
+AT_ONCE_WITH_OTHERS: Final[Rule[Reply]] = Rule(
+    "signed in at once with others", lambda it: it.is_bare_401 and it.writes, unclear
+)
+UNCLEAR: Final[Rule[Reply]] = Rule("unclear", lambda _: True, unclear)
+"""These three mean the same at each of NetSuite's endpoints."""
+
 RULES: Final[tuple[Rule[Reply], ...]] = (
-    Rule(
-        "wrong address",
-        lambda it: it.status in REDIRECTS or it.status == HTTPStatus.UPGRADE_REQUIRED,
-        lambda it: WrongBaseUrl(f"NetSuite serves this account at another address ({it.summary})."),
-    ),
+    WRONG_ADDRESS,
     Rule(
         "throttled",
         # A throttle that a script threw while it installed may come from save(), which may have swapped the key.
@@ -233,7 +240,7 @@ RULES: Final[tuple[Rule[Reply], ...]] = (
         lambda it: it.code == "CERTIFICATE_NOT_FOUND" or bool(_RECORD_NOT_FOUND.search(it.message)),
         lambda _: CertificateRecordMissing(),
     ),
-    Rule("signed in at once with others", lambda it: it.is_bare_401 and it.writes, unclear),
+    AT_ONCE_WITH_OTHERS,
     Rule(
         "sign-in refused",
         lambda it: (
@@ -299,7 +306,7 @@ RULES: Final[tuple[Rule[Reply], ...]] = (
         lambda it: CannotSign(f"NetSuite could not sign with the certificate record ({it.summary})."),
     ),
     # The rest: 5xx, other script errors, a page instead of JSON, SIGNING_FAILED after an install, UNEXPECTED.
-    Rule("unclear", lambda _: True, unclear),
+    UNCLEAR,
 )
 """Decides what an answer other than "done" means. The order matters: the first rule that applies decides."""
 

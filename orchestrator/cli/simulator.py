@@ -56,7 +56,7 @@ Kind = Literal[
 def simulator(
     *,
     port: Annotated[
-        int, Parameter(help="NetSuite's port; OpenAir and the control API take the next two. 0: free ports.")
+        int, WHOLE, Parameter(help="NetSuite's port; OpenAir and the control API take the next two. 0: free ports.")
     ] = 0,
     directory: Annotated[Path | None, Parameter(help="Folder for the credentials. Default: a temporary one.")] = None,
     accounts: Annotated[int, WHOLE, Parameter(help="How many NetSuite accounts, each with an OpenAir company.")] = 1,

@@ -36,9 +36,8 @@ class SignInSchedule:
         now = self._clock.now()
         if self._idle_until and now < self._idle_until:
             return
-        ends = {name: end for end, name in self._store.deadlines.sign_in_ends()}
-        due = {name for name, end in ends.items() if end - now < SIGN_IN_RENEWED_BEFORE}
-        kept = {name for name, secrets in self._store.secrets.names(None).items() if SIGN_IN_DRAFT in secrets}
+        due = {name for end, name in self._store.deadlines.sign_in_ends() if end - now < SIGN_IN_RENEWED_BEFORE}
+        kept = self._store.secrets.owners(SIGN_IN_DRAFT)
         taken = 0
         for name in sorted(due | kept):
             taken += self._take(name, actor, is_due=name in due)

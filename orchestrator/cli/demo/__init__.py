@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from orchestrator.cli.arguments import flag
+from orchestrator.cli.arguments import WHOLE, flag
 from orchestrator.cli.console import server
 from orchestrator.cli.context import Given
 from orchestrator.cli.exit_codes import Exit
@@ -17,7 +17,7 @@ def demo(
     console: Annotated[
         bool, flag("Show it in a browser instead, until you stop it; you choose what goes wrong.")
     ] = False,
-    port: Annotated[int, Parameter(help="The console's port on 127.0.0.1; 0 takes a free one.")] = 0,
+    port: Annotated[int, WHOLE, Parameter(help="The console's port on 127.0.0.1; 0 takes a free one.")] = 0,
     keep: Annotated[bool, flag("Keep the temporary folder: settings, database, worker's log.")] = False,
     context: Given,
 ) -> int:
